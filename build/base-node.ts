@@ -1,0 +1,60 @@
+import { copyFile, mkdir, rename, rm, stat } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { hostArchitecture } from "./architecture.ts";
+import { cacheDirectory } from "./layout.ts";
+import { run } from "./run.ts";
+
+/** The Node that becomes part of the executable: one package of the npm registry for each architecture. */
+export interface BaseNode {
+  /** Without its symbol tables. */
+  readonly file: string;
+  readonly version: string;
+}
+
+/**
+ * The Node of this machine's architecture, stripped. Stripping comes before the injection: after it,
+ * `strip` would break the executable.
+ */
+export async function prepareBaseNode(): Promise<BaseNode> {
+  const name = `node-linux-${hostArchitecture()}`;
+  const { manifestFile, version } = findPackage(name);
+  const originalFile = path.join(path.dirname(manifestFile), "bin/node");
+  const file = path.join(cacheDirectory, `${name}-${version}-stripped`);
+  if (!(await exists(file))) {
+    await mkdir(cacheDirectory, { recursive: true });
+    const temporary = `${file}.${String(process.pid)}`;
+    try {
+      await copyFile(originalFile, temporary);
+      await run(["strip", temporary]);
+      await rename(temporary, file);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+  return { file, version };
+}
+
+function findPackage(name: string): { manifestFile: string; version: string } {
+  const require = createRequire(import.meta.url);
+  try {
+    const manifestFile = require.resolve(`${name}/package.json`);
+    const { version } = require(manifestFile) as { version: string };
+    return { manifestFile, version };
+  } catch (cause) {
+    throw new Error(
+      `cannot find the npm package ${name}, the Node of this machine's architecture (run: scripts/setup build)`,
+      { cause },
+    );
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    await stat(file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,33 @@
+import { mkdir, rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { prepareBaseNode } from "./base-node.ts";
+import { bundle } from "./bundle.ts";
+import { checkExecutable } from "./check-executable.ts";
+import { inject } from "./inject.ts";
+import { cacheDirectory } from "./layout.ts";
+
+/**
+ * Bundle, Node, injection, check. `output` is replaced as a whole and only by an executable that
+ * works. Answers with what it says to `--version`.
+ */
+export async function makeExecutable(
+  entry: string,
+  output: string,
+): Promise<string> {
+  const workDirectory = path.join(cacheDirectory, `work.${String(process.pid)}`);
+  const script = path.join(workDirectory, "dockroot.cjs");
+  const unchecked = `${output}.${String(process.pid)}.new`;
+  await mkdir(workDirectory, { recursive: true });
+  await mkdir(path.dirname(output), { recursive: true });
+  try {
+    await bundle(entry, script);
+    const base = await prepareBaseNode();
+    await inject(script, base.file, unchecked, workDirectory);
+    const version = await checkExecutable(unchecked, base.version);
+    await rename(unchecked, output);
+    return version;
+  } finally {
+    await rm(unchecked, { force: true });
+    await rm(workDirectory, { recursive: true, force: true });
+  }
+}

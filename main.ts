@@ -1,0 +1,126 @@
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { boot, formatPlan, planOnly } from "./runtime/boot.ts";
+import {
+  bootFlags,
+  DEFAULT_RUN_DIRECTORY,
+  finishFlags,
+} from "./runtime/boot-flags.ts";
+import { describeFailure, formatFailure } from "./runtime/failure.ts";
+import { finish } from "./runtime/finish.ts";
+import { BootError, UsageError } from "./runtime/host/errors.ts";
+import { createHost } from "./runtime/host/host.ts";
+import {
+  createLog,
+  jsonLinesSink,
+  kernelLogSink,
+  plainSink,
+  type LogSink,
+} from "./runtime/host/log.ts";
+import { formatImageReference } from "./runtime/image-ref.ts";
+import { describeStep } from "./runtime/steps.ts";
+import { version } from "./runtime/version.ts";
+
+const EXIT_USAGE = 2;
+const EXIT_FAILED = 1;
+const EXIT_BUG = 70;
+
+const stdout = (text: string) => process.stdout.write(text);
+const stderr = (text: string) => process.stderr.write(text);
+const stderrLog = plainSink(stderr);
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [command, ...rest] = argv;
+  const asksForHelp = rest.includes("--help") || rest.includes("-h");
+  if (command === "boot" && !asksForHelp) return runBoot(rest);
+  if (command === "finish" && !asksForHelp) return runFinish(rest);
+  if (command === "--version" && rest.length === 0) {
+    stdout(`dockroot ${version} (Node ${process.version}, ${process.arch})\n`);
+    return 0;
+  }
+  const { runInstaller } = await import("./installer/main.ts");
+  return runInstaller(argv, { stdout, stderr });
+}
+
+async function runBoot(args: readonly string[]): Promise<number> {
+  const flags = parseFlags(args, bootFlags);
+  const runDirectory = path.resolve(flags["run-dir"] ?? DEFAULT_RUN_DIRECTORY);
+  const request = {
+    files: { cmdline: flags.cmdline, config: flags.config },
+    runDirectory,
+  };
+  if (flags["dry-run"] === true) {
+    const plan = await planOnly(createHost("/", createLog([stderrLog])), request);
+    stdout(flags.json === true ? formatPlanJson(plan) : formatPlan(plan));
+    return 0;
+  }
+  const log = createLog([
+    jsonLinesSink(path.join(runDirectory, "boot.log")),
+    consoleSink(flags.cmdline),
+  ]);
+  const record = await boot(createHost("/", log), request);
+  if (flags.json === true) stdout(`${JSON.stringify(record, null, 2)}\n`);
+  return 0;
+}
+
+async function runFinish(args: readonly string[]): Promise<number> {
+  const flags = parseFlags(args, finishFlags);
+  const runDirectory = path.resolve(flags["run-dir"] ?? DEFAULT_RUN_DIRECTORY);
+  const log = createLog([
+    jsonLinesSink(path.join(runDirectory, "boot.log")),
+    consoleSink(flags["run-dir"]),
+  ]);
+  await finish(createHost("/", log), runDirectory);
+  return 0;
+}
+
+/** A rehearsal with files of its own speaks to whoever started it, a boot to the kernel log. */
+function consoleSink(rehearsal: string | undefined): LogSink {
+  return rehearsal === undefined ? kernelLogSink("/dev/kmsg") : stderrLog;
+}
+
+function formatPlanJson({
+  facts,
+  steps,
+}: Awaited<ReturnType<typeof planOnly>>): string {
+  const plan = {
+    version: 1,
+    image: {
+      reference: formatImageReference(facts.reference),
+      id: facts.image.id,
+      layers: facts.image.layerCount,
+    },
+    source: facts.image.source,
+    rwlayer: facts.paths.rwlayer,
+    toplayer: facts.topLayer?.name ?? null,
+    steps: steps.map((step) => ({ ...step, description: describeStep(step) })),
+  };
+  return `${JSON.stringify(plan, null, 2)}\n`;
+}
+
+function parseFlags<
+  T extends Record<string, { readonly type: "string" | "boolean" }>,
+>(args: readonly string[], options: T) {
+  try {
+    return parseArgs({ args: [...args], options, strict: true }).values;
+  } catch (error) {
+    throw new UsageError(
+      (error instanceof Error ? error.message : String(error)).split(". ")[0] ?? "",
+    );
+  }
+}
+
+main(process.argv.slice(2)).then(
+  (exitCode) => {
+    process.exitCode = exitCode;
+  },
+  (error: unknown) => {
+    if (error instanceof UsageError) {
+      stderr(`dockroot: ${error.message}\n  see: dockroot --help\n`);
+      process.exitCode = EXIT_USAGE;
+      return;
+    }
+    stderr(formatFailure(describeFailure(error)));
+    process.exitCode = error instanceof BootError ? EXIT_FAILED : EXIT_BUG;
+  },
+);

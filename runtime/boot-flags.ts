@@ -1,0 +1,40 @@
+/** The flags of the runtime's commands: `--help` and the parser read the same data. */
+interface Flag {
+  readonly type: "string" | "boolean";
+  readonly describe: string;
+  readonly placeholder?: string;
+}
+
+export const bootFlags = {
+  cmdline: {
+    type: "string",
+    placeholder: "FILE",
+    describe:
+      "read kernel options from FILE instead of /proc/cmdline; log to stderr instead of the kernel log",
+  },
+  config: {
+    type: "string",
+    placeholder: "FILE",
+    describe:
+      "read the configuration from FILE instead of /etc/dockroot.json or /etc/docker-btrfs.json",
+  },
+  "run-dir": {
+    type: "string",
+    placeholder: "DIR",
+    describe: "where logs, the record and mount points go [/run/dockroot]",
+  },
+  "dry-run": {
+    type: "boolean",
+    describe: "print what would be done and change nothing",
+  },
+  json: {
+    type: "boolean",
+    describe: "print the record (with --dry-run: the plan) as JSON on stdout",
+  },
+} as const satisfies Record<string, Flag>;
+
+export const finishFlags = {
+  "run-dir": bootFlags["run-dir"],
+} as const satisfies Record<string, Flag>;
+
+export const DEFAULT_RUN_DIRECTORY = "/run/dockroot";

@@ -1,0 +1,69 @@
+import { BootError } from "./host/errors.ts";
+import type { Host } from "./host/host.ts";
+import { resolveInRoot } from "./resolve-in-root.ts";
+
+/** Where the initramfs generators and the kernel look for init. */
+const USUAL_INITS = [
+  "/sbin/init",
+  "/usr/lib/systemd/systemd",
+  "/etc/init",
+  "/bin/init",
+];
+
+/**
+ * Checks that the tree can become root: an init exists in it, links followed inside the tree.
+ * @param init what `init=` names
+ * @returns a warning where the running kernel's modules are absent
+ * @throws BootError INIT_MISSING
+ */
+export function checkBootable(
+  host: Host,
+  tree: string,
+  { init, kernelRelease }: { init: string | undefined; kernelRelease: string },
+): string | undefined {
+  const candidates = init === undefined ? USUAL_INITS : [init];
+  if (!candidates.some((candidate) => isExecutable(host, tree, candidate))) {
+    throw new BootError(
+      "INIT_MISSING",
+      init === undefined
+        ? `the image has no init: none of ${USUAL_INITS.join(", ")} is an executable file in it`
+        : `the image has no ${init}, which the kernel option init= asks for`,
+      {
+        hint:
+          init === undefined
+            ? "Install an init into the image (on Debian: systemd-sysv) or name its own with init=."
+            : "Correct or drop init= in the boot menu entry.",
+      },
+    );
+  }
+  const modules = followIn(host, tree, `/lib/modules/${kernelRelease}`);
+  if (
+    modules === undefined ||
+    host.files.statusOf(modules)?.kind !== "directory"
+  ) {
+    return `the image has no /lib/modules/${kernelRelease}: drivers of the running kernel will be missing; boot the kernel that is in the image`;
+  }
+  return undefined;
+}
+
+function isExecutable(host: Host, tree: string, file: string): boolean {
+  const target = followIn(host, tree, file);
+  const status =
+    target === undefined ? undefined : host.files.statusOf(target);
+  return status?.kind === "file" && (status.mode & 0o111) !== 0;
+}
+
+/** Where a path leads inside a tree, as `resolveInRoot` says, on the machine's files. */
+export function followIn(
+  host: Host,
+  tree: string,
+  file: string,
+): string | undefined {
+  return resolveInRoot(tree, file, (candidate) => {
+    const status = host.files.statusOf(candidate);
+    if (status === undefined) return undefined;
+    return status.kind === "symlink"
+      ? { kind: "symlink", target: host.files.linkTarget(candidate) }
+      : { kind: "other" };
+  });
+}

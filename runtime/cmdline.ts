@@ -1,0 +1,60 @@
+/**
+ * The kernel command line as a list of options, in their order.
+ *
+ * Spaces separate options, double quotes protect spaces; quotes around a whole option or a whole
+ * value are dropped, others stay, as the kernel does it (`next_arg` in lib/cmdline.c). What follows
+ * `--` is for init and is left out.
+ */
+export interface CmdlineOption {
+  readonly key: string;
+  /** `undefined` for a bare flag, `""` for `key=`. */
+  readonly value: string | undefined;
+}
+
+/** @param text what /proc/cmdline holds */
+export function parseCmdline(text: string): CmdlineOption[] {
+  const options: CmdlineOption[] = [];
+  for (const word of splitWords(text)) {
+    if (word === "--") break;
+    options.push(parseWord(word));
+  }
+  return options;
+}
+
+/** One value for each key: of a repeated option the last one counts. */
+export function lastValues(
+  options: readonly CmdlineOption[],
+): ReadonlyMap<string, string | undefined> {
+  return new Map(options.map(({ key, value }) => [key, value]));
+}
+
+function splitWords(text: string): string[] {
+  const words: string[] = [];
+  let word = "";
+  let quoted = false;
+  for (const character of text) {
+    if (!quoted && /\s/.test(character)) {
+      if (word !== "") words.push(word);
+      word = "";
+      continue;
+    }
+    if (character === '"') quoted = !quoted;
+    word += character;
+  }
+  if (word !== "") words.push(word);
+  return words;
+}
+
+function parseWord(word: string): CmdlineOption {
+  const whole = word.startsWith('"') ? unquote(word) : word;
+  const equals = whole.indexOf("=");
+  if (equals <= 0) return { key: whole, value: undefined };
+  return {
+    key: whole.slice(0, equals),
+    value: unquote(whole.slice(equals + 1)),
+  };
+}
+
+function unquote(text: string): string {
+  return text.startsWith('"') ? text.slice(1).replace(/"$/, "") : text;
+}

@@ -1,0 +1,117 @@
+import path from "node:path";
+import {
+  deleteSubvolumeTree,
+  isSubvolume,
+  readSubvolumeUuid,
+} from "./btrfs.ts";
+import { describeFailure } from "./failure.ts";
+import { BootError } from "./host/errors.ts";
+import type { Host } from "./host/host.ts";
+import { isMountPoint, unmount } from "./mounts.ts";
+import { generationNumbers } from "./plan.ts";
+import { BOOT_RECORD } from "./report.ts";
+import {
+  readState,
+  rwlayerPaths,
+  writeState,
+  type RwlayerPaths,
+} from "./rwlayer-state.ts";
+
+const MAX_RECORD_BYTES = 1024 * 1024;
+
+/** The part of boot.json that finishing needs. */
+interface FinishRequest {
+  readonly rwlayer: string;
+  readonly topLevel: string;
+  readonly generations: number;
+}
+
+/**
+ * After root is mounted: removes generations past the limit and releases the top level. What cannot
+ * be removed stays and is warned of: the machine is up.
+ * @throws BootError NOTHING_BOOTED where `<runDirectory>/boot.json` tells of no boot
+ */
+export async function finish(host: Host, runDirectory: string): Promise<void> {
+  const request = readFinishRequest(host, runDirectory);
+  if (!isMountPoint(host, request.topLevel)) return;
+  try {
+    await pruneGenerations(host, request);
+  } catch (error) {
+    host.log.warn(`generations are kept: ${describeFailure(error).message}`);
+  }
+  await unmount(host, request.topLevel);
+}
+
+function readFinishRequest(host: Host, runDirectory: string): FinishRequest {
+  const file = path.join(runDirectory, BOOT_RECORD);
+  const text = host.files.readText(file, MAX_RECORD_BYTES);
+  if (text === undefined) {
+    throw new BootError("NOTHING_BOOTED", `there is no ${file}`, {
+      hint: "dockroot finish follows dockroot boot, in the initramfs.",
+    });
+  }
+  const record = JSON.parse(text) as Partial<{
+    rwlayer: string;
+    finish: { topLevel: string; generations: number };
+  }>;
+  if (record.rwlayer === undefined || record.finish === undefined) {
+    throw new BootError("NOTHING_BOOTED", `${file} tells of no finished boot`, {
+      hint: "It says why: look for \"failure\".",
+    });
+  }
+  return { rwlayer: record.rwlayer, ...record.finish };
+}
+
+async function pruneGenerations(
+  host: Host,
+  { rwlayer, topLevel, generations }: FinishRequest,
+): Promise<void> {
+  const paths = rwlayerPaths(rwlayer);
+  const state = readState(host, topLevel, paths);
+  const names = host.files.namesIn(path.join(topLevel, paths.generations));
+  const numbers = generationNumbers(names);
+  const old = numbers.slice(0, Math.max(0, numbers.length - generations));
+  if (old.length === 0) return;
+
+  const ours = new Set(state.subvolumes.map(({ uuid }) => uuid));
+  for (const number of old) {
+    const file = path.join(paths.generations, String(number));
+    const whole = path.join(topLevel, file);
+    if (
+      !isSubvolume(host, whole) ||
+      !ours.has(await readSubvolumeUuid(host, whole))
+    ) {
+      host.log.warn(`${file} was not made by dockroot and is left alone`);
+      continue;
+    }
+    await deleteSubvolumeTree(host, topLevel, file);
+    host.log.info(`removed the old generation ${file}`);
+  }
+  await forgetAbsent(host, topLevel, paths);
+}
+
+/** Drops the records of subvolumes that are gone, so that the state file stays small. */
+async function forgetAbsent(
+  host: Host,
+  topLevel: string,
+  paths: RwlayerPaths,
+): Promise<void> {
+  const state = readState(host, topLevel, paths);
+  const places = [
+    paths.rwlayer,
+    paths.staging,
+    ...host.files
+      .namesIn(path.join(topLevel, paths.generations))
+      .map((name) => path.join(paths.generations, name)),
+  ].map((file) => path.join(topLevel, file));
+  const present = new Set<string>();
+  for (const place of places) {
+    if (isSubvolume(host, place)) {
+      present.add(await readSubvolumeUuid(host, place));
+    }
+  }
+  writeState(host, topLevel, paths, {
+    ...state,
+    subvolumes: state.subvolumes.filter(({ uuid }) => present.has(uuid)),
+  });
+}

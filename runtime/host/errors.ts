@@ -1,0 +1,64 @@
+/** What a failure is about; stable, for tests and for `boot.json`. */
+export type ErrorCode =
+  | "INVALID_CMDLINE"
+  | "INVALID_OPTION"
+  | "INVALID_CONFIG"
+  | "INVALID_REFERENCE"
+  | "NOT_INITRAMFS"
+  | "DEVICE_NOT_FOUND"
+  | "DEVICE_AMBIGUOUS"
+  | "DEVICE_UNSUITABLE"
+  | "MOUNT_FAILED"
+  | "STORE_MISSING"
+  | "STORE_UNSUPPORTED"
+  | "STORE_DAMAGED"
+  | "IMAGE_MISSING"
+  | "IMAGE_AMBIGUOUS"
+  | "IMAGE_EMPTY"
+  | "SOURCE_MISSING"
+  | "TOPLAYER_MISSING"
+  | "TOPLAYER_UNSUITABLE"
+  | "RWLAYER_FOREIGN"
+  | "RWLAYER_UNSUITABLE"
+  | "INIT_MISSING"
+  | "STEP_FAILED"
+  | "NOTHING_BOOTED"
+  | "FILE_UNREADABLE";
+
+/** A failure that the user can act on. Anything else that is thrown is a bug in dockroot. */
+export class BootError extends Error {
+  readonly code: ErrorCode;
+  /** What to do, as a sentence for the console. */
+  readonly hint: string | undefined;
+
+  /** @param message a sentence without a full stop: `cannot <verb> <object>`, or what is wrong with what */
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { hint?: string; cause?: unknown } = {},
+  ) {
+    super(
+      message,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.name = "BootError";
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** The command was called wrongly (exit status 2). */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "UsageError";
+  }
+}
+
+/** The system's error code (`ENOENT`, ...) of what a system call threw. */
+export function systemErrorCode(error: unknown): string | undefined {
+  if (error instanceof Error && "code" in error) {
+    return typeof error.code === "string" ? error.code : undefined;
+  }
+  return undefined;
+}

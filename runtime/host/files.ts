@@ -1,0 +1,189 @@
+import fs from "node:fs";
+import path from "node:path";
+import { BootError, systemErrorCode } from "./errors.ts";
+
+export type FileKind =
+  "file" | "directory" | "symlink" | "block-device" | "other";
+
+export interface FileStatus {
+  readonly kind: FileKind;
+  /** 256 is the root of a btrfs subvolume. */
+  readonly inode: number;
+  /** The permission bits. */
+  readonly mode: number;
+  readonly sizeBytes: number;
+}
+
+/** The file itself, a symlink not followed; `undefined` where there is none. */
+export function statusOf(file: string): FileStatus | undefined {
+  return status(() => fs.lstatSync(file, { throwIfNoEntry: false }));
+}
+
+/** What the path leads to, symlinks followed; `undefined` where there is none. */
+export function statusOfTarget(file: string): FileStatus | undefined {
+  return status(() => fs.statSync(file, { throwIfNoEntry: false }));
+}
+
+function status(read: () => fs.Stats | undefined): FileStatus | undefined {
+  let stats: fs.Stats | undefined;
+  try {
+    stats = read();
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) {
+      return undefined;
+    }
+    throw error;
+  }
+  if (stats === undefined) return undefined;
+  return {
+    kind: kindOf(stats),
+    inode: stats.ino,
+    mode: stats.mode & 0o7777,
+    sizeBytes: stats.size,
+  };
+}
+
+function kindOf(entry: fs.Stats | fs.Dirent<Buffer>): FileKind {
+  if (entry.isFile()) return "file";
+  if (entry.isDirectory()) return "directory";
+  if (entry.isSymbolicLink()) return "symlink";
+  return entry.isBlockDevice() ? "block-device" : "other";
+}
+
+/**
+ * The whole content; `undefined` where there is no such file.
+ * @throws BootError FILE_UNREADABLE where it cannot be read or is larger than `maxBytes`
+ */
+export function readBytes(file: string, maxBytes: number): Buffer | undefined {
+  try {
+    const descriptor = fs.openSync(file, "r");
+    try {
+      const { size } = fs.fstatSync(descriptor);
+      if (size > maxBytes) {
+        throw new BootError(
+          "FILE_UNREADABLE",
+          `${file} has ${String(size)} bytes; at most ${String(maxBytes)} make sense`,
+        );
+      }
+      return fs.readFileSync(descriptor);
+    } finally {
+      fs.closeSync(descriptor);
+    }
+  } catch (cause) {
+    if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(cause) ?? "")) {
+      return undefined;
+    }
+    if (cause instanceof BootError) throw cause;
+    throw new BootError("FILE_UNREADABLE", `cannot read ${file}`, { cause });
+  }
+}
+
+/** As `readBytes`, decoded as UTF-8. */
+export function readText(file: string, maxBytes: number): string | undefined {
+  return readBytes(file, maxBytes)?.toString("utf8");
+}
+
+/** The names in a directory, sorted; an empty list where there is no such directory. */
+export function namesIn(directory: string): string[] {
+  try {
+    return fs.readdirSync(directory).sort();
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) return [];
+    throw error;
+  }
+}
+
+export interface TreeEntry {
+  readonly kind: FileKind;
+  readonly sizeBytes: number;
+}
+
+/** Every entry below `directory`, the directory itself not included. Symlinks are not followed. */
+export function* walkTree(directory: string | Buffer): Generator<TreeEntry> {
+  const pending: Buffer[] = [Buffer.from(directory)];
+  for (let here = pending.pop(); here !== undefined; here = pending.pop()) {
+    const entries = fs.readdirSync(here, {
+      encoding: "buffer",
+      withFileTypes: true,
+    });
+    for (const entry of entries) {
+      const kind = kindOf(entry);
+      const whole = Buffer.concat([here, Buffer.from("/"), entry.name]);
+      if (kind === "directory") pending.push(whole);
+      yield {
+        kind,
+        sizeBytes: kind === "file" ? fs.lstatSync(whole).size : 0,
+      };
+    }
+  }
+}
+
+/** The text of a symlink. */
+export function linkTarget(link: string): string {
+  return fs.readlinkSync(link);
+}
+
+/** The path with every symlink resolved. */
+export function realPath(file: string): string {
+  return fs.realpathSync(file);
+}
+
+/** Makes the directory where it is absent; what is above it must exist. */
+export function ensureDirectory(directory: string, mode: number): void {
+  try {
+    fs.mkdirSync(directory, { mode });
+  } catch (error) {
+    if (systemErrorCode(error) !== "EEXIST") throw error;
+    if (statusOf(directory)?.kind !== "directory") throw error;
+  }
+}
+
+/** Makes the directory and all above it. */
+export function ensureDirectories(directory: string): void {
+  fs.mkdirSync(directory, { recursive: true });
+}
+
+/** Removes an empty directory; one that is not there is fine. */
+export function removeEmptyDirectory(directory: string): void {
+  try {
+    fs.rmdirSync(directory);
+  } catch (error) {
+    if (systemErrorCode(error) !== "ENOENT") throw error;
+  }
+}
+
+export function rename(from: string, to: string): void {
+  fs.renameSync(from, to);
+}
+
+/**
+ * Replaces a file as a whole: after a crash it has its former content or the new one.
+ * Written to a temporary name, fsync, rename, fsync of the directory.
+ */
+export function replaceFile(file: string, content: string, mode: number): void {
+  const temporary = `${file}.new`;
+  const descriptor = fs.openSync(temporary, "w", mode);
+  try {
+    fs.writeFileSync(descriptor, content);
+    fs.fsyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+  fs.renameSync(temporary, file);
+  const directory = fs.openSync(path.dirname(file), "r");
+  try {
+    fs.fsyncSync(directory);
+  } finally {
+    fs.closeSync(directory);
+  }
+}
+
+/** One `write` of the whole text at the file's end: what the kernel log device asks for. */
+export function appendText(file: string, text: string): void {
+  fs.appendFileSync(file, text);
+}
+
+/** The filesystem's magic number, see statfs(2). */
+export function filesystemType(file: string): number {
+  return fs.statfsSync(file).type;
+}

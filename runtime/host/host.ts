@@ -1,0 +1,40 @@
+import path from "node:path";
+import * as files from "./files.ts";
+import type { Log } from "./log.ts";
+import { runHelper, type RunOptions, type RunResult } from "./process.ts";
+
+export type Files = typeof files;
+
+/** The only door to the machine. */
+export interface Host {
+  readonly log: Log;
+  readonly files: Files;
+  /** Node's name of the machine's architecture (`x64`, `arm64`). */
+  readonly architecture: string;
+  readonly nodeVersion: string;
+  /** Where an absolute path of the machine stands: below the injected root. */
+  path(absolute: string): string;
+  /** Reads a file of the machine; `undefined` where there is none. */
+  readText(absolute: string, maxBytes: number): string | undefined;
+  run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** Milliseconds of a clock that only goes forward. */
+  nowMs(): number;
+  sleep(ms: number): Promise<void>;
+}
+
+/** @param root the directory that stands for `/` */
+export function createHost(root: string, log: Log): Host {
+  const hostPath = (absolute: string) => path.join(root, absolute);
+  return {
+    log,
+    files,
+    architecture: process.arch,
+    nodeVersion: process.version,
+    path: hostPath,
+    readText: (absolute, maxBytes) =>
+      files.readText(hostPath(absolute), maxBytes),
+    run: runHelper,
+    nowMs: () => performance.now(),
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  };
+}

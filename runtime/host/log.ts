@@ -1,0 +1,69 @@
+import pino from "pino";
+import { escapeControl } from "./escape.ts";
+import { appendText, ensureDirectories } from "./files.ts";
+
+/** Plain lines for people, records for programs. */
+export interface Log {
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+export type LogLevel = keyof Log;
+
+/** Takes one line; must not fail. */
+export type LogSink = (level: LogLevel, message: string) => void;
+
+/** Kernel log levels (https://man7.org/linux/man-pages/man2/syslog.2.html). */
+const KERNEL_LEVELS: Record<LogLevel, number> = { error: 3, warn: 4, info: 6 };
+/** The kernel refuses records of more than about a thousand bytes. */
+const MAX_KERNEL_LINE = 900;
+
+export function createLog(sinks: readonly LogSink[]): Log {
+  const write = (level: LogLevel) => (message: string) => {
+    for (const sink of sinks) sink(level, escapeControl(message));
+  };
+  return { info: write("info"), warn: write("warn"), error: write("error") };
+}
+
+/** JSON lines, each on disk when the call returns. */
+export function jsonLinesSink(file: string): LogSink {
+  ensureDirectories(file.slice(0, file.lastIndexOf("/")));
+  const logger = pino(
+    { base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: file, append: true, sync: true }),
+  );
+  return (level, message) => {
+    logger[level](message);
+  };
+}
+
+/**
+ * The kernel log, whose level decides what the console shows: `quiet` leaves errors there.
+ * Each line opens the device anew: the kernel limits the rate of each opening.
+ */
+export function kernelLogSink(device: string): LogSink {
+  let usable = true;
+  return (level, message) => {
+    if (!usable) return;
+    try {
+      for (const part of chunks(message)) {
+        appendText(device, `<${String(KERNEL_LEVELS[level])}>dockroot: ${part}\n`);
+      }
+    } catch {
+      // No kernel log to be had (no such device, not root): the other sinks have the line.
+      usable = false;
+    }
+  };
+}
+
+/** @param write takes a whole line */
+export function plainSink(write: (line: string) => void): LogSink {
+  return (level, message) => {
+    write(`dockroot: ${level === "warn" ? "warning: " : ""}${message}\n`);
+  };
+}
+
+function chunks(message: string): string[] {
+  return message.match(new RegExp(`.{1,${String(MAX_KERNEL_LINE)}}`, "gs")) ?? [""];
+}

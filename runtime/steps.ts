@@ -1,0 +1,61 @@
+import type { SubvolumeRecord } from "./rwlayer-state.ts";
+
+/**
+ * One change to the machine: planned without side effects, executed in order. Paths are relative to
+ * the filesystem's top level, but for the top layer's, which may be on another device.
+ */
+export type Step =
+  /** With all above it, each for root alone. */
+  | { readonly kind: "createDirectory"; readonly path: string }
+  | { readonly kind: "deleteStaging"; readonly path: string }
+  | { readonly kind: "snapshot"; readonly from: string; readonly to: string }
+  | {
+      readonly kind: "copyTopLayer";
+      /** Where the directory is mounted. */
+      readonly from: string;
+      /** How the user calls it. */
+      readonly name: string;
+      readonly to: string;
+    }
+  | {
+      readonly kind: "checkBootable";
+      readonly path: string;
+      readonly init: string | undefined;
+      readonly kernelRelease: string;
+    }
+  | {
+      readonly kind: "recordSubvolume";
+      readonly path: string;
+      readonly record: Omit<SubvolumeRecord, "uuid">;
+    }
+  | { readonly kind: "sync" }
+  | {
+      readonly kind: "keepAsGeneration";
+      readonly from: string;
+      readonly to: string;
+    }
+  | { readonly kind: "putInPlace"; readonly from: string; readonly to: string };
+
+/** The step in words, to follow "cannot" as well as a list's number. */
+export function describeStep(step: Step): string {
+  switch (step.kind) {
+    case "createDirectory":
+      return `create the directory ${step.path}`;
+    case "deleteStaging":
+      return `delete ${step.path}, left over from an interrupted start`;
+    case "snapshot":
+      return `snapshot ${step.from} as ${step.to}`;
+    case "copyTopLayer":
+      return `copy the top layer ${step.name} into ${step.to}`;
+    case "checkBootable":
+      return `check that ${step.path} has an init`;
+    case "recordSubvolume":
+      return `record ${step.path} in the state file`;
+    case "sync":
+      return "make it durable";
+    case "keepAsGeneration":
+      return `keep the former ${step.from} as ${step.to}`;
+    case "putInPlace":
+      return `put ${step.from} in place as ${step.to}`;
+  }
+}

@@ -1,0 +1,286 @@
+import path from "node:path";
+import { isSubvolume } from "../btrfs.ts";
+import { BootError } from "../host/errors.ts";
+import {
+  isImageId,
+  type ImageId,
+  type ImageReference,
+} from "../image-ref.ts";
+import { chainId, sha256 } from "./chain-id.ts";
+import { imageMissing } from "./image-missing.ts";
+import type { FoundImage, ImageStore, StoreLocation } from "./store.ts";
+
+/**
+ * Docker's classic image store with the btrfs graph driver: four files are read for a tag, whatever
+ * the size of the store.
+ *
+ * `image/btrfs/repositories.json` maps a name to an image ID; `imagedb/content/sha256/<ID>` is the
+ * image's configuration with its diff IDs; `layerdb/sha256/<chain ID>/{diff,cache-id}` lead to the
+ * subvolume `btrfs/subvolumes/<cache ID>`. Formats: moby's image/store.go, layer/filestore.go and
+ * reference/store.go (https://github.com/moby/moby/tree/v28.5.2).
+ */
+export function openDockerGraphdriver(location: StoreLocation): ImageStore {
+  return { find: (reference) => findImage(location, reference) };
+}
+
+const METADATA = "image/btrfs";
+const MAX_REPOSITORIES_BYTES = 256 * 1024 * 1024;
+const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
+const MAX_ID_FILE_BYTES = 4096;
+/** 64 hex digits, or 25 base-36 digits for the layers that BuildKit makes. */
+const CACHE_ID = /^(?:[0-9a-f]{64}|[0-9a-z]{25})$/;
+
+/** Familiar repository -> reference (`repo:tag` or `repo@digest`) -> image ID. */
+type Repositories = ReadonlyMap<string, ReadonlyMap<string, ImageId>>;
+
+function findImage(
+  location: StoreLocation,
+  reference: ImageReference,
+): FoundImage {
+  const id = findImageId(location, reference);
+  const { diffIds, architecture } = readConfig(location, id);
+  const source = findSource(location, id, diffIds);
+  return { id, source, layerCount: diffIds.length, architecture };
+}
+
+function findImageId(
+  location: StoreLocation,
+  reference: ImageReference,
+): ImageId {
+  if (reference.kind === "id") {
+    const file = configFile(reference.id);
+    if (location.host.files.statusOf(absolute(location, file)) === undefined) {
+      throw imageMissing(reference, location.path, []);
+    }
+    return reference.id;
+  }
+  const repositories = readRepositories(location);
+  const { repository, tag, digest } = reference;
+  const key =
+    digest === undefined ? `${repository}:${tag}` : `${repository}@${digest}`;
+  const named = repositories.get(repository)?.get(key);
+  if (named !== undefined) return named;
+
+  const byPrefix =
+    reference.idPrefix === undefined
+      ? []
+      : listImageIds(location).filter((id) =>
+          id.startsWith(`sha256:${reference.idPrefix ?? ""}`),
+        );
+  const [only, ...others] = byPrefix;
+  if (only === undefined) {
+    const names = [...repositories.values()].flatMap((refs) => [
+      ...refs.keys(),
+    ]);
+    throw imageMissing(reference, location.path, names);
+  }
+  if (others.length > 0) {
+    throw new BootError(
+      "IMAGE_AMBIGUOUS",
+      `${reference.idPrefix ?? ""} is the beginning of ${String(byPrefix.length)} image IDs in ${location.path}: ${byPrefix.slice(0, 5).join(", ")}`,
+      { hint: "Give more digits of the ID, or the image's name." },
+    );
+  }
+  return only;
+}
+
+function readRepositories(location: StoreLocation): Repositories {
+  const file = path.join(METADATA, "repositories.json");
+  const parsed = readJson(location, file, MAX_REPOSITORIES_BYTES);
+  const all = isObject(parsed) ? parsed["Repositories"] : undefined;
+  if (!isObject(all)) {
+    throw damaged(location, file, `it has no "Repositories"`);
+  }
+  const repositories = new Map<string, ReadonlyMap<string, ImageId>>();
+  for (const [repository, references] of Object.entries(all)) {
+    if (!isObject(references)) {
+      throw damaged(location, file, `"${repository}" has no references`);
+    }
+    const ids = new Map<string, ImageId>();
+    for (const [reference, id] of Object.entries(references)) {
+      if (typeof id !== "string" || !isImageId(id)) {
+        throw damaged(location, file, `"${reference}" has no image ID`);
+      }
+      ids.set(reference, id);
+    }
+    repositories.set(repository, ids);
+  }
+  return repositories;
+}
+
+function listImageIds(location: StoreLocation): ImageId[] {
+  const directory = path.join(METADATA, "imagedb/content/sha256");
+  return location.host.files
+    .namesIn(absolute(location, directory))
+    .map((hex) => `sha256:${hex}`)
+    .filter(isImageId);
+}
+
+function readConfig(
+  location: StoreLocation,
+  id: ImageId,
+): { diffIds: readonly string[]; architecture: string | undefined } {
+  const file = configFile(id);
+  const bytes = readStoreFile(location, file, MAX_CONFIG_BYTES);
+  if (`sha256:${sha256(bytes)}` !== id) {
+    throw damaged(
+      location,
+      file,
+      `its content (${String(bytes.length)} bytes) has another sha256 than its name says`,
+    );
+  }
+  const config = parseJson(location, file, bytes);
+  const rootfs = isObject(config) ? config["rootfs"] : undefined;
+  if (!isObject(config) || !isObject(rootfs)) {
+    throw damaged(location, file, `it has no "rootfs"`);
+  }
+  const diffIds: unknown = rootfs["diff_ids"] ?? [];
+  if (!Array.isArray(diffIds) || !diffIds.every(isDigest)) {
+    throw damaged(location, file, `its "diff_ids" are no digests`);
+  }
+  if (diffIds.length === 0) {
+    throw new BootError(
+      "IMAGE_EMPTY",
+      `the image ${id} has no layers, so there is no root filesystem in it`,
+      {
+        hint: "Name an image that holds a system; this one was built FROM scratch without any file.",
+      },
+    );
+  }
+  const { architecture } = config;
+  return {
+    diffIds,
+    architecture: typeof architecture === "string" ? architecture : undefined,
+  };
+}
+
+function findSource(
+  location: StoreLocation,
+  id: ImageId,
+  diffIds: readonly string[],
+): string {
+  const chain = chainId(diffIds);
+  const layer = path.join(METADATA, "layerdb/sha256", chain.slice("sha256:".length));
+  const diff = readLayerFile(location, path.join(layer, "diff"), id);
+  if (diff !== diffIds.at(-1)) {
+    throw damaged(
+      location,
+      path.join(layer, "diff"),
+      `it says ${shorten(diff)}, the image's top layer is ${String(diffIds.at(-1))}`,
+    );
+  }
+  const cacheId = readLayerFile(location, path.join(layer, "cache-id"), id);
+  if (!CACHE_ID.test(cacheId)) {
+    throw damaged(
+      location,
+      path.join(layer, "cache-id"),
+      `"${shorten(cacheId)}" is no cache ID`,
+    );
+  }
+  const source = path.join(location.path, "btrfs/subvolumes", cacheId);
+  if (!isSubvolume(location.host, path.join(location.topLevel, source))) {
+    throw new BootError(
+      "SOURCE_MISSING",
+      `the image ${id} has its top layer at ${source}, but there is no subvolume`,
+      { hint: PULL_AGAIN },
+    );
+  }
+  return source;
+}
+
+const PULL_AGAIN =
+  "The store is incomplete: in a running system, docker rmi the image and docker pull (or build) it again.";
+
+function configFile(id: ImageId): string {
+  return path.join(METADATA, "imagedb/content/sha256", id.slice("sha256:".length));
+}
+
+function readLayerFile(
+  location: StoreLocation,
+  file: string,
+  id: ImageId,
+): string {
+  const bytes = location.host.files.readBytes(
+    absolute(location, file),
+    MAX_ID_FILE_BYTES,
+  );
+  if (bytes === undefined) {
+    throw new BootError(
+      "SOURCE_MISSING",
+      `the layers of the image ${id} are not in the store: ${path.join(location.path, file)} is absent`,
+      { hint: PULL_AGAIN },
+    );
+  }
+  return bytes.toString("utf8");
+}
+
+function readJson(
+  location: StoreLocation,
+  file: string,
+  maxBytes: number,
+): unknown {
+  return parseJson(location, file, readStoreFile(location, file, maxBytes));
+}
+
+function readStoreFile(
+  location: StoreLocation,
+  file: string,
+  maxBytes: number,
+): Buffer {
+  const bytes = location.host.files.readBytes(
+    absolute(location, file),
+    maxBytes,
+  );
+  if (bytes === undefined) throw damaged(location, file, "it is absent");
+  return bytes;
+}
+
+function parseJson(
+  location: StoreLocation,
+  file: string,
+  bytes: Buffer,
+): unknown {
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch (cause) {
+    throw damaged(
+      location,
+      file,
+      `its ${String(bytes.length)} bytes are not valid JSON (cut off?)`,
+      cause,
+    );
+  }
+}
+
+function absolute(location: StoreLocation, file: string): string {
+  return path.join(location.topLevel, location.path, file);
+}
+
+function damaged(
+  location: StoreLocation,
+  file: string,
+  what: string,
+  cause?: unknown,
+): BootError {
+  return new BootError(
+    "STORE_DAMAGED",
+    `the image store is damaged at ${path.join(location.path, file)}: ${what}`,
+    {
+      cause,
+      hint: "Boot another system that can mount this disk (or a former generation) and look at the store with its engine; pull or build the image again.",
+    },
+  );
+}
+
+function shorten(text: string): string {
+  return text.length <= 80 ? text : `${text.slice(0, 77)}...`;
+}
+
+function isDigest(value: unknown): value is string {
+  return typeof value === "string" && isImageId(value);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+

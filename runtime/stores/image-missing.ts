@@ -1,0 +1,58 @@
+import { distance } from "fastest-levenshtein";
+import { BootError } from "../host/errors.ts";
+import { formatImageReference, type ImageReference } from "../image-ref.ts";
+
+const MAX_LISTED = 10;
+
+/**
+ * The error for an image that is not in the store: it lists the tags there are for that repository,
+ * or else the nearest names.
+ * @param names the references in the store, as Docker prints them
+ */
+export function imageMissing(
+  reference: ImageReference,
+  storePath: string,
+  names: readonly string[],
+): BootError {
+  return new BootError(
+    "IMAGE_MISSING",
+    `the image ${formatImageReference(reference)} is not in the store ${storePath}`,
+    {
+      cause: new Error(describeNames(reference, names)),
+      hint: "Correct docker_image= or docker_tag= in the boot menu entry, or fetch the image with docker pull in a running system.",
+    },
+  );
+}
+
+function describeNames(
+  reference: ImageReference,
+  names: readonly string[],
+): string {
+  if (reference.kind === "id") return "no image there has this ID";
+  if (names.length === 0) return "no image there has a name";
+  const same = names.filter(
+    (name) => repositoryOf(name) === reference.repository,
+  );
+  if (same.length > 0) {
+    return `of ${reference.repository} there are: ${list(same)}`;
+  }
+  const wanted = formatImageReference(reference);
+  const nearest = names
+    .map((name) => ({ name, far: distance(name, wanted) }))
+    .sort((a, b) => a.far - b.far)
+    .map(({ name }) => name);
+  return `there is no image of that name; the nearest names are: ${list(nearest)}`;
+}
+
+function list(names: readonly string[]): string {
+  const more = names.length - MAX_LISTED;
+  return (
+    names.slice(0, MAX_LISTED).join(", ") +
+    (more > 0 ? ` and ${String(more)} more` : "")
+  );
+}
+
+function repositoryOf(name: string): string {
+  const at = name.indexOf("@");
+  return at === -1 ? name.slice(0, name.lastIndexOf(":")) : name.slice(0, at);
+}

@@ -1,0 +1,74 @@
+import path from "node:path";
+import { BootError } from "../host/errors.ts";
+import { openDockerGraphdriver } from "./docker-graphdriver.ts";
+import type { ImageStore, StoreLocation } from "./store.ts";
+
+/** Directories that tell a store which dockroot cannot boot from, the more telling ones first. */
+const UNSUPPORTED: readonly { readonly sign: string; readonly what: string }[] =
+  [
+    { sign: "image/overlay2/layerdb", what: "Docker's overlay2 driver" },
+    { sign: "image/zfs/layerdb", what: "Docker's zfs driver" },
+    { sign: "image/vfs/layerdb", what: "Docker's vfs driver" },
+    { sign: "image/devicemapper/layerdb", what: "Docker's devicemapper driver" },
+    { sign: "image/aufs/layerdb", what: "Docker's aufs driver" },
+    {
+      sign: "containerd/daemon/io.containerd.metadata.v1.bolt",
+      what: "Docker's containerd image store",
+    },
+    { sign: "io.containerd.metadata.v1.bolt", what: "containerd" },
+    { sign: "overlay-images", what: "Podman's overlay driver" },
+    { sign: "btrfs-images", what: "Podman's btrfs driver" },
+    { sign: "vfs-images", what: "Podman's vfs driver" },
+  ];
+
+/**
+ * Opens the image store at the location.
+ * @throws BootError STORE_MISSING, or STORE_UNSUPPORTED where it is of a kind that dockroot cannot boot
+ */
+export function openStore(location: StoreLocation): ImageStore {
+  const { host, topLevel, path: storePath } = location;
+  const has = (sign: string) =>
+    host.files.statusOfTarget(path.join(topLevel, storePath, sign)) !==
+    undefined;
+
+  if (has("image/btrfs/repositories.json") || has("image/btrfs/layerdb")) {
+    return openDockerGraphdriver(location);
+  }
+  if (!has("")) {
+    const present = host.files.namesIn(topLevel).join(", ");
+    throw new BootError(
+      "STORE_MISSING",
+      `there is no image store at docker_path=${storePath}`,
+      {
+        cause: new Error(
+          `the filesystem's top level holds: ${present === "" ? "nothing" : present}`,
+        ),
+        hint: "Correct docker_path=: the directory that is /var/lib/docker in the running system, seen from the filesystem's top level.",
+      },
+    );
+  }
+  const other = UNSUPPORTED.find(({ sign }) => has(sign));
+  if (other !== undefined) {
+    throw new BootError(
+      "STORE_UNSUPPORTED",
+      `the store ${storePath} was written by ${other.what} (${other.sign}); dockroot boots from Docker's btrfs driver`,
+      {
+        hint: `Set { "storage-driver": "btrfs" } in /etc/docker/daemon.json, restart Docker and pull the image again.`,
+      },
+    );
+  }
+  const present = host.files
+    .namesIn(path.join(topLevel, storePath))
+    .slice(0, 20)
+    .join(", ");
+  throw new BootError(
+    "STORE_MISSING",
+    `the directory ${storePath} is no image store: image/btrfs is absent`,
+    {
+      cause: new Error(
+        present === "" ? "it is empty" : `it holds: ${present}`,
+      ),
+      hint: "Correct docker_path=: the directory that is /var/lib/docker in the running system, seen from the filesystem's top level.",
+    },
+  );
+}

@@ -1,0 +1,138 @@
+import t from "tap";
+import {
+  nestedCandidates,
+  parseSubvolumeEdges,
+  parseSubvolumeUuid,
+} from "../../runtime/btrfs.ts";
+import {
+  chooseDevice,
+  parseBlkidExport,
+  parsePartitions,
+} from "../../runtime/device.ts";
+import { parseMountPoints } from "../../runtime/mounts.ts";
+import { parseState } from "../../runtime/rwlayer-state.ts";
+import { chainId } from "../../runtime/stores/chain-id.ts";
+
+// btrfs subvolume list m, btrfs-progs 6.2; the first subvolume's name has a newline in it.
+const LIST = `ID 256 gen 7 top level 5 path a
+ID 300 gen 1 top level 5 path y
+ID 257 gen 7 top level 256 path a b
+ID 258 gen 7 top level 257 path a b/c
+`;
+
+t.test("nested subvolumes are found by number, the deepest first", async (t) => {
+  const edges = parseSubvolumeEdges(LIST);
+  t.same(edges.length, 4);
+  t.same(nestedCandidates(edges, 256), [258, 257]);
+  t.same(nestedCandidates(edges, 258), []);
+  t.same(nestedCandidates(edges, 5), [258, 257, 256, 300]);
+});
+
+t.test("forged lines that make a circle do not hang", async (t) => {
+  t.same(
+    nestedCandidates(
+      [
+        { id: 10, parentId: 11 },
+        { id: 11, parentId: 10 },
+        { id: 10, parentId: 10 },
+      ],
+      10,
+    ),
+    [11],
+  );
+});
+
+// btrfs subvolume show m/b, btrfs-progs 6.2
+const SHOW = `b
+\tName: \t\t\tb
+\tUUID: \t\t\t9ceff34e-03b1-3d48-89a7-339f7fd60aa1
+\tParent UUID: \t\taceff34e-03b1-3d48-89a7-339f7fd60aa1
+\tReceived UUID: \t\t-
+\tSubvolume ID: \t\t257
+`;
+
+t.test("a subvolume's own UUID is read, not its parent's", async (t) => {
+  t.equal(parseSubvolumeUuid(SHOW), "9ceff34e-03b1-3d48-89a7-339f7fd60aa1");
+  t.equal(parseSubvolumeUuid(SHOW.replace(/\tUUID.*\n/, "")), undefined);
+  t.equal(parseSubvolumeUuid(""), undefined);
+});
+
+// blkid -c /dev/null -o export, util-linux 2.38
+const EXPORT = `DEVNAME=/dev/loop0
+LABEL=my\\ disk\\ \\"x\\"
+UUID=48a2cc02-3fb3-4e37-8562-7212ae362f40
+UUID_SUB=e5687123-df69-4356-97ea-698a9732bb2c
+BLOCK_SIZE=4096
+TYPE=btrfs
+
+DEVNAME=/dev/sda1
+PARTUUID=1234-01
+`;
+
+t.test("blkid's devices", async (t) => {
+  t.strictSame(parseBlkidExport(EXPORT), [
+    {
+      path: "/dev/loop0",
+      fsType: "btrfs",
+      uuid: "48a2cc02-3fb3-4e37-8562-7212ae362f40",
+      label: `my\\ disk\\ \\"x\\"`,
+    },
+    { path: "/dev/sda1", fsType: undefined, uuid: undefined, label: undefined },
+  ]);
+  t.same(parseBlkidExport(""), []);
+  t.same(parseBlkidExport("\n\n"), []);
+});
+
+t.test("several devices of one btrfs are one filesystem, others with its label are not", async (t) => {
+  const spec = { kind: "tag", tag: "LABEL", value: "x" } as const;
+  const a = { path: "/dev/a", fsType: "btrfs", uuid: "1", label: "x" };
+  const b = { ...a, path: "/dev/b" };
+  const other = { ...a, path: "/dev/c", uuid: "2" };
+  t.equal(chooseDevice(spec, [a, b])?.path, "/dev/a");
+  t.equal(chooseDevice(spec, []), undefined);
+  t.throws(() => chooseDevice(spec, [a, other]), /more than one filesystem: \/dev\/a .*\/dev\/c/);
+  t.throws(() => chooseDevice(spec, [{ ...a, fsType: "ext4" }, { ...b, fsType: "ext4" }]), /more than one/);
+});
+
+t.test("partitions for the list of what is there", async (t) => {
+  t.same(
+    parsePartitions("major minor  #blocks  name\n\n 254        0  268435456 vda\n   7        0          0 loop0\n   1        0       8192 ram0\n"),
+    ["vda"],
+  );
+  t.same(parsePartitions(""), []);
+});
+
+t.test("mount points with spaces", async (t) => {
+  t.same(
+    parseMountPoints("43 27 0:39 / /run/my\\040disk rw - btrfs /dev/loop0 rw\n44 27 0:40 / / rw - x y rw\n"),
+    ["/run/my disk", "/"],
+  );
+});
+
+t.test("the chain ID of the OCI specification's rule", async (t) => {
+  const a = `sha256:${"aa".repeat(32)}`;
+  t.equal(chainId([a]), a);
+  // printf '%s %s' "$a" "$a" | sha256sum
+  t.equal(
+    chainId([a, a]),
+    "sha256:9d2cc34dc7dc748dba0ed439e6987c2f2c39ec504fa0c1527531d9bc7d0f1052",
+  );
+});
+
+t.test("a state file of another form is not taken for one", async (t) => {
+  const record = { uuid: "u", boot: 1, source: "s", image: { reference: "r", id: "i" } };
+  const state = { version: 1, rwlayer: "x", subvolumes: [record] };
+  t.same(parseState(JSON.stringify(state)), state);
+  for (const wrong of [
+    null,
+    [],
+    { ...state, version: 2 },
+    { ...state, subvolumes: {} },
+    { ...state, subvolumes: [{ ...record, uuid: 5 }] },
+    { ...state, subvolumes: [{ ...record, image: null }] },
+  ]) {
+    t.throws(() => parseState(JSON.stringify(wrong)));
+  }
+  t.throws(() => parseState(JSON.stringify(state).slice(0, -9)));
+  t.throws(() => parseState(""));
+});

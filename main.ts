@@ -44,13 +44,17 @@ async function main(argv: readonly string[]): Promise<number> {
 
 async function runBoot(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, bootFlags);
+  requireRoot("boot");
   const runDirectory = path.resolve(flags["run-dir"] ?? DEFAULT_RUN_DIRECTORY);
   const request = {
     files: { cmdline: flags.cmdline, config: flags.config },
     runDirectory,
   };
   if (flags["dry-run"] === true) {
-    const plan = await planOnly(createHost("/", createLog([stderrLog])), request);
+    const plan = await planOnly(
+      createHost("/", createLog([stderrLog])),
+      request,
+    );
     stdout(flags.json === true ? formatPlanJson(plan) : formatPlan(plan));
     return 0;
   }
@@ -65,6 +69,7 @@ async function runBoot(args: readonly string[]): Promise<number> {
 
 async function runFinish(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, finishFlags);
+  requireRoot("finish");
   const runDirectory = path.resolve(flags["run-dir"] ?? DEFAULT_RUN_DIRECTORY);
   const log = createLog([
     jsonLinesSink(path.join(runDirectory, "boot.log")),
@@ -72,6 +77,13 @@ async function runFinish(args: readonly string[]): Promise<number> {
   ]);
   await finish(createHost("/", log), runDirectory);
   return 0;
+}
+
+function requireRoot(command: string): void {
+  if (process.getuid?.() === 0) return;
+  throw new BootError("NOT_ROOT", `dockroot ${command} needs root`, {
+    hint: `Run it with sudo: sudo dockroot ${command}`,
+  });
 }
 
 /** A rehearsal with files of its own speaks to whoever started it, a boot to the kernel log. */
@@ -105,7 +117,8 @@ function parseFlags<
     return parseArgs({ args: [...args], options, strict: true }).values;
   } catch (error) {
     throw new UsageError(
-      (error instanceof Error ? error.message : String(error)).split(". ")[0] ?? "",
+      (error instanceof Error ? error.message : String(error)).split(". ")[0] ??
+        "",
     );
   }
 }
@@ -120,7 +133,8 @@ main(process.argv.slice(2)).then(
       process.exitCode = EXIT_USAGE;
       return;
     }
-    stderr(formatFailure(describeFailure(error)));
-    process.exitCode = error instanceof BootError ? EXIT_FAILED : EXIT_BUG;
+    const failure = describeFailure(error);
+    stderr(formatFailure(failure));
+    process.exitCode = failure.code === "BUG" ? EXIT_BUG : EXIT_FAILED;
   },
 );

@@ -14,7 +14,10 @@ export async function makeExecutable(
   entry: string,
   output: string,
 ): Promise<string> {
-  const workDirectory = path.join(cacheDirectory, `work.${String(process.pid)}`);
+  const workDirectory = path.join(
+    cacheDirectory,
+    `work.${String(process.pid)}`,
+  );
   const script = path.join(workDirectory, "dockroot.cjs");
   const unchecked = `${output}.${String(process.pid)}.new`;
   await mkdir(workDirectory, { recursive: true });

@@ -2,8 +2,16 @@ import yargs, { type Argv } from "yargs";
 import { bootFlags, finishFlags } from "../runtime/boot-flags.ts";
 import { UsageError } from "../runtime/host/errors.ts";
 
+declare module "yargs" {
+  interface Argv<T> {
+    /** In yargs since 17.7; its types do not have it yet. */
+    usageConfiguration(settings: { "hide-types": boolean }): Argv<T>;
+  }
+}
+
 export interface Output {
   stdout(text: string): unknown;
+  stderr(text: string): unknown;
 }
 
 /**
@@ -58,7 +66,10 @@ function describeCommands(): Argv {
         describeFlags(
           command.usage("$0 finish [OPTION...]"),
           finishFlags,
-        ).example("$0 finish", "finish the boot that /run/dockroot has recorded"),
+        ).example(
+          "$0 finish",
+          "finish the boot that /run/dockroot has recorded",
+        ),
     )
     .option("version", {
       type: "boolean",

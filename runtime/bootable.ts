@@ -48,8 +48,7 @@ export function checkBootable(
 
 function isExecutable(host: Host, tree: string, file: string): boolean {
   const target = followIn(host, tree, file);
-  const status =
-    target === undefined ? undefined : host.files.statusOf(target);
+  const status = target === undefined ? undefined : host.files.statusOf(target);
   return status?.kind === "file" && (status.mode & 0o111) !== 0;
 }
 

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 
 /** The root of a btrfs subvolume has this inode number. */
@@ -10,7 +11,7 @@ export function isSubvolume(host: Host, file: string): boolean {
   return status?.kind === "directory" && status.inode === SUBVOLUME_INODE;
 }
 
-/** @throws HelperError */
+/** @throws HelperError, BootError */
 export async function snapshotSubvolume(
   host: Host,
   from: string,
@@ -18,11 +19,14 @@ export async function snapshotSubvolume(
 ): Promise<void> {
   if (host.files.statusOf(to) !== undefined) {
     // btrfs would make the snapshot inside of it.
-    throw new Error(`${to} is there already`);
+    throw new BootError("STEP_FAILED", `${to} is there already`);
   }
   await host.run(["btrfs", "subvolume", "snapshot", from, to]);
   if (!isSubvolume(host, to)) {
-    throw new Error(`btrfs reported success, but ${to} is no subvolume`);
+    throw new BootError(
+      "STEP_FAILED",
+      `btrfs reported success, but ${to} is no subvolume`,
+    );
   }
 }
 
@@ -31,7 +35,7 @@ export async function syncFilesystem(host: Host, at: string): Promise<void> {
   await host.run(["btrfs", "filesystem", "sync", at]);
 }
 
-/** The UUID of the subvolume at `file`, lower case. @throws HelperError */
+/** The UUID of the subvolume at `file`, lower case. @throws HelperError, BootError */
 export async function readSubvolumeUuid(
   host: Host,
   file: string,
@@ -39,7 +43,10 @@ export async function readSubvolumeUuid(
   const { stdout } = await host.run(["btrfs", "subvolume", "show", file]);
   const uuid = parseSubvolumeUuid(stdout.toString("utf8"));
   if (uuid === undefined) {
-    throw new Error(`btrfs subvolume show ${file} printed no UUID`);
+    throw new BootError(
+      "STEP_FAILED",
+      `btrfs subvolume show ${file} printed no UUID`,
+    );
   }
   return uuid;
 }
@@ -96,7 +103,7 @@ export function nestedCandidates(
  * Deletes the subvolume at `file` with those nested in it, read-only ones too, and no others.
  * @param topLevel where the filesystem's top level is mounted
  * @param file relative to the top level
- * @throws HelperError
+ * @throws HelperError, BootError
  */
 export async function deleteSubvolumeTree(
   host: Host,
@@ -105,7 +112,7 @@ export async function deleteSubvolumeTree(
 ): Promise<void> {
   const target = path.join(topLevel, file);
   if (!isSubvolume(host, target)) {
-    throw new Error(`${target} is no subvolume`);
+    throw new BootError("STEP_FAILED", `${target} is no subvolume`);
   }
   const id = Number(
     await printed(host, ["btrfs", "inspect-internal", "rootid", target]),
@@ -124,9 +131,10 @@ export async function deleteSubvolumeTree(
   }
   // A child goes before its parent, and its path is longer.
   nested.sort((a, b) => b.path.length - a.path.length);
-  const parents = [Buffer.from(file), ...nested.map((child) => child.path)].filter(
-    (parent) => nested.some((child) => isBelow(child.path, parent)),
-  );
+  const parents = [
+    Buffer.from(file),
+    ...nested.map((child) => child.path),
+  ].filter((parent) => nested.some((child) => isBelow(child.path, parent)));
   for (const parent of parents) {
     await makeWritable(host, path.join(topLevel, parent.toString("utf8")));
   }

@@ -38,17 +38,10 @@ export async function executeSteps(
 ): Promise<SubvolumeRecord> {
   let made: SubvolumeRecord | undefined;
   for (const step of steps) {
-    made = await context.recorder.time(describeStep(step), async () => {
-      try {
-        return (await perform(step, context)) ?? made;
-      } catch (cause) {
-        if (cause instanceof BootError) throw cause;
-        throw new BootError("STEP_FAILED", `cannot ${describeStep(step)}`, {
-          cause,
-          hint: "The lines above say why; the kernel log may say more: dmesg | tail. A full disk is freed by deleting generations below .dockroot.",
-        });
-      }
-    });
+    made = await context.recorder.time(
+      describeStep(step),
+      async () => (await perform(step, context)) ?? made,
+    );
   }
   if (made === undefined) throw new Error("the plan recorded no subvolume");
   return made;
@@ -94,7 +87,7 @@ async function perform(
     case "keepAsGeneration":
     case "putInPlace":
       if (host.files.statusOf(at(step.to)) !== undefined) {
-        throw new Error(`${step.to} is there already`);
+        throw new BootError("STEP_FAILED", `${step.to} is there already`);
       }
       host.files.rename(at(step.from), at(step.to));
       return undefined;

@@ -1,14 +1,36 @@
-import { BootError } from "./host/errors.ts";
+import { BootError, isSystemError } from "./host/errors.ts";
 import { escapeControl } from "./host/escape.ts";
+import { HelperError } from "./host/process.ts";
 
 /** A failure as plain text, for people and for `boot.json`. */
 export interface BootFailure {
-  /** An `ErrorCode`, or `BUG`. */
+  /** An `ErrorCode`, `SYSTEM_ERROR`, or `BUG`. */
   readonly code: string;
   readonly message: string;
   /** Why, the nearest cause first. */
   readonly causes: readonly string[];
   readonly hint: string | undefined;
+}
+
+/**
+ * What a helper program or a system call refused, as a failure of the work it was for. Everything
+ * else is returned as it is: a `BootError` says more already, and a bug must stay one.
+ * @param work what could not be done, to follow "cannot"
+ */
+export function asFailureOf(work: string, cause: unknown): unknown {
+  if (cause instanceof HelperError && cause.kind === "missing") {
+    return new BootError("HELPER_MISSING", `cannot ${work}`, {
+      cause,
+      hint: "Install it in the image (Debian: btrfs-progs, util-linux, coreutils) and rebuild the initramfs.",
+    });
+  }
+  if (cause instanceof HelperError || isSystemError(cause)) {
+    return new BootError("STEP_FAILED", `cannot ${work}`, {
+      cause,
+      hint: "The kernel log may say more: dmesg | tail. Where the disk is full, delete old generations below .dockroot.",
+    });
+  }
+  return cause;
 }
 
 export function describeFailure(error: unknown): BootFailure {
@@ -20,12 +42,23 @@ export function describeFailure(error: unknown): BootFailure {
       hint: error.hint,
     };
   }
+  if (isSystemError(error)) {
+    return {
+      code: "SYSTEM_ERROR",
+      message: escapeControl(error.message),
+      causes: causesOf(error),
+      hint: "The kernel log may say more: dmesg | tail.",
+    };
+  }
   return {
     code: "BUG",
     message: `a bug in dockroot: ${escapeControl(messageOf(error))}`,
     causes:
       error instanceof Error
-        ? (error.stack ?? "").split("\n").slice(1).map((line) => line.trim())
+        ? (error.stack ?? "")
+            .split("\n")
+            .slice(1)
+            .map((line) => line.trim())
         : [],
     hint: "Please report it with the lines above.",
   };

@@ -56,7 +56,7 @@ function readFinishRequest(host: Host, runDirectory: string): FinishRequest {
   }>;
   if (record.rwlayer === undefined || record.finish === undefined) {
     throw new BootError("NOTHING_BOOTED", `${file} tells of no finished boot`, {
-      hint: "It says why: look for \"failure\".",
+      hint: 'It says why: look for "failure".',
     });
   }
   return { rwlayer: record.rwlayer, ...record.finish };

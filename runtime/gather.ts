@@ -22,7 +22,10 @@ import { openStore } from "./stores/open-store.ts";
 const CONFIG_FILES = ["/etc/dockroot.json", "/etc/docker-btrfs.json"];
 const MAX_TEXT_BYTES = 64 * 1024;
 /** What an image's config calls this machine. */
-const GO_ARCHITECTURES: Record<string, string> = { x64: "amd64", arm64: "arm64" };
+const GO_ARCHITECTURES: Record<string, string> = {
+  x64: "amd64",
+  arm64: "arm64",
+};
 
 /** Files to read instead of the machine's own. */
 export interface OptionFiles {
@@ -43,7 +46,10 @@ export function gatherOptions(host: Host, given: OptionFiles): BootOptions {
         })
       : new UsageError(`--cmdline: there is no file ${given.cmdline}`);
   }
-  return readBootOptions(parseCmdline(cmdline), gatherConfig(host, given.config));
+  return readBootOptions(
+    parseCmdline(cmdline),
+    gatherConfig(host, given.config),
+  );
 }
 
 function gatherConfig(
@@ -110,8 +116,10 @@ export async function gatherFacts(request: GatherRequest): Promise<BootFacts> {
     storePath,
     paths,
     state: readState(host, topLevel, paths),
-    rwlayer: await standingAt(host, path.join(topLevel, paths.rwlayer)),
-    staging: await standingAt(host, path.join(topLevel, paths.staging)),
+    ...(await recorder.time(`look at ${paths.rwlayer}`, async () => ({
+      rwlayer: await standingAt(host, path.join(topLevel, paths.rwlayer)),
+      staging: await standingAt(host, path.join(topLevel, paths.staging)),
+    }))),
     generations: host.files.namesIn(path.join(topLevel, paths.generations)),
     topLayer:
       options.topLayer === undefined
@@ -155,11 +163,7 @@ async function mountTopLevel({
       device,
       at: topLevel,
       fsType: "btrfs",
-      flags: [
-        readOnly ? "ro" : "rw",
-        "subvolid=5",
-        ...options.mountFlags,
-      ],
+      flags: [readOnly ? "ro" : "rw", "subvolid=5", ...options.mountFlags],
     });
   });
   mounted.points.push(topLevel);
@@ -189,14 +193,17 @@ async function gatherTopLayer(
     const fsType = topLayer.fsType ?? device.fsType;
     const topLevelFlag =
       fsType === "btrfs" && !namesSubvolume ? ["subvolid=5"] : [];
-    await recorder.time(`mount ${device.path} at ${topLayerMount}`, async () => {
-      await mountDevice(host, {
-        device,
-        at: topLayerMount,
-        fsType,
-        flags: ["ro", ...topLevelFlag, ...topLayer.mountFlags],
-      });
-    });
+    await recorder.time(
+      `mount ${device.path} at ${topLayerMount}`,
+      async () => {
+        await mountDevice(host, {
+          device,
+          at: topLayerMount,
+          fsType,
+          flags: ["ro", ...topLevelFlag, ...topLayer.mountFlags],
+        });
+      },
+    );
     mounted.points.push(topLayerMount);
     base = topLayerMount;
   }

@@ -67,7 +67,8 @@ export function parseImageReference(
         : `"${wrong}" must be lower-case letters and digits, joined by ".", "_" or "-"`,
     );
   }
-  if (name.length > MAX_NAME_LENGTH) throw invalid(text, "its name is too long");
+  if (name.length > MAX_NAME_LENGTH)
+    throw invalid(text, "its name is too long");
   return {
     kind: "name",
     repository: familiarRepository(domain, path),
@@ -78,9 +79,10 @@ export function parseImageReference(
 }
 
 /** Whether the text itself says a tag, a digest or a whole ID, so that no other tag applies. */
-export function ownTagOf(
-  text: string,
-): { tag: string | undefined; fixed: boolean } {
+export function ownTagOf(text: string): {
+  tag: string | undefined;
+  fixed: boolean;
+} {
   if (/^(?:sha256:)?[0-9a-f]{64}$/.test(text)) {
     return { tag: undefined, fixed: true };
   }

@@ -41,9 +41,16 @@ export async function mountDevice(
   }
 }
 
-/** Unmounts and removes the mount point. */
+/** Unmounts and removes the mount point. @throws BootError MOUNT_FAILED */
 export async function unmount(host: Host, at: string): Promise<void> {
-  await host.run(["umount", "--", at]);
+  try {
+    await host.run(["umount", "--", at]);
+  } catch (cause) {
+    throw new BootError("MOUNT_FAILED", `cannot unmount ${at}`, {
+      cause,
+      hint: "Something uses it; the machine can go on with it.",
+    });
+  }
   host.files.removeEmptyDirectory(at);
 }
 

@@ -303,7 +303,10 @@ function readImage(
     return parseImageReference(image, kernelTag ?? configTag ?? DEFAULT_TAG);
   }
   if (kernelTag !== undefined && kernelImage === undefined) {
-    return parseImageReference(image.slice(0, -`:${own.tag}`.length), kernelTag);
+    return parseImageReference(
+      image.slice(0, -`:${own.tag}`.length),
+      kernelTag,
+    );
   }
   const tagBeside = kernelImage === undefined ? configTag : kernelTag;
   if (tagBeside !== undefined && tagBeside !== own.tag) {

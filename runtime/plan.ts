@@ -50,9 +50,7 @@ export function planBoot(facts: BootFacts): Step[] {
   refuseOverlap(facts);
   refuseForeign(facts);
   const lastBoot = Math.max(0, ...state.subvolumes.map(({ boot }) => boot));
-  const steps: Step[] = [
-    { kind: "createDirectory", path: paths.generations },
-  ];
+  const steps: Step[] = [{ kind: "createDirectory", path: paths.generations }];
   if (facts.staging.kind === "subvolume") {
     steps.push({ kind: "deleteStaging", path: paths.staging });
   }

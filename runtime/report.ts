@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { BootFailure } from "./failure.ts";
+import { asFailureOf, type BootFailure } from "./failure.ts";
 import type { Host } from "./host/host.ts";
 import type { TreeCounts } from "./toplayer.ts";
 
@@ -25,9 +25,7 @@ export interface BootRecord {
   readonly source?: string;
   readonly rwlayer?: string;
   readonly subvolumeUuid?: string;
-  readonly toplayer?:
-    | (TreeCounts & { readonly name: string })
-    | null;
+  readonly toplayer?: (TreeCounts & { readonly name: string }) | null;
   /** What `dockroot finish` needs. */
   readonly finish?: {
     /** Where the top level is still mounted. */
@@ -51,7 +49,11 @@ export interface Recorder {
   readonly warnings: readonly string[];
   elapsedMs(): number;
   warn(message: string): void;
-  /** Runs `work` as one step; what takes longer than a second is announced. */
+  /**
+   * Runs `work` as one step; what takes longer than a second is announced.
+   * @param step in words, to follow "cannot"
+   * @throws BootError where a helper or a system call fails
+   */
   time<T>(step: string, work: () => Promise<T> | T): Promise<T>;
 }
 
@@ -83,6 +85,8 @@ export function createRecorder(host: Host): Recorder {
         steps.push({ step, durationMs });
         host.log.info(`${step} (${String(durationMs)} ms)`);
         return result;
+      } catch (error) {
+        throw asFailureOf(step, error);
       } finally {
         clearTimeout(timer);
       }

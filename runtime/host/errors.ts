@@ -5,6 +5,7 @@ export type ErrorCode =
   | "INVALID_CONFIG"
   | "INVALID_REFERENCE"
   | "NOT_INITRAMFS"
+  | "NOT_ROOT"
   | "DEVICE_NOT_FOUND"
   | "DEVICE_AMBIGUOUS"
   | "DEVICE_UNSUITABLE"
@@ -21,6 +22,7 @@ export type ErrorCode =
   | "RWLAYER_FOREIGN"
   | "RWLAYER_UNSUITABLE"
   | "INIT_MISSING"
+  | "HELPER_MISSING"
   | "STEP_FAILED"
   | "NOTHING_BOOTED"
   | "FILE_UNREADABLE";
@@ -53,6 +55,11 @@ export class UsageError extends Error {
     super(message);
     this.name = "UsageError";
   }
+}
+
+/** A system call that failed: the machine's doing, not a bug. */
+export function isSystemError(error: unknown): error is Error {
+  return error instanceof Error && "syscall" in error;
 }
 
 /** The system's error code (`ENOENT`, ...) of what a system call threw. */

@@ -48,7 +48,10 @@ export function kernelLogSink(device: string): LogSink {
     if (!usable) return;
     try {
       for (const part of chunks(message)) {
-        appendText(device, `<${String(KERNEL_LEVELS[level])}>dockroot: ${part}\n`);
+        appendText(
+          device,
+          `<${String(KERNEL_LEVELS[level])}>dockroot: ${part}\n`,
+        );
       }
     } catch {
       // No kernel log to be had (no such device, not root): the other sinks have the line.
@@ -65,5 +68,7 @@ export function plainSink(write: (line: string) => void): LogSink {
 }
 
 function chunks(message: string): string[] {
-  return message.match(new RegExp(`.{1,${String(MAX_KERNEL_LINE)}}`, "gs")) ?? [""];
+  return (
+    message.match(new RegExp(`.{1,${String(MAX_KERNEL_LINE)}}`, "gs")) ?? [""]
+  );
 }

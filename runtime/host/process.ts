@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { systemErrorCode } from "./errors.ts";
 import { escapeControl } from "./escape.ts";
 
 /**
@@ -92,9 +93,7 @@ export async function runHelper(
     [number | null, NodeJS.Signals | null]
   >((resolve, reject) => {
     child.on("error", (cause) => {
-      reject(
-        new HelperError("missing", `${program} cannot be started`, { cause }),
-      );
+      reject(describeStartFailure(program, cause));
     });
     child.on("close", (code, killedBy) => {
       resolve([code, killedBy]);
@@ -126,6 +125,12 @@ export async function runHelper(
     );
   }
   return { exitCode, stdout: Buffer.concat(chunks) };
+}
+
+function describeStartFailure(program: string, cause: Error): HelperError {
+  return systemErrorCode(cause) === "ENOENT"
+    ? new HelperError("missing", `${program} is not in ${HELPER_PATH}`)
+    : new HelperError("missing", `${program} cannot be started`, { cause });
 }
 
 function describeStderr(stderr: string): string {

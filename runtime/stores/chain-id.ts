@@ -6,7 +6,9 @@ import { createHash } from "node:crypto";
  * @see https://github.com/opencontainers/image-spec/blob/main/config.md#layer-chainid
  */
 export function chainId(diffIds: readonly string[]): string {
-  return diffIds.reduce((chain, diffId) => `sha256:${sha256(`${chain} ${diffId}`)}`);
+  return diffIds.reduce(
+    (chain, diffId) => `sha256:${sha256(`${chain} ${diffId}`)}`,
+  );
 }
 
 /** Lower-case hex. */

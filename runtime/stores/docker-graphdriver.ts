@@ -1,11 +1,7 @@
 import path from "node:path";
 import { isSubvolume } from "../btrfs.ts";
 import { BootError } from "../host/errors.ts";
-import {
-  isImageId,
-  type ImageId,
-  type ImageReference,
-} from "../image-ref.ts";
+import { isImageId, type ImageId, type ImageReference } from "../image-ref.ts";
 import { chainId, sha256 } from "./chain-id.ts";
 import { imageMissing } from "./image-missing.ts";
 import type { FoundImage, ImageStore, StoreLocation } from "./store.ts";
@@ -160,7 +156,11 @@ function findSource(
   diffIds: readonly string[],
 ): string {
   const chain = chainId(diffIds);
-  const layer = path.join(METADATA, "layerdb/sha256", chain.slice("sha256:".length));
+  const layer = path.join(
+    METADATA,
+    "layerdb/sha256",
+    chain.slice("sha256:".length),
+  );
   const diff = readLayerFile(location, path.join(layer, "diff"), id);
   if (diff !== diffIds.at(-1)) {
     throw damaged(
@@ -192,7 +192,11 @@ const PULL_AGAIN =
   "The store is incomplete: in a running system, docker rmi the image and docker pull (or build) it again.";
 
 function configFile(id: ImageId): string {
-  return path.join(METADATA, "imagedb/content/sha256", id.slice("sha256:".length));
+  return path.join(
+    METADATA,
+    "imagedb/content/sha256",
+    id.slice("sha256:".length),
+  );
 }
 
 function readLayerFile(
@@ -283,4 +287,3 @@ function isDigest(value: unknown): value is string {
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
-

@@ -9,7 +9,10 @@ const UNSUPPORTED: readonly { readonly sign: string; readonly what: string }[] =
     { sign: "image/overlay2/layerdb", what: "Docker's overlay2 driver" },
     { sign: "image/zfs/layerdb", what: "Docker's zfs driver" },
     { sign: "image/vfs/layerdb", what: "Docker's vfs driver" },
-    { sign: "image/devicemapper/layerdb", what: "Docker's devicemapper driver" },
+    {
+      sign: "image/devicemapper/layerdb",
+      what: "Docker's devicemapper driver",
+    },
     { sign: "image/aufs/layerdb", what: "Docker's aufs driver" },
     {
       sign: "containerd/daemon/io.containerd.metadata.v1.bolt",
@@ -65,9 +68,7 @@ export function openStore(location: StoreLocation): ImageStore {
     "STORE_MISSING",
     `the directory ${storePath} is no image store: image/btrfs is absent`,
     {
-      cause: new Error(
-        present === "" ? "it is empty" : `it holds: ${present}`,
-      ),
+      cause: new Error(present === "" ? "it is empty" : `it holds: ${present}`),
       hint: "Correct docker_path=: the directory that is /var/lib/docker in the running system, seen from the filesystem's top level.",
     },
   );

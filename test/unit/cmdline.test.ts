@@ -4,25 +4,31 @@ import { lastValues, parseCmdline } from "../../runtime/cmdline.ts";
 const pairs = (text: string) =>
   parseCmdline(text).map(({ key, value }) => [key, value]);
 
-t.test("options are separated by any white space, values by the first =", async (t) => {
-  t.same(pairs("BOOT_IMAGE=/vmlinuz root=UUID=1-2\trw  a=b=c,d=e\n"), [
-    ["BOOT_IMAGE", "/vmlinuz"],
-    ["root", "UUID=1-2"],
-    ["rw", undefined],
-    ["a", "b=c,d=e"],
-  ]);
-});
+t.test(
+  "options are separated by any white space, values by the first =",
+  async (t) => {
+    t.same(pairs("BOOT_IMAGE=/vmlinuz root=UUID=1-2\trw  a=b=c,d=e\n"), [
+      ["BOOT_IMAGE", "/vmlinuz"],
+      ["root", "UUID=1-2"],
+      ["rw", undefined],
+      ["a", "b=c,d=e"],
+    ]);
+  },
+);
 
-t.test("quotes protect spaces and are dropped around a value or an option", async (t) => {
-  t.same(pairs(`root="LABEL=my disk" x`), [
-    ["root", "LABEL=my disk"],
-    ["x", undefined],
-  ]);
-  t.same(pairs(`"root=LABEL=my disk" x`), [
-    ["root", "LABEL=my disk"],
-    ["x", undefined],
-  ]);
-});
+t.test(
+  "quotes protect spaces and are dropped around a value or an option",
+  async (t) => {
+    t.same(pairs(`root="LABEL=my disk" x`), [
+      ["root", "LABEL=my disk"],
+      ["x", undefined],
+    ]);
+    t.same(pairs(`"root=LABEL=my disk" x`), [
+      ["root", "LABEL=my disk"],
+      ["x", undefined],
+    ]);
+  },
+);
 
 t.test("quotes inside a value stay, as in the kernel", async (t) => {
   t.same(pairs(`root=LABEL="my disk"`), [["root", `LABEL="my disk"`]]);

@@ -28,13 +28,17 @@ t.test("names are shortened as Docker prints them", async (t) => {
     [`me/system@sha256:${HEX}`, `me/system@sha256:${HEX}`],
     [`me/system:v1@sha256:${HEX}`, `me/system@sha256:${HEX}`],
   ];
-  for (const [text, expected] of cases) t.equal(formatted(text), expected, text);
+  for (const [text, expected] of cases)
+    t.equal(formatted(text), expected, text);
 });
 
-t.test("the tag that is given beside the name serves a name without one", async (t) => {
-  t.equal(formatted("me/system", "v3"), "me/system:v3");
-  t.equal(formatted("host:5000/system", "v3"), "host:5000/system:v3");
-});
+t.test(
+  "the tag that is given beside the name serves a name without one",
+  async (t) => {
+    t.equal(formatted("me/system", "v3"), "me/system:v3");
+    t.equal(formatted("host:5000/system", "v3"), "host:5000/system:v3");
+  },
+);
 
 t.test("64 hex digits are an ID, with or without sha256:", async (t) => {
   for (const text of [HEX, `sha256:${HEX}`]) {
@@ -42,12 +46,25 @@ t.test("64 hex digits are an ID, with or without sha256:", async (t) => {
   }
 });
 
-t.test("shorter hex digits are a name that may be the beginning of an ID", async (t) => {
-  t.match(parseImageReference("beef"), { repository: "beef", idPrefix: "beef" });
-  t.match(parseImageReference("sha256:beef"), { repository: "sha256", tag: "beef", idPrefix: "beef" });
-  t.match(parseImageReference("bee"), { repository: "bee", idPrefix: undefined });
-  t.match(parseImageReference("beef:1"), { idPrefix: undefined });
-});
+t.test(
+  "shorter hex digits are a name that may be the beginning of an ID",
+  async (t) => {
+    t.match(parseImageReference("beef"), {
+      repository: "beef",
+      idPrefix: "beef",
+    });
+    t.match(parseImageReference("sha256:beef"), {
+      repository: "sha256",
+      tag: "beef",
+      idPrefix: "beef",
+    });
+    t.match(parseImageReference("bee"), {
+      repository: "bee",
+      idPrefix: undefined,
+    });
+    t.match(parseImageReference("beef:1"), { idPrefix: undefined });
+  },
+);
 
 t.test("what Docker would not accept is refused with the reason", async (t) => {
   const cases: [string, RegExp][] = [
@@ -70,7 +87,10 @@ t.test("what Docker would not accept is refused with the reason", async (t) => {
       parseImageReference(text);
       t.fail(`"${text}" was accepted`);
     } catch (error) {
-      t.ok(error instanceof BootError && error.code === "INVALID_REFERENCE", text);
+      t.ok(
+        error instanceof BootError && error.code === "INVALID_REFERENCE",
+        text,
+      );
       t.match(String(error), reason, text);
     }
   }

@@ -11,9 +11,7 @@ const CONFIG = `{"docker_image": "sample_image", "docker_tag": "latest"}`;
 function read(cmdline: string, config: string | null = CONFIG) {
   return readBootOptions(
     parseCmdline(cmdline),
-    config === null
-      ? undefined
-      : { file: "/etc/dockroot.json", text: config },
+    config === null ? undefined : { file: "/etc/dockroot.json", text: config },
   );
 }
 
@@ -58,14 +56,17 @@ t.test("the tutorial's command line and configuration", async (t) => {
   });
 });
 
-t.test("rootflags: slashes are trimmed, other flags serve the top-level mount", async (t) => {
-  const options = read(
-    "root=/dev/sda2 rootflags=subvol=/a/b/,compress=zstd:1,ro,degraded docker_path=/var/docker/",
-  );
-  t.equal(options.rwlayer, "a/b");
-  t.same(options.mountFlags, ["compress=zstd:1", "degraded"]);
-  t.equal(options.storePath, "var/docker");
-});
+t.test(
+  "rootflags: slashes are trimmed, other flags serve the top-level mount",
+  async (t) => {
+    const options = read(
+      "root=/dev/sda2 rootflags=subvol=/a/b/,compress=zstd:1,ro,degraded docker_path=/var/docker/",
+    );
+    t.equal(options.rwlayer, "a/b");
+    t.same(options.mountFlags, ["compress=zstd:1", "degraded"]);
+    t.equal(options.storePath, "var/docker");
+  },
+);
 
 t.test("rootflags that name no rwlayer are refused", async (t) => {
   const rest = "root=LABEL=x docker_path=docker";
@@ -84,10 +85,21 @@ t.test("devices: every form, quoted ones too", async (t) => {
   const root = (value: string) => read(`root=${value} ${rest}`).root;
   t.same(root("UUID=12-34"), { kind: "tag", tag: "UUID", value: "12-34" });
   t.same(root("PARTUUID=ab"), { kind: "tag", tag: "PARTUUID", value: "ab" });
-  t.same(root(`"PARTLABEL=my part"`), { kind: "tag", tag: "PARTLABEL", value: "my part" });
-  t.same(root(`LABEL="my disk"`), { kind: "tag", tag: "LABEL", value: "my disk" });
+  t.same(root(`"PARTLABEL=my part"`), {
+    kind: "tag",
+    tag: "PARTLABEL",
+    value: "my part",
+  });
+  t.same(root(`LABEL="my disk"`), {
+    kind: "tag",
+    tag: "LABEL",
+    value: "my disk",
+  });
   t.same(root("LABEL=a=b"), { kind: "tag", tag: "LABEL", value: "a=b" });
-  t.same(root("/dev/disk/by-label/x"), { kind: "path", path: "/dev/disk/by-label/x" });
+  t.same(root("/dev/disk/by-label/x"), {
+    kind: "path",
+    path: "/dev/disk/by-label/x",
+  });
   refuses(t, `root=LABEL= ${rest}`, /names no device/);
   refuses(t, `root=sda1 ${rest}`, /no device that dockroot understands/);
   refuses(t, `root=/etc/passwd ${rest}`, /no device that dockroot understands/);
@@ -104,24 +116,41 @@ t.test("the time to wait for a device", async (t) => {
   refuses(t, `${TUTORIAL} rootdelay=-1`, /no number of seconds/);
 });
 
-t.test("image and tag: a kernel option wins over the configuration", async (t) => {
-  const image = (more: string, config: string | null = CONFIG) =>
-    formatImageReference(read(`${TUTORIAL} ${more}`, config).image);
-  t.equal(image(""), "sample_image:latest");
-  t.equal(image("docker_image=other"), "other:latest");
-  t.equal(image("docker_image=other:2"), "other:2");
-  t.equal(image("docker_tag=v3"), "sample_image:v3");
-  t.equal(image("docker_image=other docker_tag=v3"), "other:v3");
-  t.equal(image("docker_tag=v3", `{"docker_image": "sys:v1"}`), "sys:v3");
-  t.equal(image("docker_image=other", `{"docker_image": "a", "docker_tag": "b"}`), "other:b");
-  t.equal(image("docker_image=other:2", `{"docker_image": "a", "docker_tag": "b"}`), "other:2");
-  t.equal(image("", `{"docker_image": "host:5000/a"}`), "host:5000/a:latest");
-  t.equal(image("docker_tag=v3", `{"docker_image": "host:5000/a"}`), "host:5000/a:v3");
-});
+t.test(
+  "image and tag: a kernel option wins over the configuration",
+  async (t) => {
+    const image = (more: string, config: string | null = CONFIG) =>
+      formatImageReference(read(`${TUTORIAL} ${more}`, config).image);
+    t.equal(image(""), "sample_image:latest");
+    t.equal(image("docker_image=other"), "other:latest");
+    t.equal(image("docker_image=other:2"), "other:2");
+    t.equal(image("docker_tag=v3"), "sample_image:v3");
+    t.equal(image("docker_image=other docker_tag=v3"), "other:v3");
+    t.equal(image("docker_tag=v3", `{"docker_image": "sys:v1"}`), "sys:v3");
+    t.equal(
+      image("docker_image=other", `{"docker_image": "a", "docker_tag": "b"}`),
+      "other:b",
+    );
+    t.equal(
+      image("docker_image=other:2", `{"docker_image": "a", "docker_tag": "b"}`),
+      "other:2",
+    );
+    t.equal(image("", `{"docker_image": "host:5000/a"}`), "host:5000/a:latest");
+    t.equal(
+      image("docker_tag=v3", `{"docker_image": "host:5000/a"}`),
+      "host:5000/a:v3",
+    );
+  },
+);
 
 t.test("two tags for one image are refused", async (t) => {
   refuses(t, `${TUTORIAL} docker_image=a:1 docker_tag=2`, /two tags/);
-  refuses(t, TUTORIAL, /two tags/, `{"docker_image": "a:1", "docker_tag": "2"}`);
+  refuses(
+    t,
+    TUTORIAL,
+    /two tags/,
+    `{"docker_image": "a:1", "docker_tag": "2"}`,
+  );
 });
 
 t.test("an ID or a digest makes a tag meaningless", async (t) => {
@@ -158,7 +187,10 @@ t.test("the configuration gives defaults for kernel options", async (t) => {
     mountFlags: ["umask=077"],
     path: "",
   });
-  t.equal(read("root=LABEL=x rootflags=subvol=r docker_path=other", config).storePath, "other");
+  t.equal(
+    read("root=LABEL=x rootflags=subvol=r docker_path=other", config).storePath,
+    "other",
+  );
 });
 
 t.test("a configuration that cannot be meant is refused", async (t) => {
@@ -166,14 +198,25 @@ t.test("a configuration that cannot be meant is refused", async (t) => {
   refuses(t, TUTORIAL, /not valid JSON/, "");
   refuses(t, TUTORIAL, /one JSON object/, "[]");
   refuses(t, TUTORIAL, /must be a string/, `{"docker_image": {}}`);
-  refuses(t, TUTORIAL, /only the kernel command line/, `{"docker_image": "a", "rootflags": "subvol=x"}`);
+  refuses(
+    t,
+    TUTORIAL,
+    /only the kernel command line/,
+    `{"docker_image": "a", "rootflags": "subvol=x"}`,
+  );
 });
 
 t.test("what is not known is warned of, not silently dropped", async (t) => {
-  t.match(read(`${TUTORIAL} dockroot.rwlyer=keep`).warnings, [/dockroot\.rwlyer is not known/]);
-  t.match(read(TUTORIAL, `{"docker_image": "a", "docker_imagee": "b"}`).warnings, [/docker_imagee/]);
+  t.match(read(`${TUTORIAL} dockroot.rwlyer=keep`).warnings, [
+    /dockroot\.rwlyer is not known/,
+  ]);
   t.match(
-    read("root=LABEL=x rootflags=subvol=r docker_path=d toplayer_path=t").warnings,
+    read(TUTORIAL, `{"docker_image": "a", "docker_imagee": "b"}`).warnings,
+    [/docker_imagee/],
+  );
+  t.match(
+    read("root=LABEL=x rootflags=subvol=r docker_path=d toplayer_path=t")
+      .warnings,
     [/without toplayer=/],
   );
 });
@@ -184,6 +227,10 @@ t.test("options that this version cannot honour stop the boot", async (t) => {
   refuses(t, `${TUTORIAL} dockroot.generations=-1`, /no number/);
   refuses(t, `${TUTORIAL} dockroot.generations=9999`, /no number/);
   refuses(t, `${TUTORIAL} init=bash`, /not an absolute path/);
-  refuses(t, "root=LABEL=x rootflags=subvol=r", /docker_path= is given neither/);
+  refuses(
+    t,
+    "root=LABEL=x rootflags=subvol=r",
+    /docker_path= is given neither/,
+  );
   refuses(t, "root=LABEL=x rootflags=subvol=r docker_path=a/../b", /"\.\."/);
 });

@@ -20,13 +20,16 @@ ID 257 gen 7 top level 256 path a b
 ID 258 gen 7 top level 257 path a b/c
 `;
 
-t.test("nested subvolumes are found by number, the deepest first", async (t) => {
-  const edges = parseSubvolumeEdges(LIST);
-  t.same(edges.length, 4);
-  t.same(nestedCandidates(edges, 256), [258, 257]);
-  t.same(nestedCandidates(edges, 258), []);
-  t.same(nestedCandidates(edges, 5), [258, 257, 256, 300]);
-});
+t.test(
+  "nested subvolumes are found by number, the deepest first",
+  async (t) => {
+    const edges = parseSubvolumeEdges(LIST);
+    t.same(edges.length, 4);
+    t.same(nestedCandidates(edges, 256), [258, 257]);
+    t.same(nestedCandidates(edges, 258), []);
+    t.same(nestedCandidates(edges, 5), [258, 257, 256, 300]);
+  },
+);
 
 t.test("forged lines that make a circle do not hang", async (t) => {
   t.same(
@@ -83,20 +86,35 @@ t.test("blkid's devices", async (t) => {
   t.same(parseBlkidExport("\n\n"), []);
 });
 
-t.test("several devices of one btrfs are one filesystem, others with its label are not", async (t) => {
-  const spec = { kind: "tag", tag: "LABEL", value: "x" } as const;
-  const a = { path: "/dev/a", fsType: "btrfs", uuid: "1", label: "x" };
-  const b = { ...a, path: "/dev/b" };
-  const other = { ...a, path: "/dev/c", uuid: "2" };
-  t.equal(chooseDevice(spec, [a, b])?.path, "/dev/a");
-  t.equal(chooseDevice(spec, []), undefined);
-  t.throws(() => chooseDevice(spec, [a, other]), /more than one filesystem: \/dev\/a .*\/dev\/c/);
-  t.throws(() => chooseDevice(spec, [{ ...a, fsType: "ext4" }, { ...b, fsType: "ext4" }]), /more than one/);
-});
+t.test(
+  "several devices of one btrfs are one filesystem, others with its label are not",
+  async (t) => {
+    const spec = { kind: "tag", tag: "LABEL", value: "x" } as const;
+    const a = { path: "/dev/a", fsType: "btrfs", uuid: "1", label: "x" };
+    const b = { ...a, path: "/dev/b" };
+    const other = { ...a, path: "/dev/c", uuid: "2" };
+    t.equal(chooseDevice(spec, [a, b])?.path, "/dev/a");
+    t.equal(chooseDevice(spec, []), undefined);
+    t.throws(
+      () => chooseDevice(spec, [a, other]),
+      /more than one filesystem: \/dev\/a .*\/dev\/c/,
+    );
+    t.throws(
+      () =>
+        chooseDevice(spec, [
+          { ...a, fsType: "ext4" },
+          { ...b, fsType: "ext4" },
+        ]),
+      /more than one/,
+    );
+  },
+);
 
 t.test("partitions for the list of what is there", async (t) => {
   t.same(
-    parsePartitions("major minor  #blocks  name\n\n 254        0  268435456 vda\n   7        0          0 loop0\n   1        0       8192 ram0\n"),
+    parsePartitions(
+      "major minor  #blocks  name\n\n 254        0  268435456 vda\n   7        0          0 loop0\n   1        0       8192 ram0\n",
+    ),
     ["vda"],
   );
   t.same(parsePartitions(""), []);
@@ -104,7 +122,9 @@ t.test("partitions for the list of what is there", async (t) => {
 
 t.test("mount points with spaces", async (t) => {
   t.same(
-    parseMountPoints("43 27 0:39 / /run/my\\040disk rw - btrfs /dev/loop0 rw\n44 27 0:40 / / rw - x y rw\n"),
+    parseMountPoints(
+      "43 27 0:39 / /run/my\\040disk rw - btrfs /dev/loop0 rw\n44 27 0:40 / / rw - x y rw\n",
+    ),
     ["/run/my disk", "/"],
   );
 });
@@ -120,7 +140,12 @@ t.test("the chain ID of the OCI specification's rule", async (t) => {
 });
 
 t.test("a state file of another form is not taken for one", async (t) => {
-  const record = { uuid: "u", boot: 1, source: "s", image: { reference: "r", id: "i" } };
+  const record = {
+    uuid: "u",
+    boot: 1,
+    source: "s",
+    image: { reference: "r", id: "i" },
+  };
   const state = { version: 1, rwlayer: "x", subvolumes: [record] };
   t.same(parseState(JSON.stringify(state)), state);
   for (const wrong of [

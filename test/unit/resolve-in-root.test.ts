@@ -5,7 +5,9 @@ import { resolveInRoot } from "../../runtime/resolve-in-root.ts";
 function resolve(file: string, links: Record<string, string> = {}) {
   return resolveInRoot("/new", file, (candidate) => {
     const target = links[candidate];
-    return target === undefined ? { kind: "other" } : { kind: "symlink", target };
+    return target === undefined
+      ? { kind: "other" }
+      : { kind: "symlink", target };
   });
 }
 

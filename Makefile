@@ -1,0 +1,79 @@
+# Every target that does something for people has a "##" line: `make help` prints those.
+
+ARCH := $(if $(filter aarch64,$(shell uname -m)),arm64,x64)
+# The project's own Node, which also becomes part of the executable.
+NODE := node_modules/node-linux-$(ARCH)/bin/node
+AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo)
+BIN := $(NODE) node_modules/.bin
+
+BUILD_INPUTS := main.ts package.json package-lock.json \
+	$(shell find runtime installer build -name '*.ts')
+SHELL_FILES = $(shell scripts/list-shell-files)
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup setup-build setup-check setup-demo setup-test
+setup: setup-test setup-check ## Install all that building, checking and testing need
+setup-build setup-check setup-demo setup-test: setup-%:
+	@scripts/setup $*
+
+.PHONY: build
+build: setup-build dist/dockroot ## Make the executable, dist/dockroot
+
+dist/dockroot: $(BUILD_INPUTS) | setup-build
+	$(NODE) build/build.ts
+
+.PHONY: demo
+demo: setup-demo dist/dockroot ## Build a real Debian as a Docker image and boot a machine from it
+	$(AS_ROOT) $(NODE) demo/demo.ts
+
+.PHONY: demo-shell
+demo-shell: setup-demo dist/dockroot ## The demo's machine with a login on this terminal
+	$(AS_ROOT) $(NODE) demo/demo.ts --shell
+
+.PHONY: check
+check: setup-check ## Check types, rules, format and shell scripts
+	$(BIN)/tsc --project .
+	$(BIN)/eslint .
+	$(BIN)/prettier --check --log-level warn .
+	shellcheck $(SHELL_FILES)
+
+.PHONY: format
+format: setup-check ## Bring all files into prettier's format
+	$(BIN)/prettier --write --log-level warn .
+
+# Where something cannot be installed, the rungs that need it are skipped, or failed with CI=true.
+.PHONY: test
+test: dist/dockroot ## Run all rungs of tests: unit, binary, root, vm
+	@scripts/setup test || echo "Going on without: tests that need it are skipped, or fail with CI=true"
+	@$(NODE) test/run.ts
+
+.PHONY: test-unit
+test-unit: setup-build ## Run the unit tests: decisions and parsers
+	@$(NODE) test/run.ts unit
+
+.PHONY: test-binary
+test-binary: dist/dockroot ## Run the tests of the built executable
+	@$(NODE) test/run.ts binary
+
+.PHONY: test-root
+test-root: setup-test dist/dockroot ## Run the tests on real btrfs and dockerd (as root)
+	@$(NODE) test/run.ts root
+
+.PHONY: test-vm
+test-vm: setup-test dist/dockroot ## Run the tests that boot machines in QEMU (as root)
+	@$(NODE) test/run.ts vm
+
+.PHONY: clean
+clean: ## Remove what was built, not what was downloaded
+	rm -rf dist .cache/build
+
+.PHONY: distclean
+distclean: clean ## Remove all that git ignores: caches and modules too
+	$(AS_ROOT) rm -rf .cache .tap
+	rm -rf node_modules

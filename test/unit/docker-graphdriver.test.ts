@@ -1,0 +1,287 @@
+import fs from "fs-extra";
+import path from "node:path";
+import t, { type Test } from "tap";
+import { BootError, type ErrorCode } from "../../runtime/host/errors.ts";
+import { createHost, type Host } from "../../runtime/host/host.ts";
+import { createLog } from "../../runtime/host/log.ts";
+import { parseImageReference } from "../../runtime/image-ref.ts";
+import { openStore } from "../../runtime/stores/open-store.ts";
+
+const CAPTURED = path.join(
+  import.meta.dirname,
+  "../../fixtures/captured/docker-20.10.24-btrfs",
+);
+const images = fs.readJsonSync(path.join(CAPTURED, "images.json")) as {
+  id: string;
+  tags: string[];
+  layers: number;
+}[];
+const subvolumes = fs.readJsonSync(
+  path.join(CAPTURED, "subvolumes.json"),
+) as string[];
+const idOf = (tag: string) =>
+  images.find(({ tags }) => tags.includes(tag))?.id ?? "";
+
+/**
+ * The captured store on any filesystem. What is faked: the directories in btrfs/subvolumes have the
+ * inode number of subvolumes. The root rung has real ones.
+ */
+function storeIn(directory: string) {
+  const real = createHost("/", createLog([]));
+  const host: Host = {
+    ...real,
+    files: {
+      ...real.files,
+      statusOf: (file) => {
+        const status = real.files.statusOf(file);
+        return status !== undefined &&
+          path.dirname(file).endsWith("docker/btrfs/subvolumes")
+          ? { ...status, inode: 256 }
+          : status;
+      },
+    },
+  };
+  const location = { host, topLevel: directory, path: "docker" };
+  return {
+    find: (text: string) => openStore(location).find(parseImageReference(text)),
+    file: (name: string) => path.join(directory, "docker", name),
+  };
+}
+
+function copyStore(t: Test) {
+  const directory = t.testdir();
+  fs.copySync(
+    path.join(CAPTURED, "image"),
+    path.join(directory, "docker/image"),
+  );
+  for (const name of subvolumes) {
+    fs.mkdirpSync(path.join(directory, "docker/btrfs/subvolumes", name));
+  }
+  return storeIn(directory);
+}
+
+function fails(
+  t: Test,
+  find: () => unknown,
+  code: ErrorCode,
+  ...patterns: RegExp[]
+) {
+  try {
+    find();
+    t.fail("was found");
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    t.equal(error.code, code, error.message);
+    t.ok(error.hint, "says what to do");
+    const cause = error.cause instanceof Error ? error.cause.message : "";
+    for (const pattern of patterns)
+      t.match(`${error.message}; ${cause}`, pattern);
+  }
+}
+
+t.test(
+  "every tag, ID and unique beginning of an ID leads to what docker says",
+  async (t) => {
+    const { find } = copyStore(t);
+    for (const { id, tags, layers } of images.filter(
+      ({ layers }) => layers > 0,
+    )) {
+      const hex = id.slice("sha256:".length);
+      for (const text of [
+        ...tags,
+        id,
+        hex,
+        hex.slice(0, 12),
+        `sha256:${hex.slice(0, 12)}`,
+      ]) {
+        const found = find(text);
+        t.equal(found.id, id, text);
+        t.equal(found.layerCount, layers, text);
+        t.ok(subvolumes.includes(path.basename(found.source)), text);
+      }
+    }
+    t.equal(find("docker.io/me/one").id, idOf("one:1"));
+  },
+);
+
+t.test("an image without layers is not taken for a system", async (t) => {
+  const { find } = copyStore(t);
+  fails(t, () => find("empty:1"), "IMAGE_EMPTY", /no layers/);
+});
+
+t.test(
+  "a missing tag lists the tags there are, a missing name the nearest ones",
+  async (t) => {
+    const { find } = copyStore(t);
+    fails(t, () => find("many:2"), "IMAGE_MISSING", /many:1, many:dangling$/);
+    fails(
+      t,
+      () => find("mone:1"),
+      "IMAGE_MISSING",
+      /nearest names are: one:1, /,
+    );
+    fails(
+      t,
+      () => find("ab".repeat(32)),
+      "IMAGE_MISSING",
+      /no image there has this ID/,
+    );
+    fails(
+      t,
+      () => find(`one@sha256:${"ab".repeat(32)}`),
+      "IMAGE_MISSING",
+      /one:1/,
+    );
+  },
+);
+
+t.test("a beginning that several IDs share is ambiguous", async (t) => {
+  const store = copyStore(t);
+  const content = store.file("image/btrfs/imagedb/content/sha256");
+  const hex = idOf("one:1").slice("sha256:".length);
+  fs.writeFileSync(
+    path.join(content, `${hex.slice(0, 40)}${"0".repeat(24)}`),
+    "",
+  );
+  fails(
+    t,
+    () => store.find(hex.slice(0, 12)),
+    "IMAGE_AMBIGUOUS",
+    /2 image IDs/,
+  );
+});
+
+t.test("a name wins over the beginning of an ID", async (t) => {
+  const store = copyStore(t);
+  const prefix = idOf("one:1").slice("sha256:".length).slice(0, 8);
+  const file = store.file("image/btrfs/repositories.json");
+  const all = fs.readJsonSync(file) as {
+    Repositories: Record<string, unknown>;
+  };
+  all.Repositories[prefix] = { [`${prefix}:latest`]: idOf("many:1") };
+  fs.writeJsonSync(file, all);
+  t.equal(store.find(prefix).id, idOf("many:1"));
+});
+
+t.test(
+  "a store cut off anywhere is an error, never a wrong answer or a crash",
+  async (t) => {
+    const store = copyStore(t);
+    const hex = idOf("many:1").slice("sha256:".length);
+    const layer = path.basename(
+      path.dirname(findLayerFile(store, store.find("many:1").source)),
+    );
+    for (const name of [
+      "image/btrfs/repositories.json",
+      `image/btrfs/imagedb/content/sha256/${hex}`,
+      `image/btrfs/layerdb/sha256/${layer}/diff`,
+      `image/btrfs/layerdb/sha256/${layer}/cache-id`,
+    ]) {
+      const file = store.file(name);
+      const whole = fs.readFileSync(file);
+      const meaningful = whole.toString("utf8").trimEnd().length;
+      for (let length = 0; length < meaningful; length += 1) {
+        fs.writeFileSync(file, whole.subarray(0, length));
+        try {
+          store.find("many:1");
+          t.fail(`${name} cut off at ${String(length)} was believed`);
+        } catch (error) {
+          if (!(error instanceof BootError)) throw error;
+          if (!["STORE_DAMAGED", "SOURCE_MISSING"].includes(error.code))
+            throw error;
+        }
+      }
+      fs.rmSync(file);
+      t.throws(
+        () => store.find("many:1"),
+        { name: "BootError" },
+        `${name} absent`,
+      );
+      fs.writeFileSync(file, whole);
+    }
+    t.equal(store.find("many:1").id, idOf("many:1"));
+  },
+);
+
+function findLayerFile(
+  store: ReturnType<typeof storeIn>,
+  source: string,
+): string {
+  const layers = store.file("image/btrfs/layerdb/sha256");
+  const name = fs
+    .readdirSync(layers)
+    .find(
+      (layer) =>
+        fs.readFileSync(path.join(layers, layer, "cache-id"), "utf8") ===
+        path.basename(source),
+    );
+  return path.join(layers, name ?? "", "cache-id");
+}
+
+t.test("a hostile cache ID or ID never becomes a path", async (t) => {
+  const store = copyStore(t);
+  const cacheId = findLayerFile(store, store.find("many:1").source);
+  for (const hostile of [
+    "../../../etc",
+    "/etc",
+    "a".repeat(63),
+    "x\0y",
+    "\u001b[31m",
+  ]) {
+    fs.writeFileSync(cacheId, hostile);
+    fails(t, () => store.find("many:1"), "STORE_DAMAGED", /is no cache ID/);
+  }
+  const file = store.file("image/btrfs/repositories.json");
+  fs.writeJsonSync(file, {
+    Repositories: { many: { "many:1": "sha256:../../x" } },
+  });
+  fails(t, () => store.find("many:1"), "STORE_DAMAGED", /has no image ID/);
+  for (const other of [
+    [],
+    { Repositories: [] },
+    { Repositories: { many: null } },
+    5,
+  ]) {
+    fs.writeJsonSync(file, other);
+    fails(t, () => store.find("many:1"), "STORE_DAMAGED");
+  }
+});
+
+t.test("a source that is gone says so", async (t) => {
+  const store = copyStore(t);
+  fs.rmdirSync(
+    store.file(store.find("many:1").source.replace(/^docker\//, "")),
+  );
+  fails(
+    t,
+    () => store.find("many:1"),
+    "SOURCE_MISSING",
+    /there is no subvolume/,
+  );
+});
+
+t.test("stores of other kinds are named, with what to do", async (t) => {
+  const cases: [string, ErrorCode, RegExp][] = [
+    ["image/overlay2/layerdb", "STORE_UNSUPPORTED", /overlay2/],
+    ["image/zfs/layerdb", "STORE_UNSUPPORTED", /zfs/],
+    [
+      "containerd/daemon/io.containerd.metadata.v1.bolt",
+      "STORE_UNSUPPORTED",
+      /containerd image store/,
+    ],
+    ["overlay-images", "STORE_UNSUPPORTED", /Podman/],
+    ["something", "STORE_MISSING", /it holds: something/],
+    ["", "STORE_MISSING", /it is empty/],
+  ];
+  for (const [sign, code, pattern] of cases) {
+    const directory = fs.mkdtempSync(path.join(t.testdir(), "x"));
+    fs.mkdirpSync(path.join(directory, "docker", sign));
+    fails(t, () => storeIn(directory).find("x"), code, pattern);
+  }
+  fails(
+    t,
+    () => storeIn(t.testdir({ other: {} })).find("x"),
+    "STORE_MISSING",
+    /docker_path=docker.*holds: other/,
+  );
+});

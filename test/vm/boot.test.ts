@@ -1,0 +1,64 @@
+import t from "tap";
+import { logIn } from "../../fixtures/guest-shell.ts";
+import { createComputer, powerOff, waitForReport } from "./computer.ts";
+
+const computer = await createComputer(t, "boot");
+const generations = "/mnt/.dockroot/docker_rwlayer/generations";
+let firstUuid = "";
+
+await t.test("a computer comes up from a Docker image", async (t) => {
+  const vm = await computer.start(t);
+  const { boot, root, ...report } = await waitForReport(vm);
+  t.equal(boot.image.id, computer.machine.images["demo:latest"]);
+  t.equal(root.filesystems[0]?.fsroot, "/docker_rwlayer");
+  t.equal(report.rootUuid, boot.subvolumeUuid);
+  t.equal(report.hostname, "demo-pc", "has the top layer's name");
+  t.equal(report.store.filesystems[0]?.fsroot, "/docker");
+  t.equal(report.systemd, "running", report.failedUnits);
+  t.strictSame(boot.warnings, []);
+  firstUuid = report.rootUuid;
+
+  const shell = await logIn(vm);
+  t.match(await shell("stat -c %a:%U /etc/shadow"), "640:root");
+  t.equal(
+    await shell("grep -c /run/dockroot /proc/mounts || true"),
+    "0",
+    "dockroot has let go of the disk",
+  );
+  await shell("echo lost? > /etc/written-at-first-start");
+  await powerOff(vm);
+});
+
+await t.test(
+  "the next start begins anew, and keeps the former root",
+  async (t) => {
+    const vm = await computer.start(t);
+    const { boot, systemd, rootUuid } = await waitForReport(vm);
+    t.equal(systemd, "running");
+    t.equal(boot.image.id, computer.machine.images["demo:latest"]);
+    t.equal(rootUuid, boot.subvolumeUuid);
+    t.not(rootUuid, firstUuid);
+
+    const shell = await logIn(vm);
+    await shell("test ! -e /etc/written-at-first-start");
+    await shell("mount -o subvolid=5 LABEL=linux /mnt");
+    t.equal(
+      await shell(`cat ${generations}/*/etc/written-at-first-start`),
+      "lost?",
+      "a generation",
+    );
+    t.match(await shell(`btrfs subvolume show ${generations}/*`), firstUuid);
+    await powerOff(vm);
+  },
+);
+
+await t.test("docker_image= boots another image", async (t) => {
+  const vm = await computer.start(t, "docker_image=demo-other:2");
+  const { boot, systemd, hostname } = await waitForReport(vm);
+  t.equal(systemd, "running");
+  t.equal(boot.image.id, computer.machine.images["demo-other:2"]);
+  t.equal(hostname, "demo-pc");
+  const shell = await logIn(vm);
+  t.equal(await shell("cat /etc/demo-other"), "2");
+  await powerOff(vm);
+});

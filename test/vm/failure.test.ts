@@ -1,0 +1,35 @@
+import t from "tap";
+import { createGuestShell } from "../../fixtures/guest-shell.ts";
+import { createComputer, waitForReport } from "./computer.ts";
+
+const SHELL_TIMEOUT_MS = 120_000;
+const computer = await createComputer(t, "failure");
+
+await t.test("with an image that is not there", async (t) => {
+  t.comment("a good start first: there is an old root that must not come up");
+  const good = await computer.start(t, "dockroot-demo.poweroff");
+  t.equal((await waitForReport(good)).systemd, "running");
+  await good.waitForPowerOff(SHELL_TIMEOUT_MS);
+
+  const vm = await computer.start(t, "docker_image=demo:no-such-tag");
+  await vm.waitFor(/\(initramfs\) /, SHELL_TIMEOUT_MS);
+  t.match(
+    vm.output(),
+    /dockroot: .*demo:no-such-tag/,
+    "the error names the image",
+  );
+  t.match(vm.output(), /demo:latest/, "and the one that there is");
+  t.match(vm.output(), /'exit' tries again/, "and the way out");
+
+  const shell = createGuestShell(vm);
+  t.equal(await shell("echo $((6 * 7))"), "42", "the shell answers");
+  t.notMatch(await shell("cat /proc/mounts"), / \/root /, "no root is mounted");
+  t.match(await shell("btrfs --version"), /btrfs-progs/);
+
+  vm.send("exit\r");
+  await vm.waitFor(/dockroot: .*demo:no-such-tag/, SHELL_TIMEOUT_MS);
+  await vm.waitFor(/\(initramfs\) /, SHELL_TIMEOUT_MS);
+  t.notMatch(vm.output(), /Kernel panic|systemd\[1\]/);
+  vm.send("reboot -f\r");
+  await vm.waitForPowerOff(SHELL_TIMEOUT_MS);
+});

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { boot, formatPlan, planOnly } from "./runtime/boot.ts";
+import { boot, planOnly } from "./runtime/boot.ts";
 import {
   bootFlags,
   DEFAULT_RUN_DIRECTORY,
@@ -8,6 +8,7 @@ import {
 } from "./runtime/boot-flags.ts";
 import { describeFailure, formatFailure } from "./runtime/failure.ts";
 import { finish } from "./runtime/finish.ts";
+import { formatPlan, formatPlanAsJson } from "./runtime/format-plan.ts";
 import { BootError, UsageError } from "./runtime/host/errors.ts";
 import { createHost } from "./runtime/host/host.ts";
 import {
@@ -17,8 +18,6 @@ import {
   plainSink,
   type LogSink,
 } from "./runtime/host/log.ts";
-import { formatImageReference } from "./runtime/image-ref.ts";
-import { describeStep } from "./runtime/steps.ts";
 import { version } from "./runtime/version.ts";
 
 const EXIT_USAGE = 2;
@@ -55,7 +54,7 @@ async function runBoot(args: readonly string[]): Promise<number> {
       createHost("/", createLog([stderrLog])),
       request,
     );
-    stdout(flags.json === true ? formatPlanJson(plan) : formatPlan(plan));
+    stdout(flags.json === true ? formatPlanAsJson(plan) : formatPlan(plan));
     return 0;
   }
   const log = createLog([
@@ -89,25 +88,6 @@ function requireRoot(command: string): void {
 /** A rehearsal with files of its own speaks to whoever started it, a boot to the kernel log. */
 function consoleSink(rehearsal: string | undefined): LogSink {
   return rehearsal === undefined ? kernelLogSink("/dev/kmsg") : stderrLog;
-}
-
-function formatPlanJson({
-  facts,
-  steps,
-}: Awaited<ReturnType<typeof planOnly>>): string {
-  const plan = {
-    version: 1,
-    image: {
-      reference: formatImageReference(facts.reference),
-      id: facts.image.id,
-      layers: facts.image.layerCount,
-    },
-    source: facts.image.source,
-    rwlayer: facts.paths.rwlayer,
-    toplayer: facts.topLayer?.name ?? null,
-    steps: steps.map((step) => ({ ...step, description: describeStep(step) })),
-  };
-  return `${JSON.stringify(plan, null, 2)}\n`;
 }
 
 function parseFlags<

@@ -1,4 +1,4 @@
-import { build } from "esbuild";
+import { build, type Metafile } from "esbuild";
 import path from "node:path";
 import { projectDirectory } from "./layout.ts";
 
@@ -6,13 +6,15 @@ import { projectDirectory } from "./layout.ts";
  * Puts `entry` and all that it imports into one CommonJS file, the only kind that a single
  * executable of Node 24 starts. What is imported by `await import()` is in the file too, but
  * evaluated only where that expression is: `dockroot boot` never evaluates yargs.
+ * @returns what was put together
  */
-export async function bundle(entry: string, output: string): Promise<void> {
-  await build({
+export async function bundle(entry: string, output: string): Promise<Metafile> {
+  const { metafile } = await build({
     absWorkingDir: projectDirectory,
     entryPoints: [entry],
     outfile: output,
     bundle: true,
+    metafile: true,
     platform: "node",
     format: "cjs",
     target: "node24",
@@ -28,4 +30,5 @@ export async function bundle(entry: string, output: string): Promise<void> {
       "import.meta.url": '"file:///proc/self/exe"',
     },
   });
+  return metafile;
 }

@@ -14,9 +14,39 @@ export interface Output {
   stderr(text: string): unknown;
 }
 
+interface Flag {
+  readonly type: "string" | "boolean";
+  readonly describe: string;
+  readonly placeholder?: string;
+}
+
+interface RuntimeCommand {
+  readonly summary: string;
+  readonly flags: Readonly<Record<string, Flag>>;
+  readonly example: readonly [call: string, meaning: string];
+}
+
+/** main.ts runs these without yargs; here they are listed and explained. */
+const runtimeCommands: Readonly<Record<string, RuntimeCommand>> = {
+  boot: {
+    summary:
+      "make this start's root from the image (in the initramfs, before root is mounted)",
+    flags: bootFlags,
+    example: [
+      "$0 boot --dry-run",
+      "print what a boot would do, change nothing",
+    ],
+  },
+  finish: {
+    summary:
+      "release what boot left mounted, remove old generations (after root is mounted)",
+    flags: finishFlags,
+    example: ["$0 finish", "clean up after the boot in /run/dockroot"],
+  },
+};
+
 /**
- * The commands of the installed system, and the help for all of them. `boot` and `finish` stand here
- * to be listed and explained: main.ts runs them without yargs.
+ * The commands of the installed system, and the help for all.
  * @returns the exit code
  * @throws UsageError
  */
@@ -26,6 +56,11 @@ export async function runInstaller(
 ): Promise<number> {
   // `help COMMAND` is another way to write `COMMAND --help`.
   const args = argv[0] === "help" ? [...argv.slice(1), "--help"] : [...argv];
+  const command = args.find((arg) => !arg.startsWith("-"));
+  // yargs would answer an unknown command with --help by the help for all.
+  if (command !== undefined && !Object.hasOwn(runtimeCommands, command)) {
+    throw new UsageError(`unknown command: ${command}`);
+  }
   let text = "";
   let failure: string | undefined;
   await describeCommands()
@@ -42,7 +77,7 @@ export async function runInstaller(
 }
 
 function describeCommands(): Argv {
-  return yargs()
+  const all = yargs()
     .scriptName("dockroot")
     .locale("en")
     .version(false)
@@ -50,27 +85,6 @@ function describeCommands(): Argv {
     .usage("")
     .usage("$0 COMMAND [OPTION...]")
     .usageConfiguration({ "hide-types": true })
-    .command(
-      "boot",
-      "make this start's root from the image (in the initramfs, before root is mounted)",
-      (command) =>
-        describeFlags(command.usage("$0 boot [OPTION...]"), bootFlags).example(
-          "$0 boot --cmdline FILE --dry-run",
-          "print what a boot with the kernel options in FILE would do",
-        ),
-    )
-    .command(
-      "finish",
-      "release what boot left mounted, remove old generations (after root is mounted)",
-      (command) =>
-        describeFlags(
-          command.usage("$0 finish [OPTION...]"),
-          finishFlags,
-        ).example(
-          "$0 finish",
-          "finish the boot that /run/dockroot has recorded",
-        ),
-    )
     .option("version", {
       type: "boolean",
       describe: "print the versions of dockroot and Node, and the architecture",
@@ -78,17 +92,19 @@ function describeCommands(): Argv {
     })
     .help("help", "print this help")
     .alias("help", "h")
-    .example("$0 boot --dry-run", "print what a boot would do, change nothing")
-    .example("$0 finish", "clean up after root is mounted")
     .demandCommand(1, "a command is missing")
-    .strictCommands()
     .strict();
-}
-
-interface Flag {
-  readonly type: "string" | "boolean";
-  readonly describe: string;
-  readonly placeholder?: string;
+  for (const [name, command] of Object.entries(runtimeCommands)) {
+    all
+      .command(name, command.summary, (own) =>
+        describeFlags(own.usage(`$0 ${name} [OPTION...]`), command.flags)
+          .usage("")
+          .usage(command.summary)
+          .example(...command.example),
+      )
+      .example(...command.example);
+  }
+  return all;
 }
 
 /** Only describes: yargs does not parse these flags. So a name can show its placeholder too. */

@@ -1,39 +1,28 @@
 import path from "node:path";
 import { executeSteps } from "./execute.ts";
-import { describeFailure, type BootFailure } from "./failure.ts";
-import {
-  gatherFacts,
-  gatherOptions,
-  readKernelRelease,
-  type GatherRequest,
-  type OptionFiles,
-} from "./gather.ts";
+import { describeFailure } from "./failure.ts";
+import type { BootPlan } from "./format-plan.ts";
+import { gatherOptions, type OptionFiles } from "./gather-options.ts";
+import { gatherFacts } from "./gather.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
-import { formatImageReference } from "./image-ref.ts";
 import { isInitramfs } from "./initramfs.ts";
-import { unmount } from "./mounts.ts";
+import { createMountStack } from "./mounts.ts";
 import { planBoot, type BootFacts } from "./plan.ts";
+import { createRecorder, type Recorder } from "./recorder.ts";
 import {
-  createRecorder,
+  describeFailedBoot,
+  describeFreshBoot,
+  summarizeBoot,
   writeBootRecord,
-  type BootRecord,
-  type Recorder,
+  type FreshBoot,
 } from "./report.ts";
-import { describeStep, type Step } from "./steps.ts";
-import { countTree } from "./toplayer.ts";
-import { version } from "./version.ts";
+import { countTree, type TreeCounts } from "./toplayer.ts";
 
 export interface BootRequest {
   readonly files: OptionFiles;
   /** Where logs, the record and mount points go; absolute. */
   readonly runDirectory: string;
-}
-
-/** What would be done, for `--dry-run`. */
-export interface BootPlan {
-  readonly facts: BootFacts;
-  readonly steps: readonly Step[];
 }
 
 /**
@@ -44,45 +33,54 @@ export interface BootPlan {
 export async function boot(
   host: Host,
   { files, runDirectory }: BootRequest,
-): Promise<BootRecord> {
+): Promise<FreshBoot> {
   const recorder = createRecorder(host);
-  const mounted = { points: [] as string[] };
+  const mounts = createMountStack(host);
+  const topLevel = path.join(runDirectory, "toplevel");
+  const topLayerMount = path.join(runDirectory, "toplayer");
   try {
     if (files.cmdline === undefined) requireInitramfs(host);
     const options = gatherOptions(host, files);
     for (const warning of options.warnings) recorder.warn(warning);
-
-    const topLevel = path.join(runDirectory, "toplevel");
     const facts = await gatherFacts({
-      ...{ host, recorder, options, topLevel, mounted, readOnly: false },
-      topLayerMount: path.join(runDirectory, "toplayer"),
+      host,
+      recorder,
+      mounts,
+      options,
+      topLevel,
+      topLayerMount,
+      readOnly: false,
     });
     const steps = planBoot(facts);
+    const counts = await countTopLayer(host, recorder, facts);
     const { uuid } = await executeSteps(steps, {
-      ...{ host, recorder, topLevel },
-      ...{ paths: facts.paths, state: facts.state },
+      host,
+      recorder,
+      topLevel,
+      paths: facts.paths,
+      state: facts.state,
     });
-    const toplayer = describeTopLayer(host, facts);
-    await release(host, mounted.points, topLevel);
-
-    const record: BootRecord = {
-      ...describeRun(host),
-      result: "fresh",
-      ...describeImage(facts),
-      rwlayer: facts.paths.rwlayer,
-      subvolumeUuid: uuid,
-      toplayer,
+    const record = describeFreshBoot(host, recorder, {
+      facts,
+      counts,
+      uuid,
       finish: { topLevel, generations: options.generations },
-      ...describeRecorder(recorder),
-    };
-    writeBootRecord(host, runDirectory, record);
-    host.log.info(summarize(record, facts));
+    });
+    // The new root is in place: from here on nothing is worth stopping for.
+    await recorder.tolerate(() => mounts.release(topLevel));
+    await recorder.tolerate(() => {
+      writeBootRecord(host, runDirectory, record);
+    });
+    host.log.info(summarizeBoot(record));
     return record;
   } catch (error) {
-    await releaseAfterFailure(host, recorder, mounted.points);
     const failure = describeFailure(error);
-    writeFailure(host, runDirectory, recorder, failure);
     host.log.error(failure.message);
+    await recorder.tolerate(() => mounts.release());
+    await recorder.tolerate(() => {
+      const record = describeFailedBoot(host, recorder, failure);
+      writeBootRecord(host, runDirectory, record);
+    });
     throw error;
   }
 }
@@ -96,38 +94,36 @@ export async function planOnly(
   { files, runDirectory }: BootRequest,
 ): Promise<BootPlan> {
   const recorder = createRecorder(host);
-  const mounted = { points: [] as string[] };
+  const mounts = createMountStack(host);
   const scratch = path.join(runDirectory, "dry-run");
   try {
     const options = gatherOptions(host, files);
     for (const warning of options.warnings) recorder.warn(warning);
-    const request: GatherRequest = {
-      ...{ host, recorder, options, mounted, readOnly: true },
+    const facts = await gatherFacts({
+      host,
+      recorder,
+      mounts,
+      options,
       topLevel: path.join(scratch, "toplevel"),
       topLayerMount: path.join(scratch, "toplayer"),
-    };
-    const facts = await gatherFacts(request);
+      readOnly: true,
+    });
     return { facts, steps: planBoot(facts) };
   } finally {
-    await release(host, mounted.points);
+    await mounts.release();
     host.files.removeEmptyDirectory(scratch);
   }
 }
 
-/** The plan for people. */
-export function formatPlan({ facts, steps }: BootPlan): string {
-  const { image, paths, topLayer } = facts;
-  const lines = [
-    `image      ${formatImageReference(facts.reference)} (${image.id})`,
-    `source     ${image.source}`,
-    `rwlayer    ${paths.rwlayer}`,
-    `top layer  ${topLayer?.name ?? "none"}`,
-    "steps:",
-    ...steps.map(
-      (step, index) => `  ${String(index + 1)}. ${describeStep(step)}`,
-    ),
-  ];
-  return `${lines.join("\n")}\n`;
+async function countTopLayer(
+  host: Host,
+  recorder: Recorder,
+  { topLayer }: BootFacts,
+): Promise<TreeCounts | undefined> {
+  if (topLayer === undefined) return undefined;
+  return recorder.time(`read the top layer ${topLayer.name}`, () =>
+    countTree(host, topLayer.at),
+  );
 }
 
 function requireInitramfs(host: Host): void {
@@ -139,92 +135,4 @@ function requireInitramfs(host: Host): void {
       hint: "To see what the next start would do: dockroot boot --dry-run. To try it on another disk: dockroot boot --cmdline FILE.",
     },
   );
-}
-
-async function release(
-  host: Host,
-  points: readonly string[],
-  keep?: string,
-): Promise<void> {
-  for (const point of points.toReversed()) {
-    if (point !== keep) await unmount(host, point);
-  }
-}
-
-/** The first failure is the one to speak of: another one here is only a warning. */
-async function releaseAfterFailure(
-  host: Host,
-  recorder: Recorder,
-  points: readonly string[],
-): Promise<void> {
-  try {
-    await release(host, points);
-  } catch (error) {
-    recorder.warn(describeFailure(error).message);
-  }
-}
-
-function writeFailure(
-  host: Host,
-  runDirectory: string,
-  recorder: Recorder,
-  failure: BootFailure,
-): void {
-  try {
-    writeBootRecord(host, runDirectory, {
-      ...describeRun(host),
-      result: "failed",
-      failure,
-      ...describeRecorder(recorder),
-    });
-  } catch (error) {
-    recorder.warn(describeFailure(error).message);
-  }
-}
-
-function describeRun(
-  host: Host,
-): Pick<BootRecord, "version" | "dockroot" | "node" | "kernel"> {
-  return {
-    version: 1,
-    dockroot: version,
-    node: host.nodeVersion,
-    kernel: readKernelRelease(host),
-  };
-}
-
-function describeImage({
-  image,
-  reference,
-}: BootFacts): Pick<BootRecord, "image" | "source"> {
-  return {
-    image: {
-      reference: formatImageReference(reference),
-      id: image.id,
-      layers: image.layerCount,
-    },
-    source: image.source,
-  };
-}
-
-function describeTopLayer(
-  host: Host,
-  { topLayer }: BootFacts,
-): NonNullable<BootRecord["toplayer"]> | null {
-  if (topLayer === undefined) return null;
-  return { name: topLayer.name, ...countTree(host, topLayer.at) };
-}
-
-function describeRecorder(
-  recorder: Recorder,
-): Pick<BootRecord, "steps" | "totalMs" | "warnings"> {
-  return {
-    steps: recorder.steps,
-    totalMs: recorder.elapsedMs(),
-    warnings: recorder.warnings,
-  };
-}
-
-function summarize(record: BootRecord, { image, paths }: BootFacts): string {
-  return `${record.image?.reference ?? ""} (${image.id}) is in place as ${paths.rwlayer}, ${String(record.totalMs)} ms`;
 }

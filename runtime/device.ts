@@ -2,7 +2,7 @@ import path from "node:path";
 import { escapeControl } from "./host/escape.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
-import { formatDeviceSpec, type DeviceSpec } from "./options.ts";
+import { formatDeviceSpec, type DeviceSpec } from "./device-spec.ts";
 
 /** A block device as blkid sees it. */
 export interface BlockDevice {

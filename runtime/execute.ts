@@ -8,7 +8,7 @@ import {
 } from "./btrfs.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
-import type { Recorder } from "./report.ts";
+import type { Recorder } from "./recorder.ts";
 import {
   writeState,
   type RwlayerPaths,

@@ -1,80 +1,25 @@
 import path from "node:path";
 import { followIn } from "./bootable.ts";
 import { isSubvolume, readSubvolumeUuid } from "./btrfs.ts";
-import { parseCmdline } from "./cmdline.ts";
+import { formatDeviceSpec } from "./device-spec.ts";
 import { waitForDevice, type BlockDevice } from "./device.ts";
-import { BootError, UsageError } from "./host/errors.ts";
+import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { formatImageReference } from "./image-ref.ts";
-import { isMountPoint, mountDevice, unmount } from "./mounts.ts";
-import {
-  formatDeviceSpec,
-  readBootOptions,
-  type BootOptions,
-  type ConfigSource,
-  type TopLayerOptions,
-} from "./options.ts";
-import type { BootFacts, Standing, TopLayerFacts } from "./plan.ts";
-import type { Recorder } from "./report.ts";
+import { gatherTopLayer } from "./gather-toplayer.ts";
+import { isMountPoint, unmount, type MountStack } from "./mounts.ts";
+import type { BootOptions } from "./options.ts";
+import type { BootFacts, Standing } from "./plan.ts";
+import type { Recorder } from "./recorder.ts";
 import { readState, rwlayerPaths } from "./rwlayer-state.ts";
 import { openStore } from "./stores/open-store.ts";
 
-const CONFIG_FILES = ["/etc/dockroot.json", "/etc/docker-btrfs.json"];
-const MAX_TEXT_BYTES = 64 * 1024;
+const MAX_RELEASE_BYTES = 4096;
 /** What an image's config calls this machine. */
 const GO_ARCHITECTURES: Record<string, string> = {
   x64: "amd64",
   arm64: "arm64",
 };
-
-/** Files to read instead of the machine's own. */
-export interface OptionFiles {
-  readonly cmdline: string | undefined;
-  readonly config: string | undefined;
-}
-
-/** Reads the kernel command line and the configuration. @throws BootError, UsageError */
-export function gatherOptions(host: Host, given: OptionFiles): BootOptions {
-  const cmdline =
-    given.cmdline === undefined
-      ? host.readText("/proc/cmdline", MAX_TEXT_BYTES)
-      : host.files.readText(given.cmdline, MAX_TEXT_BYTES);
-  if (cmdline === undefined) {
-    throw given.cmdline === undefined
-      ? new BootError("INVALID_CMDLINE", "there is no /proc/cmdline", {
-          hint: "Mount /proc first.",
-        })
-      : new UsageError(`--cmdline: there is no file ${given.cmdline}`);
-  }
-  return readBootOptions(
-    parseCmdline(cmdline),
-    gatherConfig(host, given.config),
-  );
-}
-
-function gatherConfig(
-  host: Host,
-  given: string | undefined,
-): ConfigSource | undefined {
-  if (given !== undefined) {
-    const text = host.files.readText(given, MAX_TEXT_BYTES);
-    if (text === undefined) {
-      throw new UsageError(`--config: there is no file ${given}`);
-    }
-    return { file: given, text };
-  }
-  for (const file of CONFIG_FILES) {
-    const text = host.readText(file, MAX_TEXT_BYTES);
-    if (text !== undefined) return { file, text };
-  }
-  return undefined;
-}
-
-/** What `gatherFacts` mounts is released by whoever called it. */
-export interface Mounted {
-  /** The mount points, in the order in which they were mounted. */
-  readonly points: string[];
-}
 
 export interface GatherRequest {
   readonly host: Host;
@@ -84,7 +29,8 @@ export interface GatherRequest {
   /** Where to mount a top layer that is on another device. */
   readonly topLayerMount: string;
   readonly readOnly: boolean;
-  readonly mounted: Mounted;
+  /** Gets what is mounted; whoever made it releases that. */
+  readonly mounts: MountStack;
 }
 
 /** Mounts what is needed and asks the disk. @throws BootError */
@@ -132,7 +78,7 @@ export async function gatherFacts(request: GatherRequest): Promise<BootFacts> {
 
 export function readKernelRelease(host: Host): string {
   return (
-    host.readText("/proc/sys/kernel/osrelease", MAX_TEXT_BYTES) ?? ""
+    host.readText("/proc/sys/kernel/osrelease", MAX_RELEASE_BYTES) ?? ""
   ).trim();
 }
 
@@ -142,7 +88,7 @@ async function mountTopLevel({
   options,
   topLevel,
   readOnly,
-  mounted,
+  mounts,
 }: GatherRequest): Promise<BlockDevice> {
   const spec = formatDeviceSpec(options.root);
   const device = await recorder.time(`find the root device ${spec}`, () =>
@@ -159,76 +105,14 @@ async function mountTopLevel({
   }
   if (isMountPoint(host, topLevel)) await unmount(host, topLevel);
   await recorder.time(`mount ${device.path} at ${topLevel}`, async () => {
-    await mountDevice(host, {
+    await mounts.mount({
       device,
       at: topLevel,
       fsType: "btrfs",
       flags: [readOnly ? "ro" : "rw", "subvolid=5", ...options.mountFlags],
     });
   });
-  mounted.points.push(topLevel);
   return device;
-}
-
-async function gatherTopLayer(
-  request: GatherRequest,
-  topLayer: TopLayerOptions,
-  root: BlockDevice,
-): Promise<TopLayerFacts> {
-  const { host, recorder, options, topLevel, topLayerMount, mounted } = request;
-  const spec = formatDeviceSpec(topLayer.device);
-  const name = `${spec}:/${topLayer.path}`;
-  const device =
-    spec === formatDeviceSpec(options.root)
-      ? root
-      : await recorder.time(`find the top layer's device ${spec}`, () =>
-          waitForDevice(host, topLayer.device, options.deviceTimeoutMs),
-        );
-  const namesSubvolume = topLayer.mountFlags.some((flag) =>
-    /^subvol(?:id)?=/.test(flag),
-  );
-  const onRoot = isSameFilesystem(device, root) && !namesSubvolume;
-  let base = topLevel;
-  if (!onRoot) {
-    const fsType = topLayer.fsType ?? device.fsType;
-    const topLevelFlag =
-      fsType === "btrfs" && !namesSubvolume ? ["subvolid=5"] : [];
-    await recorder.time(
-      `mount ${device.path} at ${topLayerMount}`,
-      async () => {
-        await mountDevice(host, {
-          device,
-          at: topLayerMount,
-          fsType,
-          flags: ["ro", ...topLevelFlag, ...topLayer.mountFlags],
-        });
-      },
-    );
-    mounted.points.push(topLayerMount);
-    base = topLayerMount;
-  }
-  const at = followIn(host, base, topLayer.path);
-  if (at === undefined || host.files.statusOf(at)?.kind !== "directory") {
-    throw new BootError(
-      "TOPLAYER_MISSING",
-      `the top layer ${name} is ${at === undefined || host.files.statusOf(at) === undefined ? "absent" : "not a directory"}`,
-      {
-        cause: new Error(
-          `${spec} holds: ${host.files.namesIn(base).slice(0, 20).join(", ") || "nothing"}`,
-        ),
-        hint: "Correct toplayer= and toplayer_path= in the boot menu entry.",
-      },
-    );
-  }
-  return {
-    at,
-    name,
-    onTopLevel: onRoot ? path.relative(topLevel, at) : undefined,
-  };
-}
-
-function isSameFilesystem(a: BlockDevice, b: BlockDevice): boolean {
-  return a.path === b.path || (a.uuid !== undefined && a.uuid === b.uuid);
 }
 
 /** A user's path with its symlinks resolved inside the top level. */

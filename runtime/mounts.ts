@@ -12,8 +12,35 @@ export interface MountRequest {
 
 const MAX_MOUNTINFO_BYTES = 16 * 1024 * 1024;
 
-/** @throws BootError MOUNT_FAILED */
-export async function mountDevice(
+/** What was mounted, to be released in reverse. */
+export interface MountStack {
+  /** @throws BootError MOUNT_FAILED */
+  mount(request: MountRequest): Promise<void>;
+  /**
+   * Unmounts all of it, or all but `keep`.
+   * @throws BootError MOUNT_FAILED
+   */
+  release(keep?: string): Promise<void>;
+}
+
+export function createMountStack(host: Host): MountStack {
+  const points: string[] = [];
+  return {
+    mount: async (request) => {
+      await mountDevice(host, request);
+      points.push(request.at);
+    },
+    release: async (keep) => {
+      for (const point of points.toReversed()) {
+        if (point === keep) continue;
+        await unmount(host, point);
+        points.splice(points.indexOf(point), 1);
+      }
+    },
+  };
+}
+
+async function mountDevice(
   host: Host,
   { device, at, fsType, flags }: MountRequest,
 ): Promise<void> {

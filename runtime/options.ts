@@ -1,19 +1,9 @@
 import { lastValues, type CmdlineOption } from "./cmdline.ts";
-import { BootError } from "./host/errors.ts";
-import {
-  ownTagOf,
-  parseImageReference,
-  type ImageReference,
-} from "./image-ref.ts";
-
-/** Where a filesystem is: a tag that blkid knows, or a path below /dev. */
-export type DeviceSpec =
-  | {
-      readonly kind: "tag";
-      readonly tag: "LABEL" | "UUID" | "PARTLABEL" | "PARTUUID";
-      readonly value: string;
-    }
-  | { readonly kind: "path"; readonly path: string };
+import { CONFIGURABLE, parseConfig, type ConfigSource } from "./config.ts";
+import { parseDeviceSpec, type DeviceSpec } from "./device-spec.ts";
+import { chooseImage } from "./image-option.ts";
+import type { ImageReference } from "./image-ref.ts";
+import { invalidOption } from "./option-error.ts";
 
 export interface TopLayerOptions {
   readonly device: DeviceSpec;
@@ -43,30 +33,9 @@ export interface BootOptions {
   readonly warnings: readonly string[];
 }
 
-/** A configuration file's content, and its name for messages. */
-export interface ConfigSource {
-  readonly file: string;
-  readonly text: string;
-}
-
 const DEFAULT_DEVICE_TIMEOUT_MS = 10_000;
 const DEFAULT_GENERATIONS = 1;
-const DEFAULT_TAG = "latest";
 const MAX_GENERATIONS = 1000;
-
-/** Options that initramfs itself obeys when it mounts root: the command line alone can set them. */
-const CMDLINE_ONLY = new Set(["root", "rootflags", "rootfstype"]);
-const CONFIGURABLE = new Set([
-  "docker_path",
-  "toplayer",
-  "toplayerfstype",
-  "toplayerflags",
-  "toplayer_path",
-  "docker_image",
-  "docker_tag",
-  "dockroot.rwlayer",
-  "dockroot.generations",
-]);
 
 /**
  * Turns the kernel command line and the configuration into options; a kernel option wins.
@@ -78,9 +47,9 @@ export function readBootOptions(
 ): BootOptions {
   const kernel = lastValues(cmdline);
   const warnings: string[] = [];
-  const config = readConfig(configSource, warnings);
+  const config = parseConfig(configSource, warnings);
   const option = (key: string): string | undefined =>
-    nonEmpty(kernel.get(key)) ?? config.get(key);
+    kernel.has(key) ? nonEmpty(kernel.get(key)) : config.get(key);
 
   for (const key of kernel.keys()) {
     if (key.startsWith("dockroot.") && !CONFIGURABLE.has(key)) {
@@ -115,54 +84,19 @@ export function readBootOptions(
     rwlayer,
     mountFlags: readMountFlags(kernel.get("rootflags") ?? ""),
     storePath: readStorePath(option("docker_path")),
-    image: readImage(kernel, config, configSource, warnings),
+    image: chooseImage(
+      {
+        image: nonEmpty(kernel.get("docker_image")),
+        tag: nonEmpty(kernel.get("docker_tag")),
+      },
+      { image: config.get("docker_image"), tag: config.get("docker_tag") },
+      warnings,
+    ),
     topLayer,
     init: readInit(kernel.get("init")),
     generations: readGenerations(option("dockroot.generations")),
     warnings,
   };
-}
-
-/** The device as a user writes it. */
-export function formatDeviceSpec(spec: DeviceSpec): string {
-  return spec.kind === "path" ? spec.path : `${spec.tag}=${spec.value}`;
-}
-
-function readConfig(
-  source: ConfigSource | undefined,
-  warnings: string[],
-): ReadonlyMap<string, string> {
-  const config = new Map<string, string>();
-  if (source === undefined) return config;
-  const { file, text } = source;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text.replace(/^\uFEFF/, ""));
-  } catch (cause) {
-    throw new BootError("INVALID_CONFIG", `${file} is not valid JSON`, {
-      cause,
-      hint: `Correct ${file} in the image (a stray or missing comma?) and rebuild the initramfs.`,
-    });
-  }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    throw invalidConfig(file, `${file} must hold one JSON object`);
-  }
-  for (const [key, value] of Object.entries(parsed)) {
-    if (CMDLINE_ONLY.has(key)) {
-      throw invalidConfig(
-        file,
-        `${file} sets "${key}", which only the kernel command line can: the initramfs mounts root by it`,
-      );
-    }
-    if (!CONFIGURABLE.has(key)) {
-      warnings.push(`${file}: "${key}" is not known and has no effect`);
-    } else if (typeof value === "string" || typeof value === "number") {
-      if (value !== "") config.set(key, String(value));
-    } else {
-      throw invalidConfig(file, `${file}: "${key}" must be a string`);
-    }
-  }
-  return config;
 }
 
 function readRoot(value: string | undefined): DeviceSpec {
@@ -172,33 +106,8 @@ function readRoot(value: string | undefined): DeviceSpec {
       "Name the filesystem with the image store, for example root=LABEL=linux.",
     );
   }
-  return readDevice("root", value ?? "");
+  return parseDeviceSpec("root", value ?? "");
 }
-
-function readDevice(option: string, value: string): DeviceSpec {
-  const tagged = /^(LABEL|UUID|PARTLABEL|PARTUUID)=(.*)$/s.exec(value);
-  if (tagged !== null) {
-    const text = (tagged[2] ?? "").replace(/^"(.*)"$/s, "$1");
-    if (text === "") {
-      throw invalidOption(`${option}=${value} names no device`, DEVICE_HINT);
-    }
-    return {
-      kind: "tag",
-      tag: tagged[1] as "LABEL" | "UUID" | "PARTLABEL" | "PARTUUID",
-      value: text,
-    };
-  }
-  if (value.startsWith("/dev/") && splitPath(value).length > 1) {
-    return { kind: "path", path: value };
-  }
-  throw invalidOption(
-    `${option}=${value} is no device that dockroot understands`,
-    DEVICE_HINT,
-  );
-}
-
-const DEVICE_HINT =
-  "Write LABEL=..., UUID=..., PARTLABEL=..., PARTUUID=... or a path below /dev.";
 
 function readSubvolume(rootflags: string | undefined): string {
   const example =
@@ -265,57 +174,13 @@ function readTopLayer(
   const parts = splitPath(path);
   refuseDots("toplayer_path=", path, parts);
   return {
-    device: readDevice("toplayer", device),
+    device: parseDeviceSpec("toplayer", device),
     fsType: option("toplayerfstype"),
     mountFlags: splitFlags(option("toplayerflags") ?? "").filter(
       (flag) => flag !== "ro" && flag !== "rw",
     ),
     path: parts.join("/"),
   };
-}
-
-function readImage(
-  kernel: ReadonlyMap<string, string | undefined>,
-  config: ReadonlyMap<string, string>,
-  configSource: ConfigSource | undefined,
-  warnings: string[],
-): ImageReference {
-  const kernelImage = nonEmpty(kernel.get("docker_image"));
-  const kernelTag = nonEmpty(kernel.get("docker_tag"));
-  const configTag = config.get("docker_tag");
-  const image = kernelImage ?? config.get("docker_image");
-  if (image === undefined) {
-    throw invalidOption(
-      "no image is named: docker_image is neither on the kernel command line nor in the configuration",
-      `Write docker_image=NAME[:TAG] there, or { "docker_image": "NAME" } in ${configSource?.file ?? "/etc/dockroot.json"}.`,
-    );
-  }
-  const own = ownTagOf(image);
-  if (own.fixed) {
-    if (kernelTag !== undefined) {
-      warnings.push(
-        `docker_tag=${kernelTag} has no effect: docker_image=${image} says exactly which image`,
-      );
-    }
-    return parseImageReference(image);
-  }
-  if (own.tag === undefined) {
-    return parseImageReference(image, kernelTag ?? configTag ?? DEFAULT_TAG);
-  }
-  if (kernelTag !== undefined && kernelImage === undefined) {
-    return parseImageReference(
-      image.slice(0, -`:${own.tag}`.length),
-      kernelTag,
-    );
-  }
-  const tagBeside = kernelImage === undefined ? configTag : kernelTag;
-  if (tagBeside !== undefined && tagBeside !== own.tag) {
-    throw invalidOption(
-      `two tags are given: docker_image=${image} and docker_tag=${tagBeside}`,
-      "Leave one of them out.",
-    );
-  }
-  return parseImageReference(image);
 }
 
 function readDeviceTimeout(
@@ -386,14 +251,4 @@ function refuseDots(
 
 function nonEmpty(value: string | undefined): string | undefined {
   return value === "" ? undefined : value;
-}
-
-function invalidOption(message: string, hint: string): BootError {
-  return new BootError("INVALID_OPTION", message, { hint });
-}
-
-function invalidConfig(file: string, message: string): BootError {
-  return new BootError("INVALID_CONFIG", message, {
-    hint: `Correct ${file} in the image and rebuild the initramfs.`,
-  });
 }

@@ -1,97 +1,108 @@
 import path from "node:path";
-import { asFailureOf, type BootFailure } from "./failure.ts";
+import type { BootFailure } from "./failure.ts";
+import { readKernelRelease } from "./gather.ts";
 import type { Host } from "./host/host.ts";
+import { formatImageReference } from "./image-ref.ts";
+import type { BootFacts } from "./plan.ts";
+import type { Recorder, TimedStep } from "./recorder.ts";
 import type { TreeCounts } from "./toplayer.ts";
+import { version } from "./version.ts";
 
-export interface TimedStep {
-  readonly step: string;
-  readonly durationMs: number;
-}
-
-/** What `<run-dir>/boot.json` holds. Paths on the disk are relative to the top level. */
-export interface BootRecord {
-  readonly version: 1;
+interface RunFacts {
   readonly dockroot: string;
   readonly node: string;
   readonly kernel: string;
-  /** `fresh`: a new rwlayer stands at its name. `failed`: nothing was put in place. */
-  readonly result: "fresh" | "failed";
-  readonly failure?: BootFailure;
-  readonly image?: {
-    readonly reference: string;
-    readonly id: string;
-    readonly layers: number;
-  };
-  readonly source?: string;
-  readonly rwlayer?: string;
-  readonly subvolumeUuid?: string;
-  readonly toplayer?: (TreeCounts & { readonly name: string }) | null;
-  /** What `dockroot finish` needs. */
-  readonly finish?: {
-    /** Where the top level is still mounted. */
-    readonly topLevel: string;
-    readonly generations: number;
-  };
   readonly steps: readonly TimedStep[];
   readonly totalMs: number;
   readonly warnings: readonly string[];
 }
 
-export const BOOT_RECORD = "boot.json";
-
-/** After this time a step that is still under way says so, and again after as long. */
-const SLOW_MS = 1000;
-const STILL_SLOW_MS = 10_000;
-
-/** Times steps and keeps warnings, for the log and for the record. */
-export interface Recorder {
-  readonly steps: readonly TimedStep[];
-  readonly warnings: readonly string[];
-  elapsedMs(): number;
-  warn(message: string): void;
-  /**
-   * Runs `work` as one step; what takes longer than a second is announced.
-   * @param step in words, to follow "cannot"
-   * @throws BootError where a helper or a system call fails
-   */
-  time<T>(step: string, work: () => Promise<T> | T): Promise<T>;
+/** A new rwlayer stands at its name. Paths on the disk are relative to the top level. */
+export interface FreshBoot extends RunFacts {
+  readonly version: 1;
+  readonly result: "fresh";
+  readonly image: {
+    readonly reference: string;
+    readonly id: string;
+    readonly layers: number;
+  };
+  readonly source: string;
+  readonly rwlayer: string;
+  readonly subvolumeUuid: string;
+  readonly toplayer: (TreeCounts & { readonly name: string }) | null;
+  /** What `dockroot finish` needs. */
+  readonly finish: {
+    /** Where the top level is still mounted. */
+    readonly topLevel: string;
+    readonly generations: number;
+  };
 }
 
-export function createRecorder(host: Host): Recorder {
-  const started = host.nowMs();
-  const steps: TimedStep[] = [];
-  const warnings: string[] = [];
-  const round = (ms: number) => Math.round(ms * 10) / 10;
+/** Nothing was put in place. */
+export interface FailedBoot extends RunFacts {
+  readonly version: 1;
+  readonly result: "failed";
+  readonly failure: BootFailure;
+}
+
+/** What `<run-dir>/boot.json` holds. */
+export type BootRecord = FreshBoot | FailedBoot;
+
+export const BOOT_RECORD = "boot.json";
+
+/** What was done, as it stands in boot.json. */
+export function describeFreshBoot(
+  host: Host,
+  recorder: Recorder,
+  {
+    facts,
+    counts,
+    uuid,
+    finish,
+  }: {
+    facts: BootFacts;
+    counts: TreeCounts | undefined;
+    uuid: string;
+    finish: FreshBoot["finish"];
+  },
+): FreshBoot {
+  const { image, reference, topLayer } = facts;
   return {
-    steps,
-    warnings,
-    elapsedMs: () => round(host.nowMs() - started),
-    warn: (message) => {
-      warnings.push(message);
-      host.log.warn(message);
+    version: 1,
+    result: "fresh",
+    image: {
+      reference: formatImageReference(reference),
+      id: image.id,
+      layers: image.layerCount,
     },
-    time: async (step, work) => {
-      const begun = host.nowMs();
-      let timer: NodeJS.Timeout;
-      const announce = () => {
-        const seconds = Math.round((host.nowMs() - begun) / 1000);
-        host.log.warn(`still at it after ${String(seconds)} s: ${step}`);
-        timer = setTimeout(announce, STILL_SLOW_MS);
-      };
-      timer = setTimeout(announce, SLOW_MS);
-      try {
-        const result = await work();
-        const durationMs = round(host.nowMs() - begun);
-        steps.push({ step, durationMs });
-        host.log.info(`${step} (${String(durationMs)} ms)`);
-        return result;
-      } catch (error) {
-        throw asFailureOf(step, error);
-      } finally {
-        clearTimeout(timer);
-      }
-    },
+    source: image.source,
+    rwlayer: facts.paths.rwlayer,
+    subvolumeUuid: uuid,
+    toplayer:
+      topLayer === undefined || counts === undefined
+        ? null
+        : { name: topLayer.name, ...counts },
+    finish,
+    ...describeRun(host, recorder),
   };
+}
+
+export function describeFailedBoot(
+  host: Host,
+  recorder: Recorder,
+  failure: BootFailure,
+): FailedBoot {
+  return {
+    version: 1,
+    result: "failed",
+    failure,
+    ...describeRun(host, recorder),
+  };
+}
+
+/** The record in one line, for the kernel log. */
+export function summarizeBoot(record: FreshBoot): string {
+  return `${record.image.reference} (${record.image.id}) is in place as ${record.rwlayer}, ${String(record.totalMs)} ms`;
 }
 
 export function writeBootRecord(
@@ -105,4 +116,15 @@ export function writeBootRecord(
     `${JSON.stringify(record, null, 2)}\n`,
     0o644,
   );
+}
+
+function describeRun(host: Host, recorder: Recorder): RunFacts {
+  return {
+    dockroot: version,
+    node: host.nodeVersion,
+    kernel: readKernelRelease(host),
+    steps: recorder.steps,
+    totalMs: recorder.elapsedMs(),
+    warnings: recorder.warnings,
+  };
 }

@@ -33,9 +33,9 @@ export function jsonLinesSink(file: string): LogSink {
     { base: null, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ dest: file, append: true, sync: true }),
   );
-  return (level, message) => {
+  return quiet((level, message) => {
     logger[level](message);
-  };
+  });
 }
 
 /**
@@ -43,19 +43,25 @@ export function jsonLinesSink(file: string): LogSink {
  * Each line opens the device anew: the kernel limits the rate of each opening.
  */
 export function kernelLogSink(device: string): LogSink {
-  let usable = true;
+  return quiet((level, message) => {
+    for (const part of chunks(message)) {
+      appendText(
+        device,
+        `<${String(KERNEL_LEVELS[level])}>dockroot: ${part}\n`,
+      );
+    }
+  });
+}
+
+/** A log that cannot be written (a full disk, no such device) must not stop a boot: others have the line. */
+function quiet(sink: LogSink): LogSink {
+  let isUsable = true;
   return (level, message) => {
-    if (!usable) return;
+    if (!isUsable) return;
     try {
-      for (const part of chunks(message)) {
-        appendText(
-          device,
-          `<${String(KERNEL_LEVELS[level])}>dockroot: ${part}\n`,
-        );
-      }
+      sink(level, message);
     } catch {
-      // No kernel log to be had (no such device, not root): the other sinks have the line.
-      usable = false;
+      isUsable = false;
     }
   };
 }

@@ -156,7 +156,11 @@ t.test(
   async (t) => {
     const at = (onTopLevel: string): BootFacts => ({
       ...facts,
-      topLayer: { at: "/x", name: "x", onTopLevel },
+      topLayer: {
+        at: "/x",
+        name: "x",
+        onTopLevel,
+      },
     });
     refuses(t, at(""), /holds docker/);
     refuses(t, at("docker_rwlayer"), /holds docker_rwlayer/);

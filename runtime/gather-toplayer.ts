@@ -1,0 +1,72 @@
+import path from "node:path";
+import { followIn } from "./bootable.ts";
+import { waitForDevice, type BlockDevice } from "./device.ts";
+import { formatDeviceSpec } from "./device-spec.ts";
+import type { GatherRequest } from "./gather.ts";
+import { BootError } from "./host/errors.ts";
+import type { TopLayerOptions } from "./options.ts";
+import type { TopLayerFacts } from "./plan.ts";
+
+/**
+ * Finds the top layer's directory, mounting its device where it is another than the root device.
+ * @throws BootError
+ */
+export async function gatherTopLayer(
+  request: GatherRequest,
+  topLayer: TopLayerOptions,
+  root: BlockDevice,
+): Promise<TopLayerFacts> {
+  const { host, recorder, options, topLevel, topLayerMount, mounts } = request;
+  const spec = formatDeviceSpec(topLayer.device);
+  const name = `${spec}:/${topLayer.path}`;
+  const device =
+    spec === formatDeviceSpec(options.root)
+      ? root
+      : await recorder.time(`find the top layer's device ${spec}`, () =>
+          waitForDevice(host, topLayer.device, options.deviceTimeoutMs),
+        );
+  const namesSubvolume = topLayer.mountFlags.some((flag) =>
+    /^subvol(?:id)?=/.test(flag),
+  );
+  const onRoot = isSameFilesystem(device, root) && !namesSubvolume;
+  let base = topLevel;
+  if (!onRoot) {
+    const fsType = topLayer.fsType ?? device.fsType;
+    const topLevelFlag =
+      fsType === "btrfs" && !namesSubvolume ? ["subvolid=5"] : [];
+    await recorder.time(
+      `mount ${device.path} at ${topLayerMount}`,
+      async () => {
+        await mounts.mount({
+          device,
+          at: topLayerMount,
+          fsType,
+          flags: ["ro", ...topLevelFlag, ...topLayer.mountFlags],
+        });
+      },
+    );
+    base = topLayerMount;
+  }
+  const at = followIn(host, base, topLayer.path);
+  if (at === undefined || host.files.statusOf(at)?.kind !== "directory") {
+    throw new BootError(
+      "TOPLAYER_MISSING",
+      `the top layer ${name} is ${at === undefined || host.files.statusOf(at) === undefined ? "absent" : "not a directory"}`,
+      {
+        cause: new Error(
+          `${spec} holds: ${host.files.namesIn(base).slice(0, 20).join(", ") || "nothing"}`,
+        ),
+        hint: "Correct toplayer= and toplayer_path= in the boot menu entry.",
+      },
+    );
+  }
+  return {
+    at,
+    name,
+    onTopLevel: onRoot ? path.relative(topLevel, at) : undefined,
+  };
+}
+
+function isSameFilesystem(a: BlockDevice, b: BlockDevice): boolean {
+  return a.path === b.path || (a.uuid !== undefined && a.uuid === b.uuid);
+}

@@ -1,0 +1,72 @@
+import { asFailureOf, describeFailure } from "./failure.ts";
+import type { Host } from "./host/host.ts";
+
+export interface TimedStep {
+  readonly step: string;
+  readonly durationMs: number;
+}
+
+/** After this time a step that is still under way says so, and again after as long. */
+const SLOW_MS = 1000;
+const STILL_SLOW_MS = 10_000;
+
+/** Times steps and keeps warnings, for the log and for the record. */
+export interface Recorder {
+  readonly steps: readonly TimedStep[];
+  readonly warnings: readonly string[];
+  elapsedMs(): number;
+  warn(message: string): void;
+  /**
+   * Runs `work` as one step; what takes longer than a second is announced.
+   * @param step in words, to follow "cannot"
+   * @throws BootError where a helper or a system call fails
+   */
+  time<T>(step: string, work: () => Promise<T> | T): Promise<T>;
+  /** Runs work that may fail without harm: a failure is a warning. */
+  tolerate(work: () => Promise<void> | void): Promise<void>;
+}
+
+export function createRecorder(host: Host): Recorder {
+  const started = host.nowMs();
+  const steps: TimedStep[] = [];
+  const warnings: string[] = [];
+  const warn = (message: string) => {
+    warnings.push(message);
+    host.log.warn(message);
+  };
+  const round = (ms: number) => Math.round(ms * 10) / 10;
+  return {
+    steps,
+    warnings,
+    elapsedMs: () => round(host.nowMs() - started),
+    warn,
+    time: async (step, work) => {
+      const begun = host.nowMs();
+      let timer: NodeJS.Timeout;
+      const announce = () => {
+        const seconds = Math.round((host.nowMs() - begun) / 1000);
+        host.log.warn(`still at it after ${String(seconds)} s: ${step}`);
+        timer = setTimeout(announce, STILL_SLOW_MS);
+      };
+      timer = setTimeout(announce, SLOW_MS);
+      try {
+        const result = await work();
+        const durationMs = round(host.nowMs() - begun);
+        steps.push({ step, durationMs });
+        host.log.info(`${step} (${String(durationMs)} ms)`);
+        return result;
+      } catch (error) {
+        throw asFailureOf(step, error);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    tolerate: async (work) => {
+      try {
+        await work();
+      } catch (error) {
+        warn(describeFailure(error).message);
+      }
+    },
+  };
+}

@@ -1,0 +1,90 @@
+import { readFileSync } from "node:fs";
+import t from "tap";
+import { bootFlags, finishFlags } from "../../runtime/boot-flags.ts";
+import { runDockroot } from "./run-dockroot.ts";
+
+const packageJson = JSON.parse(
+  readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+) as { version: string; optionalDependencies: Record<string, string> };
+
+t.test("--version prints version, Node's version and architecture", (t) => {
+  const node = packageJson.optionalDependencies[`node-linux-${process.arch}`];
+  t.same(runDockroot("--version"), {
+    status: 0,
+    stdout: `dockroot ${packageJson.version} (Node v${String(node)}, ${process.arch})\n`,
+    stderr: "",
+  });
+  t.end();
+});
+
+t.test("--help lists the commands, a line and an example each", (t) => {
+  const help = runDockroot("--help");
+  t.equal(help.status, 0);
+  t.equal(help.stderr, "");
+  const [, commands = "", examples = ""] =
+    /^Commands:\n(.*)^Options:\n.*^Examples:\n(.*)/ms.exec(help.stdout) ?? [];
+  for (const command of ["boot", "finish"]) {
+    t.match(commands, new RegExp(`^  dockroot ${command} +\\w`, "m"));
+    t.match(examples, new RegExp(`^  dockroot ${command}\\b`, "m"));
+  }
+  t.equal(runDockroot("help").stdout, help.stdout);
+  t.equal(runDockroot("-h").stdout, help.stdout);
+  t.end();
+});
+
+t.test("a command's --help lists its flags", (t) => {
+  for (const [command, flags] of Object.entries({
+    boot: bootFlags,
+    finish: finishFlags,
+  })) {
+    const help = runDockroot(command, "--help");
+    t.equal(help.status, 0);
+    t.equal(help.stderr, "");
+    for (const flag of Object.keys(flags)) {
+      t.match(help.stdout, new RegExp(`^ +--${flag}( [A-Z]+)?  +\\w`, "m"));
+    }
+    t.equal(runDockroot("help", command).stdout, help.stdout);
+  }
+  t.end();
+});
+
+t.test("wrong usage: status 2, one line and where to look", (t) => {
+  for (const args of [
+    [],
+    ["bot"],
+    ["--bogus"],
+    ["--version", "boot"],
+    ["help", "bot"],
+    ["bot", "--help"],
+    ["constructor"],
+    ["boot", "--bogus"],
+    ["boot", "now"],
+    ["boot", "--cmdline"],
+    ["boot", "--dry-run=yes"],
+    ["finish", "--dry-run"],
+  ]) {
+    const { status, stdout, stderr } = runDockroot(...args);
+    const call = ["dockroot", ...args].join(" ");
+    t.equal(status, 2, call);
+    t.equal(stdout, "", call);
+    t.match(stderr, /^dockroot: [^\n]+\n {2}see: dockroot --help\n$/, call);
+  }
+  t.end();
+});
+
+t.test("what the user can correct: status 1, plain words", (t) => {
+  const directory = t.testdir({
+    cmdline: "root=LABEL=linux rootflags=subvolid=5 docker_path=docker\n",
+    config: '{ "docker_image": "demo" }',
+    run: {},
+  });
+  const { status, stdout, stderr } = runDockroot(
+    ...["boot", "--dry-run", "--cmdline", `${directory}/cmdline`],
+    ...["--config", `${directory}/config`, "--run-dir", `${directory}/run`],
+  );
+  t.equal(status, 1);
+  t.equal(stdout, "");
+  t.match(stderr, "rootflags= has subvolid=5 but no subvol=NAME");
+  t.notMatch(stderr, /^ +at /m, "no stack trace");
+  t.end();
+});

@@ -1,0 +1,25 @@
+import { spawnSync } from "node:child_process";
+import path from "node:path";
+
+export const executable = path.resolve(
+  import.meta.dirname,
+  "../../dist/dockroot",
+);
+
+export interface Outcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the built executable as a machine without Node would: no PATH, no environment. */
+export function runDockroot(...args: string[]): Outcome {
+  const { status, stdout, stderr, error } = spawnSync(executable, args, {
+    cwd: "/",
+    env: { PATH: "/nonexistent" },
+    encoding: "utf8",
+    timeout: 30_000,
+  });
+  if (error !== undefined) throw error;
+  return { status, stdout, stderr };
+}

@@ -6,7 +6,7 @@ import { gatherOptions, type OptionFiles } from "./gather-options.ts";
 import { gatherFacts } from "./gather.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
-import { isInitramfs } from "./initramfs.ts";
+import { isInitramfs } from "./machine.ts";
 import { createMountStack } from "./mounts.ts";
 import { planBoot, type BootFacts } from "./plan.ts";
 import { createRecorder, type Recorder } from "./recorder.ts";

@@ -1,6 +1,6 @@
+import { followIn } from "./follow-in.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
-import { resolveInRoot } from "./resolve-in-root.ts";
 
 /** Where the initramfs generators and the kernel look for init. */
 const USUAL_INITS = [
@@ -50,19 +50,4 @@ function isExecutable(host: Host, tree: string, file: string): boolean {
   const target = followIn(host, tree, file);
   const status = target === undefined ? undefined : host.files.statusOf(target);
   return status?.kind === "file" && (status.mode & 0o111) !== 0;
-}
-
-/** Where a path leads inside a tree, as `resolveInRoot` says, on the machine's files. */
-export function followIn(
-  host: Host,
-  tree: string,
-  file: string,
-): string | undefined {
-  return resolveInRoot(tree, file, (candidate) => {
-    const status = host.files.statusOf(candidate);
-    if (status === undefined) return undefined;
-    return status.kind === "symlink"
-      ? { kind: "symlink", target: host.files.linkTarget(candidate) }
-      : { kind: "other" };
-  });
 }

@@ -1,8 +1,8 @@
 import path from "node:path";
-import { followIn } from "./bootable.ts";
 import { waitForDevice, type BlockDevice } from "./device.ts";
 import { formatDeviceSpec } from "./device-spec.ts";
-import type { GatherRequest } from "./gather.ts";
+import { followIn } from "./follow-in.ts";
+import type { GatherRequest } from "./gather-request.ts";
 import { BootError } from "./host/errors.ts";
 import type { TopLayerOptions } from "./options.ts";
 import type { TopLayerFacts } from "./plan.ts";

@@ -1,37 +1,24 @@
 import path from "node:path";
-import { followIn } from "./bootable.ts";
 import { isSubvolume, readSubvolumeUuid } from "./btrfs.ts";
 import { formatDeviceSpec } from "./device-spec.ts";
 import { waitForDevice, type BlockDevice } from "./device.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { formatImageReference } from "./image-ref.ts";
+import { followIn } from "./follow-in.ts";
+import type { GatherRequest } from "./gather-request.ts";
 import { gatherTopLayer } from "./gather-toplayer.ts";
-import { isMountPoint, unmount, type MountStack } from "./mounts.ts";
-import type { BootOptions } from "./options.ts";
+import { readKernelRelease } from "./machine.ts";
+import { isMountPoint, unmount } from "./mounts.ts";
 import type { BootFacts, Standing } from "./plan.ts";
-import type { Recorder } from "./recorder.ts";
 import { readState, rwlayerPaths } from "./rwlayer-state.ts";
 import { openStore } from "./stores/open-store.ts";
 
-const MAX_RELEASE_BYTES = 4096;
 /** What an image's config calls this machine. */
 const GO_ARCHITECTURES: Record<string, string> = {
   x64: "amd64",
   arm64: "arm64",
 };
-
-export interface GatherRequest {
-  readonly host: Host;
-  readonly recorder: Recorder;
-  readonly options: BootOptions;
-  readonly topLevel: string;
-  /** Where to mount a top layer that is on another device. */
-  readonly topLayerMount: string;
-  readonly readOnly: boolean;
-  /** Gets what is mounted; whoever made it releases that. */
-  readonly mounts: MountStack;
-}
 
 /** Mounts what is needed and asks the disk. @throws BootError */
 export async function gatherFacts(request: GatherRequest): Promise<BootFacts> {
@@ -74,12 +61,6 @@ export async function gatherFacts(request: GatherRequest): Promise<BootFacts> {
     init: options.init,
     kernelRelease: readKernelRelease(host),
   };
-}
-
-export function readKernelRelease(host: Host): string {
-  return (
-    host.readText("/proc/sys/kernel/osrelease", MAX_RELEASE_BYTES) ?? ""
-  ).trim();
 }
 
 async function mountTopLevel({

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { BootFailure } from "./failure.ts";
-import { readKernelRelease } from "./gather.ts";
+import { readKernelRelease } from "./machine.ts";
 import type { Host } from "./host/host.ts";
 import { formatImageReference } from "./image-ref.ts";
 import type { BootFacts } from "./plan.ts";

@@ -1,0 +1,17 @@
+import type { Host } from "./host/host.ts";
+import type { MountStack } from "./mounts.ts";
+import type { BootOptions } from "./options.ts";
+import type { Recorder } from "./recorder.ts";
+
+/** What gathering works with. */
+export interface GatherRequest {
+  readonly host: Host;
+  readonly recorder: Recorder;
+  readonly options: BootOptions;
+  readonly topLevel: string;
+  /** Where to mount a top layer that is on another device. */
+  readonly topLayerMount: string;
+  readonly readOnly: boolean;
+  /** Gets what is mounted; whoever made it releases that. */
+  readonly mounts: MountStack;
+}

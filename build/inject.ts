@@ -22,6 +22,8 @@ export async function inject(
     disableExperimentalSEAWarning: true,
     useCodeCache: true,
     useSnapshot: false,
+    // Neither NODE_OPTIONS nor --node-options change what the executable does.
+    execArgvExtension: "none",
   };
   const arch = hostArchitecture();
   await makeSingleExecutable(script, {

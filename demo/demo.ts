@@ -6,14 +6,9 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs, styleText } from "node:util";
 import { parseMachineReport } from "../fixtures/machine-report.ts";
-import { buildMachine } from "../fixtures/machine.ts";
+import { createMachine } from "../fixtures/machine.ts";
 import { createProgress } from "../fixtures/progress.ts";
-import {
-  makeOverlay,
-  runVmOnTerminal,
-  startVm,
-  type VmOptions,
-} from "../fixtures/vm.ts";
+import { runVmOnTerminal, startVm, type VmOptions } from "../fixtures/vm.ts";
 import { createConsoleView } from "./console-view.ts";
 import { formatSummary, judge } from "./summary.ts";
 
@@ -31,11 +26,15 @@ async function main(): Promise<number> {
       "the demo mounts disks and starts a dockerd: run it as root",
     );
   }
-  const machine = await buildMachine(createProgress(process.stderr));
   const workDir = join(import.meta.dirname, "../.cache/demo");
   await rm(workDir, { recursive: true, force: true });
-  const disks = [await makeOverlay(machine.disk, join(workDir, "disk.qcow2"))];
-  const options = { ...machine, workDir, disks, cmdline: CMDLINE };
+  const machine = await createMachine(workDir, createProgress(process.stderr));
+  const options = {
+    ...machine,
+    workDir,
+    disks: [machine.disk],
+    cmdline: CMDLINE,
+  };
   if (values.shell === true) return runShell(options);
   const isProved = await runBoot(options, machine.images["demo:latest"] ?? "");
   return isProved ? 0 : 1;

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import t from "tap";
 import { bootFlags, finishFlags } from "../../runtime/boot-flags.ts";
-import { runDockroot } from "./run-dockroot.ts";
+import { runDockroot, runIn } from "./run-dockroot.ts";
 
 const packageJson = JSON.parse(
   readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
@@ -86,5 +86,13 @@ t.test("what the user can correct: status 1, plain words", (t) => {
   t.equal(stdout, "");
   t.match(stderr, "rootflags= has subvolid=5 but no subvol=NAME");
   t.notMatch(stderr, /^ +at /m, "no stack trace");
+  t.end();
+});
+
+t.test("NODE_OPTIONS and Node's own options have no effect", (t) => {
+  const expected = runDockroot("--version");
+  const options = "--require /nonexistent.js";
+  t.same(runIn({ NODE_OPTIONS: options }, "--version"), expected);
+  t.equal(runDockroot("--node-options=--help").status, 2);
   t.end();
 });

@@ -14,9 +14,16 @@ export interface Outcome {
 
 /** Runs the built executable as a machine without Node would: no PATH, no environment. */
 export function runDockroot(...args: string[]): Outcome {
+  return runIn({}, ...args);
+}
+
+export function runIn(
+  environment: NodeJS.ProcessEnv,
+  ...args: string[]
+): Outcome {
   const { status, stdout, stderr, error } = spawnSync(executable, args, {
     cwd: "/",
-    env: { PATH: "/nonexistent" },
+    env: { PATH: "/nonexistent", ...environment },
     encoding: "utf8",
     timeout: 30_000,
   });

@@ -51,6 +51,7 @@ export const rungs: readonly Rung[] = [
       "dockerd",
       "docker",
       "debootstrap",
+      "qemu-img",
       "qemu-system-x86_64",
     ],
   },

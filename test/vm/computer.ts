@@ -1,18 +1,12 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Test } from "tap";
 import {
   parseMachineReport,
   type MachineReport,
 } from "../../fixtures/machine-report.ts";
-import { buildMachine, type Machine } from "../../fixtures/machine.ts";
-import {
-  makeOverlay,
-  startVm,
-  type Vm,
-  type VmDisk,
-} from "../../fixtures/vm.ts";
+import { createMachine, type Machine } from "../../fixtures/machine.ts";
+import { startVm, type Vm } from "../../fixtures/vm.ts";
 
 /** The tutorial's computer, which can be started again and again. */
 export interface Computer {
@@ -22,7 +16,7 @@ export interface Computer {
   readonly start: (
     t: Test,
     options?: string,
-    moreDisks?: readonly VmDisk[],
+    moreDisks?: readonly string[],
   ) => Promise<Vm>;
 }
 
@@ -34,13 +28,13 @@ const BOOT_TIMEOUT_MS = 5 * 60_000;
 const OFF_TIMEOUT_MS = 2 * 60_000;
 
 export async function createComputer(t: Test, name: string): Promise<Computer> {
-  const machine = await buildMachine(async (step, work) => {
+  const workDir = join(import.meta.dirname, "../../.cache/test-vm", name);
+  await rm(workDir, { recursive: true, force: true });
+  const machine = await createMachine(workDir, async (step, work) => {
     t.comment(step);
     return work(() => undefined);
   });
-  const workDir = join(import.meta.dirname, "../../.cache/test-vm", name);
-  await rm(workDir, { recursive: true, force: true });
-  const disk = await makeOverlay(machine.disk, join(workDir, "disk.qcow2"));
+  t.teardown(() => rm(machine.disk));
   let starts = 0;
   return {
     machine,
@@ -50,7 +44,7 @@ export async function createComputer(t: Test, name: string): Promise<Computer> {
       const vm = await startVm({
         ...machine,
         workDir: join(workDir, `start-${String(starts)}`),
-        disks: [disk, ...moreDisks],
+        disks: [machine.disk, ...moreDisks],
         cmdline: `${TUTORIAL} console=ttyS0 ${options}`,
       });
       t.teardown(() => vm.stop());
@@ -60,13 +54,10 @@ export async function createComputer(t: Test, name: string): Promise<Computer> {
 }
 
 /** Waits until the machine is up. */
-export async function waitForReport(vm: Vm): Promise<MachineReport> {
-  await vm.waitFor(/demo: start-up is complete/, BOOT_TIMEOUT_MS);
-  for (;;) {
-    const report = parseMachineReport(await vm.readReport());
-    if (report !== undefined) return report;
-    await sleep(100);
-  }
+export function waitForReport(vm: Vm): Promise<MachineReport> {
+  return vm.waitUntil("reported", BOOT_TIMEOUT_MS, async () =>
+    parseMachineReport(await vm.readReport()),
+  );
 }
 
 export async function powerOff(vm: Vm): Promise<void> {

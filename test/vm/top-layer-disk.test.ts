@@ -32,7 +32,7 @@ await t.test("a top layer on a disk of its own, with ext4", async (t) => {
   const vm = await computer.start(
     t,
     "toplayer=LABEL=machines toplayer_path=/machines/blue",
-    [{ file: disk, format: "raw" }],
+    [disk],
   );
   const { boot, hostname, systemd } = await waitForReport(vm);
   t.equal(hostname, "blue");

@@ -5,6 +5,7 @@ import type { Host } from "./host/host.ts";
 import { formatImageReference } from "./image-ref.ts";
 import type { BootFacts } from "./plan.ts";
 import type { Recorder, TimedStep } from "./recorder.ts";
+import { abbreviateIds } from "./steps.ts";
 import type { TreeCounts } from "./toplayer.ts";
 import { version } from "./version.ts";
 
@@ -102,7 +103,7 @@ export function describeFailedBoot(
 
 /** The record in one line, for the kernel log. */
 export function summarizeBoot(record: FreshBoot): string {
-  return `${record.image.reference} (${record.image.id}) is in place as ${record.rwlayer}, ${String(record.totalMs)} ms`;
+  return `${record.image.reference} (${abbreviateIds(record.image.id)}) is in place as ${record.rwlayer}, ${String(record.totalMs)} ms`;
 }
 
 export function writeBootRecord(

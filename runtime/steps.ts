@@ -36,6 +36,13 @@ export type Step =
     }
   | { readonly kind: "putInPlace"; readonly from: string; readonly to: string };
 
+/** The first twelve digits of each long ID, as Docker prints them, for lines that people read. */
+export function abbreviateIds(text: string): string {
+  return text
+    .replace(/sha256:([0-9a-f]{12})[0-9a-f]{52}/g, "$1")
+    .replace(/([0-9a-f]{12})[0-9a-f]{52}/g, "$1...");
+}
+
 /** The step in words, to follow "cannot" as well as a list's number. */
 export function describeStep(step: Step): string {
   switch (step.kind) {
@@ -44,7 +51,7 @@ export function describeStep(step: Step): string {
     case "deleteStaging":
       return `delete ${step.path}, left over from an interrupted start`;
     case "snapshot":
-      return `snapshot ${step.from} as ${step.to}`;
+      return `snapshot ${abbreviateIds(step.from)} as ${step.to}`;
     case "copyTopLayer":
       return `copy the top layer ${step.name} into ${step.to}`;
     case "checkBootable":

@@ -2,14 +2,12 @@ import { execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import t from "tap";
-import { projectDirectory } from "../../build/layout.ts";
+import { cacheDirectory, projectDirectory } from "../../build/layout.ts";
 import { executable } from "./run-dockroot.ts";
 
 t.test("the same tree in another directory gives the same bytes", (t) => {
   // On the same filesystem, for hard links.
-  const elsewhere = mkdtempSync(
-    path.join(projectDirectory, ".cache/elsewhere-"),
-  );
+  const elsewhere = mkdtempSync(path.join(cacheDirectory, "elsewhere-"));
   t.teardown(() => {
     rmSync(elsewhere, { recursive: true, force: true });
   });

@@ -4,8 +4,7 @@ import type { MachineReport } from "../fixtures/machine-report.ts";
 export interface Proof {
   readonly of: string;
   readonly isProved: boolean;
-  /** What was seen, and where it is not as expected, what was expected. */
-  readonly seen: string;
+  readonly seen: readonly string[];
 }
 
 /** @param imageId demo:latest's, as docker says it */
@@ -17,7 +16,10 @@ export function judge(report: MachineReport, imageId: string): Proof[] {
     {
       of: "image",
       isProved: boot.result === "fresh" && boot.image.id === imageId,
-      seen: `${boot.image.reference} is ${boot.image.id}; docker says ${imageId}`,
+      seen: [
+        `dockroot has booted ${boot.image.id}`,
+        `docker says demo is ${imageId}`,
+      ],
     },
     {
       of: "root",
@@ -25,22 +27,28 @@ export function judge(report: MachineReport, imageId: string): Proof[] {
         boot.rwlayer === "docker_rwlayer" &&
         root?.fsroot === "/docker_rwlayer" &&
         boot.subvolumeUuid === report.rootUuid,
-      seen: `/ is the subvolume ${String(root?.fsroot)}, UUID ${report.rootUuid}; dockroot made ${boot.rwlayer}, UUID ${boot.subvolumeUuid}, from ${boot.source}`,
+      seen: [
+        `dockroot has made /${boot.rwlayer}, UUID ${boot.subvolumeUuid}`,
+        `mounted at / is ${String(root?.fsroot)}, UUID ${report.rootUuid}`,
+        `a snapshot of ${boot.source}`,
+      ],
     },
     {
       of: "top layer",
       isProved: boot.toplayer !== null && report.hostname === "demo-pc",
-      seen: `${String(boot.toplayer?.files ?? 0)} files copied; /etc/hostname, one of them, makes this machine ${report.hostname}`,
+      seen: [
+        `${String(boot.toplayer?.files ?? 0)} files; etc/hostname makes this machine ${report.hostname}`,
+      ],
     },
     {
       of: "image store",
       isProved: store?.fsroot === "/docker",
-      seen: `/var/lib/docker is the subvolume ${String(store?.fsroot)}`,
+      seen: [`${String(store?.fsroot)} is mounted at /var/lib/docker`],
     },
     {
       of: "systemd",
       isProved: report.systemd === "running",
-      seen: [report.systemd, report.failedUnits].join(" ").trim(),
+      seen: [`${report.systemd} ${report.failedUnits}`.trim()],
     },
   ];
 }
@@ -50,11 +58,11 @@ export function formatSummary(
   { boot }: MachineReport,
   stream: NodeJS.WriteStream,
 ): string {
-  const lines = proofs.map(({ of, isProved, seen }) => {
+  const results = proofs.map(({ of, isProved, seen }) => {
     const mark = isProved
       ? styleText("green", "proved", { stream })
-      : styleText("red", "NOT PROVED", { stream });
-    return `  ${mark}  ${of.padEnd(12)} ${seen}`;
+      : styleText("red", "FAILED", { stream });
+    return `  ${mark}  ${of.padEnd(12)} ${seen.join(`\n${" ".repeat(23)}`)}`;
   });
   const steps = [
     ...boot.steps,
@@ -65,11 +73,10 @@ export function formatSummary(
       `  ${durationMs.toFixed(1).padStart(8)} ms  ${step}`,
   );
   return [
-    ...lines,
-    ...boot.warnings.map((warning) => `  warning      ${warning}`),
+    ...results,
+    ...boot.warnings.map((warning) => `  warning: ${warning}`),
     "",
-    "What dockroot did, and how long it took in this emulated machine:",
+    "What dockroot did, and how long it took in this virtual machine:",
     ...times,
-    "",
   ].join("\n");
 }

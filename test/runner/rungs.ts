@@ -51,7 +51,6 @@ export const rungs: readonly Rung[] = [
       "dockerd",
       "docker",
       "debootstrap",
-      "qemu-img",
       "qemu-system-x86_64",
     ],
   },

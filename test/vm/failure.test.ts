@@ -33,3 +33,10 @@ await t.test("with an image that is not there", async (t) => {
   vm.send("reboot -f\r");
   await vm.waitForPowerOff(SHELL_TIMEOUT_MS);
 });
+
+await t.test("with panic=1, for machines without a keyboard", async (t) => {
+  const vm = await computer.start(t, "docker_image=demo:no-such-tag panic=1");
+  await vm.waitFor(/Rebooting automatically/, SHELL_TIMEOUT_MS);
+  await vm.waitForPowerOff(SHELL_TIMEOUT_MS);
+  t.notMatch(vm.output(), /systemd\[1\]/, "the old root does not come up");
+});

@@ -103,13 +103,14 @@ export function nestedCandidates(
  * Deletes the subvolume at `file` with those nested in it, read-only ones too, and no others.
  * @param topLevel where the filesystem's top level is mounted
  * @param file relative to the top level
+ * @returns the numbers of those deleted
  * @throws HelperError, BootError
  */
 export async function deleteSubvolumeTree(
   host: Host,
   topLevel: string,
   file: string,
-): Promise<void> {
+): Promise<number[]> {
   const target = path.join(topLevel, file);
   if (!isSubvolume(host, target)) {
     throw new BootError("STEP_FAILED", `${target} is no subvolume`);
@@ -138,8 +139,22 @@ export async function deleteSubvolumeTree(
   for (const parent of parents) {
     await makeWritable(host, path.join(topLevel, parent.toString("utf8")));
   }
-  for (const child of nested) await deleteById(host, topLevel, child.id);
-  await deleteById(host, topLevel, id);
+  const ids = [...nested.map((child) => child.id), id];
+  for (const each of ids) await deleteById(host, topLevel, each);
+  return ids;
+}
+
+/**
+ * Waits until the space of deleted subvolumes is free again: btrfs clears up in the background, and
+ * begins with the next commit.
+ */
+export async function waitForFreedSpace(
+  host: Host,
+  topLevel: string,
+  ids: readonly number[],
+): Promise<void> {
+  await syncFilesystem(host, topLevel);
+  await host.run(["btrfs", "subvolume", "sync", topLevel, ...ids.map(String)]);
 }
 
 function isBelow(file: Buffer, ancestor: Buffer): boolean {

@@ -5,6 +5,7 @@ import {
   readSubvolumeUuid,
   snapshotSubvolume,
   syncFilesystem,
+  waitForFreedSpace,
 } from "./btrfs.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
@@ -59,7 +60,12 @@ async function perform(
       }
       return undefined;
     case "deleteStaging":
-      await deleteSubvolumeTree(host, topLevel, step.path);
+      // It may be what filled the disk: the new one would not find its room.
+      await waitForFreedSpace(
+        host,
+        topLevel,
+        await deleteSubvolumeTree(host, topLevel, step.path),
+      );
       return undefined;
     case "snapshot":
       await snapshotSubvolume(host, at(step.from), at(step.to));

@@ -25,6 +25,11 @@ await t.test("a computer comes up from a Docker image", async (t) => {
     "0",
     "dockroot has let go of the disk",
   );
+  t.match(
+    await shell("dmesg --level=info"),
+    /dockroot: snapshot docker\/btrfs[^]*dockroot: demo:latest \(.*\) is in place as docker_rwlayer/,
+    "the kernel log tells what was done",
+  );
   await shell("echo lost? > /etc/written-at-first-start");
   await powerOff(vm);
 });

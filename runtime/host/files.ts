@@ -138,9 +138,15 @@ export function ensureDirectory(directory: string, mode: number): void {
   }
 }
 
-/** Makes the directory and all above it. */
+/**
+ * Makes the directory and all above it, one by one: Node's own recursive mkdir never ends where the
+ * kernel refuses with ENOENT, as below /proc.
+ */
 export function ensureDirectories(directory: string): void {
-  fs.mkdirSync(directory, { recursive: true });
+  if (statusOfTarget(directory)?.kind === "directory") return;
+  const parent = path.dirname(directory);
+  if (parent !== directory) ensureDirectories(parent);
+  fs.mkdirSync(directory);
 }
 
 /** Removes an empty directory; one that is not there is fine. */

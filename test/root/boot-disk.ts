@@ -1,0 +1,200 @@
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Test } from "tap";
+import { run } from "../../fixtures/run.ts";
+import { makeSystemDisk, type SystemDisk } from "../../fixtures/system-disk.ts";
+import { undoLater } from "../../fixtures/undo.ts";
+import { unmountBelow } from "../../fixtures/unmount.ts";
+import { runDockroot, type Outcome } from "../binary/run-dockroot.ts";
+import { makeScratch } from "./scratch.ts";
+
+/** A disk as a starting machine finds it: there, and not mounted. */
+export interface BootDisk {
+  readonly scratch: string;
+  readonly file: string;
+  /** Its loop device: the one that it has now, others take the numbers that are free. */
+  readonly device: string;
+  readonly label: string;
+  readonly ids: SystemDisk["ids"];
+  /** Mounts the top level for as long as the work takes. */
+  readonly look: <T>(
+    work: (topLevel: string) => T | Promise<T>,
+    flags?: readonly string[],
+  ) => Promise<T>;
+  /** The subvolumes: path to UUID. */
+  readonly subvolumes: () => Promise<Readonly<Record<string, string>>>;
+  /** What is mounted and attached of all that is the test's own. */
+  readonly traces: () => Promise<readonly string[]>;
+}
+
+/** The start of one machine: its kernel command line, its rwlayer, its /run. */
+export interface Rehearsal {
+  readonly rwlayer: string;
+  readonly runDirectory: string;
+  /** @param options appended to the kernel command line: of a repeated option the last one counts */
+  readonly boot: (options?: string, ...flags: string[]) => Outcome;
+  readonly finish: () => Outcome;
+  /** boot.json */
+  readonly record: () => BootRecord;
+}
+
+/** The parts of boot.json that are looked at. */
+export interface BootRecord {
+  readonly result: string;
+  readonly image: { readonly reference: string; readonly id: string };
+  readonly source: string;
+  readonly rwlayer: string;
+  readonly subvolumeUuid: string;
+  readonly toplayer: Readonly<Record<string, unknown>> | null;
+  readonly steps: readonly { step: string; durationMs: number }[];
+  readonly totalMs: number;
+  readonly warnings: readonly string[];
+  readonly failure?: {
+    readonly code: string;
+    readonly message: string;
+    readonly causes: readonly string[];
+    readonly hint?: string;
+  };
+}
+
+const DETACH_TIMEOUT_MS = 10_000;
+let labels = 0;
+
+/** A label that no other filesystem of this machine has: blkid looks at all of them. */
+export function newLabel(): string {
+  labels += 1;
+  return `dockroot-${String(process.pid)}-${String(labels)}`;
+}
+
+export async function makeBootDisk(
+  t: Test,
+  name: string,
+  addToTree?: (tree: string, scratch: string) => void,
+): Promise<BootDisk> {
+  const scratch = makeScratch(t, name);
+  const label = newLabel();
+  const { file, ids } = await makeSystemDisk(scratch, {
+    label,
+    sizeBytes: 512 * 1024 ** 2,
+    addToTree: (tree) => addToTree?.(tree, scratch),
+  });
+  await attach(t, file);
+  const look: BootDisk["look"] = (work, flags = []) =>
+    lookAt(file, work, ["subvolid=5", ...flags]);
+  return {
+    ...{ scratch, file, label, ids, look },
+    get device() {
+      return deviceOf(file);
+    },
+    subvolumes: () => look(listSubvolumes, ["ro"]),
+    traces: async () => {
+      const mounts = fs.readFileSync("/proc/self/mountinfo", "utf8");
+      const loops = await run(["losetup", "--list", "--output=NAME,BACK-FILE"]);
+      return `${mounts}\n${loops}`
+        .split("\n")
+        .filter((line) => line.includes(scratch))
+        .toSorted();
+    },
+  };
+}
+
+/** Mounts a disk file that has a loop device, for as long as the work takes. */
+export async function lookAt<T>(
+  file: string,
+  work: (directory: string) => T | Promise<T>,
+  flags: readonly string[],
+): Promise<T> {
+  const at = fs.mkdtempSync(`${file}-`);
+  await run(["mount", "-o", flags.join(","), "--", deviceOf(file), at]);
+  try {
+    return await work(at);
+  } finally {
+    await unmountBelow(at);
+    fs.rmdirSync(at);
+  }
+}
+
+/** Gives a disk file a loop device until the test ends. */
+export async function attach(t: Test, file: string): Promise<string> {
+  t.teardown(undoLater(() => detach(file)));
+  return run(["losetup", "--find", "--show", "--", file]);
+}
+
+/** Frees a disk file's loop device and waits for that; what is mounted from it is unmounted. */
+export async function detach(file: string): Promise<void> {
+  await unmountBelow(path.dirname(file));
+  const end = Date.now() + DETACH_TIMEOUT_MS;
+  for (const device of devicesOf(file)) await run(["losetup", "-d", device]);
+  while (devicesOf(file).length > 0) {
+    if (Date.now() > end) throw new Error(`${file} is still in use`);
+    await sleep(50);
+  }
+}
+
+function deviceOf(file: string): string {
+  const [device] = devicesOf(file);
+  if (device === undefined) throw new Error(`${file} has no loop device`);
+  return device;
+}
+
+function devicesOf(file: string): string[] {
+  const options = ["--noheadings", "--output=NAME", "--associated", file];
+  return execFileSync("losetup", ["--list", ...options], { encoding: "utf8" })
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+}
+
+/** @param rwlayer has no other user on this disk */
+export function rehearse(
+  t: Test,
+  disk: BootDisk,
+  rwlayer: string,
+  options = "docker_image=system:1",
+): Rehearsal {
+  const runDirectory = path.join(
+    disk.scratch,
+    "machines",
+    encodeURIComponent(rwlayer),
+    "run",
+  );
+  fs.mkdirSync(runDirectory, { recursive: true });
+  t.teardown(() => unmountBelow(runDirectory));
+  const file = (name: string) => path.join(runDirectory, "..", name);
+  fs.writeFileSync(file("config.json"), "{}");
+  const cmdline = `BOOT_IMAGE=/vmlinuz root=LABEL=${disk.label} rootflags=subvol=${rwlayer} rw quiet docker_path=docker ${options}`;
+  return {
+    rwlayer,
+    runDirectory,
+    boot: (more = "", ...flags) => {
+      fs.writeFileSync(file("cmdline"), `${cmdline} ${more}\n`);
+      return runDockroot(
+        ...["boot", "--cmdline", file("cmdline")],
+        ...["--config", file("config.json")],
+        ...["--run-dir", runDirectory, ...flags],
+      );
+    },
+    finish: () => runDockroot("finish", "--run-dir", runDirectory),
+    record: () =>
+      JSON.parse(
+        fs.readFileSync(path.join(runDirectory, "boot.json"), "utf8"),
+      ) as BootRecord,
+  };
+}
+
+/** Made through their numbers: a name may contain what looks like another line of the list. */
+async function listSubvolumes(
+  topLevel: string,
+): Promise<Readonly<Record<string, string>>> {
+  const list = await run(["btrfs", "subvolume", "list", "-u", topLevel]);
+  const found: Record<string, string> = {};
+  for (const [, id = "", uuid = ""] of list.matchAll(
+    /^ID (\d+) gen \d+ top level \d+ uuid ([0-9a-f-]{36}) path /gm,
+  )) {
+    const resolve = ["btrfs", "inspect-internal", "subvolid-resolve"];
+    found[await run([...resolve, id, topLevel])] = uuid;
+  }
+  return found;
+}

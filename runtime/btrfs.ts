@@ -137,7 +137,10 @@ export async function deleteSubvolumeTree(
     ...nested.map((child) => child.path),
   ].filter((parent) => nested.some((child) => isBelow(child.path, parent)));
   for (const parent of parents) {
-    await makeWritable(host, path.join(topLevel, parent.toString("utf8")));
+    await makeWritable(
+      host,
+      Buffer.concat([Buffer.from(`${topLevel}/`), parent]),
+    );
   }
   const ids = [...nested.map((child) => child.id), id];
   for (const each of ids) await deleteById(host, topLevel, each);
@@ -176,10 +179,9 @@ async function resolveSubvolumeId(
 }
 
 /** What is nested in a read-only subvolume cannot be deleted. */
-async function makeWritable(host: Host, file: string): Promise<void> {
-  const property = ["-ts", file, "ro"];
-  const value = await printed(host, ["btrfs", "property", "get", ...property]);
-  if (value === "ro=false") return;
+async function makeWritable(host: Host, file: Buffer): Promise<void> {
+  if (!host.files.isReadOnly(file)) return;
+  const property = ["-ts", file.toString("utf8"), "ro"];
   await host.run(["btrfs", "property", "set", "-f", ...property, "false"]);
 }
 

@@ -4,7 +4,7 @@ import {
   isSubvolume,
   readSubvolumeUuid,
 } from "./btrfs.ts";
-import { describeFailure } from "./failure.ts";
+import { asFailureOf, describeFailure } from "./failure.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { isMountPoint, unmount } from "./mounts.ts";
@@ -37,7 +37,7 @@ export async function finish(host: Host, runDirectory: string): Promise<void> {
   try {
     await pruneGenerations(host, request);
   } catch (error) {
-    host.log.warn(`generations are kept: ${describeFailure(error).message}`);
+    warnOf(host, "look for old generations", error);
   }
   await unmount(host, request.topLevel);
 }
@@ -84,10 +84,19 @@ async function pruneGenerations(
       host.log.warn(`${file} was not made by dockroot and is left alone`);
       continue;
     }
-    await deleteSubvolumeTree(host, topLevel, file);
-    host.log.info(`removed the old generation ${file}`);
+    try {
+      await deleteSubvolumeTree(host, topLevel, file);
+      host.log.info(`removed the old generation ${file}`);
+    } catch (error) {
+      warnOf(host, `remove the old generation ${file}`, error);
+    }
   }
   await forgetAbsent(host, topLevel, paths);
+}
+
+function warnOf(host: Host, work: string, error: unknown): void {
+  const { message, causes } = describeFailure(asFailureOf(work, error));
+  host.log.warn([message, ...causes].join(": "));
 }
 
 /** Drops the records of subvolumes that are gone, so that the state file stays small. */

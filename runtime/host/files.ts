@@ -93,6 +93,17 @@ export function namesIn(directory: string): string[] {
   }
 }
 
+/** Whether the file is on a filesystem, or in a subvolume, that takes no writes. */
+export function isReadOnly(file: string | Buffer): boolean {
+  try {
+    fs.accessSync(file, fs.constants.W_OK);
+    return false;
+  } catch (error) {
+    if (systemErrorCode(error) === "EROFS") return true;
+    throw error;
+  }
+}
+
 export interface TreeEntry {
   readonly kind: FileKind;
   readonly sizeBytes: number;

@@ -24,6 +24,9 @@ const UNSUPPORTED: readonly { readonly sign: string; readonly what: string }[] =
     { sign: "vfs-images", what: "Podman's vfs driver" },
   ];
 
+const PATH_HINT =
+  "Correct docker_path=: the directory that is /var/lib/docker in the running system, seen from the filesystem's top level.";
+
 /**
  * Opens the image store at the location.
  * @throws BootError STORE_MISSING, or STORE_UNSUPPORTED where it is of a kind that dockroot cannot boot
@@ -46,8 +49,18 @@ export function openStore(location: StoreLocation): ImageStore {
         cause: new Error(
           `the filesystem's top level holds: ${present === "" ? "nothing" : present}`,
         ),
-        hint: "Correct docker_path=: the directory that is /var/lib/docker in the running system, seen from the filesystem's top level.",
+        hint: PATH_HINT,
       },
+    );
+  }
+  if (
+    host.files.statusOfTarget(path.join(topLevel, storePath))?.kind !==
+    "directory"
+  ) {
+    throw new BootError(
+      "STORE_MISSING",
+      `docker_path=${storePath} is not a directory`,
+      { hint: PATH_HINT },
     );
   }
   const other = UNSUPPORTED.find(({ sign }) => has(sign));
@@ -69,7 +82,7 @@ export function openStore(location: StoreLocation): ImageStore {
     `the directory ${storePath} is no image store: image/btrfs is absent`,
     {
       cause: new Error(present === "" ? "it is empty" : `it holds: ${present}`),
-      hint: "Correct docker_path=: the directory that is /var/lib/docker in the running system, seen from the filesystem's top level.",
+      hint: PATH_HINT,
     },
   );
 }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Test } from "tap";
 import { run } from "../../fixtures/run.ts";
 import { makeSystemDisk, type SystemDisk } from "../../fixtures/system-disk.ts";
-import { undoLater } from "../../fixtures/undo.ts";
+import { stopIfInterrupted, undoLater } from "../../fixtures/undo.ts";
 import { unmountBelow } from "../../fixtures/unmount.ts";
 import { runDockroot, type Outcome } from "../binary/run-dockroot.ts";
 import { makeScratch } from "./scratch.ts";
@@ -106,18 +106,23 @@ export async function lookAt<T>(
   work: (directory: string) => T | Promise<T>,
   flags: readonly string[],
 ): Promise<T> {
+  stopIfInterrupted();
   const at = fs.mkdtempSync(`${file}-`);
-  await run(["mount", "-o", flags.join(","), "--", deviceOf(file), at]);
-  try {
-    return await work(at);
-  } finally {
+  const leave = undoLater(async () => {
     await unmountBelow(at);
     fs.rmdirSync(at);
+  });
+  try {
+    await run(["mount", "-o", flags.join(","), "--", deviceOf(file), at]);
+    return await work(at);
+  } finally {
+    await leave();
   }
 }
 
 /** Gives a disk file a loop device until the test ends. */
 export async function attach(t: Test, file: string): Promise<string> {
+  stopIfInterrupted();
   t.teardown(undoLater(() => detach(file)));
   return run(["losetup", "--find", "--show", "--", file]);
 }
@@ -154,6 +159,7 @@ export function rehearse(
   rwlayer: string,
   options = "docker_image=system:1",
 ): Rehearsal {
+  stopIfInterrupted();
   const runDirectory = path.join(
     disk.scratch,
     "machines",
@@ -161,7 +167,7 @@ export function rehearse(
     "run",
   );
   fs.mkdirSync(runDirectory, { recursive: true });
-  t.teardown(() => unmountBelow(runDirectory));
+  t.teardown(undoLater(() => unmountBelow(runDirectory)));
   const file = (name: string) => path.join(runDirectory, "..", name);
   fs.writeFileSync(file("config.json"), "{}");
   const cmdline = `BOOT_IMAGE=/vmlinuz root=LABEL=${disk.label} rootflags=subvol=${rwlayer} rw quiet docker_path=docker ${options}`;
@@ -169,6 +175,7 @@ export function rehearse(
     rwlayer,
     runDirectory,
     boot: (more = "", ...flags) => {
+      stopIfInterrupted();
       fs.writeFileSync(file("cmdline"), `${cmdline} ${more}\n`);
       return runDockroot(
         ...["boot", "--cmdline", file("cmdline")],

@@ -194,7 +194,7 @@ await t.test(
       const notUtf8 = [
         "sh",
         "-c",
-        `exec btrfs subvolume create "$0/$(printf 'caf\\351')"`,
+        `cd "$0"; for name in caf caf/nested; do btrfs subvolume create "$name"; done; mv caf "$(printf 'caf\\351')"`,
       ];
       await run([...notUtf8, inside]);
       for (const name of ["ro/ro/ro", "ro/ro", "ro", "nest/nest"]) {
@@ -213,7 +213,7 @@ await t.test(
     const inside = Object.keys(before).filter((name) =>
       /^nest(?:\/|$)/.test(name),
     );
-    t.equal(inside.length, 18, inside.join(", "));
+    t.equal(inside.length, 19, inside.join(", "));
     const outside = () =>
       disk.look((top) =>
         Object.fromEntries(
@@ -241,6 +241,39 @@ await t.test(
     );
     t.strictSame(after, { ...expected, nest: machine.record().subvolumeUuid });
     t.strictSame(compareListings(await outside(), outsideBefore), []);
+  },
+);
+
+await t.test(
+  "a generation that cannot be removed stays, and the others go",
+  async (t) => {
+    const machine = rehearse(t, disk, "stuck");
+    for (let starts = 1; starts <= 4; starts += 1) {
+      t.equal(machine.boot("dockroot.generations=9").status, 0);
+      t.equal(machine.finish().status, 0);
+    }
+    const generations = ".dockroot/stuck/generations";
+    // btrfs refuses to delete the default subvolume.
+    await disk.look((top) =>
+      subvolume("set-default", `${top}/${generations}/2`),
+    );
+    t.equal(machine.boot("dockroot.generations=1").status, 0);
+    const { status, stderr } = machine.finish();
+    t.equal(status, 0, stderr);
+    t.match(
+      stderr,
+      /warning: cannot remove the old generation .*generations\/2: btrfs /,
+    );
+    t.strictSame(
+      Object.keys(await disk.subvolumes())
+        .filter((name) => name.startsWith(generations))
+        .toSorted(),
+      [`${generations}/2`, `${generations}/4`],
+    );
+    await disk.look((top) => subvolume("set-default", "5", top));
+    t.equal(machine.boot("dockroot.generations=1").status, 0);
+    t.equal(machine.finish().status, 0);
+    t.notOk((await disk.subvolumes())[`${generations}/2`], "goes when it can");
   },
 );
 
@@ -285,6 +318,24 @@ await t.test(
       await subvolume("snapshot", `${top}/swapped-away`, `${top}/swapped`);
     });
     await fails(t, machine, "", "RWLAYER_FOREIGN", ["swapped"]);
+  },
+);
+
+await t.test(
+  "dockroot's own directory is not followed where it is a link",
+  async (t) => {
+    const machine = rehearse(t, disk, "linked");
+    await disk.look((top) => {
+      fs.mkdirSync(`${top}/somewhere`);
+      fs.symlinkSync("../somewhere", `${top}/.dockroot/linked`);
+    });
+    await fails(t, machine, "", "STEP_FAILED", [".dockroot/linked"]);
+    await disk.look((top) => {
+      fs.symlinkSync("somewhere", `${top}/link`);
+    });
+    await fails(t, machine, "rootflags=subvol=link/x", "RWLAYER_UNSUITABLE", [
+      "link is not a directory",
+    ]);
   },
 );
 
@@ -590,6 +641,7 @@ await t.test("a disk that appears late is waited for", async (t) => {
     ...["-c", `sleep 3; exec losetup --find "$0"`, disk.file],
   ]);
   const appeared = once(appears, "exit");
+  t.teardown(() => appears.kill());
   const { status, stderr } = machine.boot();
   await appeared;
   t.equal(status, 0, stderr);

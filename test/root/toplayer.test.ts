@@ -73,7 +73,7 @@ await t.test(
   "a top layer on the root filesystem is laid over the image",
   async (t) => {
     await disk.look((top) => makeTopLayer(`${top}/machines/blue`));
-    const machine = rehearse(t, disk, "same", "docker_image=system:1");
+    const machine = rehearse(t, disk, "same");
     await checkBoot(t, machine, {
       options: `toplayer=LABEL=${disk.label} toplayer_path=/machines/blue`,
       name: `LABEL=${disk.label}:/machines/blue`,
@@ -108,7 +108,7 @@ await t.test(
     await attach(t, file);
     await lookAt(file, makeTopLayer, ["rw"]);
     const before = hashFile(file);
-    const machine = rehearse(t, disk, "ext4", "docker_image=system:1");
+    const machine = rehearse(t, disk, "ext4");
     await checkBoot(t, machine, {
       options: `toplayer=LABEL=${label}`,
       name: `LABEL=${label}:/`,
@@ -133,7 +133,7 @@ await t.test(
       await run(["btrfs", "subvolume", "set-default", `${top}/empty`]);
     };
     await lookAt(file, fill, ["rw"]);
-    const machine = rehearse(t, disk, "btrfs", "docker_image=system:1");
+    const machine = rehearse(t, disk, "btrfs");
     await checkBoot(t, machine, {
       options: `toplayer=LABEL=${label} toplayerfstype=btrfs toplayerflags=noatime,subvol=all toplayer_path=machines/blue`,
       name: `LABEL=${label}:/machines/blue`,
@@ -159,7 +159,7 @@ await t.test(
       await run(["btrfs", "subvolume", "create", `${top}/files`]);
       await makeTopLayer(`${top}/files/blue`);
     });
-    const machine = rehearse(t, disk, "subvolume", "docker_image=system:1");
+    const machine = rehearse(t, disk, "subvolume");
     await checkBoot(t, machine, {
       options: `toplayer=LABEL=${disk.label} toplayerflags=subvol=files toplayer_path=blue`,
       name: `LABEL=${disk.label}:/blue`,
@@ -179,7 +179,7 @@ await t.test(
         fs.writeFileSync(`${escape}/${name}`, "from the top layer");
       }
     });
-    const machine = rehearse(t, disk, "links", "docker_image=system:1");
+    const machine = rehearse(t, disk, "links");
     const { status, stderr } = machine.boot(
       `toplayer=LABEL=${disk.label} toplayer_path=machines/escape`,
     );
@@ -201,12 +201,7 @@ await t.test(
       fs.writeFileSync(`${directory}/file`, "from the top layer");
       fs.writeFileSync(`${directory}/another`, "from the top layer");
     });
-    const machine = rehearse(
-      t,
-      disk,
-      "links-directory",
-      "docker_image=system:1",
-    );
+    const machine = rehearse(t, disk, "links-directory");
     machine.boot(
       `toplayer=LABEL=${disk.label} toplayer_path=machines/directory`,
     );
@@ -218,7 +213,7 @@ await t.test(
 await t.test(
   "a top layer that cannot be copied leaves the former rwlayer in place",
   async (t) => {
-    const machine = rehearse(t, disk, "full", "docker_image=system:1");
+    const machine = rehearse(t, disk, "full");
     t.equal(machine.boot().status, 0);
     t.equal(machine.finish().status, 0);
     const file = path.join(disk.scratch, "large");
@@ -271,7 +266,7 @@ await t.test("a top layer that is not usable is refused", async (t) => {
       "",
     );
   });
-  const machine = rehearse(t, disk, "unusable", "docker_image=system:1");
+  const machine = rehearse(t, disk, "unusable");
   for (const [directory, code] of Object.entries({
     "machines/nothing": "TOPLAYER_MISSING",
     "machines/file": "TOPLAYER_MISSING",

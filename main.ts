@@ -10,6 +10,7 @@ import { describeFailure, formatFailure } from "./runtime/failure.ts";
 import { finish } from "./runtime/finish.ts";
 import { formatPlan, formatPlanAsJson } from "./runtime/format-plan.ts";
 import { BootError, UsageError } from "./runtime/host/errors.ts";
+import { ensureDirectories, realPath } from "./runtime/host/files.ts";
 import { createHost } from "./runtime/host/host.ts";
 import {
   createLog,
@@ -44,7 +45,7 @@ async function main(argv: readonly string[]): Promise<number> {
 async function runBoot(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, bootFlags);
   requireRoot("boot");
-  const runDirectory = path.resolve(flags["run-dir"] ?? DEFAULT_RUN_DIRECTORY);
+  const runDirectory = openRunDirectory(flags["run-dir"]);
   const request = {
     files: { cmdline: flags.cmdline, config: flags.config },
     runDirectory,
@@ -69,13 +70,21 @@ async function runBoot(args: readonly string[]): Promise<number> {
 async function runFinish(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, finishFlags);
   requireRoot("finish");
-  const runDirectory = path.resolve(flags["run-dir"] ?? DEFAULT_RUN_DIRECTORY);
+  const runDirectory = openRunDirectory(flags["run-dir"]);
   const log = createLog([
     jsonLinesSink(path.join(runDirectory, "boot.log")),
     consoleSink(flags["run-dir"]),
   ]);
   await finish(createHost("/", log), runDirectory);
   return 0;
+}
+
+/** Made where it is absent; symlinks resolved, for the kernel names mount points so. */
+function openRunDirectory(flag: string | undefined): string {
+  if (flag === "") throw new UsageError("--run-dir names no directory");
+  const directory = path.resolve(flag ?? DEFAULT_RUN_DIRECTORY);
+  ensureDirectories(directory);
+  return realPath(directory);
 }
 
 function requireRoot(command: string): void {

@@ -4,16 +4,17 @@ import { describeFailure } from "./failure.ts";
 import type { BootPlan } from "./format-plan.ts";
 import { gatherOptions, type OptionFiles } from "./gather-options.ts";
 import { gatherFacts } from "./gather.ts";
-import { BootError } from "./host/errors.ts";
+import { BootError, UsageError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { isInitramfs } from "./machine.ts";
-import { createMountStack } from "./mounts.ts";
+import { createMountStack, findOtherMount } from "./mounts.ts";
 import { planBoot, type BootFacts } from "./plan.ts";
 import { createRecorder, type Recorder } from "./recorder.ts";
 import {
   describeFailedBoot,
   describeFreshBoot,
   summarizeBoot,
+  TOP_LEVEL_MOUNT,
   writeBootRecord,
   type FreshBoot,
 } from "./report.ts";
@@ -36,7 +37,7 @@ export async function boot(
 ): Promise<FreshBoot> {
   const recorder = createRecorder(host);
   const mounts = createMountStack(host);
-  const topLevel = path.join(runDirectory, "toplevel");
+  const topLevel = path.join(runDirectory, TOP_LEVEL_MOUNT);
   const topLayerMount = path.join(runDirectory, "toplayer");
   try {
     if (files.cmdline === undefined) requireInitramfs(host);
@@ -52,6 +53,7 @@ export async function boot(
       readOnly: false,
     });
     const steps = planBoot(facts);
+    refuseInUse(host, topLevel, facts.paths.rwlayer);
     const counts = await countTopLayer(host, recorder, facts);
     const { uuid } = await executeSteps(steps, {
       host,
@@ -64,7 +66,7 @@ export async function boot(
       facts,
       counts,
       uuid,
-      finish: { topLevel, generations: options.generations },
+      generations: options.generations,
     });
     // The new root is in place: from here on nothing is worth stopping for.
     await recorder.tolerate(() => mounts.release(topLevel));
@@ -74,6 +76,7 @@ export async function boot(
     host.log.info(summarizeBoot(record));
     return record;
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     const failure = describeFailure(error);
     host.log.error(failure.message);
     await recorder.tolerate(() => mounts.release());
@@ -95,7 +98,7 @@ export async function planOnly(
 ): Promise<BootPlan> {
   const recorder = createRecorder(host);
   const mounts = createMountStack(host);
-  const scratch = path.join(runDirectory, "dry-run");
+  const scratch = path.join(runDirectory, `dry-run-${String(host.processId)}`);
   try {
     const options = gatherOptions(host, files);
     for (const warning of options.warnings) recorder.warn(warning);
@@ -111,7 +114,7 @@ export async function planOnly(
     return { facts, steps: planBoot(facts) };
   } finally {
     await mounts.release();
-    host.files.removeEmptyDirectory(scratch);
+    host.files.removeUnusedDirectory(scratch);
   }
 }
 
@@ -123,6 +126,19 @@ async function countTopLayer(
   if (topLayer === undefined) return undefined;
   return recorder.time(`read the top layer ${topLayer.name}`, () =>
     countTree(host, topLayer.at),
+  );
+}
+
+/** The root of a running system must not be replaced under it, nor must another system's. */
+function refuseInUse(host: Host, topLevel: string, rwlayer: string): void {
+  const mountPoint = findOtherMount(host, topLevel, rwlayer);
+  if (mountPoint === undefined) return;
+  throw new BootError(
+    "RWLAYER_IN_USE",
+    `the rwlayer ${rwlayer} is in use: it is mounted at ${mountPoint}`,
+    {
+      hint: "To see what the next start would do: dockroot boot --dry-run.",
+    },
   );
 }
 

@@ -2,13 +2,8 @@ import { followIn } from "./follow-in.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 
-/** Where the initramfs generators and the kernel look for init. */
-const USUAL_INITS = [
-  "/sbin/init",
-  "/usr/lib/systemd/systemd",
-  "/etc/init",
-  "/bin/init",
-];
+/** Where initramfs-tools looks for init, but for its last resort, /bin/sh. */
+const USUAL_INITS = ["/sbin/init", "/etc/init", "/bin/init"];
 
 /**
  * Checks that the tree can become root: an init exists in it, links followed inside the tree.

@@ -30,6 +30,21 @@ export async function snapshotSubvolume(
   }
 }
 
+/**
+ * Renames a subvolume into another directory, which the kernel refuses (EROFS) for a read-only one.
+ * @throws HelperError
+ */
+export async function moveSubvolume(
+  host: Host,
+  from: string,
+  to: string,
+): Promise<void> {
+  const isReadOnly = host.files.isReadOnly(from);
+  if (isReadOnly) await setReadOnly(host, from, false);
+  host.files.rename(from, to);
+  if (isReadOnly) await setReadOnly(host, to, true);
+}
+
 /** Commits what was written to the filesystem so far: it survives a power failure from here on. */
 export async function syncFilesystem(host: Host, at: string): Promise<void> {
   await host.run(["btrfs", "filesystem", "sync", at]);
@@ -181,8 +196,16 @@ async function resolveSubvolumeId(
 /** What is nested in a read-only subvolume cannot be deleted. */
 async function makeWritable(host: Host, file: Buffer): Promise<void> {
   if (!host.files.isReadOnly(file)) return;
-  const property = ["-ts", file.toString("utf8"), "ro"];
-  await host.run(["btrfs", "property", "set", "-f", ...property, "false"]);
+  await setReadOnly(host, file.toString("utf8"), false);
+}
+
+async function setReadOnly(
+  host: Host,
+  file: string,
+  isReadOnly: boolean,
+): Promise<void> {
+  const property = ["-ts", file, "ro", String(isReadOnly)];
+  await host.run(["btrfs", "property", "set", "-f", ...property]);
 }
 
 async function deleteById(

@@ -22,7 +22,7 @@ export const CONFIGURABLE = new Set([
 ]);
 
 /**
- * Reads a configuration: one JSON object of strings and numbers.
+ * Reads a configuration: one JSON object of strings.
  * @param warnings gets a line for each key that is not known
  * @throws BootError INVALID_CONFIG
  */
@@ -54,10 +54,17 @@ export function parseConfig(
     }
     if (!CONFIGURABLE.has(key)) {
       warnings.push(`${file}: "${key}" is not known and has no effect`);
-    } else if (typeof value === "string" || typeof value === "number") {
+    } else if (
+      typeof value === "string" ||
+      (key === "dockroot.generations" && typeof value === "number")
+    ) {
       if (value !== "") config.set(key, String(value));
     } else {
-      throw invalidConfig(file, `${file}: "${key}" must be a string`);
+      // A number would lose what was written: 1.10 is 1.1.
+      throw invalidConfig(
+        file,
+        `${file}: "${key}" must be a string, in quotes`,
+      );
     }
   }
   return config;

@@ -2,6 +2,7 @@ import path from "node:path";
 import { checkBootable } from "./bootable.ts";
 import {
   deleteSubvolumeTree,
+  moveSubvolume,
   readSubvolumeUuid,
   snapshotSubvolume,
   syncFilesystem,
@@ -95,7 +96,7 @@ async function perform(
       if (host.files.statusOf(at(step.to)) !== undefined) {
         throw new BootError("STEP_FAILED", `${step.to} is there already`);
       }
-      host.files.rename(at(step.from), at(step.to));
+      await moveSubvolume(host, at(step.from), at(step.to));
       return undefined;
     default:
       return step satisfies never;

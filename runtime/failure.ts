@@ -27,7 +27,9 @@ export function asFailureOf(work: string, cause: unknown): unknown {
   if (cause instanceof HelperError || isSystemError(cause)) {
     return new BootError("STEP_FAILED", `cannot ${work}`, {
       cause,
-      hint: "The kernel log may say more: dmesg | tail. Where the disk is full, delete old generations below .dockroot.",
+      hint: /ENOSPC|EDQUOT|No space left|quota exceeded/i.test(cause.message)
+        ? "The disk is full: delete old generations below .dockroot, or images."
+        : "The kernel log may say more: dmesg | tail.",
     });
   }
   return cause;

@@ -7,9 +7,9 @@ import {
 import { asFailureOf, describeFailure } from "./failure.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
-import { isMountPoint, unmount } from "./mounts.ts";
+import { findOtherMount, isMountPoint, unmount } from "./mounts.ts";
 import { generationNumbers } from "./plan.ts";
-import { BOOT_RECORD } from "./report.ts";
+import { BOOT_RECORD, TOP_LEVEL_MOUNT, type BootRecord } from "./report.ts";
 import {
   readState,
   rwlayerPaths,
@@ -22,24 +22,24 @@ const MAX_RECORD_BYTES = 1024 * 1024;
 /** The part of boot.json that finishing needs. */
 interface FinishRequest {
   readonly rwlayer: string;
-  readonly topLevel: string;
   readonly generations: number;
 }
 
 /**
  * After root is mounted: removes generations past the limit and releases the top level. What cannot
  * be removed stays and is warned of: the machine is up.
- * @throws BootError NOTHING_BOOTED where `<runDirectory>/boot.json` tells of no boot
+ * @throws BootError NOTHING_BOOTED or FILE_UNREADABLE where `<runDirectory>/boot.json` does not tell
+ *   of a boot; the top level is released all the same
  */
 export async function finish(host: Host, runDirectory: string): Promise<void> {
-  const request = readFinishRequest(host, runDirectory);
-  if (!isMountPoint(host, request.topLevel)) return;
+  const topLevel = path.join(runDirectory, TOP_LEVEL_MOUNT);
+  const isMounted = isMountPoint(host, topLevel);
   try {
-    await pruneGenerations(host, request);
-  } catch (error) {
-    warnOf(host, "look for old generations", error);
+    const request = readFinishRequest(host, runDirectory);
+    if (isMounted) await tryToPrune(host, topLevel, request);
+  } finally {
+    if (isMounted) await unmount(host, topLevel);
   }
-  await unmount(host, request.topLevel);
 }
 
 function readFinishRequest(host: Host, runDirectory: string): FinishRequest {
@@ -50,21 +50,42 @@ function readFinishRequest(host: Host, runDirectory: string): FinishRequest {
       hint: "dockroot finish follows dockroot boot, in the initramfs.",
     });
   }
-  const record = JSON.parse(text) as Partial<{
-    rwlayer: string;
-    finish: { topLevel: string; generations: number };
-  }>;
-  if (record.rwlayer === undefined || record.finish === undefined) {
+  const record = parseRecord(file, text);
+  if (record?.result !== "fresh") {
     throw new BootError("NOTHING_BOOTED", `${file} tells of no finished boot`, {
       hint: 'It says why: look for "failure".',
     });
   }
-  return { rwlayer: record.rwlayer, ...record.finish };
+  return { rwlayer: record.rwlayer, generations: record.generations };
+}
+
+function parseRecord(file: string, text: string): BootRecord | null {
+  try {
+    return JSON.parse(text) as BootRecord | null;
+  } catch (cause) {
+    throw new BootError("FILE_UNREADABLE", `${file} is damaged`, {
+      cause,
+      hint: "Old generations stay until the next start.",
+    });
+  }
+}
+
+async function tryToPrune(
+  host: Host,
+  topLevel: string,
+  request: FinishRequest,
+): Promise<void> {
+  try {
+    await pruneGenerations(host, topLevel, request);
+  } catch (error) {
+    warnOf(host, "look for old generations", error);
+  }
 }
 
 async function pruneGenerations(
   host: Host,
-  { rwlayer, topLevel, generations }: FinishRequest,
+  topLevel: string,
+  { rwlayer, generations }: FinishRequest,
 ): Promise<void> {
   const paths = rwlayerPaths(rwlayer);
   const state = readState(host, topLevel, paths);
@@ -82,6 +103,11 @@ async function pruneGenerations(
       !ours.has(await readSubvolumeUuid(host, whole))
     ) {
       host.log.warn(`${file} was not made by dockroot and is left alone`);
+      continue;
+    }
+    const mountPoint = findOtherMount(host, topLevel, file);
+    if (mountPoint !== undefined) {
+      host.log.warn(`${file} is mounted at ${mountPoint} and is kept`);
       continue;
     }
     try {

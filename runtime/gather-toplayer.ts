@@ -26,7 +26,7 @@ export async function gatherTopLayer(
           waitForDevice(host, topLayer.device, options.deviceTimeoutMs),
         );
   const namesSubvolume = topLayer.mountFlags.some((flag) =>
-    /^subvol(?:id)?=/.test(flag),
+    /^subvol(?:id)?=(?!\/?$|0*5$)/.test(flag),
   );
   const onRoot = isSameFilesystem(device, root) && !namesSubvolume;
   let base = topLevel;

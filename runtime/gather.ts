@@ -9,7 +9,6 @@ import { followIn } from "./follow-in.ts";
 import type { GatherRequest } from "./gather-request.ts";
 import { gatherTopLayer } from "./gather-toplayer.ts";
 import { readKernelRelease } from "./machine.ts";
-import { isMountPoint, unmount } from "./mounts.ts";
 import type { BootFacts, Standing } from "./plan.ts";
 import { readState, rwlayerPaths } from "./rwlayer-state.ts";
 import { openStore } from "./stores/open-store.ts";
@@ -84,7 +83,6 @@ async function mountTopLevel({
       },
     );
   }
-  if (isMountPoint(host, topLevel)) await unmount(host, topLevel);
   await recorder.time(`mount ${device.path} at ${topLevel}`, async () => {
     await mounts.mount({
       device,
@@ -93,6 +91,15 @@ async function mountTopLevel({
       flags: [readOnly ? "ro" : "rw", "subvolid=5", ...options.mountFlags],
     });
   });
+  if (!readOnly && host.files.isReadOnly(topLevel)) {
+    throw new BootError(
+      "DEVICE_UNSUITABLE",
+      `${device.path} can be mounted read-only alone`,
+      {
+        hint: "A write-protected disk, or a filesystem with errors: dmesg | tail. Nothing was changed.",
+      },
+    );
+  }
   return device;
 }
 

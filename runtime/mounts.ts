@@ -44,6 +44,8 @@ async function mountDevice(
   host: Host,
   { device, at, fsType, flags }: MountRequest,
 ): Promise<void> {
+  // What an attempt left that was killed.
+  while (isMountPoint(host, at)) await unmount(host, at);
   host.files.ensureDirectories(at);
   try {
     await host.run([
@@ -56,7 +58,7 @@ async function mountDevice(
       at,
     ]);
   } catch (cause) {
-    host.files.removeEmptyDirectory(at);
+    host.files.removeUnusedDirectory(at);
     throw new BootError(
       "MOUNT_FAILED",
       `cannot mount ${describeDevice(device)} with -o ${flags.join(",")}`,
@@ -75,30 +77,65 @@ export async function unmount(host: Host, at: string): Promise<void> {
   } catch (cause) {
     throw new BootError("MOUNT_FAILED", `cannot unmount ${at}`, {
       cause,
-      hint: "Something uses it; the machine can go on with it.",
+      hint: "Something still uses it: fuser -m tells what.",
     });
   }
-  host.files.removeEmptyDirectory(at);
+  host.files.removeUnusedDirectory(at);
 }
 
 /** Whether something is mounted right there. */
 export function isMountPoint(host: Host, at: string): boolean {
-  const text = host.readText("/proc/self/mountinfo", MAX_MOUNTINFO_BYTES) ?? "";
-  return parseMountPoints(text).includes(at);
+  return readMounts(host).some(({ mountPoint }) => mountPoint === at);
 }
 
 /**
- * The mount points in /proc/self/mountinfo.
+ * Where a subvolume, or something in it, is mounted besides being seen below the top level.
+ * @param topLevel where the filesystem's top level is mounted
+ * @param file relative to the top level
+ */
+export function findOtherMount(
+  host: Host,
+  topLevel: string,
+  file: string,
+): string | undefined {
+  const mounts = readMounts(host);
+  const { device } =
+    mounts.find(({ mountPoint }) => mountPoint === topLevel) ?? {};
+  return mounts.find(
+    (mount) =>
+      mount.device === device &&
+      (mount.root === `/${file}` || mount.root.startsWith(`/${file}/`)),
+  )?.mountPoint;
+}
+
+function readMounts(host: Host): Mount[] {
+  const text = host.readText("/proc/self/mountinfo", MAX_MOUNTINFO_BYTES) ?? "";
+  return parseMountinfo(text);
+}
+
+export interface Mount {
+  /** `major:minor`; all mounts of one btrfs have the same. */
+  readonly device: string;
+  /** What of the filesystem is mounted: a path from its top level. */
+  readonly root: string;
+  readonly mountPoint: string;
+}
+
+/**
+ * Parses /proc/self/mountinfo.
  * @see https://www.kernel.org/doc/html/latest/filesystems/proc.html (section 3.5)
  */
-export function parseMountPoints(mountinfo: string): string[] {
-  return mountinfo.split("\n").flatMap((line) => {
-    const field = line.split(" ")[4];
-    if (field === undefined) return [];
-    return [
-      field.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-        String.fromCharCode(Number.parseInt(octal, 8)),
-      ),
-    ];
+export function parseMountinfo(text: string): Mount[] {
+  return text.split("\n").flatMap((line) => {
+    const [, , device, root, mountPoint] = line.split(" ");
+    if (device === undefined || root === undefined || mountPoint === undefined)
+      return [];
+    return [{ device, root: unescape(root), mountPoint: unescape(mountPoint) }];
   });
+}
+
+function unescape(field: string): string {
+  return field.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
 }

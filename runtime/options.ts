@@ -137,7 +137,7 @@ function readSubvolume(rootflags: string | undefined): string {
       example,
     );
   }
-  refuseDots("rootflags=subvol=", value, parts);
+  refuseOddPath("rootflags=subvol=", value, parts);
   if (parts[0] === ".dockroot") {
     throw invalidOption(
       `rootflags=subvol=${value} lies in dockroot's own directory`,
@@ -161,7 +161,13 @@ function readStorePath(value: string | undefined): string {
     );
   }
   const parts = splitPath(value);
-  refuseDots("docker_path=", value, parts);
+  refuseOddPath("docker_path=", value, parts);
+  if (parts.length === 0) {
+    throw invalidOption(
+      `docker_path=${value} is the filesystem's top level itself`,
+      "The image store must be in a directory or subvolume of its own, beside the rwlayer: docker_path=docker.",
+    );
+  }
   return parts.join("/");
 }
 
@@ -172,7 +178,7 @@ function readTopLayer(
   if (device === undefined) return undefined;
   const path = option("toplayer_path") ?? "/";
   const parts = splitPath(path);
-  refuseDots("toplayer_path=", path, parts);
+  refuseOddPath("toplayer_path=", path, parts);
   return {
     device: parseDeviceSpec("toplayer", device),
     fsType: option("toplayerfstype"),
@@ -236,11 +242,17 @@ function splitFlags(flags: string): string[] {
   return flags.split(",").filter((flag) => flag !== "");
 }
 
-function refuseDots(
+function refuseOddPath(
   option: string,
   value: string,
   parts: readonly string[],
 ): void {
+  if (value.includes("\uFFFD")) {
+    throw invalidOption(
+      `${option}${value} is not valid UTF-8`,
+      "Write the path in UTF-8, or rename it.",
+    );
+  }
   if (parts.includes("..")) {
     throw invalidOption(
       `${option}${value} has ".." in it`,

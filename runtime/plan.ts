@@ -134,6 +134,18 @@ function refuseOverlap({ paths, storePath, topLayer }: BootFacts): void {
       },
     );
   }
+  const around = [paths.rwlayer, DOCKROOT_DIRECTORY].find((other) =>
+    isSameOrBelow(directory, other),
+  );
+  if (around !== undefined) {
+    throw new BootError(
+      "TOPLAYER_UNSUITABLE",
+      `the top layer /${directory} lies in ${around}, which is new at every start`,
+      {
+        hint: "Move it to a directory of its own on the filesystem's top level, and correct toplayer_path=.",
+      },
+    );
+  }
 }
 
 /** Whether `file` is `ancestor` or lies below it; both relative, `""` is the top level. */

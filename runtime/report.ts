@@ -31,12 +31,8 @@ export interface FreshBoot extends RunFacts {
   readonly rwlayer: string;
   readonly subvolumeUuid: string;
   readonly toplayer: (TreeCounts & { readonly name: string }) | null;
-  /** What `dockroot finish` needs. */
-  readonly finish: {
-    /** Where the top level is still mounted. */
-    readonly topLevel: string;
-    readonly generations: number;
-  };
+  /** How many generations `dockroot finish` is to keep. */
+  readonly generations: number;
 }
 
 /** Nothing was put in place. */
@@ -49,7 +45,10 @@ export interface FailedBoot extends RunFacts {
 /** What `<run-dir>/boot.json` holds. */
 export type BootRecord = FreshBoot | FailedBoot;
 
+/** In the run directory. */
 export const BOOT_RECORD = "boot.json";
+/** Where the top level is mounted between `boot` and `finish`, in the run directory. */
+export const TOP_LEVEL_MOUNT = "toplevel";
 
 /** What was done, as it stands in boot.json. */
 export function describeFreshBoot(
@@ -59,12 +58,12 @@ export function describeFreshBoot(
     facts,
     counts,
     uuid,
-    finish,
+    generations,
   }: {
     facts: BootFacts;
     counts: TreeCounts | undefined;
     uuid: string;
-    finish: FreshBoot["finish"];
+    generations: number;
   },
 ): FreshBoot {
   const { image, reference, topLayer } = facts;
@@ -83,7 +82,7 @@ export function describeFreshBoot(
       topLayer === undefined || counts === undefined
         ? null
         : { name: topLayer.name, ...counts },
-    finish,
+    generations,
     ...describeRun(host, recorder),
   };
 }

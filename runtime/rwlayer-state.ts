@@ -2,7 +2,7 @@ import path from "node:path";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 
-/** One subvolume that dockroot made: complete and durable since the moment it stands in the file. */
+/** One subvolume that dockroot made: complete, and durable wherever it stands but in staging. */
 export interface SubvolumeRecord {
   /** btrfs's UUID of it: what proves that a subvolume is ours, whatever its name. */
   readonly uuid: string;
@@ -35,7 +35,10 @@ export const DOCKROOT_DIRECTORY = ".dockroot";
 
 /** @param rwlayer its path, relative to the top level; its slashes become `%2F` in our directory's name */
 export function rwlayerPaths(rwlayer: string): RwlayerPaths {
-  const directory = path.join(DOCKROOT_DIRECTORY, encodeURIComponent(rwlayer));
+  const directory = path.join(
+    DOCKROOT_DIRECTORY,
+    rwlayer.replaceAll("%", "%25").replaceAll("/", "%2F"),
+  );
   return {
     rwlayer,
     directory,

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { BootError, systemErrorCode } from "./errors.ts";
+import { BootError, isSystemError, systemErrorCode } from "./errors.ts";
 
 export type FileKind =
   "file" | "directory" | "symlink" | "block-device" | "other";
@@ -29,9 +29,9 @@ function status(read: () => fs.Stats | undefined): FileStatus | undefined {
   try {
     stats = read();
   } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) {
-      return undefined;
-    }
+    // A link's target may be anything, so may its length.
+    const absent = ["ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP"];
+    if (absent.includes(systemErrorCode(error) ?? "")) return undefined;
     throw error;
   }
   if (stats === undefined) return undefined;
@@ -160,12 +160,12 @@ export function ensureDirectories(directory: string): void {
   fs.mkdirSync(directory);
 }
 
-/** Removes an empty directory; one that is not there is fine. */
-export function removeEmptyDirectory(directory: string): void {
+/** Removes a directory that is empty and not in use, if it can be removed: tidying up, no more. */
+export function removeUnusedDirectory(directory: string): void {
   try {
     fs.rmdirSync(directory);
   } catch (error) {
-    if (systemErrorCode(error) !== "ENOENT") throw error;
+    if (!isSystemError(error)) throw error;
   }
 }
 

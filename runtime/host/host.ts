@@ -12,6 +12,7 @@ export interface Host {
   /** Node's name of the machine's architecture (`x64`, `arm64`). */
   readonly architecture: string;
   readonly nodeVersion: string;
+  readonly processId: number;
   /** Where an absolute path of the machine stands: below the injected root. */
   path(absolute: string): string;
   /** Reads a file of the machine; `undefined` where there is none. */
@@ -30,6 +31,7 @@ export function createHost(root: string, log: Log): Host {
     files,
     architecture: process.arch,
     nodeVersion: process.version,
+    processId: process.pid,
     path: hostPath,
     readText: (absolute, maxBytes) =>
       files.readText(hostPath(absolute), maxBytes),

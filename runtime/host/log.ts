@@ -1,4 +1,5 @@
 import pino from "pino";
+import { isSystemError } from "./errors.ts";
 import { escapeControl } from "./escape.ts";
 import { appendText, ensureDirectories } from "./files.ts";
 
@@ -17,7 +18,7 @@ export type LogSink = (level: LogLevel, message: string) => void;
 /** Kernel log levels (https://man7.org/linux/man-pages/man2/syslog.2.html). */
 const KERNEL_LEVELS: Record<LogLevel, number> = { error: 3, warn: 4, info: 6 };
 /** The kernel refuses records of more than about a thousand bytes. */
-const MAX_KERNEL_LINE = 900;
+const MAX_KERNEL_LINE_BYTES = 900;
 
 export function createLog(sinks: readonly LogSink[]): Log {
   const write = (level: LogLevel) => (message: string) => {
@@ -53,15 +54,13 @@ export function kernelLogSink(device: string): LogSink {
   });
 }
 
-/** A log that cannot be written (a full disk, no such device) must not stop a boot: others have the line. */
+/** A line that cannot be written (a full disk, no such device) must not stop a boot: other sinks have it. */
 function quiet(sink: LogSink): LogSink {
-  let isUsable = true;
   return (level, message) => {
-    if (!isUsable) return;
     try {
       sink(level, message);
-    } catch {
-      isUsable = false;
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
     }
   };
 }
@@ -73,8 +72,18 @@ export function plainSink(write: (line: string) => void): LogSink {
   };
 }
 
-function chunks(message: string): string[] {
-  return (
-    message.match(new RegExp(`.{1,${String(MAX_KERNEL_LINE)}}`, "gs")) ?? [""]
-  );
+/** Cuts a text into pieces that the kernel takes, between characters. */
+export function chunks(text: string): string[] {
+  const pieces = [""];
+  let bytes = 0;
+  for (const character of text) {
+    const size = Buffer.byteLength(character);
+    if (bytes + size > MAX_KERNEL_LINE_BYTES) {
+      pieces.push("");
+      bytes = 0;
+    }
+    pieces[pieces.length - 1] += character;
+    bytes += size;
+  }
+  return pieces;
 }

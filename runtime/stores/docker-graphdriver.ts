@@ -1,5 +1,6 @@
 import path from "node:path";
 import { isSubvolume } from "../btrfs.ts";
+import { followIn } from "../follow-in.ts";
 import { BootError } from "../host/errors.ts";
 import { isImageId, type ImageId, type ImageReference } from "../image-ref.ts";
 import { chainId, sha256 } from "./chain-id.ts";
@@ -177,7 +178,7 @@ function findSource(
       `"${shorten(cacheId)}" is no cache ID`,
     );
   }
-  const source = path.join(location.path, "btrfs/subvolumes", cacheId);
+  const source = path.join(findSubvolumes(location), cacheId);
   if (!isSubvolume(location.host, path.join(location.topLevel, source))) {
     throw new BootError(
       "SOURCE_MISSING",
@@ -186,6 +187,17 @@ function findSource(
     );
   }
   return source;
+}
+
+/** Where the layers' subvolumes are: `btrfs` may be a link that makes sense in the running system. */
+function findSubvolumes({
+  host,
+  topLevel,
+  path: store,
+}: StoreLocation): string {
+  const directory = path.join(store, "btrfs/subvolumes");
+  const resolved = followIn(host, topLevel, directory);
+  return resolved === undefined ? directory : path.relative(topLevel, resolved);
 }
 
 const PULL_AGAIN =

@@ -11,7 +11,7 @@ import {
   entryOf,
   listTree,
 } from "../../fixtures/tree-listing.ts";
-import { parseMountPoints } from "../../runtime/mounts.ts";
+import { parseMountinfo } from "../../runtime/mounts.ts";
 import { runDockroot, type Outcome } from "../binary/run-dockroot.ts";
 import {
   attach,
@@ -781,7 +781,9 @@ function readLog(machine: Rehearsal): unknown[] {
 }
 
 function mountPoints(): string[] {
-  return parseMountPoints(fs.readFileSync("/proc/self/mountinfo", "utf8"));
+  return parseMountinfo(fs.readFileSync("/proc/self/mountinfo", "utf8")).map(
+    ({ mountPoint }) => mountPoint,
+  );
 }
 
 function isMounted(directory: string): boolean {

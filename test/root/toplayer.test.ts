@@ -11,7 +11,7 @@ import {
   type TreeEntry,
   type TreeListing,
 } from "../../fixtures/tree-listing.ts";
-import { parseMountPoints } from "../../runtime/mounts.ts";
+import { parseMountinfo } from "../../runtime/mounts.ts";
 import {
   attach,
   lookAt,
@@ -412,7 +412,8 @@ async function exclusiveBytes(file: string): Promise<number> {
 
 /** The names of what a run has mounted. */
 function ownMounts({ runDirectory }: Rehearsal): string[] {
-  return parseMountPoints(fs.readFileSync("/proc/self/mountinfo", "utf8"))
+  return parseMountinfo(fs.readFileSync("/proc/self/mountinfo", "utf8"))
+    .map(({ mountPoint }) => mountPoint)
     .filter((point) => point.startsWith(`${runDirectory}/`))
     .map((point) => path.relative(runDirectory, point));
 }

@@ -201,6 +201,12 @@ t.test("a configuration that cannot be meant is refused", async (t) => {
   refuses(
     t,
     TUTORIAL,
+    /"docker_tag" must be a string/,
+    `{"docker_image": "a", "docker_tag": 1.10}`,
+  );
+  refuses(
+    t,
+    TUTORIAL,
     /only the kernel command line/,
     `{"docker_image": "a", "rootflags": "subvol=x"}`,
   );

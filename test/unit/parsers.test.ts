@@ -9,7 +9,7 @@ import {
   parseBlkidExport,
   parsePartitions,
 } from "../../runtime/device.ts";
-import { parseMountPoints } from "../../runtime/mounts.ts";
+import { parseMountinfo } from "../../runtime/mounts.ts";
 import { parseState } from "../../runtime/rwlayer-state.ts";
 import { chainId } from "../../runtime/stores/chain-id.ts";
 
@@ -122,10 +122,13 @@ t.test("partitions for the list of what is there", async (t) => {
 
 t.test("mount points with spaces", async (t) => {
   t.same(
-    parseMountPoints(
+    parseMountinfo(
       "43 27 0:39 / /run/my\\040disk rw - btrfs /dev/loop0 rw\n44 27 0:40 / / rw - x y rw\n",
     ),
-    ["/run/my disk", "/"],
+    [
+      { device: "0:39", root: "/", mountPoint: "/run/my disk" },
+      { device: "0:40", root: "/", mountPoint: "/" },
+    ],
   );
 });
 

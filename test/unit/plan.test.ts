@@ -164,6 +164,8 @@ t.test(
     });
     refuses(t, at(""), /holds docker/);
     refuses(t, at("docker_rwlayer"), /holds docker_rwlayer/);
+    refuses(t, at("docker_rwlayer/etc"), /lies in docker_rwlayer/);
+    refuses(t, at(".dockroot/mine"), /lies in \.dockroot/);
     refuses(t, { ...at("vm"), storePath: "vm/docker" }, /holds vm\/docker/);
     t.ok(planBoot(at("boot_docker")));
   },

@@ -29,7 +29,8 @@ export const bootFlags = {
   },
   json: {
     type: "boolean",
-    describe: "print the record (with --dry-run: the plan) as JSON on stdout",
+    describe:
+      "print the record of a boot (with --dry-run: the plan) as JSON on stdout",
   },
 } as const satisfies Record<string, Flag>;
 

@@ -3,11 +3,13 @@ import { executeSteps } from "./execute.ts";
 import { describeFailure } from "./failure.ts";
 import type { BootPlan } from "./format-plan.ts";
 import { gatherOptions, type OptionFiles } from "./gather-options.ts";
+import type { GatherRequest } from "./gather-request.ts";
 import { gatherFacts } from "./gather.ts";
 import { BootError, UsageError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { isInitramfs } from "./machine.ts";
 import { createMountStack, findOtherMount } from "./mounts.ts";
+import type { BootOptions } from "./options.ts";
 import { planBoot, type BootFacts } from "./plan.ts";
 import { createRecorder, type Recorder } from "./recorder.ts";
 import {
@@ -38,20 +40,13 @@ export async function boot(
   const recorder = createRecorder(host);
   const mounts = createMountStack(host);
   const topLevel = path.join(runDirectory, TOP_LEVEL_MOUNT);
-  const topLayerMount = path.join(runDirectory, "toplayer");
   try {
     if (files.cmdline === undefined) requireInitramfs(host);
-    const options = gatherOptions(host, files);
-    for (const warning of options.warnings) recorder.warn(warning);
-    const facts = await gatherFacts({
-      host,
-      recorder,
-      mounts,
-      options,
-      topLevel,
-      topLayerMount,
-      readOnly: false,
-    });
+    const { options, facts } = await gather(
+      { host, recorder, mounts, readOnly: false },
+      files,
+      runDirectory,
+    );
     const steps = planBoot(facts);
     refuseInUse(host, topLevel, facts.paths.rwlayer);
     const counts = await countTopLayer(host, recorder, facts);
@@ -100,22 +95,33 @@ export async function planOnly(
   const mounts = createMountStack(host);
   const scratch = path.join(runDirectory, `dry-run-${String(host.processId)}`);
   try {
-    const options = gatherOptions(host, files);
-    for (const warning of options.warnings) recorder.warn(warning);
-    const facts = await gatherFacts({
-      host,
-      recorder,
-      mounts,
-      options,
-      topLevel: path.join(scratch, "toplevel"),
-      topLayerMount: path.join(scratch, "toplayer"),
-      readOnly: true,
-    });
+    const { facts } = await gather(
+      { host, recorder, mounts, readOnly: true },
+      files,
+      scratch,
+    );
     return { facts, steps: planBoot(facts) };
   } finally {
     await mounts.release();
     host.files.removeUnusedDirectory(scratch);
   }
+}
+
+/** @param directory gets the mount points */
+async function gather(
+  request: Omit<GatherRequest, "options" | "topLevel" | "topLayerMount">,
+  files: OptionFiles,
+  directory: string,
+): Promise<{ options: BootOptions; facts: BootFacts }> {
+  const options = gatherOptions(request.host, files);
+  for (const warning of options.warnings) request.recorder.warn(warning);
+  const facts = await gatherFacts({
+    ...request,
+    options,
+    topLevel: path.join(directory, TOP_LEVEL_MOUNT),
+    topLayerMount: path.join(directory, "toplayer"),
+  });
+  return { options, facts };
 }
 
 async function countTopLayer(

@@ -15,8 +15,6 @@ const KEPT_STDERR_CHARS = 4096;
 export interface RunOptions {
   /** Exit statuses that are answers, not failures. Default: 0 alone. */
   readonly okExitCodes?: readonly number[];
-  /** Kill the helper after this time. Default: never (a mount of a large filesystem takes minutes). */
-  readonly timeoutMs?: number;
 }
 
 export interface RunResult {
@@ -26,7 +24,7 @@ export interface RunResult {
 
 /** A helper program that could not be started, failed, was killed, or said too much. */
 export class HelperError extends Error {
-  readonly kind: "missing" | "exit" | "signal" | "timeout" | "output";
+  readonly kind: "missing" | "exit" | "signal" | "output";
 
   constructor(
     kind: HelperError["kind"],
@@ -39,17 +37,6 @@ export class HelperError extends Error {
   }
 }
 
-/** The command as one could type it. */
-export function quoteCommand(argv: readonly string[]): string {
-  return argv
-    .map((argument) =>
-      /^[\w@%+=:,./-]+$/.test(argument)
-        ? argument
-        : `'${escapeControl(argument).replaceAll("'", "'\\''")}'`,
-    )
-    .join(" ");
-}
-
 /**
  * Runs a helper program: no shell, no stdin, a fixed environment, bounded output.
  * @throws HelperError in every other case than an exit status in `okExitCodes`; its message ends
@@ -57,37 +44,26 @@ export function quoteCommand(argv: readonly string[]): string {
  */
 export async function runHelper(
   argv: readonly string[],
-  { okExitCodes = [0], timeoutMs }: RunOptions = {},
+  { okExitCodes = [0] }: RunOptions = {},
 ): Promise<RunResult> {
   const [program, ...args] = argv;
   if (program === undefined) throw new Error("no program to run");
   const chunks: Buffer[] = [];
   let stdoutBytes = 0;
   let stderr = "";
-  let stopped: "timeout" | "output" | undefined;
 
   const child = spawn(program, args, {
     env: { PATH: HELPER_PATH, LC_ALL: "C" },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const stop = (reason: "timeout" | "output") => {
-    stopped ??= reason;
-    child.kill("SIGKILL");
-  };
   child.stdout.on("data", (chunk: Buffer) => {
     stdoutBytes += chunk.length;
-    if (stdoutBytes > MAX_STDOUT_BYTES) stop("output");
+    if (stdoutBytes > MAX_STDOUT_BYTES) child.kill("SIGKILL");
     else chunks.push(chunk);
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr = (stderr + text).slice(-KEPT_STDERR_CHARS);
   });
-  const timer =
-    timeoutMs === undefined
-      ? undefined
-      : setTimeout(() => {
-          stop("timeout");
-        }, timeoutMs);
 
   const [exitCode, signal] = await new Promise<
     [number | null, NodeJS.Signals | null]
@@ -98,18 +74,10 @@ export async function runHelper(
     child.on("close", (code, killedBy) => {
       resolve([code, killedBy]);
     });
-  }).finally(() => {
-    clearTimeout(timer);
   });
 
   const said = describeStderr(stderr);
-  if (stopped === "timeout") {
-    throw new HelperError(
-      "timeout",
-      `${program} did not end within ${String(timeoutMs)} ms${said}`,
-    );
-  }
-  if (stopped === "output") {
+  if (stdoutBytes > MAX_STDOUT_BYTES) {
     throw new HelperError("output", `${program} printed too much${said}`);
   }
   if (exitCode === null) {

@@ -7,6 +7,7 @@ import { run } from "../../fixtures/run.ts";
 import { makeSystemDisk, type SystemDisk } from "../../fixtures/system-disk.ts";
 import { stopIfInterrupted, undoLater } from "../../fixtures/undo.ts";
 import { unmountBelow } from "../../fixtures/unmount.ts";
+import type { FailedBoot, FreshBoot } from "../../runtime/report.ts";
 import { runDockroot, type Outcome } from "../binary/run-dockroot.ts";
 import { makeScratch } from "./scratch.ts";
 
@@ -40,24 +41,11 @@ export interface Rehearsal {
   readonly record: () => BootRecord;
 }
 
-/** The parts of boot.json that are looked at. */
-export interface BootRecord {
+/** boot.json, whatever it tells of. */
+export type BootRecord = Omit<FreshBoot, "result"> & {
   readonly result: string;
-  readonly image: { readonly reference: string; readonly id: string };
-  readonly source: string;
-  readonly rwlayer: string;
-  readonly subvolumeUuid: string;
-  readonly toplayer: Readonly<Record<string, unknown>> | null;
-  readonly steps: readonly { step: string; durationMs: number }[];
-  readonly totalMs: number;
-  readonly warnings: readonly string[];
-  readonly failure?: {
-    readonly code: string;
-    readonly message: string;
-    readonly causes: readonly string[];
-    readonly hint?: string;
-  };
-}
+  readonly failure?: FailedBoot["failure"];
+};
 
 const DETACH_TIMEOUT_MS = 10_000;
 let labels = 0;

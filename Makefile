@@ -69,6 +69,12 @@ test-root: setup-test dist/dockroot ## Run the tests on real btrfs and dockerd (
 test-vm: setup-test dist/dockroot ## Run the tests that boot machines in QEMU (as root)
 	@$(NODE) test/run.ts vm
 
+# FAULTS=n injects n faults in each campaign instead of as many as fit its time.
+.PHONY: test-faults
+test-faults: setup-test dist/dockroot ## Inject faults: failing helpers, power cuts, full disks, ... (as root)
+	@rm -rf .cache/faults
+	@$(NODE) test/run.ts faults; status=$$?; $(NODE) test/faults/print-table.ts && exit $$status
+
 .PHONY: clean
 clean: ## Remove what was built, not what was downloaded
 	rm -rf dist .cache/build

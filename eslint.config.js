@@ -141,9 +141,10 @@ export default tseslint.config(
   },
   {
     name: "deciding",
-    files: ["cmdline", "options", "image-ref", "plan", "steps"].map(
-      (name) => `runtime/${name}.ts`,
-    ),
+    files: [
+      ...["cmdline", "options", "disk-options", "system-options"],
+      ...["image-ref", "plan", "plan-fallback", "steps", "parse-state"],
+    ].map((name) => `runtime/${name}.ts`),
     rules: {
       "@typescript-eslint/no-restricted-imports": forbidImports(
         notProduct,

@@ -7,6 +7,7 @@ import {
   finishFlags,
 } from "./runtime/boot-flags.ts";
 import { describeFailure, formatFailure } from "./runtime/failure.ts";
+import { formatFallback } from "./runtime/format-fallback.ts";
 import { finish } from "./runtime/finish.ts";
 import { formatPlan, formatPlanAsJson } from "./runtime/format-plan.ts";
 import { BootError, UsageError } from "./runtime/host/errors.ts";
@@ -63,6 +64,7 @@ async function runBoot(args: readonly string[]): Promise<number> {
     consoleSink(flags.cmdline),
   ]);
   const record = await boot(createHost("/", log), request);
+  if (record.result === "fallback") stderr(formatFallback(record));
   if (flags.json === true) stdout(`${JSON.stringify(record, null, 2)}\n`);
   return 0;
 }

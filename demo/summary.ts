@@ -15,9 +15,9 @@ export function judge(report: MachineReport, imageId: string): Proof[] {
   return [
     {
       of: "image",
-      isProved: boot.image.id === imageId,
+      isProved: boot.image?.id === imageId,
       seen: [
-        `dockroot has booted ${boot.image.id}`,
+        `dockroot has booted ${String(boot.image?.id)}`,
         `docker says demo is ${imageId}`,
       ],
     },
@@ -30,7 +30,7 @@ export function judge(report: MachineReport, imageId: string): Proof[] {
       seen: [
         `dockroot has made /${boot.rwlayer}, UUID ${boot.subvolumeUuid}`,
         `mounted at / is ${String(root?.fsroot)}, UUID ${report.rootUuid}`,
-        `a snapshot of ${boot.source}`,
+        `a snapshot of ${String(boot.source)}`,
       ],
     },
     {

@@ -1,26 +1,29 @@
 import path from "node:path";
-import { executeSteps } from "./execute.ts";
+import { bootGeneration } from "./boot-generation.ts";
+import type { DiskFacts } from "./facts.ts";
 import { describeFailure } from "./failure.ts";
-import type { BootPlan } from "./format-plan.ts";
+import { fallBack } from "./fall-back.ts";
+import type { PlannedBoot } from "./format-plan.ts";
+import { gatherDisk } from "./gather-disk.ts";
 import { gatherOptions, type OptionFiles } from "./gather-options.ts";
 import type { GatherRequest } from "./gather-request.ts";
-import { gatherFacts } from "./gather.ts";
 import { BootError, UsageError } from "./host/errors.ts";
-import type { Host } from "./host/host.ts";
+import { limitHelpers, type Host } from "./host/host.ts";
+import { saveFailure } from "./last-failure.ts";
 import { isInitramfs } from "./machine.ts";
-import { createMountStack, findOtherMount } from "./mounts.ts";
+import { makeRoot, planRoot } from "./make-root.ts";
+import { createMountStack } from "./mounts.ts";
 import type { BootOptions } from "./options.ts";
-import { planBoot, type BootFacts } from "./plan.ts";
 import { createRecorder, type Recorder } from "./recorder.ts";
 import {
   describeFailedBoot,
-  describeFreshBoot,
+  describeRootedBoot,
   summarizeBoot,
   TOP_LEVEL_MOUNT,
   writeBootRecord,
-  type FreshBoot,
+  type RootedBoot,
+  type RootOutcome,
 } from "./report.ts";
-import { countTree, type TreeCounts } from "./toplayer.ts";
 
 export interface BootRequest {
   readonly files: OptionFiles;
@@ -29,57 +32,114 @@ export interface BootRequest {
 }
 
 /**
- * Makes the rwlayer that the initramfs then mounts as root. The top level stays mounted at
- * `<runDirectory>/toplevel` for `dockroot finish`.
+ * Makes the root that the initramfs then mounts, or finds one that can stand in for it. The top level
+ * stays mounted at `<runDirectory>/toplevel` for `dockroot finish`.
  * @throws BootError, UsageError; what was mounted is released then, and boot.json says why
  */
 export async function boot(
   host: Host,
   { files, runDirectory }: BootRequest,
-): Promise<FreshBoot> {
+): Promise<RootedBoot> {
   const recorder = createRecorder(host);
-  const mounts = createMountStack(host);
-  const topLevel = path.join(runDirectory, TOP_LEVEL_MOUNT);
   try {
     if (files.cmdline === undefined) requireInitramfs(host);
-    const { options, facts } = await gather(
-      { host, recorder, mounts, readOnly: false },
-      files,
-      runDirectory,
+    const options = gatherOptions(host, files);
+    const record = await bootWith(
+      describeRequest(host, recorder, options, runDirectory, false),
+      options,
     );
-    const steps = planBoot(facts);
-    refuseInUse(host, topLevel, facts.paths.rwlayer);
-    const counts = await countTopLayer(host, recorder, facts);
-    const { uuid } = await executeSteps(steps, {
-      host,
-      recorder,
-      topLevel,
-      paths: facts.paths,
-      state: facts.state,
-    });
-    const record = describeFreshBoot(host, recorder, {
-      facts,
-      counts,
-      uuid,
-      generations: options.generations,
-    });
-    // The new root is in place: from here on nothing is worth stopping for.
-    await recorder.tolerate(() => mounts.release(topLevel));
     await recorder.tolerate(() => {
       writeBootRecord(host, runDirectory, record);
     });
-    host.log.info(summarizeBoot(record));
+    const summary = summarizeBoot(record);
+    if (record.failure === null) host.log.info(summary);
+    else {
+      // Errors alone are on a quiet console.
+      host.log.error(`no new root: ${record.failure.message}`);
+      host.log.error(`a former root boots instead: ${summary}`);
+    }
     return record;
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const failure = describeFailure(error);
     host.log.error(failure.message);
-    await recorder.tolerate(() => mounts.release());
     await recorder.tolerate(() => {
       const record = describeFailedBoot(host, recorder, failure);
       writeBootRecord(host, runDirectory, record);
     });
     throw error;
+  }
+}
+
+/** Releases all mounts but, where there is a root, the top level. */
+async function bootWith(
+  request: GatherRequest,
+  options: BootOptions,
+): Promise<RootedBoot> {
+  const { host, recorder, topLevel, mounts } = request;
+  try {
+    for (const warning of options.warnings) recorder.warn(warning);
+    const disk = await gatherDisk(request);
+    const outcome = await findRoot(request, disk, options);
+    // The root is in place: from here on nothing is worth stopping for.
+    await recorder.tolerate(() => mounts.release(topLevel));
+    return describeRootedBoot(host, recorder, disk, options.disk, outcome);
+  } catch (error) {
+    await recorder.tolerate(() => mounts.release());
+    throw error;
+  }
+}
+
+async function findRoot(
+  request: GatherRequest,
+  disk: DiskFacts,
+  options: BootOptions,
+): Promise<RootOutcome> {
+  const { generation } = options.disk;
+  try {
+    if (generation !== undefined) {
+      const booted = await bootGeneration(request, disk, generation);
+      return { result: "generation", ...booted };
+    }
+    const { result, record } = await makeRoot(request, disk, options);
+    return { result, uuid: record.uuid, record };
+  } catch (error) {
+    const former = await findFormerRoot(request, disk, error);
+    await request.recorder.tolerate(() => {
+      saveFailure(request, disk, { error, former, cmdline: options.cmdline });
+    });
+    if (former === undefined) throw error;
+    return former;
+  }
+}
+
+/** @returns `undefined` where none may boot, or none can */
+async function findFormerRoot(
+  request: GatherRequest,
+  disk: DiskFacts,
+  error: unknown,
+): Promise<RootOutcome | undefined> {
+  const { recorder, options } = request;
+  const isForbidden =
+    options.fallback === "none" ||
+    options.generation !== undefined ||
+    (error instanceof BootError && error.code === "RWLAYER_IN_USE");
+  if (isForbidden) return undefined;
+  const failure = describeFailure(error);
+  try {
+    const former = await fallBack(request, disk);
+    if (former === undefined) return undefined;
+    const { record, restored } = former;
+    return {
+      ...{ result: "fallback", uuid: record.uuid },
+      ...{ record, restored, failure },
+    };
+  } catch (cause) {
+    const { message, causes } = describeFailure(cause);
+    recorder.warn(
+      ["nor can a former root be booted", message, ...causes].join(": "),
+    );
+    return undefined;
   }
 }
 
@@ -90,62 +150,41 @@ export async function boot(
 export async function planOnly(
   host: Host,
   { files, runDirectory }: BootRequest,
-): Promise<BootPlan> {
+): Promise<PlannedBoot> {
   const recorder = createRecorder(host);
-  const mounts = createMountStack(host);
   const scratch = path.join(runDirectory, `dry-run-${String(host.processId)}`);
+  const options = gatherOptions(host, files);
+  const request = describeRequest(host, recorder, options, scratch, true);
   try {
-    const { facts } = await gather(
-      { host, recorder, mounts, readOnly: true },
-      files,
-      scratch,
-    );
-    return { facts, steps: planBoot(facts) };
+    for (const warning of options.warnings) recorder.warn(warning);
+    const disk = await gatherDisk(request);
+    const { generation } = options.disk;
+    if (generation !== undefined) {
+      await bootGeneration(request, disk, generation);
+      return { kind: "generation", generation };
+    }
+    return { kind: "root", ...(await planRoot(request, disk, options)) };
   } finally {
-    await mounts.release();
+    await request.mounts.release();
     host.files.removeUnusedDirectory(scratch);
   }
 }
 
 /** @param directory gets the mount points */
-async function gather(
-  request: Omit<GatherRequest, "options" | "topLevel" | "topLayerMount">,
-  files: OptionFiles,
+function describeRequest(
+  unlimited: Host,
+  recorder: Recorder,
+  { disk }: BootOptions,
   directory: string,
-): Promise<{ options: BootOptions; facts: BootFacts }> {
-  const options = gatherOptions(request.host, files);
-  for (const warning of options.warnings) request.recorder.warn(warning);
-  const facts = await gatherFacts({
-    ...request,
-    options,
+  readOnly: boolean,
+): GatherRequest {
+  const host = limitHelpers(unlimited, disk.helperTimeoutMs);
+  return {
+    ...{ host, recorder, options: disk, readOnly },
     topLevel: path.join(directory, TOP_LEVEL_MOUNT),
     topLayerMount: path.join(directory, "toplayer"),
-  });
-  return { options, facts };
-}
-
-async function countTopLayer(
-  host: Host,
-  recorder: Recorder,
-  { topLayer }: BootFacts,
-): Promise<TreeCounts | undefined> {
-  if (topLayer === undefined) return undefined;
-  return recorder.time(`read the top layer ${topLayer.name}`, () =>
-    countTree(host, topLayer.at),
-  );
-}
-
-/** The root of a running system must not be replaced under it, nor must another system's. */
-function refuseInUse(host: Host, topLevel: string, rwlayer: string): void {
-  const mountPoint = findOtherMount(host, topLevel, rwlayer);
-  if (mountPoint === undefined) return;
-  throw new BootError(
-    "RWLAYER_IN_USE",
-    `the rwlayer ${rwlayer} is in use: it is mounted at ${mountPoint}`,
-    {
-      hint: "To see what the next start would do: dockroot boot --dry-run.",
-    },
-  );
+    mounts: createMountStack(host),
+  };
 }
 
 function requireInitramfs(host: Host): void {

@@ -1,4 +1,3 @@
-import path from "node:path";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 
@@ -50,116 +49,71 @@ export async function syncFilesystem(host: Host, at: string): Promise<void> {
   await host.run(["btrfs", "filesystem", "sync", at]);
 }
 
-/** The UUID of the subvolume at `file`, lower case. @throws HelperError, BootError */
-export async function readSubvolumeUuid(
+/** What btrfs tells of a subvolume. */
+export interface SubvolumeFacts {
+  /** Lower case. */
+  readonly uuid: string;
+  /** What it is a snapshot of. */
+  readonly parentUuid: string | undefined;
+  /** Whether nothing has been written to it since it was made. */
+  readonly isUntouched: boolean;
+}
+
+/** Asks for the subvolume at `file`. @throws HelperError, BootError */
+export async function readSubvolume(
   host: Host,
   file: string,
-): Promise<string> {
+): Promise<SubvolumeFacts> {
   const { stdout } = await host.run(["btrfs", "subvolume", "show", file]);
-  const uuid = parseSubvolumeUuid(stdout.toString("utf8"));
-  if (uuid === undefined) {
+  const facts = parseSubvolumeShow(stdout.toString("utf8"));
+  if (facts === undefined) {
     throw new BootError(
       "STEP_FAILED",
-      `btrfs subvolume show ${file} printed no UUID`,
+      `what btrfs subvolume show ${file} printed makes no sense`,
     );
   }
-  return uuid;
+  return facts;
 }
 
-/** Reads `UUID:` from what `btrfs subvolume show` prints. */
-export function parseSubvolumeUuid(text: string): string | undefined {
-  return /^\tUUID: +\t+([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/m.exec(
-    text,
-  )?.[1];
-}
-
-export interface SubvolumeEdge {
-  readonly id: number;
-  readonly parentId: number;
-}
+const UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
 
 /**
- * Reads numbers and parents from what `btrfs subvolume list` prints. A subvolume's name may contain
- * newlines, so some lines can be forged: an edge is a hint, to be confirmed by the kernel.
+ * Parses what `btrfs subvolume show` prints; `undefined` where it lacks a UUID or a generation. The
+ * first of each counts: later lines are the names of snapshots, which could look like any line.
  */
-export function parseSubvolumeEdges(text: string): SubvolumeEdge[] {
-  return Array.from(
-    text.matchAll(/^ID (\d+) gen \d+ top level (\d+) path /gm),
-    ([, id, parentId]) => ({ id: Number(id), parentId: Number(parentId) }),
-  );
+export function parseSubvolumeShow(text: string): SubvolumeFacts | undefined {
+  const field = (name: string, value: string) =>
+    new RegExp(`^\\t${name}: +\\t+(${value})$`, "m").exec(text)?.[1];
+  const uuid = field("UUID", UUID);
+  const generation = field("Generation", "\\d+");
+  if (uuid === undefined || generation === undefined) return undefined;
+  return {
+    uuid,
+    parentUuid: field("Parent UUID", UUID),
+    isUntouched: generation === field("Gen at creation", "\\d+"),
+  };
 }
 
-/**
- * The numbers of all subvolumes that may be nested in `rootId`, the deepest first, `rootId` itself
- * not included. Pure; forged edges can add candidates and never hide one.
- */
-export function nestedCandidates(
-  edges: readonly SubvolumeEdge[],
-  rootId: number,
-): number[] {
-  const found = new Map<number, number>([[rootId, 0]]);
-  let level = [rootId];
-  for (let depth = 1; level.length > 0; depth += 1) {
-    const parents = new Set(level);
-    level = [
-      ...new Set(
-        edges
-          .filter(({ id, parentId }) => parents.has(parentId) && !found.has(id))
-          .map(({ id }) => id),
-      ),
-    ];
-    for (const id of level) found.set(id, depth);
-  }
-  found.delete(rootId);
-  return [...found].sort(([, a], [, b]) => b - a).map(([id]) => id);
-}
-
-/**
- * Deletes the subvolume at `file` with those nested in it, read-only ones too, and no others.
- * @param topLevel where the filesystem's top level is mounted
- * @param file relative to the top level
- * @returns the numbers of those deleted
- * @throws HelperError, BootError
- */
-export async function deleteSubvolumeTree(
+/** Where the subvolume of this UUID is, relative to the top level; `undefined` where there is none. */
+export async function findSubvolume(
   host: Host,
   topLevel: string,
+  uuid: string,
+): Promise<string | undefined> {
+  const { exitCode, stdout } = await host.run(
+    ["btrfs", "subvolume", "show", "-u", uuid, topLevel],
+    { okExitCodes: [0, 1] },
+  );
+  return exitCode === 0 ? stdout.toString("utf8").split("\n")[0] : undefined;
+}
+
+export async function setReadOnly(
+  host: Host,
   file: string,
-): Promise<number[]> {
-  const target = path.join(topLevel, file);
-  if (!isSubvolume(host, target)) {
-    throw new BootError("STEP_FAILED", `${target} is no subvolume`);
-  }
-  const id = Number(
-    await printed(host, ["btrfs", "inspect-internal", "rootid", target]),
-  );
-  const list = await host.run(["btrfs", "subvolume", "list", topLevel]);
-  const candidates = nestedCandidates(
-    parseSubvolumeEdges(list.stdout.toString("latin1")),
-    id,
-  );
-  const nested: { id: number; path: Buffer }[] = [];
-  for (const candidate of candidates) {
-    const found = await resolveSubvolumeId(host, topLevel, candidate);
-    if (found !== undefined && isBelow(found, Buffer.from(file))) {
-      nested.push({ id: candidate, path: found });
-    }
-  }
-  // A child goes before its parent, and its path is longer.
-  nested.sort((a, b) => b.path.length - a.path.length);
-  const parents = [
-    Buffer.from(file),
-    ...nested.map((child) => child.path),
-  ].filter((parent) => nested.some((child) => isBelow(child.path, parent)));
-  for (const parent of parents) {
-    await makeWritable(
-      host,
-      Buffer.concat([Buffer.from(`${topLevel}/`), parent]),
-    );
-  }
-  const ids = [...nested.map((child) => child.id), id];
-  for (const each of ids) await deleteById(host, topLevel, each);
-  return ids;
+  isReadOnly: boolean,
+): Promise<void> {
+  const property = ["-ts", file, "ro", String(isReadOnly)];
+  await host.run(["btrfs", "property", "set", "-f", ...property]);
 }
 
 /**
@@ -173,50 +127,4 @@ export async function waitForFreedSpace(
 ): Promise<void> {
   await syncFilesystem(host, topLevel);
   await host.run(["btrfs", "subvolume", "sync", topLevel, ...ids.map(String)]);
-}
-
-function isBelow(file: Buffer, ancestor: Buffer): boolean {
-  const prefix = Buffer.concat([ancestor, Buffer.from("/")]);
-  return file.subarray(0, prefix.length).equals(prefix);
-}
-
-async function resolveSubvolumeId(
-  host: Host,
-  topLevel: string,
-  id: number,
-): Promise<Buffer | undefined> {
-  const { exitCode, stdout } = await host.run(
-    ["btrfs", "inspect-internal", "subvolid-resolve", String(id), topLevel],
-    { okExitCodes: [0, 1] },
-  );
-  if (exitCode !== 0) return undefined;
-  return stdout.subarray(0, stdout.length - 1);
-}
-
-/** What is nested in a read-only subvolume cannot be deleted. */
-async function makeWritable(host: Host, file: Buffer): Promise<void> {
-  if (!host.files.isReadOnly(file)) return;
-  await setReadOnly(host, file.toString("utf8"), false);
-}
-
-async function setReadOnly(
-  host: Host,
-  file: string,
-  isReadOnly: boolean,
-): Promise<void> {
-  const property = ["-ts", file, "ro", String(isReadOnly)];
-  await host.run(["btrfs", "property", "set", "-f", ...property]);
-}
-
-async function deleteById(
-  host: Host,
-  topLevel: string,
-  id: number,
-): Promise<void> {
-  await host.run(["btrfs", "subvolume", "delete", "-i", String(id), topLevel]);
-}
-
-async function printed(host: Host, argv: readonly string[]): Promise<string> {
-  const { stdout } = await host.run(argv);
-  return stdout.toString("utf8").trimEnd();
 }

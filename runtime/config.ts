@@ -18,8 +18,14 @@ export const CONFIGURABLE = new Set([
   "docker_image",
   "docker_tag",
   "dockroot.rwlayer",
+  "dockroot.toplayer",
   "dockroot.generations",
+  "dockroot.fallback",
+  "dockroot.timeout",
 ]);
+
+/** These can stand without quotes. */
+const NUMBERS = new Set(["dockroot.generations", "dockroot.timeout"]);
 
 /**
  * Reads a configuration: one JSON object of strings.
@@ -56,7 +62,7 @@ export function parseConfig(
       warnings.push(`${file}: "${key}" is not known and has no effect`);
     } else if (
       typeof value === "string" ||
-      (key === "dockroot.generations" && typeof value === "number")
+      (NUMBERS.has(key) && typeof value === "number")
     ) {
       if (value !== "") config.set(key, String(value));
     } else {

@@ -1,9 +1,8 @@
 import path from "node:path";
 import { checkBootable } from "./bootable.ts";
 import {
-  deleteSubvolumeTree,
   moveSubvolume,
-  readSubvolumeUuid,
+  readSubvolume,
   snapshotSubvolume,
   syncFilesystem,
   waitForFreedSpace,
@@ -12,12 +11,17 @@ import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import type { Recorder } from "./recorder.ts";
 import {
+  withRecord,
   writeState,
   type RwlayerPaths,
   type RwlayerState,
   type SubvolumeRecord,
 } from "./rwlayer-state.ts";
 import { describeStep, type Step } from "./steps.ts";
+import {
+  deleteSubvolumeTree,
+  snapshotSubvolumeTree,
+} from "./subvolume-tree.ts";
 import { copyTopLayer } from "./toplayer.ts";
 
 export interface ExecutionContext {
@@ -31,26 +35,26 @@ export interface ExecutionContext {
 
 /**
  * Stops at the first step that fails: a half-built root must never be booted.
- * @returns the record of the new rwlayer
+ * @returns the record of the subvolume that was made; `undefined` where none was
  * @throws BootError
  */
 export async function executeSteps(
   steps: readonly Step[],
   context: ExecutionContext,
-): Promise<SubvolumeRecord> {
+): Promise<SubvolumeRecord | undefined> {
   let made: SubvolumeRecord | undefined;
   for (const step of steps) {
     made = await context.recorder.time(
       describeStep(step),
-      async () => (await perform(step, context)) ?? made,
+      async () => (await perform(step, made, context)) ?? made,
     );
   }
-  if (made === undefined) throw new Error("the plan recorded no subvolume");
   return made;
 }
 
 async function perform(
   step: Step,
+  made: SubvolumeRecord | undefined,
   { host, recorder, topLevel, paths, state }: ExecutionContext,
 ): Promise<SubvolumeRecord | undefined> {
   const at = (file: string) => path.join(topLevel, file);
@@ -60,16 +64,20 @@ async function perform(
         host.files.ensureDirectory(at(parent), 0o700);
       }
       return undefined;
-    case "deleteStaging":
-      // It may be what filled the disk: the new one would not find its room.
-      await waitForFreedSpace(
-        host,
-        topLevel,
-        await deleteSubvolumeTree(host, topLevel, step.path),
-      );
+    case "setStateAside":
+      host.files.setAside(at(step.path));
       return undefined;
+    case "deleteStaging": {
+      const ids = await deleteSubvolumeTree(host, topLevel, step.path);
+      // It may be what filled the disk: the new one would not find its room.
+      await recorder.tolerate(() => waitForFreedSpace(host, topLevel, ids));
+      return undefined;
+    }
     case "snapshot":
       await snapshotSubvolume(host, at(step.from), at(step.to));
+      return undefined;
+    case "snapshotTree":
+      await snapshotSubvolumeTree(host, topLevel, step.from, step.to);
       return undefined;
     case "copyTopLayer":
       await copyTopLayer(host, step.from, at(step.to));
@@ -80,12 +88,10 @@ async function perform(
       return undefined;
     }
     case "recordSubvolume": {
-      const uuid = await readSubvolumeUuid(host, at(step.path));
-      const record = { ...step.record, uuid };
-      writeState(host, topLevel, paths, {
-        ...state,
-        subvolumes: [...state.subvolumes, record],
-      });
+      const uuid =
+        made?.uuid ?? (await readSubvolume(host, at(step.path))).uuid;
+      const record = { uuid, ...step.record };
+      writeState(host, topLevel, paths, withRecord(state, record));
       return record;
     }
     case "sync":
@@ -93,6 +99,7 @@ async function perform(
       return undefined;
     case "keepAsGeneration":
     case "putInPlace":
+    case "restoreGeneration":
       if (host.files.statusOf(at(step.to)) !== undefined) {
         throw new BootError("STEP_FAILED", `${step.to} is there already`);
       }

@@ -27,12 +27,20 @@ export function asFailureOf(work: string, cause: unknown): unknown {
   if (cause instanceof HelperError || isSystemError(cause)) {
     return new BootError("STEP_FAILED", `cannot ${work}`, {
       cause,
-      hint: /ENOSPC|EDQUOT|No space left|quota exceeded/i.test(cause.message)
-        ? "The disk is full: delete old generations below .dockroot, or images."
-        : "The kernel log may say more: dmesg | tail.",
+      hint: hintFor(cause),
     });
   }
   return cause;
+}
+
+function hintFor(cause: Error): string {
+  if (/ENOSPC|EDQUOT|No space left|quota exceeded/i.test(cause.message)) {
+    return "The disk is full: delete old generations below .dockroot, or images.";
+  }
+  if (cause instanceof HelperError && cause.kind === "timeout") {
+    return "The disk may be failing: dmesg | tail. One that is only slow gets more time with dockroot.timeout=SECONDS.";
+  }
+  return "The kernel log may say more: dmesg | tail.";
 }
 
 export function describeFailure(error: unknown): BootFailure {

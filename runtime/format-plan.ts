@@ -1,42 +1,71 @@
+import type { BootFacts } from "./facts.ts";
+import { escapeControl } from "./host/escape.ts";
 import { formatImageReference } from "./image-ref.ts";
-import type { BootFacts } from "./plan.ts";
-import { describeStep, type Step } from "./steps.ts";
+import type { BootPlan } from "./plan.ts";
+import { describeStep } from "./steps.ts";
 
 /** What would be done, for `--dry-run`. */
-export interface BootPlan {
-  readonly facts: BootFacts;
-  readonly steps: readonly Step[];
-}
+export type PlannedBoot =
+  | {
+      readonly kind: "root";
+      readonly facts: BootFacts;
+      readonly plan: BootPlan;
+    }
+  /** The former root at this path is booted as it is. */
+  | { readonly kind: "generation"; readonly generation: string };
 
 /** The plan for people. */
-export function formatPlan({ facts, steps }: BootPlan): string {
+export function formatPlan(planned: PlannedBoot): string {
+  if (planned.kind === "generation") {
+    return line(`root       ${planned.generation}, a former root, as it is`);
+  }
+  const { facts, plan } = planned;
   const { image, paths, topLayer } = facts;
   const lines = [
     `image      ${formatImageReference(facts.reference)} (${image.id})`,
     `source     ${image.source}`,
-    `rwlayer    ${paths.rwlayer}`,
-    `top layer  ${topLayer?.name ?? "none"}`,
+    `rwlayer    ${paths.rwlayer}, ${plan.result === "kept" ? "which is kept" : "which is new"}`,
+    `top layer  ${topLayer?.record.name ?? "none"}`,
+    ...plan.warnings.map((warning) => `warning: ${warning}`),
     "steps:",
-    ...steps.map(
+    ...plan.steps.map(
       (step, index) => `  ${String(index + 1)}. ${describeStep(step)}`,
     ),
   ];
-  return `${lines.join("\n")}\n`;
+  return lines.map(line).join("");
 }
 
 /** The plan for programs, version 1. */
-export function formatPlanAsJson({ facts, steps }: BootPlan): string {
-  const plan = {
+export function formatPlanAsJson(planned: PlannedBoot): string {
+  const described =
+    planned.kind === "generation"
+      ? { version: 1, result: "generation", root: planned.generation }
+      : describeRootPlan(planned.facts, planned.plan);
+  return `${JSON.stringify(described, null, 2)}\n`;
+}
+
+function describeRootPlan(facts: BootFacts, plan: BootPlan) {
+  const { image, paths, topLayer } = facts;
+  return {
     version: 1,
+    result: plan.result,
     image: {
       reference: formatImageReference(facts.reference),
-      id: facts.image.id,
-      layers: facts.image.layerCount,
+      id: image.id,
+      layers: image.layerCount,
     },
-    source: facts.image.source,
-    rwlayer: facts.paths.rwlayer,
-    toplayer: facts.topLayer?.name ?? null,
-    steps: steps.map((step) => ({ ...step, description: describeStep(step) })),
+    source: image.source,
+    root: paths.rwlayer,
+    rwlayer: paths.rwlayer,
+    toplayer: topLayer?.record ?? null,
+    warnings: plan.warnings,
+    steps: plan.steps.map((step) => ({
+      ...step,
+      description: describeStep(step),
+    })),
   };
-  return `${JSON.stringify(plan, null, 2)}\n`;
+}
+
+function line(text: string): string {
+  return `${escapeControl(text)}\n`;
 }

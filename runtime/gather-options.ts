@@ -1,4 +1,3 @@
-import { parseCmdline } from "./cmdline.ts";
 import type { ConfigSource } from "./config.ts";
 import { BootError, UsageError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
@@ -26,10 +25,7 @@ export function gatherOptions(host: Host, given: OptionFiles): BootOptions {
         })
       : new UsageError(`--cmdline: there is no file ${given.cmdline}`);
   }
-  return readBootOptions(
-    parseCmdline(cmdline),
-    gatherConfig(host, given.config),
-  );
+  return readBootOptions(cmdline, gatherConfig(host, given.config));
 }
 
 function gatherConfig(

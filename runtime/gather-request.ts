@@ -1,13 +1,13 @@
+import type { DiskOptions } from "./disk-options.ts";
 import type { Host } from "./host/host.ts";
 import type { MountStack } from "./mounts.ts";
-import type { BootOptions } from "./options.ts";
 import type { Recorder } from "./recorder.ts";
 
 /** What gathering works with. */
 export interface GatherRequest {
   readonly host: Host;
   readonly recorder: Recorder;
-  readonly options: BootOptions;
+  readonly options: DiskOptions;
   readonly topLevel: string;
   /** Where to mount a top layer that is on another device. */
   readonly topLayerMount: string;

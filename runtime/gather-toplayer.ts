@@ -1,20 +1,24 @@
 import path from "node:path";
 import { waitForDevice, type BlockDevice } from "./device.ts";
 import { formatDeviceSpec } from "./device-spec.ts";
+import type { DiskFacts, TopLayerFacts } from "./facts.ts";
 import { followIn } from "./follow-in.ts";
 import type { GatherRequest } from "./gather-request.ts";
 import { BootError } from "./host/errors.ts";
-import type { TopLayerOptions } from "./options.ts";
-import type { TopLayerFacts } from "./plan.ts";
+import { refuseOverlap } from "./overlap.ts";
+import type { TopLayerOptions } from "./system-options.ts";
+import { readTopLayer } from "./toplayer.ts";
 
 /**
- * Finds the top layer's directory, mounting its device where it is another than the root device.
+ * Finds the top layer's directory, mounting its device where it is another than the root device, and
+ * lists it.
  * @throws BootError
  */
 export async function gatherTopLayer(
   request: GatherRequest,
   topLayer: TopLayerOptions,
-  root: BlockDevice,
+  { device: root, paths }: DiskFacts,
+  storePath: string,
 ): Promise<TopLayerFacts> {
   const { host, recorder, options, topLevel, topLayerMount, mounts } = request;
   const spec = formatDeviceSpec(topLayer.device);
@@ -60,11 +64,15 @@ export async function gatherTopLayer(
       },
     );
   }
-  return {
-    at,
-    name,
-    onTopLevel: onRoot ? path.relative(topLevel, at) : undefined,
-  };
+  refuseOverlap({
+    rwlayer: paths.rwlayer,
+    storePath,
+    topLayer: onRoot ? path.relative(topLevel, at) : undefined,
+  });
+  const record = await recorder.time(`read the top layer ${name}`, () =>
+    readTopLayer(host, at, name),
+  );
+  return { at, record };
 }
 
 function isSameFilesystem(a: BlockDevice, b: BlockDevice): boolean {

@@ -1,187 +1,248 @@
 import path from "node:path";
+import type { BlockDevice } from "./device.ts";
+import type { BootFacts, Standing } from "./facts.ts";
 import { BootError } from "./host/errors.ts";
-import { formatImageReference, type ImageReference } from "./image-ref.ts";
-import {
-  DOCKROOT_DIRECTORY,
-  type RwlayerPaths,
-  type RwlayerState,
-} from "./rwlayer-state.ts";
+import { formatImageReference } from "./image-ref.ts";
+import { isSameOrBelow } from "./overlap.ts";
+import { generationNumbers, type SubvolumeRecord } from "./rwlayer-state.ts";
 import type { Step } from "./steps.ts";
-import type { FoundImage } from "./stores/store.ts";
 
-/** What stands at a path on the top level. */
-export type Standing =
-  | { readonly kind: "nothing" }
-  | { readonly kind: "subvolume"; readonly uuid: string }
-  | { readonly kind: "other" };
-
-export interface TopLayerFacts {
-  /** Where its directory is mounted. */
-  readonly at: string;
-  /** How the user calls it. */
-  readonly name: string;
-  /** Its path on the top level, where it lies on the root filesystem itself. */
-  readonly onTopLevel: string | undefined;
-}
-
-/** All that deciding needs to know of the machine. */
-export interface BootFacts {
-  readonly reference: ImageReference;
-  readonly image: FoundImage;
-  /** The image store's directory, symlinks resolved. */
-  readonly storePath: string;
-  readonly paths: RwlayerPaths;
-  readonly state: RwlayerState;
-  readonly rwlayer: Standing;
-  readonly staging: Standing;
-  /** The names in the generations' directory. */
-  readonly generations: readonly string[];
-  readonly topLayer: TopLayerFacts | undefined;
-  readonly init: string | undefined;
-  readonly kernelRelease: string;
+/** What a start is to do. */
+export interface BootPlan {
+  /** Whether root is a new rwlayer, or the one that was there. */
+  readonly result: "fresh" | "kept";
+  /** What is noticed and mended, or left as it is. */
+  readonly warnings: readonly string[];
+  readonly steps: readonly Step[];
 }
 
 /**
- * Decides how the new rwlayer is made. Touches nothing.
- * @throws BootError RWLAYER_FOREIGN where something that is not ours stands in the way
+ * Decides how root is made. Touches nothing.
+ * @throws BootError DEVICE_UNSUITABLE where the disk takes no writes, RWLAYER_FOREIGN where
+ *   something that is not ours stands in the way
  */
-export function planBoot(facts: BootFacts): Step[] {
-  const { image, paths, state, topLayer } = facts;
-  refuseOverlap(facts);
-  refuseForeign(facts);
+export function planBoot(facts: BootFacts): BootPlan {
+  refuseForeignRwlayer(facts);
+  const kept =
+    facts.modes.rwlayerMode === "keep" ? recordToKeep(facts) : undefined;
+  if (kept === undefined) return planNewRwlayer(facts);
+  const { topLayer, modes, paths } = facts;
+  const steps: Step[] = [checkBootable(facts, paths.rwlayer)];
+  if (kept.toplayer?.digest === topLayer?.record.digest) {
+    return { result: "kept", warnings: [], steps };
+  }
+  if (modes.topLayerMode === "always" && topLayer !== undefined) {
+    return planNewTopLayer(facts, kept);
+  }
+  const change =
+    topLayer === undefined
+      ? "there is no longer a top layer: what it brought stays"
+      : "the top layer has changed, and what is new in it is not copied";
+  return {
+    result: "kept",
+    warnings: [
+      `${paths.rwlayer} is kept; ${change} (dockroot.rwlayer=fresh makes a new root${topLayer === undefined ? "" : ", dockroot.toplayer=always copies it"})`,
+    ],
+    steps,
+  };
+}
+
+/** The rwlayer's record where it can serve again: complete, and of the image that is asked for. */
+function recordToKeep({
+  rwlayer,
+  image,
+}: BootFacts): SubvolumeRecord | undefined {
+  if (rwlayer.kind !== "subvolume") return undefined;
+  const { record } = rwlayer;
+  return record?.complete === true && record.image.id === image.id
+    ? record
+    : undefined;
+}
+
+function planNewRwlayer(facts: BootFacts): BootPlan {
+  const { image, paths } = facts;
+  return planSwap(facts, "fresh", {
+    make: { kind: "snapshot", from: image.source, to: paths.staging },
+    image: { reference: formatImageReference(facts.reference), id: image.id },
+    source: image.source,
+  });
+}
+
+/** Not copied into the rwlayer as it stands: power could fail half-way. */
+function planNewTopLayer(facts: BootFacts, kept: SubvolumeRecord): BootPlan {
+  const { paths } = facts;
+  const plan = planSwap(facts, "kept", {
+    make: { kind: "snapshotTree", from: paths.rwlayer, to: paths.staging },
+    image: kept.image,
+    source: kept.source,
+  });
+  const warning = `${paths.rwlayer} is kept; the top layer has changed and is copied again`;
+  return { ...plan, warnings: [warning, ...plan.warnings] };
+}
+
+/** Makes the next rwlayer aside, makes it durable, and puts it in the present one's place. */
+function planSwap(
+  facts: BootFacts,
+  result: BootPlan["result"],
+  {
+    make,
+    ...origin
+  }: { make: Step } & Pick<SubvolumeRecord, "image" | "source">,
+): BootPlan {
+  const { paths, state, topLayer, rwlayer } = facts;
+  refuseReadOnly(facts);
+  refuseForeignStaging(facts);
   const lastBoot = Math.max(0, ...state.subvolumes.map(({ boot }) => boot));
+  const record = {
+    boot: lastBoot + 1,
+    ...origin,
+    toplayer: topLayer?.record ?? null,
+  };
   const steps: Step[] = [{ kind: "createDirectory", path: paths.generations }];
+  if (facts.stateDamage !== undefined) {
+    steps.push({ kind: "setStateAside", path: paths.state });
+  }
   if (facts.staging.kind === "subvolume") {
     steps.push({ kind: "deleteStaging", path: paths.staging });
   }
-  steps.push({ kind: "snapshot", from: image.source, to: paths.staging });
+  steps.push(make, {
+    kind: "recordSubvolume",
+    path: paths.staging,
+    record: { ...record, complete: false },
+  });
   if (topLayer !== undefined) {
     steps.push({
       kind: "copyTopLayer",
       from: topLayer.at,
-      name: topLayer.name,
+      name: topLayer.record.name,
       to: paths.staging,
     });
   }
   steps.push(
-    {
-      kind: "checkBootable",
-      path: paths.staging,
-      init: facts.init,
-      kernelRelease: facts.kernelRelease,
-    },
+    checkBootable(facts, paths.staging),
     {
       kind: "recordSubvolume",
       path: paths.staging,
-      record: {
-        boot: lastBoot + 1,
-        image: {
-          reference: formatImageReference(facts.reference),
-          id: image.id,
-        },
-        source: image.source,
-      },
+      record: { ...record, complete: true },
     },
-    { kind: "sync" },
+    { kind: "sync", what: "the new root" },
   );
-  if (facts.rwlayer.kind === "subvolume") {
+  if (rwlayer.kind === "subvolume") {
     steps.push({
       kind: "keepAsGeneration",
       from: paths.rwlayer,
       to: path.join(paths.generations, nextGeneration(facts.generations)),
     });
   }
-  steps.push({ kind: "putInPlace", from: paths.staging, to: paths.rwlayer });
-  return steps;
+  steps.push(
+    { kind: "putInPlace", from: paths.staging, to: paths.rwlayer },
+    // Else what is written to the new root could be durable before its name is.
+    { kind: "sync", what: "its place" },
+  );
+  return { result, warnings: describeRepairs(facts), steps };
 }
 
-/** The generations' numbers, the newest last; names that are no numbers are not ours. */
-export function generationNumbers(names: readonly string[]): number[] {
-  return names
-    .filter((name) => /^[1-9][0-9]{0,14}$/.test(name))
-    .map(Number)
-    .sort((a, b) => a - b);
+function checkBootable(
+  { init, kernelRelease }: Pick<BootFacts, "init" | "kernelRelease">,
+  file: string,
+): Step {
+  return { kind: "checkBootable", path: file, init, kernelRelease };
 }
 
-function nextGeneration(names: readonly string[]): string {
+export function nextGeneration(names: readonly string[]): string {
   return String((generationNumbers(names).at(-1) ?? 0) + 1);
 }
 
-function refuseOverlap({ paths, storePath, topLayer }: BootFacts): void {
+function describeRepairs(facts: BootFacts): string[] {
+  const { paths, state, stateDamage, staging, rwlayer } = facts;
+  const repairs: string[] = [];
+  if (stateDamage !== undefined) {
+    repairs.push(
+      `${stateDamage.message}: it is kept under another name; what it knew of is left alone`,
+    );
+  }
+  if (staging.kind === "subvolume") {
+    repairs.push(
+      `a start was interrupted: what it left half-made at ${paths.staging} is deleted`,
+    );
+  }
+  const newest = generationNumbers(facts.generations).at(-1);
   if (
-    isSameOrBelow(paths.rwlayer, storePath) ||
-    isSameOrBelow(storePath, paths.rwlayer)
+    rwlayer.kind === "nothing" &&
+    newest !== undefined &&
+    state.subvolumes.length > 0
   ) {
-    throw new BootError(
-      "RWLAYER_UNSUITABLE",
-      `the rwlayer ${paths.rwlayer} and the image store ${storePath} lie in each other`,
-      {
-        hint: "Give the rwlayer a path of its own, for example rootflags=subvol=docker_rwlayer.",
-      },
+    repairs.push(
+      `nothing stands at ${paths.rwlayer}, as after a start that was interrupted; the former root is ${path.join(paths.generations, String(newest))}`,
     );
   }
-  const directory = topLayer?.onTopLevel;
-  if (directory === undefined) return;
-  const inside = [storePath, paths.rwlayer, DOCKROOT_DIRECTORY].find((other) =>
-    isSameOrBelow(other, directory),
-  );
-  if (inside !== undefined) {
-    throw new BootError(
-      "TOPLAYER_UNSUITABLE",
-      `the top layer /${directory} holds ${inside}, which cannot be copied into itself`,
-      {
-        hint: "Name the directory of this machine's own files with toplayer_path=, for example toplayer_path=boot_docker.",
-      },
-    );
-  }
-  const around = [paths.rwlayer, DOCKROOT_DIRECTORY].find((other) =>
-    isSameOrBelow(directory, other),
-  );
-  if (around !== undefined) {
-    throw new BootError(
-      "TOPLAYER_UNSUITABLE",
-      `the top layer /${directory} lies in ${around}, which is new at every start`,
-      {
-        hint: "Move it to a directory of its own on the filesystem's top level, and correct toplayer_path=.",
-      },
-    );
-  }
+  return repairs;
 }
 
-/** Whether `file` is `ancestor` or lies below it; both relative, `""` is the top level. */
-function isSameOrBelow(file: string, ancestor: string): boolean {
-  return (
-    ancestor === "" || file === ancestor || file.startsWith(`${ancestor}/`)
+function refuseReadOnly({ device, isReadOnly }: BootFacts): void {
+  if (!isReadOnly) return;
+  throw new BootError(
+    "DEVICE_UNSUITABLE",
+    `${device.path} can be mounted read-only alone`,
+    {
+      hint: "A write-protected disk, or a filesystem with errors: dmesg | tail. Nothing was changed.",
+    },
   );
 }
 
-function refuseForeign({ paths, state, rwlayer, staging }: BootFacts): void {
-  if (staging.kind === "other") {
-    throw new BootError(
-      "RWLAYER_FOREIGN",
-      `${paths.staging} is not a subvolume, so dockroot did not make it`,
-      { hint: moveAway(paths.staging) },
-    );
-  }
+function refuseForeignRwlayer({
+  device,
+  paths,
+  rwlayer,
+  stateDamage,
+}: BootFacts): void {
+  const refuse = (what: string) =>
+    new BootError("RWLAYER_FOREIGN", what, {
+      cause: stateDamage,
+      hint: `${moveAway(device, paths.rwlayer)}; or give the rwlayer another name with rootflags=subvol=.`,
+    });
   if (rwlayer.kind === "other") {
-    throw new BootError(
-      "RWLAYER_FOREIGN",
+    throw refuse(
       `${paths.rwlayer} is not a subvolume, so dockroot did not make it and leaves it alone`,
-      { hint: moveAway(paths.rwlayer) },
     );
   }
-  if (
-    rwlayer.kind === "subvolume" &&
-    !state.subvolumes.some(({ uuid }) => uuid === rwlayer.uuid)
-  ) {
-    throw new BootError(
-      "RWLAYER_FOREIGN",
-      `the subvolume ${paths.rwlayer} was not made by dockroot, which leaves it alone`,
-      { hint: moveAway(paths.rwlayer) },
+  if (rwlayer.kind === "subvolume" && rwlayer.record === undefined) {
+    throw refuse(
+      `the subvolume ${paths.rwlayer} ${stateDamage === undefined ? "was not made by dockroot" : "cannot be proved to be dockroot's own"}, which leaves it alone`,
     );
   }
 }
 
-function moveAway(file: string): string {
-  return `If nothing in it is needed, or to keep it under another name: mount the filesystem with -o subvolid=5 and rename ${file}; or give the rwlayer another name with rootflags=subvol=.`;
+/** Only what is provably half-made and ours may be deleted. */
+function refuseForeignStaging(facts: BootFacts): void {
+  const { device, paths, staging } = facts;
+  if (staging.kind === "nothing") return;
+  if (staging.kind === "subvolume" && isHalfMade(facts, staging)) return;
+  throw new BootError(
+    "RWLAYER_FOREIGN",
+    staging.kind === "subvolume"
+      ? `the subvolume ${paths.staging} cannot be proved to be left over from an interrupted start, and is left alone`
+      : `${paths.staging} is not a subvolume, so dockroot did not make it`,
+    { cause: facts.stateDamage, hint: `${moveAway(device, paths.staging)}.` },
+  );
+}
+
+/**
+ * A staging is in the state file, but for the moment between its snapshot and the record: then it
+ * is a snapshot of a layer, with nothing written to it.
+ */
+function isHalfMade(
+  { storePath, stagingOrigin }: BootFacts,
+  { record, subvolume }: Extract<Standing, { kind: "subvolume" }>,
+): boolean {
+  return (
+    record !== undefined ||
+    (subvolume.isUntouched &&
+      stagingOrigin !== undefined &&
+      isSameOrBelow(stagingOrigin, storePath))
+  );
+}
+
+function moveAway(device: BlockDevice, file: string): string {
+  return `Keep it under another name: mkdir -p /mnt; mount -t btrfs -o subvolid=5 ${device.path} /mnt; mv /mnt/${file} /mnt/${file}.old; umount /mnt`;
 }

@@ -1,15 +1,17 @@
 import path from "node:path";
+import type { DiskFacts } from "./facts.ts";
 import type { BootFailure } from "./failure.ts";
-import { readKernelRelease } from "./machine.ts";
+import type { DiskOptions } from "./disk-options.ts";
 import type { Host } from "./host/host.ts";
-import { formatImageReference } from "./image-ref.ts";
-import type { BootFacts } from "./plan.ts";
+import { readKernelRelease } from "./machine.ts";
 import type { Recorder, TimedStep } from "./recorder.ts";
+import type { SubvolumeRecord } from "./rwlayer-state.ts";
 import { abbreviateIds } from "./steps.ts";
-import type { TreeCounts } from "./toplayer.ts";
+import type { TopLayerRecord } from "./toplayer.ts";
 import { version } from "./version.ts";
 
 interface RunFacts {
+  readonly version: 1;
   readonly dockroot: string;
   readonly node: string;
   readonly kernel: string;
@@ -18,71 +20,80 @@ interface RunFacts {
   readonly warnings: readonly string[];
 }
 
-/** A new rwlayer stands at its name. Paths on the disk are relative to the top level. */
-export interface FreshBoot extends RunFacts {
-  readonly version: 1;
-  readonly result: "fresh";
-  readonly image: {
-    readonly reference: string;
-    readonly id: string;
-    readonly layers: number;
-  };
-  readonly source: string;
-  readonly rwlayer: string;
+/** There is a root to mount. Paths on the disk are relative to the top level. */
+export interface RootedBoot extends RunFacts {
+  /**
+   * `fresh`: a new rwlayer. `kept`: the one that was there, for the image is the same. `fallback`: a
+   * former root, for no new one could be made. `generation`: the former root that was asked for.
+   */
+  readonly result: "fresh" | "kept" | "fallback" | "generation";
+  /** The filesystem's device. */
+  readonly device: string;
+  /** What the initramfs mounts as root. */
+  readonly root: string;
   readonly subvolumeUuid: string;
-  readonly toplayer: (TreeCounts & { readonly name: string }) | null;
-  /** How many generations `dockroot finish` is to keep. */
-  readonly generations: number;
+  readonly rwlayer: string;
+  /** The number of the start that made the root. `null`, as what follows, where that is not known. */
+  readonly boot: number | null;
+  readonly image: SubvolumeRecord["image"] | null;
+  readonly source: string | null;
+  /** `null` without a top layer, too. */
+  readonly toplayer: TopLayerRecord | null;
+  /** Why it is a fallback. */
+  readonly failure: BootFailure | null;
+  /** The generation that a fallback put back in the rwlayer's place. */
+  readonly restored: string | null;
+  /** What `dockroot finish` is to keep to. */
+  readonly limits: {
+    readonly generations: number;
+    readonly helperTimeoutMs: number;
+  };
 }
 
-/** Nothing was put in place. */
+/** There is none. */
 export interface FailedBoot extends RunFacts {
-  readonly version: 1;
   readonly result: "failed";
   readonly failure: BootFailure;
 }
 
 /** What `<run-dir>/boot.json` holds. */
-export type BootRecord = FreshBoot | FailedBoot;
+export type BootRecord = RootedBoot | FailedBoot;
 
 /** In the run directory. */
 export const BOOT_RECORD = "boot.json";
 /** Where the top level is mounted between `boot` and `finish`, in the run directory. */
 export const TOP_LEVEL_MOUNT = "toplevel";
 
+/** What became root, and how. */
+export interface RootOutcome {
+  readonly result: RootedBoot["result"];
+  readonly uuid: string;
+  readonly record: SubvolumeRecord | undefined;
+  readonly failure?: BootFailure;
+  readonly restored?: string | undefined;
+}
+
 /** What was done, as it stands in boot.json. */
-export function describeFreshBoot(
+export function describeRootedBoot(
   host: Host,
   recorder: Recorder,
-  {
-    facts,
-    counts,
-    uuid,
-    generations,
-  }: {
-    facts: BootFacts;
-    counts: TreeCounts | undefined;
-    uuid: string;
-    generations: number;
-  },
-): FreshBoot {
-  const { image, reference, topLayer } = facts;
+  { device, paths }: DiskFacts,
+  { generation, generations, helperTimeoutMs }: DiskOptions,
+  { result, uuid, record, failure, restored }: RootOutcome,
+): RootedBoot {
   return {
-    version: 1,
-    result: "fresh",
-    image: {
-      reference: formatImageReference(reference),
-      id: image.id,
-      layers: image.layerCount,
-    },
-    source: image.source,
-    rwlayer: facts.paths.rwlayer,
+    result,
+    device: device.path,
+    root: generation ?? paths.rwlayer,
     subvolumeUuid: uuid,
-    toplayer:
-      topLayer === undefined || counts === undefined
-        ? null
-        : { name: topLayer.name, ...counts },
-    generations,
+    rwlayer: paths.rwlayer,
+    boot: record?.boot ?? null,
+    image: record?.image ?? null,
+    source: record?.source ?? null,
+    toplayer: record?.toplayer ?? null,
+    failure: failure ?? null,
+    restored: restored ?? null,
+    limits: { generations, helperTimeoutMs },
     ...describeRun(host, recorder),
   };
 }
@@ -92,17 +103,23 @@ export function describeFailedBoot(
   recorder: Recorder,
   failure: BootFailure,
 ): FailedBoot {
-  return {
-    version: 1,
-    result: "failed",
-    failure,
-    ...describeRun(host, recorder),
-  };
+  return { result: "failed", failure, ...describeRun(host, recorder) };
 }
 
 /** The record in one line, for the kernel log. */
-export function summarizeBoot(record: FreshBoot): string {
-  return `${record.image.reference} (${abbreviateIds(record.image.id)}) is in place as ${record.rwlayer}, ${String(record.totalMs)} ms`;
+export function summarizeBoot(record: RootedBoot): string {
+  const { image, root, result, totalMs } = record;
+  const system =
+    image === null
+      ? "an unknown system"
+      : `${image.reference} (${abbreviateIds(image.id)})`;
+  const how = {
+    fresh: "is in place as",
+    kept: "is kept as",
+    fallback: `of start ${String(record.boot)} stands as`,
+    generation: "is booted as it is from",
+  }[result];
+  return `${system} ${how} ${root}, ${String(totalMs)} ms`;
 }
 
 export function writeBootRecord(
@@ -120,6 +137,7 @@ export function writeBootRecord(
 
 function describeRun(host: Host, recorder: Recorder): RunFacts {
   return {
+    version: 1,
     dockroot: version,
     node: host.nodeVersion,
     kernel: readKernelRelease(host),

@@ -1,21 +1,27 @@
 import path from "node:path";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
+import { parseState } from "./parse-state.ts";
+import type { TopLayerRecord } from "./toplayer.ts";
 
-/** One subvolume that dockroot made: complete, and durable wherever it stands but in staging. */
+/** One subvolume that dockroot made. */
 export interface SubvolumeRecord {
   /** btrfs's UUID of it: what proves that a subvolume is ours, whatever its name. */
   readonly uuid: string;
   /** Counts the rwlayers made under this name, from 1. Never a clock. */
   readonly boot: number;
+  /** Whether all that belongs into it was there when this was written. Only such a one may boot. */
+  readonly complete: boolean;
   readonly image: { readonly reference: string; readonly id: string };
   /** The source it is a snapshot of, relative to the top level. */
   readonly source: string;
+  /** What was copied over it; `null` without a top layer. */
+  readonly toplayer: TopLayerRecord | null;
 }
 
 /** What `.dockroot/<rwlayer>/state.json` holds. */
 export interface RwlayerState {
-  readonly version: 1;
+  readonly version: 2;
   readonly rwlayer: string;
   readonly subvolumes: readonly SubvolumeRecord[];
 }
@@ -29,6 +35,7 @@ export interface RwlayerPaths {
   readonly staging: string;
   readonly generations: string;
   readonly state: string;
+  readonly lastFailure: string;
 }
 
 export const DOCKROOT_DIRECTORY = ".dockroot";
@@ -45,11 +52,55 @@ export function rwlayerPaths(rwlayer: string): RwlayerPaths {
     staging: path.join(directory, "staging"),
     generations: path.join(directory, "generations"),
     state: path.join(directory, "state.json"),
+    lastFailure: path.join(directory, "last-failure.log"),
   };
 }
 
+/**
+ * Whose generation a path names: `.dockroot/<rwlayer>/generations/<n>`, relative to the top level.
+ * @returns the rwlayer's path, or `undefined` where it names none
+ */
+export function rwlayerOfGeneration(file: string): string | undefined {
+  const [own, directory, generations, number, ...rest] = file.split("/");
+  const isGeneration =
+    own === DOCKROOT_DIRECTORY &&
+    directory !== undefined &&
+    generations === "generations" &&
+    number !== undefined &&
+    generationNumbers([number]).length === 1 &&
+    rest.length === 0;
+  return isGeneration
+    ? directory.replaceAll("%2F", "/").replaceAll("%25", "%")
+    : undefined;
+}
+
+/** The generations' numbers, the newest last; names that are no numbers are not ours. */
+export function generationNumbers(names: readonly string[]): number[] {
+  return names
+    .filter((name) => /^[1-9][0-9]{0,14}$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
 export function emptyState(rwlayer: string): RwlayerState {
-  return { version: 1, rwlayer, subvolumes: [] };
+  return { version: 2, rwlayer, subvolumes: [] };
+}
+
+/** The record of a subvolume; `undefined` where it cannot be proved that dockroot made it. */
+export function findRecord(
+  state: RwlayerState,
+  uuid: string,
+): SubvolumeRecord | undefined {
+  return state.subvolumes.find((record) => record.uuid === uuid);
+}
+
+/** The state with this record in the place of an earlier one of the same subvolume. */
+export function withRecord(
+  state: RwlayerState,
+  record: SubvolumeRecord,
+): RwlayerState {
+  const others = state.subvolumes.filter(({ uuid }) => uuid !== record.uuid);
+  return { ...state, subvolumes: [...others, record] };
 }
 
 /**
@@ -62,54 +113,15 @@ export function readState(
   paths: RwlayerPaths,
 ): RwlayerState {
   const file = path.join(topLevel, paths.state);
-  const text = host.files.readText(file, MAX_STATE_BYTES);
-  if (text === undefined) return emptyState(paths.rwlayer);
   try {
-    return parseState(text);
+    const text = host.files.readText(file, MAX_STATE_BYTES);
+    return text === undefined ? emptyState(paths.rwlayer) : parseState(text);
   } catch (cause) {
     throw new BootError("FILE_UNREADABLE", `${paths.state} is damaged`, {
       cause,
-      hint: `Mount the filesystem with -o subvolid=5, move ${paths.rwlayer} and ${paths.state} to other names and start again: the rwlayer is then made anew.`,
+      hint: "Nothing is deleted: what stands there can no longer be proved to be dockroot's own, and is left alone.",
     });
   }
-}
-
-/** @throws Error where the text is not a state of version 1 */
-export function parseState(text: string): RwlayerState {
-  const value: unknown = JSON.parse(text);
-  if (!isRecord(value) || value["version"] !== 1) {
-    throw new Error("it is not a state of version 1");
-  }
-  const { rwlayer, subvolumes } = value;
-  if (typeof rwlayer !== "string" || !Array.isArray(subvolumes)) {
-    throw new Error("it lacks rwlayer or subvolumes");
-  }
-  return {
-    version: 1,
-    rwlayer,
-    subvolumes: subvolumes.map(parseSubvolumeRecord),
-  };
-}
-
-function parseSubvolumeRecord(value: unknown): SubvolumeRecord {
-  if (isRecord(value) && isRecord(value["image"])) {
-    const { uuid, boot, source } = value;
-    const { reference, id } = value["image"];
-    if (
-      typeof uuid === "string" &&
-      typeof boot === "number" &&
-      typeof source === "string" &&
-      typeof reference === "string" &&
-      typeof id === "string"
-    ) {
-      return { uuid, boot, source, image: { reference, id } };
-    }
-  }
-  throw new Error("one of its subvolumes lacks a field");
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Replaces state.json as a whole. */

@@ -7,8 +7,16 @@ import type { SubvolumeRecord } from "./rwlayer-state.ts";
 export type Step =
   /** With all above it, each for root alone. */
   | { readonly kind: "createDirectory"; readonly path: string }
+  /** Keeps a damaged state file under another name. */
+  | { readonly kind: "setStateAside"; readonly path: string }
   | { readonly kind: "deleteStaging"; readonly path: string }
   | { readonly kind: "snapshot"; readonly from: string; readonly to: string }
+  /** With the subvolumes nested in it. */
+  | {
+      readonly kind: "snapshotTree";
+      readonly from: string;
+      readonly to: string;
+    }
   | {
       readonly kind: "copyTopLayer";
       /** Where the directory is mounted. */
@@ -28,13 +36,19 @@ export type Step =
       readonly path: string;
       readonly record: Omit<SubvolumeRecord, "uuid">;
     }
-  | { readonly kind: "sync" }
+  /** One commit of the filesystem. */
+  | { readonly kind: "sync"; readonly what: string }
   | {
       readonly kind: "keepAsGeneration";
       readonly from: string;
       readonly to: string;
     }
-  | { readonly kind: "putInPlace"; readonly from: string; readonly to: string };
+  | { readonly kind: "putInPlace"; readonly from: string; readonly to: string }
+  | {
+      readonly kind: "restoreGeneration";
+      readonly from: string;
+      readonly to: string;
+    };
 
 /** The first twelve digits of each long ID, as Docker prints them, for lines that people read. */
 export function abbreviateIds(text: string): string {
@@ -48,21 +62,27 @@ export function describeStep(step: Step): string {
   switch (step.kind) {
     case "createDirectory":
       return `create the directory ${step.path}`;
+    case "setStateAside":
+      return `set the damaged ${step.path} aside`;
     case "deleteStaging":
       return `delete ${step.path}, left over from an interrupted start`;
     case "snapshot":
       return `snapshot ${abbreviateIds(step.from)} as ${step.to}`;
+    case "snapshotTree":
+      return `snapshot ${step.from} with all that is nested in it as ${step.to}`;
     case "copyTopLayer":
       return `copy the top layer ${step.name} into ${step.to}`;
     case "checkBootable":
       return `check that ${step.path} has an init`;
     case "recordSubvolume":
-      return `record ${step.path} in the state file`;
+      return `record ${step.path} as ${step.record.complete ? "complete" : "in the making"}`;
     case "sync":
-      return "make it durable";
+      return `make ${step.what} durable`;
     case "keepAsGeneration":
       return `keep the former ${step.from} as ${step.to}`;
     case "putInPlace":
       return `put ${step.from} in place as ${step.to}`;
+    case "restoreGeneration":
+      return `put the former root ${step.from} back as ${step.to}`;
   }
 }

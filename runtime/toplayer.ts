@@ -1,9 +1,17 @@
+import { createHash } from "node:crypto";
 import path from "node:path";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 
-/** What a tree holds, the directory itself not counted. */
-export interface TreeCounts {
+/** What a top layer holds, its own directory not counted. */
+export interface TopLayerRecord {
+  /** How the user calls it. */
+  readonly name: string;
+  /**
+   * Changes with every name, kind, owner, mode, size, link, device number and time in the tree, those
+   * of the last change of an inode included: contents and xattrs cannot change without one of them.
+   */
+  readonly digest: string;
   readonly files: number;
   readonly directories: number;
   readonly symlinks: number;
@@ -52,14 +60,22 @@ export async function copyTopLayer(
   }
 }
 
-export function countTree(host: Host, directory: string): TreeCounts {
+/** Lists the directory `at`, which the user calls `name`. */
+export function readTopLayer(
+  host: Host,
+  at: string,
+  name: string,
+): TopLayerRecord {
+  const digest = createHash("sha256");
   const counts = { files: 0, directories: 0, symlinks: 0, others: 0, bytes: 0 };
-  for (const { kind, sizeBytes } of host.files.walkTree(directory)) {
-    counts.bytes += sizeBytes;
-    if (kind === "file") counts.files += 1;
-    else if (kind === "directory") counts.directories += 1;
-    else if (kind === "symlink") counts.symlinks += 1;
+  for (const entry of host.files.walkTree(at)) {
+    digest.update(entry.path).update(`\0${entry.fingerprint}\n`);
+    if (entry.kind === "file") {
+      counts.files += 1;
+      counts.bytes += entry.sizeBytes;
+    } else if (entry.kind === "directory") counts.directories += 1;
+    else if (entry.kind === "symlink") counts.symlinks += 1;
     else counts.others += 1;
   }
-  return counts;
+  return { name, digest: digest.digest("hex"), ...counts };
 }

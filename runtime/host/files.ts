@@ -43,7 +43,7 @@ function status(read: () => fs.Stats | undefined): FileStatus | undefined {
   };
 }
 
-function kindOf(entry: fs.Stats | fs.Dirent<Buffer>): FileKind {
+function kindOf(entry: fs.Stats | fs.BigIntStats): FileKind {
   if (entry.isFile()) return "file";
   if (entry.isDirectory()) return "directory";
   if (entry.isSymbolicLink()) return "symlink";
@@ -105,28 +105,46 @@ export function isReadOnly(file: string | Buffer): boolean {
 }
 
 export interface TreeEntry {
+  /** Relative to the tree. */
+  readonly path: Buffer;
   readonly kind: FileKind;
   readonly sizeBytes: number;
+  /** What lstat(2) tells of it but for its place on the disk, and a symlink's target. */
+  readonly fingerprint: string;
 }
 
-/** Every entry below `directory`, the directory itself not included. Symlinks are not followed. */
+/**
+ * Every entry below `directory`, the directory itself not included, in the same order for the same
+ * names. Symlinks are not followed.
+ */
 export function* walkTree(directory: string | Buffer): Generator<TreeEntry> {
-  const pending: Buffer[] = [Buffer.from(directory)];
+  const root = Buffer.from(directory);
+  const pending: Buffer[] = [Buffer.alloc(0)];
   for (let here = pending.pop(); here !== undefined; here = pending.pop()) {
-    const entries = fs.readdirSync(here, {
-      encoding: "buffer",
-      withFileTypes: true,
-    });
-    for (const entry of entries) {
-      const kind = kindOf(entry);
-      const whole = Buffer.concat([here, Buffer.from("/"), entry.name]);
-      if (kind === "directory") pending.push(whole);
+    const names = fs.readdirSync(joinBytes(root, here), { encoding: "buffer" });
+    for (const name of names.sort(Buffer.compare)) {
+      const entry = here.length === 0 ? name : joinBytes(here, name);
+      const whole = joinBytes(root, entry);
+      const stats = fs.lstatSync(whole, { bigint: true });
+      const kind = kindOf(stats);
+      if (kind === "directory") pending.push(entry);
+      const isSized = kind === "file" || kind === "symlink";
       yield {
+        path: entry,
         kind,
-        sizeBytes: kind === "file" ? fs.lstatSync(whole).size : 0,
+        sizeBytes: kind === "file" ? Number(stats.size) : 0,
+        fingerprint: [
+          ...[stats.mode, stats.uid, stats.gid, stats.rdev],
+          ...[isSized ? stats.size : 0n, stats.mtimeNs, stats.ctimeNs],
+          kind === "symlink" ? fs.readlinkSync(whole, "base64") : "",
+        ].join(" "),
       };
     }
   }
+}
+
+function joinBytes(directory: Buffer, name: Buffer): Buffer {
+  return Buffer.concat([directory, Buffer.from("/"), name]);
 }
 
 /** The text of a symlink. */
@@ -171,6 +189,16 @@ export function removeUnusedDirectory(directory: string): void {
 
 export function rename(from: string, to: string): void {
   fs.renameSync(from, to);
+}
+
+/** Renames a file to the first name of `FILE.damaged`, `FILE.damaged-2`, ... that is free. */
+export function setAside(file: string): void {
+  for (let count = 1; ; count += 1) {
+    const name = `${file}.damaged${count === 1 ? "" : `-${String(count)}`}`;
+    if (statusOf(name) !== undefined) continue;
+    fs.renameSync(file, name);
+    return;
+  }
 }
 
 /**

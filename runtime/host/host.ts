@@ -40,3 +40,11 @@ export function createHost(root: string, log: Log): Host {
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   };
 }
+
+/** The same machine, where a helper is killed after this time unless a call says another. */
+export function limitHelpers(host: Host, timeoutMs: number): Host {
+  return {
+    ...host,
+    run: (argv, options) => host.run(argv, { timeoutMs, ...options }),
+  };
+}

@@ -1,4 +1,5 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcessByStdio } from "node:child_process";
+import type { Readable } from "node:stream";
 import { systemErrorCode } from "./errors.ts";
 import { escapeControl } from "./escape.ts";
 
@@ -11,10 +12,14 @@ export const HELPER_PATH =
 
 const MAX_STDOUT_BYTES = 64 * 1024 * 1024;
 const KEPT_STDERR_CHARS = 4096;
+/** The kernel may take a moment to end a process; one that waits for a dead disk does not end at all. */
+const KILL_GRACE_MS = 2000;
 
 export interface RunOptions {
   /** Exit statuses that are answers, not failures. Default: 0 alone. */
   readonly okExitCodes?: readonly number[];
+  /** After this time the helper is killed. Default: never. */
+  readonly timeoutMs?: number;
 }
 
 export interface RunResult {
@@ -22,9 +27,9 @@ export interface RunResult {
   readonly stdout: Buffer;
 }
 
-/** A helper program that could not be started, failed, was killed, or said too much. */
+/** A helper program that could not be started, failed, was killed, took too long, or said too much. */
 export class HelperError extends Error {
-  readonly kind: "missing" | "exit" | "signal" | "output";
+  readonly kind: "missing" | "exit" | "signal" | "timeout" | "output";
 
   constructor(
     kind: HelperError["kind"],
@@ -44,7 +49,7 @@ export class HelperError extends Error {
  */
 export async function runHelper(
   argv: readonly string[],
-  { okExitCodes = [0] }: RunOptions = {},
+  { okExitCodes = [0], timeoutMs = Infinity }: RunOptions = {},
 ): Promise<RunResult> {
   const [program, ...args] = argv;
   if (program === undefined) throw new Error("no program to run");
@@ -65,18 +70,15 @@ export async function runHelper(
     stderr = (stderr + text).slice(-KEPT_STDERR_CHARS);
   });
 
-  const [exitCode, signal] = await new Promise<
-    [number | null, NodeJS.Signals | null]
-  >((resolve, reject) => {
-    child.on("error", (cause) => {
-      reject(describeStartFailure(program, cause));
-    });
-    child.on("close", (code, killedBy) => {
-      resolve([code, killedBy]);
-    });
-  });
-
+  const end = await waitForEnd(child, program, timeoutMs);
   const said = describeStderr(stderr);
+  if (end === "timeout") {
+    throw new HelperError(
+      "timeout",
+      `${program} did not end within ${String(timeoutMs / 1000)} s${said}`,
+    );
+  }
+  const [exitCode, signal] = end;
   if (stdoutBytes > MAX_STDOUT_BYTES) {
     throw new HelperError("output", `${program} printed too much${said}`);
   }
@@ -93,6 +95,41 @@ export async function runHelper(
     );
   }
   return { exitCode, stdout: Buffer.concat(chunks) };
+}
+
+/** @throws HelperError where it could not be started */
+async function waitForEnd(
+  child: ChildProcessByStdio<null, Readable, Readable>,
+  program: string,
+  timeoutMs: number,
+): Promise<"timeout" | [number | null, NodeJS.Signals | null]> {
+  const timers: NodeJS.Timeout[] = [];
+  let isLate = false;
+  try {
+    return await new Promise((resolve, reject) => {
+      child.on("error", (cause) => {
+        reject(describeStartFailure(program, cause));
+      });
+      child.on("close", (code, killedBy) => {
+        resolve(isLate ? "timeout" : [code, killedBy]);
+      });
+      if (timeoutMs === Infinity) return;
+      const giveUp = () => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+        child.unref();
+        resolve("timeout");
+      };
+      const kill = () => {
+        isLate = true;
+        child.kill("SIGKILL");
+        timers.push(setTimeout(giveUp, KILL_GRACE_MS));
+      };
+      timers.push(setTimeout(kill, timeoutMs));
+    });
+  } finally {
+    for (const timer of timers) clearTimeout(timer);
+  }
 }
 
 function describeStartFailure(program: string, cause: Error): HelperError {

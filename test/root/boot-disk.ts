@@ -7,7 +7,7 @@ import { run } from "../../fixtures/run.ts";
 import { makeSystemDisk, type SystemDisk } from "../../fixtures/system-disk.ts";
 import { stopIfInterrupted, undoLater } from "../../fixtures/undo.ts";
 import { unmountBelow } from "../../fixtures/unmount.ts";
-import type { FailedBoot, FreshBoot } from "../../runtime/report.ts";
+import type { FailedBoot, RootedBoot } from "../../runtime/report.ts";
 import { runDockroot, type Outcome } from "../binary/run-dockroot.ts";
 import { makeScratch } from "./scratch.ts";
 
@@ -42,9 +42,9 @@ export interface Rehearsal {
 }
 
 /** boot.json, whatever it tells of. */
-export type BootRecord = Omit<FreshBoot, "result"> & {
+export type BootRecord = Omit<RootedBoot, "result" | "failure"> & {
   readonly result: string;
-  readonly failure?: FailedBoot["failure"];
+  readonly failure: FailedBoot["failure"] | null | undefined;
 };
 
 const DETACH_TIMEOUT_MS = 10_000;
@@ -158,7 +158,7 @@ export function rehearse(
   t.teardown(undoLater(() => unmountBelow(runDirectory)));
   const file = (name: string) => path.join(runDirectory, "..", name);
   fs.writeFileSync(file("config.json"), "{}");
-  const cmdline = `BOOT_IMAGE=/vmlinuz root=LABEL=${disk.label} rootflags=subvol=${rwlayer} rw quiet docker_path=docker ${options}`;
+  const cmdline = `BOOT_IMAGE=/vmlinuz root=LABEL=${disk.label} rootflags=subvol=${rwlayer} rw quiet docker_path=docker dockroot.fallback=none ${options}`;
   return {
     rwlayer,
     runDirectory,

@@ -101,7 +101,7 @@ await t.test(
     t.strictSame(await generations(), []);
     await bootAndWrite("two", "docker_image=system:2");
     t.strictSame(await generations(), [{ name: "1", written: "one" }]);
-    t.equal(machine.record().image.id, disk.ids["system:2"]);
+    t.equal(machine.record().image?.id, disk.ids["system:2"]);
     await bootAndWrite("three");
     t.strictSame(
       await generations(),
@@ -149,9 +149,9 @@ await t.test("what an interrupted start left is cleaned up", async (t) => {
   t.equal(mountPoints().filter((point) => point === topLevel).length, 1);
   t.equal(machine.finish().status, 0);
 
+  t.equal(machine.boot("docker_image=bare:1").status, 1, "stops half-way");
   await disk.look(async (top) => {
     const staging = `${top}/.dockroot/interrupted/staging`;
-    await subvolume("snapshot", `${top}/interrupted`, staging);
     await subvolume("create", `${staging}/nested`);
     await subvolume(
       "snapshot",
@@ -164,6 +164,7 @@ await t.test("what an interrupted start left is cleaned up", async (t) => {
   const { status, stderr } = machine.boot();
   t.equal(status, 0, stderr);
   t.match(stderr, /delete \.dockroot\/interrupted\/staging/);
+  t.match(machine.record().warnings, [/a start was interrupted/]);
   t.equal(machine.finish().status, 0);
 
   await disk.look((top) => {
@@ -172,6 +173,7 @@ await t.test("what an interrupted start left is cleaned up", async (t) => {
     fs.renameSync(`${top}/interrupted`, `${own}/generations/7`);
   });
   t.equal(machine.boot().status, 0);
+  t.match(machine.record().warnings, [/nothing stands at interrupted/]);
   t.equal(machine.finish().status, 0);
   const left = Object.entries(await disk.subvolumes()).filter(([name]) =>
     name.includes("interrupted"),
@@ -193,7 +195,7 @@ await t.test(
     t.equal(status, 0, stderr);
     for (const expected of [
       new RegExp(`^image +system:1 \\(${disk.ids["system:1"]}\\)$`, "m"),
-      /^rwlayer +dry$/m,
+      /^rwlayer +dry, which is new$/m,
       /keep the former dry as \.dockroot\/dry\/generations\/1/,
       /put \.dockroot\/dry\/staging in place as dry/,
     ]) {

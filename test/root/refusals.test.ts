@@ -141,7 +141,14 @@ await t.test(
     await disk.look((top) => {
       fs.writeFileSync(`${top}/.dockroot/failing/state.json`, "{");
     });
-    await fails(t, machine, "", "FILE_UNREADABLE", ["state.json"], "staging");
+    await fails(
+      t,
+      machine,
+      "",
+      "RWLAYER_FOREIGN",
+      ["failing cannot be proved", "state.json is damaged"],
+      "staging",
+    );
   },
 );
 

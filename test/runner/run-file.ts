@@ -100,7 +100,8 @@ function commandLine(file: string, rung: Rung) {
     return { command: process.execPath, args: [file], environment };
   }
   // sudo drops the environment.
-  const carried = { ...limit, CI: process.env["CI"] ?? "" };
+  const { CI = "", FAULTS = "", FAULT = "" } = process.env;
+  const carried = { ...limit, CI, FAULTS, FAULT };
   const assignments = Object.entries(carried).map((pair) => pair.join("="));
   const args = ["env", ...assignments, process.execPath, file];
   return { command: "sudo", args, environment: process.env };

@@ -2,11 +2,13 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { findProgram } from "./find-program.ts";
 
-export type RungName = "unit" | "binary" | "root" | "vm";
+export type RungName = "unit" | "binary" | "root" | "vm" | "faults";
 
 /** One rung of the ladder of tests: the files `test/<name>/*.test.ts`. */
 export interface Rung {
   readonly name: RungName;
+  /** Takes long, and runs only where it is asked for by name. */
+  readonly isCampaign?: true;
   /** How many files run at the same time. */
   readonly jobs: number;
   /** For one file, and for each test in it. */
@@ -43,6 +45,23 @@ export const rungs: readonly Rung[] = [
     name: "vm",
     jobs: 1,
     timeoutSeconds: 1500,
+    needsRoot: true,
+    commands: [
+      "btrfs",
+      "mkfs.btrfs",
+      "losetup",
+      "dockerd",
+      "docker",
+      "debootstrap",
+      "qemu-system-x86_64",
+    ],
+  },
+  {
+    name: "faults",
+    isCampaign: true,
+    jobs: 1,
+    // FAULTS=n and FAULTS=all take as long as they take.
+    timeoutSeconds: process.env["FAULTS"] === undefined ? 1800 : 1e6,
     needsRoot: true,
     commands: [
       "btrfs",

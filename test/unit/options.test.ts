@@ -1,5 +1,4 @@
 import t, { type Test } from "tap";
-import { parseCmdline } from "../../runtime/cmdline.ts";
 import { BootError } from "../../runtime/host/errors.ts";
 import { formatImageReference } from "../../runtime/image-ref.ts";
 import { readBootOptions } from "../../runtime/options.ts";
@@ -9,10 +8,12 @@ const TUTORIAL =
 const CONFIG = `{"docker_image": "sample_image", "docker_tag": "latest"}`;
 
 function read(cmdline: string, config: string | null = CONFIG) {
-  return readBootOptions(
-    parseCmdline(cmdline),
+  const { disk, warnings, readSystem } = readBootOptions(
+    cmdline,
     config === null ? undefined : { file: "/etc/dockroot.json", text: config },
   );
+  const system = readSystem();
+  return { ...disk, ...system, warnings: [...warnings, ...system.warnings] };
 }
 
 function refuses(
@@ -50,8 +51,13 @@ t.test("the tutorial's command line and configuration", async (t) => {
       mountFlags: [],
       path: "boot_docker",
     },
+    generation: undefined,
     init: undefined,
     generations: 1,
+    fallback: "last",
+    helperTimeoutMs: 300_000,
+    rwlayerMode: "fresh",
+    topLayerMode: "once",
     warnings: [],
   });
 });
@@ -79,6 +85,44 @@ t.test("rootflags that name no rwlayer are refused", async (t) => {
   refuses(t, `${rest} rootflags=subvol=../x`, /"\.\."/);
   refuses(t, `${rest} rootflags=subvol=.dockroot/x/staging`, /own directory/);
 });
+
+t.test("a generation is told apart from a rwlayer", async (t) => {
+  const rest = "root=LABEL=x docker_path=docker docker_image=a";
+  const target = (subvolume: string) => {
+    const flags = `rootflags=subvol=${subvolume}`;
+    const { rwlayer, generation } = read(`${rest} ${flags}`);
+    return { rwlayer, generation };
+  };
+  t.strictSame(target("/.dockroot/root/generations/12/"), {
+    rwlayer: "root",
+    generation: ".dockroot/root/generations/12",
+  });
+  t.strictSame(
+    target(".dockroot/a%2F50%252F/generations/1").rwlayer,
+    "a/50%2F",
+  );
+  t.strictSame(target("root/generations/1").generation, undefined);
+  for (const other of ["0", "01", "x", "1/var", ""]) {
+    refuses(
+      t,
+      `${rest} rootflags=subvol=.dockroot/root/generations/${other}`,
+      /no generation/,
+    );
+  }
+});
+
+t.test(
+  "the disk's options are known where the system's make no sense",
+  async (t) => {
+    const options = readBootOptions(`${TUTORIAL} docker_image=UPPER`, {
+      file: "/etc/dockroot.json",
+      text: "{",
+    });
+    t.equal(options.disk.rwlayer, "docker_rwlayer");
+    t.equal(options.disk.fallback, "last");
+    t.throws(() => options.readSystem(), { code: "INVALID_CONFIG" });
+  },
+);
 
 t.test("devices: every form, quoted ones too", async (t) => {
   const rest = "rootflags=subvol=r docker_path=docker";
@@ -177,10 +221,18 @@ t.test("the configuration gives defaults for kernel options", async (t) => {
     toplayerfstype: "vfat",
     toplayerflags: "rw,umask=077",
     "dockroot.generations": 3,
+    "dockroot.timeout": 60,
+    "dockroot.fallback": "none",
+    "dockroot.rwlayer": "keep",
   });
   const options = read("root=LABEL=x rootflags=subvol=r", config);
   t.equal(options.storePath, "store");
-  t.equal(options.generations, 3);
+  t.match(options, {
+    generations: 3,
+    helperTimeoutMs: 60_000,
+    fallback: "none",
+    rwlayerMode: "keep",
+  });
   t.same(options.topLayer, {
     device: { kind: "tag", tag: "LABEL", value: "EFI" },
     fsType: "vfat",
@@ -228,7 +280,11 @@ t.test("what is not known is warned of, not silently dropped", async (t) => {
 });
 
 t.test("options that this version cannot honour stop the boot", async (t) => {
-  refuses(t, `${TUTORIAL} dockroot.rwlayer=keep`, /not supported/);
+  refuses(t, `${TUTORIAL} dockroot.rwlayer=kept`, /neither fresh nor keep/);
+  refuses(t, `${TUTORIAL} dockroot.toplayer=never`, /neither once nor always/);
+  refuses(t, `${TUTORIAL} dockroot.fallback=no`, /neither last nor none/);
+  refuses(t, `${TUTORIAL} dockroot.timeout=0`, /no time/);
+  refuses(t, `${TUTORIAL} dockroot.timeout=1m`, /no number of seconds/);
   refuses(t, `${TUTORIAL} rootfstype=ext4`, /must be btrfs/);
   refuses(t, `${TUTORIAL} dockroot.generations=-1`, /no number/);
   refuses(t, `${TUTORIAL} dockroot.generations=9999`, /no number/);

@@ -1,17 +1,17 @@
 import t from "tap";
-import {
-  nestedCandidates,
-  parseSubvolumeEdges,
-  parseSubvolumeUuid,
-} from "../../runtime/btrfs.ts";
+import { parseSubvolumeShow } from "../../runtime/btrfs.ts";
 import {
   chooseDevice,
   parseBlkidExport,
   parsePartitions,
 } from "../../runtime/device.ts";
 import { parseMountinfo } from "../../runtime/mounts.ts";
-import { parseState } from "../../runtime/rwlayer-state.ts";
+import { parseState } from "../../runtime/parse-state.ts";
 import { chainId } from "../../runtime/stores/chain-id.ts";
+import {
+  nestedCandidates,
+  parseSubvolumeEdges,
+} from "../../runtime/subvolume-tree.ts";
 
 // btrfs subvolume list m, btrfs-progs 6.2; the first subvolume's name has a newline in it.
 const LIST = `ID 256 gen 7 top level 5 path a
@@ -45,19 +45,40 @@ t.test("forged lines that make a circle do not hang", async (t) => {
   );
 });
 
-// btrfs subvolume show m/b, btrfs-progs 6.2
-const SHOW = `b
-\tName: \t\t\tb
-\tUUID: \t\t\t9ceff34e-03b1-3d48-89a7-339f7fd60aa1
-\tParent UUID: \t\taceff34e-03b1-3d48-89a7-339f7fd60aa1
+// btrfs subvolume show staging, btrfs-progs 6.2; the snapshot's name has lines of its own.
+const SHOW = `staging
+\tName: \t\t\tstaging
+\tUUID: \t\t\t1d1ea182-4d91-a14f-9a1f-4b8865410602
+\tParent UUID: \t\tcc097502-f5e5-5b44-9581-fff88add77a2
 \tReceived UUID: \t\t-
-\tSubvolume ID: \t\t257
+\tCreation time: \t\t2026-11-24 21:22:39 +0000
+\tSubvolume ID: \t\t258
+\tGeneration: \t\t8
+\tGen at creation: \t8
+\tParent ID: \t\t5
+\tSnapshot(s):
+\t\t\t\tx
+\tUUID: \t\t\t00000000-0000-0000-0000-000000000000
+\tGeneration: \t\t9
 `;
 
-t.test("a subvolume's own UUID is read, not its parent's", async (t) => {
-  t.equal(parseSubvolumeUuid(SHOW), "9ceff34e-03b1-3d48-89a7-339f7fd60aa1");
-  t.equal(parseSubvolumeUuid(SHOW.replace(/\tUUID.*\n/, "")), undefined);
-  t.equal(parseSubvolumeUuid(""), undefined);
+t.test("what btrfs tells of a subvolume", async (t) => {
+  const facts = {
+    uuid: "1d1ea182-4d91-a14f-9a1f-4b8865410602",
+    parentUuid: "cc097502-f5e5-5b44-9581-fff88add77a2",
+    isUntouched: true,
+  };
+  t.strictSame(parseSubvolumeShow(SHOW), facts);
+  t.strictSame(
+    parseSubvolumeShow(SHOW.replace("Generation: \t\t8", "Generation: \t\t9")),
+    { ...facts, isUntouched: false },
+  );
+  t.strictSame(
+    parseSubvolumeShow(SHOW.replace(/(Parent UUID: \t\t).*/, "$1-")),
+    { ...facts, parentUuid: undefined },
+  );
+  t.equal(parseSubvolumeShow(SHOW.replace(/Generation.*/g, "")), undefined);
+  t.equal(parseSubvolumeShow(""), undefined);
 });
 
 // blkid -c /dev/null -o export, util-linux 2.38
@@ -146,21 +167,39 @@ t.test("a state file of another form is not taken for one", async (t) => {
   const record = {
     uuid: "u",
     boot: 1,
+    complete: true,
     source: "s",
     image: { reference: "r", id: "i" },
+    toplayer: null,
   };
-  const state = { version: 1, rwlayer: "x", subvolumes: [record] };
-  t.same(parseState(JSON.stringify(state)), state);
+  const toplayer = {
+    ...{ name: "n", digest: "d", bytes: 0 },
+    ...{ files: 1, directories: 2, symlinks: 3, others: 4 },
+  };
+  const state = {
+    version: 2,
+    rwlayer: "x",
+    subvolumes: [record, { ...record, complete: false, toplayer }],
+  };
+  t.strictSame(parseState(JSON.stringify(state)), state);
+  const damage = { name: "BootError", code: "FILE_UNREADABLE" };
   for (const wrong of [
     null,
     [],
-    { ...state, version: 2 },
+    { ...state, version: 1 },
+    { ...state, version: 3 },
     { ...state, subvolumes: {} },
     { ...state, subvolumes: [{ ...record, uuid: 5 }] },
     { ...state, subvolumes: [{ ...record, image: null }] },
+    { ...state, subvolumes: [{ ...record, complete: "yes" }] },
+    { ...state, subvolumes: [{ ...record, boot: -1 }] },
+    { ...state, subvolumes: [{ ...record, toplayer: undefined }] },
+    { ...state, subvolumes: [{ ...record, toplayer: { name: "n" } }] },
   ]) {
-    t.throws(() => parseState(JSON.stringify(wrong)));
+    t.throws(() => parseState(JSON.stringify(wrong)), damage);
   }
-  t.throws(() => parseState(JSON.stringify(state).slice(0, -9)));
-  t.throws(() => parseState(""));
+  const text = JSON.stringify(state);
+  for (let length = 0; length < text.length; length += 1) {
+    t.throws(() => parseState(text.slice(0, length)), damage);
+  }
 });

@@ -1,21 +1,32 @@
-import t from "tap";
+import t, { type Test } from "tap";
+import type { BootFacts, Standing } from "../../runtime/facts.ts";
 import { BootError } from "../../runtime/host/errors.ts";
 import { parseImageReference } from "../../runtime/image-ref.ts";
+import { refuseOverlap } from "../../runtime/overlap.ts";
+import { planFallback } from "../../runtime/plan-fallback.ts";
+import { planBoot } from "../../runtime/plan.ts";
 import {
+  emptyState,
   generationNumbers,
-  planBoot,
-  type BootFacts,
-} from "../../runtime/plan.ts";
-import { emptyState, rwlayerPaths } from "../../runtime/rwlayer-state.ts";
+  rwlayerPaths,
+  type SubvolumeRecord,
+} from "../../runtime/rwlayer-state.ts";
 import { describeStep } from "../../runtime/steps.ts";
 
-const OURS = "11111111-1111-1111-1111-111111111111";
-const FOREIGN = "22222222-2222-2222-2222-222222222222";
+const IMAGE_ID = `sha256:${"ab".repeat(32)}` as const;
+const LAYER_UUID = "33333333-3333-3333-3333-333333333333";
+
+const topLayer = {
+  ...{ name: "LABEL=linux:/boot_docker", digest: "first", bytes: 9 },
+  ...{ files: 1, directories: 1, symlinks: 0, others: 0 },
+};
 
 const facts: BootFacts = {
+  device: { path: "/dev/a", fsType: "btrfs", uuid: "u", label: "linux" },
+  isReadOnly: false,
   reference: parseImageReference("demo"),
   image: {
-    id: `sha256:${"ab".repeat(32)}`,
+    id: IMAGE_ID,
     source: "docker/btrfs/subvolumes/c0ffee",
     layerCount: 2,
     architecture: "amd64",
@@ -23,45 +34,52 @@ const facts: BootFacts = {
   storePath: "docker",
   paths: rwlayerPaths("docker_rwlayer"),
   state: emptyState("docker_rwlayer"),
+  stateDamage: undefined,
   rwlayer: { kind: "nothing" },
   staging: { kind: "nothing" },
+  stagingOrigin: undefined,
   generations: [],
-  topLayer: {
-    at: "/run/dockroot/toplevel/boot_docker",
-    name: "LABEL=linux:/boot_docker",
-    onTopLevel: "boot_docker",
-  },
+  topLayer: { at: "/run/dockroot/toplevel/boot_docker", record: topLayer },
   init: undefined,
   kernelRelease: "6.1.0",
+  modes: { rwlayerMode: "fresh", topLayerMode: "once" },
 };
+
+const record: SubvolumeRecord = {
+  uuid: "11111111-1111-1111-1111-111111111111",
+  boot: 4,
+  complete: true,
+  source: "docker/btrfs/subvolumes/old",
+  image: { reference: "demo:latest", id: IMAGE_ID },
+  toplayer: topLayer,
+};
+
+function standing(
+  known: SubvolumeRecord | undefined,
+  isUntouched = false,
+): Extract<Standing, { kind: "subvolume" }> {
+  const uuid = known?.uuid ?? "22222222-2222-2222-2222-222222222222";
+  return {
+    kind: "subvolume",
+    subvolume: { uuid, parentUuid: LAYER_UUID, isUntouched },
+    record: known,
+  };
+}
+
 const withOurs: BootFacts = {
   ...facts,
-  state: {
-    ...facts.state,
-    subvolumes: [
-      {
-        uuid: OURS,
-        boot: 4,
-        source: "docker/btrfs/subvolumes/old",
-        image: { reference: "demo:latest", id: "sha256:old" },
-      },
-    ],
-  },
-  rwlayer: { kind: "subvolume", uuid: OURS },
+  state: { ...facts.state, subvolumes: [record] },
+  rwlayer: standing(record),
 };
 
-const words = (given: BootFacts) => planBoot(given).map(describeStep);
+const words = (given: BootFacts) => planBoot(given).steps.map(describeStep);
 
-function refuses(
-  t: { match: typeof import("tap").match; fail: typeof import("tap").fail },
-  given: BootFacts,
-  reason: RegExp,
-) {
+function refuses(t: Test, work: () => unknown, reason: RegExp) {
   try {
-    planBoot(given);
-    t.fail("was planned");
+    work();
+    t.fail("was not refused");
   } catch (error) {
-    t.match(error instanceof BootError ? error.message : "", reason);
+    t.match(error instanceof BootError ? error.message : error, reason);
   }
 }
 
@@ -69,105 +87,260 @@ t.test("the first start", async (t) => {
   t.strictSame(words(facts), [
     "create the directory .dockroot/docker_rwlayer/generations",
     "snapshot docker/btrfs/subvolumes/c0ffee as .dockroot/docker_rwlayer/staging",
+    "record .dockroot/docker_rwlayer/staging as in the making",
     "copy the top layer LABEL=linux:/boot_docker into .dockroot/docker_rwlayer/staging",
     "check that .dockroot/docker_rwlayer/staging has an init",
-    "record .dockroot/docker_rwlayer/staging in the state file",
-    "make it durable",
+    "record .dockroot/docker_rwlayer/staging as complete",
+    "make the new root durable",
     "put .dockroot/docker_rwlayer/staging in place as docker_rwlayer",
+    "make its place durable",
   ]);
+  t.strictSame(planBoot(facts).warnings, []);
 });
 
 t.test(
   "the former rwlayer becomes the newest generation once the new one is durable",
   async (t) => {
     t.strictSame(
-      words({ ...withOurs, generations: ["1", "10", "9", "x"] }).slice(-3),
+      words({ ...withOurs, generations: ["1", "10", "9", "x"] }).slice(-4),
       [
-        "make it durable",
+        "make the new root durable",
         "keep the former docker_rwlayer as .dockroot/docker_rwlayer/generations/11",
         "put .dockroot/docker_rwlayer/staging in place as docker_rwlayer",
+        "make its place durable",
       ],
     );
   },
 );
 
 t.test("starts are counted without a clock", async (t) => {
-  const record = planBoot(withOurs).find(
+  const step = planBoot(withOurs).steps.find(
     ({ kind }) => kind === "recordSubvolume",
   );
-  t.match(record, { record: { boot: 5, image: { reference: "demo:latest" } } });
+  t.match(step, { record: { boot: 5, image: { reference: "demo:latest" } } });
 });
 
 t.test(
-  "an interrupted start is cleaned up before anything else is made",
+  "an interrupted start is cleaned up before anything else is made, and told",
   async (t) => {
-    const steps = words({
+    const halfMade = { ...record, complete: false };
+    const recorded = { ...facts, staging: standing(halfMade) };
+    const notYetRecorded = {
       ...facts,
-      staging: { kind: "subvolume", uuid: FOREIGN },
-    });
-    t.match(steps[1], /^delete .*staging/);
-    t.match(steps[2], /^snapshot/);
+      staging: standing(undefined, true),
+      stagingOrigin: "docker/btrfs/subvolumes/c0ffee",
+    };
+    for (const given of [recorded, notYetRecorded]) {
+      t.match(words(given)[1], /^delete .*staging/);
+      t.match(words(given)[2], /^snapshot/);
+      t.match(planBoot(given).warnings, [/a start was interrupted/]);
+    }
   },
 );
 
+t.test("a start that ended between two renames is told", async (t) => {
+  const { rwlayer } = facts;
+  t.match(planBoot({ ...withOurs, rwlayer, generations: ["3"] }).warnings, [
+    /nothing stands at docker_rwlayer.*generations\/3/,
+  ]);
+});
+
 t.test("without a top layer nothing is copied", async (t) => {
   t.notOk(
-    planBoot({ ...facts, topLayer: undefined }).some(
+    planBoot({ ...facts, topLayer: undefined }).steps.some(
       ({ kind }) => kind === "copyTopLayer",
     ),
   );
 });
 
-t.test("what dockroot did not make is never moved", async (t) => {
-  refuses(
-    t,
-    { ...withOurs, rwlayer: { kind: "subvolume", uuid: FOREIGN } },
+t.test("what dockroot did not make is never moved or deleted", async (t) => {
+  const refused = (given: BootFacts, reason: RegExp) => {
+    refuses(t, () => planBoot(given), reason);
+  };
+  refused(
+    { ...withOurs, rwlayer: standing(undefined) },
     /docker_rwlayer was not made by dockroot/,
   );
+  refused({ ...facts, rwlayer: { kind: "other" } }, /is not a subvolume/);
+  refused({ ...facts, staging: { kind: "other" } }, /is not a subvolume/);
+  const written = standing(undefined, false);
+  const untouched = standing(undefined, true);
+  const origin = "docker/btrfs/subvolumes/c0ffee";
+  for (const staging of [
+    { staging: written, stagingOrigin: origin },
+    { staging: untouched, stagingOrigin: undefined },
+    { staging: untouched, stagingOrigin: "photos" },
+    { staging: untouched, stagingOrigin: "docker2/x" },
+  ]) {
+    refused({ ...facts, ...staging }, /staging cannot be proved/);
+  }
+});
+
+t.test("a damaged state file costs nothing but itself", async (t) => {
+  const stateDamage = new BootError("FILE_UNREADABLE", "state.json is damaged");
   refuses(
     t,
-    { ...facts, rwlayer: { kind: "other" } },
-    /docker_rwlayer is not a subvolume/,
+    () => planBoot({ ...facts, rwlayer: standing(undefined), stateDamage }),
+    /docker_rwlayer cannot be proved to be dockroot's own/,
   );
-  refuses(
-    t,
-    { ...facts, staging: { kind: "other" } },
-    /staging is not a subvolume/,
+  const { steps, warnings } = planBoot({ ...facts, stateDamage });
+  t.match(steps[1], { kind: "setStateAside" });
+  t.match(warnings, [/state\.json is damaged/]);
+});
+
+t.test("a disk that takes no writes gets no new root", async (t) => {
+  refuses(t, () => planBoot({ ...facts, isReadOnly: true }), /read-only alone/);
+});
+
+const keep: BootFacts = {
+  ...withOurs,
+  modes: { rwlayerMode: "keep", topLayerMode: "once" },
+};
+
+t.test("keep: the same image and top layer, the same root", async (t) => {
+  const { result, steps, warnings } = planBoot(keep);
+  t.equal(result, "kept");
+  t.strictSame(steps.map(describeStep), [
+    "check that docker_rwlayer has an init",
+  ]);
+  t.strictSame(warnings, []);
+  t.equal(planBoot({ ...keep, isReadOnly: true }).result, "kept");
+});
+
+t.test("keep: another image, or a root that is not complete", async (t) => {
+  const image = { ...keep.image, id: `sha256:${"cd".repeat(32)}` as const };
+  const halfMade = standing({ ...record, complete: false });
+  for (const given of [
+    { ...keep, image },
+    { ...keep, rwlayer: halfMade },
+    { ...keep, rwlayer: facts.rwlayer },
+  ]) {
+    const { result, steps } = planBoot(given);
+    t.equal(result, "fresh");
+    t.match(steps[1], { kind: "snapshot", from: keep.image.source });
+  }
+});
+
+t.test("keep: a top layer that has changed", async (t) => {
+  const changed = {
+    ...keep,
+    topLayer: { at: "/x", record: { ...topLayer, digest: "second" } },
+  };
+  const once = planBoot(changed);
+  t.equal(once.result, "kept");
+  t.equal(once.steps.length, 1, "is not copied");
+  t.match(once.warnings, [/the top layer has changed/]);
+
+  const modes = { ...keep.modes, topLayerMode: "always" } as const;
+  const always = planBoot({ ...changed, modes });
+  t.equal(always.result, "kept");
+  t.match(always.steps[1], { kind: "snapshotTree", from: "docker_rwlayer" });
+  t.match(always.warnings, [/copied again/]);
+  t.match(
+    always.steps.find(({ kind }) => kind === "recordSubvolume"),
+    { record: { source: record.source, toplayer: { digest: "second" } } },
   );
+
+  const gone = planBoot({ ...changed, modes, topLayer: undefined });
+  t.equal(gone.steps.length, 1);
+  t.match(gone.warnings, [/what it brought stays/]);
+});
+
+const check = { init: undefined, kernelRelease: "6.1.0" };
+const generation = (number: number, known: SubvolumeRecord | undefined) => ({
+  ...standing(known),
+  path: `.dockroot/docker_rwlayer/generations/${String(number)}`,
+});
+
+t.test("fallback: a complete rwlayer of ours stays in place", async (t) => {
+  const [first, ...others] = planFallback(
+    withOurs,
+    [generation(1, record)],
+    check,
+  );
+  t.equal(first?.path, "docker_rwlayer");
+  t.strictSame(first?.steps.map(describeStep), [
+    "check that docker_rwlayer has an init",
+  ]);
+  t.strictSame(others, []);
+});
+
+t.test("fallback: else the newest complete generation", async (t) => {
+  const halfMade = { ...record, complete: false };
+  const generations = [
+    generation(1, record),
+    generation(2, record),
+    generation(3, halfMade),
+    generation(4, undefined),
+  ];
+  const names = ["1", "2", "3", "4"];
+  const plan = (rwlayer: Standing) =>
+    planFallback(
+      { ...withOurs, rwlayer, generations: names },
+      generations,
+      check,
+    );
+  const candidates = plan({ kind: "nothing" });
+  t.match(
+    candidates.map(({ path }) => path),
+    [/generations\/2$/, /generations\/1$/],
+  );
+  t.strictSame(candidates[0]?.steps.map(describeStep), [
+    "check that .dockroot/docker_rwlayer/generations/2 has an init",
+    "put the former root .dockroot/docker_rwlayer/generations/2 back as docker_rwlayer",
+    "make its place durable",
+  ]);
+  t.match(
+    plan(standing(halfMade))[0]?.steps[1],
+    { kind: "keepAsGeneration", to: /generations\/5$/ },
+    "what is half-made is not lost",
+  );
+  t.strictSame(plan(standing(undefined)), [], "not over somebody else's");
+  t.strictSame(plan({ kind: "other" }), []);
 });
 
 t.test("the rwlayer and the store may not lie in each other", async (t) => {
-  refuses(
-    t,
-    { ...facts, paths: rwlayerPaths("docker/rw") },
-    /lie in each other/,
-  );
-  refuses(
-    t,
-    { ...facts, paths: rwlayerPaths("a"), storePath: "a/docker" },
-    /lie in each other/,
-  );
-  refuses(t, { ...facts, paths: rwlayerPaths("docker") }, /lie in each other/);
-  t.ok(planBoot({ ...facts, paths: rwlayerPaths("docker2") }));
+  const refused = (rwlayer: string, storePath: string) => {
+    refuses(
+      t,
+      () => {
+        refuseOverlap({ rwlayer, storePath });
+      },
+      /lie in each other/,
+    );
+  };
+  refused("docker/rw", "docker");
+  refused("a", "a/docker");
+  refused("docker", "docker");
+  refuseOverlap({ rwlayer: "docker2", storePath: "docker" });
 });
 
 t.test(
   "a top layer that holds the store or the rwlayer is refused",
   async (t) => {
-    const at = (onTopLevel: string): BootFacts => ({
-      ...facts,
-      topLayer: {
-        at: "/x",
-        name: "x",
-        onTopLevel,
-      },
+    const refused = (
+      topLayer: string,
+      reason: RegExp,
+      storePath = "docker",
+    ) => {
+      const places = { rwlayer: "docker_rwlayer", storePath, topLayer };
+      refuses(
+        t,
+        () => {
+          refuseOverlap(places);
+        },
+        reason,
+      );
+    };
+    refused("", /holds docker/);
+    refused("docker_rwlayer", /holds docker_rwlayer/);
+    refused("docker_rwlayer/etc", /lies in docker_rwlayer/);
+    refused(".dockroot/mine", /lies in \.dockroot/);
+    refused("vm", /holds vm\/docker/, "vm/docker");
+    refuseOverlap({
+      ...{ rwlayer: "docker_rwlayer", storePath: "docker" },
+      topLayer: "boot_docker",
     });
-    refuses(t, at(""), /holds docker/);
-    refuses(t, at("docker_rwlayer"), /holds docker_rwlayer/);
-    refuses(t, at("docker_rwlayer/etc"), /lies in docker_rwlayer/);
-    refuses(t, at(".dockroot/mine"), /lies in \.dockroot/);
-    refuses(t, { ...at("vm"), storePath: "vm/docker" }, /holds vm\/docker/);
-    t.ok(planBoot(at("boot_docker")));
   },
 );
 

@@ -9,7 +9,7 @@ let firstUuid = "";
 await t.test("a computer comes up from a Docker image", async (t) => {
   const vm = await computer.start(t);
   const { boot, root, ...report } = await waitForReport(vm);
-  t.equal(boot.image.id, computer.machine.images["demo:latest"]);
+  t.equal(boot.image?.id, computer.machine.images["demo:latest"]);
   t.equal(root.filesystems[0]?.fsroot, "/docker_rwlayer");
   t.equal(report.rootUuid, boot.subvolumeUuid);
   t.equal(report.hostname, "demo-pc", "has the top layer's name");
@@ -40,7 +40,7 @@ await t.test(
     const vm = await computer.start(t);
     const { boot, systemd, rootUuid } = await waitForReport(vm);
     t.equal(systemd, "running");
-    t.equal(boot.image.id, computer.machine.images["demo:latest"]);
+    t.equal(boot.image?.id, computer.machine.images["demo:latest"]);
     t.equal(rootUuid, boot.subvolumeUuid);
     t.not(rootUuid, firstUuid);
 
@@ -61,7 +61,7 @@ await t.test("docker_image= boots another image", async (t) => {
   const vm = await computer.start(t, "docker_image=demo-other:2");
   const { boot, systemd, hostname } = await waitForReport(vm);
   t.equal(systemd, "running");
-  t.equal(boot.image.id, computer.machine.images["demo-other:2"]);
+  t.equal(boot.image?.id, computer.machine.images["demo-other:2"]);
   t.equal(hostname, "demo-pc");
   const shell = await logIn(vm);
   t.equal(await shell("cat /etc/demo-other"), "2");

@@ -1,0 +1,58 @@
+import type { SubvolumeFacts } from "./btrfs.ts";
+import type { BlockDevice } from "./device.ts";
+import type { BootError } from "./host/errors.ts";
+import type { ImageReference } from "./image-ref.ts";
+import type {
+  RwlayerPaths,
+  RwlayerState,
+  SubvolumeRecord,
+} from "./rwlayer-state.ts";
+import type { FoundImage } from "./stores/store.ts";
+import type { SystemOptions } from "./system-options.ts";
+import type { TopLayerRecord } from "./toplayer.ts";
+
+/** What stands at a path on the top level. */
+export type Standing =
+  { readonly kind: "nothing" } | StandingSubvolume | { readonly kind: "other" };
+
+export interface StandingSubvolume {
+  readonly kind: "subvolume";
+  readonly subvolume: SubvolumeFacts;
+  /** `undefined` where it cannot be proved that dockroot made it. */
+  readonly record: SubvolumeRecord | undefined;
+}
+
+/** What the disk holds of ours. */
+export interface DiskFacts {
+  readonly device: BlockDevice;
+  /** The disk takes no writes. */
+  readonly isReadOnly: boolean;
+  readonly paths: RwlayerPaths;
+  readonly state: RwlayerState;
+  /** Why the state file tells nothing, where it is damaged. */
+  readonly stateDamage: BootError | undefined;
+  readonly rwlayer: Standing;
+  /** The names in the generations' directory. */
+  readonly generations: readonly string[];
+}
+
+export interface TopLayerFacts {
+  /** Where its directory is mounted. */
+  readonly at: string;
+  readonly record: TopLayerRecord;
+}
+
+/** All that deciding needs to know of the machine to make a new root. */
+export interface BootFacts extends DiskFacts {
+  readonly reference: ImageReference;
+  readonly image: FoundImage;
+  /** The image store's directory, symlinks resolved. */
+  readonly storePath: string;
+  readonly staging: Standing;
+  /** Where the subvolume is that staging is a snapshot of, as far as that must be known. */
+  readonly stagingOrigin: string | undefined;
+  readonly topLayer: TopLayerFacts | undefined;
+  readonly init: string | undefined;
+  readonly kernelRelease: string;
+  readonly modes: Pick<SystemOptions, "rwlayerMode" | "topLayerMode">;
+}

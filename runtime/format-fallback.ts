@@ -1,0 +1,24 @@
+import { formatFailure } from "./failure.ts";
+import { escapeControl } from "./host/escape.ts";
+import { summarizeBoot, type RootedBoot } from "./report.ts";
+
+const FRAME = "*".repeat(72);
+
+/** The warning that a former root boots, for the console: not to be overlooked. */
+export function formatFallback(record: RootedBoot): string {
+  const lines = [
+    FRAME,
+    "WARNING: the root that was asked for could not be made.",
+    "A FORMER ROOT BOOTS INSTEAD:",
+    escapeControl(summarizeBoot(record)),
+    ...(record.restored === null ? [] : [`put back from ${record.restored}`]),
+    "",
+    ...(record.failure === null
+      ? []
+      : formatFailure(record.failure).trimEnd().split("\n")),
+    "",
+    "To see this again: dockroot status. To stop instead: dockroot.fallback=none.",
+    FRAME,
+  ];
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,133 @@
+import path from "node:path";
+import { isSubvolume, readSubvolume } from "./btrfs.ts";
+import { formatDeviceSpec } from "./device-spec.ts";
+import { waitForDevice, type BlockDevice } from "./device.ts";
+import type { DiskFacts, Standing } from "./facts.ts";
+import type { GatherRequest } from "./gather-request.ts";
+import { BootError } from "./host/errors.ts";
+import type { Host } from "./host/host.ts";
+import {
+  emptyState,
+  findRecord,
+  readState,
+  rwlayerPaths,
+  type RwlayerPaths,
+  type RwlayerState,
+} from "./rwlayer-state.ts";
+
+/** Mounts the top level and looks at what is ours there. @throws BootError */
+export async function gatherDisk(request: GatherRequest): Promise<DiskFacts> {
+  const { host, recorder, options, topLevel } = request;
+  const device = await mountTopLevel(request);
+  const paths = rwlayerPaths(options.rwlayer);
+  return {
+    device,
+    isReadOnly: !request.readOnly && host.files.isReadOnly(topLevel),
+    ...(await recorder.time(`look at ${paths.rwlayer}`, () =>
+      lookAtRwlayer(host, topLevel, paths),
+    )),
+  };
+}
+
+/** What stands there now. @throws HelperError, BootError */
+export async function lookAtRwlayer(
+  host: Host,
+  topLevel: string,
+  paths: RwlayerPaths,
+): Promise<Omit<DiskFacts, "device" | "isReadOnly">> {
+  const { state, stateDamage } = tryToReadState(host, topLevel, paths);
+  return {
+    paths,
+    state,
+    stateDamage,
+    rwlayer: await standingAt(host, topLevel, paths.rwlayer, state),
+    generations: host.files.namesIn(path.join(topLevel, paths.generations)),
+  };
+}
+
+/**
+ * What stands at a path on the top level.
+ * @param file relative to the top level
+ * @throws HelperError, BootError
+ */
+export async function standingAt(
+  host: Host,
+  topLevel: string,
+  file: string,
+  state: RwlayerState,
+): Promise<Standing> {
+  const whole = path.join(topLevel, file);
+  if (host.files.statusOf(whole) === undefined) return { kind: "nothing" };
+  if (!isSubvolume(host, whole)) return { kind: "other" };
+  const subvolume = await readSubvolume(host, whole);
+  const record = findRecord(state, subvolume.uuid);
+  return { kind: "subvolume", subvolume, record };
+}
+
+function tryToReadState(
+  host: Host,
+  topLevel: string,
+  paths: RwlayerPaths,
+): Pick<DiskFacts, "state" | "stateDamage"> {
+  try {
+    requireOwnDirectory(host, topLevel, paths);
+    const state = readState(host, topLevel, paths);
+    return { state, stateDamage: undefined };
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return { state: emptyState(paths.rwlayer), stateDamage: error };
+  }
+}
+
+/** A link there could lead anywhere. */
+function requireOwnDirectory(
+  host: Host,
+  topLevel: string,
+  { directory }: RwlayerPaths,
+): void {
+  for (const own of [path.dirname(directory), directory]) {
+    const kind = host.files.statusOf(path.join(topLevel, own))?.kind;
+    if (kind === undefined || kind === "directory") continue;
+    throw new BootError("FILE_UNREADABLE", `${own} is not a directory`, {
+      hint: "Rename it: dockroot keeps what it knows of its subvolumes there.",
+    });
+  }
+}
+
+async function mountTopLevel({
+  host,
+  recorder,
+  options,
+  topLevel,
+  readOnly,
+  mounts,
+}: GatherRequest): Promise<BlockDevice> {
+  const spec = formatDeviceSpec(options.root);
+  const device = await recorder.time(`find the root device ${spec}`, () =>
+    waitForDevice(host, options.root, options.deviceTimeoutMs),
+  );
+  if (device.fsType !== undefined && device.fsType !== "btrfs") {
+    throw new BootError(
+      "DEVICE_UNSUITABLE",
+      `root=${spec} is ${device.path}, which holds ${device.fsType} and not btrfs`,
+      {
+        hint: "The image store must be on btrfs: its layers are subvolumes. Correct root= in the boot menu entry.",
+      },
+    );
+  }
+  await recorder.time(`mount ${device.path} at ${topLevel}`, async () => {
+    await mounts.mount({
+      device,
+      at: topLevel,
+      fsType: "btrfs",
+      flags: [
+        readOnly ? "ro" : "rw",
+        "subvolid=5",
+        ...options.mountFlags,
+        // What is read here must not be written to: neither sources nor an untouched staging.
+        "noatime",
+      ],
+    });
+  });
+  return device;
+}

@@ -1,0 +1,124 @@
+import path from "node:path";
+import { findSubvolume } from "./btrfs.ts";
+import type { BootFacts, DiskFacts, Standing } from "./facts.ts";
+import { followIn } from "./follow-in.ts";
+import { standingAt } from "./gather-disk.ts";
+import type { GatherRequest } from "./gather-request.ts";
+import { gatherTopLayer } from "./gather-toplayer.ts";
+import { BootError } from "./host/errors.ts";
+import type { Host } from "./host/host.ts";
+import { formatImageReference } from "./image-ref.ts";
+import { readKernelRelease } from "./machine.ts";
+import { refuseOverlap } from "./overlap.ts";
+import { openStore } from "./stores/open-store.ts";
+import type { FoundImage } from "./stores/store.ts";
+import type { SystemOptions } from "./system-options.ts";
+
+/** What an image's config calls this machine. */
+const GO_ARCHITECTURES: Record<string, string> = {
+  x64: "amd64",
+  arm64: "arm64",
+};
+
+/** Asks the image store and the top layer for what is to be root. @throws BootError */
+export async function gatherSystem(
+  request: GatherRequest,
+  disk: DiskFacts,
+  system: SystemOptions,
+): Promise<BootFacts> {
+  const { host, topLevel } = request;
+  const { paths, state } = disk;
+  requireParents(host, topLevel, paths.rwlayer);
+  const storePath = followToTopLevel(
+    host,
+    topLevel,
+    system.storePath,
+    "docker_path",
+  );
+  refuseOverlap({ rwlayer: paths.rwlayer, storePath });
+  const image = await findImage(request, storePath, system);
+  const staging = await standingAt(host, topLevel, paths.staging, state);
+  return {
+    ...disk,
+    reference: system.image,
+    image,
+    storePath,
+    staging,
+    stagingOrigin: await findOrigin(host, topLevel, staging),
+    topLayer:
+      system.topLayer === undefined
+        ? undefined
+        : await gatherTopLayer(request, system.topLayer, disk, storePath),
+    init: request.options.init,
+    kernelRelease: readKernelRelease(host),
+    modes: system,
+  };
+}
+
+async function findImage(
+  { host, recorder, topLevel }: GatherRequest,
+  storePath: string,
+  { image: wanted }: SystemOptions,
+): Promise<FoundImage> {
+  const reference = formatImageReference(wanted);
+  const image = await recorder.time(
+    `find the image ${reference} in ${storePath}`,
+    () => openStore({ host, topLevel, path: storePath }).find(wanted),
+  );
+  const machine = GO_ARCHITECTURES[host.architecture];
+  if (image.architecture !== undefined && image.architecture !== machine) {
+    recorder.warn(
+      `the image ${reference} is made for ${image.architecture}, this machine is ${machine ?? host.architecture}`,
+    );
+  }
+  return image;
+}
+
+/** Asked only for a staging that the state file does not know: power failed before it was recorded. */
+async function findOrigin(
+  host: Host,
+  topLevel: string,
+  staging: Standing,
+): Promise<string | undefined> {
+  if (staging.kind !== "subvolume" || staging.record !== undefined) {
+    return undefined;
+  }
+  const { parentUuid } = staging.subvolume;
+  return parentUuid === undefined
+    ? undefined
+    : findSubvolume(host, topLevel, parentUuid);
+}
+
+/** A user's path with its symlinks resolved inside the top level. */
+function followToTopLevel(
+  host: Host,
+  topLevel: string,
+  file: string,
+  option: string,
+): string {
+  const resolved = followIn(host, topLevel, file);
+  if (resolved === undefined) {
+    throw new BootError(
+      "STORE_MISSING",
+      `${option}=${file} leads through symlinks that loop`,
+      { hint: `Correct ${option}=, or the symlinks.` },
+    );
+  }
+  return path.relative(topLevel, resolved);
+}
+
+function requireParents(host: Host, topLevel: string, rwlayer: string): void {
+  const parts = rwlayer.split("/").slice(0, -1);
+  for (let depth = 1; depth <= parts.length; depth += 1) {
+    const parent = parts.slice(0, depth).join("/");
+    const kind = host.files.statusOf(path.join(topLevel, parent))?.kind;
+    if (kind === "directory") continue;
+    throw new BootError(
+      "RWLAYER_UNSUITABLE",
+      `the rwlayer's place ${rwlayer} cannot be used: ${parent} is ${kind === undefined ? "absent" : "not a directory"}`,
+      {
+        hint: "Make that directory on the filesystem's top level, or correct rootflags=subvol= in the boot menu entry.",
+      },
+    );
+  }
+}

@@ -1,0 +1,70 @@
+import { executeSteps } from "./execute.ts";
+import type { BootFacts, DiskFacts } from "./facts.ts";
+import type { GatherRequest } from "./gather-request.ts";
+import { gatherSystem } from "./gather-system.ts";
+import { BootError } from "./host/errors.ts";
+import type { Host } from "./host/host.ts";
+import { findOtherMount } from "./mounts.ts";
+import type { BootOptions } from "./options.ts";
+import { planBoot, type BootPlan } from "./plan.ts";
+import type { RwlayerPaths, SubvolumeRecord } from "./rwlayer-state.ts";
+
+/** The rwlayer that is to be root. */
+export interface MadeRoot {
+  readonly result: "fresh" | "kept";
+  readonly record: SubvolumeRecord;
+}
+
+/**
+ * Makes a new rwlayer from the image, or finds that the present one is still right.
+ * @throws BootError
+ */
+export async function makeRoot(
+  request: GatherRequest,
+  disk: DiskFacts,
+  options: BootOptions,
+): Promise<MadeRoot> {
+  const { facts, plan } = await planRoot(request, disk, options);
+  const { host, recorder, topLevel } = request;
+  refuseInUse(host, topLevel, disk.paths);
+  for (const warning of plan.warnings) recorder.warn(warning);
+  const made = await executeSteps(plan.steps, {
+    ...{ host, recorder, topLevel },
+    ...{ paths: facts.paths, state: facts.state },
+  });
+  const present =
+    facts.rwlayer.kind === "subvolume" ? facts.rwlayer.record : undefined;
+  const record = made ?? present;
+  if (record === undefined) throw new Error("the plan made no root");
+  return { result: plan.result, record };
+}
+
+/** Decides what `makeRoot` does. @throws BootError */
+export async function planRoot(
+  request: GatherRequest,
+  disk: DiskFacts,
+  options: BootOptions,
+): Promise<{ facts: BootFacts; plan: BootPlan }> {
+  const { warnings, ...system } = options.readSystem();
+  for (const warning of warnings) request.recorder.warn(warning);
+  const facts = await gatherSystem(request, disk, system);
+  return { facts, plan: planBoot(facts) };
+}
+
+/** The root of a running system must not be replaced under it, nor must another system's. */
+function refuseInUse(host: Host, topLevel: string, paths: RwlayerPaths): void {
+  for (const [what, file] of [
+    ["rwlayer", paths.rwlayer],
+    ["next rwlayer", paths.staging],
+  ] as const) {
+    const mountPoint = findOtherMount(host, topLevel, file);
+    if (mountPoint === undefined) continue;
+    throw new BootError(
+      "RWLAYER_IN_USE",
+      `the ${what} ${file} is in use: it is mounted at ${mountPoint}`,
+      {
+        hint: "To see what the next start would do: dockroot boot --dry-run.",
+      },
+    );
+  }
+}

@@ -1,0 +1,83 @@
+import { BootError } from "./host/errors.ts";
+import type { RwlayerState, SubvolumeRecord } from "./rwlayer-state.ts";
+import type { TopLayerRecord } from "./toplayer.ts";
+
+/**
+ * Reads the text of state.json; what it does not know in it is left out.
+ * @throws BootError FILE_UNREADABLE where it is no state of version 2
+ */
+export function parseState(text: string): RwlayerState {
+  const value = parseJson(text);
+  if (!isRecord(value)) throw unreadable("it is no JSON object");
+  const { version, rwlayer, subvolumes } = value;
+  if (version !== 2) {
+    throw unreadable(
+      `it is of version ${typeof version === "number" ? String(version) : "none"}, and this dockroot knows version 2`,
+    );
+  }
+  if (typeof rwlayer !== "string" || !Array.isArray(subvolumes)) {
+    throw unreadable("it lacks rwlayer or subvolumes");
+  }
+  return {
+    version,
+    rwlayer,
+    subvolumes: subvolumes.map((entry: unknown) => {
+      const record = parseSubvolumeRecord(entry);
+      if (record !== undefined) return record;
+      throw unreadable("one of its subvolumes lacks a field");
+    }),
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw unreadable("it is not valid JSON (cut off?)", cause);
+  }
+}
+
+function parseSubvolumeRecord(value: unknown): SubvolumeRecord | undefined {
+  if (!isRecord(value) || !isRecord(value["image"])) return undefined;
+  const { uuid, boot, complete, source } = value;
+  const { reference, id } = value["image"];
+  const toplayer = parseTopLayerRecord(value["toplayer"]);
+  return typeof uuid === "string" &&
+    isCount(boot) &&
+    typeof complete === "boolean" &&
+    typeof source === "string" &&
+    typeof reference === "string" &&
+    typeof id === "string" &&
+    toplayer !== undefined
+    ? { uuid, boot, complete, image: { reference, id }, source, toplayer }
+    : undefined;
+}
+
+function parseTopLayerRecord(
+  value: unknown,
+): TopLayerRecord | null | undefined {
+  if (value === null) return null;
+  if (!isRecord(value)) return undefined;
+  const { name, digest, files, directories, symlinks, others, bytes } = value;
+  return typeof name === "string" &&
+    typeof digest === "string" &&
+    isCount(files) &&
+    isCount(directories) &&
+    isCount(symlinks) &&
+    isCount(others) &&
+    isCount(bytes)
+    ? { name, digest, files, directories, symlinks, others, bytes }
+    : undefined;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function unreadable(what: string, cause?: unknown): BootError {
+  return new BootError("FILE_UNREADABLE", what, { cause });
+}

@@ -1,0 +1,186 @@
+import path from "node:path";
+import { isSubvolume, setReadOnly, snapshotSubvolume } from "./btrfs.ts";
+import { BootError } from "./host/errors.ts";
+import type { Host } from "./host/host.ts";
+
+export interface SubvolumeEdge {
+  readonly id: number;
+  readonly parentId: number;
+}
+
+/**
+ * Reads numbers and parents from what `btrfs subvolume list` prints. A subvolume's name may contain
+ * newlines, so some lines can be forged: an edge is a hint, to be confirmed by the kernel.
+ */
+export function parseSubvolumeEdges(text: string): SubvolumeEdge[] {
+  return Array.from(
+    text.matchAll(/^ID (\d+) gen \d+ top level (\d+) path /gm),
+    ([, id, parentId]) => ({ id: Number(id), parentId: Number(parentId) }),
+  );
+}
+
+/**
+ * The numbers of all subvolumes that may be nested in `rootId`, the deepest first, `rootId` itself
+ * not included. Pure; forged edges can add candidates and never hide one.
+ */
+export function nestedCandidates(
+  edges: readonly SubvolumeEdge[],
+  rootId: number,
+): number[] {
+  const found = new Map<number, number>([[rootId, 0]]);
+  let level = [rootId];
+  for (let depth = 1; level.length > 0; depth += 1) {
+    const parents = new Set(level);
+    level = [
+      ...new Set(
+        edges
+          .filter(({ id, parentId }) => parents.has(parentId) && !found.has(id))
+          .map(({ id }) => id),
+      ),
+    ];
+    for (const id of level) found.set(id, depth);
+  }
+  found.delete(rootId);
+  return [...found].sort(([, a], [, b]) => b - a).map(([id]) => id);
+}
+
+/**
+ * Deletes the subvolume at `file` with those nested in it, read-only ones too, and no others.
+ * @param topLevel where the filesystem's top level is mounted
+ * @param file relative to the top level
+ * @returns the numbers of those deleted
+ * @throws HelperError, BootError
+ */
+export async function deleteSubvolumeTree(
+  host: Host,
+  topLevel: string,
+  file: string,
+): Promise<number[]> {
+  const target = path.join(topLevel, file);
+  if (!isSubvolume(host, target)) {
+    throw new BootError("STEP_FAILED", `${target} is no subvolume`);
+  }
+  const { id, nested } = await findNested(host, topLevel, file);
+  const parents = [
+    Buffer.from(file),
+    ...nested.map((child) => child.path),
+  ].filter((parent) => nested.some((child) => isBelow(child.path, parent)));
+  for (const parent of parents) {
+    await makeWritable(host, below(topLevel, parent));
+  }
+  const ids = [...nested.map((child) => child.id), id];
+  for (const each of ids) await deleteById(host, topLevel, each);
+  return ids;
+}
+
+/**
+ * Makes a writable snapshot of a subvolume with those nested in it, which a plain snapshot leaves
+ * out: each is a snapshot of its own, read-only where the nested one is.
+ * @param from relative to the top level, as `to`
+ * @throws HelperError, BootError
+ */
+export async function snapshotSubvolumeTree(
+  host: Host,
+  topLevel: string,
+  from: string,
+  to: string,
+): Promise<void> {
+  await snapshotSubvolume(
+    host,
+    path.join(topLevel, from),
+    path.join(topLevel, to),
+  );
+  const { nested } = await findNested(host, topLevel, from);
+  const readOnly: string[] = [];
+  for (const child of nested.toReversed()) {
+    const name = child.path.toString("utf8");
+    if (name.includes("\uFFFD")) {
+      throw new BootError(
+        "STEP_FAILED",
+        `the nested subvolume ${name} has a name that is not valid UTF-8`,
+        { hint: "Rename it in the running system." },
+      );
+    }
+    const source = path.join(topLevel, name);
+    const target = path.join(topLevel, to, name.slice(from.length));
+    // What a snapshot has in the nested one's place.
+    host.files.removeUnusedDirectory(target);
+    await snapshotSubvolume(host, source, target);
+    if (host.files.isReadOnly(source)) readOnly.push(target);
+  }
+  for (const target of readOnly) await setReadOnly(host, target, true);
+}
+
+interface NestedSubvolume {
+  readonly id: number;
+  /** Relative to the top level. */
+  readonly path: Buffer;
+}
+
+/** The subvolume's number, and those nested in it, each before its parent. */
+async function findNested(
+  host: Host,
+  topLevel: string,
+  file: string,
+): Promise<{ id: number; nested: readonly NestedSubvolume[] }> {
+  const target = path.join(topLevel, file);
+  const id = Number(
+    await printed(host, ["btrfs", "inspect-internal", "rootid", target]),
+  );
+  const list = await host.run(["btrfs", "subvolume", "list", topLevel]);
+  const candidates = nestedCandidates(
+    parseSubvolumeEdges(list.stdout.toString("latin1")),
+    id,
+  );
+  const nested: NestedSubvolume[] = [];
+  for (const candidate of candidates) {
+    const found = await resolveSubvolumeId(host, topLevel, candidate);
+    if (found !== undefined && isBelow(found, Buffer.from(file))) {
+      nested.push({ id: candidate, path: found });
+    }
+  }
+  // A child's path is longer.
+  nested.sort((a, b) => b.path.length - a.path.length);
+  return { id, nested };
+}
+
+function below(topLevel: string, file: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${topLevel}/`), file]);
+}
+
+function isBelow(file: Buffer, ancestor: Buffer): boolean {
+  const prefix = Buffer.concat([ancestor, Buffer.from("/")]);
+  return file.subarray(0, prefix.length).equals(prefix);
+}
+
+async function resolveSubvolumeId(
+  host: Host,
+  topLevel: string,
+  id: number,
+): Promise<Buffer | undefined> {
+  const { exitCode, stdout } = await host.run(
+    ["btrfs", "inspect-internal", "subvolid-resolve", String(id), topLevel],
+    { okExitCodes: [0, 1] },
+  );
+  if (exitCode !== 0) return undefined;
+  return stdout.subarray(0, stdout.length - 1);
+}
+
+/** What is nested in a read-only subvolume cannot be deleted. */
+async function makeWritable(host: Host, file: Buffer): Promise<void> {
+  if (!host.files.isReadOnly(file)) return;
+  await setReadOnly(host, file.toString("utf8"), false);
+}
+
+async function deleteById(
+  host: Host,
+  topLevel: string,
+  id: number,
+): Promise<void> {
+  await host.run(["btrfs", "subvolume", "delete", "-i", String(id), topLevel]);
+}
+
+async function printed(host: Host, argv: readonly string[]): Promise<string> {
+  const { stdout } = await host.run(argv);
+  return stdout.toString("utf8").trimEnd();
+}

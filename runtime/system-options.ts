@@ -1,0 +1,107 @@
+import { chooseImage } from "./image-option.ts";
+import { parseDeviceSpec, type DeviceSpec } from "./device-spec.ts";
+import type { ImageReference } from "./image-ref.ts";
+import { invalidOption } from "./option-error.ts";
+import {
+  nonEmpty,
+  readChoice,
+  refuseOddPath,
+  splitFlags,
+  splitPath,
+  type OptionReader,
+} from "./option-values.ts";
+
+export interface TopLayerOptions {
+  readonly device: DeviceSpec;
+  readonly fsType: string | undefined;
+  /** Mount flags as given, `ro` and `rw` left out: the mount is always read-only. */
+  readonly mountFlags: readonly string[];
+  /** Relative to the device's filesystem; `""` is all of it. */
+  readonly path: string;
+}
+
+/** Which system is to be root. Paths are relative to the top level. */
+export interface SystemOptions {
+  readonly storePath: string;
+  readonly image: ImageReference;
+  readonly topLayer: TopLayerOptions | undefined;
+  /** Whether every start makes a new rwlayer, or the same one serves while the image is the same. */
+  readonly rwlayerMode: "fresh" | "keep";
+  /** Whether a rwlayer that is kept gets a top layer that has changed. */
+  readonly topLayerMode: "once" | "always";
+}
+
+/**
+ * @param kernel the kernel's options
+ * @param config the configuration's
+ * @param option finds both
+ * @param warnings gets a line for what looks wrong but need not stop a boot
+ * @throws BootError INVALID_OPTION, INVALID_REFERENCE
+ */
+export function readSystemOptions(
+  kernel: ReadonlyMap<string, string | undefined>,
+  config: ReadonlyMap<string, string>,
+  option: OptionReader,
+  warnings: string[],
+): SystemOptions {
+  const topLayer = readTopLayer(option);
+  if (topLayer === undefined && option("toplayer_path") !== undefined) {
+    warnings.push(
+      "toplayer_path= is given without toplayer=: no top layer is copied",
+    );
+  }
+  return {
+    storePath: readStorePath(option("docker_path")),
+    image: chooseImage(
+      {
+        image: nonEmpty(kernel.get("docker_image")),
+        tag: nonEmpty(kernel.get("docker_tag")),
+      },
+      { image: config.get("docker_image"), tag: config.get("docker_tag") },
+      warnings,
+    ),
+    topLayer,
+    rwlayerMode: readChoice("dockroot.rwlayer", option("dockroot.rwlayer"), [
+      "fresh",
+      "keep",
+    ]),
+    topLayerMode: readChoice("dockroot.toplayer", option("dockroot.toplayer"), [
+      "once",
+      "always",
+    ]),
+  };
+}
+
+function readStorePath(value: string | undefined): string {
+  if (value === undefined) {
+    throw invalidOption(
+      "docker_path= is given neither on the kernel command line nor in the configuration",
+      "Name the image store's directory, relative to the filesystem's top level: docker_path=docker.",
+    );
+  }
+  const parts = splitPath(value);
+  refuseOddPath("docker_path=", value, parts);
+  if (parts.length === 0) {
+    throw invalidOption(
+      `docker_path=${value} is the filesystem's top level itself`,
+      "The image store must be in a directory or subvolume of its own, beside the rwlayer: docker_path=docker.",
+    );
+  }
+  return parts.join("/");
+}
+
+function readTopLayer(option: OptionReader): TopLayerOptions | undefined {
+  const device = option("toplayer");
+  if (device === undefined) return undefined;
+  const path = option("toplayer_path") ?? "/";
+  const parts = splitPath(path);
+  refuseOddPath("toplayer_path=", path, parts);
+  return {
+    device: parseDeviceSpec("toplayer", device),
+    fsType: option("toplayerfstype"),
+    mountFlags: splitFlags(option("toplayerflags") ?? "").filter(
+      (flag) => flag !== "ro" && flag !== "rw",
+    ),
+    path: parts.join("/"),
+  };
+}

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { parseArgs } from "node:util";
+import { parseArgs, styleText } from "node:util";
 import { boot, planOnly } from "./runtime/boot.ts";
 import {
   bootFlags,
@@ -40,7 +40,15 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const { runInstaller } = await import("./installer/main.ts");
-  return runInstaller(argv, { stdout, stderr });
+  return runInstaller(argv, {
+    ...{ stdout, stderr, isRoot: isRoot() },
+    host: createHost("/", createLog([stderrLog])),
+    terminal: {
+      columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+      style: (format, text) =>
+        styleText(format, text, { stream: process.stdout }),
+    },
+  });
 }
 
 async function runBoot(args: readonly string[]): Promise<number> {
@@ -90,10 +98,14 @@ function openRunDirectory(flag: string | undefined): string {
 }
 
 function requireRoot(command: string): void {
-  if (process.getuid?.() === 0) return;
+  if (isRoot()) return;
   throw new BootError("NOT_ROOT", `dockroot ${command} needs root`, {
     hint: `Run it with sudo: sudo dockroot ${command}`,
   });
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0;
 }
 
 /** A rehearsal with files of its own speaks to whoever started it, a boot to the kernel log. */

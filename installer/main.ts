@@ -1,6 +1,18 @@
+import path from "node:path";
 import yargs, { type Argv } from "yargs";
-import { bootFlags, finishFlags } from "../runtime/boot-flags.ts";
+import {
+  bootFlags,
+  DEFAULT_RUN_DIRECTORY,
+  finishFlags,
+} from "../runtime/boot-flags.ts";
 import { UsageError } from "../runtime/host/errors.ts";
+import type { Host } from "../runtime/host/host.ts";
+import { readStatus, statusFlags } from "./commands/status.ts";
+import {
+  formatStatus,
+  formatStatusAsJson,
+} from "./commands/status/format-status.ts";
+import type { Terminal } from "./terminal.ts";
 
 declare module "yargs" {
   interface Argv<T> {
@@ -14,20 +26,27 @@ export interface Output {
   stderr(text: string): unknown;
 }
 
+/** What main.ts alone knows of where this runs. */
+export interface Surroundings extends Output {
+  readonly host: Host;
+  readonly isRoot: boolean;
+  readonly terminal: Terminal;
+}
+
 interface Flag {
   readonly type: "string" | "boolean";
   readonly describe: string;
   readonly placeholder?: string;
 }
 
-interface RuntimeCommand {
+interface CommandHelp {
   readonly summary: string;
   readonly flags: Readonly<Record<string, Flag>>;
   readonly example: readonly [call: string, meaning: string];
 }
 
 /** main.ts runs these without yargs; here they are listed and explained. */
-const runtimeCommands: Readonly<Record<string, RuntimeCommand>> = {
+const runtimeCommands: Readonly<Record<string, CommandHelp>> = {
   boot: {
     summary:
       "make this start's root from the image (in the initramfs, before root is mounted)",
@@ -45,25 +64,36 @@ const runtimeCommands: Readonly<Record<string, RuntimeCommand>> = {
   },
 };
 
+const statusCommand: CommandHelp = {
+  summary: "tell what booted, how, and which former roots there are",
+  flags: statusFlags,
+  example: ["$0 status", "as root it tells more"],
+};
+
+const commands = { ...runtimeCommands, status: statusCommand };
+
 /**
  * The commands of the installed system, and the help for all.
  * @returns the exit code
- * @throws UsageError
+ * @throws UsageError, BootError
  */
 export async function runInstaller(
   argv: readonly string[],
-  { stdout }: Output,
+  surroundings: Surroundings,
 ): Promise<number> {
   // `help COMMAND` is another way to write `COMMAND --help`.
   const args = argv[0] === "help" ? [...argv.slice(1), "--help"] : [...argv];
   const command = args.find((arg) => !arg.startsWith("-"));
   // yargs would answer an unknown command with --help by the help for all.
-  if (command !== undefined && !Object.hasOwn(runtimeCommands, command)) {
+  if (command !== undefined && !Object.hasOwn(commands, command)) {
     throw new UsageError(`unknown command: ${command}`);
   }
   let text = "";
   let failure: string | undefined;
-  await describeCommands()
+  let run: (() => Promise<number>) | undefined;
+  await describeCommands((flags) => {
+    run = () => runStatus(flags, surroundings);
+  })
     .exitProcess(false)
     .fail((message, error) => {
       failure ??= message || error.message;
@@ -72,11 +102,30 @@ export async function runInstaller(
       text += output;
     });
   if (failure !== undefined) throw new UsageError(lowerFirst(failure));
-  if (text !== "") stdout(`${text}\n`);
-  return 0;
+  if (text !== "") surroundings.stdout(`${text}\n`);
+  return text === "" && run !== undefined ? run() : 0;
 }
 
-function describeCommands(): Argv {
+interface StatusFlags {
+  readonly "run-dir"?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+async function runStatus(
+  { "run-dir": directory = DEFAULT_RUN_DIRECTORY, json }: StatusFlags,
+  { host, isRoot, terminal, stdout }: Surroundings,
+): Promise<number> {
+  if (directory === "") throw new UsageError("--run-dir names no directory");
+  const runDirectory = path.resolve(directory);
+  const status = await readStatus(host, { runDirectory, isRoot });
+  stdout(
+    json === true ? formatStatusAsJson(status) : formatStatus(status, terminal),
+  );
+  return status.result === "failed" ? 1 : 0;
+}
+
+/** @param chooseStatus gets the flags of a call of `status` */
+function describeCommands(chooseStatus: (flags: StatusFlags) => void): Argv {
   const all = yargs()
     .scriptName("dockroot")
     .locale("en")
@@ -92,22 +141,43 @@ function describeCommands(): Argv {
     })
     .help("help", "print this help")
     .alias("help", "h")
+    .parserConfiguration({
+      "boolean-negation": false,
+      "camel-case-expansion": false,
+      "duplicate-arguments-array": false,
+    })
     .demandCommand(1, "a command is missing")
     .strict();
   for (const [name, command] of Object.entries(runtimeCommands)) {
     all
-      .command(name, command.summary, (own) =>
-        describeFlags(own.usage(`$0 ${name} [OPTION...]`), command.flags)
-          .usage("")
-          .usage(command.summary)
-          .example(...command.example),
-      )
+      .command(name, command.summary, (own) => describe(own, name, command))
       .example(...command.example);
   }
-  return all;
+  return all
+    .command(
+      "status",
+      statusCommand.summary,
+      (own: Argv) =>
+        describe(own, "status", statusCommand)
+          .option("run-dir", {
+            type: "string",
+            requiresArg: true,
+            hidden: true,
+          })
+          .option("json", { type: "boolean" }),
+      chooseStatus,
+    )
+    .example(...statusCommand.example);
 }
 
-/** Only describes: yargs does not parse these flags. So a name can show its placeholder too. */
+function describe(own: Argv, name: string, command: CommandHelp): Argv {
+  return describeFlags(own.usage(`$0 ${name} [OPTION...]`), command.flags)
+    .usage("")
+    .usage(command.summary)
+    .example(...command.example);
+}
+
+/** Only describes: a name can show its placeholder too. Where yargs parses it, it is declared besides. */
 function describeFlags(
   command: Argv,
   flags: Readonly<Record<string, Flag>>,

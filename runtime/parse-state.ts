@@ -53,7 +53,8 @@ function parseSubvolumeRecord(value: unknown): SubvolumeRecord | undefined {
     : undefined;
 }
 
-function parseTopLayerRecord(
+/** @returns `undefined` where it is damaged */
+export function parseTopLayerRecord(
   value: unknown,
 ): TopLayerRecord | null | undefined {
   if (value === null) return null;
@@ -70,11 +71,13 @@ function parseTopLayerRecord(
     : undefined;
 }
 
-function isCount(value: unknown): value is number {
+/** Whether it is a whole number that counts something. */
+export function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+/** Whether it is an object of JSON. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

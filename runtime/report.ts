@@ -29,6 +29,8 @@ export interface RootedBoot extends RunFacts {
   readonly result: "fresh" | "kept" | "fallback" | "generation";
   /** The filesystem's device. */
   readonly device: string;
+  /** Of which `device` is a device, as blkid says it: names of devices change. */
+  readonly filesystemUuid: string | null;
   /** What the initramfs mounts as root. */
   readonly root: string;
   readonly subvolumeUuid: string;
@@ -84,6 +86,7 @@ export function describeRootedBoot(
   return {
     result,
     device: device.path,
+    filesystemUuid: device.uuid ?? null,
     root: generation ?? paths.rwlayer,
     subvolumeUuid: uuid,
     rwlayer: paths.rwlayer,

@@ -83,6 +83,54 @@ export function readText(file: string, maxBytes: number): string | undefined {
   return readBytes(file, maxBytes)?.toString("utf8");
 }
 
+/** The beginning of a file that may be of any length. */
+export interface FileStart {
+  readonly bytes: Buffer;
+  /** Whether that is all of it. */
+  readonly isWhole: boolean;
+}
+
+/**
+ * Reads no more than the first bytes of a file; `undefined` where there is none. A link is not
+ * followed, and what is no regular file (a FIFO would block) is not read.
+ * @throws BootError FILE_UNREADABLE
+ */
+export function readStart(
+  file: string,
+  maxBytes: number,
+): FileStart | undefined {
+  const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants;
+  try {
+    const entry = fs.lstatSync(file, { throwIfNoEntry: false });
+    if (entry === undefined) return undefined;
+    if (!entry.isFile()) {
+      throw new BootError("FILE_UNREADABLE", `${file} is no regular file`);
+    }
+    const descriptor = fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    try {
+      const buffer = Buffer.alloc(maxBytes + 1);
+      let length = 0;
+      for (let read = -1; read !== 0 && length < buffer.length;) {
+        read = fs.readSync(
+          descriptor,
+          buffer,
+          length,
+          buffer.length - length,
+          null,
+        );
+        length += read;
+      }
+      const isWhole = length <= maxBytes;
+      return { bytes: buffer.subarray(0, Math.min(length, maxBytes)), isWhole };
+    } finally {
+      fs.closeSync(descriptor);
+    }
+  } catch (cause) {
+    if (cause instanceof BootError) throw cause;
+    throw new BootError("FILE_UNREADABLE", `cannot read ${file}`, { cause });
+  }
+}
+
 /** The names in a directory, sorted; an empty list where there is no such directory. */
 export function namesIn(directory: string): string[] {
   try {

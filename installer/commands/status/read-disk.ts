@@ -1,0 +1,104 @@
+import path from "node:path";
+import { findSubvolume } from "../../../runtime/btrfs.ts";
+import type { DeviceSpec } from "../../../runtime/device-spec.ts";
+import {
+  describeDevice,
+  waitForDevice,
+  type BlockDevice,
+} from "../../../runtime/device.ts";
+import { BootError } from "../../../runtime/host/errors.ts";
+import { limitHelpers, type Host } from "../../../runtime/host/host.ts";
+import { createMountStack } from "../../../runtime/mounts.ts";
+import { holdSignals } from "./hold-signals.ts";
+import { readLastFailure } from "./read-last-failure.ts";
+import { readRoots, type KnownRoot } from "./read-roots.ts";
+import type { BootedStatus, DiskStatus } from "./status.ts";
+import type { Gaps } from "./unreadable.ts";
+
+/** Everything is there already: what takes longer hangs. */
+const HELPER_TIMEOUT_MS = 30_000;
+
+/**
+ * Mounts the top level of the filesystem that booted, read-only and for as long as it takes to read
+ * what is dockroot's there.
+ * @param runDirectory gets the mount point
+ */
+export async function readDisk(
+  unlimited: Host,
+  runDirectory: string,
+  booted: BootedStatus,
+  gaps: Gaps,
+): Promise<DiskStatus> {
+  const host = limitHelpers(unlimited, HELPER_TIMEOUT_MS);
+  const topLevel = path.join(runDirectory, `status-${String(host.processId)}`);
+  const mounts = createMountStack(host);
+  const found = await holdSignals(async () => {
+    const read = await gaps.attempt("the disk", async () => {
+      const root = requireRoot(booted);
+      const device = await findDisk(host, booted);
+      await mounts.mount({
+        ...{ device, at: topLevel, fsType: "btrfs" },
+        flags: ["ro", "subvolid=5", "noatime"],
+      });
+      await requireSameDisk(host, topLevel, device, root);
+      return {
+        roots: await readRoots(host, topLevel, root, gaps),
+        lastFailure: await readLastFailure(host, topLevel, root.rwlayer, gaps),
+      };
+    });
+    await gaps.attempt("the disk to its end", () => mounts.release());
+    return read;
+  });
+  return found ?? { roots: null, lastFailure: null };
+}
+
+/** By the filesystem's UUID: the device may have another name by now. @throws BootError */
+async function findDisk(
+  host: Host,
+  { device, filesystemUuid }: BootedStatus,
+): Promise<BlockDevice> {
+  const spec: DeviceSpec | undefined =
+    filesystemUuid !== null
+      ? { kind: "tag", tag: "UUID", value: filesystemUuid }
+      : device !== null
+        ? { kind: "path", path: device }
+        : undefined;
+  if (spec === undefined) {
+    throw new BootError(
+      "DEVICE_NOT_FOUND",
+      "boot.json does not tell which disk booted",
+    );
+  }
+  return waitForDevice(host, spec, 0);
+}
+
+/** @throws BootError where boot.json does not tell enough to know the root again */
+function requireRoot({
+  subvolumeUuid,
+  rwlayer,
+  filesystemUuid,
+}: BootedStatus): KnownRoot {
+  if (subvolumeUuid === null || rwlayer === null) {
+    throw new BootError(
+      "FILE_UNREADABLE",
+      "boot.json does not tell which root booted",
+    );
+  }
+  return { subvolumeUuid, rwlayer, filesystemUuid };
+}
+
+/** @throws BootError where the root that booted is not on this disk */
+async function requireSameDisk(
+  host: Host,
+  topLevel: string,
+  device: BlockDevice,
+  { subvolumeUuid }: KnownRoot,
+): Promise<void> {
+  const root = await findSubvolume(host, topLevel, subvolumeUuid);
+  if (root !== undefined) return;
+  throw new BootError(
+    "DEVICE_UNSUITABLE",
+    `${describeDevice(device)} does not hold the root that booted, of UUID ${subvolumeUuid}`,
+    { hint: "Was the disk exchanged, or that root deleted?" },
+  );
+}

@@ -41,7 +41,8 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const { runInstaller } = await import("./installer/main.ts");
   return runInstaller(argv, {
-    ...{ stdout, stderr, isRoot: isRoot() },
+    stdout,
+    isRoot: isRoot(),
     host: createHost("/", createLog([stderrLog])),
     terminal: {
       columns: process.stdout.isTTY ? process.stdout.columns : undefined,

@@ -1,36 +1,14 @@
-import path from "node:path";
 import yargs, { type Argv } from "yargs";
-import {
-  bootFlags,
-  DEFAULT_RUN_DIRECTORY,
-  finishFlags,
-} from "../runtime/boot-flags.ts";
+import { bootFlags, finishFlags } from "../runtime/boot-flags.ts";
 import { UsageError } from "../runtime/host/errors.ts";
-import type { Host } from "../runtime/host/host.ts";
-import { readStatus, statusFlags } from "./commands/status.ts";
-import {
-  formatStatus,
-  formatStatusAsJson,
-} from "./commands/status/format-status.ts";
-import type { Terminal } from "./terminal.ts";
+import { runStatus, statusFlags, type StatusFlags } from "./commands/status.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 declare module "yargs" {
   interface Argv<T> {
     /** In yargs since 17.7; its types do not have it yet. */
     usageConfiguration(settings: { "hide-types": boolean }): Argv<T>;
   }
-}
-
-export interface Output {
-  stdout(text: string): unknown;
-  stderr(text: string): unknown;
-}
-
-/** What main.ts alone knows of where this runs. */
-export interface Surroundings extends Output {
-  readonly host: Host;
-  readonly isRoot: boolean;
-  readonly terminal: Terminal;
 }
 
 interface Flag {
@@ -104,24 +82,6 @@ export async function runInstaller(
   if (failure !== undefined) throw new UsageError(lowerFirst(failure));
   if (text !== "") surroundings.stdout(`${text}\n`);
   return text === "" && run !== undefined ? run() : 0;
-}
-
-interface StatusFlags {
-  readonly "run-dir"?: string | undefined;
-  readonly json?: boolean | undefined;
-}
-
-async function runStatus(
-  { "run-dir": directory = DEFAULT_RUN_DIRECTORY, json }: StatusFlags,
-  { host, isRoot, terminal, stdout }: Surroundings,
-): Promise<number> {
-  if (directory === "") throw new UsageError("--run-dir names no directory");
-  const runDirectory = path.resolve(directory);
-  const status = await readStatus(host, { runDirectory, isRoot });
-  stdout(
-    json === true ? formatStatusAsJson(status) : formatStatus(status, terminal),
-  );
-  return status.result === "failed" ? 1 : 0;
 }
 
 /** @param chooseStatus gets the flags of a call of `status` */

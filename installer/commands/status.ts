@@ -1,10 +1,9 @@
 import path from "node:path";
-import { BOOT_RECORD } from "../../runtime/report.ts";
-import type { Host } from "../../runtime/host/host.ts";
-import { readBooted } from "./status/read-booted.ts";
-import { readDisk } from "./status/read-disk.ts";
-import type { Status } from "./status/status.ts";
-import { createGaps } from "./status/unreadable.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../../runtime/boot-flags.ts";
+import { UsageError } from "../../runtime/host/errors.ts";
+import type { Surroundings } from "../surroundings.ts";
+import { formatStatus, formatStatusAsJson } from "./status/format-status.ts";
+import { readStatus } from "./status/read-status.ts";
 
 export const statusFlags = {
   "run-dir": {
@@ -18,44 +17,25 @@ export const statusFlags = {
   },
 } as const;
 
-export interface StatusRequest {
-  readonly runDirectory: string;
-  /** Who is not cannot mount the disk. */
-  readonly isRoot: boolean;
+export interface StatusFlags {
+  readonly "run-dir"?: string | undefined;
+  readonly json?: boolean | undefined;
 }
 
 /**
- * Tells what booted and what stands on its disk, as far as that can be read.
- * @throws BootError NOTHING_BOOTED, FILE_UNREADABLE where boot.json does not tell what booted
+ * `dockroot status`: what booted, how, and which former roots there are.
+ * @returns the exit status: 1 where dockroot did not boot this system
+ * @throws BootError, UsageError
  */
-export async function readStatus(
-  host: Host,
-  { runDirectory, isRoot }: StatusRequest,
-): Promise<Status> {
-  const gaps = createGaps();
-  const { booted, damaged } = readBooted(host, runDirectory);
-  if (damaged.length > 0) {
-    gaps.add({
-      what: `${damaged.join(", ")} in ${path.join(runDirectory, BOOT_RECORD)}`,
-      why: "missing or damaged there",
-      hint: null,
-    });
-  }
-  const found =
-    booted.result === "failed"
-      ? undefined
-      : isRoot
-        ? await readDisk(host, host.files.realPath(runDirectory), booted, gaps)
-        : undefined;
-  if (found === undefined) {
-    gaps.add({
-      what: "roots on the disk, sizes, last failure",
-      ...(booted.result === "failed"
-        ? { why: "a start that failed does not tell which disk", hint: null }
-        : { why: "that needs root", hint: "sudo dockroot status" }),
-    });
-  }
-  const { unreadable } = gaps;
-  const disk = found ?? { roots: null, lastFailure: null };
-  return { version: 1, ...booted, ...disk, unreadable };
+export async function runStatus(
+  { "run-dir": directory = DEFAULT_RUN_DIRECTORY, json }: StatusFlags,
+  { host, isRoot, terminal, stdout }: Surroundings,
+): Promise<number> {
+  if (directory === "") throw new UsageError("--run-dir names no directory");
+  const runDirectory = path.resolve(directory);
+  const status = await readStatus(host, { runDirectory, isRoot });
+  stdout(
+    json === true ? formatStatusAsJson(status) : formatStatus(status, terminal),
+  );
+  return status.result === "failed" ? 1 : 0;
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import t from "tap";
+import { statusFlags } from "../../installer/commands/status.ts";
 import { bootFlags, finishFlags } from "../../runtime/boot-flags.ts";
 import { runDockroot, runIn } from "./run-dockroot.ts";
 
@@ -23,7 +24,7 @@ t.test("--help lists the commands, a line and an example each", (t) => {
   t.equal(help.stderr, "");
   const [, commands = "", examples = ""] =
     /^Commands:\n(.*)^Options:\n.*^Examples:\n(.*)/ms.exec(help.stdout) ?? [];
-  for (const command of ["boot", "finish"]) {
+  for (const command of ["boot", "finish", "status"]) {
     t.match(commands, new RegExp(`^  dockroot ${command} +\\w`, "m"));
     t.match(examples, new RegExp(`^  dockroot ${command}\\b`, "m"));
   }
@@ -36,6 +37,7 @@ t.test("a command's --help lists its flags", (t) => {
   for (const [command, flags] of Object.entries({
     boot: bootFlags,
     finish: finishFlags,
+    status: statusFlags,
   })) {
     const help = runDockroot(command, "--help");
     t.equal(help.status, 0);
@@ -62,6 +64,11 @@ t.test("wrong usage: status 2, one line and where to look", (t) => {
     ["boot", "--cmdline"],
     ["boot", "--dry-run=yes"],
     ["finish", "--dry-run"],
+    ["status", "--dry-run"],
+    ["status", "now"],
+    ["status", "--run-dir"],
+    ["status", "--run-dir="],
+    ["status", "--no-json"],
   ]) {
     const { status, stdout, stderr } = runDockroot(...args);
     const call = ["dockroot", ...args].join(" ");

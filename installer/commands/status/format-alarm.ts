@@ -1,4 +1,5 @@
-import { formatFailure } from "../../../runtime/failure.ts";
+import { formatFailure, type BootFailure } from "../../../runtime/failure.ts";
+import { escapeControl } from "../../../runtime/host/escape.ts";
 import { alarm, plain, type Line } from "./line.ts";
 import type { Status } from "./status.ts";
 
@@ -18,10 +19,7 @@ export function formatAlarm({ result, failure, restored }: Status): Line[] {
           "WARNING: DOCKROOT DID NOT BOOT THIS SYSTEM.",
           "It could not make a root; what runs was started without it.",
         ];
-  const why =
-    failure === null
-      ? []
-      : ["", ...formatFailure(failure).trimEnd().split("\n")];
+  const why = failure === null ? [] : ["", ...linesOf(failure)];
   const outlook =
     result === "fallback"
       ? "The next start tries again, and keeps this root as a generation when it succeeds."
@@ -34,6 +32,17 @@ export function formatAlarm({ result, failure, restored }: Status): Line[] {
     plain(outlook),
     alarm(FRAME),
   ];
+}
+
+/** A newline in it makes no line of its own. */
+function linesOf({ code, message, causes, hint }: BootFailure): string[] {
+  const text = formatFailure({
+    code,
+    message: escapeControl(message),
+    causes: causes.map(escapeControl),
+    hint: hint === undefined ? undefined : escapeControl(hint),
+  });
+  return text.trimEnd().split("\n");
 }
 
 /** The same in a line, for the end: what is long scrolls away. */

@@ -1,5 +1,5 @@
 import { escapeControl, formatJson } from "../../../runtime/host/escape.ts";
-import type { Terminal } from "../../terminal.ts";
+import type { Terminal } from "../../surroundings.ts";
 import { formatAlarm, formatReminder } from "./format-alarm.ts";
 import { formatBarChart } from "./bar-chart.ts";
 import { formatBooted } from "./format-booted.ts";

@@ -1,4 +1,4 @@
-import type { Terminal } from "../../terminal.ts";
+import type { Terminal } from "../../surroundings.ts";
 
 /** A line of text, not escaped yet, as a whole in one colour. */
 export interface Line {

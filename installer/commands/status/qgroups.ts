@@ -42,8 +42,8 @@ const COLUMNS = {
  */
 export function parseQgroups(text: string): SubvolumeSizes {
   const lines = text.split("\n").map((line) => line.trim().split(/\s+/));
-  const [header = [], ...rest] = lines;
-  const names = header.map((name) => name.toLowerCase());
+  const header = lines.find(([name]) => name?.toLowerCase() === "qgroupid");
+  const names = header?.map((name) => name.toLowerCase()) ?? [];
   const numberIn = (line: readonly string[], column: keyof typeof COLUMNS) => {
     const index = names.findIndex((name) =>
       COLUMNS[column].some((known) => known === name),
@@ -51,7 +51,7 @@ export function parseQgroups(text: string): SubvolumeSizes {
     const value = line[index] ?? "";
     return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
   };
-  const found = rest.flatMap((line) => {
+  const found = lines.flatMap((line) => {
     const id = /^0\/(\d{1,15})$/.exec(line[0] ?? "")?.[1];
     const referencedBytes = numberIn(line, "referencedBytes");
     const exclusiveBytes = numberIn(line, "exclusiveBytes");

@@ -1,4 +1,13 @@
 import type { styleText } from "node:util";
+import type { Host } from "../runtime/host/host.ts";
+
+/** Where a command runs: what main.ts alone knows. */
+export interface Surroundings {
+  readonly stdout: (text: string) => unknown;
+  readonly terminal: Terminal;
+  readonly host: Host;
+  readonly isRoot: boolean;
+}
 
 /** What a command's text is made for. */
 export interface Terminal {

@@ -177,3 +177,39 @@ await t.test("sizes, where quotas are on", async (t) => {
   t.match(text, /^ +start +image +exclusive$/m);
   t.match(text, /^ {2}\* sized +1 +system:1 \(\w+\) +3\.\d MB$/m);
 });
+
+await t.test("sizes that btrfs has lost count of are not shown", async (t) => {
+  const machine = rehearse(t, disk, "uncounted");
+  start(t, machine);
+  await disk.look(async (top) => {
+    await run(["btrfs", "quota", "enable", top]);
+    await run(["btrfs", "quota", "rescan", "-w", top]);
+  });
+  // btrfs-progs writes, and counts nothing.
+  await run(["btrfs", "filesystem", "label", disk.device, disk.label]);
+  const { status, text } = await tellStatus(t, disk, machine);
+  t.equal(status.roots?.[0]?.size, null);
+  t.match(status.unreadable, [{ what: "sizes", why: /lost count/ }]);
+  t.notMatch(text, /exclusive/);
+});
+
+await t.test("bold and cut to its width on a terminal", async (t) => {
+  const machine = rehearse(t, disk, "terminal");
+  start(t, machine);
+  const show = (environment: string) =>
+    run([
+      ...["script", "--quiet", "--return", "--command"],
+      `stty cols 60; ${environment} ${executable} status --run-dir ${machine.runDirectory}`,
+      "/dev/null",
+    ]);
+  const coloured = await show("TERM=linux");
+  t.match(coloured, "\u001b[1mtime per step:\u001b[22m");
+  const lines = (await show("TERM=linux NO_COLOR=1")).split(/\r?\n/);
+  t.ok(lines.includes("time per step:"));
+  const steps = lines.filter((line) => / ms {2}/.test(line));
+  t.ok(steps.length > 5);
+  t.ok(
+    steps.every((line) => line.length <= 60),
+    steps.join("\n"),
+  );
+});

@@ -5,7 +5,7 @@ import type { Gaps } from "./unreadable.ts";
 /** What sysfs says of the size of each of its files. */
 const MAX_FLAG_BYTES = 4096;
 
-/** The sizes of all subvolumes; `undefined` where they are not known. */
+/** The sizes of all subvolumes; `undefined` where they are not known: wrong ones are worse than none. */
 export async function readSizes(
   host: Host,
   topLevel: string,
@@ -16,19 +16,17 @@ export async function readSizes(
     readSubvolumeSizes(host, topLevel),
   );
   if (sizes === null || sizes === undefined) return undefined;
-  const isInexact =
-    filesystemUuid !== null &&
-    (await gaps.attempt("whether sizes are exact", () =>
-      areInconsistent(host, filesystemUuid),
-    ));
-  if (isInexact === true) {
-    gaps.add({
-      what: "exact sizes",
-      why: "btrfs is still counting, or has lost count",
-      hint: "Let it count anew: sudo btrfs quota rescan -w /",
-    });
-  }
-  return sizes;
+  if (filesystemUuid === null) return sizes;
+  const isInexact = await gaps.attempt("whether sizes are exact", () =>
+    areInconsistent(host, filesystemUuid),
+  );
+  if (isInexact !== true) return sizes;
+  gaps.add({
+    what: "sizes",
+    why: "btrfs has lost count of them, or is still counting",
+    hint: "Let it count anew: sudo btrfs quota rescan -w /",
+  });
+  return undefined;
 }
 
 /** The kernel tells since 5.9. */

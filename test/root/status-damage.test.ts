@@ -89,26 +89,41 @@ await t.test("what is damaged on the disk is told, the rest too", async (t) => {
   t.equal(second.status.roots?.length, 1);
 });
 
+const many = rehearse(t, disk, "many");
+
+await t.test("no more generations are shown than make sense", async (t) => {
+  start(t, many);
+  await disk.look(async (top) => {
+    for (let number = 1; number <= 120; number += 1) {
+      const generation = `${top}/.dockroot/many/generations/${String(number)}`;
+      await run(["btrfs", "subvolume", "create", generation]);
+    }
+  });
+  const { status, text } = await tellStatus(t, disk, many);
+  t.equal(status.roots?.length, 101);
+  t.equal(status.roots?.[1]?.path, ".dockroot/many/generations/120");
+  t.match(text, /^ {2}20 more generations: /m);
+});
+
 await t.test("a signal leaves nothing mounted", async (t) => {
-  const machine = rehearse(t, disk, "signalled");
-  start(t, machine);
   const isMounted = () =>
     fs
       .readFileSync("/proc/self/mountinfo", "utf8")
-      .includes(`${machine.runDirectory}/status-`);
-  const child = spawn(executable, [
-    "status",
-    "--run-dir",
-    machine.runDirectory,
-  ]);
-  const end = once(child, "exit");
-  while (!isMounted() && child.exitCode === null) await sleep(1);
-  child.kill("SIGTERM");
-  await end;
-  t.equal(child.signalCode, "SIGTERM");
-  t.notOk(isMounted());
-  t.strictSame(fs.readdirSync(machine.runDirectory).toSorted(), [
-    "boot.json",
-    "boot.log",
-  ]);
+      .includes(`${many.runDirectory}/status-`);
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    const call = ["status", "--run-dir", many.runDirectory];
+    const child = spawn(executable, call, { detached: true });
+    const end = once(child, "exit");
+    while (!isMounted() && child.exitCode === null) await sleep(1);
+    t.equal(child.exitCode, null, "there is much to read");
+    // To its helpers, too, as a terminal does.
+    process.kill(-Number(child.pid), signal);
+    await end;
+    t.equal(child.signalCode, signal);
+    t.notOk(isMounted());
+    t.strictSame(fs.readdirSync(many.runDirectory).toSorted(), [
+      "boot.json",
+      "boot.log",
+    ]);
+  }
 });

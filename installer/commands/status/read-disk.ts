@@ -8,7 +8,11 @@ import {
 } from "../../../runtime/device.ts";
 import { BootError } from "../../../runtime/host/errors.ts";
 import { limitHelpers, type Host } from "../../../runtime/host/host.ts";
-import { createMountStack } from "../../../runtime/mounts.ts";
+import {
+  createMountStack,
+  isMountPoint,
+  unmount,
+} from "../../../runtime/mounts.ts";
 import { holdSignals } from "./hold-signals.ts";
 import { readLastFailure } from "./read-last-failure.ts";
 import { readRoots, type KnownRoot } from "./read-roots.ts";
@@ -29,14 +33,17 @@ export async function readDisk(
   booted: BootedStatus,
   gaps: Gaps,
 ): Promise<DiskStatus> {
-  const host = limitHelpers(unlimited, HELPER_TIMEOUT_MS);
-  const topLevel = path.join(runDirectory, `status-${String(host.processId)}`);
-  const mounts = createMountStack(host);
-  const found = await holdSignals(async () => {
+  const limited = limitHelpers(unlimited, HELPER_TIMEOUT_MS);
+  const topLevel = path.join(
+    runDirectory,
+    `status-${String(limited.processId)}`,
+  );
+  const found = await holdSignals(async (interruption) => {
     const read = await gaps.attempt("the disk", async () => {
+      const host = runsNothingAfter(interruption, limited);
       const root = requireRoot(booted);
       const device = await findDisk(host, booted);
-      await mounts.mount({
+      await createMountStack(host).mount({
         ...{ device, at: topLevel, fsType: "btrfs" },
         flags: ["ro", "subvolid=5", "noatime"],
       });
@@ -46,10 +53,24 @@ export async function readDisk(
         lastFailure: await readLastFailure(host, topLevel, root.rwlayer, gaps),
       };
     });
-    await gaps.attempt("the disk to its end", () => mounts.release());
+    await gaps.attempt("the disk to its end", async () => {
+      // Whatever became of the helper that mounted it: Ctrl-C ends helpers, too.
+      while (isMountPoint(limited, topLevel)) await unmount(limited, topLevel);
+    });
     return read;
   });
   return found ?? { roots: null, lastFailure: null };
+}
+
+/** The same machine, where no helper starts any more after the interruption. */
+function runsNothingAfter(interruption: AbortSignal, host: Host): Host {
+  return {
+    ...host,
+    run: (argv, options) =>
+      interruption.aborted
+        ? Promise.reject(new BootError("STEP_FAILED", "interrupted"))
+        : host.run(argv, options),
+  };
 }
 
 /** By the filesystem's UUID: the device may have another name by now. @throws BootError */

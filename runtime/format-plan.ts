@@ -1,3 +1,4 @@
+import { escapeControl, formatJson } from "./host/escape.ts";
 import { formatImageReference } from "./image-ref.ts";
 import type { BootFacts } from "./plan.ts";
 import { describeStep, type Step } from "./steps.ts";
@@ -21,7 +22,7 @@ export function formatPlan({ facts, steps }: BootPlan): string {
       (step, index) => `  ${String(index + 1)}. ${describeStep(step)}`,
     ),
   ];
-  return `${lines.join("\n")}\n`;
+  return `${lines.map(escapeControl).join("\n")}\n`;
 }
 
 /** The plan for programs, version 1. */
@@ -38,5 +39,5 @@ export function formatPlanAsJson({ facts, steps }: BootPlan): string {
     toplayer: facts.topLayer?.name ?? null,
     steps: steps.map((step) => ({ ...step, description: describeStep(step) })),
   };
-  return `${JSON.stringify(plan, null, 2)}\n`;
+  return `${formatJson(plan)}\n`;
 }

@@ -1,6 +1,7 @@
 import path from "node:path";
 import type { BootFailure } from "./failure.ts";
 import { readKernelRelease } from "./machine.ts";
+import { formatJson } from "./host/escape.ts";
 import type { Host } from "./host/host.ts";
 import { formatImageReference } from "./image-ref.ts";
 import type { BootFacts } from "./plan.ts";
@@ -113,7 +114,7 @@ export function writeBootRecord(
   host.files.ensureDirectories(runDirectory);
   host.files.replaceFile(
     path.join(runDirectory, BOOT_RECORD),
-    `${JSON.stringify(record, null, 2)}\n`,
+    `${formatJson(record)}\n`,
     0o644,
   );
 }

@@ -62,39 +62,32 @@ const rest = `root=${device} docker_path=docker docker_image=system:1`;
 await t.test(
   "beside the store, in errors that list what is there",
   async (t) => {
-    for (const [what, name] of [...Object.entries(NAMES), ["bytes", INVALID]]) {
-      const hold = path.join(top, "hold");
-      fs.mkdirSync(hold);
-      const inside = Buffer.concat([Buffer.from(`${hold}/`), toBytes(name)]);
-      fs.mkdirSync(inside);
-      count(t, `a directory named by ${String(what)}`, [
-        "plain",
-        `${rest} docker_path=hold`,
-      ]);
-      fs.rmdirSync(inside);
-      fs.rmdirSync(hold);
-      if (typeof name !== "string") continue;
-      await run([
-        "btrfs",
-        "subvolume",
-        "create",
-        path.join(top, `0${name}`.slice(0, 255)),
-      ]);
-      count(t, `a subvolume named by ${String(what)}`, [
-        "plain",
-        `${rest} docker_path=nowhere`,
-      ]);
-      count(t, `and in a list for the top layer`, [
+    const hold = path.join(top, "hold");
+    fs.mkdirSync(hold);
+    // As many as a message lists.
+    for (const names of batches([...Object.values(NAMES), INVALID], 15)) {
+      const inside = names.map((name) =>
+        Buffer.concat([Buffer.from(`${hold}/`), Buffer.from(name)]),
+      );
+      for (const directory of inside) fs.mkdirSync(directory);
+      count(t, "directories listed", ["plain", `${rest} docker_path=hold`]);
+      for (const directory of inside) fs.rmdirSync(directory);
+      const subvolumes = names
+        .filter((name) => typeof name === "string")
+        .map((name) => path.join(top, `!${name}`.slice(0, 255)));
+      for (const each of subvolumes) {
+        await run(["btrfs", "subvolume", "create", each]);
+      }
+      count(t, "subvolumes listed", ["plain", `${rest} docker_path=nowhere`]);
+      count(t, "and for the top layer", [
         "plain",
         `${rest} toplayer=${device} toplayer_path=nowhere`,
       ]);
-      await run([
-        "btrfs",
-        "subvolume",
-        "delete",
-        path.join(top, `0${name}`.slice(0, 255)),
-      ]);
+      for (const each of subvolumes) {
+        await run(["btrfs", "subvolume", "delete", each]);
+      }
     }
+    fs.rmdirSync(hold);
   },
 );
 
@@ -107,10 +100,6 @@ await t.test("as the store's path", (t) => {
     ]);
     fs.renameSync(path.join(top, name), path.join(top, "docker"));
     t.equal(outcome.status, 0, `${what}: ${outcome.stderr}`);
-    count(t, `no docker_path= named by ${what}`, [
-      "plain",
-      `${rest} "docker_path=${name}/.."`,
-    ]);
     count(t, `an absent docker_path= named by ${what}`, [
       "plain",
       `${rest} "docker_path=${name}"`,
@@ -121,8 +110,7 @@ await t.test("as the store's path", (t) => {
 
 await t.test("as the rwlayer", async (t) => {
   for (const [what, name] of Object.entries(NAMES)) {
-    for (const place of [name, `directory/${name}`]) {
-      fs.mkdirpSync(path.join(top, "directory"));
+    for (const place of [name]) {
       const flags = `${rest} "rootflags=subvol=${place}"`;
       const before = await disk.subvolumes();
       const first = start(flags);
@@ -201,16 +189,22 @@ await t.test("in and of the top layer", async (t) => {
 await t.test("as tags", (t) => {
   const file = path.join(top, "docker/image/btrfs/repositories.json");
   const whole = fs.readFileSync(file);
-  for (const [what, name] of Object.entries(NAMES)) {
+  const id = disk.ids["bare:1"];
+  for (const names of batches(Object.values(NAMES), 9)) {
+    const entries = (of: (name: string) => [string, unknown]) =>
+      Object.fromEntries(names.map(of));
     for (const repositories of [
-      { [name]: { [`${name}:1`]: disk.ids["bare:1"] } },
-      { system: { [`system:${name}`]: disk.ids["bare:1"] } },
-      { system: { [name]: name } },
-      { [name]: null },
+      entries((name) => [name, { [`${name}:1`]: id }]),
+      { system: entries((name) => [`system:${name}`, id]) },
     ]) {
       fs.writeJsonSync(file, { Repositories: repositories });
-      count(t, `a tag named by ${what}`, ["plain", rest]);
+      count(t, "tags listed", ["plain", rest]);
     }
+  }
+  for (const [what, name] of Object.entries(NAMES)) {
+    fs.writeJsonSync(file, { Repositories: { [name]: { [name]: name } } });
+    count(t, `a damaged tag named by ${what}`, ["plain", rest]);
+    fs.writeFileSync(file, whole);
     count(t, `an image named by ${what}`, [
       "plain",
       `${rest} "docker_image=${name}"`,
@@ -220,7 +214,6 @@ await t.test("as tags", (t) => {
       `${rest} "docker_tag=${name}"`,
     ]);
   }
-  fs.writeFileSync(file, whole);
   t.end();
 });
 
@@ -242,10 +235,6 @@ await t.test("as the label of a filesystem, and as a device", async (t) => {
     // btrfs takes no newline in a label.
     if (label.includes("\n")) continue;
     await run(["btrfs", "filesystem", "label", top, label]);
-    count(t, `a filesystem labelled by ${what}`, [
-      "plain",
-      `${rest} "root=LABEL=${label}"`,
-    ]);
     count(t, `in the list of what is there, by ${what}`, [
       "plain",
       `${rest} "root=LABEL=${label}x" rootdelay=0`,
@@ -257,8 +246,7 @@ await t.test("as the label of a filesystem, and as a device", async (t) => {
 await t.test("paths that leave, or are as long as paths can be", (t) => {
   const long = Array.from({ length: 15 }, () => "n".repeat(255)).join("/");
   for (const value of [
-    ...["..", "../x", "a/../../x", "/../..", ".", "/", "//", "./.."],
-    ...[long, `${long}/${long}`, "n/".repeat(4000), "n".repeat(60_000)],
+    ...["..", "a/../../x", "/", long, `${long}/${long}`, "n/".repeat(20_000)],
   ]) {
     for (const option of [
       `"rootflags=subvol=${value}"`,
@@ -323,8 +311,10 @@ function count(
 ): Outcome {
   const before = listTree(top, withTimes);
   const options = `rootflags=subvol=${rwlayer} ${cmdline}`;
-  const json = start(options, "--dry-run", "--json");
   const outcome = start(options, "--dry-run");
+  // A failure is told in the same words with --json.
+  const json =
+    outcome.status === 0 ? start(options, "--dry-run", "--json") : outcome;
   const after = listTree(top, withTimes);
   const changed = Object.keys(after).find(
     (name) =>
@@ -363,6 +353,8 @@ function readRun(): string {
     .join("");
 }
 
-function toBytes(name: string | Buffer | undefined): Buffer {
-  return Buffer.from(name ?? "");
+function batches<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
+    list.slice(index * size, (index + 1) * size),
+  );
 }

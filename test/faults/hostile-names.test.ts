@@ -280,18 +280,8 @@ await t.test("as arguments", async (t) => {
     await turn();
     for (const args of [
       [name],
-      ["boot", name],
       ["boot", `--${name}`],
       ["boot", "--dry-run", "--cmdline", `/nowhere/${name}`],
-      [
-        "boot",
-        "--dry-run",
-        "--cmdline",
-        "/dev/null",
-        "--config",
-        `/no/${name}`,
-      ],
-      ["finish", "--run-dir", path.join(disk.scratch, "machines", name)],
     ]) {
       const { stdout, stderr } = runDockroot(...args);
       tally.count(

@@ -3,7 +3,6 @@ import type { BlockDevice } from "./device.ts";
 import type { BootFacts, Standing } from "./facts.ts";
 import { BootError } from "./host/errors.ts";
 import { formatImageReference } from "./image-ref.ts";
-import { isSameOrBelow } from "./overlap.ts";
 import { generationNumbers, type SubvolumeRecord } from "./rwlayer-state.ts";
 import type { Step } from "./steps.ts";
 
@@ -239,7 +238,7 @@ function isHalfMade(
     record !== undefined ||
     (subvolume.isUntouched &&
       stagingOrigin !== undefined &&
-      isSameOrBelow(stagingOrigin, storePath))
+      stagingOrigin.startsWith(`${storePath}/`))
   );
 }
 

@@ -112,6 +112,7 @@ function tooLarge(
 
 function describeKind(stats: fs.Stats): string {
   if (stats.isDirectory()) return "a directory";
+  if (stats.isSymbolicLink()) return "a link";
   if (stats.isFIFO()) return "a FIFO";
   if (stats.isSocket()) return "a socket";
   return "a device";
@@ -150,8 +151,8 @@ export interface FileStart {
 }
 
 /**
- * Reads no more than the first bytes of a file; `undefined` where there is none. A link is not
- * followed, and what is no regular file (a FIFO would block) is not read.
+ * Reads no more than the first bytes of a regular file; `undefined` where there is none. A link is
+ * not followed.
  * @throws BootError FILE_UNREADABLE
  */
 export function readStart(
@@ -160,33 +161,26 @@ export function readStart(
 ): FileStart | undefined {
   const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants;
   try {
-    const entry = fs.lstatSync(file, { throwIfNoEntry: false });
-    if (entry === undefined) return undefined;
-    if (!entry.isFile()) {
-      throw new BootError("FILE_UNREADABLE", `${file} is no regular file`);
-    }
+    const stats = fs.lstatSync(file, { throwIfNoEntry: false });
+    if (stats === undefined) return undefined;
+    refuseUnreadable(file, stats, Infinity);
     const descriptor = fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     try {
       const buffer = Buffer.alloc(maxBytes + 1);
-      let length = 0;
-      for (let read = -1; read !== 0 && length < buffer.length;) {
-        read = fs.readSync(
-          descriptor,
-          buffer,
-          length,
-          buffer.length - length,
-          null,
-        );
-        length += read;
-      }
-      const isWhole = length <= maxBytes;
-      return { bytes: buffer.subarray(0, Math.min(length, maxBytes)), isWhole };
+      const length = fs.readSync(descriptor, buffer);
+      return {
+        bytes: buffer.subarray(0, Math.min(length, maxBytes)),
+        isWhole: length <= maxBytes,
+      };
     } finally {
       fs.closeSync(descriptor);
     }
   } catch (cause) {
     if (cause instanceof BootError) throw cause;
-    throw new BootError("FILE_UNREADABLE", `cannot read ${file}`, { cause });
+    throw new BootError("FILE_UNREADABLE", `cannot read ${file}`, {
+      cause,
+      hint: "The kernel log may say more: dmesg | tail.",
+    });
   }
 }
 

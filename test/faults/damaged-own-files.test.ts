@@ -118,12 +118,14 @@ await t.test("a record of any kind is read or refused", async (t) => {
   for (const [kind, make] of Object.entries(oddFiles(socket))) {
     fs.removeSync(place);
     make(place);
-    const outcome = runDockroot("finish", "--run-dir", machine.runDirectory);
-    tally.count(
-      t,
-      `boot.json is ${kind}`,
-      outcome.status === 0 ? "is believed" : judgeOutcome(outcome),
-    );
+    for (const command of ["finish", "status"]) {
+      const outcome = runDockroot(command, "--run-dir", machine.runDirectory);
+      tally.count(
+        t,
+        `boot.json is ${kind}, for ${command}`,
+        outcome.status === 0 ? "is believed" : judgeOutcome(outcome),
+      );
+    }
   }
   fs.removeSync(place);
   tally.record(t, "damaged own files");

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { BootError } from "../../../runtime/host/errors.ts";
+import { BootError, systemErrorCode } from "../../../runtime/host/errors.ts";
 import type { Host } from "../../../runtime/host/host.ts";
 import { BOOT_RECORD } from "../../../runtime/report.ts";
 import { parseBooted, type ParsedBoot } from "./parse-booted.ts";
@@ -12,8 +12,8 @@ const MAX_RECORD_BYTES = 1024 * 1024;
  */
 export function readBooted(host: Host, runDirectory: string): ParsedBoot {
   const file = path.join(runDirectory, BOOT_RECORD);
-  const start = host.files.readStart(file, MAX_RECORD_BYTES);
-  if (start === undefined) {
+  const text = readRecord(host, file);
+  if (text === undefined) {
     throw new BootError(
       "NOTHING_BOOTED",
       `there is no ${file}: dockroot did not boot this system`,
@@ -23,14 +23,26 @@ export function readBooted(host: Host, runDirectory: string): ParsedBoot {
     );
   }
   try {
-    if (!start.isWhole) {
-      throw new BootError("FILE_UNREADABLE", "it is too large");
-    }
-    return parseBooted(start.bytes.toString("utf8"));
+    return parseBooted(text);
   } catch (cause) {
     throw new BootError("FILE_UNREADABLE", `${file} is damaged`, {
       cause,
       hint: "The kernel log may tell what booted: dmesg | grep dockroot",
     });
   }
+}
+
+function readRecord(host: Host, file: string): string | undefined {
+  try {
+    return host.files.readText(file, MAX_RECORD_BYTES);
+  } catch (cause) {
+    if (systemErrorCode(causeOf(cause)) !== "EACCES") throw cause;
+    throw new BootError("FILE_UNREADABLE", `not everybody may read ${file}`, {
+      hint: "Run it with sudo: sudo dockroot status",
+    });
+  }
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined;
 }

@@ -1,5 +1,8 @@
 import fs from "fs-extra";
 import path from "node:path";
+import { formatStatus } from "../../../installer/commands/status/format-status.ts";
+import { parseBooted } from "../../../installer/commands/status/parse-booted.ts";
+import { parseQgroups } from "../../../installer/commands/status/qgroups.ts";
 import { parseSubvolumeShow } from "../../../runtime/btrfs.ts";
 import { lastValues, parseCmdline } from "../../../runtime/cmdline.ts";
 import { parseConfig } from "../../../runtime/config.ts";
@@ -37,6 +40,7 @@ import {
   nestedCandidates,
   parseSubvolumeEdges,
 } from "../../../runtime/subvolume-tree.ts";
+import { freshRecord, freshStatus } from "../../unit/status-data.ts";
 import { findRawControl } from "../raw-controls.ts";
 import { makeInput } from "./mutate.ts";
 import type { Random } from "./random.ts";
@@ -205,6 +209,31 @@ function textTargets(): [Target, ...Target[]] {
         for (const read of [uuid, parentUuid]) {
           check(read === undefined || /^[0-9a-f-]{36}$/.test(read), "no UUID");
         }
+      },
+    },
+    {
+      name: "quota groups",
+      // btrfs qgroup show --raw m, btrfs-progs 6.2
+      samples: [
+        "Qgroupid    Referenced    Exclusive   Path \n--------    ----------    ---------   ---- \n0/5              16384        16384   <toplevel>\n0/256            16384        16384   store\n",
+      ],
+      parse: (text) => {
+        for (const [id, { exclusiveBytes }] of parseQgroups(text)) {
+          check(Number.isSafeInteger(id + exclusiveBytes), "no number");
+        }
+      },
+    },
+    {
+      name: "boot.json for the status",
+      samples: [JSON.stringify(freshRecord)],
+      parse: (text) => {
+        const { booted } = parseBooted(text);
+        const shown = formatStatus(
+          { ...freshStatus, ...booted },
+          { columns: 80, style: (_, plain) => plain },
+        );
+        const raw = findRawControl(shown);
+        check(raw === undefined, raw ?? "");
       },
     },
     {

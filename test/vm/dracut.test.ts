@@ -15,7 +15,7 @@ await t.test(
   async (t) => {
     const vm = await computer.start(t, "docker_image=demo-dracut");
     const { boot, root, ...report } = await waitForReport(vm);
-    t.equal(boot.image.id, computer.machine.images["demo-dracut:latest"]);
+    t.equal(boot.image?.id, computer.machine.images["demo-dracut:latest"]);
     t.equal(root.filesystems[0]?.fsroot, "/docker_rwlayer");
     t.equal(report.rootUuid, boot.subvolumeUuid);
     t.equal(report.systemd, "running", report.failedUnits);

@@ -39,7 +39,7 @@ import {
 } from "../../../runtime/subvolume-tree.ts";
 import { findRawControl } from "../raw-controls.ts";
 import { makeInput } from "./mutate.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../../fixtures/random.ts";
 
 type Samples = readonly [string, ...string[]];
 

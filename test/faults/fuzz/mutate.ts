@@ -1,4 +1,4 @@
-import type { Random } from "./random.ts";
+import type { Random } from "../../../fixtures/random.ts";
 
 /** What parsers stumble over: ends, quotes, escapes, forged lines, numbers out of range. */
 const PIECES: readonly [string, ...string[]] = [

@@ -43,7 +43,7 @@ import {
 import { freshRecord, freshStatus } from "../../unit/status-data.ts";
 import { findRawControl } from "../raw-controls.ts";
 import { makeInput } from "./mutate.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../../fixtures/random.ts";
 
 type Samples = readonly [string, ...string[]];
 

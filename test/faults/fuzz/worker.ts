@@ -3,7 +3,7 @@ import { describeFailure, formatFailure } from "../../../runtime/failure.ts";
 import { BootError, UsageError } from "../../../runtime/host/errors.ts";
 import { findRawControl } from "../raw-controls.ts";
 import { makeInput } from "./mutate.ts";
-import { createRandom } from "./random.ts";
+import { createRandom } from "../../../fixtures/random.ts";
 import { createTargets } from "./targets.ts";
 
 /** What the worker is started with. */

@@ -30,6 +30,11 @@ await t.test("a computer comes up from a Docker image", async (t) => {
     /dockroot: snapshot docker\/btrfs[^]*dockroot: demo:latest \(.*\) is in place as docker_rwlayer/,
     "the kernel log tells what was done",
   );
+  t.match(
+    await shell("dockroot status"),
+    /^result +fresh: [^]*^ {2}\* docker_rwlayer +\d+ +demo:latest /m,
+    "and so does dockroot status",
+  );
   await shell("echo lost? > /etc/written-at-first-start");
   await powerOff(vm);
 });

@@ -1,0 +1,100 @@
+import fs from "node:fs";
+import t from "tap";
+import { compareListings, listTree } from "../../fixtures/tree-listing.ts";
+import { makeBootDisk, rehearse } from "./boot-disk.ts";
+
+const disk = await makeBootDisk(t, "state");
+
+await t.test("the state tells of each subvolume that is ours", async (t) => {
+  const machine = rehearse(t, disk, "told");
+  for (let starts = 1; starts <= 2; starts += 1) {
+    t.equal(machine.boot(`docker_image=system:${String(starts)}`).status, 0);
+    t.equal(machine.finish().status, 0);
+  }
+  const subvolumes = await disk.subvolumes();
+  const state = await disk.look((top): unknown =>
+    JSON.parse(fs.readFileSync(`${top}/.dockroot/told/state.json`, "utf8")),
+  );
+  const record = (path: string, boot: number, reference: string) => ({
+    ...{ uuid: subvolumes[path], boot, complete: true, toplayer: null },
+    image: {
+      reference,
+      id: disk.ids[reference as keyof typeof disk.ids],
+    },
+    source: /^docker\/btrfs\/subvolumes\/[0-9a-f]{64}$/,
+  });
+  t.match(state, {
+    ...{ version: 2, rwlayer: "told" },
+    subvolumes: [
+      record(".dockroot/told/generations/1", 1, "system:1"),
+      record("told", 2, "system:2"),
+    ],
+  });
+});
+
+for (const [what, damage] of Object.entries<(file: string) => void>({
+  "that is gone": (file) => {
+    fs.rmSync(file);
+  },
+  "that is cut off": (file) => {
+    fs.truncateSync(file, 100);
+  },
+  "that is empty": (file) => {
+    fs.truncateSync(file, 0);
+  },
+  "of a version to come": (file) => {
+    fs.writeFileSync(file, '{"version":3}');
+  },
+  "that is a directory": (file) => {
+    fs.rmSync(file);
+    fs.mkdirSync(file);
+  },
+})) {
+  await t.test(`a state file ${what} costs no subvolume`, async (t) => {
+    const name = `damaged-${what.replaceAll(" ", "-")}`;
+    const machine = rehearse(
+      t,
+      disk,
+      name,
+      "docker_image=system:1 dockroot.generations=0 dockroot.fallback=last",
+    );
+    t.equal(machine.boot("dockroot.generations=5").status, 0);
+    t.equal(machine.finish().status, 0);
+    t.equal(machine.boot("dockroot.generations=5").status, 0);
+    t.equal(machine.finish().status, 0);
+    const own = `.dockroot/${name}`;
+    const generation = (top: string) => `${top}/${own}/generations/1`;
+    const before = await disk.look((top) => {
+      damage(`${top}/${own}/state.json`);
+      return listTree(generation(top));
+    });
+    const subvolumes = await disk.subvolumes();
+
+    const refused = machine.boot();
+    t.equal(refused.status, 1, "nothing there can be proved ours");
+    t.match(refused.stderr, /leaves it alone/);
+    t.match(refused.stderr, new RegExp(`mv /mnt/${name} /mnt/${name}\\.old`));
+    t.strictSame(await disk.subvolumes(), subvolumes);
+
+    // What the message says.
+    await disk.look((top) => {
+      fs.renameSync(`${top}/${name}`, `${top}/${name}.old`);
+    });
+    const { status, stderr } = machine.boot();
+    t.equal(status, 0, stderr);
+    t.equal(machine.record().result, "fresh");
+    const finished = machine.finish();
+    t.equal(finished.status, 0, finished.stderr);
+    t.match(finished.stderr, /generations\/1 was not made by dockroot/);
+    await disk.look((top) => {
+      t.strictSame(compareListings(listTree(generation(top)), before), []);
+      t.equal(
+        fs.existsSync(`${top}/${own}/state.json.damaged`),
+        what !== "that is gone",
+        "a damaged file is kept",
+      );
+    });
+    t.equal(machine.boot().status, 0, "and the next start is as ever");
+    t.equal(machine.finish().status, 0);
+  });
+}

@@ -18,10 +18,7 @@ import {
   type SubvolumeRecord,
 } from "./rwlayer-state.ts";
 import { describeStep, type Step } from "./steps.ts";
-import {
-  deleteSubvolumeTree,
-  snapshotSubvolumeTree,
-} from "./subvolume-tree.ts";
+import { deleteSubvolumeTree, snapshotNested } from "./subvolume-tree.ts";
 import { copyTopLayer } from "./toplayer.ts";
 
 export interface ExecutionContext {
@@ -76,8 +73,8 @@ async function perform(
     case "snapshot":
       await snapshotSubvolume(host, at(step.from), at(step.to));
       return undefined;
-    case "snapshotTree":
-      await snapshotSubvolumeTree(host, topLevel, step.from, step.to);
+    case "snapshotNested":
+      await snapshotNested(host, topLevel, step.from, step.to);
       return undefined;
     case "copyTopLayer":
       await copyTopLayer(host, step.from, at(step.to));

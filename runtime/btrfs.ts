@@ -44,9 +44,14 @@ export async function moveSubvolume(
   if (isReadOnly) await setReadOnly(host, to, true);
 }
 
-/** Commits what was written to the filesystem so far: it survives a power failure from here on. */
+/**
+ * Commits what was written to the filesystem so far: it survives a power failure from here on. Not
+ * `btrfs filesystem sync`, which succeeds where the data of a file could not be written.
+ * @see https://man7.org/linux/man-pages/man2/syncfs.2.html
+ * @throws HelperError
+ */
 export async function syncFilesystem(host: Host, at: string): Promise<void> {
-  await host.run(["btrfs", "filesystem", "sync", at]);
+  await host.run(["sync", "-f", at]);
 }
 
 /** What btrfs tells of a subvolume. */

@@ -18,7 +18,8 @@ import {
 /** Mounts the top level and looks at what is ours there. @throws BootError */
 export async function gatherDisk(request: GatherRequest): Promise<DiskFacts> {
   const { host, recorder, options, topLevel } = request;
-  const device = await mountTopLevel(request);
+  const device = await findRootDevice(request);
+  await mountTopLevel(request, device);
   const paths = rwlayerPaths(options.rwlayer);
   return {
     device,
@@ -94,13 +95,28 @@ function requireOwnDirectory(
   }
 }
 
-async function mountTopLevel({
+/**
+ * After an error btrfs takes no more writes, and shows what never came to the disk: mounts the top
+ * level anew where that has happened.
+ * @throws BootError MOUNT_FAILED
+ */
+export async function reopenTopLevel(
+  request: GatherRequest,
+  { device, isReadOnly }: DiskFacts,
+): Promise<void> {
+  const { host, recorder, topLevel, mounts } = request;
+  if (isReadOnly || !host.files.isReadOnly(topLevel)) return;
+  recorder.warn(
+    `an error made ${device.path} read-only: it is mounted anew, and shows what is on it`,
+  );
+  await mounts.release();
+  await mountTopLevel(request, device);
+}
+
+async function findRootDevice({
   host,
   recorder,
   options,
-  topLevel,
-  readOnly,
-  mounts,
 }: GatherRequest): Promise<BlockDevice> {
   const spec = formatDeviceSpec(options.root);
   const device = await recorder.time(`find the root device ${spec}`, () =>
@@ -115,6 +131,13 @@ async function mountTopLevel({
       },
     );
   }
+  return device;
+}
+
+async function mountTopLevel(
+  { recorder, options, topLevel, readOnly, mounts }: GatherRequest,
+  device: BlockDevice,
+): Promise<void> {
   await recorder.time(`mount ${device.path} at ${topLevel}`, async () => {
     await mounts.mount({
       device,
@@ -129,5 +152,4 @@ async function mountTopLevel({
       ],
     });
   });
-  return device;
 }

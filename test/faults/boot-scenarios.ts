@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import type { Test } from "tap";
@@ -29,12 +30,10 @@ export const OWN_DIRECTORY = `.dockroot/${RWLAYER}`;
 export const GENERATIONS = 2;
 
 interface Sketch {
-  readonly name: string;
   readonly options: (labels: { disk: string; topLayer: string }) => string;
   readonly result: Scenario["result"];
   /** How many starts came before. */
   readonly starts: number;
-  readonly ofFormerStarts?: string;
   readonly prepare?: (
     topLevel: string,
     bootHalfWay: () => void,
@@ -44,9 +43,8 @@ interface Sketch {
 const onRoot = ({ disk }: { disk: string }) =>
   `toplayer=LABEL=${disk} toplayer_path=files`;
 
-const sketches: readonly Sketch[] = [
-  {
-    name: "a new root and all there is to clean up",
+const sketches = {
+  "a new root and all there is to clean up": {
     options: ({ topLayer }) => `toplayer=LABEL=${topLayer}`,
     result: "fresh",
     starts: 4,
@@ -54,20 +52,22 @@ const sketches: readonly Sketch[] = [
       bootHalfWay();
     },
   },
-  {
-    name: "the first root",
+  "a new root over a former one": {
+    options: ({ topLayer }) => `toplayer=LABEL=${topLayer}`,
+    result: "fresh",
+    starts: 2,
+  },
+  "the first root": {
     options: onRoot,
     result: "fresh",
     starts: 0,
   },
-  {
-    name: "the image is gone",
+  "the image is gone": {
     options: () => "docker_image=gone:1",
     result: "fallback",
     starts: 2,
   },
-  {
-    name: "the image and the rwlayer are gone",
+  "the image and the rwlayer are gone": {
     options: () => "docker_image=gone:1",
     result: "fallback",
     starts: 3,
@@ -76,8 +76,7 @@ const sketches: readonly Sketch[] = [
       await setReadOnly(`${topLevel}/${OWN_DIRECTORY}/generations/2`);
     },
   },
-  {
-    name: "the root is kept and its top layer has changed",
+  "the root is kept and its top layer has changed": {
     options: (labels) =>
       `dockroot.rwlayer=keep dockroot.toplayer=always ${onRoot(labels)}`,
     result: "kept",
@@ -86,10 +85,20 @@ const sketches: readonly Sketch[] = [
       fs.writeFileSync(`${topLevel}/files/etc/added`, "added\n");
     },
   },
-];
+} satisfies Record<string, Sketch>;
 
-/** Makes them all, each on a disk of its own; all these disks have one UUID. */
-export async function makeScenarios(t: Test): Promise<readonly Scenario[]> {
+export type ScenarioName = keyof typeof sketches;
+
+export const scenarioNames = Object.keys(sketches) as ScenarioName[];
+
+/**
+ * Makes scenarios, each on a disk of its own; all these disks have one UUID.
+ * @param names which
+ */
+export async function makeScenarios(
+  t: Test,
+  names: readonly ScenarioName[],
+): Promise<readonly Scenario[]> {
   const base = await makeBootDisk(t, "scenarios");
   await detach(base.file);
   const labels = { disk: base.label, topLayer: newLabel().slice(-16) };
@@ -97,7 +106,8 @@ export async function makeScenarios(t: Test): Promise<readonly Scenario[]> {
   const common = `root=LABEL=${labels.disk} rootflags=subvol=${RWLAYER} docker_path=docker docker_image=system:1`;
   const machine = rehearse(t, base, RWLAYER, common);
   const made: Scenario[] = [];
-  for (const { name, result, starts, prepare, ...sketch } of sketches) {
+  for (const name of names) {
+    const { result, starts, prepare, ...sketch }: Sketch = sketches[name];
     const disk = path.join(base.scratch, `disk-${String(made.length)}`);
     fs.copyFileSync(base.file, disk);
     await attach(t, disk);
@@ -173,6 +183,10 @@ async function makeTopLayerDisk(
   fs.writeFileSync(`${tree}/etc/hostname`, "this-machine\n");
   fs.writeFileSync(`${tree}/etc/network/own`, "own\n");
   fs.symlinkSync("hostname", `${tree}/etc/name`);
+  for (const name of ["first", "second"]) {
+    // Cannot be compressed, and is too large to stand in the metadata.
+    fs.writeFileSync(`${tree}/etc/${name}`, randomBytes(1_000_000));
+  }
   await run(["mkfs.ext4", "-q", "-L", label, "-d", tree, file]);
   await attach(t, file);
 }

@@ -76,8 +76,9 @@ export function describeLosses(
   return [
     ...before.subvolumes.flatMap(({ path: file, uuid, tree }) => {
       const now = after.subvolumes.find((other) => other.uuid === uuid);
+      if (mayGo(file)) return [];
       if (now !== undefined) return describeChange(file, now.tree, tree);
-      return mayGo(file) ? [] : [`the subvolume ${file} is lost`];
+      return [`the subvolume ${file} is lost`];
     }),
     ...describeChange("the top level", after.rest, before.rest),
   ];

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { findProgram } from "../runner/find-program.ts";
+import { plainMachine, type Machine } from "./faulty-start.ts";
 
 /** What happens at one call of a helper program. */
 export const FAULTS = {
@@ -22,12 +23,17 @@ export const FAULTS = {
 export type Fault = keyof typeof FAULTS;
 
 /** The helper programs of dockroot. */
-export const HELPERS = ["blkid", "btrfs", "cp", "mount", "umount"] as const;
+export const HELPERS = [
+  "blkid",
+  "btrfs",
+  "cp",
+  "mount",
+  "sync",
+  "umount",
+] as const;
 
 /** A place for programs that stand before the real ones, as far as one process and its children see. */
-export interface FaultyHelpers {
-  /** The program and arguments that run a shell script among the faulty helpers, as a machine of its own. */
-  readonly command: (script: string) => string[];
+export interface FaultyHelpers extends Machine {
   /** From the next call on they count anew; the `call`-th has the fault. */
   readonly arrange: (fault?: Fault, call?: number) => void;
   /** What was called since, in order: name and arguments. */
@@ -76,11 +82,8 @@ mount --bind '${file("fake")}' /usr/sbin
 mount --bind '${file("fake")}' /usr/bin
 `;
   return {
-    command: (script) => [
-      ...["unshare", "--mount", "--propagation=private"],
-      ...["--pid", "--fork", "--kill-child", "--"],
-      ...["sh", "-c", `set -e;${enter}set +e;${script}`],
-    ],
+    command: (script) =>
+      plainMachine.command(`set -e;${enter}set +e;${script}`),
     arrange: (fault, call) => {
       fs.writeFileSync(file("count"), "0\n");
       fs.writeFileSync(file("calls"), "");

@@ -3,7 +3,6 @@ import fs from "node:fs";
 import path from "node:path";
 import { executable } from "../binary/run-dockroot.ts";
 import type { BootRecord } from "../root/boot-disk.ts";
-import type { FaultyHelpers } from "./faulty-helpers.ts";
 
 /** A start of a machine that restarts afterwards: what was mounted is gone then. */
 export interface Start {
@@ -17,12 +16,24 @@ export interface Start {
   readonly left: readonly string[];
 }
 
+/** How a shell script is run on a machine of its own, whose mounts end with it. */
+export interface Machine {
+  readonly command: (script: string) => string[];
+}
+
+export const plainMachine: Machine = {
+  command: (script) => [
+    ...["unshare", "--mount", "--propagation=private"],
+    ...["--pid", "--fork", "--kill-child", "--", "sh", "-c", script],
+  ],
+};
+
 /** Longer than any start may take that stops waiting for its helpers. */
 const TIMEOUT_MS = 60_000;
 
 /** Starts a machine with a kernel command line; its files go into `directory`, which is made anew. */
 export function start(
-  { command }: FaultyHelpers,
+  { command }: Machine,
   directory: string,
   cmdline: string,
 ): Start {

@@ -33,8 +33,10 @@ export function judgeFaultyStart(
         ? isBelow(file, `${OWN_DIRECTORY}/staging`)
         : hasNewRoot && number <= generations - GENERATIONS;
     }),
-    ...judgeMessage(status, said, record),
-    ...(status === 0 && finishStatus !== 0 ? [`finish fails: ${said}`] : []),
+    ...judgeMessage(status === 0 ? (finishStatus ?? NaN) : status, said),
+    ...(status !== 0 && record?.result !== "failed"
+      ? ["boot.json does not tell of the failure"]
+      : []),
     ...judgeRoot({ before, reference }, after, record, status),
   ];
 }
@@ -73,18 +75,14 @@ export function judgeNextStart(
   ];
 }
 
-function judgeMessage(
-  status: number,
-  said: string,
-  record: Start["record"],
-): string[] {
+function judgeMessage(status: number, said: string): string[] {
   if (/^ +at .*:\d+:\d+\)?$/m.test(said)) return [`a stack trace: ${said}`];
   if (status === 0) return [];
-  if (status !== 1) return [`status ${String(status)}: ${said}`];
   const isClear =
-    /^dockroot: [^\n]+$/m.test(said) && /^ {2}what to do: /m.test(said);
-  const isRecorded = record?.result === "failed";
-  return isClear && isRecorded ? [] : [`does not say what to do: ${said}`];
+    status === 1 &&
+    /^dockroot: [^\n]+$/m.test(said) &&
+    /^ {2}what to do: /m.test(said);
+  return isClear ? [] : [`status ${String(status)}: ${said}`];
 }
 
 /** Only a former root, unchanged, or a complete new one may stand at the rwlayer's name. */
@@ -123,11 +121,7 @@ function describeMadeRoot(
         entry.kind === "directory" ? { ...entry, mtime: "" } : entry,
       ]),
     );
-  return describeChange(
-    what,
-    timeless(actual?.tree),
-    timeless(expected?.tree),
-  );
+  return describeChange(what, timeless(actual?.tree), timeless(expected?.tree));
 }
 
 /** The number in a path below a generation of ours. */

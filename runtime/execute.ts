@@ -84,13 +84,22 @@ async function perform(
       if (warning !== undefined) recorder.warn(warning);
       return undefined;
     }
-    case "recordSubvolume": {
-      const uuid =
-        made?.uuid ?? (await readSubvolume(host, at(step.path))).uuid;
-      const record = { uuid, ...step.record };
-      writeState(host, topLevel, paths, withRecord(state, record));
-      return record;
-    }
+    case "recordSubvolume":
+      try {
+        const uuid =
+          made?.uuid ?? (await readSubvolume(host, at(step.path))).uuid;
+        const record = { uuid, ...step.record };
+        writeState(host, topLevel, paths, withRecord(state, record));
+        return record;
+      } catch (error) {
+        // Once somebody has looked at it, its access times prove that it is not untouched.
+        if (made === undefined) {
+          await recorder.tolerate(async () => {
+            await deleteSubvolumeTree(host, topLevel, step.path);
+          });
+        }
+        throw error;
+      }
     case "sync":
       await syncFilesystem(host, topLevel);
       return undefined;

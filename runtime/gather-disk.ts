@@ -1,5 +1,10 @@
 import path from "node:path";
 import { isSubvolume, readSubvolume } from "./btrfs.ts";
+import {
+  describeIncomplete,
+  isComplete,
+  waitForAllDevices,
+} from "./btrfs-devices.ts";
 import { formatDeviceSpec } from "./device-spec.ts";
 import { waitForDevice, type BlockDevice } from "./device.ts";
 import type { DiskFacts, Standing } from "./facts.ts";
@@ -134,22 +139,49 @@ async function findRootDevice({
   return device;
 }
 
+/** Waits for the other devices of a filesystem that has several. */
 async function mountTopLevel(
-  { recorder, options, topLevel, readOnly, mounts }: GatherRequest,
+  request: GatherRequest,
   device: BlockDevice,
 ): Promise<void> {
+  const { host, recorder, options, topLevel } = request;
+  const waitForOthers = () =>
+    recorder.time(`find all devices of the btrfs on ${device.path}`, () =>
+      waitForAllDevices(host, device, options.deviceTimeoutMs),
+    );
+  // It would be mounted at once without one that is only late.
+  if (options.mountFlags.includes("degraded") && !(await waitForOthers())) {
+    recorder.warn(
+      `a device of the btrfs on ${device.path} is missing: it is mounted without it, as rootflags=degraded says`,
+    );
+  }
   await recorder.time(`mount ${device.path} at ${topLevel}`, async () => {
-    await mounts.mount({
-      device,
-      at: topLevel,
-      fsType: "btrfs",
-      flags: [
-        readOnly ? "ro" : "rw",
-        "subvolid=5",
-        ...options.mountFlags,
-        // What is read here must not be written to: neither sources nor an untouched staging.
-        "noatime",
-      ],
-    });
+    try {
+      await mountOnce(request, device);
+    } catch (error) {
+      if (await isComplete(host, device)) throw error;
+      if (!(await waitForOthers())) {
+        throw describeIncomplete(device, options.deviceTimeoutMs, error);
+      }
+      await mountOnce(request, device);
+    }
+  });
+}
+
+function mountOnce(
+  { options, topLevel, readOnly, mounts }: GatherRequest,
+  device: BlockDevice,
+): Promise<void> {
+  return mounts.mount({
+    device,
+    at: topLevel,
+    fsType: "btrfs",
+    flags: [
+      readOnly ? "ro" : "rw",
+      "subvolid=5",
+      ...options.mountFlags,
+      // What is read here must not be written to: neither sources nor an untouched staging.
+      "noatime",
+    ],
   });
 }

@@ -1,9 +1,12 @@
 import fs from "node:fs";
 import path from "node:path";
-import t, { type Test } from "tap";
+import t from "tap";
 import { run } from "../../fixtures/run.ts";
-import { makeBootDisk, rehearse } from "../root/boot-disk.ts";
+import { lookAt } from "../root/boot-disk.ts";
+import { makeScenarios, OWN_DIRECTORY, RWLAYER } from "./boot-scenarios.ts";
 import { recordCampaign } from "./campaign.ts";
+import { makeFastScratch, withCopy } from "./disk-copy.ts";
+import { plainMachine, start } from "./faulty-start.ts";
 import { describeLosses, readContent, subvolumeAt } from "./disk-content.ts";
 
 /** What a user may have put somewhere, with what must not be lost. */
@@ -53,87 +56,85 @@ const STRANGERS: Record<string, (place: string) => Promise<void> | void> = {
   },
 };
 
-const disk = await makeBootDisk(t, "not-ours");
-let injected = 0;
-let survived = 0;
-let lost = 0;
+/** Where it stands in the way, and what the start then comes to. */
+const PLACES: Record<
+  string,
+  { readonly path: string; readonly result: "failed" | "fallback" | "fresh" }
+> = {
+  "in the rwlayer's place": { path: RWLAYER, result: "failed" },
+  "in staging's place": {
+    path: `${OWN_DIRECTORY}/staging`,
+    result: "fallback",
+  },
+  "among the generations": {
+    path: `${OWN_DIRECTORY}/generations/1x`,
+    result: "fresh",
+  },
+  "in a generation's place": {
+    path: `${OWN_DIRECTORY}/generations/7`,
+    result: "fresh",
+  },
+};
 
-/** @param place below the top level; `{own}` is dockroot's own directory of the rwlayer */
-async function leavesAlone(
-  t: Test,
-  what: string,
-  place: (own: string, rwlayer: string) => string,
-  expected: "fallback" | "fresh" | "failed",
-  options = "",
-): Promise<void> {
-  injected += 1;
-  const rwlayer = `machine-${String(injected)}`;
-  const own = `.dockroot/${rwlayer}`;
-  const machine = rehearse(
-    t,
-    disk,
-    rwlayer,
-    `docker_image=system:1 dockroot.fallback=last ${options}`,
-  );
-  for (let starts = 1; starts <= 2; starts += 1) {
-    const { status, stderr } = machine.boot("dockroot.generations=9");
-    t.equal(status, 0, stderr);
-    t.equal(machine.finish().status, 0);
+await t.test("what dockroot did not make is left alone", async (t) => {
+  const scratch = makeFastScratch(t, "not-ours");
+  const disk = `${scratch}/disk`;
+  const [scenario] = await makeScenarios(t, ["a new root over a former one"]);
+  if (scenario === undefined) throw new Error("there is no scenario");
+  let injected = 0;
+  let survived = 0;
+  let lost = 0;
+  for (const [what, make] of Object.entries(STRANGERS)) {
+    for (const [where, { path: place, result }] of Object.entries(PLACES)) {
+      injected += 1;
+      await withCopy(scenario.disk, disk, async () => {
+        const before = await lookAt(
+          disk,
+          async (top) => {
+            if (place === RWLAYER) {
+              fs.renameSync(`${top}/${place}`, `${top}/moved-away`);
+            }
+            await make(`${top}/${place}`);
+            return readContent(top);
+          },
+          ["subvolid=5"],
+        );
+        const { status, finishStatus, said, record } = start(
+          plainMachine,
+          `${scratch}/machine`,
+          // As little as possible is kept.
+          `${scenario.cmdline} dockroot.generations=0`,
+        );
+        const after = await lookAt(disk, readContent, ["subvolid=5", "ro"]);
+        const losses = describeLosses(
+          before,
+          after,
+          (file) => result === "fresh" && isOursAndOld(file),
+        );
+        const root = subvolumeAt(after, RWLAYER);
+        const isRight =
+          record?.result === result &&
+          (result === "failed"
+            ? status === 1
+            : status === 0 &&
+              finishStatus === 0 &&
+              record.subvolumeUuid === root?.uuid);
+        if (losses.length > 0) lost += 1;
+        else if (isRight) survived += 1;
+        t.strictSame(losses, [], `${what} ${where} is as it was`);
+        t.ok(isRight, `${what} ${where}: ${said}`);
+      });
+    }
   }
-  const at = place(own, rwlayer);
-  const before = await disk.look(async (top) => {
-    if (at === rwlayer) fs.renameSync(`${top}/${at}`, `${top}/${at}-away`);
-    await STRANGERS[what]?.(`${top}/${at}`);
-    return readContent(top);
-  });
-  const { status, stderr } = machine.boot();
-  const { result } = machine.record();
-  const finished = status === 0 ? machine.finish() : undefined;
-  const after = await disk.look(readContent, ["ro"]);
-  const old = [rwlayer, `${own}/generations/1`];
-  const problems = describeLosses(
-    before,
-    after,
-    (file) => expected === "fresh" && old.includes(file),
-  );
-  const isRight =
-    t.equal(result, expected, `${what} at ${at}: ${stderr}`) &&
-    t.equal(status, expected === "failed" ? 1 : 0) &&
-    t.equal(finished?.status ?? 0, 0, finished?.stderr) &&
-    (expected === "failed" ||
-      t.equal(
-        subvolumeAt(after, rwlayer)?.uuid,
-        machine.record().subvolumeUuid,
-      ));
-  if (problems.length > 0) lost += 1;
-  else if (isRight) survived += 1;
-  t.strictSame(problems, [], `${what} at ${at} is as it was`);
-  // Room for the next.
-  await disk.look((top) => {
-    fs.renameSync(`${top}/${own}`, `${top}/${rwlayer}.own`);
-  });
-}
-
-for (const what of Object.keys(STRANGERS)) {
-  await t.test(`${what} in the rwlayer's place`, async (t) => {
-    await leavesAlone(t, what, (_, rwlayer) => rwlayer, "failed");
-  });
-  await t.test(`${what} in staging's place`, async (t) => {
-    await leavesAlone(t, what, (own) => `${own}/staging`, "fallback");
-  });
-  await t.test(`${what} among the generations`, async (t) => {
-    const place = (own: string) => `${own}/generations/1x`;
-    await leavesAlone(t, what, place, "fresh", "dockroot.generations=0");
-  });
-  await t.test(`${what} in a generation's place`, async (t) => {
-    const place = (own: string) => `${own}/generations/7`;
-    await leavesAlone(t, what, place, "fresh", "dockroot.generations=0");
-  });
-}
-
-await t.test("all of it is told in the table", async (t) => {
   recordCampaign(t, { campaign: "not ours", injected, survived, lost });
 });
+
+/** The former root and its generations, with what is nested in them. */
+function isOursAndOld(file: string): boolean {
+  return new RegExp(
+    `^(?:${RWLAYER}|${OWN_DIRECTORY}/generations/1)(?:/|$)`,
+  ).test(file);
+}
 
 async function makeSubvolume(place: string): Promise<void> {
   await subvolume("create", place);

@@ -30,7 +30,7 @@ export async function withFaultyDisk<T>(
   file: string,
   directory: string,
   fault: DiskFault,
-  work: (served: string) => Promise<T>,
+  work: () => T | Promise<T>,
 ): Promise<T> {
   const served = `${directory}/served`;
   const config = `${directory}/blkdebug.conf`;
@@ -66,7 +66,7 @@ export async function withFaultyDisk<T>(
       await sleep(20);
     }
     await run(["losetup", "--find", "--show", "--", served]);
-    return await work(served);
+    return await work();
   } finally {
     await leave();
   }

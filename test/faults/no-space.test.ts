@@ -117,9 +117,6 @@ await t.test("the disk is full, but for more and more", async (t) => {
       const faulty = startOnce();
       const result = faulty.record?.result ?? "none";
       results[result] = (results[result] ?? 0) + 1;
-      t.comment(
-        `${String(given)} free: ${result} ${faulty.record?.failure?.message ?? ""}, ${faulty.record?.failure?.causes.join(": ") ?? ""}; ${faulty.record?.warnings.join("; ") ?? ""}`,
-      );
       const after = await lookAt(disk, readAfterRelief, WRITABLE);
       const problems = judgeFaultyStart(expected, faulty, after);
       const next = startOnce();

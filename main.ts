@@ -11,6 +11,7 @@ import { formatFallback } from "./runtime/format-fallback.ts";
 import { finish } from "./runtime/finish.ts";
 import { formatPlan, formatPlanAsJson } from "./runtime/format-plan.ts";
 import { BootError, UsageError } from "./runtime/host/errors.ts";
+import { escapeControl, formatJson } from "./runtime/host/escape.ts";
 import { ensureDirectories, realPath } from "./runtime/host/files.ts";
 import { createHost } from "./runtime/host/host.ts";
 import {
@@ -65,7 +66,7 @@ async function runBoot(args: readonly string[]): Promise<number> {
   ]);
   const record = await boot(createHost("/", log), request);
   if (record.result === "fallback") stderr(formatFallback(record));
-  if (flags.json === true) stdout(`${JSON.stringify(record, null, 2)}\n`);
+  if (flags.json === true) stdout(`${formatJson(record)}\n`);
   return 0;
 }
 
@@ -120,7 +121,9 @@ main(process.argv.slice(2)).then(
   },
   (error: unknown) => {
     if (error instanceof UsageError) {
-      stderr(`dockroot: ${error.message}\n  see: dockroot --help\n`);
+      stderr(
+        `dockroot: ${escapeControl(error.message)}\n  see: dockroot --help\n`,
+      );
       process.exitCode = EXIT_USAGE;
       return;
     }

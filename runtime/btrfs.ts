@@ -69,6 +69,14 @@ export async function readSubvolume(
   host: Host,
   file: string,
 ): Promise<SubvolumeFacts> {
+  if (file.includes("\n")) {
+    // It is printed as it is, so that it can look like the line with the UUID.
+    throw new BootError(
+      "RWLAYER_UNSUITABLE",
+      `${file} has a line break in its path`,
+      { hint: "Give the rwlayer another name with rootflags=subvol=." },
+    );
+  }
   const { stdout } = await host.run(["btrfs", "subvolume", "show", file]);
   const facts = parseSubvolumeShow(stdout.toString("utf8"));
   if (facts === undefined) {

@@ -3,7 +3,7 @@
  *
  * Spaces separate options, double quotes protect spaces; quotes around a whole option or a whole
  * value are dropped, others stay, as the kernel does it (`next_arg` in lib/cmdline.c). What follows
- * `--` is for init and is left out.
+ * `--` is for init and is left out. Only ASCII's white space separates: a name may have other.
  */
 export interface CmdlineOption {
   readonly key: string;
@@ -11,10 +11,11 @@ export interface CmdlineOption {
   readonly value: string | undefined;
 }
 
-/** @param text what /proc/cmdline holds */
+/** @param text what /proc/cmdline holds; a NUL ends it */
 export function parseCmdline(text: string): CmdlineOption[] {
   const options: CmdlineOption[] = [];
-  for (const word of splitWords(text)) {
+  const [commandLine = ""] = text.split("\0", 1);
+  for (const word of splitWords(commandLine)) {
     if (word === "--") break;
     options.push(parseWord(word));
   }
@@ -33,7 +34,7 @@ function splitWords(text: string): string[] {
   let word = "";
   let quoted = false;
   for (const character of text) {
-    if (!quoted && /\s/.test(character)) {
+    if (!quoted && /[ \t\n\v\f\r]/.test(character)) {
       if (word !== "") words.push(word);
       word = "";
       continue;

@@ -64,7 +64,11 @@ export function parseConfig(
       typeof value === "string" ||
       (NUMBERS.has(key) && typeof value === "number")
     ) {
-      if (value !== "") config.set(key, String(value));
+      const text = String(value);
+      if (text.includes("\0")) {
+        throw invalidConfig(file, `${file}: "${key}" has a NUL in it`);
+      }
+      if (text !== "") config.set(key, text);
     } else {
       // A number would lose what was written: 1.10 is 1.1.
       throw invalidConfig(

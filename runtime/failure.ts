@@ -49,7 +49,7 @@ export function describeFailure(error: unknown): BootFailure {
       code: error.code,
       message: escapeControl(error.message),
       causes: causesOf(error),
-      hint: error.hint,
+      hint: error.hint === undefined ? undefined : escapeControl(error.hint),
     };
   }
   if (isSystemError(error) || error instanceof HelperError) {
@@ -68,7 +68,7 @@ export function describeFailure(error: unknown): BootFailure {
         ? (error.stack ?? "")
             .split("\n")
             .slice(1)
-            .map((line) => line.trim())
+            .map((line) => escapeControl(line.trim()))
         : [],
     hint: "Please report it with the lines above.",
   };

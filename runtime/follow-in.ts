@@ -15,3 +15,21 @@ export function followIn(
       : { kind: "other" };
   });
 }
+
+/**
+ * The whole content of a file in a tree that may be hostile: links are followed inside of it alone.
+ * @param file relative to the tree
+ * @returns `undefined` where there is no such file, or links loop
+ * @throws BootError FILE_UNREADABLE, as `readBytes`
+ */
+export function readBytesIn(
+  host: Host,
+  tree: string,
+  file: string,
+  maxBytes: number,
+): Buffer | undefined {
+  const target = followIn(host, tree, file);
+  return target === undefined
+    ? undefined
+    : host.files.readBytes(target, maxBytes);
+}

@@ -1,5 +1,5 @@
 import type { BootFacts } from "./facts.ts";
-import { escapeControl } from "./host/escape.ts";
+import { escapeControl, formatJson } from "./host/escape.ts";
 import { formatImageReference } from "./image-ref.ts";
 import type { BootPlan } from "./plan.ts";
 import { describeStep } from "./steps.ts";
@@ -41,7 +41,7 @@ export function formatPlanAsJson(planned: PlannedBoot): string {
     planned.kind === "generation"
       ? { version: 1, result: "generation", root: planned.generation }
       : describeRootPlan(planned.facts, planned.plan);
-  return `${JSON.stringify(described, null, 2)}\n`;
+  return `${formatJson(described)}\n`;
 }
 
 function describeRootPlan(facts: BootFacts, plan: BootPlan) {

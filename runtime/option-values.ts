@@ -17,7 +17,7 @@ export function splitFlags(flags: string): string[] {
   return flags.split(",").filter((flag) => flag !== "");
 }
 
-/** @throws BootError INVALID_OPTION for what is no UTF-8, and for `..` */
+/** @throws BootError INVALID_OPTION for what is no UTF-8, for control characters, and for `..` */
 export function refuseOddPath(
   option: string,
   value: string,
@@ -27,6 +27,13 @@ export function refuseOddPath(
     throw invalidOption(
       `${option}${value} is not valid UTF-8`,
       "Write the path in UTF-8, or rename it.",
+    );
+  }
+  // eslint-disable-next-line no-control-regex -- control characters are the point
+  if (/[\u0000-\u001f\u007f]/.test(value)) {
+    throw invalidOption(
+      `${option}${value} has a control character in it`,
+      "Rename what it names.",
     );
   }
   if (parts.includes("..")) {

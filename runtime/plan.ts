@@ -3,7 +3,6 @@ import type { BlockDevice } from "./device.ts";
 import type { BootFacts, StandingSubvolume } from "./facts.ts";
 import { BootError } from "./host/errors.ts";
 import { formatImageReference } from "./image-ref.ts";
-import { isSameOrBelow } from "./overlap.ts";
 import {
   findRecord,
   generationNumbers,
@@ -247,8 +246,7 @@ function isHalfMade(
 ): boolean {
   if (record !== undefined) return true;
   const { isUntouched, parentUuid } = subvolume;
-  const isOfLayer =
-    stagingOrigin !== undefined && isSameOrBelow(stagingOrigin, storePath);
+  const isOfLayer = stagingOrigin?.startsWith(`${storePath}/`) === true;
   const isOfOurs =
     parentUuid !== undefined && findRecord(state, parentUuid) !== undefined;
   return isUntouched && (isOfLayer || isOfOurs);

@@ -2,6 +2,7 @@ import path from "node:path";
 import type { DiskFacts } from "./facts.ts";
 import type { BootFailure } from "./failure.ts";
 import type { DiskOptions } from "./disk-options.ts";
+import { formatJson } from "./host/escape.ts";
 import type { Host } from "./host/host.ts";
 import { readKernelRelease } from "./machine.ts";
 import type { Recorder, TimedStep } from "./recorder.ts";
@@ -130,7 +131,7 @@ export function writeBootRecord(
   host.files.ensureDirectories(runDirectory);
   host.files.replaceFile(
     path.join(runDirectory, BOOT_RECORD),
-    `${JSON.stringify(record, null, 2)}\n`,
+    `${formatJson(record)}\n`,
     0o644,
   );
 }

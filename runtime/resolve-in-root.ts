@@ -1,5 +1,3 @@
-import path from "node:path";
-
 /** What resolving needs to know of one path; `undefined` where nothing is there. */
 export type LookUp = (
   file: string,
@@ -9,6 +7,8 @@ export type LookUp = (
   | undefined;
 
 const MAX_LINKS = 40;
+/** PATH_MAX: the kernel knows no longer path, so nothing stands there. */
+const MAX_PATH_CHARS = 4096;
 
 /**
  * Where `file` leads inside `root`, as a process confined to `root` would see it: absolute links
@@ -21,24 +21,28 @@ export function resolveInRoot(
   file: string,
   lookUp: LookUp,
 ): string | undefined {
+  const base = root.replace(/\/$/, "");
   const pending = file.split("/").reverse();
-  let resolved: string[] = [];
+  /** The path so far and after each name before: `..` goes back to the last one. */
+  const trail = [base];
   let links = 0;
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     if (name === "" || name === ".") continue;
     if (name === "..") {
-      resolved = resolved.slice(0, -1);
+      if (trail.length > 1) trail.pop();
       continue;
     }
-    const found = lookUp(path.join(root, ...resolved, name));
+    const candidate = `${trail.at(-1) ?? base}/${name}`;
+    const found =
+      candidate.length > MAX_PATH_CHARS ? undefined : lookUp(candidate);
     if (found?.kind !== "symlink") {
-      resolved = [...resolved, name];
+      trail.push(candidate);
       continue;
     }
     links += 1;
     if (links > MAX_LINKS) return undefined;
-    if (found.target.startsWith("/")) resolved = [];
+    if (found.target.startsWith("/")) trail.length = 1;
     pending.push(...found.target.split("/").reverse());
   }
-  return path.join(root, ...resolved);
+  return trail.length === 1 ? root : trail.at(-1);
 }

@@ -1,5 +1,7 @@
 import path from "node:path";
+import { readBytesIn } from "./follow-in.ts";
 import { BootError } from "./host/errors.ts";
+import { formatJson } from "./host/escape.ts";
 import type { Host } from "./host/host.ts";
 import { parseState } from "./parse-state.ts";
 import type { TopLayerRecord } from "./toplayer.ts";
@@ -112,9 +114,13 @@ export function readState(
   topLevel: string,
   paths: RwlayerPaths,
 ): RwlayerState {
-  const file = path.join(topLevel, paths.state);
   try {
-    const text = host.files.readText(file, MAX_STATE_BYTES);
+    const text = readBytesIn(
+      host,
+      topLevel,
+      paths.state,
+      MAX_STATE_BYTES,
+    )?.toString("utf8");
     return text === undefined ? emptyState(paths.rwlayer) : parseState(text);
   } catch (cause) {
     throw new BootError("FILE_UNREADABLE", `${paths.state} is damaged`, {
@@ -133,7 +139,7 @@ export function writeState(
 ): void {
   host.files.replaceFile(
     path.join(topLevel, paths.state),
-    `${JSON.stringify(state, null, 2)}\n`,
+    `${formatJson(state)}\n`,
     0o600,
   );
 }

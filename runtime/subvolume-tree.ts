@@ -27,18 +27,17 @@ export function nestedCandidates(
   edges: readonly SubvolumeEdge[],
   rootId: number,
 ): number[] {
+  const children = Map.groupBy(edges, ({ parentId }) => parentId);
   const found = new Map<number, number>([[rootId, 0]]);
   let level = [rootId];
   for (let depth = 1; level.length > 0; depth += 1) {
-    const parents = new Set(level);
-    level = [
-      ...new Set(
-        edges
-          .filter(({ id, parentId }) => parents.has(parentId) && !found.has(id))
-          .map(({ id }) => id),
-      ),
-    ];
-    for (const id of level) found.set(id, depth);
+    const below = level.flatMap((parent) => children.get(parent) ?? []);
+    level = [];
+    for (const { id } of below) {
+      if (found.has(id)) continue;
+      found.set(id, depth);
+      level.push(id);
+    }
   }
   found.delete(rootId);
   return [...found].sort(([, a], [, b]) => b - a).map(([id]) => id);

@@ -1,12 +1,34 @@
 /**
+ * What can write on a terminal, or turn the order of what is read: control characters (C0, DEL, C1),
+ * line and paragraph separators, Unicode's bidirectional controls
+ * (https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters), and halves of
+ * surrogate pairs, which have no UTF-8.
+ */
+const UNPRINTABLE =
+  // eslint-disable-next-line no-control-regex -- control characters are the point
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/gu;
+
+/**
  * Replaces control characters (escape sequences, newlines, ...) by `\x1b`-like text, so that names
  * from disks and images cannot write on the console.
  */
 export function escapeControl(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are the point
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
+  return text.replace(UNPRINTABLE, (character) => {
     if (character === "\n") return "\\n";
     if (character === "\t") return "\\t";
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+    const code = character.charCodeAt(0);
+    return code < 0x100 ? `\\x${hex(code, 2)}` : `\\u${hex(code, 4)}`;
   });
+}
+
+/** JSON for programs, which people may also read on a terminal: what JSON leaves raw is escaped too. */
+export function formatJson(value: unknown): string {
+  const text = JSON.stringify(value, null, 2);
+  return text.replace(UNPRINTABLE, (character) =>
+    character === "\n" ? character : `\\u${hex(character.charCodeAt(0), 4)}`,
+  );
+}
+
+function hex(code: number, digits: number): string {
+  return code.toString(16).padStart(digits, "0");
 }

@@ -5,6 +5,8 @@ import { BootError, isSystemError, systemErrorCode } from "./errors.ts";
 export type FileKind =
   "file" | "directory" | "symlink" | "block-device" | "other";
 
+const READ_BYTES = 64 * 1024;
+
 export interface FileStatus {
   readonly kind: FileKind;
   /** 256 is the root of a btrfs subvolume. */
@@ -51,21 +53,21 @@ function kindOf(entry: fs.Stats | fs.BigIntStats): FileKind {
 }
 
 /**
- * The whole content; `undefined` where there is no such file.
- * @throws BootError FILE_UNREADABLE where it cannot be read or is larger than `maxBytes`
+ * The whole content; `undefined` where there is no such file. Nothing but a regular file is opened:
+ * a FIFO would block for ever, and to open a device may do something.
+ * @throws BootError FILE_UNREADABLE where it cannot be read, is no regular file, or is larger than
+ *   `maxBytes`, of which no more is read than that
  */
 export function readBytes(file: string, maxBytes: number): Buffer | undefined {
   try {
-    const descriptor = fs.openSync(file, "r");
+    const stats = fs.statSync(file);
+    refuseUnreadable(file, stats, maxBytes);
+    const descriptor = fs.openSync(
+      file,
+      fs.constants.O_RDONLY | fs.constants.O_NONBLOCK,
+    );
     try {
-      const { size } = fs.fstatSync(descriptor);
-      if (size > maxBytes) {
-        throw new BootError(
-          "FILE_UNREADABLE",
-          `${file} has ${String(size)} bytes; at most ${String(maxBytes)} make sense`,
-        );
-      }
-      return fs.readFileSync(descriptor);
+      return readToEnd(file, descriptor, stats.size, maxBytes);
     } finally {
       fs.closeSync(descriptor);
     }
@@ -74,7 +76,64 @@ export function readBytes(file: string, maxBytes: number): Buffer | undefined {
       return undefined;
     }
     if (cause instanceof BootError) throw cause;
-    throw new BootError("FILE_UNREADABLE", `cannot read ${file}`, { cause });
+    throw new BootError("FILE_UNREADABLE", `cannot read ${file}`, {
+      cause,
+      hint: "The kernel log may say more: dmesg | tail.",
+    });
+  }
+}
+
+function refuseUnreadable(
+  file: string,
+  stats: fs.Stats,
+  maxBytes: number,
+): void {
+  if (!stats.isFile()) {
+    throw new BootError(
+      "FILE_UNREADABLE",
+      `${file} is ${describeKind(stats)}, not a file`,
+      { hint: `Put a regular file in the place of ${file}.` },
+    );
+  }
+  if (stats.size > maxBytes) throw tooLarge(file, stats.size, maxBytes);
+}
+
+function tooLarge(
+  file: string,
+  sizeBytes: number,
+  maxBytes: number,
+): BootError {
+  return new BootError(
+    "FILE_UNREADABLE",
+    `${file} has ${String(sizeBytes)} bytes; at most ${String(maxBytes)} make sense`,
+    { hint: `Restore ${file}: this is not what was written to it.` },
+  );
+}
+
+function describeKind(stats: fs.Stats): string {
+  if (stats.isDirectory()) return "a directory";
+  if (stats.isFIFO()) return "a FIFO";
+  if (stats.isSocket()) return "a socket";
+  return "a device";
+}
+
+/** @param expectedBytes what the file says of itself: 0 below /proc, whatever is in it */
+function readToEnd(
+  file: string,
+  descriptor: number,
+  expectedBytes: number,
+  maxBytes: number,
+): Buffer {
+  const pieces: Buffer[] = [];
+  let total = 0;
+  for (;;) {
+    const room = Math.max(expectedBytes - total, READ_BYTES) + 1;
+    const piece = Buffer.allocUnsafe(room);
+    const length = fs.readSync(descriptor, piece);
+    if (length === 0) return Buffer.concat(pieces);
+    total += length;
+    if (total > maxBytes) throw tooLarge(file, total, maxBytes);
+    pieces.push(piece.subarray(0, length));
   }
 }
 
@@ -203,11 +262,13 @@ export function setAside(file: string): void {
 
 /**
  * Replaces a file as a whole: after a crash it has its former content or the new one.
- * Written to a temporary name, fsync, rename, fsync of the directory.
+ * Written to a temporary name, fsync, rename, fsync of the directory. Links are never followed.
  */
 export function replaceFile(file: string, content: string, mode: number): void {
   const temporary = `${file}.new`;
-  const descriptor = fs.openSync(temporary, "w", mode);
+  // What stands at that name may be a link to elsewhere, or a FIFO.
+  fs.rmSync(temporary, { force: true });
+  const descriptor = fs.openSync(temporary, "wx", mode);
   try {
     fs.writeFileSync(descriptor, content);
     fs.fsyncSync(descriptor);

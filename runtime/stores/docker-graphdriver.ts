@@ -1,8 +1,9 @@
 import path from "node:path";
 import { isSubvolume } from "../btrfs.ts";
-import { followIn } from "../follow-in.ts";
+import { followIn, readBytesIn } from "../follow-in.ts";
 import { BootError } from "../host/errors.ts";
 import { isImageId, type ImageId, type ImageReference } from "../image-ref.ts";
+import { shorten } from "../shorten.ts";
 import { chainId, sha256 } from "./chain-id.ts";
 import { imageMissing } from "./image-missing.ts";
 import type { FoundImage, ImageStore, StoreLocation } from "./store.ts";
@@ -15,13 +16,16 @@ import type { FoundImage, ImageStore, StoreLocation } from "./store.ts";
  * image's configuration with its diff IDs; `layerdb/sha256/<chain ID>/{diff,cache-id}` lead to the
  * subvolume `btrfs/subvolumes/<cache ID>`. Formats: moby's image/store.go, layer/filestore.go and
  * reference/store.go (https://github.com/moby/moby/tree/v28.5.2).
+ *
+ * A link in the store leads where it leads inside the filesystem, never out of it.
  */
 export function openDockerGraphdriver(location: StoreLocation): ImageStore {
   return { find: (reference) => findImage(location, reference) };
 }
 
 const METADATA = "image/btrfs";
-const MAX_REPOSITORIES_BYTES = 256 * 1024 * 1024;
+/** A hundred thousand tags have half of it. */
+const MAX_REPOSITORIES_BYTES = 32 * 1024 * 1024;
 const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
 const MAX_ID_FILE_BYTES = 4096;
 /** 64 hex digits, or 25 base-36 digits for the layers that BuildKit makes. */
@@ -46,7 +50,7 @@ function findImageId(
 ): ImageId {
   if (reference.kind === "id") {
     const file = configFile(reference.id);
-    if (location.host.files.statusOf(absolute(location, file)) === undefined) {
+    if (!isPresent(location, file)) {
       throw imageMissing(reference, location.path, []);
     }
     return reference.id;
@@ -91,12 +95,20 @@ function readRepositories(location: StoreLocation): Repositories {
   const repositories = new Map<string, ReadonlyMap<string, ImageId>>();
   for (const [repository, references] of Object.entries(all)) {
     if (!isObject(references)) {
-      throw damaged(location, file, `"${repository}" has no references`);
+      throw damaged(
+        location,
+        file,
+        `"${shorten(repository)}" has no references`,
+      );
     }
     const ids = new Map<string, ImageId>();
     for (const [reference, id] of Object.entries(references)) {
       if (typeof id !== "string" || !isImageId(id)) {
-        throw damaged(location, file, `"${reference}" has no image ID`);
+        throw damaged(
+          location,
+          file,
+          `"${shorten(reference)}" has no image ID`,
+        );
       }
       ids.set(reference, id);
     }
@@ -106,9 +118,10 @@ function readRepositories(location: StoreLocation): Repositories {
 }
 
 function listImageIds(location: StoreLocation): ImageId[] {
-  const directory = path.join(METADATA, "imagedb/content/sha256");
+  const directory = follow(location, METADATA, "imagedb/content/sha256");
+  if (directory === undefined) return [];
   return location.host.files
-    .namesIn(absolute(location, directory))
+    .namesIn(directory)
     .map((hex) => `sha256:${hex}`)
     .filter(isImageId);
 }
@@ -190,14 +203,12 @@ function findSource(
 }
 
 /** Where the layers' subvolumes are: `btrfs` may be a link that makes sense in the running system. */
-function findSubvolumes({
-  host,
-  topLevel,
-  path: store,
-}: StoreLocation): string {
-  const directory = path.join(store, "btrfs/subvolumes");
-  const resolved = followIn(host, topLevel, directory);
-  return resolved === undefined ? directory : path.relative(topLevel, resolved);
+function findSubvolumes(location: StoreLocation): string {
+  const directory = "btrfs/subvolumes";
+  const resolved = follow(location, directory);
+  return resolved === undefined
+    ? path.join(location.path, directory)
+    : path.relative(location.topLevel, resolved);
 }
 
 const PULL_AGAIN =
@@ -216,10 +227,7 @@ function readLayerFile(
   file: string,
   id: ImageId,
 ): string {
-  const bytes = location.host.files.readBytes(
-    absolute(location, file),
-    MAX_ID_FILE_BYTES,
-  );
+  const bytes = readIfPresent(location, file, MAX_ID_FILE_BYTES);
   if (bytes === undefined) {
     throw new BootError(
       "SOURCE_MISSING",
@@ -243,12 +251,22 @@ function readStoreFile(
   file: string,
   maxBytes: number,
 ): Buffer {
-  const bytes = location.host.files.readBytes(
-    absolute(location, file),
-    maxBytes,
-  );
+  const bytes = readIfPresent(location, file, maxBytes);
   if (bytes === undefined) throw damaged(location, file, "it is absent");
   return bytes;
+}
+
+function readIfPresent(
+  location: StoreLocation,
+  file: string,
+  maxBytes: number,
+): Buffer | undefined {
+  const { host, topLevel, path: store } = location;
+  try {
+    return readBytesIn(host, topLevel, path.join(store, file), maxBytes);
+  } catch (cause) {
+    throw damaged(location, file, "it cannot be read", cause);
+  }
 }
 
 function parseJson(
@@ -268,8 +286,19 @@ function parseJson(
   }
 }
 
-function absolute(location: StoreLocation, file: string): string {
-  return path.join(location.topLevel, location.path, file);
+function isPresent(location: StoreLocation, file: string): boolean {
+  const target = follow(location, file);
+  return (
+    target !== undefined && location.host.files.statusOf(target) !== undefined
+  );
+}
+
+/** Where a path of the store leads; `undefined` where links loop. */
+function follow(
+  { host, topLevel, path: store }: StoreLocation,
+  ...parts: readonly string[]
+): string | undefined {
+  return followIn(host, topLevel, path.join(store, ...parts));
 }
 
 function damaged(
@@ -286,10 +315,6 @@ function damaged(
       hint: "Boot another system that can mount this disk (or a former generation) and look at the store with its engine; pull or build the image again.",
     },
   );
-}
-
-function shorten(text: string): string {
-  return text.length <= 80 ? text : `${text.slice(0, 77)}...`;
 }
 
 function isDigest(value: unknown): value is string {

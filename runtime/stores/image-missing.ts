@@ -1,8 +1,12 @@
 import { distance } from "fastest-levenshtein";
 import { BootError } from "../host/errors.ts";
 import { formatImageReference, type ImageReference } from "../image-ref.ts";
+import { shorten } from "../shorten.ts";
 
 const MAX_LISTED = 10;
+/** More names, or longer ones, are no engine's: to compare them all would take for ever. */
+const MAX_COMPARED = 10_000;
+const MAX_NAME_CHARS = 512;
 
 /**
  * The error for an image that is not in the store: it lists the tags there are for that repository,
@@ -38,6 +42,8 @@ function describeNames(
   }
   const wanted = formatImageReference(reference);
   const nearest = names
+    .filter((name) => name.length <= MAX_NAME_CHARS)
+    .slice(0, MAX_COMPARED)
     .map((name) => ({ name, far: distance(name, wanted) }))
     .sort((a, b) => a.far - b.far)
     .map(({ name }) => name);
@@ -47,7 +53,7 @@ function describeNames(
 function list(names: readonly string[]): string {
   const more = names.length - MAX_LISTED;
   return (
-    names.slice(0, MAX_LISTED).join(", ") +
+    names.slice(0, MAX_LISTED).map(shorten).join(", ") +
     (more > 0 ? ` and ${String(more)} more` : "")
   );
 }

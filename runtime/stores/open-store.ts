@@ -1,5 +1,7 @@
 import path from "node:path";
+import { followIn } from "../follow-in.ts";
 import { BootError } from "../host/errors.ts";
+import type { FileStatus } from "../host/files.ts";
 import { openDockerGraphdriver } from "./docker-graphdriver.ts";
 import type { ImageStore, StoreLocation } from "./store.ts";
 
@@ -33,15 +35,17 @@ const PATH_HINT =
  */
 export function openStore(location: StoreLocation): ImageStore {
   const { host, topLevel, path: storePath } = location;
-  const has = (sign: string) =>
-    host.files.statusOfTarget(path.join(topLevel, storePath, sign)) !==
-    undefined;
+  const statusAt = (sign: string): FileStatus | undefined => {
+    const target = followIn(host, topLevel, path.join(storePath, sign));
+    return target === undefined ? undefined : host.files.statusOf(target);
+  };
+  const has = (sign: string) => statusAt(sign) !== undefined;
 
   if (has("image/btrfs/repositories.json") || has("image/btrfs/layerdb")) {
     return openDockerGraphdriver(location);
   }
   if (!has("")) {
-    const present = host.files.namesIn(topLevel).join(", ");
+    const present = listNames(host.files.namesIn(topLevel));
     throw new BootError(
       "STORE_MISSING",
       `there is no image store at docker_path=${storePath}`,
@@ -53,10 +57,7 @@ export function openStore(location: StoreLocation): ImageStore {
       },
     );
   }
-  if (
-    host.files.statusOfTarget(path.join(topLevel, storePath))?.kind !==
-    "directory"
-  ) {
+  if (statusAt("")?.kind !== "directory") {
     throw new BootError(
       "STORE_MISSING",
       `docker_path=${storePath} is not a directory`,
@@ -73,16 +74,24 @@ export function openStore(location: StoreLocation): ImageStore {
       },
     );
   }
-  const present = host.files
-    .namesIn(path.join(topLevel, storePath))
-    .slice(0, 20)
-    .join(", ");
+  const directory = followIn(host, topLevel, storePath) ?? topLevel;
+  const present = listNames(host.files.namesIn(directory));
   throw new BootError(
     "STORE_MISSING",
-    `the directory ${storePath} is no image store: image/btrfs is absent`,
+    `the directory ${storePath} is no image store: it has no image/btrfs/repositories.json`,
     {
       cause: new Error(present === "" ? "it is empty" : `it holds: ${present}`),
       hint: PATH_HINT,
     },
+  );
+}
+
+const MAX_LISTED = 20;
+
+function listNames(names: readonly string[]): string {
+  const more = names.length - MAX_LISTED;
+  return (
+    names.slice(0, MAX_LISTED).join(", ") +
+    (more > 0 ? ` and ${String(more)} more` : "")
   );
 }

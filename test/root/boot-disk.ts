@@ -59,7 +59,7 @@ export function newLabel(): string {
 export async function makeBootDisk(
   t: Test,
   name: string,
-  addToTree?: (tree: string, scratch: string) => void,
+  addToTree?: (tree: string, scratch: string) => Promise<void> | void,
 ): Promise<BootDisk> {
   const scratch = makeScratch(t, name);
   const label = newLabel();
@@ -148,7 +148,7 @@ function devicesOf(file: string): string[] {
 /** @param rwlayer has no other user on this disk */
 export function rehearse(
   t: Test,
-  disk: BootDisk,
+  disk: Pick<BootDisk, "scratch" | "label">,
   rwlayer: string,
   options = "docker_image=system:1",
 ): Rehearsal {

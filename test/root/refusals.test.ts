@@ -158,7 +158,7 @@ await t.test("wrong usage ends with status 2", async (t) => {
     ["boot", "an-argument"],
     ["boot", "--cmdline"],
     ["boot", "--cmdline", "/nowhere/cmdline"],
-    ["boot", "--cmdline", "/dev/null", "--config", "/nowhere/config"],
+    ["boot", "--cmdline", "/proc/cmdline", "--config", "/nowhere/config"],
     ["finish", "--cmdline", "/dev/null"],
     ["start"],
   ]) {

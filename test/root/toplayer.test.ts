@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import path from "node:path";
 import t, { type Test } from "tap";
 import { makeBtrfsDisk } from "../../fixtures/loop-disk.ts";
+import { overlayListing } from "../../fixtures/overlay-listing.ts";
 import { run } from "../../fixtures/run.ts";
 import {
   compareListings,
@@ -322,7 +323,7 @@ async function checkBoot(
   t.strictSame(
     compareListings(
       withoutRootTime(tree),
-      withoutRootTime(overlay(image, topLayer)),
+      withoutRootTime(overlayListing(image, topLayer)),
     ),
     [],
   );
@@ -345,24 +346,6 @@ async function checkBoot(
     "the top layer",
   );
   await checkOutside(t);
-}
-
-/** What laying one tree over another must give, but for the names that the lower one's files lose. */
-function overlay(image: TreeListing, topLayer: TreeListing): TreeListing {
-  const { "": root, ...above } = topLayer;
-  t.ok(root, "a tree has a root");
-  return Object.fromEntries(
-    Object.entries({ ...image, ...above }).map(([name, entry]) => {
-      const { ctime: _ctime, names, ...rest } = entry;
-      const left = above[name]
-        ? names
-        : names?.filter((other) => above[other] === undefined);
-      return [
-        name,
-        left === undefined || left.length < 2 ? rest : { ...rest, names: left },
-      ];
-    }),
-  );
 }
 
 /** New names in the root directory change its time, and only that. */

@@ -59,6 +59,15 @@ t.test("of a repeated option the last one counts", async (t) => {
   t.equal(values.size, 2);
 });
 
+t.test("white space beyond ASCII is a part of a name", async (t) => {
+  t.same(pairs("a=b\u3000c\u00a0d\u2028e"), [["a", "b\u3000c\u00a0d\u2028e"]]);
+  t.same(pairs("a\vb\fc\rd"), pairs("a b c d"));
+});
+
+t.test("a NUL ends the command line", async (t) => {
+  t.same(pairs("a=b\0c d"), [["a", "b"]]);
+});
+
 t.test("nothing gives no options", async (t) => {
   t.same(pairs(""), []);
   t.same(pairs(" \n"), []);

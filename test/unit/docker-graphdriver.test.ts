@@ -1,4 +1,5 @@
 import fs from "fs-extra";
+import { execFileSync } from "node:child_process";
 import path from "node:path";
 import t, { type Test } from "tap";
 import { BootError, type ErrorCode } from "../../runtime/host/errors.ts";
@@ -284,4 +285,75 @@ t.test("stores of other kinds are named, with what to do", async (t) => {
     "STORE_MISSING",
     /docker_path=docker.*holds: other/,
   );
+});
+
+t.test("a link in the store is followed inside the filesystem", async (t) => {
+  const store = copyStore(t);
+  const expected = store.find("many:1");
+  const whole = path.dirname(store.file(""));
+  // Where /docker is on the filesystem, not on the machine.
+  fs.moveSync(store.file("image"), path.join(whole, "elsewhere/image"));
+  fs.symlinkSync("/elsewhere/image", store.file("image"));
+  t.strictSame(store.find("many:1"), expected);
+});
+
+t.test(
+  "a link out of the filesystem is not followed, whatever is there",
+  async (t) => {
+    for (const name of [
+      "image",
+      "image/btrfs",
+      "image/btrfs/repositories.json",
+      "image/btrfs/imagedb/content",
+      "image/btrfs/layerdb",
+      "btrfs/subvolumes",
+    ]) {
+      for (const isAbsolute of [true, false]) {
+        const store = copyStore(t);
+        const outside = path.join(
+          fs.mkdtempSync(path.join(t.testdirName, "../outside-")),
+          "valid",
+        );
+        t.teardown(() => {
+          fs.removeSync(path.dirname(outside));
+        });
+        fs.moveSync(store.file(name), outside);
+        const link = store.file(name);
+        fs.symlinkSync(
+          isAbsolute ? outside : path.relative(path.dirname(link), outside),
+          link,
+        );
+        t.throws(() => store.find("many:1"), { name: "BootError" }, name);
+      }
+    }
+  },
+);
+
+t.test("what is no file in the store is damage", async (t) => {
+  const store = copyStore(t);
+  const file = store.file("image/btrfs/repositories.json");
+  fs.removeSync(file);
+  execFileSync("mkfifo", [file]);
+  fails(t, () => store.find("many:1"), "STORE_DAMAGED", /is a FIFO/);
+  fs.removeSync(file);
+  fs.mkdirSync(file);
+  fails(t, () => store.find("many:1"), "STORE_DAMAGED", /is a directory/);
+});
+
+t.test("names of any number and length are told in a few words", async (t) => {
+  const store = copyStore(t);
+  const file = store.file("image/btrfs/repositories.json");
+  const id = idOf("many:1");
+  const many = Object.fromEntries(
+    Array.from({ length: 50_000 }, (_, index) => [`n${String(index)}:1`, id]),
+  );
+  const long = `${"x".repeat(1_000_000)}:1`;
+  fs.writeJsonSync(file, { Repositories: { n: many, one: { [long]: id } } });
+  try {
+    store.find("many:2");
+    t.fail("was found");
+  } catch (error) {
+    const { cause } = error as BootError;
+    t.ok(cause instanceof Error && cause.message.length < 1000);
+  }
 });

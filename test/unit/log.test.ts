@@ -22,4 +22,8 @@ t.test("names from disks and images cannot write on the console", async (t) => {
   );
   t.strictSame(lines, ["a\\x1b[2Jb\\nc\\x9bd"]);
   t.equal(escapeControl("plain, ж and \u{1f433}"), "plain, ж and \u{1f433}");
+  t.equal(
+    escapeControl("a\u202eb\u2066c\u2028d\u200fe\ud800f\rg\u0007h\u007fi"),
+    "a\\u202eb\\u2066c\\u2028d\\u200fe\\ud800f\\x0dg\\x07h\\x7fi",
+  );
 });

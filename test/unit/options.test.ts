@@ -253,6 +253,12 @@ t.test("a configuration that cannot be meant is refused", async (t) => {
   refuses(
     t,
     TUTORIAL,
+    /"docker_path" has a NUL/,
+    String.raw`{"docker_image": "a", "docker_path": "a\u0000b"}`,
+  );
+  refuses(
+    t,
+    TUTORIAL,
     /"docker_tag" must be a string/,
     `{"docker_image": "a", "docker_tag": 1.10}`,
   );

@@ -45,6 +45,15 @@ t.test("forged lines that make a circle do not hang", async (t) => {
   );
 });
 
+t.test("a deep chain of forged lines is followed in one pass", async (t) => {
+  const depth = 50_000;
+  const edges = Array.from({ length: depth }, (_, index) => ({
+    id: 300 + index + 1,
+    parentId: 300 + index,
+  }));
+  t.equal(nestedCandidates(edges, 300).length, depth);
+});
+
 // btrfs subvolume show staging, btrfs-progs 6.2; the snapshot's name has lines of its own.
 const SHOW = `staging
 \tName: \t\t\tstaging

@@ -33,6 +33,17 @@ t.test("links that loop lead nowhere", async (t) => {
   t.equal(resolve("a", { "/new/a": "a/x" }), undefined);
 });
 
+t.test("a path that no kernel knows is not looked up", async (t) => {
+  const file = "a/".repeat(30_000);
+  let longest = 0;
+  const resolved = resolveInRoot("/new", file, (candidate) => {
+    longest = Math.max(longest, candidate.length);
+    return { kind: "other" };
+  });
+  t.equal(resolved, `/new/${file.slice(0, -1)}`);
+  t.ok(longest <= 4096, `${String(longest)} characters`);
+});
+
 t.test("names that do not exist are kept", async (t) => {
   t.equal(
     resolveInRoot("/new", "a/./b//c", () => undefined),

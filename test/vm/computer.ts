@@ -27,14 +27,21 @@ const TUTORIAL =
 const BOOT_TIMEOUT_MS = 5 * 60_000;
 const OFF_TIMEOUT_MS = 2 * 60_000;
 
-export async function createComputer(t: Test, name: string): Promise<Computer> {
+/** @param change what is to be another than in the demo's machine; gets a directory to work in */
+export async function createComputer(
+  t: Test,
+  name: string,
+  change: (machine: Machine, workDir: string) => Promise<Machine> = (machine) =>
+    Promise.resolve(machine),
+): Promise<Computer> {
   const workDir = join(import.meta.dirname, "../../.cache/test-vm", name);
   await rm(workDir, { recursive: true, force: true });
-  const machine = await createMachine(workDir, async (step, work) => {
+  const demo = await createMachine(workDir, async (step, work) => {
     t.comment(step);
     return work(() => undefined);
   });
-  t.teardown(() => rm(machine.disk));
+  t.teardown(() => rm(demo.disk));
+  const machine = await change(demo, workDir);
   let starts = 0;
   return {
     machine,

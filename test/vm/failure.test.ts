@@ -5,6 +5,7 @@ import { createComputer, waitForReport } from "./computer.ts";
 /** What systemd says when it starts. */
 const SYSTEMD = /Welcome to |\[ {2}OK {2}\]/;
 const SHELL_TIMEOUT_MS = 120_000;
+const NO_SUCH_IMAGE = "docker_image=demo:no-such-tag dockroot.fallback=none";
 const computer = await createComputer(t, "failure");
 
 await t.test("with an image that is not there", async (t) => {
@@ -14,7 +15,7 @@ await t.test("with an image that is not there", async (t) => {
   await good.waitForPowerOff(SHELL_TIMEOUT_MS);
   t.match(good.output(), SYSTEMD);
 
-  const vm = await computer.start(t, "docker_image=demo:no-such-tag");
+  const vm = await computer.start(t, NO_SUCH_IMAGE);
   await vm.waitFor(/\(initramfs\) /, SHELL_TIMEOUT_MS);
   t.match(
     vm.output(),
@@ -39,7 +40,7 @@ await t.test("with an image that is not there", async (t) => {
 });
 
 await t.test("with panic=1, for machines without a keyboard", async (t) => {
-  const vm = await computer.start(t, "docker_image=demo:no-such-tag panic=1");
+  const vm = await computer.start(t, `${NO_SUCH_IMAGE} panic=1`);
   await vm.waitFor(/Rebooting automatically/, SHELL_TIMEOUT_MS);
   await vm.waitForPowerOff(SHELL_TIMEOUT_MS);
   t.notMatch(vm.output(), SYSTEMD, "the old root does not come up");

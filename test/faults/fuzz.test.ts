@@ -1,0 +1,72 @@
+import { once } from "node:events";
+import path from "node:path";
+import { Worker } from "node:worker_threads";
+import t from "tap";
+import { makeScratch } from "../root/scratch.ts";
+import { recordCampaign } from "./campaign.ts";
+import type { FuzzOrder, FuzzResult } from "./fuzz/worker.ts";
+
+// Feeds every parser of the runtime with what a damaged or hostile source could hold. The same
+// inputs at each run: FAULTS=n makes it n of them, else it is as many as a minute takes.
+
+const SEED = 20_25;
+const DURATION_MS = 60_000;
+/** An input that is under way for longer hangs: the usual one takes less than a millisecond. */
+const HANG_MS = 20_000;
+const LOOK_MS = 500;
+
+await t.test(
+  "every parser answers or refuses, whatever it is fed",
+  async (t) => {
+    const faults = process.env["FAULTS"];
+    const isCounted = faults !== undefined && /^\d+$/.test(faults);
+    const order: FuzzOrder = {
+      scratch: makeScratch(t, "fuzz"),
+      seed: SEED,
+      inputs: isCounted ? Number(faults) : Infinity,
+      durationMs: isCounted ? Infinity : DURATION_MS,
+      progress: new SharedArrayBuffer(4),
+    };
+    const { inputs, refused, problems, slowest } = await fuzz(order);
+    for (const problem of problems) t.fail(problem);
+    t.comment(
+      `${String(inputs)} inputs, ${String(refused)} refused with errors of our own kind, ${String(problems.length)} others; the slowest took ${slowest.ms.toFixed(0)} ms (${slowest.input})`,
+    );
+    recordCampaign(t, {
+      campaign: "fuzz",
+      injected: inputs,
+      survived: inputs - problems.length,
+      lost: problems.length,
+      note: `${String(refused)} refused`,
+    });
+  },
+);
+
+/** Runs the fuzzer in a thread of its own, so that an input on which a parser hangs can be told. */
+async function fuzz(order: FuzzOrder): Promise<FuzzResult> {
+  const worker = new Worker(path.join(import.meta.dirname, "fuzz/worker.ts"), {
+    workerData: order,
+  });
+  const current = new Int32Array(order.progress);
+  const stop = new AbortController();
+  let seen = { input: -1, at: performance.now() };
+  const timer = setInterval(() => {
+    const input = Atomics.load(current, 0);
+    const now = performance.now();
+    if (input !== seen.input) seen = { input, at: now };
+    else if (now - seen.at > HANG_MS) {
+      stop.abort(new Error(`a parser hangs on input ${String(input)}`));
+    }
+  }, LOOK_MS);
+  try {
+    const [result] = (await once(worker, "message", {
+      signal: stop.signal,
+    })) as [FuzzResult];
+    return result;
+  } catch (error) {
+    throw stop.signal.aborted ? stop.signal.reason : error;
+  } finally {
+    clearInterval(timer);
+    await worker.terminate();
+  }
+}

@@ -1,0 +1,352 @@
+import fs from "fs-extra";
+import path from "node:path";
+import { parseSubvolumeShow } from "../../../runtime/btrfs.ts";
+import { lastValues, parseCmdline } from "../../../runtime/cmdline.ts";
+import { parseConfig } from "../../../runtime/config.ts";
+import {
+  formatDeviceSpec,
+  parseDeviceSpec,
+} from "../../../runtime/device-spec.ts";
+import {
+  chooseDevice,
+  describeDevice,
+  parseBlkidExport,
+  parsePartitions,
+} from "../../../runtime/device.ts";
+import { describeFailure, formatFailure } from "../../../runtime/failure.ts";
+import { BootError } from "../../../runtime/host/errors.ts";
+import { escapeControl, formatJson } from "../../../runtime/host/escape.ts";
+import { createHost } from "../../../runtime/host/host.ts";
+import { chunks, createLog } from "../../../runtime/host/log.ts";
+import { chooseImage } from "../../../runtime/image-option.ts";
+import {
+  formatImageReference,
+  ownTagOf,
+  parseImageReference,
+} from "../../../runtime/image-ref.ts";
+import { parseMountinfo } from "../../../runtime/mounts.ts";
+import { readBootOptions } from "../../../runtime/options.ts";
+import { resolveInRoot } from "../../../runtime/resolve-in-root.ts";
+import {
+  readState,
+  rwlayerPaths,
+  writeState,
+} from "../../../runtime/rwlayer-state.ts";
+import { openStore } from "../../../runtime/stores/open-store.ts";
+import {
+  nestedCandidates,
+  parseSubvolumeEdges,
+} from "../../../runtime/subvolume-tree.ts";
+import { findRawControl } from "../raw-controls.ts";
+import { makeInput } from "./mutate.ts";
+import type { Random } from "../../../fixtures/random.ts";
+
+type Samples = readonly [string, ...string[]];
+
+/** A parser under fire. */
+export interface Target {
+  readonly name: string;
+  readonly samples: Samples;
+  /** Parses the text and checks what came out. @throws BootError where it refuses it */
+  readonly parse: (text: string, random: Random) => void;
+}
+
+const CAPTURED = path.join(
+  import.meta.dirname,
+  "../../../fixtures/captured/docker-20.10.24-btrfs",
+);
+const HEX = "0123456789abcdef".repeat(4);
+
+const CMDLINES: Samples = [
+  "root=LABEL=linux rootflags=subvol=docker_rwlayer rw docker_path=docker toplayer=LABEL=linux toplayer_path=boot_docker",
+  `BOOT_IMAGE=/vmlinuz root="LABEL=my disk" rootflags=noatime,subvol=/a/b/,compress=zstd:1 docker_path=/var/lib/docker docker_image=me/x docker_tag=1 quiet -- single`,
+  "root=UUID=48a2cc02-3fb3-4e37-8562-7212ae362f40 rootflags=subvol=x docker_path=d docker_image=a rootwait=5 init=/sbin/init dockroot.generations=3 rootfstype=btrfs",
+];
+const CONFIGS: Samples = [
+  `{"docker_image": "sample_image", "docker_tag": "latest"}`,
+  `{"docker_image": "a", "docker_path": "docker", "toplayer": "LABEL=x", "toplayer_path": "/boot_docker", "dockroot.generations": 3, "dockroot.rwlayer": "fresh"}`,
+];
+const REFERENCES: Samples = [
+  ...(["alpine:3.20", "me/system", "beef"] as [string, ...string[]]),
+  ...["registry.example:5000/x/y:v2", `me/system@sha256:${HEX}`, HEX],
+  ...[`sha256:${HEX}`, "[::1]:5000/x", "docker.io/library/alpine"],
+];
+
+/** @param scratch a directory for what must be files */
+export function createTargets(scratch: string): readonly [Target, ...Target[]] {
+  return [
+    ...textTargets(),
+    stateTarget(path.join(scratch, "state")),
+    storeTarget(path.join(scratch, "store")),
+  ];
+}
+
+function textTargets(): [Target, ...Target[]] {
+  return [
+    {
+      name: "kernel command line",
+      samples: CMDLINES,
+      parse: (text) => {
+        const quoted = text.includes('"');
+        for (const key of lastValues(parseCmdline(text)).keys()) {
+          check(quoted || !/[ \t\n]/.test(key), "a key with a space in it");
+        }
+      },
+    },
+    {
+      name: "options from a command line",
+      samples: CMDLINES,
+      parse: (text, random) => {
+        const file = "/etc/dockroot.json";
+        checkOptions(text, { file, text: random.pick(CONFIGS) });
+      },
+    },
+    {
+      name: "options from a configuration",
+      samples: CONFIGS,
+      parse: (text, random) => {
+        checkOptions(random.pick(CMDLINES), { file: "/etc/x.json", text });
+      },
+    },
+    {
+      name: "configuration",
+      samples: CONFIGS,
+      parse: (text) => {
+        const config = parseConfig({ file: "/etc/x.json", text }, []);
+        for (const value of config.values()) {
+          check(!value.includes("\0"), "a NUL in a value");
+        }
+      },
+    },
+    {
+      name: "device",
+      samples: ["LABEL=linux", 'LABEL="my disk"', "/dev/sda1", "UUID=1-2"],
+      parse: (text) => {
+        formatDeviceSpec(parseDeviceSpec("root", text));
+      },
+    },
+    {
+      name: "image reference",
+      samples: REFERENCES,
+      parse: (text, random) => {
+        ownTagOf(text);
+        const reference = parseImageReference(text, random.pick(["x", text]));
+        const formatted = formatImageReference(reference);
+        check(
+          formatImageReference(parseImageReference(formatted)) === formatted,
+          `${formatted} is read otherwise`,
+        );
+      },
+    },
+    {
+      name: "image and tag",
+      samples: REFERENCES,
+      parse: (text, random) => {
+        const option = () => ({
+          image: random.pick([text, undefined, random.pick(REFERENCES)]),
+          tag: random.pick([text, undefined, "v1"]),
+        });
+        chooseImage(option(), option(), []);
+      },
+    },
+    {
+      name: "blkid's list",
+      // blkid -c /dev/null -o export, util-linux 2.38
+      samples: [
+        `DEVNAME=/dev/loop0\nLABEL=my\\ disk\\ \\"x\\"\nUUID=48a2cc02-3fb3-4e37-8562-7212ae362f40\nUUID_SUB=e5687123-df69-4356-97ea-698a9732bb2c\nBLOCK_SIZE=4096\nTYPE=btrfs\n\nDEVNAME=/dev/sda1\nPARTUUID=1234-01\n`,
+      ],
+      parse: (text) => {
+        const devices = parseBlkidExport(text);
+        devices.forEach(describeDevice);
+        chooseDevice({ kind: "tag", tag: "LABEL", value: "x" }, devices);
+      },
+    },
+    {
+      name: "mountinfo",
+      samples: [
+        "43 27 0:39 / /run/my\\040disk rw - btrfs /dev/loop0 rw\n44 27 0:40 / / rw - x y rw\n",
+        fs.readFileSync("/proc/self/mountinfo", "utf8"),
+      ],
+      parse: (text) => {
+        parseMountinfo(text);
+      },
+    },
+    {
+      name: "partitions",
+      samples: [
+        "major minor  #blocks  name\n\n 254        0  268435456 vda\n   7        0          0 loop0\n",
+      ],
+      parse: (text) => {
+        for (const name of parsePartitions(text)) {
+          check(!/\s/.test(name), "a device with a space in its name");
+        }
+      },
+    },
+    {
+      name: "list of subvolumes",
+      // btrfs subvolume list m, btrfs-progs 6.2
+      samples: [
+        "ID 256 gen 7 top level 5 path a\nID 300 gen 1 top level 5 path y\nID 257 gen 7 top level 256 path a b\nID 258 gen 7 top level 257 path a b/c\n",
+      ],
+      parse: (text) => {
+        const nested = nestedCandidates(parseSubvolumeEdges(text), 256);
+        check(!nested.includes(256), "a subvolume nested in itself");
+        check(new Set(nested).size === nested.length, "one listed twice");
+      },
+    },
+    {
+      name: "a subvolume's facts",
+      // btrfs subvolume show staging, btrfs-progs 6.2
+      samples: [
+        "staging\n\tName: \t\t\tstaging\n\tUUID: \t\t\t1d1ea182-4d91-a14f-9a1f-4b8865410602\n\tParent UUID: \t\tcc097502-f5e5-5b44-9581-fff88add77a2\n\tReceived UUID: \t\t-\n\tCreation time: \t\t2026-11-24 21:22:39 +0000\n\tSubvolume ID: \t\t258\n\tGeneration: \t\t8\n\tGen at creation: \t8\n\tParent ID: \t\t5\n",
+      ],
+      parse: (text) => {
+        const { uuid, parentUuid } = parseSubvolumeShow(text) ?? {};
+        for (const read of [uuid, parentUuid]) {
+          check(read === undefined || /^[0-9a-f-]{36}$/.test(read), "no UUID");
+        }
+      },
+    },
+    {
+      name: "path in a tree",
+      samples: ["a/b/../c", "/var/lib/docker", "../../etc", "x/./y//z/"],
+      parse: (text, random) => {
+        const resolved = resolveInRoot("/new", text, () =>
+          random.oneIn(3)
+            ? { kind: "symlink", target: makeInput(random, ["/a", "../.."]) }
+            : { kind: "other" },
+        );
+        check(
+          resolved === undefined ||
+            path.resolve(resolved) === "/new" ||
+            path.resolve(resolved).startsWith("/new/"),
+          `leaves the tree: ${String(resolved)}`,
+        );
+      },
+    },
+    {
+      name: "text for the console",
+      samples: ["plain", "\u001b]0;title\u0007\u001b[2J", "\u202eabc"],
+      parse: (text) => {
+        const escaped = escapeControl(text);
+        check(!escaped.includes("\n"), "a second line");
+        checkPrintable(escaped);
+        const json = formatJson({ [text]: text });
+        checkPrintable(json);
+        const copy = JSON.parse(json) as Record<string, unknown>;
+        check(Object.keys(copy)[0] === text, "JSON of another text");
+        const pieces = chunks(text);
+        check(pieces.join("") === text, "a line that is not cut but changed");
+        for (const piece of pieces) {
+          check(Buffer.byteLength(piece) <= 900, "too long for the kernel");
+        }
+      },
+    },
+  ];
+}
+
+function checkOptions(
+  cmdline: string,
+  config: { readonly file: string; readonly text: string },
+): void {
+  const { disk, readSystem } = readBootOptions(cmdline, config);
+  const options = { ...disk, ...readSystem() };
+  for (const file of [
+    options.rwlayer,
+    options.storePath,
+    options.topLayer?.path ?? "x",
+  ]) {
+    check(!file.split("/").includes(".."), `.. in ${file}`);
+    check(!file.startsWith("/") && !file.endsWith("/"), `slashes: ${file}`);
+    check(!file.includes("\0"), "a NUL in a path");
+  }
+  check(options.rwlayer !== "" && options.storePath !== "", "an empty path");
+  check(
+    !options.mountFlags.some((flag) => /[,\0]|^(?:rw|ro|subvol)/.test(flag)),
+    "a mount flag that dockroot decides on",
+  );
+  const { directory } = rwlayerPaths(options.rwlayer);
+  check(path.dirname(directory) === ".dockroot", `not its own: ${directory}`);
+}
+
+/** state.json, through what reads it from a disk. */
+function stateTarget(directory: string): Target {
+  const host = createHost("/", createLog([]));
+  const paths = rwlayerPaths("x");
+  fs.mkdirpSync(path.join(directory, paths.directory));
+  const file = path.join(directory, paths.state);
+  writeState(host, directory, paths, readState(host, directory, paths));
+  const empty = fs.readFileSync(file, "utf8");
+  const record = `{"uuid":"9ceff34e-03b1-3d48-89a7-339f7fd60aa1","boot":1,"complete":true,"source":"docker/btrfs/subvolumes/x","image":{"reference":"x:1","id":"sha256:${HEX}"},"toplayer":null}`;
+  return {
+    name: "state.json",
+    samples: [empty, empty.replace("[]", `[${record}]`)],
+    parse: (text) => {
+      fs.writeFileSync(file, text);
+      const { subvolumes } = readState(host, directory, paths);
+      for (const { uuid } of subvolumes) {
+        check(typeof uuid === "string", "a record without a UUID");
+      }
+    },
+  };
+}
+
+/** The captured store of a real dockerd, one of its files changed. */
+function storeTarget(directory: string): Target {
+  fs.copySync(
+    path.join(CAPTURED, "image"),
+    path.join(directory, "docker/image"),
+  );
+  const files = fs
+    .globSync(
+      "docker/image/btrfs/{repositories.json,imagedb/content/sha256/*,layerdb/sha256/*/{diff,cache-id}}",
+      { cwd: directory },
+    )
+    .sort()
+    .map((file) => path.join(directory, file));
+  const contents = files.map((file) => fs.readFileSync(file, "utf8"));
+  const host = createHost("/", createLog([]));
+  const location = { host, topLevel: directory, path: "docker" };
+  return {
+    name: "docker's store",
+    samples: [contents[0] ?? "", ...contents.slice(1)],
+    parse: (text, random) => {
+      const index = random.below(files.length);
+      const file = files[index] ?? "";
+      fs.writeFileSync(file, text);
+      try {
+        for (const reference of ["many:1", "one:1", "mony", "beef"]) {
+          refuses(() =>
+            openStore(location).find(parseImageReference(reference)),
+          );
+        }
+      } finally {
+        fs.writeFileSync(file, contents[index] ?? "");
+      }
+    },
+  };
+}
+
+/** There are no subvolumes: each reference ends in an error, of our kind. */
+function refuses(find: () => unknown): void {
+  try {
+    find();
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    check(error.hint !== undefined, `no hint: ${error.message}`);
+    const text = formatFailure(describeFailure(error));
+    check(text.length < 10_000, "a message of a page");
+    checkPrintable(text);
+    return;
+  }
+  throw new Error("an image was found whose layers are not there");
+}
+
+function checkPrintable(text: string): void {
+  const raw = findRawControl(text);
+  check(raw === undefined, raw ?? "");
+}
+
+function check(isRight: boolean, problem: string): void {
+  if (!isRight) throw new Error(problem);
+}

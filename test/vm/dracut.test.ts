@@ -1,0 +1,84 @@
+import t from "tap";
+import { useDracut } from "../../fixtures/dracut-initramfs.ts";
+import { createGuestShell, logIn } from "../../fixtures/guest-shell.ts";
+import type { Vm } from "../../fixtures/vm.ts";
+import { createComputer, powerOff, waitForReport } from "./computer.ts";
+
+/** What systemd says when it starts in the root; in the initramfs it adds "(Initramfs)". */
+const ROOT_COMES_UP = /Welcome to [^\n]*\(bookworm\)(?![^\n]*Initramfs)/;
+const SHELL_TIMEOUT_MS = 180_000;
+const NO_SUCH_IMAGE = "docker_image=demo:no-such-tag dockroot.fallback=none";
+const computer = await createComputer(t, "dracut", useDracut);
+
+await t.test(
+  "a computer comes up from a Docker image, with dracut",
+  async (t) => {
+    const vm = await computer.start(t, "docker_image=demo-dracut");
+    const { boot, root, ...report } = await waitForReport(vm);
+    t.equal(boot.image?.id, computer.machine.images["demo-dracut:latest"]);
+    t.equal(root.filesystems[0]?.fsroot, "/docker_rwlayer");
+    t.equal(report.rootUuid, boot.subvolumeUuid);
+    t.equal(report.systemd, "running", report.failedUnits);
+    t.strictSame(boot.warnings, []);
+    t.match(vm.output(), ROOT_COMES_UP);
+
+    const shell = await logIn(vm);
+    t.equal(
+      await shell("grep -c /run/dockroot /proc/mounts || true"),
+      "0",
+      "dockroot has let go of the disk",
+    );
+    await powerOff(vm);
+  },
+);
+
+await t.test("with an image that is not there", async (t) => {
+  const vm = await computer.start(t, NO_SUCH_IMAGE);
+  await openShell(vm);
+  t.match(
+    vm.output(),
+    /dockroot: .*demo:no-such-tag/,
+    "the error names the image",
+  );
+  t.match(vm.output(), /demo:latest/, "and the one that there is");
+  t.match(vm.output(), /'exit' tries again/, "and the way out");
+
+  const shell = createGuestShell(vm);
+  t.equal(await shell("echo $((6 * 7))"), "42", "the shell answers");
+  t.notMatch(
+    await shell("cat /proc/mounts"),
+    / \/sysroot /,
+    "no root is mounted",
+  );
+  t.match(await shell("btrfs --version"), /btrfs-progs/);
+
+  vm.send("exit\r");
+  await vm.waitFor(/dockroot: .*demo:no-such-tag/, SHELL_TIMEOUT_MS);
+  await openShell(vm);
+  t.notMatch(vm.output(), ROOT_COMES_UP, "the old root does not come up");
+
+  t.comment("put right in the shell");
+  const again = createGuestShell(vm);
+  await again("sed s/no-such-tag/latest/ /proc/cmdline > /run/cmdline");
+  await again("mount --bind /run/cmdline /proc/cmdline");
+  vm.send("exit\r");
+  await vm.waitFor(ROOT_COMES_UP, SHELL_TIMEOUT_MS);
+  await vm.waitFor(/ login: /, SHELL_TIMEOUT_MS);
+});
+
+await t.test("without a shell, for machines without a keyboard", async (t) => {
+  const vm = await computer.start(
+    t,
+    `${NO_SUCH_IMAGE} rd.shell=0 rd.emergency=reboot`,
+  );
+  await vm.waitForPowerOff(SHELL_TIMEOUT_MS);
+  t.match(vm.output(), /dockroot: .*demo:no-such-tag/);
+  t.notMatch(vm.output(), ROOT_COMES_UP, "the old root does not come up");
+});
+
+/** Without a password: this initramfs knows none. */
+async function openShell(vm: Vm): Promise<void> {
+  await vm.waitFor(/Press Enter for maintenance/, SHELL_TIMEOUT_MS);
+  vm.send("\r");
+  await vm.waitFor(/:\/\S*# /, SHELL_TIMEOUT_MS);
+}

@@ -4,6 +4,9 @@ import type { Host } from "./host/host.ts";
 /** The root of a btrfs subvolume has this inode number. */
 export const SUBVOLUME_INODE = 256;
 
+const ODD_BTRFS =
+  "See what program that is: command -v btrfs; btrfs --version. The kernel log may say more: dmesg | tail.";
+
 /** Whether a subvolume's root stands there (not a directory, not a link to one). */
 export function isSubvolume(host: Host, file: string): boolean {
   const status = host.files.statusOf(file);
@@ -25,6 +28,7 @@ export async function snapshotSubvolume(
     throw new BootError(
       "STEP_FAILED",
       `btrfs reported success, but ${to} is no subvolume`,
+      { hint: ODD_BTRFS },
     );
   }
 }
@@ -83,6 +87,7 @@ export async function readSubvolume(
     throw new BootError(
       "STEP_FAILED",
       `what btrfs subvolume show ${file} printed makes no sense`,
+      { hint: ODD_BTRFS },
     );
   }
   return facts;

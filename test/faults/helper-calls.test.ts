@@ -23,7 +23,7 @@ import {
 } from "./judge-start.ts";
 
 /** How many faults fit the time that there is in CI. */
-const BOUND = 150;
+const BOUND = 100;
 /** Those that end by the time limit alone are given a short one. */
 const ENDLESS: readonly Fault[] = [
   "hangs before its work",

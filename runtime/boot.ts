@@ -4,7 +4,7 @@ import type { DiskFacts } from "./facts.ts";
 import { describeFailure } from "./failure.ts";
 import { fallBack } from "./fall-back.ts";
 import type { PlannedBoot } from "./format-plan.ts";
-import { gatherDisk } from "./gather-disk.ts";
+import { gatherDisk, reopenTopLevel } from "./gather-disk.ts";
 import { gatherOptions, type OptionFiles } from "./gather-options.ts";
 import type { GatherRequest } from "./gather-request.ts";
 import { BootError, UsageError } from "./host/errors.ts";
@@ -127,6 +127,7 @@ async function findFormerRoot(
   if (isForbidden) return undefined;
   const failure = describeFailure(error);
   try {
+    await reopenTopLevel(request, disk);
     const former = await fallBack(request, disk);
     if (former === undefined) return undefined;
     const { record, restored } = former;

@@ -4,6 +4,9 @@ import type { Host } from "./host/host.ts";
 /** The root of a btrfs subvolume has this inode number. */
 export const SUBVOLUME_INODE = 256;
 
+const ODD_BTRFS =
+  "See what program that is: command -v btrfs; btrfs --version. The kernel log may say more: dmesg | tail.";
+
 /** Whether a subvolume's root stands there (not a directory, not a link to one). */
 export function isSubvolume(host: Host, file: string): boolean {
   const status = host.files.statusOf(file);
@@ -25,6 +28,7 @@ export async function snapshotSubvolume(
     throw new BootError(
       "STEP_FAILED",
       `btrfs reported success, but ${to} is no subvolume`,
+      { hint: ODD_BTRFS },
     );
   }
 }
@@ -44,9 +48,14 @@ export async function moveSubvolume(
   if (isReadOnly) await setReadOnly(host, to, true);
 }
 
-/** Commits what was written to the filesystem so far: it survives a power failure from here on. */
+/**
+ * Commits what was written to the filesystem so far: it survives a power failure from here on. Not
+ * `btrfs filesystem sync`, which succeeds where the data of a file could not be written.
+ * @see https://man7.org/linux/man-pages/man2/syncfs.2.html
+ * @throws HelperError
+ */
 export async function syncFilesystem(host: Host, at: string): Promise<void> {
-  await host.run(["btrfs", "filesystem", "sync", at]);
+  await host.run(["sync", "-f", at]);
 }
 
 /** What btrfs tells of a subvolume. */
@@ -78,6 +87,7 @@ export async function readSubvolume(
     throw new BootError(
       "STEP_FAILED",
       `what btrfs subvolume show ${file} printed makes no sense`,
+      { hint: ODD_BTRFS },
     );
   }
   return facts;
@@ -133,6 +143,7 @@ export async function waitForFreedSpace(
   topLevel: string,
   ids: readonly number[],
 ): Promise<void> {
-  await syncFilesystem(host, topLevel);
+  // Unlike syncfs(2) it wakes the cleaner, which else sleeps for up to 30 s.
+  await host.run(["btrfs", "filesystem", "sync", topLevel]);
   await host.run(["btrfs", "subvolume", "sync", topLevel, ...ids.map(String)]);
 }

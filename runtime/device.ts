@@ -10,6 +10,8 @@ export interface BlockDevice {
   readonly path: string;
   readonly fsType: string | undefined;
   readonly uuid: string | undefined;
+  /** btrfs's own of each device, where a filesystem has several: all share `uuid`. */
+  readonly deviceUuid?: string | undefined;
   /** For people only: blkid escapes what is not plain ASCII. */
   readonly label: string | undefined;
 }
@@ -97,6 +99,7 @@ export function parseBlkidExport(text: string): BlockDevice[] {
         path: device,
         fsType: values.get("TYPE"),
         uuid: values.get("UUID"),
+        deviceUuid: values.get("UUID_SUB"),
         label: values.get("LABEL"),
       },
     ];
@@ -106,7 +109,7 @@ export function parseBlkidExport(text: string): BlockDevice[] {
 /**
  * The device meant by `spec` among those that answer to it. Several devices of one btrfs share its
  * UUID and label: any of them will do.
- * @throws BootError DEVICE_AMBIGUOUS where they are different filesystems
+ * @throws BootError DEVICE_AMBIGUOUS where they are different filesystems, or copies of one
  */
 export function chooseDevice(
   spec: DeviceSpec,
@@ -119,6 +122,22 @@ export function chooseDevice(
       other === first.path ||
       (fsType === "btrfs" && uuid !== undefined && uuid === first.uuid),
   );
+  const copies = devices.filter(
+    ({ path: other, deviceUuid }) =>
+      deviceUuid !== undefined &&
+      devices.some(
+        (device) => device.path !== other && device.deviceUuid === deviceUuid,
+      ),
+  );
+  if (sameFilesystem && copies.length > 0) {
+    throw new BootError(
+      "DEVICE_AMBIGUOUS",
+      `${formatDeviceSpec(spec)} names a filesystem and a copy of it: ${copies.map(describeDevice).join(", ")}`,
+      {
+        hint: "Detach the disk with the copy, or name the one that is meant by its path below /dev.",
+      },
+    );
+  }
   if (sameFilesystem) return first;
   throw new BootError(
     "DEVICE_AMBIGUOUS",

@@ -18,10 +18,7 @@ import {
   type SubvolumeRecord,
 } from "./rwlayer-state.ts";
 import { describeStep, type Step } from "./steps.ts";
-import {
-  deleteSubvolumeTree,
-  snapshotSubvolumeTree,
-} from "./subvolume-tree.ts";
+import { deleteSubvolumeTree, snapshotNested } from "./subvolume-tree.ts";
 import { copyTopLayer } from "./toplayer.ts";
 
 export interface ExecutionContext {
@@ -76,8 +73,8 @@ async function perform(
     case "snapshot":
       await snapshotSubvolume(host, at(step.from), at(step.to));
       return undefined;
-    case "snapshotTree":
-      await snapshotSubvolumeTree(host, topLevel, step.from, step.to);
+    case "snapshotNested":
+      await snapshotNested(host, topLevel, step.from, step.to);
       return undefined;
     case "copyTopLayer":
       await copyTopLayer(host, step.from, at(step.to));
@@ -87,13 +84,22 @@ async function perform(
       if (warning !== undefined) recorder.warn(warning);
       return undefined;
     }
-    case "recordSubvolume": {
-      const uuid =
-        made?.uuid ?? (await readSubvolume(host, at(step.path))).uuid;
-      const record = { uuid, ...step.record };
-      writeState(host, topLevel, paths, withRecord(state, record));
-      return record;
-    }
+    case "recordSubvolume":
+      try {
+        const uuid =
+          made?.uuid ?? (await readSubvolume(host, at(step.path))).uuid;
+        const record = { uuid, ...step.record };
+        writeState(host, topLevel, paths, withRecord(state, record));
+        return record;
+      } catch (error) {
+        // Once somebody has looked at it, its access times prove that it is not untouched.
+        if (made === undefined) {
+          await recorder.tolerate(async () => {
+            await deleteSubvolumeTree(host, topLevel, step.path);
+          });
+        }
+        throw error;
+      }
     case "sync":
       await syncFilesystem(host, topLevel);
       return undefined;

@@ -52,7 +52,7 @@ export function describeFailure(error: unknown): BootFailure {
       hint: error.hint === undefined ? undefined : escapeControl(error.hint),
     };
   }
-  if (isSystemError(error)) {
+  if (isSystemError(error) || error instanceof HelperError) {
     return {
       code: "SYSTEM_ERROR",
       message: escapeControl(error.message),

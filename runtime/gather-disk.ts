@@ -1,5 +1,10 @@
 import path from "node:path";
 import { isSubvolume, readSubvolume } from "./btrfs.ts";
+import {
+  describeIncomplete,
+  isComplete,
+  waitForAllDevices,
+} from "./btrfs-devices.ts";
 import { formatDeviceSpec } from "./device-spec.ts";
 import { waitForDevice, type BlockDevice } from "./device.ts";
 import type { DiskFacts, Standing } from "./facts.ts";
@@ -18,7 +23,8 @@ import {
 /** Mounts the top level and looks at what is ours there. @throws BootError */
 export async function gatherDisk(request: GatherRequest): Promise<DiskFacts> {
   const { host, recorder, options, topLevel } = request;
-  const device = await mountTopLevel(request);
+  const device = await findRootDevice(request);
+  await mountTopLevel(request, device);
   const paths = rwlayerPaths(options.rwlayer);
   return {
     device,
@@ -94,13 +100,28 @@ function requireOwnDirectory(
   }
 }
 
-async function mountTopLevel({
+/**
+ * After an error btrfs takes no more writes, and shows what never came to the disk: mounts the top
+ * level anew where that has happened.
+ * @throws BootError MOUNT_FAILED
+ */
+export async function reopenTopLevel(
+  request: GatherRequest,
+  { device, isReadOnly }: DiskFacts,
+): Promise<void> {
+  const { host, recorder, topLevel, mounts } = request;
+  if (isReadOnly || !host.files.isReadOnly(topLevel)) return;
+  recorder.warn(
+    `an error made ${device.path} read-only: it is mounted anew, and shows what is on it`,
+  );
+  await mounts.release();
+  await mountTopLevel(request, device);
+}
+
+async function findRootDevice({
   host,
   recorder,
   options,
-  topLevel,
-  readOnly,
-  mounts,
 }: GatherRequest): Promise<BlockDevice> {
   const spec = formatDeviceSpec(options.root);
   const device = await recorder.time(`find the root device ${spec}`, () =>
@@ -115,19 +136,52 @@ async function mountTopLevel({
       },
     );
   }
-  await recorder.time(`mount ${device.path} at ${topLevel}`, async () => {
-    await mounts.mount({
-      device,
-      at: topLevel,
-      fsType: "btrfs",
-      flags: [
-        readOnly ? "ro" : "rw",
-        "subvolid=5",
-        ...options.mountFlags,
-        // What is read here must not be written to: neither sources nor an untouched staging.
-        "noatime",
-      ],
-    });
-  });
   return device;
+}
+
+/** Waits for the other devices of a filesystem that has several. */
+async function mountTopLevel(
+  request: GatherRequest,
+  device: BlockDevice,
+): Promise<void> {
+  const { host, recorder, options, topLevel } = request;
+  const waitForOthers = () =>
+    recorder.time(`find all devices of the btrfs on ${device.path}`, () =>
+      waitForAllDevices(host, device, options.deviceTimeoutMs),
+    );
+  // It would be mounted at once without one that is only late.
+  if (options.mountFlags.includes("degraded") && !(await waitForOthers())) {
+    recorder.warn(
+      `a device of the btrfs on ${device.path} is missing: it is mounted without it, as rootflags=degraded says`,
+    );
+  }
+  await recorder.time(`mount ${device.path} at ${topLevel}`, async () => {
+    try {
+      await mountOnce(request, device);
+    } catch (error) {
+      if (await isComplete(host, device)) throw error;
+      if (!(await waitForOthers())) {
+        throw describeIncomplete(device, options.deviceTimeoutMs, error);
+      }
+      await mountOnce(request, device);
+    }
+  });
+}
+
+function mountOnce(
+  { options, topLevel, readOnly, mounts }: GatherRequest,
+  device: BlockDevice,
+): Promise<void> {
+  return mounts.mount({
+    device,
+    at: topLevel,
+    fsType: "btrfs",
+    flags: [
+      readOnly ? "ro" : "rw",
+      "subvolid=5",
+      ...options.mountFlags,
+      // What is read here must not be written to: neither sources nor an untouched staging.
+      "noatime",
+    ],
+  });
 }

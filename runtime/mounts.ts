@@ -57,8 +57,13 @@ async function mountDevice(
       device.path,
       at,
     ]);
+    if (!isMountPoint(host, at)) {
+      throw new Error("mount reported success, but nothing is mounted there");
+    }
   } catch (cause) {
-    host.files.removeUnusedDirectory(at);
+    // It may have failed after its work.
+    if (isMountPoint(host, at)) await unmount(host, at);
+    else host.files.removeUnusedDirectory(at);
     throw new BootError(
       "MOUNT_FAILED",
       `cannot mount ${describeDevice(device)} with -o ${flags.join(",")}`,
@@ -73,7 +78,11 @@ async function mountDevice(
 /** Unmounts and removes the mount point. @throws BootError MOUNT_FAILED */
 export async function unmount(host: Host, at: string): Promise<void> {
   try {
+    const before = countMounts(host, at);
     await host.run(["umount", "--", at]);
+    if (countMounts(host, at) === before) {
+      throw new Error("umount reported success, but it is still mounted");
+    }
   } catch (cause) {
     throw new BootError("MOUNT_FAILED", `cannot unmount ${at}`, {
       cause,
@@ -85,7 +94,12 @@ export async function unmount(host: Host, at: string): Promise<void> {
 
 /** Whether something is mounted right there. */
 export function isMountPoint(host: Host, at: string): boolean {
-  return readMounts(host).some(({ mountPoint }) => mountPoint === at);
+  return countMounts(host, at) > 0;
+}
+
+/** One may lie over another. */
+function countMounts(host: Host, at: string): number {
+  return readMounts(host).filter(({ mountPoint }) => mountPoint === at).length;
 }
 
 /**

@@ -1,9 +1,13 @@
 import path from "node:path";
 import type { BlockDevice } from "./device.ts";
-import type { BootFacts, Standing } from "./facts.ts";
+import type { BootFacts, StandingSubvolume } from "./facts.ts";
 import { BootError } from "./host/errors.ts";
 import { formatImageReference } from "./image-ref.ts";
-import { generationNumbers, type SubvolumeRecord } from "./rwlayer-state.ts";
+import {
+  findRecord,
+  generationNumbers,
+  type SubvolumeRecord,
+} from "./rwlayer-state.ts";
 import type { Step } from "./steps.ts";
 
 /** What a start is to do. */
@@ -59,9 +63,9 @@ function recordToKeep({
 }
 
 function planNewRwlayer(facts: BootFacts): BootPlan {
-  const { image, paths } = facts;
+  const { image } = facts;
   return planSwap(facts, "fresh", {
-    make: { kind: "snapshot", from: image.source, to: paths.staging },
+    from: image.source,
     image: { reference: formatImageReference(facts.reference), id: image.id },
     source: image.source,
   });
@@ -71,7 +75,7 @@ function planNewRwlayer(facts: BootFacts): BootPlan {
 function planNewTopLayer(facts: BootFacts, kept: SubvolumeRecord): BootPlan {
   const { paths } = facts;
   const plan = planSwap(facts, "kept", {
-    make: { kind: "snapshotTree", from: paths.rwlayer, to: paths.staging },
+    from: paths.rwlayer,
     image: kept.image,
     source: kept.source,
   });
@@ -84,9 +88,9 @@ function planSwap(
   facts: BootFacts,
   result: BootPlan["result"],
   {
-    make,
+    from,
     ...origin
-  }: { make: Step } & Pick<SubvolumeRecord, "image" | "source">,
+  }: { from: string } & Pick<SubvolumeRecord, "image" | "source">,
 ): BootPlan {
   const { paths, state, topLayer, rwlayer } = facts;
   refuseReadOnly(facts);
@@ -104,11 +108,17 @@ function planSwap(
   if (facts.staging.kind === "subvolume") {
     steps.push({ kind: "deleteStaging", path: paths.staging });
   }
-  steps.push(make, {
-    kind: "recordSubvolume",
-    path: paths.staging,
-    record: { ...record, complete: false },
-  });
+  steps.push(
+    { kind: "snapshot", from, to: paths.staging },
+    {
+      kind: "recordSubvolume",
+      path: paths.staging,
+      record: { ...record, complete: false },
+    },
+  );
+  if (from === paths.rwlayer) {
+    steps.push({ kind: "snapshotNested", from, to: paths.staging });
+  }
   if (topLayer !== undefined) {
     steps.push({
       kind: "copyTopLayer",
@@ -228,18 +238,18 @@ function refuseForeignStaging(facts: BootFacts): void {
 
 /**
  * A staging is in the state file, but for the moment between its snapshot and the record: then it
- * is a snapshot of a layer, with nothing written to it.
+ * is a snapshot of a layer or of a root of ours, with nothing written to it.
  */
 function isHalfMade(
-  { storePath, stagingOrigin }: BootFacts,
-  { record, subvolume }: Extract<Standing, { kind: "subvolume" }>,
+  { storePath, stagingOrigin, state }: BootFacts,
+  { record, subvolume }: StandingSubvolume,
 ): boolean {
-  return (
-    record !== undefined ||
-    (subvolume.isUntouched &&
-      stagingOrigin !== undefined &&
-      stagingOrigin.startsWith(`${storePath}/`))
-  );
+  if (record !== undefined) return true;
+  const { isUntouched, parentUuid } = subvolume;
+  const isOfLayer = stagingOrigin?.startsWith(`${storePath}/`) === true;
+  const isOfOurs =
+    parentUuid !== undefined && findRecord(state, parentUuid) !== undefined;
+  return isUntouched && (isOfLayer || isOfOurs);
 }
 
 function moveAway(device: BlockDevice, file: string): string {

@@ -11,9 +11,9 @@ export type Step =
   | { readonly kind: "setStateAside"; readonly path: string }
   | { readonly kind: "deleteStaging"; readonly path: string }
   | { readonly kind: "snapshot"; readonly from: string; readonly to: string }
-  /** With the subvolumes nested in it. */
+  /** Of all that is nested in the one, into its snapshot. */
   | {
-      readonly kind: "snapshotTree";
+      readonly kind: "snapshotNested";
       readonly from: string;
       readonly to: string;
     }
@@ -68,8 +68,8 @@ export function describeStep(step: Step): string {
       return `delete ${step.path}, left over from an interrupted start`;
     case "snapshot":
       return `snapshot ${abbreviateIds(step.from)} as ${step.to}`;
-    case "snapshotTree":
-      return `snapshot ${step.from} with all that is nested in it as ${step.to}`;
+    case "snapshotNested":
+      return `snapshot what is nested in ${step.from} into ${step.to}`;
     case "copyTopLayer":
       return `copy the top layer ${step.name} into ${step.to}`;
     case "checkBootable":

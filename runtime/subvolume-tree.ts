@@ -73,22 +73,17 @@ export async function deleteSubvolumeTree(
 }
 
 /**
- * Makes a writable snapshot of a subvolume with those nested in it, which a plain snapshot leaves
- * out: each is a snapshot of its own, read-only where the nested one is.
- * @param from relative to the top level, as `to`
+ * Puts what a snapshot leaves out into it: of each nested subvolume a snapshot of its own, read-only
+ * where that is.
+ * @param from relative to the top level, as `to`, its snapshot
  * @throws HelperError, BootError
  */
-export async function snapshotSubvolumeTree(
+export async function snapshotNested(
   host: Host,
   topLevel: string,
   from: string,
   to: string,
 ): Promise<void> {
-  await snapshotSubvolume(
-    host,
-    path.join(topLevel, from),
-    path.join(topLevel, to),
-  );
   const { nested } = await findNested(host, topLevel, from);
   const readOnly: string[] = [];
   for (const child of nested.toReversed()) {

@@ -1,17 +1,19 @@
 import path from "node:path";
 import { isSubvolume, readSubvolume } from "./btrfs.ts";
+import { standingAt } from "./gather-disk.ts";
 import { asFailureOf, describeFailure } from "./failure.ts";
 import type { Host } from "./host/host.ts";
 import { findOtherMount } from "./mounts.ts";
 import type { RootedBoot } from "./report.ts";
 import {
-  findRecord,
   generationNumbers,
   readState,
   rwlayerPaths,
+  withRecord,
   writeState,
   type RwlayerPaths,
   type RwlayerState,
+  type SubvolumeRecord,
 } from "./rwlayer-state.ts";
 import { deleteSubvolumeTree } from "./subvolume-tree.ts";
 
@@ -35,39 +37,75 @@ export async function tidy(
       result === "fallback"
         ? []
         : numbers.slice(0, Math.max(0, numbers.length - limits.generations));
-    for (const file of [
+    const unwanted = await selectOurs(host, topLevel, state, [
       ...old.map((number) => path.join(paths.generations, String(number))),
       paths.staging,
-    ]) {
-      await removeOurs(host, topLevel, file, state);
-    }
-    await forgetAbsent(host, topLevel, paths, state);
+    ]);
+    const marked = markIncomplete(host, topLevel, paths, state, unwanted);
+    for (const { file } of unwanted) await removeOurs(host, topLevel, file);
+    await forgetAbsent(host, topLevel, paths, marked);
   } catch (error) {
     warnOf(host, "tidy up", error);
   }
+}
+
+interface Unwanted {
+  /** Relative to the top level. */
+  readonly file: string;
+  readonly record: SubvolumeRecord;
+}
+
+/** Those of the files that are subvolumes of ours and in nobody's use. */
+async function selectOurs(
+  host: Host,
+  topLevel: string,
+  state: RwlayerState,
+  files: readonly string[],
+): Promise<Unwanted[]> {
+  const found: Unwanted[] = [];
+  for (const file of files) {
+    try {
+      const standing = await standingAt(host, topLevel, file, state);
+      if (standing.kind === "nothing") continue;
+      if (standing.kind === "other" || standing.record === undefined) {
+        host.log.warn(`${file} was not made by dockroot and is left alone`);
+        continue;
+      }
+      const mountPoint = findOtherMount(host, topLevel, file);
+      if (mountPoint === undefined) {
+        found.push({ file, record: standing.record });
+      } else host.log.warn(`${file} is mounted at ${mountPoint} and is kept`);
+    } catch (error) {
+      warnOf(host, `remove ${file}`, error);
+    }
+  }
+  return found;
+}
+
+/** First of all: what is deleted in part must never stand in for a root. */
+function markIncomplete(
+  host: Host,
+  topLevel: string,
+  paths: RwlayerPaths,
+  state: RwlayerState,
+  unwanted: readonly Unwanted[],
+): RwlayerState {
+  const complete = unwanted.filter(({ record }) => record.complete);
+  if (complete.length === 0) return state;
+  const marked = complete.reduce(
+    (sofar, { record }) => withRecord(sofar, { ...record, complete: false }),
+    state,
+  );
+  writeState(host, topLevel, paths, marked);
+  return marked;
 }
 
 async function removeOurs(
   host: Host,
   topLevel: string,
   file: string,
-  state: RwlayerState,
 ): Promise<void> {
-  const whole = path.join(topLevel, file);
-  if (host.files.statusOf(whole) === undefined) return;
   try {
-    if (
-      !isSubvolume(host, whole) ||
-      findRecord(state, (await readSubvolume(host, whole)).uuid) === undefined
-    ) {
-      host.log.warn(`${file} was not made by dockroot and is left alone`);
-      return;
-    }
-    const mountPoint = findOtherMount(host, topLevel, file);
-    if (mountPoint !== undefined) {
-      host.log.warn(`${file} is mounted at ${mountPoint} and is kept`);
-      return;
-    }
     await deleteSubvolumeTree(host, topLevel, file);
     host.log.info(`removed ${file}`);
   } catch (error) {

@@ -14,6 +14,8 @@ const MAX_STDOUT_BYTES = 64 * 1024 * 1024;
 const KEPT_STDERR_CHARS = 4096;
 /** The kernel may take a moment to end a process; one that waits for a dead disk does not end at all. */
 const KILL_GRACE_MS = 2000;
+/** What a helper has written is there when it ends, but for this. */
+const OUTPUT_GRACE_MS = 1000;
 
 export interface RunOptions {
   /** Exit statuses that are answers, not failures. Default: 0 alone. */
@@ -110,13 +112,20 @@ async function waitForEnd(
       child.on("error", (cause) => {
         reject(describeStartFailure(program, cause));
       });
+      const stopReading = () => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      };
       child.on("close", (code, killedBy) => {
         resolve(isLate ? "timeout" : [code, killedBy]);
       });
+      child.on("exit", () => {
+        // A child of its own may hold its output open for as long as that runs.
+        timers.push(setTimeout(stopReading, OUTPUT_GRACE_MS));
+      });
       if (timeoutMs === Infinity) return;
       const giveUp = () => {
-        child.stdout.destroy();
-        child.stderr.destroy();
+        stopReading();
         child.unref();
         resolve("timeout");
       };

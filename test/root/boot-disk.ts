@@ -118,6 +118,11 @@ export async function attach(t: Test, file: string): Promise<string> {
 /** Frees a disk file's loop device and waits for that; what is mounted from it is unmounted. */
 export async function detach(file: string): Promise<void> {
   await unmountBelow(path.dirname(file));
+  await freeDevices(file);
+}
+
+/** As `detach`, where nothing is mounted from it. */
+export async function freeDevices(file: string): Promise<void> {
   const end = Date.now() + DETACH_TIMEOUT_MS;
   for (const device of devicesOf(file)) await run(["losetup", "-d", device]);
   while (devicesOf(file).length > 0) {

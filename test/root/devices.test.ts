@@ -207,3 +207,65 @@ await t.test("a disk without btrfs is refused", async (t) => {
   await fails(t, machine, `root=${device}`, "DEVICE_UNSUITABLE", ["ext4"]);
   await detach(file);
 });
+
+await t.test("a copy of the disk is never taken for it", async (t) => {
+  const machine = rehearse(t, disk, "copied");
+  const file = path.join(disk.scratch, "copy");
+  fs.copySync(disk.file, file);
+  const copy = await attach(t, file);
+  await fails(t, machine, "", "DEVICE_AMBIGUOUS", [
+    "a filesystem and a copy of it",
+    disk.device,
+    copy,
+  ]);
+  await detach(file);
+  const { status, stderr } = machine.boot();
+  t.equal(status, 0, stderr);
+  t.equal(machine.finish().status, 0);
+});
+
+await t.test("a btrfs on two devices", async (t) => {
+  const label = newLabel();
+  const files = ["one", "two"].map((name) => path.join(disk.scratch, name));
+  const devices: string[] = [];
+  for (const file of files) {
+    fs.writeFileSync(file, "");
+    fs.truncateSync(file, 256 * 1024 ** 2);
+    devices.push(await attach(t, file));
+  }
+  const [first = "", second = ""] = files;
+  await run([
+    ...["mkfs.btrfs", "--quiet", "--label", label],
+    ...["--data", "raid1", "--metadata", "raid1", ...devices],
+  ]);
+  const machine = rehearse(t, disk, "mirrored");
+  const options = `root=LABEL=${label} rootdelay=6`;
+  // An empty filesystem: that there is no store in it is known once it was mounted.
+  const isMounted = /there is no image store at docker_path=docker/;
+  t.match(machine.boot(options).stderr, isMounted);
+
+  await detach(second);
+  await run(["btrfs", "device", "scan", "--forget"]);
+  const missing = machine.boot(`${options} rootdelay=1`);
+  t.equal(missing.status, 1);
+  t.match(missing.stderr, /another device of the btrfs on .* did not appear/);
+  t.match(missing.stderr, /rootflags=subvol=\.\.\.,degraded/);
+  t.equal(machine.record().failure?.code, "DEVICE_NOT_FOUND");
+
+  const appears = spawn("sh", [
+    ...["-c", `sleep 2; exec losetup --find "$0"`, second],
+  ]);
+  const appeared = once(appears, "exit");
+  t.teardown(() => appears.kill());
+  t.match(machine.boot(options).stderr, isMounted, "a late one is waited for");
+  await appeared;
+
+  await detach(second);
+  await run(["btrfs", "device", "scan", "--forget"]);
+  const degraded = machine.boot(
+    `${options} rootdelay=1 rootflags=subvol=mirrored,degraded`,
+  );
+  t.match(degraded.stderr, /warning: a device of the btrfs on .* is missing/);
+  t.match(degraded.stderr, isMounted);
+  await detach(first);
+});

@@ -2,6 +2,7 @@ import fs from "fs-extra";
 import t from "tap";
 import { run } from "../../fixtures/run.ts";
 import { compareListings, listTree } from "../../fixtures/tree-listing.ts";
+import type { RwlayerState } from "../../runtime/rwlayer-state.ts";
 import { makeBootDisk, rehearse } from "./boot-disk.ts";
 import { withTimes } from "./failures.ts";
 
@@ -128,6 +129,16 @@ await t.test(
         .filter((name) => name.startsWith(generations))
         .toSorted(),
       [`${generations}/2`, `${generations}/4`],
+    );
+    const state = await disk.look((top) =>
+      fs.readFileSync(`${top}/.dockroot/stuck/state.json`, "utf8"),
+    );
+    const stuck = (await disk.subvolumes())[`${generations}/2`];
+    const { subvolumes } = JSON.parse(state) as RwlayerState;
+    t.equal(
+      subvolumes.find(({ uuid }) => uuid === stuck)?.complete,
+      false,
+      "what may be deleted in part never stands in for a root",
     );
     await disk.look((top) => subvolume("set-default", "5", top));
     t.equal(machine.boot("dockroot.generations=1").status, 0);

@@ -108,9 +108,13 @@ t.test("blkid's devices", async (t) => {
       path: "/dev/loop0",
       fsType: "btrfs",
       uuid: "48a2cc02-3fb3-4e37-8562-7212ae362f40",
+      deviceUuid: "e5687123-df69-4356-97ea-698a9732bb2c",
       label: `my\\ disk\\ \\"x\\"`,
     },
-    { path: "/dev/sda1", fsType: undefined, uuid: undefined, label: undefined },
+    {
+      ...{ path: "/dev/sda1", fsType: undefined, label: undefined },
+      ...{ uuid: undefined, deviceUuid: undefined },
+    },
   ]);
   t.same(parseBlkidExport(""), []);
   t.same(parseBlkidExport("\n\n"), []);
@@ -125,6 +129,15 @@ t.test(
     const other = { ...a, path: "/dev/c", uuid: "2" };
     t.equal(chooseDevice(spec, [a, b])?.path, "/dev/a");
     t.equal(chooseDevice(spec, []), undefined);
+    const one = { ...a, deviceUuid: "one" };
+    t.equal(
+      chooseDevice(spec, [one, { ...b, deviceUuid: "two" }])?.path,
+      "/dev/a",
+    );
+    t.throws(
+      () => chooseDevice(spec, [one, { ...b, deviceUuid: "one" }]),
+      /a filesystem and a copy of it: \/dev\/a .*\/dev\/b/,
+    );
     t.throws(
       () => chooseDevice(spec, [a, other]),
       /more than one filesystem: \/dev\/a .*\/dev\/c/,

@@ -57,11 +57,12 @@ const record: SubvolumeRecord = {
 function standing(
   known: SubvolumeRecord | undefined,
   isUntouched = false,
+  parentUuid = LAYER_UUID,
 ): Extract<Standing, { kind: "subvolume" }> {
   const uuid = known?.uuid ?? "22222222-2222-2222-2222-222222222222";
   return {
     kind: "subvolume",
-    subvolume: { uuid, parentUuid: LAYER_UUID, isUntouched },
+    subvolume: { uuid, parentUuid, isUntouched },
     record: known,
   };
 }
@@ -130,7 +131,12 @@ t.test(
       staging: standing(undefined, true),
       stagingOrigin: "docker/btrfs/subvolumes/c0ffee",
     };
-    for (const given of [recorded, notYetRecorded]) {
+    const ofOurs = {
+      ...withOurs,
+      staging: standing(undefined, true, record.uuid),
+      stagingOrigin: "docker_rwlayer",
+    };
+    for (const given of [recorded, notYetRecorded, ofOurs]) {
       t.match(words(given)[1], /^delete .*staging/);
       t.match(words(given)[2], /^snapshot/);
       t.match(planBoot(given).warnings, [/a start was interrupted/]);
@@ -234,7 +240,11 @@ t.test("keep: a top layer that has changed", async (t) => {
   const modes = { ...keep.modes, topLayerMode: "always" } as const;
   const always = planBoot({ ...changed, modes });
   t.equal(always.result, "kept");
-  t.match(always.steps[1], { kind: "snapshotTree", from: "docker_rwlayer" });
+  t.strictSame(always.steps.slice(1, 4).map(describeStep), [
+    "snapshot docker_rwlayer as .dockroot/docker_rwlayer/staging",
+    "record .dockroot/docker_rwlayer/staging as in the making",
+    "snapshot what is nested in docker_rwlayer into .dockroot/docker_rwlayer/staging",
+  ]);
   t.match(always.warnings, [/copied again/]);
   t.match(
     always.steps.find(({ kind }) => kind === "recordSubvolume"),

@@ -1,0 +1,192 @@
+import { randomBytes } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import type { Test } from "tap";
+import { run } from "../../fixtures/run.ts";
+import {
+  attach,
+  detach,
+  lookAt,
+  makeBootDisk,
+  newLabel,
+  rehearse,
+} from "../root/boot-disk.ts";
+import { readContent, type DiskContent } from "./disk-content.ts";
+
+/** A machine before a start: its disk, which is not in use, and its kernel command line. */
+export interface Scenario {
+  readonly name: string;
+  readonly cmdline: string;
+  /** What the start comes to without a fault. */
+  readonly result: "fresh" | "kept" | "fallback";
+  readonly disk: string;
+  readonly content: DiskContent;
+}
+
+/** The rwlayer of all scenarios. */
+export const RWLAYER = "root";
+export const OWN_DIRECTORY = `.dockroot/${RWLAYER}`;
+/** `dockroot.generations=` of all scenarios. */
+export const GENERATIONS = 2;
+
+interface Sketch {
+  readonly options: (labels: { disk: string; topLayer: string }) => string;
+  readonly result: Scenario["result"];
+  /** How many starts came before. */
+  readonly starts: number;
+  readonly prepare?: (
+    topLevel: string,
+    bootHalfWay: () => void,
+  ) => Promise<void> | void;
+}
+
+const onRoot = ({ disk }: { disk: string }) =>
+  `toplayer=LABEL=${disk} toplayer_path=files`;
+
+const sketches = {
+  "a new root and all there is to clean up": {
+    options: ({ topLayer }) => `toplayer=LABEL=${topLayer}`,
+    result: "fresh",
+    starts: 4,
+    prepare: (_, bootHalfWay) => {
+      bootHalfWay();
+    },
+  },
+  "a new root over a former one": {
+    options: ({ topLayer }) => `toplayer=LABEL=${topLayer}`,
+    result: "fresh",
+    starts: 2,
+  },
+  "the first root": {
+    options: onRoot,
+    result: "fresh",
+    starts: 0,
+  },
+  "the image is gone": {
+    options: () => "docker_image=gone:1",
+    result: "fallback",
+    starts: 2,
+  },
+  "the image and the rwlayer are gone": {
+    options: () => "docker_image=gone:1",
+    result: "fallback",
+    starts: 3,
+    prepare: async (topLevel) => {
+      fs.renameSync(`${topLevel}/${RWLAYER}`, `${topLevel}/moved-away`);
+      await setReadOnly(`${topLevel}/${OWN_DIRECTORY}/generations/2`);
+    },
+  },
+  "the root is kept and its top layer has changed": {
+    options: (labels) =>
+      `dockroot.rwlayer=keep dockroot.toplayer=always ${onRoot(labels)}`,
+    result: "kept",
+    starts: 2,
+    prepare: (topLevel) => {
+      fs.writeFileSync(`${topLevel}/files/etc/added`, "added\n");
+    },
+  },
+} satisfies Record<string, Sketch>;
+
+export type ScenarioName = keyof typeof sketches;
+
+export const scenarioNames = Object.keys(sketches) as ScenarioName[];
+
+/**
+ * Makes scenarios, each on a disk of its own; all these disks have one UUID.
+ * @param names which
+ */
+export async function makeScenarios(
+  t: Test,
+  names: readonly ScenarioName[],
+): Promise<readonly Scenario[]> {
+  const base = await makeBootDisk(t, "scenarios");
+  await detach(base.file);
+  const labels = { disk: base.label, topLayer: newLabel().slice(-16) };
+  await makeTopLayerDisk(t, `${base.scratch}/top-layer`, labels.topLayer);
+  const common = `root=LABEL=${labels.disk} rootflags=subvol=${RWLAYER} docker_path=docker docker_image=system:1`;
+  const machine = rehearse(t, base, RWLAYER, common);
+  const made: Scenario[] = [];
+  for (const name of names) {
+    const { result, starts, prepare, ...sketch }: Sketch = sketches[name];
+    const disk = path.join(base.scratch, `disk-${String(made.length)}`);
+    fs.copyFileSync(base.file, disk);
+    await attach(t, disk);
+    const look = <T>(work: (topLevel: string) => T | Promise<T>) =>
+      lookAt(disk, work, ["subvolid=5"]);
+    await look(makeNeighbours);
+    const options = sketch.options(labels);
+    const former = options.replaceAll(/gone:1|keep/g, (word) =>
+      word === "keep" ? "fresh" : "system:1",
+    );
+    for (let count = 1; count <= starts; count += 1) {
+      const { status, stderr } = machine.boot(
+        `${former} dockroot.generations=9`,
+      );
+      if (status !== 0) throw new Error(stderr);
+      machine.finish();
+      await look((top) => useRoot(`${top}/${RWLAYER}`, String(count)));
+    }
+    await look((top) =>
+      prepare?.(top, () => {
+        // Nothing to be seen of the disk then; it is mounted a second time.
+        machine.boot(`${former} init=/sbin/absent`);
+      }),
+    );
+    const content = await lookAt(disk, readContent, ["subvolid=5", "ro"]);
+    await detach(disk);
+    const cmdline = `${common} dockroot.generations=${String(GENERATIONS)} ${options}`;
+    made.push({ name, cmdline, result, disk, content });
+  }
+  return made;
+}
+
+/** A user's own, all around. */
+async function makeNeighbours(topLevel: string): Promise<void> {
+  fs.mkdirSync(`${topLevel}/files/etc`, { recursive: true });
+  fs.writeFileSync(`${topLevel}/files/etc/hostname`, "this-machine\n");
+  fs.mkdirSync(`${topLevel}/${OWN_DIRECTORY}/generations`, { recursive: true });
+  for (const name of [
+    "home",
+    "home/nested",
+    `${OWN_DIRECTORY}/generations/mine`,
+    `${OWN_DIRECTORY}/other`,
+  ]) {
+    await run(["btrfs", "subvolume", "create", `${topLevel}/${name}`]);
+    fs.writeFileSync(`${topLevel}/${name}/precious`, name);
+  }
+}
+
+/** What a system and its user leave in a root, nested subvolumes among it. */
+async function useRoot(root: string, mark: string): Promise<void> {
+  fs.writeFileSync(`${root}/etc/mine`, `work of ${mark}`);
+  fs.mkdirSync(`${root}/var/lib`, { recursive: true });
+  for (const name of ["machines", "machines/one"]) {
+    await run(["btrfs", "subvolume", "create", `${root}/var/lib/${name}`]);
+    fs.writeFileSync(`${root}/var/lib/${name}/precious`, mark);
+  }
+  await setReadOnly(`${root}/var/lib/machines`);
+}
+
+async function setReadOnly(subvolume: string): Promise<void> {
+  await run(["btrfs", "property", "set", "-ts", subvolume, "ro", "true"]);
+}
+
+async function makeTopLayerDisk(
+  t: Test,
+  file: string,
+  label: string,
+): Promise<void> {
+  fs.writeFileSync(file, "");
+  fs.truncateSync(file, 16 * 1024 ** 2);
+  const tree = `${file}-tree`;
+  fs.mkdirSync(`${tree}/etc/network`, { recursive: true });
+  fs.writeFileSync(`${tree}/etc/hostname`, "this-machine\n");
+  fs.writeFileSync(`${tree}/etc/network/own`, "own\n");
+  fs.symlinkSync("hostname", `${tree}/etc/name`);
+  for (const name of ["first", "second"]) {
+    // Cannot be compressed, and is too large to stand in the metadata.
+    fs.writeFileSync(`${tree}/etc/${name}`, randomBytes(1_000_000));
+  }
+  await run(["mkfs.ext4", "-q", "-L", label, "-d", tree, file]);
+  await attach(t, file);
+}

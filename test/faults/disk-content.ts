@@ -1,0 +1,96 @@
+import path from "node:path";
+import { run } from "../../fixtures/run.ts";
+import {
+  compareListings,
+  listTree,
+  type TreeEntry,
+  type TreeListing,
+} from "../../fixtures/tree-listing.ts";
+
+/** All that is on a disk, told apart by subvolume. */
+export interface DiskContent {
+  readonly subvolumes: readonly SubvolumeContent[];
+  /** What is on the top level itself, dockroot's own files left out. */
+  readonly rest: TreeListing;
+}
+
+export interface SubvolumeContent {
+  /** Relative to the top level. */
+  readonly path: string;
+  readonly uuid: string;
+  /** Without what is nested in it. The root's own times are left out: renaming changes them. */
+  readonly tree: TreeListing;
+}
+
+/** Reads a disk whose subvolumes have plain names. */
+export async function readContent(topLevel: string): Promise<DiskContent> {
+  const list = await run(["btrfs", "subvolume", "list", "-u", topLevel]);
+  const found = Array.from(
+    list.matchAll(/^ID \d+ gen \d+ top level \d+ uuid (\S+) path (.+)$/gm),
+    ([, uuid = "", file = ""]) => ({
+      ...{ uuid, path: file },
+      tree: {} as Record<string, TreeEntry>,
+    }),
+  );
+  const places = new Map(found.map((each) => [each.path, each]));
+  const rest: Record<string, TreeEntry> = {};
+  for (const [name, entry] of Object.entries(listTree(topLevel))) {
+    let owner = name;
+    while (owner !== "" && !places.has(owner)) owner = parentOf(owner);
+    const subvolume = places.get(owner);
+    if (subvolume !== undefined) {
+      const relative = name.slice(owner.length + 1);
+      const names = entry.names?.map((each) => each.slice(owner.length + 1));
+      subvolume.tree[relative] = {
+        ...entry,
+        ...(names !== undefined && { names }),
+        ...(relative === "" && { mtime: "" }),
+      };
+    } else if (!/^(?:\.dockroot(?:\/|$)|$)/.test(name)) rest[name] = entry;
+  }
+  return { subvolumes: found, rest };
+}
+
+function parentOf(file: string): string {
+  const parent = path.dirname(file);
+  return parent === "." ? "" : parent;
+}
+
+export function subvolumeAt(
+  { subvolumes }: DiskContent,
+  place: string,
+): SubvolumeContent | undefined {
+  return subvolumes.find(({ path: file }) => file === place);
+}
+
+/**
+ * What of `before` is no longer as it was, wherever it stands now; in words, nothing where all is
+ * there.
+ * @param mayGo whether the subvolume at this path need not be there any more
+ */
+export function describeLosses(
+  before: DiskContent,
+  after: DiskContent,
+  mayGo: (file: string) => boolean,
+): string[] {
+  return [
+    ...before.subvolumes.flatMap(({ path: file, uuid, tree }) => {
+      const now = after.subvolumes.find((other) => other.uuid === uuid);
+      if (mayGo(file)) return [];
+      if (now !== undefined) return describeChange(file, now.tree, tree);
+      return [`the subvolume ${file} is lost`];
+    }),
+    ...describeChange("the top level", after.rest, before.rest),
+  ];
+}
+
+export function describeChange(
+  what: string,
+  actual: TreeListing,
+  expected: TreeListing,
+): string[] {
+  const differences = compareListings(actual, expected);
+  return differences.length === 0
+    ? []
+    : [`${what} has changed: ${differences.slice(0, 3).join("; ")}`];
+}

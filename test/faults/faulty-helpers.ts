@@ -1,0 +1,104 @@
+import fs from "node:fs";
+import path from "node:path";
+import { findProgram } from "../runner/find-program.ts";
+import { plainMachine, type Machine } from "./faulty-start.ts";
+
+/** What happens at one call of a helper program. */
+export const FAULTS = {
+  "fails before its work": `echo 'injected failure' >&2; exit 1`,
+  "fails after its work": `"$real" "$@"; echo 'injected failure' >&2; exit 1`,
+  "is killed before its work": `kill -KILL $$`,
+  "is killed after its work": `"$real" "$@"; kill -KILL $$`,
+  "says nothing": `"$real" "$@" >/dev/null; exit 0`,
+  "says garbage": `"$real" "$@" >/dev/null; printf 'gar\\377bage\\n\\tUUID: x\\nID 5 gen 7\\n/\\n'; exit 0`,
+  "does nothing and succeeds": `exit 0`,
+  "hangs before its work": `exec "$sleep" 1000`,
+  "hangs after its work": `"$real" "$@"; exec "$sleep" 1000`,
+  "is stopped": `kill -STOP $$; exec "$real" "$@"`,
+  "leaves a child that holds its output": `"$sleep" 1000 & exec "$real" "$@"`,
+  "writes without end": `exec "$yes"`,
+  "complains without end": `exec "$yes" >&2`,
+} as const;
+
+export type Fault = keyof typeof FAULTS;
+
+/** The helper programs of dockroot. */
+export const HELPERS = [
+  "blkid",
+  "btrfs",
+  "cp",
+  "mount",
+  "sync",
+  "umount",
+] as const;
+
+/** A place for programs that stand before the real ones, as far as one process and its children see. */
+export interface FaultyHelpers extends Machine {
+  /** From the next call on they count anew; the `call`-th has the fault. */
+  readonly arrange: (fault?: Fault, call?: number) => void;
+  /** What was called since, in order: name and arguments. */
+  readonly calls: () => string[];
+  /** Takes a helper away, or makes it a file that cannot be executed. */
+  readonly spoil: (
+    helper: (typeof HELPERS)[number],
+    how: "missing" | "not executable",
+  ) => void;
+  readonly restore: () => void;
+}
+
+/** @param directory exists, and is the caller's own */
+export function makeFaultyHelpers(directory: string): FaultyHelpers {
+  const file = (name: string) => path.join(directory, name);
+  const real = (name: string) => {
+    const found = findProgram(name);
+    if (found === undefined) throw new Error(`there is no ${name} here`);
+    return found.replace(/^\/usr\//, `${directory}/usr/`);
+  };
+  for (const name of ["usr/bin", "usr/sbin", "fake"]) {
+    fs.mkdirSync(file(name), { recursive: true });
+  }
+  const wrap = (helper: string) => `#!${real("sh")}
+# Counts its calls, and lets the wanted one fail.
+read -r call <'${file("count")}'
+call=$((call + 1))
+echo "$call" >'${file("count")}'
+echo '${helper}' "$*" >>'${file("calls")}'
+real='${real(helper)}' sleep='${real("sleep")}' yes='${real("yes")}'
+. '${file("fault")}'
+exec "$real" "$@"
+`;
+  const restore = () => {
+    for (const helper of HELPERS) {
+      fs.writeFileSync(file(`fake/${helper}`), wrap(helper), { mode: 0o755 });
+      fs.chmodSync(file(`fake/${helper}`), 0o755);
+    }
+  };
+  restore();
+  // The mounts end with the shell and its children, as with a machine that restarts.
+  const enter = `
+mount --bind /usr/bin '${file("usr/bin")}'
+mount --bind /usr/sbin '${file("usr/sbin")}'
+mount --bind '${file("fake")}' /usr/sbin
+mount --bind '${file("fake")}' /usr/bin
+`;
+  return {
+    command: (script) =>
+      plainMachine.command(`set -e;${enter}set +e;${script}`),
+    arrange: (fault, call) => {
+      fs.writeFileSync(file("count"), "0\n");
+      fs.writeFileSync(file("calls"), "");
+      fs.writeFileSync(
+        file("fault"),
+        fault === undefined
+          ? ""
+          : `if [ "$call" = ${String(call)} ]; then ${FAULTS[fault]}; fi\n`,
+      );
+    },
+    calls: () => fs.readFileSync(file("calls"), "utf8").trimEnd().split("\n"),
+    spoil: (helper, how) => {
+      if (how === "missing") fs.rmSync(file(`fake/${helper}`));
+      else fs.chmodSync(file(`fake/${helper}`), 0o644);
+    },
+    restore,
+  };
+}

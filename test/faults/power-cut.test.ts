@@ -35,9 +35,9 @@ import type { RecordedStart } from "./recorded-start.ts";
  */
 
 /** Where no limit is given: then no new cut is begun. */
-const TIME_BOUND_MS = 10.5 * 60_000;
+const TIME_BOUND_MS = 8 * 60_000;
 /** A start in the machine, and its cuts, must end within the bound. */
-const LAST_START_MS = 9.5 * 60_000;
+const LAST_START_MS = 7 * 60_000;
 /** So many cuts are started from in the machine, too. */
 const STARTS = 20;
 const CUTS_PER_START = 50;

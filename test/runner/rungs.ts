@@ -14,7 +14,7 @@ export interface Rung {
   /** For one file, and for each test in it. */
   readonly timeoutSeconds: number;
   readonly needsRoot: boolean;
-  /** Commands without which the rung cannot run. */
+  /** Commands and files without which the rung cannot run. */
   readonly commands: readonly string[];
 }
 
@@ -71,14 +71,18 @@ export const rungs: readonly Rung[] = [
       "docker",
       "debootstrap",
       "qemu-system-x86_64",
+      "qemu-storage-daemon",
+      "/dev/fuse",
     ],
   },
 ];
 
 /** Why the rung cannot run here; `undefined` where it can. */
 export function reasonToSkip(rung: Rung): string | undefined {
-  const missing = rung.commands.filter(
-    (command) => findProgram(command) === undefined,
+  const missing = rung.commands.filter((command) =>
+    command.startsWith("/")
+      ? !existsSync(command)
+      : findProgram(command) === undefined,
   );
   if (missing.length > 0) {
     return `not found: ${missing.join(", ")} (run: scripts/setup test)`;

@@ -143,7 +143,14 @@ export default tseslint.config(
     name: "deciding",
     files: [
       ...["cmdline", "options", "disk-options", "system-options"],
-      ...["image-ref", "plan", "plan-fallback", "steps", "parse-state"],
+      ...[
+        "image-ref",
+        "plan",
+        "plan-fallback",
+        "steps",
+        "parse-state",
+        "rwlayer-state",
+      ],
     ].map((name) => `runtime/${name}.ts`),
     rules: {
       "@typescript-eslint/no-restricted-imports": forbidImports(

@@ -12,11 +12,11 @@ import type { Host } from "./host/host.ts";
 import type { Recorder } from "./recorder.ts";
 import {
   withRecord,
-  writeState,
   type RwlayerPaths,
   type RwlayerState,
   type SubvolumeRecord,
 } from "./rwlayer-state.ts";
+import { writeState } from "./state-file.ts";
 import { describeStep, type Step } from "./steps.ts";
 import { deleteSubvolumeTree, snapshotNested } from "./subvolume-tree.ts";
 import { copyTopLayer } from "./toplayer.ts";

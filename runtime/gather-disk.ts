@@ -14,11 +14,11 @@ import type { Host } from "./host/host.ts";
 import {
   emptyState,
   findRecord,
-  readState,
   rwlayerPaths,
   type RwlayerPaths,
   type RwlayerState,
 } from "./rwlayer-state.ts";
+import { readState } from "./state-file.ts";
 
 /** Mounts the top level and looks at what is ours there. @throws BootError */
 export async function gatherDisk(request: GatherRequest): Promise<DiskFacts> {

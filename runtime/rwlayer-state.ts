@@ -1,9 +1,4 @@
 import path from "node:path";
-import { readBytesIn } from "./follow-in.ts";
-import { BootError } from "./host/errors.ts";
-import { formatJson } from "./host/escape.ts";
-import type { Host } from "./host/host.ts";
-import { parseState } from "./parse-state.ts";
 import type { TopLayerRecord } from "./toplayer.ts";
 
 /** One subvolume that dockroot made. */
@@ -27,8 +22,6 @@ export interface RwlayerState {
   readonly rwlayer: string;
   readonly subvolumes: readonly SubvolumeRecord[];
 }
-
-const MAX_STATE_BYTES = 1024 * 1024;
 
 /** Where dockroot keeps what belongs to one rwlayer; all relative to the top level. */
 export interface RwlayerPaths {
@@ -103,43 +96,4 @@ export function withRecord(
 ): RwlayerState {
   const others = state.subvolumes.filter(({ uuid }) => uuid !== record.uuid);
   return { ...state, subvolumes: [...others, record] };
-}
-
-/**
- * Reads state.json. Where there is none, nothing is ours.
- * @throws BootError FILE_UNREADABLE where it is damaged: then nothing can be proved ours
- */
-export function readState(
-  host: Host,
-  topLevel: string,
-  paths: RwlayerPaths,
-): RwlayerState {
-  try {
-    const text = readBytesIn(
-      host,
-      topLevel,
-      paths.state,
-      MAX_STATE_BYTES,
-    )?.toString("utf8");
-    return text === undefined ? emptyState(paths.rwlayer) : parseState(text);
-  } catch (cause) {
-    throw new BootError("FILE_UNREADABLE", `${paths.state} is damaged`, {
-      cause,
-      hint: "Nothing is deleted: what stands there can no longer be proved to be dockroot's own, and is left alone.",
-    });
-  }
-}
-
-/** Replaces state.json as a whole. */
-export function writeState(
-  host: Host,
-  topLevel: string,
-  paths: RwlayerPaths,
-  state: RwlayerState,
-): void {
-  host.files.replaceFile(
-    path.join(topLevel, paths.state),
-    `${formatJson(state)}\n`,
-    0o600,
-  );
 }

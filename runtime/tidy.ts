@@ -7,14 +7,13 @@ import { findOtherMount } from "./mounts.ts";
 import type { RootedBoot } from "./report.ts";
 import {
   generationNumbers,
-  readState,
   rwlayerPaths,
   withRecord,
-  writeState,
   type RwlayerPaths,
   type RwlayerState,
   type SubvolumeRecord,
 } from "./rwlayer-state.ts";
+import { readState, writeState } from "./state-file.ts";
 import { deleteSubvolumeTree } from "./subvolume-tree.ts";
 
 /**

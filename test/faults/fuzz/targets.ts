@@ -30,11 +30,8 @@ import {
 import { parseMountinfo } from "../../../runtime/mounts.ts";
 import { readBootOptions } from "../../../runtime/options.ts";
 import { resolveInRoot } from "../../../runtime/resolve-in-root.ts";
-import {
-  readState,
-  rwlayerPaths,
-  writeState,
-} from "../../../runtime/rwlayer-state.ts";
+import { rwlayerPaths } from "../../../runtime/rwlayer-state.ts";
+import { readState, writeState } from "../../../runtime/state-file.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import {
   nestedCandidates,

@@ -18,6 +18,13 @@ export interface Rung {
   readonly commands: readonly string[];
 }
 
+const engineCommands = ["btrfs", "mkfs.btrfs", "losetup", "dockerd", "docker"];
+const machineCommands = [
+  ...engineCommands,
+  "debootstrap",
+  "qemu-system-x86_64",
+];
+
 /** In the order in which they run. */
 export const rungs: readonly Rung[] = [
   {
@@ -39,22 +46,14 @@ export const rungs: readonly Rung[] = [
     jobs: 1,
     timeoutSeconds: 600,
     needsRoot: true,
-    commands: ["btrfs", "mkfs.btrfs", "losetup", "dockerd", "docker"],
+    commands: engineCommands,
   },
   {
     name: "vm",
     jobs: 1,
     timeoutSeconds: 1500,
     needsRoot: true,
-    commands: [
-      "btrfs",
-      "mkfs.btrfs",
-      "losetup",
-      "dockerd",
-      "docker",
-      "debootstrap",
-      "qemu-system-x86_64",
-    ],
+    commands: machineCommands,
   },
   {
     name: "faults",
@@ -63,17 +62,7 @@ export const rungs: readonly Rung[] = [
     // FAULTS=n and FAULTS=all take as long as they take.
     timeoutSeconds: process.env["FAULTS"] === undefined ? 1800 : 1e6,
     needsRoot: true,
-    commands: [
-      "btrfs",
-      "mkfs.btrfs",
-      "losetup",
-      "dockerd",
-      "docker",
-      "debootstrap",
-      "qemu-system-x86_64",
-      "qemu-storage-daemon",
-      "/dev/fuse",
-    ],
+    commands: [...machineCommands, "qemu-storage-daemon", "/dev/fuse"],
   },
 ];
 

@@ -5,6 +5,7 @@ import {
   bootFlags,
   DEFAULT_RUN_DIRECTORY,
   finishFlags,
+  REHEARSAL_RUN_DIRECTORY,
 } from "./runtime/boot-flags.ts";
 import { describeFailure, formatFailure } from "./runtime/failure.ts";
 import { formatFallback } from "./runtime/format-fallback.ts";
@@ -56,7 +57,12 @@ async function main(argv: readonly string[]): Promise<number> {
 async function runBoot(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, bootFlags);
   requireRoot("boot");
-  const runDirectory = openRunDirectory(flags["run-dir"]);
+  const runDirectory = openRunDirectory(
+    flags["run-dir"] ??
+      (flags.cmdline === undefined
+        ? DEFAULT_RUN_DIRECTORY
+        : REHEARSAL_RUN_DIRECTORY),
+  );
   const request = {
     files: { cmdline: flags.cmdline, config: flags.config },
     runDirectory,
@@ -82,7 +88,9 @@ async function runBoot(args: readonly string[]): Promise<number> {
 async function runFinish(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, finishFlags);
   requireRoot("finish");
-  const runDirectory = openRunDirectory(flags["run-dir"]);
+  const runDirectory = openRunDirectory(
+    flags["run-dir"] ?? DEFAULT_RUN_DIRECTORY,
+  );
   const log = createLog([
     jsonLinesSink(path.join(runDirectory, "boot.log")),
     consoleSink(flags["run-dir"]),
@@ -92,9 +100,9 @@ async function runFinish(args: readonly string[]): Promise<number> {
 }
 
 /** Made where it is absent; symlinks resolved, for the kernel names mount points so. */
-function openRunDirectory(flag: string | undefined): string {
-  if (flag === "") throw new UsageError("--run-dir names no directory");
-  const directory = path.resolve(flag ?? DEFAULT_RUN_DIRECTORY);
+function openRunDirectory(given: string): string {
+  if (given === "") throw new UsageError("--run-dir names no directory");
+  const directory = path.resolve(given);
   ensureDirectories(directory);
   return realPath(directory);
 }

@@ -21,7 +21,8 @@ export const bootFlags = {
   "run-dir": {
     type: "string",
     placeholder: "DIR",
-    describe: "where logs, the record and mount points go [/run/dockroot]",
+    describe:
+      "where logs, the record and mount points go [/run/dockroot; with --cmdline /run/dockroot-rehearsal]",
   },
   "dry-run": {
     type: "boolean",
@@ -35,7 +36,12 @@ export const bootFlags = {
 } as const satisfies Record<string, Flag>;
 
 export const finishFlags = {
-  "run-dir": bootFlags["run-dir"],
+  "run-dir": {
+    ...bootFlags["run-dir"],
+    describe: "where boot left its record and mount [/run/dockroot]",
+  },
 } as const satisfies Record<string, Flag>;
 
 export const DEFAULT_RUN_DIRECTORY = "/run/dockroot";
+/** Another, so that a rehearsal does not replace the record of the running system's start. */
+export const REHEARSAL_RUN_DIRECTORY = "/run/dockroot-rehearsal";

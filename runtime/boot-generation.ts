@@ -1,7 +1,7 @@
 import path from "node:path";
 import { checkBootable } from "./bootable.ts";
-import type { DiskFacts } from "./facts.ts";
-import { standingAt } from "./gather-disk.ts";
+import type { OpenDisk } from "./facts.ts";
+import { standingAt, tryToReadState } from "./standing.ts";
 import type { GatherRequest } from "./gather-request.ts";
 import { BootError } from "./host/errors.ts";
 import { readKernelRelease } from "./machine.ts";
@@ -21,12 +21,14 @@ export interface BootedGeneration {
  */
 export async function bootGeneration(
   { host, recorder, topLevel, options }: GatherRequest,
-  { paths, state, generations }: DiskFacts,
+  { paths }: OpenDisk,
   generation: string,
 ): Promise<BootedGeneration> {
+  const { state } = tryToReadState(host, topLevel, paths);
   const standing = await standingAt(host, topLevel, generation, state);
   if (standing.kind !== "subvolume") {
-    const present = generationNumbers(generations).join(", ");
+    const names = host.files.namesIn(path.join(topLevel, paths.generations));
+    const present = generationNumbers(names).join(", ");
     throw new BootError(
       "GENERATION_MISSING",
       `there is no generation at rootflags=subvol=${generation}`,
@@ -41,10 +43,11 @@ export async function bootGeneration(
   const { record, subvolume } = standing;
   if (record?.complete !== true) {
     recorder.warn(
-      `${generation} is booted as it is, but ${record === undefined ? "the state file does not know it" : "it was never completed"}`,
+      `${generation} is booted as it is, but ${record === undefined ? "the state file does not know it" : "it was never completed, or its removal was interrupted"}`,
     );
   }
   const warning = checkBootable(host, path.join(topLevel, generation), {
+    what: `the former root ${generation}`,
     init: options.init,
     kernelRelease: readKernelRelease(host),
   });

@@ -1,18 +1,19 @@
 import path from "node:path";
 import { bootGeneration } from "./boot-generation.ts";
-import type { DiskFacts } from "./facts.ts";
-import { describeFailure } from "./failure.ts";
+import { syncFilesystem } from "./btrfs.ts";
+import type { DiskFacts, OpenDisk } from "./facts.ts";
+import { describeFailure, summarizeFailure } from "./failure.ts";
 import { fallBack } from "./fall-back.ts";
 import type { PlannedBoot } from "./format-plan.ts";
-import { gatherDisk, reopenTopLevel } from "./gather-disk.ts";
 import { gatherOptions, type OptionFiles } from "./gather-options.ts";
 import type { GatherRequest } from "./gather-request.ts";
 import { BootError, UsageError } from "./host/errors.ts";
 import { limitHelpers, type Host } from "./host/host.ts";
 import { saveFailure } from "./last-failure.ts";
 import { isInitramfs } from "./machine.ts";
-import { makeRoot, planRoot } from "./make-root.ts";
+import { makeRoot, planRoot, refuseInUse } from "./make-root.ts";
 import { createMountStack } from "./mounts.ts";
+import { openDisk, reopenTopLevel } from "./open-disk.ts";
 import type { BootOptions } from "./options.ts";
 import { createRecorder, type Recorder } from "./recorder.ts";
 import {
@@ -24,6 +25,8 @@ import {
   type RootedBoot,
   type RootOutcome,
 } from "./report.ts";
+import { findRecord } from "./rwlayer-state.ts";
+import { lookAtRwlayer } from "./standing.ts";
 
 export interface BootRequest {
   readonly files: OptionFiles;
@@ -40,9 +43,9 @@ export async function boot(
   host: Host,
   { files, runDirectory }: BootRequest,
 ): Promise<RootedBoot> {
+  if (files.cmdline === undefined) requireInitramfs(host);
   const recorder = createRecorder(host);
   try {
-    if (files.cmdline === undefined) requireInitramfs(host);
     const options = gatherOptions(host, files);
     const record = await bootWith(
       describeRequest(host, recorder, options, runDirectory, false),
@@ -60,7 +63,7 @@ export async function boot(
     }
     return record;
   } catch (error) {
-    if (error instanceof UsageError) throw error;
+    if (error instanceof UsageError || isRefusal(error)) throw error;
     const failure = describeFailure(error);
     host.log.error(failure.message);
     await recorder.tolerate(() => {
@@ -79,7 +82,8 @@ async function bootWith(
   const { host, recorder, topLevel, mounts } = request;
   try {
     for (const warning of options.warnings) recorder.warn(warning);
-    const disk = await gatherDisk(request);
+    const disk = await openDisk(request);
+    if (options.disk.generation === undefined) refuseInUse(request, disk.paths);
     const outcome = await findRoot(request, disk, options);
     // The root is in place: from here on nothing is worth stopping for.
     await recorder.tolerate(() => mounts.release(topLevel));
@@ -92,19 +96,21 @@ async function bootWith(
 
 async function findRoot(
   request: GatherRequest,
-  disk: DiskFacts,
+  disk: OpenDisk,
   options: BootOptions,
 ): Promise<RootOutcome> {
   const { generation } = options.disk;
+  let facts: DiskFacts | undefined;
   try {
     if (generation !== undefined) {
       const booted = await bootGeneration(request, disk, generation);
       return { result: "generation", ...booted };
     }
-    const { result, record } = await makeRoot(request, disk, options);
+    facts = await gatherDisk(request, disk);
+    const { result, record } = await makeRoot(request, facts, options);
     return { result, uuid: record.uuid, record };
   } catch (error) {
-    const former = await findFormerRoot(request, disk, error);
+    const former = await findFormerRoot(request, disk, facts, error);
     await request.recorder.tolerate(() => {
       saveFailure(request, disk, { error, former, cmdline: options.cmdline });
     });
@@ -113,32 +119,48 @@ async function findRoot(
   }
 }
 
-/** @returns `undefined` where none may boot, or none can */
+async function gatherDisk(
+  { host, recorder, topLevel }: GatherRequest,
+  disk: OpenDisk,
+): Promise<DiskFacts> {
+  const { paths } = disk;
+  const own = await recorder.time(`look at ${paths.rwlayer}`, () =>
+    lookAtRwlayer(host, topLevel, paths),
+  );
+  return { ...disk, ...own };
+}
+
+/**
+ * @param facts what was known before the failure
+ * @returns `undefined` where none may boot, or none can
+ */
 async function findFormerRoot(
   request: GatherRequest,
-  disk: DiskFacts,
+  disk: OpenDisk,
+  facts: DiskFacts | undefined,
   error: unknown,
 ): Promise<RootOutcome | undefined> {
-  const { recorder, options } = request;
-  const isForbidden =
-    options.fallback === "none" ||
-    options.generation !== undefined ||
-    (error instanceof BootError && error.code === "RWLAYER_IN_USE");
-  if (isForbidden) return undefined;
+  const { host, recorder, topLevel, options } = request;
+  if (options.fallback === "none" || options.generation !== undefined) {
+    return undefined;
+  }
   const failure = describeFailure(error);
   try {
     await reopenTopLevel(request, disk);
     const former = await fallBack(request, disk);
     if (former === undefined) return undefined;
     const { record, restored } = former;
-    return {
-      ...{ result: "fallback", uuid: record.uuid },
-      ...{ record, restored, failure },
-    };
+    const { uuid } = record;
+    if (facts !== undefined && findRecord(facts.state, uuid) === undefined) {
+      // The new root itself: all failed but its last step, which makes its place durable.
+      recorder.warn(summarizeFailure(error));
+      await recorder.tolerate(() => syncFilesystem(host, topLevel));
+      return { result: "fresh", uuid, record };
+    }
+    return { result: "fallback", uuid, record, restored, failure };
   } catch (cause) {
-    const { message, causes } = describeFailure(cause);
     recorder.warn(
-      ["nor can a former root be booted", message, ...causes].join(": "),
+      `nor can a former root be booted: ${summarizeFailure(cause)}`,
     );
     return undefined;
   }
@@ -158,13 +180,14 @@ export async function planOnly(
   const request = describeRequest(host, recorder, options, scratch, true);
   try {
     for (const warning of options.warnings) recorder.warn(warning);
-    const disk = await gatherDisk(request);
+    const disk = await openDisk(request);
     const { generation } = options.disk;
     if (generation !== undefined) {
       await bootGeneration(request, disk, generation);
       return { kind: "generation", generation };
     }
-    return { kind: "root", ...(await planRoot(request, disk, options)) };
+    const facts = await gatherDisk(request, disk);
+    return { kind: "root", ...(await planRoot(request, facts, options)) };
   } finally {
     await request.mounts.release();
     host.files.removeUnusedDirectory(scratch);
@@ -181,11 +204,19 @@ function describeRequest(
 ): GatherRequest {
   const host = limitHelpers(unlimited, disk.helperTimeoutMs);
   return {
-    ...{ host, recorder, options: disk, readOnly },
+    host,
+    recorder,
+    options: disk,
+    readOnly,
     topLevel: path.join(directory, TOP_LEVEL_MOUNT),
     topLayerMount: path.join(directory, "toplayer"),
     mounts: createMountStack(host),
   };
+}
+
+/** Nothing was begun, and what /run tells of the running system's start stays true. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof BootError && error.code === "RWLAYER_IN_USE";
 }
 
 function requireInitramfs(host: Host): void {

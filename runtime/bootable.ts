@@ -7,6 +7,7 @@ const USUAL_INITS = ["/sbin/init", "/etc/init", "/bin/init"];
 
 /**
  * Checks that the tree can become root: an init exists in it, links followed inside the tree.
+ * @param what the tree in words
  * @param init what `init=` names
  * @returns a warning where the running kernel's modules are absent
  * @throws BootError INIT_MISSING
@@ -14,19 +15,23 @@ const USUAL_INITS = ["/sbin/init", "/etc/init", "/bin/init"];
 export function checkBootable(
   host: Host,
   tree: string,
-  { init, kernelRelease }: { init: string | undefined; kernelRelease: string },
+  {
+    what,
+    init,
+    kernelRelease,
+  }: { what: string; init: string | undefined; kernelRelease: string },
 ): string | undefined {
   const candidates = init === undefined ? USUAL_INITS : [init];
   if (!candidates.some((candidate) => isExecutable(host, tree, candidate))) {
     throw new BootError(
       "INIT_MISSING",
       init === undefined
-        ? `the image has no init: none of ${USUAL_INITS.join(", ")} is an executable file in it`
-        : `the image has no ${init}, which the kernel option init= asks for`,
+        ? `${what} has no init: none of ${USUAL_INITS.join(", ")} is an executable file in it`
+        : `${what} has no ${init}, which the kernel option init= asks for`,
       {
         hint:
           init === undefined
-            ? "Install an init into the image (on Debian: systemd-sysv) or name its own with init=."
+            ? "Install an init into the image (on Debian: systemd-sysv) or name its own with init=. A root that is kept is made anew with dockroot.rwlayer=fresh."
             : "Correct or drop init= in the boot menu entry.",
       },
     );
@@ -36,7 +41,7 @@ export function checkBootable(
     modules === undefined ||
     host.files.statusOf(modules)?.kind !== "directory"
   ) {
-    return `the image has no /lib/modules/${kernelRelease}: drivers of the running kernel will be missing; boot the kernel that is in the image`;
+    return `${what} has no /lib/modules/${kernelRelease}: drivers of the running kernel will be missing; boot the kernel that is in the image`;
   }
   return undefined;
 }

@@ -4,6 +4,8 @@ import type { Host } from "./host/host.ts";
 /** The root of a btrfs subvolume has this inode number. */
 export const SUBVOLUME_INODE = 256;
 
+/** btrfs may take minutes to clear up what was deleted: a start does not wait for all of it. */
+const MAX_CLEARING_MS = 30_000;
 const ODD_BTRFS =
   "See what program that is: command -v btrfs; btrfs --version. The kernel log may say more: dmesg | tail.";
 
@@ -21,7 +23,9 @@ export async function snapshotSubvolume(
 ): Promise<void> {
   if (host.files.statusOf(to) !== undefined) {
     // btrfs would make the snapshot inside of it.
-    throw new BootError("STEP_FAILED", `${to} is there already`);
+    throw new BootError("STEP_FAILED", `${to} is there already`, {
+      hint: `Rename it, with the filesystem mounted with -o subvolid=5.`,
+    });
   }
   await host.run(["btrfs", "subvolume", "snapshot", from, to]);
   if (!isSubvolume(host, to)) {
@@ -145,5 +149,7 @@ export async function waitForFreedSpace(
 ): Promise<void> {
   // Unlike syncfs(2) it wakes the cleaner, which else sleeps for up to 30 s.
   await host.run(["btrfs", "filesystem", "sync", topLevel]);
-  await host.run(["btrfs", "subvolume", "sync", topLevel, ...ids.map(String)]);
+  await host.run(["btrfs", "subvolume", "sync", topLevel, ...ids.map(String)], {
+    timeoutMs: MAX_CLEARING_MS,
+  });
 }

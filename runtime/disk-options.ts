@@ -110,7 +110,10 @@ function readTarget(
   refuseOddPath("rootflags=subvol=", value, parts);
   const subvolume = parts.join("/");
   const rwlayer = rwlayerOfGeneration(subvolume);
-  if (rwlayer !== undefined) return { rwlayer, generation: subvolume };
+  if (rwlayer !== undefined) {
+    refuseOddPath("rootflags=subvol=", value, rwlayer.split("/"));
+    return { rwlayer, generation: subvolume };
+  }
   if (parts[0] === DOCKROOT_DIRECTORY) {
     throw invalidOption(
       `rootflags=subvol=${value} lies in dockroot's own directory, and is no generation`,

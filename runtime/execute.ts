@@ -1,6 +1,7 @@
 import path from "node:path";
 import { checkBootable } from "./bootable.ts";
 import {
+  isSubvolume,
   moveSubvolume,
   readSubvolume,
   snapshotSubvolume,
@@ -55,6 +56,19 @@ async function perform(
   { host, recorder, topLevel, paths, state }: ExecutionContext,
 ): Promise<SubvolumeRecord | undefined> {
   const at = (file: string) => path.join(topLevel, file);
+  // Once somebody has looked at what is in no state file, its access times tell that it was touched.
+  const discardOnFailure = async <T>(file: string, work: () => Promise<T>) => {
+    try {
+      return await work();
+    } catch (error) {
+      await recorder.tolerate(async () => {
+        if (isSubvolume(host, at(file))) {
+          await deleteSubvolumeTree(host, topLevel, file);
+        }
+      });
+      throw error;
+    }
+  };
   switch (step.kind) {
     case "createDirectory":
       for (const parent of withParents(step.path)) {
@@ -71,7 +85,10 @@ async function perform(
       return undefined;
     }
     case "snapshot":
-      await snapshotSubvolume(host, at(step.from), at(step.to));
+      requireAbsent(host, at(step.to));
+      await discardOnFailure(step.to, () =>
+        snapshotSubvolume(host, at(step.from), at(step.to)),
+      );
       return undefined;
     case "snapshotNested":
       await snapshotNested(host, topLevel, step.from, step.to);
@@ -84,36 +101,38 @@ async function perform(
       if (warning !== undefined) recorder.warn(warning);
       return undefined;
     }
-    case "recordSubvolume":
-      try {
+    case "recordSubvolume": {
+      const record = async () => {
         const uuid =
           made?.uuid ?? (await readSubvolume(host, at(step.path))).uuid;
-        const record = { uuid, ...step.record };
-        writeState(host, topLevel, paths, withRecord(state, record));
-        return record;
-      } catch (error) {
-        // Once somebody has looked at it, its access times prove that it is not untouched.
-        if (made === undefined) {
-          await recorder.tolerate(async () => {
-            await deleteSubvolumeTree(host, topLevel, step.path);
-          });
-        }
-        throw error;
-      }
+        const whole = { uuid, ...step.record };
+        writeState(host, topLevel, paths, withRecord(state, whole));
+        return whole;
+      };
+      return made === undefined
+        ? discardOnFailure(step.path, record)
+        : record();
+    }
     case "sync":
       await syncFilesystem(host, topLevel);
       return undefined;
     case "keepAsGeneration":
     case "putInPlace":
     case "restoreGeneration":
-      if (host.files.statusOf(at(step.to)) !== undefined) {
-        throw new BootError("STEP_FAILED", `${step.to} is there already`);
-      }
+      requireAbsent(host, at(step.to));
       await moveSubvolume(host, at(step.from), at(step.to));
       return undefined;
     default:
       return step satisfies never;
   }
+}
+
+/** @throws BootError STEP_FAILED where something stands there */
+function requireAbsent(host: Host, file: string): void {
+  if (host.files.statusOf(file) === undefined) return;
+  throw new BootError("STEP_FAILED", `${file} is there already`, {
+    hint: "It was not there when this start began: something else writes to the disk. Try again.",
+  });
 }
 
 /** `a/b/c` as `a`, `a/b`, `a/b/c`. */

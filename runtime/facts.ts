@@ -22,18 +22,20 @@ export interface StandingSubvolume {
   readonly record: SubvolumeRecord | undefined;
 }
 
-/** What the disk holds of ours. */
-export interface DiskFacts {
+/** The disk, its top level mounted. */
+export interface OpenDisk {
   readonly device: BlockDevice;
-  /** The disk takes no writes. */
+  /** It takes no writes. */
   readonly isReadOnly: boolean;
   readonly paths: RwlayerPaths;
+}
+
+/** What the disk holds of ours. */
+export interface DiskFacts extends OpenDisk {
   readonly state: RwlayerState;
   /** Why the state file tells nothing, where it is damaged. */
   readonly stateDamage: BootError | undefined;
   readonly rwlayer: Standing;
-  /** The names in the generations' directory. */
-  readonly generations: readonly string[];
 }
 
 export interface TopLayerFacts {
@@ -49,6 +51,8 @@ export interface BootFacts extends DiskFacts {
   /** The image store's directory, symlinks resolved. */
   readonly storePath: string;
   readonly staging: Standing;
+  /** The names in the generations' directory. */
+  readonly generations: readonly string[];
   /** Where the subvolume is that staging is a snapshot of, as far as that must be known. */
   readonly stagingOrigin: string | undefined;
   readonly topLayer: TopLayerFacts | undefined;

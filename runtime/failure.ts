@@ -74,6 +74,12 @@ export function describeFailure(error: unknown): BootFailure {
   };
 }
 
+/** The failure in one line, for a warning. */
+export function summarizeFailure(error: unknown): string {
+  const { message, causes } = describeFailure(error);
+  return [message, ...causes].join(": ");
+}
+
 /** The failure for the console: what failed, why, what to do. */
 export function formatFailure(failure: BootFailure): string {
   const lines = [`dockroot: ${failure.message}`];

@@ -1,16 +1,18 @@
 import path from "node:path";
 import { executeSteps } from "./execute.ts";
-import type { DiskFacts } from "./facts.ts";
-import { describeFailure } from "./failure.ts";
-import { lookAtRwlayer, standingAt } from "./gather-disk.ts";
+import type { DiskFacts, OpenDisk } from "./facts.ts";
+import { summarizeFailure } from "./failure.ts";
 import type { GatherRequest } from "./gather-request.ts";
+import { BootError } from "./host/errors.ts";
 import { readKernelRelease } from "./machine.ts";
+import { findOtherMount } from "./mounts.ts";
 import {
-  planFallback,
+  planGeneration,
+  planPresent,
   type FallbackCandidate,
-  type StandingGeneration,
 } from "./plan-fallback.ts";
 import { generationNumbers, type SubvolumeRecord } from "./rwlayer-state.ts";
+import { lookAtRwlayer, standingAt } from "./standing.ts";
 
 /** A former root that boots in place of one that could not be made. */
 export interface FormerRoot {
@@ -20,32 +22,63 @@ export interface FormerRoot {
 }
 
 /**
- * Puts a complete former root of ours in the rwlayer's place, where it does not stand there already.
+ * Puts a complete former root of ours in the rwlayer's place, where it does not stand there already:
+ * the best one that can boot.
  * @returns `undefined` where there is none
  * @throws BootError, HelperError where the disk cannot be looked at
  */
 export async function fallBack(
   request: GatherRequest,
-  disk: DiskFacts,
+  disk: OpenDisk,
 ): Promise<FormerRoot | undefined> {
-  // Anew: the failure may have come between two renames.
-  const present = {
-    ...disk,
-    ...(await lookAtRwlayer(request.host, request.topLevel, disk.paths)),
-  };
-  const candidates = planFallback(
-    present,
-    await lookAtGenerations(request, present),
-    {
-      init: request.options.init,
-      kernelRelease: readKernelRelease(request.host),
-    },
-  );
-  for (const candidate of candidates) {
+  const { host, topLevel } = request;
+  const refused = new Set<string>();
+  for (;;) {
+    // Anew each time: a failure may have come between two renames.
+    const present = {
+      ...disk,
+      ...(await lookAtRwlayer(host, topLevel, disk.paths)),
+    };
+    const candidate = await chooseCandidate(request, present, refused);
+    if (candidate === undefined) return undefined;
+    const { record, path: from } = candidate;
     if (await tryCandidate(request, present, candidate)) {
-      const { record, path: from } = candidate;
       const isInPlace = from === present.paths.rwlayer;
       return { record, restored: isInPlace ? undefined : from };
+    }
+    refused.add(record.uuid);
+  }
+}
+
+async function chooseCandidate(
+  request: GatherRequest,
+  disk: DiskFacts,
+  refused: ReadonlySet<string>,
+): Promise<FallbackCandidate | undefined> {
+  const { host, recorder, topLevel, options } = request;
+  const { paths, state } = disk;
+  const check = {
+    init: options.init,
+    kernelRelease: readKernelRelease(host),
+  };
+  const isOpen = (candidate: FallbackCandidate | undefined) =>
+    candidate !== undefined && !refused.has(candidate.record.uuid);
+  const present = planPresent(disk, check);
+  if (isOpen(present)) return present;
+  const names = host.files.namesIn(path.join(topLevel, paths.generations));
+  for (const number of generationNumbers(names).toReversed()) {
+    const file = path.join(paths.generations, String(number));
+    try {
+      const standing = await standingAt(host, topLevel, file, state);
+      const candidate = planGeneration(
+        disk,
+        names,
+        { ...standing, path: file },
+        check,
+      );
+      if (isOpen(candidate)) return candidate;
+    } catch (error) {
+      recorder.warn(`cannot look at ${file}: ${summarizeFailure(error)}`);
     }
   }
   return undefined;
@@ -57,26 +90,20 @@ async function tryCandidate(
   { path: from, steps }: FallbackCandidate,
 ): Promise<boolean> {
   try {
+    for (const file of [from, paths.rwlayer]) {
+      const mountPoint = findOtherMount(host, topLevel, file);
+      if (mountPoint === undefined) continue;
+      throw new BootError(
+        "RWLAYER_IN_USE",
+        `${file} is mounted at ${mountPoint}`,
+      );
+    }
     await executeSteps(steps, { host, recorder, topLevel, paths, state });
     return true;
   } catch (error) {
-    const { message, causes } = describeFailure(error);
     recorder.warn(
-      [`the former root ${from} cannot boot`, message, ...causes].join(": "),
+      `the former root ${from} cannot boot: ${summarizeFailure(error)}`,
     );
     return false;
   }
-}
-
-async function lookAtGenerations(
-  { host, topLevel }: GatherRequest,
-  { paths, state, generations }: DiskFacts,
-): Promise<StandingGeneration[]> {
-  const found: StandingGeneration[] = [];
-  for (const number of generationNumbers(generations)) {
-    const file = path.join(paths.generations, String(number));
-    const standing = await standingAt(host, topLevel, file, state);
-    if (standing.kind === "subvolume") found.push({ ...standing, path: file });
-  }
-  return found;
 }

@@ -2,7 +2,6 @@ import path from "node:path";
 import { findSubvolume } from "./btrfs.ts";
 import type { BootFacts, DiskFacts, Standing } from "./facts.ts";
 import { followIn } from "./follow-in.ts";
-import { standingAt } from "./gather-disk.ts";
 import type { GatherRequest } from "./gather-request.ts";
 import { gatherTopLayer } from "./gather-toplayer.ts";
 import { BootError } from "./host/errors.ts";
@@ -10,6 +9,7 @@ import type { Host } from "./host/host.ts";
 import { formatImageReference } from "./image-ref.ts";
 import { readKernelRelease } from "./machine.ts";
 import { refuseOverlap } from "./overlap.ts";
+import { standingAt } from "./standing.ts";
 import { openStore } from "./stores/open-store.ts";
 import type { FoundImage } from "./stores/store.ts";
 import type { SystemOptions } from "./system-options.ts";
@@ -28,7 +28,6 @@ export async function gatherSystem(
 ): Promise<BootFacts> {
   const { host, topLevel } = request;
   const { paths, state } = disk;
-  requireParents(host, topLevel, paths.rwlayer);
   const storePath = followToTopLevel(
     host,
     topLevel,
@@ -44,6 +43,7 @@ export async function gatherSystem(
     image,
     storePath,
     staging,
+    generations: host.files.namesIn(path.join(topLevel, paths.generations)),
     stagingOrigin: await findOrigin(host, topLevel, staging),
     topLayer:
       system.topLayer === undefined
@@ -105,20 +105,4 @@ function followToTopLevel(
     );
   }
   return path.relative(topLevel, resolved);
-}
-
-function requireParents(host: Host, topLevel: string, rwlayer: string): void {
-  const parts = rwlayer.split("/").slice(0, -1);
-  for (let depth = 1; depth <= parts.length; depth += 1) {
-    const parent = parts.slice(0, depth).join("/");
-    const kind = host.files.statusOf(path.join(topLevel, parent))?.kind;
-    if (kind === "directory") continue;
-    throw new BootError(
-      "RWLAYER_UNSUITABLE",
-      `the rwlayer's place ${rwlayer} cannot be used: ${parent} is ${kind === undefined ? "absent" : "not a directory"}`,
-      {
-        hint: "Make that directory on the filesystem's top level, or correct rootflags=subvol= in the boot menu entry.",
-      },
-    );
-  }
 }

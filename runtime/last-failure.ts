@@ -1,11 +1,13 @@
 import path from "node:path";
-import type { DiskFacts } from "./facts.ts";
+import type { OpenDisk } from "./facts.ts";
 import { describeFailure, formatFailure, type BootFailure } from "./failure.ts";
 import type { GatherRequest } from "./gather-request.ts";
 import { escapeControl } from "./host/escape.ts";
 import { readKernelRelease } from "./machine.ts";
 import type { TimedStep } from "./recorder.ts";
 import type { RootOutcome } from "./report.ts";
+import { lastBootOf } from "./rwlayer-state.ts";
+import { tryToReadState } from "./standing.ts";
 import { version } from "./version.ts";
 
 /** What is to be known of a failed start once the machine is up again. */
@@ -22,12 +24,13 @@ export interface FailureLog {
 }
 
 /**
- * Writes `.dockroot/<rwlayer>/last-failure.log` on the top level.
+ * Writes `.dockroot/<rwlayer>/last-failure.log` on the top level. For a generation only where its
+ * rwlayer is known: its name may be a mistake.
  * @throws BootError, or what the system says, where it takes no writes
  */
 export function saveFailure(
-  { host, recorder, topLevel }: GatherRequest,
-  { paths, state }: DiskFacts,
+  { host, recorder, topLevel, options }: GatherRequest,
+  { paths }: OpenDisk,
   {
     error,
     former,
@@ -35,11 +38,17 @@ export function saveFailure(
   }: { error: unknown; former: RootOutcome | undefined; cmdline: string },
 ): void {
   const directory = path.join(topLevel, paths.directory);
+  if (
+    options.generation !== undefined &&
+    host.files.statusOf(directory) === undefined
+  ) {
+    return;
+  }
   host.files.ensureDirectory(path.dirname(directory), 0o700);
   host.files.ensureDirectory(directory, 0o700);
   const text = formatFailureLog({
     failure: describeFailure(error),
-    lastBoot: Math.max(0, ...state.subvolumes.map(({ boot }) => boot)),
+    lastBoot: lastBootOf(tryToReadState(host, topLevel, paths).state),
     kernel: readKernelRelease(host),
     cmdline: cmdline.trim(),
     stoodIn:

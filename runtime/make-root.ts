@@ -3,7 +3,6 @@ import type { BootFacts, DiskFacts } from "./facts.ts";
 import type { GatherRequest } from "./gather-request.ts";
 import { gatherSystem } from "./gather-system.ts";
 import { BootError } from "./host/errors.ts";
-import type { Host } from "./host/host.ts";
 import { findOtherMount } from "./mounts.ts";
 import type { BootOptions } from "./options.ts";
 import { planBoot, type BootPlan } from "./plan.ts";
@@ -26,11 +25,13 @@ export async function makeRoot(
 ): Promise<MadeRoot> {
   const { facts, plan } = await planRoot(request, disk, options);
   const { host, recorder, topLevel } = request;
-  refuseInUse(host, topLevel, disk.paths);
   for (const warning of plan.warnings) recorder.warn(warning);
   const made = await executeSteps(plan.steps, {
-    ...{ host, recorder, topLevel },
-    ...{ paths: facts.paths, state: facts.state },
+    host,
+    recorder,
+    topLevel,
+    paths: facts.paths,
+    state: facts.state,
   });
   const present =
     facts.rwlayer.kind === "subvolume" ? facts.rwlayer.record : undefined;
@@ -51,8 +52,14 @@ export async function planRoot(
   return { facts, plan: planBoot(facts) };
 }
 
-/** The root of a running system must not be replaced under it, nor must another system's. */
-function refuseInUse(host: Host, topLevel: string, paths: RwlayerPaths): void {
+/**
+ * The root of a running system must not be replaced under it, nor must another system's.
+ * @throws BootError RWLAYER_IN_USE
+ */
+export function refuseInUse(
+  { host, topLevel }: GatherRequest,
+  paths: RwlayerPaths,
+): void {
   for (const [what, file] of [
     ["rwlayer", paths.rwlayer],
     ["next rwlayer", paths.staging],

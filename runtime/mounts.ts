@@ -86,7 +86,7 @@ export async function unmount(host: Host, at: string): Promise<void> {
   } catch (cause) {
     throw new BootError("MOUNT_FAILED", `cannot unmount ${at}`, {
       cause,
-      hint: "Something still uses it: fuser -m tells what.",
+      hint: "Something still uses it.",
     });
   }
   host.files.removeUnusedDirectory(at);

@@ -4,12 +4,18 @@ import type { TopLayerRecord } from "./toplayer.ts";
 
 /**
  * Reads the text of state.json; what it does not know in it is left out.
- * @throws BootError FILE_UNREADABLE where it is no state of version 2
+ * @throws BootError FILE_UNREADABLE where it is no state, STATE_TOO_NEW for versions to come
  */
 export function parseState(text: string): RwlayerState {
   const value = parseJson(text);
   if (!isRecord(value)) throw unreadable("it is no JSON object");
   const { version, rwlayer, subvolumes } = value;
+  if (typeof version === "number" && version > 2) {
+    throw new BootError(
+      "STATE_TOO_NEW",
+      `it is of version ${String(version)}, and this dockroot knows version 2`,
+    );
+  }
   if (version !== 2) {
     throw unreadable(
       `it is of version ${typeof version === "number" ? String(version) : "none"}, and this dockroot knows version 2`,

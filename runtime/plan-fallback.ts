@@ -1,71 +1,76 @@
 import path from "node:path";
-import type { DiskFacts, StandingSubvolume } from "./facts.ts";
-import { nextGeneration } from "./plan.ts";
-import type { SubvolumeRecord } from "./rwlayer-state.ts";
+import type { DiskFacts, Standing } from "./facts.ts";
+import { nextGeneration, type SubvolumeRecord } from "./rwlayer-state.ts";
 import type { Step } from "./steps.ts";
-
-/** A former rwlayer that stands there. */
-export interface StandingGeneration extends StandingSubvolume {
-  /** Relative to the top level. */
-  readonly path: string;
-}
 
 /** A complete former root, and what makes the initramfs boot it. */
 export interface FallbackCandidate {
   readonly record: SubvolumeRecord;
+  /** Where it stands, relative to the top level. */
   readonly path: string;
   readonly steps: readonly Step[];
 }
 
-/**
- * The roots that can stand in for one that could not be made, the best first: the rwlayer that is
- * there, then the generations, which are renamed back to its name. Touches nothing.
- * @param generations those that are subvolumes, the newest last
- */
-export function planFallback(
-  { paths, rwlayer, generations: names }: DiskFacts,
-  generations: readonly StandingGeneration[],
-  check: { readonly init: string | undefined; readonly kernelRelease: string },
-): FallbackCandidate[] {
-  const { rwlayer: place } = paths;
-  const checkBootable = (file: string): Step => ({
-    kind: "checkBootable",
-    path: file,
-    ...check,
-  });
-  if (rwlayer.kind === "other") return [];
-  if (rwlayer.kind === "subvolume") {
-    // Somebody else's is not moved, and the initramfs would mount it.
-    if (rwlayer.record === undefined) return [];
-    if (rwlayer.record.complete) {
-      const { record } = rwlayer;
-      return [{ record, path: place, steps: [checkBootable(place)] }];
-    }
+/** What a root must have to boot. */
+type Check = Pick<
+  Extract<Step, { kind: "checkBootable" }>,
+  "init" | "kernelRelease"
+>;
+
+/** The rwlayer that is there, where it is complete and ours. Touches nothing. */
+export function planPresent(
+  { paths, rwlayer }: DiskFacts,
+  check: Check,
+): FallbackCandidate | undefined {
+  if (rwlayer.kind !== "subvolume" || rwlayer.record?.complete !== true) {
+    return undefined;
   }
-  const makeRoom: Step[] =
-    rwlayer.kind === "nothing"
-      ? []
-      : [
-          {
-            kind: "keepAsGeneration",
-            from: place,
-            to: path.join(paths.generations, nextGeneration(names)),
-          },
-        ];
-  return generations.toReversed().flatMap(({ record, path: from }) =>
-    record?.complete === true
-      ? [
-          {
-            record,
-            path: from,
-            steps: [
-              checkBootable(from),
-              ...makeRoom,
-              { kind: "restoreGeneration", from, to: place },
-              { kind: "sync", what: "its place" },
-            ],
-          },
-        ]
-      : [],
-  );
+  return {
+    record: rwlayer.record,
+    path: paths.rwlayer,
+    steps: [checkFormer(paths.rwlayer, check)],
+  };
+}
+
+/**
+ * A generation, where it is complete and ours: it is renamed back to the rwlayer's name. What of ours
+ * stands there becomes a generation; somebody else's is not moved. Touches nothing.
+ * @param names those in the generations' directory
+ */
+export function planGeneration(
+  { paths, rwlayer }: DiskFacts,
+  names: readonly string[],
+  generation: Standing & { readonly path: string },
+  check: Check,
+): FallbackCandidate | undefined {
+  const isFree = rwlayer.kind === "nothing";
+  const isOurs = rwlayer.kind === "subvolume" && rwlayer.record !== undefined;
+  if (
+    !(isFree || isOurs) ||
+    generation.kind !== "subvolume" ||
+    generation.record?.complete !== true
+  ) {
+    return undefined;
+  }
+  const { record, path: from } = generation;
+  const makeRoom: Step = {
+    kind: "keepAsGeneration",
+    from: paths.rwlayer,
+    to: path.join(paths.generations, nextGeneration(names)),
+  };
+  return {
+    record,
+    path: from,
+    steps: [
+      checkFormer(from, check),
+      ...(isFree ? [] : [makeRoom]),
+      { kind: "restoreGeneration", from, to: paths.rwlayer },
+      { kind: "sync", what: "its place" },
+    ],
+  };
+}
+
+function checkFormer(file: string, check: Check): Step {
+  const what = `the former root ${file}`;
+  return { kind: "checkBootable", path: file, what, ...check };
 }

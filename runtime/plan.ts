@@ -6,6 +6,8 @@ import { formatImageReference } from "./image-ref.ts";
 import {
   findRecord,
   generationNumbers,
+  lastBootOf,
+  nextGeneration,
   type SubvolumeRecord,
 } from "./rwlayer-state.ts";
 import type { Step } from "./steps.ts";
@@ -30,7 +32,9 @@ export function planBoot(facts: BootFacts): BootPlan {
     facts.modes.rwlayerMode === "keep" ? recordToKeep(facts) : undefined;
   if (kept === undefined) return planNewRwlayer(facts);
   const { topLayer, modes, paths } = facts;
-  const steps: Step[] = [checkBootable(facts, paths.rwlayer)];
+  const steps: Step[] = [
+    checkBootable(facts, paths.rwlayer, "the root that is kept"),
+  ];
   if (kept.toplayer?.digest === topLayer?.record.digest) {
     return { result: "kept", warnings: [], steps };
   }
@@ -95,14 +99,15 @@ function planSwap(
   const { paths, state, topLayer, rwlayer } = facts;
   refuseReadOnly(facts);
   refuseForeignStaging(facts);
-  const lastBoot = Math.max(0, ...state.subvolumes.map(({ boot }) => boot));
   const record = {
-    boot: lastBoot + 1,
+    boot: lastBootOf(state) + 1,
     ...origin,
     toplayer: topLayer?.record ?? null,
   };
   const steps: Step[] = [{ kind: "createDirectory", path: paths.generations }];
   if (facts.stateDamage !== undefined) {
+    // Only what no version of dockroot can read.
+    if (facts.stateDamage.code === "STATE_TOO_NEW") throw facts.stateDamage;
     steps.push({ kind: "setStateAside", path: paths.state });
   }
   if (facts.staging.kind === "subvolume") {
@@ -128,7 +133,7 @@ function planSwap(
     });
   }
   steps.push(
-    checkBootable(facts, paths.staging),
+    checkBootable(facts, paths.staging, "the image"),
     {
       kind: "recordSubvolume",
       path: paths.staging,
@@ -154,12 +159,9 @@ function planSwap(
 function checkBootable(
   { init, kernelRelease }: Pick<BootFacts, "init" | "kernelRelease">,
   file: string,
+  what: string,
 ): Step {
-  return { kind: "checkBootable", path: file, init, kernelRelease };
-}
-
-export function nextGeneration(names: readonly string[]): string {
-  return String((generationNumbers(names).at(-1) ?? 0) + 1);
+  return { kind: "checkBootable", path: file, what, init, kernelRelease };
 }
 
 function describeRepairs(facts: BootFacts): string[] {
@@ -241,17 +243,24 @@ function refuseForeignStaging(facts: BootFacts): void {
  * is a snapshot of a layer or of a root of ours, with nothing written to it.
  */
 function isHalfMade(
-  { storePath, stagingOrigin, state }: BootFacts,
+  { storePath, stagingOrigin, state, image }: BootFacts,
   { record, subvolume }: StandingSubvolume,
 ): boolean {
   if (record !== undefined) return true;
   const { isUntouched, parentUuid } = subvolume;
-  const isOfLayer = stagingOrigin?.startsWith(`${storePath}/`) === true;
+  // The layers' directory may be elsewhere, by a link in the store.
+  const isOfLayer = [storePath, path.dirname(image.source)].some(
+    (directory) => stagingOrigin?.startsWith(`${directory}/`) === true,
+  );
   const isOfOurs =
     parentUuid !== undefined && findRecord(state, parentUuid) !== undefined;
   return isUntouched && (isOfLayer || isOfOurs);
 }
 
 function moveAway(device: BlockDevice, file: string): string {
-  return `Keep it under another name: mkdir -p /mnt; mount -t btrfs -o subvolid=5 ${device.path} /mnt; mv /mnt/${file} /mnt/${file}.old; umount /mnt`;
+  const [from, to] = [`/mnt/${file}`, `/mnt/${file}.old`].map((name) =>
+    /^[\w@%+=:,./-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`,
+  );
+  // Access times would be writes, and a staging could no longer be told to be untouched.
+  return `Keep it under another name: mkdir -p /mnt; mount -t btrfs -o noatime,subvolid=5 ${device.path} /mnt; mv ${String(from)} ${String(to)}; umount /mnt`;
 }

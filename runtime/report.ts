@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { DiskFacts } from "./facts.ts";
+import type { OpenDisk } from "./facts.ts";
 import type { BootFailure } from "./failure.ts";
 import type { DiskOptions } from "./disk-options.ts";
 import { formatJson } from "./host/escape.ts";
@@ -80,7 +80,7 @@ export interface RootOutcome {
 export function describeRootedBoot(
   host: Host,
   recorder: Recorder,
-  { device, paths }: DiskFacts,
+  { device, paths }: OpenDisk,
   { generation, generations, helperTimeoutMs }: DiskOptions,
   { result, uuid, record, failure, restored }: RootOutcome,
 ): RootedBoot {

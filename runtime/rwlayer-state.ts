@@ -77,6 +77,16 @@ export function generationNumbers(names: readonly string[]): number[] {
     .sort((a, b) => a - b);
 }
 
+/** The number that the next generation gets. */
+export function nextGeneration(names: readonly string[]): string {
+  return String((generationNumbers(names).at(-1) ?? 0) + 1);
+}
+
+/** The number of the last start that made a rwlayer; 0 before the first. */
+export function lastBootOf({ subvolumes }: RwlayerState): number {
+  return Math.max(0, ...subvolumes.map(({ boot }) => boot));
+}
+
 export function emptyState(rwlayer: string): RwlayerState {
   return { version: 2, rwlayer, subvolumes: [] };
 }

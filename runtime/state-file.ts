@@ -10,11 +10,11 @@ import {
   type RwlayerState,
 } from "./rwlayer-state.ts";
 
-const MAX_STATE_BYTES = 1024 * 1024;
+const MAX_STATE_BYTES = 16 * 1024 * 1024;
 
 /**
  * Reads state.json. Where there is none, nothing is ours.
- * @throws BootError FILE_UNREADABLE where it is damaged: then nothing can be proved ours
+ * @throws BootError FILE_UNREADABLE where it is damaged, STATE_TOO_NEW: then nothing can be proved ours
  */
 export function readState(
   host: Host,
@@ -30,6 +30,16 @@ export function readState(
     )?.toString("utf8");
     return text === undefined ? emptyState(paths.rwlayer) : parseState(text);
   } catch (cause) {
+    if (cause instanceof BootError && cause.code === "STATE_TOO_NEW") {
+      throw new BootError(
+        cause.code,
+        `${paths.state} was written by a newer dockroot`,
+        {
+          cause,
+          hint: "Boot with the initramfs of that dockroot; or rename the file, and nothing there is known to be dockroot's own.",
+        },
+      );
+    }
     throw new BootError("FILE_UNREADABLE", `${paths.state} is damaged`, {
       cause,
       hint: "Nothing is deleted: what stands there can no longer be proved to be dockroot's own, and is left alone.",

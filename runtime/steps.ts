@@ -28,6 +28,8 @@ export type Step =
   | {
       readonly kind: "checkBootable";
       readonly path: string;
+      /** What the path holds, in words. */
+      readonly what: string;
       readonly init: string | undefined;
       readonly kernelRelease: string;
     }

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { isSubvolume, readSubvolume } from "./btrfs.ts";
-import { standingAt } from "./gather-disk.ts";
-import { asFailureOf, describeFailure } from "./failure.ts";
+import { standingAt } from "./standing.ts";
+import { asFailureOf, summarizeFailure } from "./failure.ts";
 import type { Host } from "./host/host.ts";
 import { findOtherMount } from "./mounts.ts";
 import type { RootedBoot } from "./report.ts";
@@ -41,8 +41,11 @@ export async function tidy(
       paths.staging,
     ]);
     const marked = markIncomplete(host, topLevel, paths, state, unwanted);
-    for (const { file } of unwanted) await removeOurs(host, topLevel, file);
-    await forgetAbsent(host, topLevel, paths, marked);
+    const removed = new Set<string>();
+    for (const { file, record } of unwanted) {
+      if (await removeOurs(host, topLevel, file)) removed.add(record.uuid);
+    }
+    await forgetAbsent(host, topLevel, paths, marked, removed);
   } catch (error) {
     warnOf(host, "tidy up", error);
   }
@@ -67,7 +70,9 @@ async function selectOurs(
       const standing = await standingAt(host, topLevel, file, state);
       if (standing.kind === "nothing") continue;
       if (standing.kind === "other" || standing.record === undefined) {
-        host.log.warn(`${file} was not made by dockroot and is left alone`);
+        host.log.warn(
+          `${file} cannot be proved to be dockroot's own and is left alone`,
+        );
         continue;
       }
       const mountPoint = findOtherMount(host, topLevel, file);
@@ -103,18 +108,19 @@ async function removeOurs(
   host: Host,
   topLevel: string,
   file: string,
-): Promise<void> {
+): Promise<boolean> {
   try {
     await deleteSubvolumeTree(host, topLevel, file);
     host.log.info(`removed ${file}`);
+    return true;
   } catch (error) {
     warnOf(host, `remove ${file}`, error);
+    return false;
   }
 }
 
 function warnOf(host: Host, work: string, error: unknown): void {
-  const { message, causes } = describeFailure(asFailureOf(work, error));
-  host.log.warn([message, ...causes].join(": "));
+  host.log.warn(summarizeFailure(asFailureOf(work, error)));
 }
 
 /** Drops the records of subvolumes that are gone, so that the state file stays small. */
@@ -123,21 +129,33 @@ async function forgetAbsent(
   topLevel: string,
   paths: RwlayerPaths,
   state: RwlayerState,
+  removed: ReadonlySet<string>,
 ): Promise<void> {
+  const left = state.subvolumes.filter(({ uuid }) => !removed.has(uuid));
   const places = [
     paths.rwlayer,
     paths.staging,
     ...host.files
       .namesIn(path.join(topLevel, paths.generations))
       .map((name) => path.join(paths.generations, name)),
-  ].map((file) => path.join(topLevel, file));
-  const present = new Set<string>();
-  for (const place of places) {
-    if (isSubvolume(host, place)) {
-      present.add((await readSubvolume(host, place)).uuid);
-    }
-  }
-  const subvolumes = state.subvolumes.filter(({ uuid }) => present.has(uuid));
+  ]
+    .map((file) => path.join(topLevel, file))
+    .filter((place) => isSubvolume(host, place));
+  // As many as there can be: to ask for each of them costs time before the system starts.
+  const subvolumes =
+    left.length <= places.length ? left : await keepPresent(host, left, places);
   if (subvolumes.length === state.subvolumes.length) return;
   writeState(host, topLevel, paths, { ...state, subvolumes });
+}
+
+async function keepPresent(
+  host: Host,
+  records: readonly SubvolumeRecord[],
+  places: readonly string[],
+): Promise<SubvolumeRecord[]> {
+  const present = new Set<string>();
+  for (const place of places) {
+    present.add((await readSubvolume(host, place)).uuid);
+  }
+  return records.filter(({ uuid }) => present.has(uuid));
 }

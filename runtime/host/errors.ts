@@ -27,6 +27,7 @@ export type ErrorCode =
   | "HELPER_MISSING"
   | "STEP_FAILED"
   | "NOTHING_BOOTED"
+  | "STATE_TOO_NEW"
   | "FILE_UNREADABLE";
 
 /** A failure that the user can act on. Anything else that is thrown is a bug in dockroot. */

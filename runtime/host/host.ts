@@ -41,10 +41,14 @@ export function createHost(root: string, log: Log): Host {
   };
 }
 
-/** The same machine, where a helper is killed after this time unless a call says another. */
+/** The same machine, where a helper is killed after this time, or what less a call gives it. */
 export function limitHelpers(host: Host, timeoutMs: number): Host {
   return {
     ...host,
-    run: (argv, options) => host.run(argv, { timeoutMs, ...options }),
+    run: (argv, options) =>
+      host.run(argv, {
+        ...options,
+        timeoutMs: Math.min(timeoutMs, options?.timeoutMs ?? Infinity),
+      }),
   };
 }

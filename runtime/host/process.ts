@@ -31,7 +31,7 @@ export interface RunResult {
 
 /** A helper program that could not be started, failed, was killed, took too long, or said too much. */
 export class HelperError extends Error {
-  readonly kind: "missing" | "exit" | "signal" | "timeout" | "output";
+  readonly kind: "missing" | "start" | "exit" | "signal" | "timeout" | "output";
 
   constructor(
     kind: HelperError["kind"],
@@ -144,7 +144,7 @@ async function waitForEnd(
 function describeStartFailure(program: string, cause: Error): HelperError {
   return systemErrorCode(cause) === "ENOENT"
     ? new HelperError("missing", `${program} is not in ${HELPER_PATH}`)
-    : new HelperError("missing", `${program} cannot be started`, { cause });
+    : new HelperError("start", `${program} cannot be started`, { cause });
 }
 
 function describeStderr(stderr: string): string {

@@ -3,6 +3,7 @@ import t, { type Test } from "tap";
 import { run } from "../../fixtures/run.ts";
 import { compareListings, listTree } from "../../fixtures/tree-listing.ts";
 import {
+  lookAt,
   makeBootDisk,
   rehearse,
   type BootDisk,
@@ -134,6 +135,59 @@ await t.test(
     t.equal(machine.finish().status, 0);
     t.equal(await writtenIn(disk, "back"), "one");
     await bootAndWrite(t, machine, "five", keepAll);
+  },
+);
+
+await t.test(
+  "a rwlayer without an init gives way to a generation",
+  async (t) => {
+    const machine = rehearse(t, disk, "broken");
+    await bootAndWrite(t, machine, "whole");
+    await bootAndWrite(t, machine, "broken");
+    await disk.look((top) => {
+      fs.rmSync(`${top}/broken/sbin/init`);
+    });
+    t.equal(machine.boot(`${LAST} docker_image=gone:1`).status, 0);
+    t.match(machine.record(), { result: "fallback", boot: 1 });
+    t.match(machine.record().warnings, [/the former root broken cannot boot/]);
+    t.equal(machine.finish().status, 0);
+    t.equal(await writtenIn(disk, "broken"), "whole");
+    t.equal(await writtenIn(disk, ".dockroot/broken/generations/2"), "broken");
+  },
+);
+
+await t.test(
+  "nothing is put back through a link, nor while it is in use",
+  async (t) => {
+    const machine = rehearse(t, disk, "roots/main");
+    await disk.look((top) => {
+      fs.mkdirSync(`${top}/roots`);
+    });
+    await bootAndWrite(t, machine, "mine");
+    const generation = ".dockroot/roots%2Fmain/generations/1";
+    await disk.look((top) => {
+      fs.renameSync(`${top}/roots/main`, `${top}/${generation}`);
+      fs.rmdirSync(`${top}/roots`);
+      fs.symlinkSync("docker", `${top}/roots`);
+    });
+    const before = await disk.subvolumes();
+    const linked = machine.boot(`${LAST} docker_image=gone:1`);
+    t.equal(linked.status, 1);
+    t.match(linked.stderr, /roots is not a directory/);
+    t.strictSame(await disk.subvolumes(), before);
+
+    await disk.look((top) => {
+      fs.unlinkSync(`${top}/roots`);
+      fs.mkdirSync(`${top}/roots`);
+    });
+    await lookAt(
+      disk.file,
+      async () => {
+        t.equal(machine.boot(`${LAST} docker_image=gone:1`).status, 1);
+        t.strictSame(await disk.subvolumes(), before);
+      },
+      [`subvol=${generation}`],
+    );
   },
 );
 

@@ -3,6 +3,7 @@ import path from "node:path";
 import t from "tap";
 import { run } from "../../fixtures/run.ts";
 import { isReadOnly } from "../../runtime/host/files.ts";
+import { runDockroot } from "../binary/run-dockroot.ts";
 import {
   attach,
   lookAt,
@@ -25,13 +26,28 @@ await t.test("a root that is mounted is not replaced under it", async (t) => {
       const { status, stderr } = machine.boot();
       t.equal(status, 1);
       t.match(stderr, /the rwlayer mounted is in use: it is mounted at /);
-      t.equal(machine.record().failure?.code, "RWLAYER_IN_USE");
+      t.equal(machine.record().result, "fresh", "its record stays");
+      t.equal(
+        machine.boot("docker_image=gone dockroot.fallback=last").status,
+        1,
+      );
+      t.equal(machine.record().result, "fresh");
       t.equal(machine.boot("", "--dry-run").status, 0, "--dry-run works");
       t.equal(fs.readFileSync(`${root}/work`, "utf8"), "unsaved");
     },
     ["subvol=mounted"],
   );
   t.strictSame(await disk.subvolumes(), before);
+});
+
+await t.test("a running system is refused, and its record stays", async (t) => {
+  const machine = rehearse(t, disk, "refused");
+  t.equal(machine.boot().status, 0);
+  t.equal(machine.finish().status, 0);
+  const record = machine.record();
+  const refused = runDockroot("boot", "--run-dir", machine.runDirectory);
+  t.match(refused, { status: 1, stderr: /this is not an initramfs/ });
+  t.strictSame(machine.record(), record);
 });
 
 await t.test("a generation that is mounted is kept", async (t) => {

@@ -42,9 +42,6 @@ for (const [what, damage] of Object.entries<(file: string) => void>({
   "that is empty": (file) => {
     fs.truncateSync(file, 0);
   },
-  "of a version to come": (file) => {
-    fs.writeFileSync(file, '{"version":3}');
-  },
   "that is a directory": (file) => {
     fs.rmSync(file);
     fs.mkdirSync(file);
@@ -85,7 +82,10 @@ for (const [what, damage] of Object.entries<(file: string) => void>({
     t.equal(machine.record().result, "fresh");
     const finished = machine.finish();
     t.equal(finished.status, 0, finished.stderr);
-    t.match(finished.stderr, /generations\/1 was not made by dockroot/);
+    t.match(
+      finished.stderr,
+      /generations\/1 cannot be proved to be dockroot's own/,
+    );
     await disk.look((top) => {
       t.strictSame(compareListings(listTree(generation(top)), before), []);
       t.equal(
@@ -98,3 +98,20 @@ for (const [what, damage] of Object.entries<(file: string) => void>({
     t.equal(machine.finish().status, 0);
   });
 }
+
+await t.test("the state of a newer dockroot is left as it is", async (t) => {
+  const machine = rehearse(t, disk, "newer");
+  t.equal(machine.boot().status, 0);
+  t.equal(machine.finish().status, 0);
+  const file = ".dockroot/newer/state.json";
+  await disk.look((top) => {
+    fs.writeFileSync(`${top}/${file}`, '{"version":3}');
+    fs.renameSync(`${top}/newer`, `${top}/newer.old`);
+  });
+  const { status, stderr } = machine.boot();
+  t.equal(status, 1);
+  t.match(stderr, /state\.json was written by a newer dockroot/);
+  await disk.look((top) => {
+    t.equal(fs.readFileSync(`${top}/${file}`, "utf8"), '{"version":3}');
+  });
+});

@@ -209,7 +209,7 @@ t.test("a state file of another form is not taken for one", async (t) => {
     null,
     [],
     { ...state, version: 1 },
-    { ...state, version: 3 },
+    { ...state, version: "3" },
     { ...state, subvolumes: {} },
     { ...state, subvolumes: [{ ...record, uuid: 5 }] },
     { ...state, subvolumes: [{ ...record, image: null }] },
@@ -220,6 +220,9 @@ t.test("a state file of another form is not taken for one", async (t) => {
   ]) {
     t.throws(() => parseState(JSON.stringify(wrong)), damage);
   }
+  t.throws(() => parseState(JSON.stringify({ ...state, version: 3 })), {
+    code: "STATE_TOO_NEW",
+  });
   const text = JSON.stringify(state);
   for (let length = 0; length < text.length; length += 1) {
     t.throws(() => parseState(text.slice(0, length)), damage);

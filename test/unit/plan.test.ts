@@ -3,7 +3,7 @@ import type { BootFacts, Standing } from "../../runtime/facts.ts";
 import { BootError } from "../../runtime/host/errors.ts";
 import { parseImageReference } from "../../runtime/image-ref.ts";
 import { refuseOverlap } from "../../runtime/overlap.ts";
-import { planFallback } from "../../runtime/plan-fallback.ts";
+import { planGeneration, planPresent } from "../../runtime/plan-fallback.ts";
 import { planBoot } from "../../runtime/plan.ts";
 import {
   emptyState,
@@ -177,6 +177,7 @@ t.test("what dockroot did not make is never moved or deleted", async (t) => {
     { staging: untouched, stagingOrigin: undefined },
     { staging: untouched, stagingOrigin: "photos" },
     { staging: untouched, stagingOrigin: "docker2/x" },
+    { staging: untouched, stagingOrigin: "docker" },
   ]) {
     refused({ ...facts, ...staging }, /staging cannot be proved/);
   }
@@ -188,6 +189,15 @@ t.test("a damaged state file costs nothing but itself", async (t) => {
     t,
     () => planBoot({ ...facts, rwlayer: standing(undefined), stateDamage }),
     /docker_rwlayer cannot be proved to be dockroot's own/,
+  );
+  refuses(
+    t,
+    () =>
+      planBoot({
+        ...facts,
+        stateDamage: new BootError("STATE_TOO_NEW", "is newer"),
+      }),
+    /is newer/,
   );
   const { steps, warnings } = planBoot({ ...facts, stateDamage });
   t.match(steps[1], { kind: "setStateAside" });
@@ -257,56 +267,58 @@ t.test("keep: a top layer that has changed", async (t) => {
 });
 
 const check = { init: undefined, kernelRelease: "6.1.0" };
-const generation = (number: number, known: SubvolumeRecord | undefined) => ({
-  ...standing(known),
-  path: `.dockroot/docker_rwlayer/generations/${String(number)}`,
+const halfMade = standing({ ...record, complete: false });
+const generation = (known: Standing) => ({
+  ...known,
+  path: ".dockroot/docker_rwlayer/generations/2",
 });
 
 t.test("fallback: a complete rwlayer of ours stays in place", async (t) => {
-  const [first, ...others] = planFallback(
-    withOurs,
-    [generation(1, record)],
-    check,
-  );
-  t.equal(first?.path, "docker_rwlayer");
-  t.strictSame(first?.steps.map(describeStep), [
+  const present = planPresent(withOurs, check);
+  t.equal(present?.path, "docker_rwlayer");
+  t.strictSame(present?.steps.map(describeStep), [
     "check that docker_rwlayer has an init",
   ]);
-  t.strictSame(others, []);
+  for (const rwlayer of [
+    halfMade,
+    standing(undefined),
+    { kind: "other" },
+    { kind: "nothing" },
+  ] as const) {
+    t.equal(planPresent({ ...withOurs, rwlayer }, check), undefined);
+  }
 });
 
-t.test("fallback: else the newest complete generation", async (t) => {
-  const halfMade = { ...record, complete: false };
-  const generations = [
-    generation(1, record),
-    generation(2, record),
-    generation(3, halfMade),
-    generation(4, undefined),
-  ];
-  const names = ["1", "2", "3", "4"];
-  const plan = (rwlayer: Standing) =>
-    planFallback(
-      { ...withOurs, rwlayer, generations: names },
-      generations,
+t.test("fallback: a complete generation is put back", async (t) => {
+  const plan = (rwlayer: Standing, known: Standing = standing(record)) =>
+    planGeneration(
+      { ...withOurs, rwlayer },
+      ["1", "2", "4"],
+      generation(known),
       check,
     );
-  const candidates = plan({ kind: "nothing" });
-  t.match(
-    candidates.map(({ path }) => path),
-    [/generations\/2$/, /generations\/1$/],
-  );
-  t.strictSame(candidates[0]?.steps.map(describeStep), [
+  t.strictSame(plan({ kind: "nothing" })?.steps.map(describeStep), [
     "check that .dockroot/docker_rwlayer/generations/2 has an init",
     "put the former root .dockroot/docker_rwlayer/generations/2 back as docker_rwlayer",
     "make its place durable",
   ]);
-  t.match(
-    plan(standing(halfMade))[0]?.steps[1],
-    { kind: "keepAsGeneration", to: /generations\/5$/ },
-    "what is half-made is not lost",
-  );
-  t.strictSame(plan(standing(undefined)), [], "not over somebody else's");
-  t.strictSame(plan({ kind: "other" }), []);
+  for (const ours of [halfMade, standing(record)]) {
+    t.match(
+      plan(ours)?.steps[1],
+      { kind: "keepAsGeneration", to: /generations\/5$/ },
+      "what of ours is there is not lost",
+    );
+  }
+  t.equal(plan(standing(undefined)), undefined, "not over somebody else's");
+  t.equal(plan({ kind: "other" }), undefined);
+  for (const known of [
+    halfMade,
+    standing(undefined),
+    { kind: "other" },
+    { kind: "nothing" },
+  ] as const) {
+    t.equal(plan({ kind: "nothing" }, known), undefined);
+  }
 });
 
 t.test("the rwlayer and the store may not lie in each other", async (t) => {

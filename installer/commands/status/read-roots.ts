@@ -1,10 +1,10 @@
 import path from "node:path";
-import { lookAtRwlayer, standingAt } from "../../../runtime/gather-disk.ts";
-import type { DiskFacts } from "../../../runtime/facts.ts";
+import { lookAtRwlayer, standingAt } from "../../../runtime/standing.ts";
 import type { Host } from "../../../runtime/host/host.ts";
 import {
   generationNumbers,
   rwlayerPaths,
+  type RwlayerPaths,
 } from "../../../runtime/rwlayer-state.ts";
 import { describeRoot, type FoundRoot } from "./describe-root.ts";
 import { readSizes } from "./read-sizes.ts";
@@ -52,7 +52,7 @@ export async function readRoots(
     if (root !== null) roots.push(root);
   };
   await add("rwlayer", rwlayer);
-  for (const name of await listGenerations(host, topLevel, disk, gaps)) {
+  for (const name of await listGenerations(host, topLevel, paths, gaps)) {
     await add("generation", path.join(paths.generations, name));
   }
   return roots;
@@ -62,13 +62,16 @@ export async function readRoots(
 async function listGenerations(
   host: Host,
   topLevel: string,
-  { paths, generations }: Pick<DiskFacts, "paths" | "generations">,
+  paths: RwlayerPaths,
   gaps: Gaps,
 ): Promise<string[]> {
   const isThere = await gaps.attempt("the generations", () =>
     requireDirectories(host, topLevel, paths.generations),
   );
   if (isThere !== true) return [];
+  const generations = host.files.namesIn(
+    path.join(topLevel, paths.generations),
+  );
   const numbers = generationNumbers(generations).map(String).toReversed();
   const others = generations.filter((name) => !numbers.includes(name));
   const left = generations.length - MAX_GENERATIONS;

@@ -1,5 +1,4 @@
 import path from "node:path";
-import { isSubvolume, readSubvolume } from "./btrfs.ts";
 import {
   describeIncomplete,
   isComplete,
@@ -7,97 +6,25 @@ import {
 } from "./btrfs-devices.ts";
 import { formatDeviceSpec } from "./device-spec.ts";
 import { waitForDevice, type BlockDevice } from "./device.ts";
-import type { DiskFacts, Standing } from "./facts.ts";
+import type { OpenDisk } from "./facts.ts";
 import type { GatherRequest } from "./gather-request.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
-import {
-  emptyState,
-  findRecord,
-  rwlayerPaths,
-  type RwlayerPaths,
-  type RwlayerState,
-} from "./rwlayer-state.ts";
-import { readState } from "./state-file.ts";
+import { rwlayerPaths } from "./rwlayer-state.ts";
 
-/** Mounts the top level and looks at what is ours there. @throws BootError */
-export async function gatherDisk(request: GatherRequest): Promise<DiskFacts> {
-  const { host, recorder, options, topLevel } = request;
+/** Finds the root device and mounts its top level. @throws BootError */
+export async function openDisk(request: GatherRequest): Promise<OpenDisk> {
+  const { host, options, topLevel } = request;
   const device = await findRootDevice(request);
   await mountTopLevel(request, device);
-  const paths = rwlayerPaths(options.rwlayer);
+  if (options.generation === undefined) {
+    requireParents(host, topLevel, options.rwlayer);
+  }
   return {
     device,
     isReadOnly: !request.readOnly && host.files.isReadOnly(topLevel),
-    ...(await recorder.time(`look at ${paths.rwlayer}`, () =>
-      lookAtRwlayer(host, topLevel, paths),
-    )),
+    paths: rwlayerPaths(options.rwlayer),
   };
-}
-
-/** What stands there now. @throws HelperError, BootError */
-export async function lookAtRwlayer(
-  host: Host,
-  topLevel: string,
-  paths: RwlayerPaths,
-): Promise<Omit<DiskFacts, "device" | "isReadOnly">> {
-  const { state, stateDamage } = tryToReadState(host, topLevel, paths);
-  return {
-    paths,
-    state,
-    stateDamage,
-    rwlayer: await standingAt(host, topLevel, paths.rwlayer, state),
-    generations: host.files.namesIn(path.join(topLevel, paths.generations)),
-  };
-}
-
-/**
- * What stands at a path on the top level.
- * @param file relative to the top level
- * @throws HelperError, BootError
- */
-export async function standingAt(
-  host: Host,
-  topLevel: string,
-  file: string,
-  state: RwlayerState,
-): Promise<Standing> {
-  const whole = path.join(topLevel, file);
-  if (host.files.statusOf(whole) === undefined) return { kind: "nothing" };
-  if (!isSubvolume(host, whole)) return { kind: "other" };
-  const subvolume = await readSubvolume(host, whole);
-  const record = findRecord(state, subvolume.uuid);
-  return { kind: "subvolume", subvolume, record };
-}
-
-function tryToReadState(
-  host: Host,
-  topLevel: string,
-  paths: RwlayerPaths,
-): Pick<DiskFacts, "state" | "stateDamage"> {
-  try {
-    requireOwnDirectory(host, topLevel, paths);
-    const state = readState(host, topLevel, paths);
-    return { state, stateDamage: undefined };
-  } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    return { state: emptyState(paths.rwlayer), stateDamage: error };
-  }
-}
-
-/** A link there could lead anywhere. */
-function requireOwnDirectory(
-  host: Host,
-  topLevel: string,
-  { directory }: RwlayerPaths,
-): void {
-  for (const own of [path.dirname(directory), directory]) {
-    const kind = host.files.statusOf(path.join(topLevel, own))?.kind;
-    if (kind === undefined || kind === "directory") continue;
-    throw new BootError("FILE_UNREADABLE", `${own} is not a directory`, {
-      hint: "Rename it: dockroot keeps what it knows of its subvolumes there.",
-    });
-  }
 }
 
 /**
@@ -107,7 +34,7 @@ function requireOwnDirectory(
  */
 export async function reopenTopLevel(
   request: GatherRequest,
-  { device, isReadOnly }: DiskFacts,
+  { device, isReadOnly }: OpenDisk,
 ): Promise<void> {
   const { host, recorder, topLevel, mounts } = request;
   if (isReadOnly || !host.files.isReadOnly(topLevel)) return;
@@ -184,4 +111,21 @@ function mountOnce(
       "noatime",
     ],
   });
+}
+
+/** A link on the way could lead anywhere. */
+function requireParents(host: Host, topLevel: string, rwlayer: string): void {
+  const parts = rwlayer.split("/").slice(0, -1);
+  for (let depth = 1; depth <= parts.length; depth += 1) {
+    const parent = parts.slice(0, depth).join("/");
+    const kind = host.files.statusOf(path.join(topLevel, parent))?.kind;
+    if (kind === "directory") continue;
+    throw new BootError(
+      "RWLAYER_UNSUITABLE",
+      `the rwlayer's place ${rwlayer} cannot be used: ${parent} is ${kind === undefined ? "absent" : "not a directory"}`,
+      {
+        hint: "Make that directory on the filesystem's top level, or correct rootflags=subvol= in the boot menu entry.",
+      },
+    );
+  }
 }

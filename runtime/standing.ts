@@ -1,0 +1,76 @@
+import path from "node:path";
+import { isSubvolume, readSubvolume } from "./btrfs.ts";
+import type { DiskFacts, OpenDisk, Standing } from "./facts.ts";
+import { BootError } from "./host/errors.ts";
+import type { Host } from "./host/host.ts";
+import {
+  emptyState,
+  findRecord,
+  type RwlayerPaths,
+  type RwlayerState,
+} from "./rwlayer-state.ts";
+import { readState } from "./state-file.ts";
+
+/** What stands there now. @throws HelperError, BootError */
+export async function lookAtRwlayer(
+  host: Host,
+  topLevel: string,
+  paths: RwlayerPaths,
+): Promise<Omit<DiskFacts, keyof OpenDisk>> {
+  const { state, stateDamage } = tryToReadState(host, topLevel, paths);
+  return {
+    state,
+    stateDamage,
+    rwlayer: await standingAt(host, topLevel, paths.rwlayer, state),
+  };
+}
+
+/**
+ * What stands at a path on the top level.
+ * @param file relative to the top level
+ * @throws HelperError, BootError
+ */
+export async function standingAt(
+  host: Host,
+  topLevel: string,
+  file: string,
+  state: RwlayerState,
+): Promise<Standing> {
+  const whole = path.join(topLevel, file);
+  if (host.files.statusOf(whole) === undefined) return { kind: "nothing" };
+  if (!isSubvolume(host, whole)) return { kind: "other" };
+  const subvolume = await readSubvolume(host, whole);
+  const record = findRecord(state, subvolume.uuid);
+  return { kind: "subvolume", subvolume, record };
+}
+
+/** The state; an empty one, and why, where it is damaged. */
+export function tryToReadState(
+  host: Host,
+  topLevel: string,
+  paths: RwlayerPaths,
+): Pick<DiskFacts, "state" | "stateDamage"> {
+  try {
+    requireOwnDirectory(host, topLevel, paths);
+    const state = readState(host, topLevel, paths);
+    return { state, stateDamage: undefined };
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return { state: emptyState(paths.rwlayer), stateDamage: error };
+  }
+}
+
+/** A link there could lead anywhere. */
+function requireOwnDirectory(
+  host: Host,
+  topLevel: string,
+  { directory }: RwlayerPaths,
+): void {
+  for (const own of [path.dirname(directory), directory]) {
+    const kind = host.files.statusOf(path.join(topLevel, own))?.kind;
+    if (kind === undefined || kind === "directory") continue;
+    throw new BootError("FILE_UNREADABLE", `${own} is not a directory`, {
+      hint: "Rename it: dockroot keeps what it knows of its subvolumes there.",
+    });
+  }
+}

@@ -69,10 +69,11 @@ test-root: setup-test dist/dockroot ## Run the tests on real btrfs and dockerd (
 test-vm: setup-test dist/dockroot ## Run the tests that boot machines in QEMU (as root)
 	@$(NODE) test/run.ts vm
 
-# FAULTS=n injects n faults in each campaign instead of as many as fit its time.
+# FAULTS=n bounds the campaigns of power cuts, helper calls, I/O errors and full disks by a number
+# instead of by their time; FAULTS=all: all that there are. The others are always whole.
 .PHONY: test-faults
-test-faults: setup-test dist/dockroot ## Inject faults: failing helpers, power cuts, full disks, ... (as root)
-	@rm -rf .cache/faults
+test-faults: setup-test dist/dockroot ## Inject faults (as root): power cuts, failing helpers, full disks, ...
+	@[ ! -e .cache/faults ] || $(AS_ROOT) rm -rf .cache/faults
 	@$(NODE) test/run.ts faults; status=$$?; $(NODE) test/faults/print-table.ts && exit $$status
 
 .PHONY: clean

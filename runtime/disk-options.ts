@@ -125,7 +125,7 @@ function readTarget(
 
 function readMountFlags(rootflags: string): string[] {
   return splitFlags(rootflags).filter(
-    (flag) => !/^(?:ro|rw|subvol=.*|subvolid=.*)$/.test(flag),
+    (flag) => !/^(?:(?:ro|rw)$|subvol=|subvolid=)/.test(flag),
   );
 }
 

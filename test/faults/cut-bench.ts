@@ -7,7 +7,7 @@ import { attachDisk } from "../../fixtures/loop-disk.ts";
 import { run } from "../../fixtures/run.ts";
 import { stopIfInterrupted, undoLater } from "../../fixtures/undo.ts";
 import { unmountBelow } from "../../fixtures/unmount.ts";
-import { rehearse } from "../root/boot-disk.ts";
+import { detach, rehearse } from "../root/boot-disk.ts";
 import {
   contentsOf,
   takeInventory,
@@ -43,12 +43,13 @@ export interface CutBench {
   /**
    * Makes the disk that a cut leaves, and starts from it once more with the built executable. One at
    * a time: copies of a btrfs have the same UUID, and the kernel mounts one of them only.
+   * @throws Error where no disk can be made, or the last one is still in use
    */
   readonly survive: (cut: Cut) => Promise<CutOutcome>;
   /** The disk that the last start left. */
   readonly disk: string;
   /** Milliseconds that each stage took, of all cuts together. */
-  readonly spentMs: Readonly<Record<string, number>>;
+  readonly spentMs: ReadonlyMap<string, number>;
 }
 
 /** @param directory for the disk, one at a time */
@@ -63,13 +64,14 @@ export function createCutBench(
   fs.mkdirSync(mountPoint, { recursive: true });
   const place = { scratch: directory, label };
   const machine = rehearse(t, place, expectation.rwlayer, optionsOf({ label }));
-  const spentMs: Record<string, number> = {};
+  const spentMs = new Map<string, number>();
   const time = async <T>(stage: string, work: () => T | Promise<T>) => {
     const start = performance.now();
     try {
       return await work();
     } finally {
-      spentMs[stage] = (spentMs[stage] ?? 0) + performance.now() - start;
+      const ms = performance.now() - start;
+      spentMs.set(stage, (spentMs.get(stage) ?? 0) + ms);
     }
   };
 
@@ -105,6 +107,7 @@ export function createCutBench(
   };
 
   const survive = async ({ point, former, before, promises }: Cut) => {
+    if (fs.existsSync(disk)) await detach(disk);
     await time("make the disk", () =>
       makeCrashedDisk(former, point.pieces, disk),
     );
@@ -135,9 +138,13 @@ export function createCutBench(
     } catch (error) {
       stopIfInterrupted();
       problems.push(String(error));
-    } finally {
+    }
+    try {
       await unmountBelow(machine.runDirectory);
       await close();
+    } catch (error) {
+      stopIfInterrupted();
+      problems.push(String(error));
     }
     return { problems, crashed };
   };

@@ -3,11 +3,12 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Test } from "tap";
 import { parseBlockWriteLog } from "../../fixtures/block-write-log.ts";
-import { mountDisk } from "../../fixtures/loop-disk.ts";
+import type { CrashPoint } from "../../fixtures/crash-points.ts";
+import { copyDisk, mountDisk } from "../../fixtures/loop-disk.ts";
 import { createMachine } from "../../fixtures/machine.ts";
 import { overlayListing } from "../../fixtures/overlay-listing.ts";
-import { run } from "../../fixtures/run.ts";
 import { listTree } from "../../fixtures/tree-listing.ts";
+import type { Cut } from "./cut-bench.ts";
 import { takeInventory, type DiskInventory } from "./disk-inventory.ts";
 import type { RootExpectation } from "./prove-root.ts";
 import {
@@ -131,8 +132,12 @@ export async function readKeptStart(name: string): Promise<RecordedStart> {
   };
 }
 
-export async function copyDisk(from: string, to: string): Promise<void> {
-  await run(["cp", "--sparse=always", "--reflink=auto", "--", from, to]);
+/** The recorded start, cut at a point. */
+export function cutFirstStart(
+  { base, before, first }: PowerCutSetup,
+  point: CrashPoint,
+): Cut {
+  return { point, former: base, before, promises: first.promises };
 }
 
 function placeOf(name: string): string {

@@ -100,9 +100,10 @@ function commandLine(file: string, rung: Rung) {
     return { command: process.execPath, args: [file], environment };
   }
   // sudo drops the environment.
-  const { CI = "", FAULTS = "", FAULT = "" } = process.env;
-  const carried = { ...limit, CI, FAULTS, FAULT };
-  const assignments = Object.entries(carried).map((pair) => pair.join("="));
+  const { CI, FAULTS, FAULT } = process.env;
+  const assignments = Object.entries({ ...limit, CI, FAULTS, FAULT }).flatMap(
+    ([name, value]) => (value === undefined ? [] : `${name}=${value}`),
+  );
   const args = ["env", ...assignments, process.execPath, file];
   return { command: "sudo", args, environment: process.env };
 }

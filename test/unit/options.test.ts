@@ -70,6 +70,9 @@ t.test(
     );
     t.equal(options.rwlayer, "a/b");
     t.same(options.mountFlags, ["compress=zstd:1", "degraded"]);
+    // A line separator in the name.
+    const odd = read(TUTORIAL.replace("rwlayer", "rw\u2028layer"));
+    t.same(odd.mountFlags, []);
     t.equal(options.storePath, "var/docker");
   },
 );

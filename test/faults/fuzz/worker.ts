@@ -10,9 +10,9 @@ import { createTargets } from "./targets.ts";
 export interface FuzzOrder {
   readonly scratch: string;
   readonly seed: number;
-  /** How many inputs, or for how long. */
-  readonly inputs: number;
-  readonly durationMs: number;
+  /** So many inputs, and for so long: both at least. */
+  readonly leastInputs: number;
+  readonly leastMs: number;
   /** Gets the number of the input that is being parsed: the watchdog sees whether it moves. */
   readonly progress: SharedArrayBuffer;
 }
@@ -31,18 +31,18 @@ const MAX_PROBLEMS = 20;
 function fuzz({
   scratch,
   seed,
-  inputs,
-  durationMs,
+  leastInputs,
+  leastMs,
   progress,
 }: FuzzOrder): FuzzResult {
   const targets = createTargets(scratch);
   const current = new Int32Array(progress);
-  const end = performance.now() + durationMs;
+  const end = performance.now() + leastMs;
   const problems: string[] = [];
   let refused = 0;
   let slowest = { input: "", ms: 0 };
   let number = 0;
-  while (number < inputs && performance.now() < end) {
+  while (number < leastInputs || performance.now() < end) {
     Atomics.store(current, 0, number);
     // Each input depends on its number alone: it can be made again without those before it.
     const random = createRandom(seed, number);

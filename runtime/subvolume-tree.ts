@@ -122,10 +122,17 @@ async function findNested(
     await printed(host, ["btrfs", "inspect-internal", "rootid", target]),
   );
   const list = await host.run(["btrfs", "subvolume", "list", topLevel]);
-  const candidates = nestedCandidates(
-    parseSubvolumeEdges(list.stdout.toString("latin1")),
-    id,
-  );
+  const edges = parseSubvolumeEdges(list.stdout.toString("latin1"));
+  if (!edges.some((edge) => edge.id === id)) {
+    throw new BootError(
+      "STEP_FAILED",
+      `the list that btrfs printed lacks the subvolume ${file} itself`,
+      {
+        hint: "See what program that is: command -v btrfs; btrfs --version.",
+      },
+    );
+  }
+  const candidates = nestedCandidates(edges, id);
   const nested: NestedSubvolume[] = [];
   for (const candidate of candidates) {
     const found = await resolveSubvolumeId(host, topLevel, candidate);

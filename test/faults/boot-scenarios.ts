@@ -103,7 +103,7 @@ export async function makeScenarios(
   await detach(base.file);
   const labels = { disk: base.label, topLayer: newLabel().slice(-16) };
   await makeTopLayerDisk(t, `${base.scratch}/top-layer`, labels.topLayer);
-  const common = `root=LABEL=${labels.disk} rootflags=subvol=${RWLAYER} docker_path=docker docker_image=system:1`;
+  const common = `root=LABEL=${labels.disk} rootflags=subvol=${RWLAYER} docker_path=docker docker_image=system:1 dockroot.timeout=20`;
   const machine = rehearse(t, base, RWLAYER, common);
   const made: Scenario[] = [];
   for (const name of names) {

@@ -66,7 +66,8 @@ export function subvolumeAt(
 /**
  * What of `before` is no longer as it was, wherever it stands now; in words, nothing where all is
  * there.
- * @param mayGo whether the subvolume at this path need not be there any more
+ * @param mayGo whether the subvolume at this path need not be there any more; where it is, it has all
+ *   that was in it, but for what was nested
  */
 export function describeLosses(
   before: DiskContent,
@@ -76,12 +77,25 @@ export function describeLosses(
   return [
     ...before.subvolumes.flatMap(({ path: file, uuid, tree }) => {
       const now = after.subvolumes.find((other) => other.uuid === uuid);
-      if (mayGo(file)) return [];
-      if (now !== undefined) return describeChange(file, now.tree, tree);
-      return [`the subvolume ${file} is lost`];
+      if (now === undefined) {
+        return mayGo(file) ? [] : [`the subvolume ${file} is lost`];
+      }
+      return mayGo(file)
+        ? describeChange(file, timeless(now.tree), timeless(tree))
+        : describeChange(file, now.tree, tree);
     }),
     ...describeChange("the top level", after.rest, before.rest),
   ];
+}
+
+/** Without the times of directories: those in which nested subvolumes come and go change. */
+export function timeless(tree: TreeListing): TreeListing {
+  return Object.fromEntries(
+    Object.entries(tree).map(([name, entry]) => [
+      name,
+      entry.kind === "directory" ? { ...entry, mtime: "" } : entry,
+    ]),
+  );
 }
 
 export function describeChange(

@@ -4,7 +4,7 @@ import { findProgram } from "../runner/find-program.ts";
 import { plainMachine, type Machine } from "./faulty-start.ts";
 
 /** What happens at one call of a helper program. */
-export const FAULTS = {
+export const HELPER_FAULTS = {
   "fails before its work": `echo 'injected failure' >&2; exit 1`,
   "fails after its work": `"$real" "$@"; echo 'injected failure' >&2; exit 1`,
   "is killed before its work": `kill -KILL $$`,
@@ -20,7 +20,7 @@ export const FAULTS = {
   "complains without end": `exec "$yes" >&2`,
 } as const;
 
-export type Fault = keyof typeof FAULTS;
+export type Fault = keyof typeof HELPER_FAULTS;
 
 /** The helper programs of dockroot. */
 export const HELPERS = [
@@ -38,6 +38,8 @@ export interface FaultyHelpers extends Machine {
   readonly arrange: (fault?: Fault, call?: number) => void;
   /** What was called since, in order: name and arguments. */
   readonly calls: () => string[];
+  /** Whether the call that was to have the fault came. */
+  readonly hasFired: () => boolean;
   /** Takes a helper away, or makes it a file that cannot be executed. */
   readonly spoil: (
     helper: (typeof HELPERS)[number],
@@ -46,13 +48,23 @@ export interface FaultyHelpers extends Machine {
   readonly restore: () => void;
 }
 
-/** @param directory exists, and is the caller's own */
+/**
+ * @param directory exists, is the caller's own, and may hold programs
+ * @throws Error where a helper is absent or not one of the system's own directories'
+ */
 export function makeFaultyHelpers(directory: string): FaultyHelpers {
   const file = (name: string) => path.join(directory, name);
   const real = (name: string) => {
     const found = findProgram(name);
     if (found === undefined) throw new Error(`there is no ${name} here`);
-    return found.replace(/^\/usr\//, `${directory}/usr/`);
+    const target = fs.realpathSync(found);
+    // Those directories alone are still seen, elsewhere, where the wrappers stand before them.
+    if (!/^\/usr\/s?bin\/[^/]+$/.test(target)) {
+      throw new Error(
+        `${name} is ${target}, neither in /usr/bin nor /usr/sbin`,
+      );
+    }
+    return `${directory}${target}`;
   };
   for (const name of ["usr/bin", "usr/sbin", "fake"]) {
     fs.mkdirSync(file(name), { recursive: true });
@@ -87,14 +99,20 @@ mount --bind '${file("fake")}' /usr/bin
     arrange: (fault, call) => {
       fs.writeFileSync(file("count"), "0\n");
       fs.writeFileSync(file("calls"), "");
+      fs.rmSync(file("fired"), { force: true });
       fs.writeFileSync(
         file("fault"),
         fault === undefined
           ? ""
-          : `if [ "$call" = ${String(call)} ]; then ${FAULTS[fault]}; fi\n`,
+          : `if [ "$call" = ${String(call)} ]; then : >'${file("fired")}'; ${HELPER_FAULTS[fault]}; fi\n`,
       );
     },
-    calls: () => fs.readFileSync(file("calls"), "utf8").trimEnd().split("\n"),
+    calls: () =>
+      fs
+        .readFileSync(file("calls"), "utf8")
+        .split("\n")
+        .filter((line) => line !== ""),
+    hasFired: () => fs.existsSync(file("fired")),
     spoil: (helper, how) => {
       if (how === "missing") fs.rmSync(file(`fake/${helper}`));
       else fs.chmodSync(file(`fake/${helper}`), 0o644);

@@ -1,18 +1,22 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { systemErrorCode } from "../../runtime/host/errors.ts";
 import { executable } from "../binary/run-dockroot.ts";
 import type { BootRecord } from "../root/boot-disk.ts";
 
 /** A start of a machine that restarts afterwards: what was mounted is gone then. */
 export interface Start {
+  /** Of `dockroot boot`; NaN where it did not end. */
   readonly status: number;
+  /** After so long it was killed, with all that it had started; `undefined` where it ended. */
+  readonly hungForS: number | undefined;
   /** Of `dockroot finish`, which follows a boot that succeeded. */
   readonly finishStatus: number | undefined;
   readonly said: string;
   /** `undefined` where boot.json is absent. */
   readonly record: BootRecord | undefined;
-  /** Mount points of the start that were left once it was finished. */
+  /** Mount points below its directory that were left when it had ended. */
   readonly left: readonly string[];
 }
 
@@ -28,10 +32,22 @@ export const plainMachine: Machine = {
   ],
 };
 
-/** Longer than any start may take that stops waiting for its helpers. */
-const TIMEOUT_MS = 60_000;
+/** dockroot's own. */
+const DEFAULT_HELPER_TIMEOUT_S = 300;
 
-/** Starts a machine with a kernel command line; its files go into `directory`, which is made anew. */
+/** Longer than any start takes in which some helpers do not end. */
+function limitOf(cmdline: string): number {
+  const limits = Array.from(
+    cmdline.matchAll(/(?:^| )dockroot\.timeout=(\d+)/g),
+    ([, seconds]) => Number(seconds),
+  );
+  return 30 + 3 * (limits.at(-1) ?? DEFAULT_HELPER_TIMEOUT_S);
+}
+
+/**
+ * Starts a machine with a kernel command line; its files go into `directory`, which is made anew.
+ * One that does not end is killed.
+ */
 export function start(
   { command }: Machine,
   directory: string,
@@ -52,31 +68,28 @@ if [ "$status" = 0 ]; then
 fi
 while read -r line; do echo "$line"; done </proc/self/mountinfo >'${file("mounts")}'
 `);
+  const limitS = limitOf(cmdline);
   const { error, stderr } = spawnSync(program, args, {
-    timeout: TIMEOUT_MS,
+    timeout: limitS * 1000,
     killSignal: "SIGKILL",
     encoding: "utf8",
   });
-  if (error !== undefined) {
-    const said = fs.readFileSync(file("said"), "utf8");
-    throw new Error(`the start does not end: ${said}`, { cause: error });
-  }
-  if (!fs.existsSync(file("mounts"))) throw new Error(stderr);
-  const [status, finishStatus] = fs
-    .readFileSync(file("status"), "utf8")
-    .trim()
-    .split("\n")
-    .map(Number);
-  const bootJson = file("run/boot.json");
+  const isHung = systemErrorCode(error) === "ETIMEDOUT";
+  if (error !== undefined && !isHung) throw error;
+  if (!isHung && !fs.existsSync(file("mounts"))) throw new Error(stderr);
+  const read = (name: string) =>
+    fs.existsSync(file(name)) ? fs.readFileSync(file(name), "utf8") : "";
+  const [status, finishStatus] = (read("status").match(/\d+/g) ?? []).map(
+    Number,
+  );
+  const bootJson = read("run/boot.json");
   return {
     status: status ?? NaN,
     finishStatus,
-    said: fs.readFileSync(file("said"), "utf8"),
-    record: fs.existsSync(bootJson)
-      ? (JSON.parse(fs.readFileSync(bootJson, "utf8")) as BootRecord)
-      : undefined,
-    left: fs
-      .readFileSync(file("mounts"), "utf8")
+    hungForS: isHung ? limitS : undefined,
+    said: read("said"),
+    record: bootJson === "" ? undefined : (JSON.parse(bootJson) as BootRecord),
+    left: read("mounts")
       .split("\n")
       .flatMap((line) => line.split(" ")[4] ?? [])
       .filter((point) => point.startsWith(`${directory}/`)),

@@ -1,16 +1,17 @@
-import fs from "node:fs";
 import t from "tap";
 import { lookAt } from "../root/boot-disk.ts";
+import { makeScratch } from "../root/scratch.ts";
 import {
   makeScenarios,
   scenarioNames,
   type Scenario,
 } from "./boot-scenarios.ts";
-import { recordCampaign, wantedFaults } from "./campaign.ts";
+import { wantedFaults } from "./campaign.ts";
+import { chooseFaults } from "./choose-faults.ts";
 import { readContent, type DiskContent } from "./disk-content.ts";
 import { makeFastScratch, withCopy } from "./disk-copy.ts";
 import {
-  FAULTS,
+  HELPER_FAULTS,
   HELPERS,
   makeFaultyHelpers,
   type Fault,
@@ -21,9 +22,8 @@ import {
   judgeNextStart,
   type Expectation,
 } from "./judge-start.ts";
+import { createTally, wrong, type Problem } from "./tally.ts";
 
-/** How many faults fit the time that there is in CI. */
-const BOUND = 100;
 /** Those that end by the time limit alone are given a short one. */
 const ENDLESS: readonly Fault[] = [
   "hangs before its work",
@@ -32,90 +32,88 @@ const ENDLESS: readonly Fault[] = [
   "leaves a child that holds its output",
   "complains without end",
 ];
+const FAULTS = Object.keys(HELPER_FAULTS) as Fault[];
+/** Prime to the number of faults that any call can have: neighbours and rounds differ. */
+const STRIDE = 5;
 
 interface Injection {
   readonly name: string;
-  readonly run: () => Promise<string[]>;
+  readonly run: () => Promise<Problem[]>;
 }
 
 await t.test("every helper call fails, in every way", async (t) => {
   const scratch = makeFastScratch(t, "helper-calls");
-  const helpers = makeFaultyHelpers(fs.mkdtempSync(`${scratch}/helpers-`));
+  const helpers = makeFaultyHelpers(makeScratch(t, "helpers"));
   const scenarios = await makeScenarios(t, scenarioNames);
 
-  const injections: Injection[] = [];
-  for (const scenario of scenarios) injections.push(...(await plan(scenario)));
-  const chosen = Math.min(wantedFaults() ?? BOUND, injections.length);
-  const lost: string[] = [];
-  let survived = 0;
-  for (let index = 0; index < chosen; index += 1) {
-    // From every part of the list alike.
-    const at = Math.floor((index * injections.length) / chosen);
-    const injection = injections[at];
-    if (injection === undefined) continue;
-    const problems = await injection.run();
-    if (problems.length === 0) survived += 1;
-    if (problems.some((text) => /is lost|has changed/.test(text))) {
-      lost.push(injection.name);
-    }
-    for (const problem of problems)
-      t.fail(`${injection.name}: ${problem}`, { at: null, stack: "" });
+  let calls = 0;
+  const rounds: Injection[][] = [];
+  for (const scenario of scenarios) await plan(scenario);
+  const all = rounds.flat().length;
+  // Each call once: what fits the time in CI.
+  const bound = rounds[0]?.length ?? 0;
+  const tally = createTally();
+  for (const { name, run } of chooseFaults(rounds, wantedFaults() ?? bound)) {
+    tally.count(t, name, await run());
   }
-  recordCampaign(t, {
-    campaign: "helper calls",
-    injected: chosen,
-    survived,
-    lost: lost.length,
-    note: `of ${String(injections.length)} that there are`,
-  });
+  tally.record(
+    t,
+    "helper calls",
+    `of ${String(all)} that there are at ${String(calls)} calls`,
+  );
 
-  /** Every call of every helper in a start, with every fault. */
-  async function plan(scenario: Scenario): Promise<Injection[]> {
+  /** Every call of every helper in a start, with every fault: one in each round. */
+  async function plan(scenario: Scenario): Promise<void> {
     const { name, disk, cmdline } = scenario;
     const good = cmdline.replace("docker_image=gone:1", "");
     const runOnce = async (
       options: string,
-    ): Promise<{ calls: string[]; content: DiskContent }> => {
+    ): Promise<{ called: string[]; content: DiskContent }> => {
       helpers.arrange();
       return withCopy(disk, `${scratch}/disk`, async () => {
         const started = start(helpers, `${scratch}/machine`, options);
         t.equal(started.status, 0, `${name}: ${started.said}`);
         if (options === cmdline)
           t.equal(started.record?.result, scenario.result);
-        return { calls: helpers.calls(), content: await look() };
+        return { called: helpers.calls(), content: await look() };
       });
     };
-    const { calls } = await runOnce(cmdline);
+    const { called } = await runOnce(cmdline);
     const { content: reference } = await runOnce(good);
-    t.comment(`${name}: ${String(calls.length)} calls of helpers`);
+    t.comment(`${name}: ${String(called.length)} calls of helpers`);
+    t.ok(called.length > 0, `${name}: helpers were called`);
     const expectation = { before: scenario.content, reference };
-    const faults = Object.keys(FAULTS) as Fault[];
-    const single = calls.flatMap((call, index) =>
-      // Another order at each call: a part of the list has some of all.
-      faults.map((_, shift) => {
-        const fault =
-          faults[(index * 5 + shift) % faults.length] ?? "is stopped";
-        return {
-          name: `${name}, call ${String(index + 1)}, ${abbreviate(call)}, ${fault}`,
+    for (const [index, call] of called.entries()) {
+      const visible = FAULTS.filter((fault) => !isOrdinary(fault, call));
+      for (let round = 0; round < visible.length; round += 1) {
+        const fault = visible[(calls * STRIDE + round) % visible.length];
+        (rounds[round] ??= []).push({
+          name: `${name}, call ${String(index + 1)}, ${abbreviate(call)}, ${String(fault)}`,
           run: () =>
             inject(scenario, good, expectation, fault, () => {
               helpers.arrange(fault, index + 1);
             }),
-          isVisible: !(fault === "does nothing and succeeds" && isSilent(call)),
-        };
-      }),
+        });
+      }
+      calls += 1;
+    }
+    const used = HELPERS.filter((helper) =>
+      called.some((call) => call.startsWith(`${helper} `)),
     );
-    const whole = HELPERS.flatMap((helper) =>
-      (["missing", "not executable"] as const).map((how) => ({
-        name: `${name}, ${helper} is ${how}`,
-        run: () =>
-          inject(scenario, good, expectation, undefined, () => {
-            helpers.arrange();
-            helpers.spoil(helper, how);
-          }),
-      })),
-    );
-    return [...single.filter(({ isVisible }) => isVisible), ...whole];
+    for (const [index, helper] of used.entries()) {
+      for (const [shift, how] of (
+        ["missing", "not executable"] as const
+      ).entries()) {
+        (rounds[(index + shift) % 2] ??= []).push({
+          name: `${name}, ${helper} is ${how}`,
+          run: () =>
+            inject(scenario, good, expectation, undefined, () => {
+              helpers.arrange();
+              helpers.spoil(helper, how);
+            }),
+        });
+      }
+    }
   }
 
   async function inject(
@@ -124,7 +122,7 @@ await t.test("every helper call fails, in every way", async (t) => {
     expectation: Expectation,
     fault: Fault | undefined,
     arrange: () => void,
-  ): Promise<string[]> {
+  ): Promise<Problem[]> {
     const limit =
       fault !== undefined && ENDLESS.includes(fault)
         ? "dockroot.timeout=1"
@@ -136,11 +134,20 @@ await t.test("every helper call fails, in every way", async (t) => {
         `${scratch}/machine`,
         `${cmdline} ${limit}`,
       );
+      const hasFired = fault === undefined || helpers.hasFired();
       helpers.restore();
-      const problems = judgeFaultyStart(expectation, faulty, await look());
+      const between = await look();
       helpers.arrange();
       const next = start(helpers, `${scratch}/machine`, good);
-      return [...problems, ...judgeNextStart(expectation, next, await look())];
+      return [
+        ...(hasFired ? [] : wrong(["there was no such call"])),
+        ...judgeFaultyStart(expectation, faulty, between),
+        ...judgeNextStart(
+          { ...expectation, before: between },
+          next,
+          await look(),
+        ),
+      ];
     });
   }
 
@@ -149,9 +156,14 @@ await t.test("every helper call fails, in every way", async (t) => {
   }
 });
 
-/** Nobody can tell whether these did their work, but by doing it again. */
-function isSilent(call: string): boolean {
-  return /^(?:cp|sync) /.test(call);
+/** Whether nobody could tell the call from one without a fault, but by doing its work again. */
+function isOrdinary(fault: Fault, call: string): boolean {
+  if (fault === "does nothing and succeeds") {
+    return /^(?:cp|sync|btrfs device ready) /.test(call);
+  }
+  const isSilent =
+    /^(?:cp|mount|sync|umount|btrfs (?:device ready|filesystem sync|property set)) /;
+  return fault === "says nothing" && isSilent.test(call);
 }
 
 function abbreviate(call: string): string {

@@ -2,12 +2,15 @@ import {
   describeChange,
   describeLosses,
   subvolumeAt,
+  timeless,
   type DiskContent,
-  type SubvolumeContent,
 } from "./disk-content.ts";
-import type { TreeListing } from "../../fixtures/tree-listing.ts";
 import { GENERATIONS, OWN_DIRECTORY, RWLAYER } from "./boot-scenarios.ts";
 import type { Start } from "./faulty-start.ts";
+import { findRawControl } from "./raw-controls.ts";
+import { lost, wrong, type Problem } from "./tally.ts";
+
+const STAGING = `${OWN_DIRECTORY}/staging`;
 
 /** What there was, and what a start without a fault makes of it. */
 export interface Expectation {
@@ -21,110 +24,157 @@ export interface Expectation {
  */
 export function judgeFaultyStart(
   { before, reference }: Expectation,
-  { status, finishStatus, said, record }: Start,
+  start: Start,
   after: DiskContent,
-): string[] {
-  const hasNewRoot = record?.result === "fresh" || record?.result === "kept";
-  const generations = generationsIn(before).length + (hasNewRoot ? 1 : 0);
+): Problem[] {
+  const losses = lost(
+    describeLosses(before, after, mayGo(before, start, after)),
+  );
+  if (start.hungForS !== undefined) return [...losses, ...judgeEnd(start)];
+  const { status, record } = start;
   return [
-    ...describeLosses(before, after, (file) => {
-      const number = generationOf(file);
-      return number === undefined
-        ? isBelow(file, `${OWN_DIRECTORY}/staging`)
-        : hasNewRoot && number <= generations - GENERATIONS;
-    }),
-    ...judgeMessage(status === 0 ? (finishStatus ?? NaN) : status, said),
+    ...losses,
+    ...judgeEnd(start),
     ...(status !== 0 && record?.result !== "failed"
-      ? ["boot.json does not tell of the failure"]
+      ? wrong(["boot.json does not tell of the failure"])
       : []),
-    ...judgeRoot({ before, reference }, after, record, status),
+    ...wrong(judgeRoot({ before, reference }, after, start)),
   ];
 }
 
-/** What is wrong after the start that follows, which has no fault. */
+/**
+ * What is wrong after the start that follows, which has no fault.
+ * @param before what the start with the fault left
+ */
 export function judgeNextStart(
   { before, reference }: Expectation,
-  { status, finishStatus, said, record }: Start,
+  start: Start,
   after: DiskContent,
-): string[] {
-  if (status !== 0 || finishStatus !== 0) {
-    return [`the next start fails: ${said}`];
-  }
-  const problems = describeLosses(
-    before,
-    after,
-    (file) =>
-      generationOf(file) !== undefined ||
-      isBelow(file, `${OWN_DIRECTORY}/staging`),
+): Problem[] {
+  const losses = lost(
+    describeLosses(before, after, mayGo(before, start, after)),
   );
-  if (subvolumeAt(after, `${OWN_DIRECTORY}/staging`) !== undefined) {
-    problems.push("staging is still there");
-  }
-  const expectedResults = ["fresh", "kept"];
-  if (!expectedResults.includes(record?.result ?? "")) {
-    problems.push(`the next start is ${String(record?.result)}: ${said}`);
+  const { status, finishStatus, said, record } = start;
+  if (status !== 0 || finishStatus !== 0) {
+    return [
+      ...losses,
+      ...judgeEnd(start),
+      ...wrong([`the next start fails: ${said}`]),
+    ];
   }
   const root = subvolumeAt(after, RWLAYER);
-  const expected = subvolumeAt(reference, RWLAYER);
+  const isRooted = record?.result === "fresh" || record?.result === "kept";
   return [
-    ...problems,
-    ...(root?.uuid === record?.subvolumeUuid
-      ? []
-      : ["the next root is not what stands there"]),
-    ...describeMadeRoot("the next root", root, expected),
+    ...losses,
+    ...judgeEnd(start),
+    ...wrong([
+      ...(subvolumeAt(after, STAGING) === undefined
+        ? []
+        : ["staging is still there"]),
+      ...(isRooted
+        ? []
+        : [`the next start is ${String(record?.result)}: ${said}`]),
+      ...(root?.uuid === record?.subvolumeUuid
+        ? []
+        : ["the next root is not what stands there"]),
+      ...describeMadeRoot("the next root", after, reference),
+    ]),
   ];
 }
 
-function judgeMessage(status: number, said: string): string[] {
-  if (/^ +at .*:\d+:\d+\)?$/m.test(said)) return [`a stack trace: ${said}`];
-  if (status === 0) return [];
+/** What a start may remove: its staging, and for a new root the generations past the limit. */
+function mayGo(
+  before: DiskContent,
+  { record }: Start,
+  after: DiskContent,
+): (file: string) => boolean {
+  const former = subvolumeAt(before, RWLAYER);
+  const isNew =
+    (record?.result === "fresh" || record?.result === "kept") &&
+    subvolumeAt(after, RWLAYER)?.uuid !== former?.uuid;
+  const numbers = generationsIn(before);
+  const count = numbers.length + (isNew && former !== undefined ? 1 : 0);
+  const old =
+    record?.result === "fresh" || record?.result === "kept"
+      ? numbers.slice(0, Math.max(0, count - GENERATIONS))
+      : [];
+  return (file) =>
+    isAtOrBelow(file, STAGING) || old.includes(generationOf(file) ?? NaN);
+}
+
+/** How a start ended, and what it said and left mounted. */
+function judgeEnd({
+  status,
+  finishStatus,
+  hungForS,
+  said,
+  left,
+}: Start): Problem[] {
+  if (hungForS !== undefined) {
+    return wrong([`did not end within ${String(hungForS)} s: ${said}`]);
+  }
+  const raw = findRawControl(said);
+  const end = status === 0 ? (finishStatus ?? NaN) : status;
   const isClear =
-    status === 1 &&
-    /^dockroot: [^\n]+$/m.test(said) &&
-    /^ {2}what to do: /m.test(said);
-  return isClear ? [] : [`status ${String(status)}: ${said}`];
+    end === 0 ||
+    (end === 1 &&
+      /^dockroot: [^\n]+$/m.test(said) &&
+      /^ {2}what to do: /m.test(said));
+  // What refused to be unmounted was told of.
+  const secret = left.filter((at) => !said.includes(`cannot unmount ${at}`));
+  return wrong([
+    ...(/^ +at .*:\d+:\d+\)?$/m.test(said) ? [`a stack trace: ${said}`] : []),
+    ...(raw === undefined ? [] : [raw]),
+    ...(isClear ? [] : [`status ${String(end)}: ${said}`]),
+    ...(end === 0 && secret.length > 0
+      ? [`left mounted: ${secret.join(", ")}: ${said}`]
+      : []),
+  ]);
 }
 
 /** Only a former root, unchanged, or a complete new one may stand at the rwlayer's name. */
 function judgeRoot(
   { before, reference }: Expectation,
   after: DiskContent,
-  record: Start["record"],
-  status: number,
+  { record, status }: Start,
 ): string[] {
   const root = subvolumeAt(after, RWLAYER);
   if (status !== 0 && root === undefined) return [];
   if (root === undefined) return ["there is no root"];
   const former = before.subvolumes.find(({ uuid }) => uuid === root.uuid);
-  const isStaging = former?.path === `${OWN_DIRECTORY}/staging`;
   if (status === 0 && record?.subvolumeUuid !== root.uuid) {
     return ["the root is another than boot.json says"];
   }
   // That a former one is unchanged was seen among the losses.
-  if (former !== undefined && !isStaging) {
+  if (former !== undefined && former.path !== STAGING) {
     return record?.result === "fresh" ? ["the root is not new"] : [];
   }
-  const expected = subvolumeAt(reference, RWLAYER);
-  return describeMadeRoot("the new root", root, expected);
+  return describeMadeRoot("the new root", after, reference);
 }
 
-/** Where nested subvolumes and the top layer were put in, a directory has the time of that. */
+/** A new root against the one that a start without a fault makes, with all that is nested in it. */
 function describeMadeRoot(
   what: string,
-  actual: SubvolumeContent | undefined,
-  expected: SubvolumeContent | undefined,
+  actual: DiskContent,
+  expected: DiskContent,
 ): string[] {
-  const timeless = (tree: TreeListing = {}) =>
-    Object.fromEntries(
-      Object.entries(tree).map(([name, entry]) => [
-        name,
-        entry.kind === "directory" ? { ...entry, mtime: "" } : entry,
-      ]),
-    );
-  return describeChange(what, timeless(actual?.tree), timeless(expected?.tree));
+  if (subvolumeAt(expected, RWLAYER) === undefined) {
+    return [`there is nothing to compare ${what} with`];
+  }
+  const places = [...actual.subvolumes, ...expected.subvolumes]
+    .map(({ path }) => path)
+    .filter((place) => isAtOrBelow(place, RWLAYER));
+  return [...new Set(places)].flatMap((place) => {
+    const is = subvolumeAt(actual, place);
+    const shouldBe = subvolumeAt(expected, place);
+    const name = `${what}, subvolume ${place},`;
+    if (is === undefined) return [`${name} is absent`];
+    if (shouldBe === undefined) return [`${name} should not be there`];
+    return describeChange(name, timeless(is.tree), timeless(shouldBe.tree));
+  });
 }
 
-/** The number in a path below a generation of ours. */
+/** The number in a path at or below a generation of ours. */
 function generationOf(file: string): number | undefined {
   const match = new RegExp(`^${OWN_DIRECTORY}/generations/(\\d+)(?:/|$)`).exec(
     file,
@@ -132,11 +182,12 @@ function generationOf(file: string): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
-function generationsIn({ subvolumes }: DiskContent): string[] {
-  const place = new RegExp(`^${OWN_DIRECTORY}/generations/\\d+$`);
-  return subvolumes.flatMap(({ path: file }) => (place.test(file) ? file : []));
+/** From old to new. */
+function generationsIn({ subvolumes }: DiskContent): number[] {
+  const numbers = subvolumes.flatMap(({ path }) => generationOf(path) ?? []);
+  return [...new Set(numbers)].toSorted((one, other) => one - other);
 }
 
-function isBelow(file: string, ancestor: string): boolean {
+function isAtOrBelow(file: string, ancestor: string): boolean {
   return file === ancestor || file.startsWith(`${ancestor}/`);
 }

@@ -34,7 +34,8 @@ export interface DiskOptions {
 const DEFAULT_DEVICE_TIMEOUT_MS = 10_000;
 const DEFAULT_HELPER_TIMEOUT_MS = 300_000;
 const DEFAULT_GENERATIONS = 1;
-const MAX_GENERATIONS = 1000;
+/** As many as `dockroot.generations=` may ask for. */
+export const MAX_GENERATIONS = 1000;
 
 /**
  * @param kernel the kernel's options; of a bare one the value is `undefined`
@@ -125,7 +126,7 @@ function readTarget(
 
 function readMountFlags(rootflags: string): string[] {
   return splitFlags(rootflags).filter(
-    (flag) => !/^(?:(?:ro|rw)$|subvol=|subvolid=)/.test(flag),
+    (flag) => !/^(?:ro$|rw$|subvol=|subvolid=)/.test(flag),
   );
 }
 

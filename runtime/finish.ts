@@ -2,12 +2,8 @@ import path from "node:path";
 import { BootError } from "./host/errors.ts";
 import { limitHelpers, type Host } from "./host/host.ts";
 import { isMountPoint, unmount } from "./mounts.ts";
-import {
-  BOOT_RECORD,
-  TOP_LEVEL_MOUNT,
-  type BootRecord,
-  type RootedBoot,
-} from "./report.ts";
+import { parseFinishedBoot, type FinishedBoot } from "./parse-finished-boot.ts";
+import { BOOT_RECORD, TOP_LEVEL_MOUNT } from "./report.ts";
 import { tidy } from "./tidy.ts";
 
 const MAX_RECORD_BYTES = 1024 * 1024;
@@ -39,7 +35,7 @@ export async function finish(
   }
 }
 
-function readBootRecord(host: Host, runDirectory: string): RootedBoot {
+function readBootRecord(host: Host, runDirectory: string): FinishedBoot {
   const file = path.join(runDirectory, BOOT_RECORD);
   const text = host.files.readText(file, MAX_RECORD_BYTES);
   if (text === undefined) {
@@ -48,7 +44,7 @@ function readBootRecord(host: Host, runDirectory: string): RootedBoot {
     });
   }
   const record = parseRecord(file, text);
-  if (record === null || record.result === "failed") {
+  if (record === undefined) {
     throw new BootError("NOTHING_BOOTED", `${file} tells of no finished boot`, {
       hint: 'It says why: look for "failure".',
     });
@@ -56,9 +52,9 @@ function readBootRecord(host: Host, runDirectory: string): RootedBoot {
   return record;
 }
 
-function parseRecord(file: string, text: string): BootRecord | null {
+function parseRecord(file: string, text: string): FinishedBoot | undefined {
   try {
-    return JSON.parse(text) as BootRecord | null;
+    return parseFinishedBoot(text);
   } catch (cause) {
     throw new BootError("FILE_UNREADABLE", `${file} is damaged`, {
       cause,

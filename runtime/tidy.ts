@@ -4,7 +4,7 @@ import { standingAt } from "./standing.ts";
 import { asFailureOf, summarizeFailure } from "./failure.ts";
 import type { Host } from "./host/host.ts";
 import { findOtherMount } from "./mounts.ts";
-import type { RootedBoot } from "./report.ts";
+import type { FinishedBoot } from "./parse-finished-boot.ts";
 import {
   generationNumbers,
   rwlayerPaths,
@@ -24,9 +24,10 @@ import { deleteSubvolumeTree } from "./subvolume-tree.ts";
 export async function tidy(
   host: Host,
   topLevel: string,
-  { result, rwlayer, limits }: RootedBoot,
+  boot: FinishedBoot,
 ): Promise<void> {
-  if (result === "generation") return;
+  if (boot.result === "generation") return;
+  const { result, rwlayer, limits } = boot;
   try {
     const paths = rwlayerPaths(rwlayer);
     const state = readState(host, topLevel, paths);

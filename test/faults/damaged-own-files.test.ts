@@ -8,16 +8,35 @@ import { rwlayerPaths } from "../../runtime/rwlayer-state.ts";
 import { readState } from "../../runtime/state-file.ts";
 import { runDockroot } from "../binary/run-dockroot.ts";
 import { makeBootDisk, rehearse } from "../root/boot-disk.ts";
-import { makeSocket, oddFiles } from "./odd-files.ts";
+import { makeSocket, oddFiles, type OddFile } from "./odd-files.ts";
 import { judgeOutcome } from "./raw-controls.ts";
 import { createTally } from "./tally.ts";
+import {
+  describeChanges,
+  readWholeDisk,
+  type Licence,
+  type WholeDisk,
+} from "./whole-disk.ts";
 
 // Damages what dockroot itself wrote or is configured by: state.json, boot.json, the configuration.
 
 const disk = await makeBootDisk(t, "damaged-own-files");
 const tally = createTally();
 const machine = rehearse(t, disk, "kept");
-const statePath = rwlayerPaths("kept").state;
+const {
+  directory,
+  generations,
+  state: statePath,
+  lastFailure: logPath,
+} = rwlayerPaths("kept");
+const nothing: Licence = { isFree: () => false, directories: [] };
+const ofFailure: Licence = {
+  // The last of these stays where it cannot take the log's place.
+  isFree: (file) => [statePath, logPath, `${logPath}.new`].includes(file),
+  directories: ["", path.dirname(directory), directory],
+};
+/** A name on the command line that leads nowhere is a wrong argument. */
+const ABSENT = ["missing", "a link to nowhere"];
 const host = createHost("/", createLog([]));
 
 const socket = path.join(disk.scratch, "socket");
@@ -55,47 +74,74 @@ await t.test(
   },
 );
 
-await t.test("a damaged state file costs no subvolume", async (t) => {
+await t.test("a damaged state file costs nothing", async (t) => {
   const kinds = Object.keys(oddFiles(""));
-  const contents: Record<string, string> = {
+  const damaged: Record<string, string> = {
     "no JSON": "{",
     "no state": "{}",
     "another version": state.replace(/"version": \d/, '"version": 99'),
-    "of nothing": `{"version":1,"rwlayer":"kept","subvolumes":[]}`,
+    "of nothing": `{"version":2,"rwlayer":"kept","subvolumes":[]}`,
     "of odd records": state.replace(/"uuid": "/g, '"uuid": "x'),
     "a prototype": `{"__proto__":${state}}`,
     "deep nesting": "[".repeat(500_000),
     garbage: "\u001b[2J\u0000\ud800".repeat(100),
   };
-  for (const kind of [...kinds, ...Object.keys(contents)]) {
-    await disk.look((top) => {
-      const place = path.join(top, statePath);
-      fs.removeSync(place);
-      const content = contents[kind];
+  for (const kind of [...kinds, ...Object.keys(damaged)]) {
+    const before = await disk.look(readWholeDisk);
+    const place = await disk.look((top) => {
+      const file = path.join(top, statePath);
+      fs.removeSync(file);
+      const content = damaged[kind];
       if (content === undefined) {
-        oddFiles(path.join(top, "socket"))[kind]?.(place);
-      } else fs.writeFileSync(place, content);
+        oddFiles(path.join(top, "socket"))[kind]?.(file);
+      } else fs.writeFileSync(file, content);
+      return identify(file);
     });
-    const before = await disk.subvolumes();
     const outcome = machine.boot();
-    const after = new Set(Object.values(await disk.subvolumes()));
-    const gone = Object.entries(before).filter(([, uuid]) => !after.has(uuid));
+    const finished = machine.finish();
+    const [placeAfter, after] = await disk.look(async (top) => {
+      const file = path.join(top, statePath);
+      const found = identify(file);
+      fs.removeSync(file);
+      return [found, await readWholeDisk(top)] as const;
+    });
     tally.count(
       t,
       `state.json is ${kind}`,
-      judgeOutcome(outcome) ??
-        (gone.length === 0 ? undefined : `gone: ${String(gone)}`) ??
-        (outcome.status === 0 && kind !== "missing" ? "believed" : undefined),
+      // None of the roots can be proved to be dockroot's own without it.
+      judgeOutcome(outcome, 1) ??
+        judgeOutcome(finished, 1) ??
+        describeChanges(before, after, ofFailure)[0] ??
+        (placeAfter === place ? undefined : "it was written to"),
     );
-    machine.finish();
+    await disk.look((top) => {
+      fs.writeFileSync(path.join(top, statePath), state);
+    });
   }
-  await disk.look((top) => {
-    const place = path.join(top, statePath);
-    fs.removeSync(place);
-    fs.writeFileSync(place, state);
-  });
-  const { status, stderr } = machine.boot("", "--dry-run");
-  t.equal(status, 0, `all is well with its own: ${stderr}`);
+});
+
+await t.test("an odd state file that says all is believed", async (t) => {
+  for (const [what, change] of Object.entries({
+    itself: (text: string) => text,
+    "with a field besides": (text: string) =>
+      text.replace("{", '{"x":{"__proto__":[]},'),
+    "in one line": (text: string) => JSON.stringify(JSON.parse(text)),
+  })) {
+    const before = await disk.look((top) => {
+      const file = path.join(top, statePath);
+      fs.writeFileSync(file, change(fs.readFileSync(file, "utf8")));
+      return readWholeDisk(top);
+    });
+    const outcome = machine.boot("dockroot.generations=99");
+    const finished = machine.finish();
+    tally.count(
+      t,
+      `state.json is ${what}`,
+      judgeOutcome(outcome, 0) ??
+        judgeOutcome(finished, 0) ??
+        describeSwap(before, await disk.look(readWholeDisk)),
+    );
+  }
 });
 
 await t.test("a configuration of any kind is read or refused", async (t) => {
@@ -107,27 +153,155 @@ await t.test("a configuration of any kind is read or refused", async (t) => {
     tally.count(
       t,
       `the configuration is ${kind}`,
-      outcome.status === 2 && kind !== "a FIFO"
-        ? undefined
-        : judgeOutcome(outcome),
+      judgeOutcome(outcome, ABSENT.includes(kind) ? 2 : 1),
     );
   }
 });
 
 await t.test("a record of any kind is read or refused", async (t) => {
   const place = path.join(machine.runDirectory, "boot.json");
-  for (const [kind, make] of Object.entries(oddFiles(socket))) {
+  const contents = damagedRecords();
+  const odd = oddFiles(socket);
+  for (const kind of [...Object.keys(odd), ...Object.keys(contents)]) {
+    const { status, stderr } = machine.boot("dockroot.rwlayer=keep");
+    t.equal(status, 0, stderr);
+    const before = await disk.look(readWholeDisk);
     fs.removeSync(place);
-    make(place);
-    for (const command of ["finish", "status"]) {
-      const outcome = runDockroot(command, "--run-dir", machine.runDirectory);
+    const content = contents[kind];
+    if (content === undefined) odd[kind]?.(place);
+    else fs.writeFileSync(place, content);
+    const finished = machine.finish();
+    const after = await disk.look(readWholeDisk);
+    tally.count(
+      t,
+      `boot.json is ${kind}, for finish`,
+      judgeOutcome(finished, 1) ??
+        (fs.existsSync(path.join(machine.runDirectory, "toplevel"))
+          ? "the top level is still mounted"
+          : undefined) ??
+        describeChanges(before, after, nothing)[0],
+    );
+    tally.count(
+      t,
+      `boot.json is ${kind}, for status`,
+      judgeOutcome(runDockroot("status", "--run-dir", machine.runDirectory)),
+    );
+  }
+  fs.removeSync(place);
+});
+
+await t.test("what a boot writes over may be anything", async (t) => {
+  const record = path.join(machine.runDirectory, "boot.json");
+  const untouched = path.join(disk.scratch, "untouched");
+  fs.writeFileSync(untouched, "untouched");
+  const kinds: Readonly<Record<string, OddFile>> = {
+    ...oddFiles(socket),
+    "a link to a file": (place) => {
+      fs.symlinkSync(untouched, place);
+    },
+  };
+  for (const kind of Object.keys(kinds)) {
+    for (const isGood of [false, true]) {
+      const target = identify(untouched);
+      const makeLog = (top: string) =>
+        ({ ...kinds, ...oddFiles(path.join(top, "socket")) })[kind];
+      const before = await disk.look(async (top) => {
+        const content = await readWholeDisk(top);
+        makeLog(top)?.(path.join(top, logPath));
+        return content;
+      });
+      fs.removeSync(record);
+      kinds[kind]?.(record);
+      const outcome = machine.boot(
+        `dockroot.rwlayer=keep ${isGood ? "" : "docker_image=absent:1"}`,
+      );
+      const isReplaced = kind !== "a directory";
+      const written = fs.lstatSync(record);
+      const finished = machine.finish();
+      const [isLogged, after] = await disk.look(async (top) => {
+        const file = path.join(top, logPath);
+        const log = fs.lstatSync(file, { throwIfNoEntry: false });
+        fs.removeSync(file);
+        return [log?.isFile(), await readWholeDisk(top)] as const;
+      });
       tally.count(
         t,
-        `boot.json is ${kind}, for ${command}`,
-        outcome.status === 0 ? "is believed" : judgeOutcome(outcome),
+        `${kind} is in the way of a ${isGood ? "good" : "failing"} boot`,
+        judgeOutcome(outcome, isGood ? 0 : 1) ??
+          judgeOutcome(finished, isGood && isReplaced ? 0 : 1) ??
+          (written.isFile() === isReplaced
+            ? undefined
+            : "boot.json is not written") ??
+          (isGood || isLogged === isReplaced ? undefined : "the log is lost") ??
+          (identify(untouched) === target
+            ? undefined
+            : "a link was followed") ??
+          describeChanges(before, after, ofFailure)[0],
       );
     }
   }
-  fs.removeSync(place);
+  t.notOk(fs.existsSync("/nowhere"), "no link was followed");
+  fs.removeSync(record);
   tally.record(t, "damaged own files");
 });
+
+/** boot.json as nobody writes it. */
+function damagedRecords(): Readonly<Record<string, string>> {
+  const { status, stderr } = machine.boot("dockroot.rwlayer=keep");
+  if (status !== 0) throw new Error(stderr);
+  const record = machine.record();
+  machine.finish();
+  const changed = (changes: object) =>
+    JSON.stringify({ ...record, ...changes });
+  return Object.fromEntries(
+    [
+      ...["{", "null", "5", "[]", "{}", '"fresh"', '{"result":"fresh"}'],
+      '{"version":1,"result":"fresh"}',
+      `{"__proto__":${changed({})}}`,
+      ...["unknown", "constructor", null, ["fresh"]].map((result) =>
+        changed({ result }),
+      ),
+      ...[
+        ...["..", "../../etc", "/etc", "a/../kept", "kept/", "a//b", ""],
+        ...[".dockroot/kept", "a\u001b[2Jb", "a\0b", 5, null, ["kept"]],
+      ].map((rwlayer) => changed({ rwlayer })),
+      ...[null, 5, {}, []].map((limits) => changed({ limits })),
+      ...[-1, 0.5, 1e9, "0", null].map((generations) =>
+        changed({ limits: { ...record.limits, generations } }),
+      ),
+      ...[-1, 0, 1e99, "1", null].map((helperTimeoutMs) =>
+        changed({ limits: { ...record.limits, helperTimeoutMs } }),
+      ),
+    ].map((text) => [text, text]),
+  );
+}
+
+/** What a good boot that keeps all generations did to others than the rwlayer, in words. */
+function describeSwap(before: WholeDisk, after: WholeDisk): string | undefined {
+  const number = Object.keys(before.subvolumes).filter((file) =>
+    file.startsWith(`${generations}/`),
+  ).length;
+  const generation = `${generations}/${String(number + 1)}`;
+  if (after.subvolumes[generation] !== before.subvolumes["kept"]) {
+    return "the former root is no generation";
+  }
+  const isOfRoot = isAtOrBelow("kept");
+  const isNew = isAtOrBelow(generation);
+  const [change] = describeChanges(before, after, {
+    isFree: (file) => isOfRoot(file) || isNew(file) || ofFailure.isFree(file),
+    directories: [...ofFailure.directories, generations],
+  });
+  return change;
+}
+
+function isAtOrBelow(directory: string): (file: string) => boolean {
+  return (file) => file === directory || file.startsWith(`${directory}/`);
+}
+
+/** What tells whether a file is the same one, unwritten; it is not opened. */
+function identify(file: string): string {
+  const stats = fs.lstatSync(file, { throwIfNoEntry: false });
+  if (stats === undefined) return "missing";
+  const { ino, mode, size, ctimeMs, mtimeMs } = stats;
+  return [ino, mode, size, ctimeMs, mtimeMs].join(" ");
+}

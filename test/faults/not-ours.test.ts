@@ -1,13 +1,25 @@
 import fs from "node:fs";
 import path from "node:path";
-import t from "tap";
+import t, { type Test } from "tap";
 import { run } from "../../fixtures/run.ts";
+import { undoLater } from "../../fixtures/undo.ts";
 import { lookAt } from "../root/boot-disk.ts";
-import { makeScenarios, OWN_DIRECTORY, RWLAYER } from "./boot-scenarios.ts";
+import {
+  makeScenarios,
+  OWN_DIRECTORY,
+  RWLAYER,
+  type Scenario,
+  type ScenarioName,
+} from "./boot-scenarios.ts";
 import { recordCampaign } from "./campaign.ts";
 import { makeFastScratch, withCopy } from "./disk-copy.ts";
-import { plainMachine, start } from "./faulty-start.ts";
-import { describeLosses, readContent, subvolumeAt } from "./disk-content.ts";
+import { plainMachine, start, type Start } from "./faulty-start.ts";
+import {
+  describeChanges,
+  readWholeDisk,
+  type Licence,
+  type WholeDisk,
+} from "./whole-disk.ts";
 
 /** What a user may have put somewhere, with what must not be lost. */
 const STRANGERS: Record<string, (place: string) => Promise<void> | void> = {
@@ -56,10 +68,12 @@ const STRANGERS: Record<string, (place: string) => Promise<void> | void> = {
   },
 };
 
+type Result = "failed" | "fallback" | "fresh";
+
 /** Where it stands in the way, and what the start then comes to. */
 const PLACES: Record<
   string,
-  { readonly path: string; readonly result: "failed" | "fallback" | "fresh" }
+  { readonly path: string; readonly result: Result }
 > = {
   "in the rwlayer's place": { path: RWLAYER, result: "failed" },
   "in staging's place": {
@@ -76,17 +90,71 @@ const PLACES: Record<
   },
 };
 
+const LOGS = [
+  `${OWN_DIRECTORY}/state.json`,
+  `${OWN_DIRECTORY}/last-failure.log`,
+];
+const FREE_ALWAYS: Licence = {
+  isFree: (file) => LOGS.includes(file),
+  directories: ["", ".dockroot", OWN_DIRECTORY],
+};
+/** The former root and its generations go, with what is nested in them. */
+const FREE_WHEN_FRESH: Licence = {
+  isFree: (file) =>
+    LOGS.includes(file) ||
+    new RegExp(`^(?:${RWLAYER}|${OWN_DIRECTORY}/generations/1)(?:/|$)`).test(
+      file,
+    ),
+  directories: [...FREE_ALWAYS.directories, `${OWN_DIRECTORY}/generations`],
+};
+
+/** What is mounted besides, on a machine that has a former root. */
+const MOUNTS: Record<
+  string,
+  {
+    readonly scenario: ScenarioName;
+    readonly result: Result;
+    /** @param point an empty directory beside the disk */
+    readonly mount: (
+      topLevel: string,
+      point: string,
+    ) => Promise<readonly string[]>;
+  }
+> = {
+  "a half-made staging of ours is mounted elsewhere": {
+    scenario: "a new root and all there is to clean up",
+    result: "failed",
+    mount: (top, point) => bind(`${top}/${OWN_DIRECTORY}/staging`, point),
+  },
+  "a directory in it is mounted elsewhere": {
+    scenario: "a new root and all there is to clean up",
+    result: "failed",
+    mount: (top, point) => bind(`${top}/${OWN_DIRECTORY}/staging/etc`, point),
+  },
+  "the former root is mounted elsewhere": {
+    scenario: "a new root over a former one",
+    result: "failed",
+    mount: (top, point) => bind(`${top}/${RWLAYER}`, point),
+  },
+  "something is mounted over the rwlayer's path": {
+    scenario: "a new root over a former one",
+    result: "fallback",
+    mount: (top) => mountMemory(`${top}/${RWLAYER}`),
+  },
+};
+
+const scratch = makeFastScratch(t, "not-ours");
+const disk = `${scratch}/disk`;
+const scenarios = await makeScenarios(t, [
+  "a new root over a former one",
+  "a new root and all there is to clean up",
+]);
+const counts = { injected: 0, survived: 0, lost: 0 };
+
 await t.test("what dockroot did not make is left alone", async (t) => {
-  const scratch = makeFastScratch(t, "not-ours");
-  const disk = `${scratch}/disk`;
-  const [scenario] = await makeScenarios(t, ["a new root over a former one"]);
-  if (scenario === undefined) throw new Error("there is no scenario");
-  let injected = 0;
-  let survived = 0;
-  let lost = 0;
+  const scenario = scenarioNamed("a new root over a former one");
   for (const [what, make] of Object.entries(STRANGERS)) {
     for (const [where, { path: place, result }] of Object.entries(PLACES)) {
-      injected += 1;
       await withCopy(scenario.disk, disk, async () => {
         const before = await lookAt(
           disk,
@@ -95,45 +163,108 @@ await t.test("what dockroot did not make is left alone", async (t) => {
               fs.renameSync(`${top}/${place}`, `${top}/moved-away`);
             }
             await make(`${top}/${place}`);
-            return readContent(top);
+            return readWholeDisk(top);
           },
           ["subvolid=5"],
         );
-        const { status, finishStatus, said, record } = start(
-          plainMachine,
-          `${scratch}/machine`,
-          // As little as possible is kept.
-          `${scenario.cmdline} dockroot.generations=0`,
-        );
-        const after = await lookAt(disk, readContent, ["subvolid=5", "ro"]);
-        const losses = describeLosses(
-          before,
-          after,
-          (file) => result === "fresh" && isOursAndOld(file),
-        );
-        const root = subvolumeAt(after, RWLAYER);
-        const isRight =
-          record?.result === result &&
-          (result === "failed"
-            ? status === 1
-            : status === 0 &&
-              finishStatus === 0 &&
-              record.subvolumeUuid === root?.uuid);
-        if (losses.length > 0) lost += 1;
-        else if (isRight) survived += 1;
-        t.strictSame(losses, [], `${what} ${where} is as it was`);
-        t.ok(isRight, `${what} ${where}: ${said}`);
+        await judge(t, `${what} ${where}`, {
+          ...{ before, result },
+          outcome: startOn(scenario),
+        });
       });
     }
   }
-  recordCampaign(t, { campaign: "not ours", injected, survived, lost });
 });
 
-/** The former root and its generations, with what is nested in them. */
-function isOursAndOld(file: string): boolean {
-  return new RegExp(
-    `^(?:${RWLAYER}|${OWN_DIRECTORY}/generations/1)(?:/|$)`,
-  ).test(file);
+await t.test("what is in use is left alone", async (t) => {
+  const point = `${scratch}/point`;
+  fs.mkdirSync(point);
+  for (const [what, { mount, result, ...each }] of Object.entries(MOUNTS)) {
+    const scenario = scenarioNamed(each.scenario);
+    await withCopy(scenario.disk, disk, async () => {
+      const [before, outcome] = await lookAt(
+        disk,
+        async (top) => {
+          const content = await readWholeDisk(top);
+          const mounted = await mount(top, point);
+          const unmount = undoLater(async () => {
+            await run(["umount", "--", ...mounted]);
+          });
+          try {
+            return [content, startOn(scenario)] as const;
+          } finally {
+            await unmount();
+          }
+        },
+        ["subvolid=5"],
+      );
+      await judge(t, what, { before, result, outcome });
+    });
+  }
+});
+
+await t.test("none of it cost anything", async (t) => {
+  recordCampaign(t, { campaign: "not ours", ...counts });
+});
+
+function scenarioNamed(name: ScenarioName): Scenario {
+  const scenario = scenarios.find((made) => made.name === name);
+  if (scenario === undefined) throw new Error(`there is no ${name}`);
+  return scenario;
+}
+
+/** As little as possible is kept. */
+function startOn({ cmdline }: Scenario): Start {
+  return start(
+    plainMachine,
+    `${scratch}/machine`,
+    `${cmdline} dockroot.generations=0`,
+  );
+}
+
+/** Compares all but what is dockroot's own, and counts. */
+async function judge(
+  t: Test,
+  fault: string,
+  {
+    before,
+    result,
+    outcome: { status, finishStatus, said, record },
+  }: {
+    readonly before: WholeDisk;
+    readonly result: Result;
+    readonly outcome: Start;
+  },
+): Promise<void> {
+  const after = await lookAt(disk, readWholeDisk, ["subvolid=5", "ro"]);
+  const changes = describeChanges(
+    before,
+    after,
+    result === "fresh" ? FREE_WHEN_FRESH : FREE_ALWAYS,
+  );
+  const isRight =
+    record?.result === result &&
+    (result === "failed"
+      ? status === 1
+      : status === 0 &&
+        finishStatus === 0 &&
+        record.subvolumeUuid === after.subvolumes[RWLAYER]);
+  counts.injected += 1;
+  if (changes.length > 0) counts.lost += 1;
+  else if (isRight) counts.survived += 1;
+  t.strictSame(changes, [], `${fault}: it is as it was`);
+  t.ok(isRight, `${fault}: ${said}`);
+}
+
+/** Mounts what is on the disk at a second place. */
+async function bind(file: string, point: string): Promise<readonly string[]> {
+  await run(["mount", "--bind", "--", file, point]);
+  return [point];
+}
+
+async function mountMemory(at: string): Promise<readonly string[]> {
+  await run(["mount", "-t", "tmpfs", "not-ours", "--", at]);
+  return [at];
 }
 
 async function makeSubvolume(place: string): Promise<void> {

@@ -16,20 +16,21 @@ export function findRawControl(text: string): string | undefined {
 /**
  * What is wrong with how a command ended: nothing where it worked, or failed with one plain line,
  * the reason and what to do.
+ * @param expected its status; without it, 0 and 1 will do
  */
-export function judgeOutcome({
-  status,
-  stdout,
-  stderr,
-}: Outcome): string | undefined {
+export function judgeOutcome(
+  { status, stdout, stderr }: Outcome,
+  expected?: 0 | 1 | 2,
+): string | undefined {
   const said = JSON.stringify(stderr.slice(-600));
-  if (status !== 0 && status !== 1) return `status ${String(status)}: ${said}`;
   const raw = findRawControl(stdout) ?? findRawControl(stderr);
   if (raw !== undefined) return raw;
   if (/^ +at .*:\d+:\d+\)?$/m.test(stderr)) return `a stack trace: ${said}`;
-  if (status === 1 && !/^dockroot: [^\n]+$/m.test(stderr)) return said;
-  if (status === 1 && !/^ {2}what to do: /m.test(stderr)) {
-    return `does not say what to do: ${said}`;
-  }
-  return undefined;
+  const isRight =
+    expected === undefined ? status === 0 || status === 1 : status === expected;
+  if (!isRight) return `status ${String(status)}: ${said}`;
+  if (status === 0) return undefined;
+  if (!/^dockroot: [^\n]+$/m.test(stderr)) return said;
+  const advice = status === 2 ? /^ {2}see: /m : /^ {2}what to do: /m;
+  return advice.test(stderr) ? undefined : `does not say what to do: ${said}`;
 }

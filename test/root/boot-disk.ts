@@ -79,7 +79,10 @@ export async function makeBootDisk(
     subvolumes: () => look(listSubvolumes, ["ro"]),
     traces: async () => {
       const mounts = fs.readFileSync("/proc/self/mountinfo", "utf8");
-      const loops = await run(["losetup", "--list", "--output=NAME,BACK-FILE"]);
+      // In columns their width would depend on the others of the machine.
+      const loops = await run([
+        ...["losetup", "--list", "--raw", "--output=NAME,BACK-FILE"],
+      ]);
       return `${mounts}\n${loops}`
         .split("\n")
         .filter((line) => line.includes(scratch))

@@ -202,7 +202,8 @@ await t.test("bold and cut to its width on a terminal", async (t) => {
   const show = (environment: string) =>
     run([
       ...["script", "--quiet", "--return", "--command"],
-      `stty cols 60; ${environment} ${executable} status --run-dir ${machine.runDirectory}`,
+      // Nothing else of the environment: Node takes CI for a terminal without colours.
+      `stty cols 60; exec env -i ${environment} ${executable} status --run-dir ${machine.runDirectory}`,
       "/dev/null",
     ]);
   const coloured = await show("TERM=linux");

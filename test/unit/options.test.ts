@@ -77,6 +77,14 @@ t.test(
   },
 );
 
+t.test("a line separator in the rwlayer's name is no flag's", async (t) => {
+  const options = read(
+    "root=/dev/sda rootflags=degraded,subvol=a\u2028b docker_path=d",
+  );
+  t.equal(options.rwlayer, "a\u2028b");
+  t.strictSame(options.mountFlags, ["degraded"]);
+});
+
 t.test("rootflags that name no rwlayer are refused", async (t) => {
   const rest = "root=LABEL=x docker_path=docker";
   refuses(t, rest, /no subvol=NAME/);

@@ -29,6 +29,7 @@ import {
 } from "../../../runtime/image-ref.ts";
 import { parseMountinfo } from "../../../runtime/mounts.ts";
 import { readBootOptions } from "../../../runtime/options.ts";
+import { parseFinishedBoot } from "../../../runtime/parse-finished-boot.ts";
 import { resolveInRoot } from "../../../runtime/resolve-in-root.ts";
 import { rwlayerPaths } from "../../../runtime/rwlayer-state.ts";
 import { readState, writeState } from "../../../runtime/state-file.ts";
@@ -234,6 +235,18 @@ function textTargets(): [Target, ...Target[]] {
       },
     },
     {
+      name: "boot.json for finish",
+      samples: [JSON.stringify(freshRecord)],
+      parse: (text) => {
+        const boot = parseFinishedBoot(text);
+        if (boot === undefined) return;
+        const { generations, helperTimeoutMs } = boot.limits;
+        check(generations >= 0 && generations <= 1000, "too many generations");
+        check(helperTimeoutMs > 0, "no time for helpers");
+        if (boot.result !== "generation") checkRwlayer(boot.rwlayer);
+      },
+    },
+    {
       name: "path in a tree",
       samples: ["a/b/../c", "/var/lib/docker", "../../etc", "x/./y//z/"],
       parse: (text, random) => {
@@ -277,22 +290,27 @@ function checkOptions(
 ): void {
   const { disk, readSystem } = readBootOptions(cmdline, config);
   const options = { ...disk, ...readSystem() };
-  for (const file of [
-    options.rwlayer,
-    options.storePath,
-    options.topLayer?.path ?? "x",
-  ]) {
-    check(!file.split("/").includes(".."), `.. in ${file}`);
-    check(!file.startsWith("/") && !file.endsWith("/"), `slashes: ${file}`);
-    check(!file.includes("\0"), "a NUL in a path");
-  }
-  check(options.rwlayer !== "" && options.storePath !== "", "an empty path");
+  checkPath(options.storePath);
+  checkPath(options.topLayer?.path ?? "x");
+  check(options.storePath !== "", "an empty path");
   check(
     !options.mountFlags.some((flag) => /[,\0]|^(?:rw|ro|subvol)/.test(flag)),
     "a mount flag that dockroot decides on",
   );
-  const { directory } = rwlayerPaths(options.rwlayer);
+  checkRwlayer(options.rwlayer);
+}
+
+function checkRwlayer(rwlayer: string): void {
+  checkPath(rwlayer);
+  check(rwlayer !== "", "an empty path");
+  const { directory } = rwlayerPaths(rwlayer);
   check(path.dirname(directory) === ".dockroot", `not its own: ${directory}`);
+}
+
+function checkPath(file: string): void {
+  check(!file.split("/").includes(".."), `.. in ${file}`);
+  check(!file.startsWith("/") && !file.endsWith("/"), `slashes: ${file}`);
+  check(!file.includes("\0"), "a NUL in a path");
 }
 
 /** state.json, through what reads it from a disk. */

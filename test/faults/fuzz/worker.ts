@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { describeFailure, formatFailure } from "../../../runtime/failure.ts";
 import { BootError, UsageError } from "../../../runtime/host/errors.ts";
+import { escapeControl } from "../../../runtime/host/escape.ts";
 import { findRawControl } from "../raw-controls.ts";
 import { makeInput } from "./mutate.ts";
 import { createRandom } from "../../../fixtures/random.ts";
@@ -21,7 +22,9 @@ export interface FuzzResult {
   readonly inputs: number;
   /** Refused with an error of dockroot's own kind. */
   readonly refused: number;
-  /** Anything else that was thrown, or that came out wrong. */
+  /** How often anything else was thrown, or came out wrong. */
+  readonly failed: number;
+  /** The first of these, in words. */
   readonly problems: readonly string[];
   readonly slowest: { readonly input: string; readonly ms: number };
 }
@@ -40,6 +43,7 @@ function fuzz({
   const end = performance.now() + leastMs;
   const problems: string[] = [];
   let refused = 0;
+  let failed = 0;
   let slowest = { input: "", ms: 0 };
   let number = 0;
   while (number < leastInputs || performance.now() < end) {
@@ -55,7 +59,8 @@ function fuzz({
     } catch (error) {
       const problem = judge(error);
       if (problem === undefined) refused += 1;
-      else if (problems.length < MAX_PROBLEMS) {
+      else failed += 1;
+      if (problem !== undefined && problems.length < MAX_PROBLEMS) {
         problems.push(
           `${name}: ${problem}: ${JSON.stringify(text.slice(0, 300))}`,
         );
@@ -65,11 +70,14 @@ function fuzz({
     if (ms > slowest.ms) slowest = { input: name, ms };
     number += 1;
   }
-  return { inputs: number, refused, problems, slowest };
+  return { inputs: number, refused, failed, problems, slowest };
 }
 
 function judge(error: unknown): string | undefined {
-  if (error instanceof UsageError) return undefined;
+  // As main.ts prints it.
+  if (error instanceof UsageError) {
+    return findRawControl(escapeControl(error.message));
+  }
   if (!(error instanceof BootError)) {
     return error instanceof Error ? (error.stack ?? "") : String(error);
   }

@@ -1,0 +1,78 @@
+import { MAX_GENERATIONS } from "./disk-options.ts";
+import { BootError } from "./host/errors.ts";
+import { refuseOddPath, splitPath } from "./option-values.ts";
+import { isCount, isRecord } from "./parse-state.ts";
+import type { RootedBoot } from "./report.ts";
+import { DOCKROOT_DIRECTORY } from "./rwlayer-state.ts";
+
+/** What `dockroot finish` needs to know of the boot before it. */
+export type FinishedBoot =
+  | (Pick<RootedBoot, "limits" | "rwlayer"> & {
+      readonly result: Exclude<RootedBoot["result"], "generation">;
+    })
+  | {
+      readonly result: "generation";
+      readonly limits: RootedBoot["limits"];
+    };
+
+/**
+ * Reads the text of boot.json, as far as `dockroot finish` acts on it.
+ * @returns `undefined` where it tells of a boot that failed
+ * @throws BootError FILE_UNREADABLE, INVALID_OPTION where it makes no sense
+ */
+export function parseFinishedBoot(text: string): FinishedBoot | undefined {
+  const fields = parseJson(text);
+  if (!isRecord(fields)) throw unreadable("it is no JSON object");
+  const { result } = fields;
+  switch (result) {
+    case "failed":
+      return undefined;
+    case "generation":
+      return { result, limits: parseLimits(fields["limits"]) };
+    case "fresh":
+    case "kept":
+    case "fallback":
+      return {
+        result,
+        rwlayer: parseRwlayer(fields["rwlayer"]),
+        limits: parseLimits(fields["limits"]),
+      };
+    default:
+      throw unreadable("it does not tell what booted");
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw unreadable("it is not valid JSON (cut off?)", cause);
+  }
+}
+
+/** A path as the options leave it: what is deleted is found by it. */
+function parseRwlayer(value: unknown): string {
+  if (typeof value !== "string") throw unreadable("it lacks the rwlayer");
+  const parts = splitPath(value);
+  refuseOddPath("rwlayer=", value, parts);
+  const isUsual = value !== "" && value === parts.join("/");
+  if (isUsual && parts[0] !== DOCKROOT_DIRECTORY) return value;
+  throw unreadable(`its rwlayer is ${value}, which names none`);
+}
+
+function parseLimits(value: unknown): RootedBoot["limits"] {
+  const { generations, helperTimeoutMs } = isRecord(value) ? value : {};
+  if (
+    isCount(generations) &&
+    generations <= MAX_GENERATIONS &&
+    isCount(helperTimeoutMs) &&
+    helperTimeoutMs > 0
+  ) {
+    return { generations, helperTimeoutMs };
+  }
+  throw unreadable("its limits are missing or out of range");
+}
+
+function unreadable(what: string, cause?: unknown): BootError {
+  return new BootError("FILE_UNREADABLE", what, { cause });
+}

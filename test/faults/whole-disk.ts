@@ -1,0 +1,58 @@
+import { run } from "../../fixtures/run.ts";
+import {
+  compareListings,
+  listTree,
+  type TreeListing,
+} from "../../fixtures/tree-listing.ts";
+
+/** All that is on a disk, at its place; dockroot's own is among it. */
+export interface WholeDisk {
+  readonly tree: TreeListing;
+  /** Path to UUID. */
+  readonly subvolumes: Readonly<Record<string, string>>;
+}
+
+/** What a start may change. */
+export interface Licence {
+  /** Whether what stands at this path may go, come, or be another. */
+  readonly isFree: (file: string) => boolean;
+  /** Directories with names that may come and go: that changes their times. */
+  readonly directories: readonly string[];
+}
+
+/** Reads a disk whose subvolumes have plain names. */
+export async function readWholeDisk(topLevel: string): Promise<WholeDisk> {
+  const list = await run(["btrfs", "subvolume", "list", "-u", topLevel]);
+  return {
+    tree: listTree(topLevel),
+    subvolumes: Object.fromEntries(
+      Array.from(
+        list.matchAll(/^ID \d+ gen \d+ top level \d+ uuid (\S+) path (.+)$/gm),
+        ([, uuid = "", file = ""]) => [file, uuid],
+      ),
+    ),
+  };
+}
+
+/** What has changed without a licence, in words; nothing where all is at its place as it was. */
+export function describeChanges(
+  before: WholeDisk,
+  after: WholeDisk,
+  { isFree, directories }: Licence,
+): string[] {
+  const bound = <T>(entries: Readonly<Record<string, T>>) =>
+    Object.entries(entries).filter(([file]) => !isFree(file));
+  const tree = (disk: WholeDisk): TreeListing =>
+    Object.fromEntries(
+      bound(disk.tree).map(([file, entry]) => [
+        file,
+        directories.includes(file) ? { ...entry, mtime: "" } : entry,
+      ]),
+    );
+  return [
+    ...bound(before.subvolumes)
+      .filter(([file, uuid]) => after.subvolumes[file] !== uuid)
+      .map(([file]) => `the subvolume ${file} is not at its place`),
+    ...compareListings(tree(after), tree(before)),
+  ];
+}

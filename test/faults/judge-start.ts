@@ -149,7 +149,12 @@ function judgeRoot(
   if (former !== undefined && former.path !== STAGING) {
     return record?.result === "fresh" ? ["the root is not new"] : [];
   }
-  return describeMadeRoot("the new root", after, reference);
+  return [
+    ...(record?.result === "fallback"
+      ? ["the new root is called a former one"]
+      : []),
+    ...describeMadeRoot("the new root", after, reference),
+  ];
 }
 
 /** A new root against the one that a start without a fault makes, with all that is nested in it. */

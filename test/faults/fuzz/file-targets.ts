@@ -1,0 +1,91 @@
+import fs from "fs-extra";
+import path from "node:path";
+import { describeFailure, formatFailure } from "../../../runtime/failure.ts";
+import { BootError } from "../../../runtime/host/errors.ts";
+import { createHost } from "../../../runtime/host/host.ts";
+import { createLog } from "../../../runtime/host/log.ts";
+import { parseImageReference } from "../../../runtime/image-ref.ts";
+import { rwlayerPaths } from "../../../runtime/rwlayer-state.ts";
+import { readState, writeState } from "../../../runtime/state-file.ts";
+import { openStore } from "../../../runtime/stores/open-store.ts";
+import { check, checkPrintable } from "./check.ts";
+import type { Target } from "./target.ts";
+
+const CAPTURED = path.join(
+  import.meta.dirname,
+  "../../../fixtures/captured/docker-20.10.24-btrfs",
+);
+const HEX = "0123456789abcdef".repeat(4);
+
+/** state.json, through what reads it from a disk. */
+export function stateTarget(directory: string): Target {
+  const host = createHost("/", createLog([]));
+  const paths = rwlayerPaths("x");
+  fs.mkdirpSync(path.join(directory, paths.directory));
+  const file = path.join(directory, paths.state);
+  writeState(host, directory, paths, readState(host, directory, paths));
+  const empty = fs.readFileSync(file, "utf8");
+  const record = `{"uuid":"9ceff34e-03b1-3d48-89a7-339f7fd60aa1","boot":1,"complete":true,"source":"docker/btrfs/subvolumes/x","image":{"reference":"x:1","id":"sha256:${HEX}"},"toplayer":null}`;
+  return {
+    name: "state.json",
+    samples: [empty, empty.replace("[]", `[${record}]`)],
+    parse: (text) => {
+      fs.writeFileSync(file, text);
+      const { subvolumes } = readState(host, directory, paths);
+      for (const { uuid } of subvolumes) {
+        check(typeof uuid === "string", "a record without a UUID");
+      }
+    },
+  };
+}
+
+/** The captured store of a real dockerd, one of its files changed. */
+export function storeTarget(directory: string): Target {
+  fs.copySync(
+    path.join(CAPTURED, "image"),
+    path.join(directory, "docker/image"),
+  );
+  const files = fs
+    .globSync(
+      "docker/image/btrfs/{repositories.json,imagedb/content/sha256/*,layerdb/sha256/*/{diff,cache-id}}",
+      { cwd: directory },
+    )
+    .sort()
+    .map((file) => path.join(directory, file));
+  const contents = files.map((file) => fs.readFileSync(file, "utf8"));
+  const host = createHost("/", createLog([]));
+  const location = { host, topLevel: directory, path: "docker" };
+  return {
+    name: "docker's store",
+    samples: [contents[0] ?? "", ...contents.slice(1)],
+    parse: (text, random) => {
+      const index = random.below(files.length);
+      const file = files[index] ?? "";
+      fs.writeFileSync(file, text);
+      try {
+        for (const reference of ["many:1", "one:1", "mony", "beef"]) {
+          refuses(() =>
+            openStore(location).find(parseImageReference(reference)),
+          );
+        }
+      } finally {
+        fs.writeFileSync(file, contents[index] ?? "");
+      }
+    },
+  };
+}
+
+/** There are no subvolumes: each reference ends in an error, of our kind. */
+function refuses(find: () => unknown): void {
+  try {
+    find();
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    check(error.hint !== undefined, `no hint: ${error.message}`);
+    const text = formatFailure(describeFailure(error));
+    check(text.length < 10_000, "a message of a page");
+    checkPrintable(text);
+    return;
+  }
+  throw new Error("an image was found whose layers are not there");
+}

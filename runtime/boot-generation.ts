@@ -2,7 +2,7 @@ import path from "node:path";
 import { checkBootable } from "./bootable.ts";
 import type { OpenDisk } from "./facts.ts";
 import { standingAt, tryToReadState } from "./standing.ts";
-import type { GatherRequest } from "./gather-request.ts";
+import type { BootContext } from "./boot-context.ts";
 import { BootError } from "./host/errors.ts";
 import { readKernelRelease } from "./machine.ts";
 import { generationNumbers, type SubvolumeRecord } from "./rwlayer-state.ts";
@@ -20,7 +20,7 @@ export interface BootedGeneration {
  * @throws BootError GENERATION_MISSING, INIT_MISSING
  */
 export async function bootGeneration(
-  { host, recorder, topLevel, options }: GatherRequest,
+  { host, recorder, topLevel, options }: BootContext,
   { paths }: OpenDisk,
   generation: string,
 ): Promise<BootedGeneration> {

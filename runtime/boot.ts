@@ -6,7 +6,7 @@ import { describeFailure, summarizeFailure } from "./failure.ts";
 import { fallBack } from "./fall-back.ts";
 import type { PlannedBoot } from "./format-plan.ts";
 import { gatherOptions, type OptionFiles } from "./gather-options.ts";
-import type { GatherRequest } from "./gather-request.ts";
+import type { BootContext } from "./boot-context.ts";
 import { BootError, UsageError } from "./host/errors.ts";
 import { limitHelpers, type Host } from "./host/host.ts";
 import { saveFailure } from "./last-failure.ts";
@@ -48,7 +48,7 @@ export async function boot(
   try {
     const options = gatherOptions(host, files);
     const record = await bootWith(
-      describeRequest(host, recorder, options, runDirectory, false),
+      describeContext(host, recorder, options, runDirectory, false),
       options,
     );
     await recorder.tolerate(() => {
@@ -76,15 +76,15 @@ export async function boot(
 
 /** Releases all mounts but, where there is a root, the top level. */
 async function bootWith(
-  request: GatherRequest,
+  context: BootContext,
   options: BootOptions,
 ): Promise<RootedBoot> {
-  const { host, recorder, topLevel, mounts } = request;
+  const { host, recorder, topLevel, mounts } = context;
   try {
     for (const warning of options.warnings) recorder.warn(warning);
-    const disk = await openDisk(request);
-    if (options.disk.generation === undefined) refuseInUse(request, disk.paths);
-    const outcome = await findRoot(request, disk, options);
+    const disk = await openDisk(context);
+    if (options.disk.generation === undefined) refuseInUse(context, disk.paths);
+    const outcome = await findRoot(context, disk, options);
     // The root is in place: from here on nothing is worth stopping for.
     await recorder.tolerate(() => mounts.release(topLevel));
     return describeRootedBoot(host, recorder, disk, options.disk, outcome);
@@ -95,7 +95,7 @@ async function bootWith(
 }
 
 async function findRoot(
-  request: GatherRequest,
+  context: BootContext,
   disk: OpenDisk,
   options: BootOptions,
 ): Promise<RootOutcome> {
@@ -103,16 +103,16 @@ async function findRoot(
   let facts: DiskFacts | undefined;
   try {
     if (generation !== undefined) {
-      const booted = await bootGeneration(request, disk, generation);
+      const booted = await bootGeneration(context, disk, generation);
       return { result: "generation", ...booted };
     }
-    facts = await gatherDisk(request, disk);
-    const { result, record } = await makeRoot(request, facts, options);
+    facts = await gatherDisk(context, disk);
+    const { result, record } = await makeRoot(context, facts, options);
     return { result, uuid: record.uuid, record };
   } catch (error) {
-    const former = await findFormerRoot(request, disk, facts, error);
-    await request.recorder.tolerate(() => {
-      saveFailure(request, disk, { error, former, cmdline: options.cmdline });
+    const former = await findFormerRoot(context, disk, facts, error);
+    await context.recorder.tolerate(() => {
+      saveFailure(context, disk, { error, former, cmdline: options.cmdline });
     });
     if (former === undefined) throw error;
     return former;
@@ -120,7 +120,7 @@ async function findRoot(
 }
 
 async function gatherDisk(
-  { host, recorder, topLevel }: GatherRequest,
+  { host, recorder, topLevel }: BootContext,
   disk: OpenDisk,
 ): Promise<DiskFacts> {
   const { paths } = disk;
@@ -135,19 +135,19 @@ async function gatherDisk(
  * @returns `undefined` where none may boot, or none can
  */
 async function findFormerRoot(
-  request: GatherRequest,
+  context: BootContext,
   disk: OpenDisk,
   facts: DiskFacts | undefined,
   error: unknown,
 ): Promise<RootOutcome | undefined> {
-  const { host, recorder, topLevel, options } = request;
+  const { host, recorder, topLevel, options } = context;
   if (options.fallback === "none" || options.generation !== undefined) {
     return undefined;
   }
   const failure = describeFailure(error);
   try {
-    await reopenTopLevel(request, disk);
-    const former = await fallBack(request, disk);
+    await reopenTopLevel(context, disk);
+    const former = await fallBack(context, disk);
     if (former === undefined) return undefined;
     const { record, restored } = former;
     const { uuid } = record;
@@ -177,31 +177,31 @@ export async function planOnly(
   const recorder = createRecorder(host);
   const scratch = path.join(runDirectory, `dry-run-${String(host.processId)}`);
   const options = gatherOptions(host, files);
-  const request = describeRequest(host, recorder, options, scratch, true);
+  const context = describeContext(host, recorder, options, scratch, true);
   try {
     for (const warning of options.warnings) recorder.warn(warning);
-    const disk = await openDisk(request);
+    const disk = await openDisk(context);
     const { generation } = options.disk;
     if (generation !== undefined) {
-      await bootGeneration(request, disk, generation);
+      await bootGeneration(context, disk, generation);
       return { kind: "generation", generation };
     }
-    const facts = await gatherDisk(request, disk);
-    return { kind: "root", ...(await planRoot(request, facts, options)) };
+    const facts = await gatherDisk(context, disk);
+    return { kind: "root", ...(await planRoot(context, facts, options)) };
   } finally {
-    await request.mounts.release();
+    await context.mounts.release();
     host.files.removeUnusedDirectory(scratch);
   }
 }
 
 /** @param directory gets the mount points */
-function describeRequest(
+function describeContext(
   unlimited: Host,
   recorder: Recorder,
   { disk }: BootOptions,
   directory: string,
   readOnly: boolean,
-): GatherRequest {
+): BootContext {
   const host = limitHelpers(unlimited, disk.helperTimeoutMs);
   return {
     host,

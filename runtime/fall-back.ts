@@ -2,7 +2,7 @@ import path from "node:path";
 import { executeSteps } from "./execute.ts";
 import type { DiskFacts, OpenDisk } from "./facts.ts";
 import { summarizeFailure } from "./failure.ts";
-import type { GatherRequest } from "./gather-request.ts";
+import type { BootContext } from "./boot-context.ts";
 import { BootError } from "./host/errors.ts";
 import { readKernelRelease } from "./machine.ts";
 import { findOtherMount } from "./mounts.ts";
@@ -28,10 +28,10 @@ export interface FormerRoot {
  * @throws BootError, HelperError where the disk cannot be looked at
  */
 export async function fallBack(
-  request: GatherRequest,
+  context: BootContext,
   disk: OpenDisk,
 ): Promise<FormerRoot | undefined> {
-  const { host, topLevel } = request;
+  const { host, topLevel } = context;
   const refused = new Set<string>();
   for (;;) {
     // Anew each time: a failure may have come between two renames.
@@ -39,10 +39,10 @@ export async function fallBack(
       ...disk,
       ...(await lookAtRwlayer(host, topLevel, disk.paths)),
     };
-    const candidate = await chooseCandidate(request, present, refused);
+    const candidate = await chooseCandidate(context, present, refused);
     if (candidate === undefined) return undefined;
     const { record, path: from } = candidate;
-    if (await tryCandidate(request, present, candidate)) {
+    if (await tryCandidate(context, present, candidate)) {
       const isInPlace = from === present.paths.rwlayer;
       return { record, restored: isInPlace ? undefined : from };
     }
@@ -51,11 +51,11 @@ export async function fallBack(
 }
 
 async function chooseCandidate(
-  request: GatherRequest,
+  context: BootContext,
   disk: DiskFacts,
   refused: ReadonlySet<string>,
 ): Promise<FallbackCandidate | undefined> {
-  const { host, recorder, topLevel, options } = request;
+  const { host, recorder, topLevel, options } = context;
   const { paths, state } = disk;
   const check = {
     init: options.init,
@@ -85,7 +85,7 @@ async function chooseCandidate(
 }
 
 async function tryCandidate(
-  { host, recorder, topLevel }: GatherRequest,
+  { host, recorder, topLevel }: BootContext,
   { paths, state }: DiskFacts,
   { path: from, steps }: FallbackCandidate,
 ): Promise<boolean> {

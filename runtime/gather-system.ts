@@ -2,7 +2,7 @@ import path from "node:path";
 import { findSubvolume } from "./btrfs.ts";
 import type { BootFacts, DiskFacts, Standing } from "./facts.ts";
 import { followIn } from "./follow-in.ts";
-import type { GatherRequest } from "./gather-request.ts";
+import type { BootContext } from "./boot-context.ts";
 import { gatherTopLayer } from "./gather-toplayer.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
@@ -22,11 +22,11 @@ const GO_ARCHITECTURES: Record<string, string> = {
 
 /** Asks the image store and the top layer for what is to be root. @throws BootError */
 export async function gatherSystem(
-  request: GatherRequest,
+  context: BootContext,
   disk: DiskFacts,
   system: SystemOptions,
 ): Promise<BootFacts> {
-  const { host, topLevel } = request;
+  const { host, topLevel } = context;
   const { paths, state } = disk;
   const storePath = followToTopLevel(
     host,
@@ -35,7 +35,7 @@ export async function gatherSystem(
     "docker_path",
   );
   refuseOverlap({ rwlayer: paths.rwlayer, storePath });
-  const image = await findImage(request, storePath, system);
+  const image = await findImage(context, storePath, system);
   const staging = await standingAt(host, topLevel, paths.staging, state);
   return {
     ...disk,
@@ -48,15 +48,15 @@ export async function gatherSystem(
     topLayer:
       system.topLayer === undefined
         ? undefined
-        : await gatherTopLayer(request, system.topLayer, disk, storePath),
-    init: request.options.init,
+        : await gatherTopLayer(context, system.topLayer, disk, storePath),
+    init: context.options.init,
     kernelRelease: readKernelRelease(host),
     modes: system,
   };
 }
 
 async function findImage(
-  { host, recorder, topLevel }: GatherRequest,
+  { host, recorder, topLevel }: BootContext,
   storePath: string,
   { image: wanted }: SystemOptions,
 ): Promise<FoundImage> {

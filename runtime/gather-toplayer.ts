@@ -3,7 +3,7 @@ import { waitForDevice, type BlockDevice } from "./device.ts";
 import { formatDeviceSpec } from "./device-spec.ts";
 import type { DiskFacts, TopLayerFacts } from "./facts.ts";
 import { followIn } from "./follow-in.ts";
-import type { GatherRequest } from "./gather-request.ts";
+import type { BootContext } from "./boot-context.ts";
 import { BootError } from "./host/errors.ts";
 import { refuseOverlap } from "./overlap.ts";
 import type { TopLayerOptions } from "./system-options.ts";
@@ -15,12 +15,12 @@ import { readTopLayer } from "./toplayer.ts";
  * @throws BootError
  */
 export async function gatherTopLayer(
-  request: GatherRequest,
+  context: BootContext,
   topLayer: TopLayerOptions,
   { device: root, paths }: DiskFacts,
   storePath: string,
 ): Promise<TopLayerFacts> {
-  const { host, recorder, options, topLevel, topLayerMount, mounts } = request;
+  const { host, recorder, options, topLevel, topLayerMount, mounts } = context;
   const spec = formatDeviceSpec(topLayer.device);
   const name = `${spec}:/${topLayer.path}`;
   const device =

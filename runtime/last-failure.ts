@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { OpenDisk } from "./facts.ts";
 import { describeFailure, formatFailure, type BootFailure } from "./failure.ts";
-import type { GatherRequest } from "./gather-request.ts";
+import type { BootContext } from "./boot-context.ts";
 import { escapeControl } from "./host/escape.ts";
 import { readKernelRelease } from "./machine.ts";
 import type { TimedStep } from "./recorder.ts";
@@ -29,7 +29,7 @@ export interface FailureLog {
  * @throws BootError, or what the system says, where it takes no writes
  */
 export function saveFailure(
-  { host, recorder, topLevel, options }: GatherRequest,
+  { host, recorder, topLevel, options }: BootContext,
   { paths }: OpenDisk,
   {
     error,

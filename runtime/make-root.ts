@@ -1,6 +1,6 @@
 import { executeSteps } from "./execute.ts";
 import type { BootFacts, DiskFacts } from "./facts.ts";
-import type { GatherRequest } from "./gather-request.ts";
+import type { BootContext } from "./boot-context.ts";
 import { gatherSystem } from "./gather-system.ts";
 import { BootError } from "./host/errors.ts";
 import { findOtherMount } from "./mounts.ts";
@@ -19,12 +19,12 @@ export interface MadeRoot {
  * @throws BootError
  */
 export async function makeRoot(
-  request: GatherRequest,
+  context: BootContext,
   disk: DiskFacts,
   options: BootOptions,
 ): Promise<MadeRoot> {
-  const { facts, plan } = await planRoot(request, disk, options);
-  const { host, recorder, topLevel } = request;
+  const { facts, plan } = await planRoot(context, disk, options);
+  const { host, recorder, topLevel } = context;
   for (const warning of plan.warnings) recorder.warn(warning);
   const made = await executeSteps(plan.steps, {
     host,
@@ -42,13 +42,13 @@ export async function makeRoot(
 
 /** Decides what `makeRoot` does. @throws BootError */
 export async function planRoot(
-  request: GatherRequest,
+  context: BootContext,
   disk: DiskFacts,
   options: BootOptions,
 ): Promise<{ facts: BootFacts; plan: BootPlan }> {
   const { warnings, ...system } = options.readSystem();
-  for (const warning of warnings) request.recorder.warn(warning);
-  const facts = await gatherSystem(request, disk, system);
+  for (const warning of warnings) context.recorder.warn(warning);
+  const facts = await gatherSystem(context, disk, system);
   return { facts, plan: planBoot(facts) };
 }
 
@@ -57,7 +57,7 @@ export async function planRoot(
  * @throws BootError RWLAYER_IN_USE
  */
 export function refuseInUse(
-  { host, topLevel }: GatherRequest,
+  { host, topLevel }: BootContext,
   paths: RwlayerPaths,
 ): void {
   for (const [what, file] of [

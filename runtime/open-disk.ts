@@ -7,22 +7,22 @@ import {
 import { formatDeviceSpec } from "./device-spec.ts";
 import { waitForDevice, type BlockDevice } from "./device.ts";
 import type { OpenDisk } from "./facts.ts";
-import type { GatherRequest } from "./gather-request.ts";
+import type { BootContext } from "./boot-context.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { rwlayerPaths } from "./rwlayer-state.ts";
 
 /** Finds the root device and mounts its top level. @throws BootError */
-export async function openDisk(request: GatherRequest): Promise<OpenDisk> {
-  const { host, options, topLevel } = request;
-  const device = await findRootDevice(request);
-  await mountTopLevel(request, device);
+export async function openDisk(context: BootContext): Promise<OpenDisk> {
+  const { host, options, topLevel } = context;
+  const device = await findRootDevice(context);
+  await mountTopLevel(context, device);
   if (options.generation === undefined) {
     requireParents(host, topLevel, options.rwlayer);
   }
   return {
     device,
-    isReadOnly: !request.readOnly && host.files.isReadOnly(topLevel),
+    isReadOnly: !context.readOnly && host.files.isReadOnly(topLevel),
     paths: rwlayerPaths(options.rwlayer),
   };
 }
@@ -33,23 +33,23 @@ export async function openDisk(request: GatherRequest): Promise<OpenDisk> {
  * @throws BootError MOUNT_FAILED
  */
 export async function reopenTopLevel(
-  request: GatherRequest,
+  context: BootContext,
   { device, isReadOnly }: OpenDisk,
 ): Promise<void> {
-  const { host, recorder, topLevel, mounts } = request;
+  const { host, recorder, topLevel, mounts } = context;
   if (isReadOnly || !host.files.isReadOnly(topLevel)) return;
   recorder.warn(
     `an error made ${device.path} read-only: it is mounted anew, and shows what is on it`,
   );
   await mounts.release();
-  await mountTopLevel(request, device);
+  await mountTopLevel(context, device);
 }
 
 async function findRootDevice({
   host,
   recorder,
   options,
-}: GatherRequest): Promise<BlockDevice> {
+}: BootContext): Promise<BlockDevice> {
   const spec = formatDeviceSpec(options.root);
   const device = await recorder.time(`find the root device ${spec}`, () =>
     waitForDevice(host, options.root, options.deviceTimeoutMs),
@@ -68,10 +68,10 @@ async function findRootDevice({
 
 /** Waits for the other devices of a filesystem that has several. */
 async function mountTopLevel(
-  request: GatherRequest,
+  context: BootContext,
   device: BlockDevice,
 ): Promise<void> {
-  const { host, recorder, options, topLevel } = request;
+  const { host, recorder, options, topLevel } = context;
   const waitForOthers = () =>
     recorder.time(`find all devices of the btrfs on ${device.path}`, () =>
       waitForAllDevices(host, device, options.deviceTimeoutMs),
@@ -84,19 +84,19 @@ async function mountTopLevel(
   }
   await recorder.time(`mount ${device.path} at ${topLevel}`, async () => {
     try {
-      await mountOnce(request, device);
+      await mountOnce(context, device);
     } catch (error) {
       if (await isComplete(host, device)) throw error;
       if (!(await waitForOthers())) {
         throw describeIncomplete(device, options.deviceTimeoutMs, error);
       }
-      await mountOnce(request, device);
+      await mountOnce(context, device);
     }
   });
 }
 
 function mountOnce(
-  { options, topLevel, readOnly, mounts }: GatherRequest,
+  { options, topLevel, readOnly, mounts }: BootContext,
   device: BlockDevice,
 ): Promise<void> {
   return mounts.mount({

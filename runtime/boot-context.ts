@@ -3,8 +3,8 @@ import type { Host } from "./host/host.ts";
 import type { MountStack } from "./mounts.ts";
 import type { Recorder } from "./recorder.ts";
 
-/** What gathering works with. */
-export interface GatherRequest {
+/** What a boot works with. */
+export interface BootContext {
   readonly host: Host;
   readonly recorder: Recorder;
   readonly options: DiskOptions;

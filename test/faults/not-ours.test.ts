@@ -68,7 +68,8 @@ const STRANGERS: Record<string, (place: string) => Promise<void> | void> = {
   },
 };
 
-type Result = "failed" | "fallback" | "fresh";
+/** `refused`: nothing was begun, so there is no record either. */
+type Result = "refused" | "failed" | "fallback" | "fresh";
 
 /** Where it stands in the way, and what the start then comes to. */
 const PLACES: Record<
@@ -123,17 +124,17 @@ const MOUNTS: Record<
 > = {
   "a half-made staging of ours is mounted elsewhere": {
     scenario: "a new root and all there is to clean up",
-    result: "failed",
+    result: "refused",
     mount: (top, point) => bind(`${top}/${OWN_DIRECTORY}/staging`, point),
   },
   "a directory in it is mounted elsewhere": {
     scenario: "a new root and all there is to clean up",
-    result: "failed",
+    result: "refused",
     mount: (top, point) => bind(`${top}/${OWN_DIRECTORY}/staging/etc`, point),
   },
   "the former root is mounted elsewhere": {
     scenario: "a new root over a former one",
-    result: "failed",
+    result: "refused",
     mount: (top, point) => bind(`${top}/${RWLAYER}`, point),
   },
   "something is mounted over the rwlayer's path": {
@@ -243,12 +244,12 @@ async function judge(
     result === "fresh" ? FREE_WHEN_FRESH : FREE_ALWAYS,
   );
   const isRight =
-    record?.result === result &&
-    (result === "failed"
+    (record?.result ?? "refused") === result &&
+    (result === "failed" || result === "refused"
       ? status === 1
       : status === 0 &&
         finishStatus === 0 &&
-        record.subvolumeUuid === after.subvolumes[RWLAYER]);
+        record?.subvolumeUuid === after.subvolumes[RWLAYER]);
   counts.injected += 1;
   if (changes.length > 0) counts.lost += 1;
   else if (isRight) counts.survived += 1;

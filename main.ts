@@ -28,9 +28,15 @@ const EXIT_USAGE = 2;
 const EXIT_FAILED = 1;
 const EXIT_BUG = 70;
 
-const stdout = (text: string) => process.stdout.write(text);
-const stderr = (text: string) => process.stderr.write(text);
+const stdout = (text: string) => write(process.stdout, text);
+const stderr = (text: string) => write(process.stderr, text);
 const stderrLog = plainSink(stderr);
+
+/** A console that takes nothing (no such port, a closed pipe) must not decide how a boot ends. */
+function write(stream: NodeJS.WriteStream, text: string): void {
+  if (stream.listenerCount("error") === 0) stream.on("error", () => undefined);
+  stream.write(text);
+}
 
 async function main(argv: readonly string[]): Promise<number> {
   const [command, ...rest] = argv;
@@ -47,7 +53,10 @@ async function main(argv: readonly string[]): Promise<number> {
     isRoot: isRoot(),
     host: createHost("/", createLog([stderrLog])),
     terminal: {
-      columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+      // A serial console has 0: nobody has told its width.
+      columns: process.stdout.isTTY
+        ? process.stdout.columns || undefined
+        : undefined,
       style: (format, text) =>
         styleText(format, text, { stream: process.stdout }),
     },
@@ -56,7 +65,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 async function runBoot(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, bootFlags);
-  requireRoot("boot");
+  requireRoot(["boot", ...args]);
   const runDirectory = openRunDirectory(
     flags["run-dir"] ??
       (flags.cmdline === undefined
@@ -87,7 +96,7 @@ async function runBoot(args: readonly string[]): Promise<number> {
 
 async function runFinish(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, finishFlags);
-  requireRoot("finish");
+  requireRoot(["finish", ...args]);
   const runDirectory = openRunDirectory(
     flags["run-dir"] ?? DEFAULT_RUN_DIRECTORY,
   );
@@ -107,10 +116,10 @@ function openRunDirectory(given: string): string {
   return realPath(directory);
 }
 
-function requireRoot(command: string): void {
+function requireRoot(argv: readonly string[]): void {
   if (isRoot()) return;
-  throw new BootError("NOT_ROOT", `dockroot ${command} needs root`, {
-    hint: `Run it with sudo: sudo dockroot ${command}`,
+  throw new BootError("NOT_ROOT", `dockroot ${argv[0] ?? ""} needs root`, {
+    hint: `Run it with sudo: sudo dockroot ${argv.join(" ")}`,
   });
 }
 

@@ -1,6 +1,8 @@
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import t, { type Test } from "tap";
 import { run } from "../../fixtures/run.ts";
+import { executable } from "../binary/run-dockroot.ts";
 import { compareListings, listTree } from "../../fixtures/tree-listing.ts";
 import {
   lookAt,
@@ -74,6 +76,27 @@ await t.test(
     t.equal(await writtenIn(disk, ".dockroot/there/generations/1"), "mine");
   },
 );
+
+await t.test("though the console takes nothing", async (t) => {
+  const machine = rehearse(t, disk, "deaf");
+  await bootAndWrite(t, machine, "mine");
+  machine.boot(`${LAST} docker_image=gone:1`);
+  const full = fs.openSync("/dev/full", "w");
+  const files = `${machine.runDirectory}/..`;
+  const { status } = spawnSync(
+    executable,
+    [
+      ...["boot", "--cmdline", `${files}/cmdline`, "--json"],
+      ...["--config", `${files}/config.json`],
+      ...["--run-dir", machine.runDirectory],
+    ],
+    { stdio: ["ignore", full, full] },
+  );
+  fs.closeSync(full);
+  t.equal(status, 0);
+  t.equal(machine.record().result, "fallback");
+  t.equal(machine.finish().status, 0);
+});
 
 await t.test("with a configuration that is damaged, too", async (t) => {
   const machine = rehearse(t, disk, "config");

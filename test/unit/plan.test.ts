@@ -2,12 +2,10 @@ import t, { type Test } from "tap";
 import type { BootFacts, Standing } from "../../runtime/facts.ts";
 import { BootError } from "../../runtime/host/errors.ts";
 import { parseImageReference } from "../../runtime/image-ref.ts";
-import { refuseOverlap } from "../../runtime/overlap.ts";
 import { planGeneration, planPresent } from "../../runtime/plan-fallback.ts";
 import { planBoot } from "../../runtime/plan.ts";
 import {
   emptyState,
-  generationNumbers,
   rwlayerPaths,
   type SubvolumeRecord,
 } from "../../runtime/rwlayer-state.ts";
@@ -319,61 +317,4 @@ t.test("fallback: a complete generation is put back", async (t) => {
   ] as const) {
     t.equal(plan({ kind: "nothing" }, known), undefined);
   }
-});
-
-t.test("the rwlayer and the store may not lie in each other", async (t) => {
-  const refused = (rwlayer: string, storePath: string) => {
-    refuses(
-      t,
-      () => {
-        refuseOverlap({ rwlayer, storePath });
-      },
-      /lie in each other/,
-    );
-  };
-  refused("docker/rw", "docker");
-  refused("a", "a/docker");
-  refused("docker", "docker");
-  refuseOverlap({ rwlayer: "docker2", storePath: "docker" });
-});
-
-t.test(
-  "a top layer that holds the store or the rwlayer is refused",
-  async (t) => {
-    const refused = (
-      topLayer: string,
-      reason: RegExp,
-      storePath = "docker",
-    ) => {
-      const places = { rwlayer: "docker_rwlayer", storePath, topLayer };
-      refuses(
-        t,
-        () => {
-          refuseOverlap(places);
-        },
-        reason,
-      );
-    };
-    refused("", /holds docker/);
-    refused("docker_rwlayer", /holds docker_rwlayer/);
-    refused("docker_rwlayer/etc", /lies in docker_rwlayer/);
-    refused(".dockroot/mine", /lies in \.dockroot/);
-    refused("vm", /holds vm\/docker/, "vm/docker");
-    refuseOverlap({
-      ...{ rwlayer: "docker_rwlayer", storePath: "docker" },
-      topLayer: "boot_docker",
-    });
-  },
-);
-
-t.test("rwlayers of different paths never share a directory", async (t) => {
-  t.equal(rwlayerPaths("a/b").directory, ".dockroot/a%2Fb");
-  t.equal(rwlayerPaths("a%2Fb").directory, ".dockroot/a%252Fb");
-});
-
-t.test("generations are numbers; other names are left out", async (t) => {
-  t.same(
-    generationNumbers(["10", "9", "1", "01", "-1", "x", "1e3", ""]),
-    [1, 9, 10],
-  );
 });

@@ -149,6 +149,7 @@ export default tseslint.config(
         "plan-fallback",
         "steps",
         "parse-state",
+        "json-values",
         "rwlayer-state",
       ],
     ].map((name) => `runtime/${name}.ts`),

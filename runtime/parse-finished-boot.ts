@@ -1,7 +1,11 @@
 import { MAX_GENERATIONS } from "./disk-options.ts";
-import { BootError } from "./host/errors.ts";
+import {
+  isCount,
+  isRecord,
+  parseJsonObject,
+  unreadable,
+} from "./json-values.ts";
 import { refuseOddPath, splitPath } from "./option-values.ts";
-import { isCount, isRecord } from "./parse-state.ts";
 import type { RootedBoot } from "./report.ts";
 import { DOCKROOT_DIRECTORY } from "./rwlayer-state.ts";
 
@@ -21,8 +25,7 @@ export type FinishedBoot =
  * @throws BootError FILE_UNREADABLE, INVALID_OPTION where it makes no sense
  */
 export function parseFinishedBoot(text: string): FinishedBoot | undefined {
-  const fields = parseJson(text);
-  if (!isRecord(fields)) throw unreadable("it is no JSON object");
+  const fields = parseJsonObject(text);
   const { result } = fields;
   switch (result) {
     case "failed":
@@ -39,14 +42,6 @@ export function parseFinishedBoot(text: string): FinishedBoot | undefined {
       };
     default:
       throw unreadable("it does not tell what booted");
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw unreadable("it is not valid JSON (cut off?)", cause);
   }
 }
 
@@ -71,8 +66,4 @@ function parseLimits(value: unknown): RootedBoot["limits"] {
     return { generations, helperTimeoutMs };
   }
   throw unreadable("its limits are missing or out of range");
-}
-
-function unreadable(what: string, cause?: unknown): BootError {
-  return new BootError("FILE_UNREADABLE", what, { cause });
 }

@@ -1,4 +1,10 @@
 import { BootError } from "./host/errors.ts";
+import {
+  isCount,
+  isRecord,
+  parseJsonObject,
+  unreadable,
+} from "./json-values.ts";
 import type { RwlayerState, SubvolumeRecord } from "./rwlayer-state.ts";
 import type { TopLayerRecord } from "./toplayer.ts";
 
@@ -7,9 +13,7 @@ import type { TopLayerRecord } from "./toplayer.ts";
  * @throws BootError FILE_UNREADABLE where it is no state, STATE_TOO_NEW for versions to come
  */
 export function parseState(text: string): RwlayerState {
-  const value = parseJson(text);
-  if (!isRecord(value)) throw unreadable("it is no JSON object");
-  const { version, rwlayer, subvolumes } = value;
+  const { version, rwlayer, subvolumes } = parseJsonObject(text);
   if (typeof version === "number" && version > 2) {
     throw new BootError(
       "STATE_TOO_NEW",
@@ -33,14 +37,6 @@ export function parseState(text: string): RwlayerState {
       throw unreadable("one of its subvolumes lacks a field");
     }),
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw unreadable("it is not valid JSON (cut off?)", cause);
-  }
 }
 
 function parseSubvolumeRecord(value: unknown): SubvolumeRecord | undefined {
@@ -78,15 +74,3 @@ export function parseTopLayerRecord(
 }
 
 /** Whether it is a whole number that counts something. */
-export function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0;
-}
-
-/** Whether it is an object of JSON. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function unreadable(what: string, cause?: unknown): BootError {
-  return new BootError("FILE_UNREADABLE", what, { cause });
-}

@@ -3,6 +3,7 @@ import { isSubvolume } from "../btrfs.ts";
 import { followIn, readBytesIn } from "../follow-in.ts";
 import { BootError } from "../host/errors.ts";
 import { isImageId, type ImageId, type ImageReference } from "../image-ref.ts";
+import { isRecord } from "../json-values.ts";
 import { shorten } from "../shorten.ts";
 import { chainId, sha256 } from "./chain-id.ts";
 import { imageMissing } from "./image-missing.ts";
@@ -88,13 +89,13 @@ function findImageId(
 function readRepositories(location: StoreLocation): Repositories {
   const file = path.join(METADATA, "repositories.json");
   const parsed = readJson(location, file, MAX_REPOSITORIES_BYTES);
-  const all = isObject(parsed) ? parsed["Repositories"] : undefined;
-  if (!isObject(all)) {
+  const all = isRecord(parsed) ? parsed["Repositories"] : undefined;
+  if (!isRecord(all)) {
     throw damaged(location, file, `it has no "Repositories"`);
   }
   const repositories = new Map<string, ReadonlyMap<string, ImageId>>();
   for (const [repository, references] of Object.entries(all)) {
-    if (!isObject(references)) {
+    if (!isRecord(references)) {
       throw damaged(
         location,
         file,
@@ -140,8 +141,8 @@ function readConfig(
     );
   }
   const config = parseJson(location, file, bytes);
-  const rootfs = isObject(config) ? config["rootfs"] : undefined;
-  if (!isObject(config) || !isObject(rootfs)) {
+  const rootfs = isRecord(config) ? config["rootfs"] : undefined;
+  if (!isRecord(config) || !isRecord(rootfs)) {
     throw damaged(location, file, `it has no "rootfs"`);
   }
   const diffIds: unknown = rootfs["diff_ids"] ?? [];
@@ -319,8 +320,4 @@ function damaged(
 
 function isDigest(value: unknown): value is string {
   return typeof value === "string" && isImageId(value);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

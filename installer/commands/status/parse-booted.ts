@@ -1,10 +1,7 @@
 import type { BootFailure } from "../../../runtime/failure.ts";
 import { BootError } from "../../../runtime/host/errors.ts";
-import {
-  isCount,
-  isRecord,
-  parseTopLayerRecord,
-} from "../../../runtime/parse-state.ts";
+import { isCount, isRecord } from "../../../runtime/json-values.ts";
+import { parseTopLayerRecord } from "../../../runtime/parse-state.ts";
 import type { TimedStep } from "../../../runtime/recorder.ts";
 import type { BootRecord, RootedBoot } from "../../../runtime/report.ts";
 import type { BootedStatus } from "./status.ts";

@@ -11,6 +11,8 @@ export interface BootContext {
   readonly topLevel: string;
   /** Where to mount a top layer that is on another device. */
   readonly topLayerMount: string;
+  /** Where to mount what copying a top layer takes. */
+  readonly mergeMount: string;
   readonly readOnly: boolean;
   /** Gets what is mounted; whoever made it releases that. */
   readonly mounts: MountStack;

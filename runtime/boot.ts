@@ -1,7 +1,7 @@
 import path from "node:path";
 import { bootGeneration } from "./boot-generation.ts";
 import { syncFilesystem } from "./btrfs.ts";
-import type { DiskFacts, OpenDisk } from "./facts.ts";
+import type { BootFacts, DiskFacts, OpenDisk } from "./facts.ts";
 import { describeFailure, summarizeFailure } from "./failure.ts";
 import { fallBack } from "./fall-back.ts";
 import type { PlannedBoot } from "./format-plan.ts";
@@ -15,6 +15,7 @@ import { makeRoot, planRoot, refuseInUse } from "./make-root.ts";
 import { createMountStack } from "./mounts.ts";
 import { openDisk, reopenTopLevel } from "./open-disk.ts";
 import type { BootOptions } from "./options.ts";
+import type { BootPlan } from "./plan.ts";
 import { createRecorder, type Recorder } from "./recorder.ts";
 import {
   describeFailedBoot,
@@ -27,6 +28,9 @@ import {
 } from "./report.ts";
 import { findRecord } from "./rwlayer-state.ts";
 import { lookAtRwlayer } from "./standing.ts";
+import { readBaseTree } from "./toplayer/base-tree.ts";
+import { planMerge } from "./toplayer/plan-merge.ts";
+import { shortenWarnings } from "./toplayer/shorten-warnings.ts";
 
 export interface BootRequest {
   readonly files: OptionFiles;
@@ -187,11 +191,27 @@ export async function planOnly(
       return { kind: "generation", generation };
     }
     const facts = await gatherDisk(context, disk);
-    return { kind: "root", ...(await planRoot(context, facts, options)) };
+    const planned = await planRoot(context, facts, options);
+    return { kind: "root", ...foreseeMerge(context, planned) };
   } finally {
     await context.mounts.release();
     host.files.removeUnusedDirectory(scratch);
   }
+}
+
+/** The plan with the warnings that copying the top layer would give. */
+function foreseeMerge(
+  { host, topLevel }: BootContext,
+  { facts, plan }: { facts: BootFacts; plan: BootPlan },
+): { facts: BootFacts; plan: BootPlan } {
+  const snapshot = plan.steps.find(({ kind }) => kind === "snapshot");
+  if (facts.topLayer === undefined || snapshot?.kind !== "snapshot") {
+    return { facts, plan };
+  }
+  const base = readBaseTree(host, path.join(topLevel, snapshot.from));
+  const merge = planMerge(facts.topLayer.layers, base);
+  const warnings = [...plan.warnings, ...shortenWarnings(merge.warnings)];
+  return { facts, plan: { ...plan, warnings } };
 }
 
 /** @param directory gets the mount points */
@@ -210,6 +230,7 @@ function describeContext(
     readOnly,
     topLevel: path.join(directory, TOP_LEVEL_MOUNT),
     topLayerMount: path.join(directory, "toplayer"),
+    mergeMount: path.join(directory, "merge"),
     mounts: createMountStack(host),
   };
 }

@@ -20,7 +20,11 @@ import {
 import { writeState } from "./state-file.ts";
 import { describeStep, type Step } from "./steps.ts";
 import { deleteSubvolumeTree, snapshotNested } from "./subvolume-tree.ts";
-import { copyTopLayer } from "./toplayer.ts";
+import { readBaseTree } from "./toplayer/base-tree.ts";
+import { executeMerge } from "./toplayer/execute-merge.ts";
+import type { ListedLayer } from "./toplayer/layer.ts";
+import { planMerge } from "./toplayer/plan-merge.ts";
+import { shortenWarnings } from "./toplayer/shorten-warnings.ts";
 
 export interface ExecutionContext {
   readonly host: Host;
@@ -29,6 +33,12 @@ export interface ExecutionContext {
   readonly topLevel: string;
   readonly paths: RwlayerPaths;
   readonly state: RwlayerState;
+  /** For a plan that copies a top layer. */
+  readonly topLayer?: {
+    readonly layers: readonly ListedLayer[];
+    /** A directory to mount in; absolute. */
+    readonly scratch: string;
+  };
 }
 
 /**
@@ -44,7 +54,8 @@ export async function executeSteps(
   for (const step of steps) {
     made = await context.recorder.time(
       describeStep(step),
-      async () => (await perform(step, made, context)) ?? made,
+      async (tellProgress) =>
+        (await perform(step, made, context, tellProgress)) ?? made,
     );
   }
   return made;
@@ -53,8 +64,10 @@ export async function executeSteps(
 async function perform(
   step: Step,
   made: SubvolumeRecord | undefined,
-  { host, recorder, topLevel, paths, state }: ExecutionContext,
+  context: ExecutionContext,
+  tellProgress: (describe: () => string) => void,
 ): Promise<SubvolumeRecord | undefined> {
+  const { host, recorder, topLevel, paths, state } = context;
   const at = (file: string) => path.join(topLevel, file);
   // Once somebody has looked at what is in no state file, its access times tell that it was touched.
   const discardOnFailure = async <T>(file: string, work: () => Promise<T>) => {
@@ -93,8 +106,13 @@ async function perform(
     case "snapshotNested":
       await snapshotNested(host, topLevel, step.from, step.to);
       return undefined;
+    case "removeLeftOvers":
+      for (const file of step.files) {
+        host.files.removeTree(Buffer.from(at(path.join(step.path, file))));
+      }
+      return undefined;
     case "copyTopLayer":
-      await copyTopLayer(host, step.from, at(step.to));
+      await copyTopLayer(context, at(step.to), tellProgress);
       return undefined;
     case "checkBootable": {
       const warning = checkBootable(host, at(step.path), step);
@@ -125,6 +143,18 @@ async function perform(
     default:
       return step satisfies never;
   }
+}
+
+async function copyTopLayer(
+  { host, recorder, topLayer }: ExecutionContext,
+  tree: string,
+  tellProgress: (describe: () => string) => void,
+): Promise<void> {
+  if (topLayer === undefined) throw new Error("there is no top layer to copy");
+  const { layers, scratch } = topLayer;
+  const merge = planMerge(layers, readBaseTree(host, tree));
+  for (const warning of shortenWarnings(merge.warnings)) recorder.warn(warning);
+  await executeMerge(host, merge, { tree, scratch }, tellProgress);
 }
 
 /** @throws BootError STEP_FAILED where something stands there */

@@ -9,7 +9,8 @@ import type {
 } from "./rwlayer-state.ts";
 import type { FoundImage } from "./stores/store.ts";
 import type { SystemOptions } from "./system-options.ts";
-import type { TopLayerRecord } from "./toplayer.ts";
+import type { ListedLayer } from "./toplayer/layer.ts";
+import type { TopLayerRecord } from "./toplayer/record.ts";
 
 /** What stands at a path on the top level. */
 export type Standing =
@@ -39,8 +40,8 @@ export interface DiskFacts extends OpenDisk {
 }
 
 export interface TopLayerFacts {
-  /** Where its directory is mounted. */
-  readonly at: string;
+  /** In the order in which they are laid over. */
+  readonly layers: readonly ListedLayer[];
   readonly record: TopLayerRecord;
 }
 
@@ -55,6 +56,8 @@ export interface BootFacts extends DiskFacts {
   readonly generations: readonly string[];
   /** Where the subvolume is that staging is a snapshot of, as far as that must be known. */
   readonly stagingOrigin: string | undefined;
+  /** What an engine has left in the image; relative to its root. */
+  readonly leftOvers: readonly string[];
   readonly topLayer: TopLayerFacts | undefined;
   readonly init: string | undefined;
   readonly kernelRelease: string;

@@ -7,6 +7,7 @@ import { gatherTopLayer } from "./gather-toplayer.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { formatImageReference } from "./image-ref.ts";
+import { findLeftOvers } from "./left-overs.ts";
 import { readKernelRelease } from "./machine.ts";
 import { refuseOverlap } from "./overlap.ts";
 import { standingAt } from "./standing.ts";
@@ -45,6 +46,7 @@ export async function gatherSystem(
     staging,
     generations: host.files.namesIn(path.join(topLevel, paths.generations)),
     stagingOrigin: await findOrigin(host, topLevel, staging),
+    leftOvers: findLeftOvers(host, path.join(topLevel, image.source)),
     topLayer:
       system.topLayer === undefined
         ? undefined

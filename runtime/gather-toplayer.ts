@@ -5,13 +5,17 @@ import type { DiskFacts, TopLayerFacts } from "./facts.ts";
 import { followIn } from "./follow-in.ts";
 import type { BootContext } from "./boot-context.ts";
 import { BootError } from "./host/errors.ts";
+import type { Host } from "./host/host.ts";
 import { refuseOverlap } from "./overlap.ts";
 import type { TopLayerOptions } from "./system-options.ts";
-import { readTopLayer } from "./toplayer.ts";
+import { listLayers } from "./toplayer/list-layer.ts";
+
+/** Filesystems that keep neither owners nor modes. */
+const OWNERLESS = new Set(["vfat", "msdos", "exfat", "ntfs", "ntfs3"]);
 
 /**
- * Finds the top layer's directory, mounting its device where it is another than the root device, and
- * lists it.
+ * Finds the top layer's directories, mounting their device where it is another than the root device,
+ * and lists them.
  * @throws BootError
  */
 export async function gatherTopLayer(
@@ -22,7 +26,6 @@ export async function gatherTopLayer(
 ): Promise<TopLayerFacts> {
   const { host, recorder, options, topLevel, topLayerMount, mounts } = context;
   const spec = formatDeviceSpec(topLayer.device);
-  const name = `${spec}:/${topLayer.path}`;
   const device =
     spec === formatDeviceSpec(options.root)
       ? root
@@ -33,9 +36,9 @@ export async function gatherTopLayer(
     /^subvol(?:id)?=(?!\/?$|0*5$)/.test(flag),
   );
   const onRoot = isSameFilesystem(device, root) && !namesSubvolume;
+  const fsType = topLayer.fsType ?? device.fsType;
   let base = topLevel;
   if (!onRoot) {
-    const fsType = topLayer.fsType ?? device.fsType;
     const topLevelFlag =
       fsType === "btrfs" && !namesSubvolume ? ["subvolid=5"] : [];
     await recorder.time(
@@ -51,28 +54,47 @@ export async function gatherTopLayer(
     );
     base = topLayerMount;
   }
-  const at = followIn(host, base, topLayer.path);
-  if (at === undefined || host.files.statusOf(at)?.kind !== "directory") {
-    throw new BootError(
-      "TOPLAYER_MISSING",
-      `the top layer ${name} is ${at === undefined || host.files.statusOf(at) === undefined ? "absent" : "not a directory"}`,
-      {
-        cause: new Error(
-          `${spec} holds: ${host.files.namesIn(base).slice(0, 20).join(", ") || "nothing"}`,
-        ),
-        hint: "Correct toplayer= and toplayer_path= in the boot menu entry.",
-      },
+  const isOwnerless = OWNERLESS.has(fsType ?? "");
+  const places = topLayer.paths.map((file) => {
+    const at = findDirectory(host, base, spec, file);
+    refuseOverlap({
+      rwlayer: paths.rwlayer,
+      storePath,
+      topLayer: onRoot ? path.relative(topLevel, at) : undefined,
+    });
+    return { at, isOwnerless };
+  });
+  const name = `${spec}:${topLayer.paths.map((file) => `/${file}`).join(":")}`;
+  if (isOwnerless) {
+    recorder.warn(
+      `the top layer ${name} is on ${fsType ?? ""}, which keeps neither owners nor modes: all of it becomes root's, and what looks secret is readable for root alone`,
     );
   }
-  refuseOverlap({
-    rwlayer: paths.rwlayer,
-    storePath,
-    topLayer: onRoot ? path.relative(topLevel, at) : undefined,
-  });
-  const record = await recorder.time(`read the top layer ${name}`, () =>
-    readTopLayer(host, at, name),
+  return recorder.time(`read the top layer ${name}`, () =>
+    listLayers(host, places, name),
   );
-  return { at, record };
+}
+
+/** @throws BootError TOPLAYER_MISSING */
+function findDirectory(
+  host: Host,
+  base: string,
+  spec: string,
+  file: string,
+): string {
+  const at = followIn(host, base, file);
+  const status = at === undefined ? undefined : host.files.statusOf(at);
+  if (at !== undefined && status?.kind === "directory") return at;
+  throw new BootError(
+    "TOPLAYER_MISSING",
+    `the top layer ${spec}:/${file} is ${status === undefined ? "absent" : "not a directory"}`,
+    {
+      cause: new Error(
+        `${spec} holds: ${host.files.namesIn(base).slice(0, 20).join(", ") || "nothing"}`,
+      ),
+      hint: "Correct toplayer= and toplayer_path= in the boot menu entry.",
+    },
+  );
 }
 
 function isSameFilesystem(a: BlockDevice, b: BlockDevice): boolean {

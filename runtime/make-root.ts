@@ -24,7 +24,7 @@ export async function makeRoot(
   options: BootOptions,
 ): Promise<MadeRoot> {
   const { facts, plan } = await planRoot(context, disk, options);
-  const { host, recorder, topLevel } = context;
+  const { host, recorder, topLevel, mergeMount } = context;
   for (const warning of plan.warnings) recorder.warn(warning);
   const made = await executeSteps(plan.steps, {
     host,
@@ -32,6 +32,9 @@ export async function makeRoot(
     topLevel,
     paths: facts.paths,
     state: facts.state,
+    ...(facts.topLayer !== undefined && {
+      topLayer: { layers: facts.topLayer.layers, scratch: mergeMount },
+    }),
   });
   const present =
     facts.rwlayer.kind === "subvolume" ? facts.rwlayer.record : undefined;

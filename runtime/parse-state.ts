@@ -6,7 +6,7 @@ import {
   unreadable,
 } from "./json-values.ts";
 import type { RwlayerState, SubvolumeRecord } from "./rwlayer-state.ts";
-import type { TopLayerRecord } from "./toplayer.ts";
+import type { TopLayerRecord } from "./toplayer/record.ts";
 
 /**
  * Reads the text of state.json; what it does not know in it is left out.

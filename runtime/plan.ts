@@ -96,7 +96,7 @@ function planSwap(
     ...origin
   }: { from: string } & Pick<SubvolumeRecord, "image" | "source">,
 ): BootPlan {
-  const { paths, state, topLayer, rwlayer } = facts;
+  const { paths, state, topLayer, rwlayer, image, leftOvers } = facts;
   refuseReadOnly(facts);
   refuseForeignStaging(facts);
   const record = {
@@ -124,10 +124,17 @@ function planSwap(
   if (from === paths.rwlayer) {
     steps.push({ kind: "snapshotNested", from, to: paths.staging });
   }
+  if (from === image.source && leftOvers.length > 0) {
+    steps.push({
+      kind: "removeLeftOvers",
+      files: leftOvers,
+      path: paths.staging,
+    });
+  }
   if (topLayer !== undefined) {
     steps.push({
       kind: "copyTopLayer",
-      from: topLayer.at,
+      from: topLayer.layers.map(({ at }) => at),
       name: topLayer.record.name,
       to: paths.staging,
     });

@@ -9,6 +9,7 @@ export interface TimedStep {
 /** After this time a step that is still under way says so, and again after as long. */
 const SLOW_MS = 1000;
 const STILL_SLOW_MS = 10_000;
+const PROGRESS_MS = 3000;
 
 /** Times steps and keeps warnings, for the log and for the record. */
 export interface Recorder {
@@ -17,11 +18,15 @@ export interface Recorder {
   elapsedMs(): number;
   warn(message: string): void;
   /**
-   * Runs `work` as one step; what takes longer than a second is announced.
+   * Runs `work` as one step; what takes longer than a second is announced, with how far it is where
+   * the work gives something that tells.
    * @param step in words, to follow "cannot"
    * @throws BootError where a helper or a system call fails
    */
-  time<T>(step: string, work: () => Promise<T> | T): Promise<T>;
+  time<T>(
+    step: string,
+    work: (tellProgress: (describe: () => string) => void) => Promise<T> | T,
+  ): Promise<T>;
   /** Runs work that may fail without harm: a failure is a warning. */
   tolerate(work: () => Promise<void> | void): Promise<void>;
 }
@@ -43,14 +48,23 @@ export function createRecorder(host: Host): Recorder {
     time: async (step, work) => {
       const begun = host.nowMs();
       let timer: NodeJS.Timeout;
+      let describe: (() => string) | undefined;
       const announce = () => {
         const seconds = Math.round((host.nowMs() - begun) / 1000);
-        host.log.warn(`still at it after ${String(seconds)} s: ${step}`);
-        timer = setTimeout(announce, STILL_SLOW_MS);
+        const progress = describe === undefined ? "" : ` (${describe()})`;
+        host.log.warn(
+          `still at it after ${String(seconds)} s: ${step}${progress}`,
+        );
+        timer = setTimeout(
+          announce,
+          describe === undefined ? STILL_SLOW_MS : PROGRESS_MS,
+        );
       };
       timer = setTimeout(announce, SLOW_MS);
       try {
-        const result = await work();
+        const result = await work((told) => {
+          describe = told;
+        });
         const durationMs = round(host.nowMs() - begun);
         steps.push({ step, durationMs });
         host.log.info(`${step} (${String(durationMs)} ms)`);

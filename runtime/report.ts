@@ -8,7 +8,7 @@ import { readKernelRelease } from "./machine.ts";
 import type { Recorder, TimedStep } from "./recorder.ts";
 import type { SubvolumeRecord } from "./rwlayer-state.ts";
 import { abbreviateIds } from "./steps.ts";
-import type { TopLayerRecord } from "./toplayer.ts";
+import type { TopLayerRecord } from "./toplayer/record.ts";
 import { version } from "./version.ts";
 
 interface RunFacts {

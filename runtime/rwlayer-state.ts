@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { TopLayerRecord } from "./toplayer.ts";
+import type { TopLayerRecord } from "./toplayer/record.ts";
 
 /** One subvolume that dockroot made. */
 export interface SubvolumeRecord {

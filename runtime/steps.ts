@@ -17,10 +17,17 @@ export type Step =
       readonly from: string;
       readonly to: string;
     }
+  /** What an engine has left in the image. */
+  | {
+      readonly kind: "removeLeftOvers";
+      /** Relative to the tree's root. */
+      readonly files: readonly string[];
+      readonly path: string;
+    }
   | {
       readonly kind: "copyTopLayer";
-      /** Where the directory is mounted. */
-      readonly from: string;
+      /** Where the directories are mounted, in the order in which they are laid over. */
+      readonly from: readonly string[];
       /** How the user calls it. */
       readonly name: string;
       readonly to: string;
@@ -72,6 +79,8 @@ export function describeStep(step: Step): string {
       return `snapshot ${abbreviateIds(step.from)} as ${step.to}`;
     case "snapshotNested":
       return `snapshot what is nested in ${step.from} into ${step.to}`;
+    case "removeLeftOvers":
+      return `remove what an engine left in the image: ${step.files.map((file) => `/${file}`).join(", ")}`;
     case "copyTopLayer":
       return `copy the top layer ${step.name} into ${step.to}`;
     case "checkBootable":

@@ -16,8 +16,8 @@ export interface TopLayerOptions {
   readonly fsType: string | undefined;
   /** Mount flags as given, `ro` and `rw` left out: the mount is always read-only. */
   readonly mountFlags: readonly string[];
-  /** Relative to the device's filesystem; `""` is all of it. */
-  readonly path: string;
+  /** In the order in which they are laid over; relative to the device's filesystem, `""` is all of it. */
+  readonly paths: readonly string[];
 }
 
 /** Which system is to be root. Paths are relative to the top level. */
@@ -93,15 +93,26 @@ function readStorePath(value: string | undefined): string {
 function readTopLayer(option: OptionReader): TopLayerOptions | undefined {
   const device = option("toplayer");
   if (device === undefined) return undefined;
-  const path = option("toplayer_path") ?? "/";
-  const parts = splitPath(path);
-  refuseOddPath("toplayer_path=", path, parts);
   return {
     device: parseDeviceSpec("toplayer", device),
     fsType: option("toplayerfstype"),
     mountFlags: splitFlags(option("toplayerflags") ?? "").filter(
       (flag) => flag !== "ro" && flag !== "rw",
     ),
-    path: parts.join("/"),
+    paths: readTopLayerPaths(option("toplayer_path") ?? "/"),
   };
+}
+
+function readTopLayerPaths(value: string): string[] {
+  return value.split(":").map((path) => {
+    if (path === "") {
+      throw invalidOption(
+        `toplayer_path=${value} has a colon with no directory before or after it`,
+        "Several top layers are written with a colon between them, the first one first: toplayer_path=common:laptop.",
+      );
+    }
+    const parts = splitPath(path);
+    refuseOddPath("toplayer_path=", path, parts);
+    return parts.join("/");
+  });
 }

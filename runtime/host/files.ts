@@ -3,7 +3,13 @@ import path from "node:path";
 import { BootError, isSystemError, systemErrorCode } from "./errors.ts";
 
 export type FileKind =
-  "file" | "directory" | "symlink" | "block-device" | "other";
+  | "file"
+  | "directory"
+  | "symlink"
+  | "FIFO"
+  | "socket"
+  | "block-device"
+  | "character-device";
 
 const READ_BYTES = 64 * 1024;
 
@@ -49,7 +55,32 @@ function kindOf(entry: fs.Stats | fs.BigIntStats): FileKind {
   if (entry.isFile()) return "file";
   if (entry.isDirectory()) return "directory";
   if (entry.isSymbolicLink()) return "symlink";
-  return entry.isBlockDevice() ? "block-device" : "other";
+  if (entry.isFIFO()) return "FIFO";
+  if (entry.isSocket()) return "socket";
+  return entry.isBlockDevice() ? "block-device" : "character-device";
+}
+
+export interface LinkOrOther {
+  readonly kind: FileKind;
+  /** A symlink's text, one byte a character (latin1). */
+  readonly target?: string;
+}
+
+/** What stands at the path itself, whatever bytes its names are of; `undefined` where nothing does. */
+export function lookAt(file: Buffer): LinkOrOther | undefined {
+  let stats: fs.Stats | undefined;
+  try {
+    stats = fs.lstatSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    const absent = ["ENOENT", "ENOTDIR", "ENAMETOOLONG"];
+    if (absent.includes(systemErrorCode(error) ?? "")) return undefined;
+    throw error;
+  }
+  if (stats === undefined) return undefined;
+  const kind = kindOf(stats);
+  return kind === "symlink"
+    ? { kind, target: fs.readlinkSync(file, "latin1") }
+    : { kind };
 }
 
 /**
@@ -212,6 +243,8 @@ export interface TreeEntry {
   readonly sizeBytes: number;
   /** What lstat(2) tells of it but for its place on the disk, and a symlink's target. */
   readonly fingerprint: string;
+  /** The same for all names of one inode; `undefined` where there is no other name. */
+  readonly inode: string | undefined;
 }
 
 /**
@@ -239,6 +272,10 @@ export function* walkTree(directory: string | Buffer): Generator<TreeEntry> {
           ...[isSized ? stats.size : 0n, stats.mtimeNs, stats.ctimeNs],
           kind === "symlink" ? fs.readlinkSync(whole, "base64") : "",
         ].join(" "),
+        inode:
+          kind !== "directory" && stats.nlink > 1n
+            ? `${String(stats.dev)}:${String(stats.ino)}`
+            : undefined,
       };
     }
   }
@@ -286,6 +323,35 @@ export function removeUnusedDirectory(directory: string): void {
   } catch (error) {
     if (!isSystemError(error)) throw error;
   }
+}
+
+/** Makes a directory where nothing stands, for root alone. */
+export function makeDirectory(directory: Buffer): void {
+  fs.mkdirSync(directory, { mode: 0o700 });
+}
+
+/** Removes what stands there, a directory with all that is in it, a symlink itself. */
+export function removeTree(file: Buffer): void {
+  fs.rmSync(file, { recursive: true });
+}
+
+/** Removes all that is in a directory. */
+export function emptyDirectory(directory: Buffer): void {
+  for (const name of fs.readdirSync(directory, { encoding: "buffer" })) {
+    removeTree(joinBytes(directory, name));
+  }
+}
+
+/** Gives a file one more name, in the place of what stands there. */
+export function replaceByLink(existing: Buffer, name: Buffer): void {
+  fs.rmSync(name, { force: true });
+  fs.linkSync(existing, name);
+}
+
+/** Gives a file or directory to root, with this mode. */
+export function giveToRoot(file: Buffer, mode: number): void {
+  fs.chownSync(file, 0, 0);
+  fs.chmodSync(file, mode);
 }
 
 export function rename(from: string, to: string): void {

@@ -22,6 +22,12 @@ export interface RunOptions {
   readonly okExitCodes?: readonly number[];
   /** After this time the helper is killed. Default: never. */
   readonly timeoutMs?: number;
+  /** The helper's working directory. Default: ours. */
+  readonly directory?: string;
+  /** Gets its process ID when it has started. */
+  readonly onStart?: (processId: number) => void;
+  /** Gets what it prints as it comes; the result then has none of it. */
+  readonly onOutput?: (chunk: Buffer) => void;
 }
 
 export interface RunResult {
@@ -51,7 +57,13 @@ export class HelperError extends Error {
  */
 export async function runHelper(
   argv: readonly string[],
-  { okExitCodes = [0], timeoutMs = Infinity }: RunOptions = {},
+  {
+    okExitCodes = [0],
+    timeoutMs = Infinity,
+    directory,
+    onStart,
+    onOutput,
+  }: RunOptions = {},
 ): Promise<RunResult> {
   const [program, ...args] = argv;
   if (program === undefined) throw new Error("no program to run");
@@ -62,8 +74,14 @@ export async function runHelper(
   const child = spawn(program, args, {
     env: { PATH: HELPER_PATH, LC_ALL: "C" },
     stdio: ["ignore", "pipe", "pipe"],
+    ...(directory !== undefined && { cwd: directory }),
   });
+  if (child.pid !== undefined) onStart?.(child.pid);
   child.stdout.on("data", (chunk: Buffer) => {
+    if (onOutput !== undefined) {
+      onOutput(chunk);
+      return;
+    }
     stdoutBytes += chunk.length;
     if (stdoutBytes > MAX_STDOUT_BYTES) child.kill("SIGKILL");
     else chunks.push(chunk);

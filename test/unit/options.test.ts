@@ -49,7 +49,7 @@ t.test("the tutorial's command line and configuration", async (t) => {
       device: { kind: "tag", tag: "LABEL", value: "linux" },
       fsType: undefined,
       mountFlags: [],
-      path: "boot_docker",
+      paths: ["boot_docker"],
     },
     generation: undefined,
     init: undefined,
@@ -248,7 +248,7 @@ t.test("the configuration gives defaults for kernel options", async (t) => {
     device: { kind: "tag", tag: "LABEL", value: "EFI" },
     fsType: "vfat",
     mountFlags: ["umask=077"],
-    path: "",
+    paths: [""],
   });
   t.equal(
     read("root=LABEL=x rootflags=subvol=r docker_path=other", config).storePath,

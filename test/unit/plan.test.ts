@@ -19,6 +19,19 @@ const topLayer = {
   ...{ files: 1, directories: 1, symlinks: 0, others: 0 },
 };
 
+const layer = {
+  at: "/run/dockroot/toplevel/boot_docker",
+  root: {
+    name: "",
+    kind: "directory",
+    inode: undefined,
+    children: [],
+    isPlain: true,
+  },
+  entryCount: 0,
+  isOwnerless: false,
+} as const;
+
 const facts: BootFacts = {
   device: { path: "/dev/a", fsType: "btrfs", uuid: "u", label: "linux" },
   isReadOnly: false,
@@ -37,7 +50,8 @@ const facts: BootFacts = {
   staging: { kind: "nothing" },
   stagingOrigin: undefined,
   generations: [],
-  topLayer: { at: "/run/dockroot/toplevel/boot_docker", record: topLayer },
+  leftOvers: [],
+  topLayer: { layers: [layer], record: topLayer },
   init: undefined,
   kernelRelease: "6.1.0",
   modes: { rwlayerMode: "fresh", topLayerMode: "once" },
@@ -238,7 +252,10 @@ t.test("keep: another image, or a root that is not complete", async (t) => {
 t.test("keep: a top layer that has changed", async (t) => {
   const changed = {
     ...keep,
-    topLayer: { at: "/x", record: { ...topLayer, digest: "second" } },
+    topLayer: {
+      layers: [layer],
+      record: { ...topLayer, digest: "second" },
+    },
   };
   const once = planBoot(changed);
   t.equal(once.result, "kept");

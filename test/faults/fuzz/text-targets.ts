@@ -266,7 +266,7 @@ function checkOptions(
   const { disk, readSystem } = readBootOptions(cmdline, config);
   const options = { ...disk, ...readSystem() };
   checkPath(options.storePath);
-  checkPath(options.topLayer?.path ?? "x");
+  for (const file of options.topLayer?.paths ?? []) checkPath(file);
   check(options.storePath !== "", "an empty path");
   check(
     !options.mountFlags.some((flag) =>

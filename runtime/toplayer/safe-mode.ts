@@ -1,0 +1,40 @@
+import type { FileKind } from "../host/files.ts";
+
+/** Files that none but root may read, wherever they are. */
+const SECRET_FILES = [
+  /^g?shadow-?$/,
+  /^ssh_host_.*_key$/,
+  /^id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?$/,
+  /\.(?:key|psk|pfx|p12|nmconnection|keytab|kdbx|keyfile)$/,
+  /^(?:wpa_supplicant.*\.conf|sudoers|crypttab|crypto_keyfile\.bin|krb5\.keytab|\.netrc|\.pgpass)$/,
+];
+
+/** Directories that with all in them are root's alone. */
+const SECRET_DIRECTORIES = [
+  /^\.(?:ssh|gnupg)$/,
+  /^(?:private|system-connections|wireguard|sudoers\.d|credstore|credstore\.encrypted)$/,
+];
+
+/** What is in these is run. */
+const PROGRAM_DIRECTORIES = /^s?bin$/;
+
+/**
+ * The mode of what comes from a filesystem that keeps none.
+ * @param file relative to the root, one byte a character
+ */
+export function safeMode(file: string, kind: FileKind): number {
+  const names = file.split("/").map((name) => name.toLowerCase());
+  const directories = kind === "directory" ? names : names.slice(0, -1);
+  const isSecret =
+    directories[0] === "root" ||
+    directories.some((name) => matches(name, SECRET_DIRECTORIES)) ||
+    (kind !== "directory" && matches(names.at(-1) ?? "", SECRET_FILES));
+  const isProgram =
+    kind === "directory" ||
+    directories.some((name) => PROGRAM_DIRECTORIES.test(name));
+  return (isProgram ? 0o755 : 0o644) & (isSecret ? 0o700 : 0o777);
+}
+
+function matches(name: string, patterns: readonly RegExp[]): boolean {
+  return patterns.some((pattern) => pattern.test(name));
+}

@@ -63,7 +63,7 @@ function kindOf(entry: fs.Stats | fs.BigIntStats): FileKind {
 export interface LinkOrOther {
   readonly kind: FileKind;
   /** A symlink's text, one byte a character (latin1). */
-  readonly target?: string;
+  readonly target: string | undefined;
 }
 
 /** What stands at the path itself, whatever bytes its names are of; `undefined` where nothing does. */
@@ -80,7 +80,7 @@ export function lookAt(file: Buffer): LinkOrOther | undefined {
   const kind = kindOf(stats);
   return kind === "symlink"
     ? { kind, target: fs.readlinkSync(file, "latin1") }
-    : { kind };
+    : { kind, target: undefined };
 }
 
 /**
@@ -245,6 +245,8 @@ export interface TreeEntry {
   readonly fingerprint: string;
   /** The same for all names of one inode; `undefined` where there is no other name. */
   readonly inode: string | undefined;
+  /** A symlink's text, one byte a character (latin1). */
+  readonly target: string | undefined;
 }
 
 /**
@@ -262,6 +264,8 @@ export function* walkTree(directory: string | Buffer): Generator<TreeEntry> {
       const stats = fs.lstatSync(whole, { bigint: true });
       const kind = kindOf(stats);
       if (kind === "directory") pending.push(entry);
+      const target =
+        kind === "symlink" ? fs.readlinkSync(whole, "latin1") : undefined;
       const isSized = kind === "file" || kind === "symlink";
       yield {
         path: entry,
@@ -270,8 +274,9 @@ export function* walkTree(directory: string | Buffer): Generator<TreeEntry> {
         fingerprint: [
           ...[stats.mode, stats.uid, stats.gid, stats.rdev],
           ...[isSized ? stats.size : 0n, stats.mtimeNs, stats.ctimeNs],
-          kind === "symlink" ? fs.readlinkSync(whole, "base64") : "",
+          target === undefined ? "" : JSON.stringify(target),
         ].join(" "),
+        target,
         inode:
           kind !== "directory" && stats.nlink > 1n
             ? `${String(stats.dev)}:${String(stats.ino)}`

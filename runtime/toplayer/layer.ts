@@ -7,6 +7,8 @@ export interface LayerEntry {
   readonly kind: FileKind;
   /** The same for all names of one inode; `undefined` where there is no other name. */
   readonly inode: string | undefined;
+  /** A symlink's text, as `name`. */
+  readonly target: string | undefined;
   /** Of a directory: what is in it, sorted by the bytes of its names. */
   readonly children: readonly LayerEntry[];
   /** Whether cp can copy it as it is: neither it nor anything in it is a whiteout or a socket. */

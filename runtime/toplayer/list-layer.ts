@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { FileKind } from "../host/files.ts";
+import type { TreeEntry } from "../host/files.ts";
 import type { Host } from "../host/host.ts";
 import type { LayerEntry, ListedLayer } from "./layer.ts";
 import type { TopLayerRecord } from "./record.ts";
@@ -25,7 +25,7 @@ export function listLayers(
   const hash = createHash("sha256");
   const counts = { files: 0, directories: 0, symlinks: 0, others: 0, bytes: 0 };
   const layers = places.map(({ at, isOwnerless }) => {
-    const root = openEntry("", "directory");
+    const root = openEntry("", { kind: "directory" });
     const directories = new Map([["", [root]]]);
     let entryCount = 0;
     for (const found of host.files.walkTree(at)) {
@@ -49,12 +49,9 @@ export function listLayers(
 /** @param directories the path of each directory to itself, after all that it is in */
 function addEntry(
   directories: Map<string, OpenEntry[]>,
-  {
-    path,
-    kind,
-    inode,
-  }: { path: Buffer; kind: FileKind; inode: string | undefined },
+  found: TreeEntry,
 ): void {
+  const { path, kind } = found;
   const file = path.toString("latin1");
   const slash = file.lastIndexOf("/");
   const ancestors = directories.get(file.slice(0, Math.max(slash, 0)));
@@ -62,7 +59,7 @@ function addEntry(
   if (ancestors === undefined || parent === undefined) {
     throw new Error(`the directory of ${file} was not listed`);
   }
-  const entry = openEntry(file.slice(slash + 1), kind, inode);
+  const entry = openEntry(file.slice(slash + 1), found);
   parent.children.push(entry);
   if (kind === "directory") directories.set(file, [...ancestors, entry]);
   if (kind === "socket" || parseWhiteout(entry.name) !== undefined) {
@@ -70,6 +67,13 @@ function addEntry(
   }
 }
 
-function openEntry(name: string, kind: FileKind, inode?: string): OpenEntry {
-  return { name, kind, inode, children: [], isPlain: true };
+function openEntry(
+  name: string,
+  {
+    kind,
+    inode,
+    target,
+  }: Pick<TreeEntry, "kind"> & Partial<Pick<TreeEntry, "inode" | "target">>,
+): OpenEntry {
+  return { name, kind, inode, target, children: [], isPlain: true };
 }

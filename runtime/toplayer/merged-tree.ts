@@ -13,6 +13,7 @@ export interface BaseTree {
 
 /** What stands at a path: the base's, or what a layer has brought. */
 export interface Standing extends LinkOrOther {
+  /** What brought it; `undefined` where it is the base's. */
   readonly from?: LayerEntry;
 }
 
@@ -20,10 +21,10 @@ export interface Standing extends LinkOrOther {
 export interface MergedTree {
   at(file: string): Standing | undefined;
   /**
-   * Puts this in the place of what stands there with all below, but for a directory onto a
-   * directory, which keep what is in them.
+   * Puts an entry alone in the place of what stands there with all below; but a directory that is
+   * there keeps what is in it where another comes.
    */
-  put(file: string, standing: Standing): void;
+  put(file: string, entry: LayerEntry): void;
   remove(file: string): void;
   /** Removes all that is in a directory. */
   empty(file: string): void;
@@ -55,7 +56,7 @@ export function createMergedTree(base: BaseTree): MergedTree {
       if (next.standing === null) return undefined;
       here = next;
     }
-    if (here === root) return { kind: "directory" };
+    if (here === root) return { kind: "directory", target: undefined };
     return here.standing ?? (isBaseHidden ? undefined : base.look(file));
   };
 
@@ -75,11 +76,11 @@ export function createMergedTree(base: BaseTree): MergedTree {
 
   return {
     at,
-    put: (file, standing) => {
-      const merges =
-        standing.kind === "directory" && at(file)?.kind === "directory";
+    put: (file, entry) => {
+      const { kind, target } = entry;
+      const merges = kind === "directory" && at(file)?.kind === "directory";
       const here = change(file);
-      here.standing = standing;
+      here.standing = { kind, target, from: entry };
       if (merges) return;
       here.hidesBase = true;
       here.below = undefined;

@@ -217,7 +217,7 @@ function mergeApart(
       (child) =>
         !child.isPlain || mustBeTakenApart(tree, child, placeOf(place, child)),
     );
-  tree.put(place.path, { kind: "directory", from: directory });
+  tree.put(place.path, directory);
   if (isWhole) {
     const call: MergeAction = {
       kind: "copyDirectory",
@@ -252,7 +252,7 @@ function mergeWhole(
     through: parents.to.through,
   };
   const isNew = makeRoom(merging, entry, from, place);
-  tree.put(place.path, { kind: entry.kind, from: entry });
+  tree.put(place.path, entry);
   if (isNew) setSafeMode(merging, entry, from, place.path);
   if (entry.inode !== undefined) {
     const known = names.get(entry.inode) ?? [];

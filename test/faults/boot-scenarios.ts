@@ -183,6 +183,8 @@ async function makeTopLayerDisk(
   fs.writeFileSync(`${tree}/etc/hostname`, "this-machine\n");
   fs.writeFileSync(`${tree}/etc/network/own`, "own\n");
   fs.symlinkSync("hostname", `${tree}/etc/name`);
+  // So that etc is taken apart, and its attributes copied by themselves.
+  fs.writeFileSync(`${tree}/etc/.wh.mtab`, "");
   for (const name of ["first", "second"]) {
     // Cannot be compressed, and is too large to stand in the metadata.
     fs.writeFileSync(`${tree}/etc/${name}`, randomBytes(1_000_000));

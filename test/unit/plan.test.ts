@@ -25,6 +25,7 @@ const layer = {
     name: "",
     kind: "directory",
     inode: undefined,
+    target: undefined,
     children: [],
     isPlain: true,
   },
@@ -131,6 +132,25 @@ t.test("starts are counted without a clock", async (t) => {
     ({ kind }) => kind === "recordSubvolume",
   );
   t.match(step, { record: { boot: 5, image: { reference: "demo:latest" } } });
+});
+
+t.test("what an engine left goes from what is made of the image", async (t) => {
+  const leftOvers = [".dockerenv", "etc/resolv.conf"];
+  t.match(
+    words({ ...facts, leftOvers })[3],
+    /^remove .*: \/\.dockerenv, \/etc\/resolv\.conf$/,
+  );
+  const again = planBoot({
+    ...withOurs,
+    leftOvers,
+    image: { ...facts.image, id: record.image.id },
+    topLayer: { layers: [layer], record: { ...topLayer, digest: "changed" } },
+    modes: { rwlayerMode: "keep", topLayerMode: "always" },
+  });
+  t.notOk(
+    again.steps.some(({ kind }) => kind === "removeLeftOvers"),
+    "from a root that is kept nothing does: its user may have made it",
+  );
 });
 
 t.test(

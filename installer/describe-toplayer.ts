@@ -49,14 +49,16 @@ export function describeToplayer(
         check.summary,
         (own: Argv) =>
           withImageFlags(describeCommand(own, "toplayer check", check))
+            // Without it all but the last DIR would be lost.
+            .parserConfiguration({ "duplicate-arguments-array": true })
             .positional("DIR", {
               type: "string",
               array: true,
               describe:
                 "the top layer's directories, in the order in which they are laid over [those of this start]",
             })
-            .option("all", { type: "boolean" })
-            .option("json", { type: "boolean" }),
+            .option("all", { type: "boolean", coerce: lastOf<boolean> })
+            .option("json", { type: "boolean", coerce: lastOf<boolean> }),
         ({ DIR: directories = [], ...flags }) => {
           const call = { ...flags, directories };
           choose((surroundings) => runToplayerCheck(call, surroundings));
@@ -87,7 +89,14 @@ export function describeToplayer(
 }
 
 function withImageFlags(own: Argv) {
-  return own
-    .option("image", { type: "string", requiresArg: true, hidden: true })
-    .option("docker", { type: "string", requiresArg: true, hidden: true });
+  const value = {
+    type: "string" as const,
+    ...{ requiresArg: true, hidden: true, coerce: lastOf<string> },
+  };
+  return own.option("image", value).option("docker", value);
+}
+
+/** Of a repeated option the last one counts. */
+function lastOf<T>(value: T | readonly T[] | undefined): T | undefined {
+  return Array.isArray(value) ? (value as readonly T[]).at(-1) : (value as T);
 }

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { UsageError } from "../../runtime/host/errors.ts";
-import { limitHelpers } from "../../runtime/host/host.ts";
+import { limitHelpers, type Host } from "../../runtime/host/host.ts";
+import { createLog } from "../../runtime/host/log.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { holdSignals } from "./status/hold-signals.ts";
 import { findProblems } from "./toplayer/check/find-problems.ts";
@@ -54,7 +55,7 @@ export async function runToplayerCheck(
     store: docker === undefined ? undefined : readStoreFlag(docker),
   };
   requireRoot(isRoot, "toplayer check");
-  const host = limitHelpers(unlimited, HELPER_TIMEOUT_MS);
+  const host = silence(limitHelpers(unlimited, HELPER_TIMEOUT_MS));
   const report = await holdSignals(() =>
     withSources(host, request, async ({ layers, names, image, boot }) => {
       const facts = await gatherFacts(host, layers, image.root, boot);
@@ -72,4 +73,9 @@ export async function runToplayerCheck(
       : formatCheck(report, { all: all === true }, terminal),
   );
   return report.problems.some(({ level }) => level === "error") ? 1 : 0;
+}
+
+/** The same machine, where the steps of a start are not told: the report tells what there is. */
+function silence(host: Host): Host {
+  return { ...host, log: createLog([]) };
 }

@@ -50,6 +50,8 @@ export interface BootTarget {
 
 /** All that the rules look at. */
 export interface CheckFacts {
+  /** Layers, from 0, whose filesystems keep neither owners nor modes. */
+  readonly ownerless: readonly number[];
   readonly entries: readonly CheckedEntry[];
   /** Of /etc in the new root. */
   readonly texts: Readonly<Record<TextFile, FinalText>>;

@@ -6,9 +6,11 @@ import { checkFstab } from "./rules/check-fstab.ts";
 import { checkKernels } from "./rules/check-kernels.ts";
 import { checkMachineId } from "./rules/check-machine-id.ts";
 import { checkMerge } from "./rules/check-merge.ts";
+import { checkOwnerless } from "./rules/check-ownerless.ts";
 import { checkSecrets } from "./rules/check-secrets.ts";
 
 const RULES: readonly ((facts: CheckFacts) => Problem[])[] = [
+  checkOwnerless,
   checkDirectories,
   checkSecrets,
   checkAccounts,

@@ -42,24 +42,29 @@ function foldNew(entries: readonly ReportedEntry[]): FoldedEntry[] {
   return folded;
 }
 
-function foldSiblings(entries: readonly FoldedEntry[]): FoldedEntry[] {
+function foldSiblings(lines: readonly FoldedEntry[]): FoldedEntry[] {
   const groups = new Map<string, FoldedEntry[]>();
-  for (const line of entries) {
-    const { layer, path, kind, effect, through } = line.entry;
-    const key =
-      kind === "directory" || effect === "skip"
-        ? `one ${String(layer)} ${path}`
-        : [layer, parentOf(path), kind, effect, through].join("\0");
+  for (const line of lines) {
+    const key = siblingKey(line);
     const group = groups.get(key) ?? [];
     group.push(line);
     groups.set(key, group);
   }
-  return [...groups.values()].flatMap((group) => {
-    const [first] = group;
-    return first === undefined || group.length <= MAX_SIBLINGS
-      ? group
-      : [{ entry: first.entry, count: group.length, isGroup: true }];
+  return lines.flatMap((line) => {
+    const group = groups.get(siblingKey(line)) ?? [line];
+    if (group.length <= MAX_SIBLINGS) return [line];
+    return line === group[0]
+      ? [{ entry: line.entry, count: group.length, isGroup: true }]
+      : [];
   });
+}
+
+/** The same for files of one directory that share their fate. */
+function siblingKey({ entry }: FoldedEntry): string {
+  const { layer, path, kind, effect, through } = entry;
+  return kind === "directory" || effect === "skip"
+    ? `one ${String(layer)} ${path}`
+    : [layer, parentOf(path), kind, effect, through].join("\0");
 }
 
 export function parentOf(file: string): string {

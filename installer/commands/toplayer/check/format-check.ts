@@ -22,9 +22,10 @@ export function formatCheck(
   { style }: Pick<Terminal, "style">,
 ): string {
   const { image, layers, entries, problems } = report;
+  const sorted = sortEntries(entries);
   const lines = all
-    ? entries.map((entry) => ({ entry, count: 1, isGroup: false }))
-    : foldEntries(entries);
+    ? sorted.map((entry) => ({ entry, count: 1, isGroup: false }))
+    : foldEntries(sorted);
   const sections: Line[][] = [
     [
       plain(`image      ${image.reference} (${abbreviateIds(image.id)})`),
@@ -57,6 +58,14 @@ export function formatCheck(
 /** The report for programs: `CheckReport` as it is. */
 export function formatCheckAsJson(report: CheckReport): string {
   return `${formatJson(report)}\n`;
+}
+
+/** A directory before what is in it, and that before its neighbours. */
+function sortEntries(entries: readonly ReportedEntry[]): ReportedEntry[] {
+  return entries
+    .map((entry) => ({ entry, key: entry.path.replaceAll("/", "\0") }))
+    .sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)))
+    .map(({ entry }) => entry);
 }
 
 function formatEntries(lines: readonly FoldedEntry[]): Line[] {
@@ -92,7 +101,9 @@ function describeEntry(
   if (effect === "empty") return `by ${path}`;
   if (effect === "skip") return kind;
   const all =
-    count > 1 ? `with all in it: ${formatCount(count - 1)} entries` : "";
+    count > 1
+      ? `with all in it: ${countOf(count - 1, "entry", "entries")}`
+      : "";
   const instead =
     replaced !== null && replaced !== kind ? `in place of a ${replaced}` : "";
   const at =
@@ -105,7 +116,7 @@ function describeEntry(
 
 function leadsTo({ through, target, path }: ReportedEntry): string {
   if (through === null || path === target) return "";
-  return `-> ${target}, through the image's link ${through}`;
+  return `-> ${target}, through the link ${through}`;
 }
 
 function joinNotes(...notes: readonly string[]): string {
@@ -150,10 +161,12 @@ function summarize(problems: readonly Problem[]): Line {
   const errors = problems.filter(({ level }) => level === "error").length;
   const warnings = problems.length - errors;
   if (problems.length === 0) return plain("nothing is wrong with it");
-  const count = (number: number, word: string) =>
-    `${formatCount(number)} ${word}${number === 1 ? "" : "s"}`;
-  const text = `${count(errors, "error")}, ${count(warnings, "warning")}`;
+  const text = `${countOf(errors, "error")}, ${countOf(warnings, "warning")}`;
   return errors > 0 ? { text, format: ["bold", "red"] } : plain(text);
+}
+
+function countOf(count: number, word: string, words = `${word}s`): string {
+  return `${formatCount(count)} ${count === 1 ? word : words}`;
 }
 
 function formatCount(count: number): string {

@@ -50,6 +50,9 @@ export async function gatherFacts(
     ({ mountPoint }) => mountPoint === "/",
   );
   return {
+    ownerless: layers.flatMap(({ isOwnerless }, layer) =>
+      isOwnerless ? [layer] : [],
+    ),
     entries: [...entries.values()],
     texts,
     imageTexts: {

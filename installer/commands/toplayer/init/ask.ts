@@ -1,7 +1,7 @@
 import type { Questions } from "../../../surroundings.ts";
+import { isPassword } from "../accounts/is-password.ts";
 import { parseShadow } from "../accounts/parse-accounts.ts";
 import {
-  isPassword,
   ownUsers,
   type AccountTexts,
   type ChosenAccounts,

@@ -35,11 +35,6 @@ export function ownUsers({ passwd }: Pick<AccountTexts, "passwd">): User[] {
   return parsePasswd(passwd).entries.filter(({ uid }) => isOwnId(uid));
 }
 
-/** Whether one can log in with it. */
-export function isPassword(field: string | undefined): boolean {
-  return field !== undefined && /^\$|^[^!*:x]{13}/.test(field);
-}
-
 /**
  * The image's accounts, whose system users fit its files, with people of this machine.
  * A member of one of the image's own groups becomes one again, by the group's name.

@@ -21,12 +21,11 @@ export function checkFstab(facts: CheckFacts): Problem[] {
         "Correct the line: man fstab.",
       ),
     ),
-    ...entries.flatMap((entry) => [
-      ...(entry.mountPoint === "/"
+    ...entries.flatMap((entry) =>
+      entry.mountPoint === "/"
         ? checkRoot(facts, file, entry)
-        : checkOther(facts, file, entry)),
-      ...checkNumber(file, entry),
-    ]),
+        : [...checkCovered(facts, file, entry), ...checkNumber(file, entry)],
+    ),
   ];
 }
 
@@ -59,6 +58,12 @@ function checkRoot(
       `${entry.source} is another filesystem than root=${boot.root ?? ""}`,
     );
   }
+  const number = optionValue(entry, "subvolid");
+  if (number !== undefined) {
+    return another(
+      `subvolid=${number}, which the rwlayer has once at most: it is made anew at each start`,
+    );
+  }
   const subvolume = trimSlashes(optionValue(entry, "subvol"));
   if (subvolume !== undefined && subvolume !== boot.rwlayer) {
     return boot.rwlayer === undefined
@@ -75,7 +80,7 @@ function checkRoot(
     : [];
 }
 
-function checkOther(
+function checkCovered(
   { entries }: CheckFacts,
   file: CheckedEntry,
   entry: FstabEntry,
@@ -122,21 +127,13 @@ function checkNumber(file: CheckedEntry, entry: FstabEntry): Problem[] {
   const number = optionValue(entry, "subvolid");
   if (number === undefined) return [];
   return [
-    mountPoint === "/"
-      ? problemOf(
-          file,
-          "error",
-          "fstab-subvolid",
-          `line ${String(line)} of ${file.path} names the root by subvolid=${number}: the rwlayer has another number at each start`,
-          DROP,
-        )
-      : problemOf(
-          file,
-          "warning",
-          "fstab-subvolid",
-          `line ${String(line)} of ${file.path} mounts ${mountPoint} by subvolid=${number}: that number is another when the subvolume is made anew`,
-          "Write subvol=NAME instead.",
-        ),
+    problemOf(
+      file,
+      "warning",
+      "fstab-subvolid",
+      `line ${String(line)} of ${file.path} mounts ${mountPoint} by subvolid=${number}: a subvolume that is made anew has another number`,
+      "Write subvol=NAME instead.",
+    ),
   ];
 }
 

@@ -1,6 +1,7 @@
 import { parseGroup } from "../../accounts/parse-accounts.ts";
 import type { CheckedEntry, CheckFacts } from "../facts.ts";
 import { formatMode, inLayer, problemOf, type Problem } from "../problem.ts";
+import { isEssential } from "./essential.ts";
 
 const SHADOW = /^\/etc\/g?shadow-?$/;
 const HOST_KEY = /\/ssh_host_[^/]*_key$/;
@@ -136,18 +137,18 @@ function findShadowGroup({ texts }: CheckFacts): number | undefined {
   )?.gid;
 }
 
-/** Directories that others cannot pass. */
+/** Directories that others cannot pass, and are not meant to. */
 function closedDirectories(
   entries: readonly CheckedEntry[],
 ): ReadonlySet<string> {
-  return new Set(
-    entries
-      .filter(
-        ({ kind, attributes, isCovered }) =>
-          kind === "directory" && !isCovered && (attributes.mode & 0o001) === 0,
-      )
-      .map(({ target }) => target),
+  const closed = entries.filter(
+    ({ kind, target, attributes, isCovered }) =>
+      kind === "directory" &&
+      !isCovered &&
+      !isEssential(target) &&
+      (attributes.mode & 0o001) === 0,
   );
+  return new Set(closed.map(({ target }) => target));
 }
 
 function isBelow(

@@ -17,35 +17,43 @@ type Counts = {
 /** A directory of a top layer, and whether its filesystem keeps owners and modes. */
 export type LayerPlace = Pick<ListedLayer, "at" | "isOwnerless">;
 
+/** Work of this length does not keep others, as what tells of slow steps, from their turn. */
+const TURN_MS = 50;
+
 /**
  * Lists the directories of a top layer, in order.
  * @param name how the user calls all of them
+ * @param tellProgress gets what tells how far it is
  */
-export function listLayers(
+export async function listLayers(
   host: Host,
   places: readonly LayerPlace[],
   name: string,
-): { layers: ListedLayer[]; record: TopLayerRecord } {
+  tellProgress: (describe: () => string) => void = () => undefined,
+): Promise<{ layers: ListedLayer[]; record: TopLayerRecord }> {
   const hash = createHash("sha256");
   const counts = { files: 0, directories: 0, symlinks: 0, others: 0, bytes: 0 };
-  const layers = places.map(({ at, isOwnerless }) => {
-    const { root, entryCount } = listLayer(host, at, hash, counts);
+  tellProgress(() => `${String(counts.files)} files so far`);
+  const layers: ListedLayer[] = [];
+  for (const { at, isOwnerless } of places) {
+    const { root, entryCount } = await listLayer(host, at, hash, counts);
     // Two layers are not the one that holds what both hold.
     hash.update("\0\n");
-    return { at, root, entryCount, isOwnerless };
-  });
+    layers.push({ at, root, entryCount, isOwnerless });
+  }
   return { layers, record: { name, digest: hash.digest("hex"), ...counts } };
 }
 
-function listLayer(
+async function listLayer(
   host: Host,
   at: string,
   hash: Hash,
   counts: Counts,
-): { root: LayerEntry; entryCount: number } {
+): Promise<{ root: LayerEntry; entryCount: number }> {
   const root = openEntry({ name: "", kind: "directory" });
   const directories = new Map([["", root]]);
   let entryCount = 0;
+  let turnEnds = host.nowMs() + TURN_MS;
   for (const { path, entries } of host.files.walkTree(at)) {
     const directory = directories.get(path);
     if (directory === undefined) throw new Error(`${path} was not listed`);
@@ -62,6 +70,10 @@ function listLayer(
     }
     hash.update(`${text}\n`, "latin1");
     for (const entry of entries) count(counts, entry);
+    if (host.nowMs() > turnEnds) {
+      await host.sleep(0);
+      turnEnds = host.nowMs() + TURN_MS;
+    }
   }
   markPlain(root);
   return { root, entryCount };

@@ -37,8 +37,8 @@ interface CopiedName {
   readonly entry: LayerEntry;
   readonly path: string;
   readonly call: MergeAction;
-  /** The directory it is in. */
-  readonly parent: DirectoryPair;
+  /** The directory that it lands in. */
+  readonly parent: string;
 }
 
 interface Merging {
@@ -49,8 +49,10 @@ interface Merging {
   readonly report: (change: Omit<EntryChange, "layer">) => void;
   /** By inode. */
   readonly names: Map<string, CopiedName[]>;
-  /** Directories whose attributes no call of cp copies last. */
-  readonly directories: DirectoryPair[];
+  /** Directories of the tree to those of the layer that gave them their attributes last. */
+  readonly origins: Map<string, string>;
+  /** Directories of the tree that change after cp has given them their attributes, or get none by it. */
+  readonly unfinished: Set<string>;
   /** Of what is new, where the filesystem of the layer keeps none. */
   readonly modes: { entry: LayerEntry; path: string; mode: number }[];
 }
@@ -77,7 +79,8 @@ export function planMerge(
       ...{ layer, tree, actions, warnings },
       report: (change) => report?.({ ...change, layer }),
       names: new Map(),
-      directories: [],
+      origins: new Map(),
+      unfinished: new Set(),
       modes: [],
     };
     mergeDirectory(merging, layer.root, "", { path: "", through: undefined });
@@ -199,7 +202,7 @@ function mergeApart(
   parent: string,
   parentPlace: Place,
 ): void {
-  const { layer, tree, actions, directories } = merging;
+  const { layer, tree, actions, origins, unfinished } = merging;
   const from = pathIn(parent, directory.name);
   requireNameable(from, "the top layer");
   const here = placeOf(parentPlace, directory);
@@ -218,6 +221,7 @@ function mergeApart(
         !child.isPlain || mustBeTakenApart(tree, child, placeOf(place, child)),
     );
   tree.put(place.path, directory);
+  origins.set(place.path, from);
   if (isWhole) {
     const call: MergeAction = {
       kind: "copyDirectory",
@@ -230,7 +234,7 @@ function mergeApart(
   } else {
     if (isNew) actions.push({ kind: "makeDirectory", path: place.path });
     mergeDirectory(merging, directory, from, place);
-    if (place.path !== "") directories.push({ from, to: place.path });
+    unfinished.add(place.path);
   }
   if (isNew) setSafeMode(merging, directory, from, place.path);
 }
@@ -245,7 +249,7 @@ function mergeWhole(
   parents: { readonly from: string; readonly to: Place },
   call: MergeAction,
 ): void {
-  const { tree, names } = merging;
+  const { tree, names, origins } = merging;
   const from = pathIn(parents.from, entry.name);
   const place: Place = {
     path: placeOf(parents.to, entry),
@@ -253,11 +257,11 @@ function mergeWhole(
   };
   const isNew = makeRoom(merging, entry, from, place);
   tree.put(place.path, entry);
+  if (entry.kind === "directory") origins.set(place.path, from);
   if (isNew) setSafeMode(merging, entry, from, place.path);
   if (entry.inode !== undefined) {
     const known = names.get(entry.inode) ?? [];
-    const parent = { from: parents.from, to: parents.to.path };
-    known.push({ entry, path: place.path, call, parent });
+    known.push({ entry, path: place.path, call, parent: parents.to.path });
     names.set(entry.inode, known);
   }
   for (const child of entry.children) {
@@ -296,7 +300,7 @@ function makeRoom(
     actions.push({ kind: "remove", path: target });
     tree.remove(target);
     const where = path === target ? "" : `, at ${showPath(target)}`;
-    const whose = standing?.from === undefined ? "the image" : "another layer";
+    const whose = standing?.from === undefined ? "the image" : "the top layer";
     warnings.push(
       `the top layer's ${kind} ${showPath(path)} replaces a ${replaced ?? ""} of ${whose}${replaced === "symlink" ? ", which leads to no directory" : ""}${where}`,
     );
@@ -310,10 +314,10 @@ function finishLayer({
   tree,
   actions,
   names,
-  directories,
+  origins,
+  unfinished,
   modes,
 }: Merging): void {
-  const changed: DirectoryPair[] = [];
   for (const known of names.values()) {
     // A name may have been taken by another entry since, through a link of the tree.
     const standing = known.filter(
@@ -324,22 +328,24 @@ function finishLayer({
     for (const { path, call, parent } of others) {
       if (call === first.call || path === first.path) continue;
       actions.push({ kind: "link", existing: first.path, path });
-      if (parent.to !== "") changed.push(parent);
+      unfinished.add(parent);
     }
   }
   const ofLayer = modes
     .filter(({ entry, path }) => tree.at(path)?.from === entry)
     .map(({ path, mode }) => ({ path, mode }));
   if (ofLayer.length > 0) actions.push({ kind: "giveToRoot", modes: ofLayer });
-  const pairs = [...changed, ...directories].filter(
-    ({ to }) => tree.at(to)?.kind === "directory",
-  );
-  if (pairs.length === 0 || layer.isOwnerless) return;
-  for (const { from, to } of pairs) {
+  if (layer.isOwnerless) return;
+  const directories = [...unfinished].flatMap((to): DirectoryPair[] => {
+    const from = origins.get(to);
+    // The root keeps its own attributes.
+    if (to === "" || from === undefined) return [];
     requireNameable(from, "the top layer");
     requireNameable(to, "the image");
-  }
-  actions.push({ kind: "copyAttributes", layer, directories: pairs });
+    return tree.at(to)?.kind === "directory" ? [{ from, to }] : [];
+  });
+  if (directories.length === 0) return;
+  actions.push({ kind: "copyAttributes", layer, directories });
 }
 
 /** @throws BootError TOPLAYER_UNSUITABLE */

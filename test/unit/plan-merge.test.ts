@@ -144,7 +144,7 @@ t.test("a layer is laid over the result of the one before", (t) => {
   ]);
   t.match(warnings, [
     /symlink \/etc replaces a directory of the image/,
-    /directory \/etc replaces a symlink of another layer/,
+    /directory \/etc replaces a symlink of the top layer/,
   ]);
   t.end();
 });
@@ -166,7 +166,7 @@ t.test("hard links hold between calls of cp", (t) => {
     [
       ...["copy etc to /", "copy lib as usr/lib"],
       ...["link usr/lib/b to etc/a", "link usr/lib/c to etc/a"],
-      "attributes lib of usr/lib, lib of usr/lib",
+      "attributes lib of usr/lib",
     ],
   );
   t.strictSame(

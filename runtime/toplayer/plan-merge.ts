@@ -47,6 +47,8 @@ interface Merging {
   readonly actions: MergeAction[];
   readonly warnings: string[];
   readonly report: (change: Omit<EntryChange, "layer">) => void;
+  /** The directories of the tree that are being filled, each reached by way of the one before. */
+  readonly open: string[];
   /** By inode. */
   readonly names: Map<string, CopiedName[]>;
   /** Directories of the tree to those of the layer that gave them their attributes last. */
@@ -64,7 +66,8 @@ interface Merging {
  * where something in it must not be copied (whiteouts, sockets), or lands elsewhere: a directory where
  * the tree has a symlink to one.
  * @param report gets what becomes of each entry
- * @throws BootError TOPLAYER_UNSUITABLE for a name that would have to be named to cp and cannot
+ * @throws BootError TOPLAYER_UNSUITABLE for a name that would have to be named to cp and cannot, and
+ *   where a layer leads by way of symlinks to what it is being laid over, and removes that
  */
 export function planMerge(
   layers: readonly ListedLayer[],
@@ -78,6 +81,7 @@ export function planMerge(
     const merging: Merging = {
       ...{ layer, tree, actions, warnings },
       report: (change) => report?.({ ...change, layer }),
+      open: [],
       names: new Map(),
       origins: new Map(),
       unfinished: new Set(),
@@ -96,6 +100,7 @@ function mergeDirectory(
   from: string,
   place: Place,
 ): void {
+  merging.open.push(place.path);
   applyWhiteouts(merging, directory, from, place);
   const whole: LayerEntry[] = [];
   const apart: LayerEntry[] = [];
@@ -120,14 +125,16 @@ function mergeDirectory(
     merging.actions.push(call);
   }
   for (const child of apart) mergeApart(merging, child, from, place);
+  merging.open.pop();
 }
 
 function applyWhiteouts(
-  { tree, actions, warnings, report }: Merging,
+  merging: Merging,
   directory: LayerEntry,
   from: string,
   { path, through }: Place,
 ): void {
+  const { tree, actions, warnings, report } = merging;
   const whiteouts = directory.children.flatMap((entry) => {
     const whiteout = parseWhiteout(entry.name);
     return whiteout === undefined ? [] : [{ entry, whiteout }];
@@ -137,6 +144,7 @@ function applyWhiteouts(
     const own = { path: pathIn(from, entry.name), kind: entry.kind, through };
     if (whiteout.kind === "opaque") {
       report({ ...own, effect: "empty", target: path, replaced: "directory" });
+      refuseWhileOpen(merging, own.path, (open) => isBelow(open, path));
       actions.push({ kind: "empty", path });
       tree.empty(path);
     }
@@ -154,9 +162,37 @@ function applyWhiteouts(
     const own = { path: pathIn(from, entry.name), kind: entry.kind, through };
     report({ ...own, effect: "delete", target, replaced });
     if (replaced === undefined) continue;
-    actions.push({ kind: "remove", path: target });
-    tree.remove(target);
+    remove(merging, own.path, target);
   }
+}
+
+function remove(merging: Merging, from: string, target: string): void {
+  refuseWhileOpen(
+    merging,
+    from,
+    (open) => open === target || isBelow(open, target),
+  );
+  merging.actions.push({ kind: "remove", path: target });
+  merging.tree.remove(target);
+}
+
+/** What would go on in a directory that is gone would go on elsewhere. @throws BootError TOPLAYER_UNSUITABLE */
+function refuseWhileOpen(
+  { open }: Merging,
+  from: string,
+  isGone: (directory: string) => boolean,
+): void {
+  const gone = open.find(isGone);
+  if (gone === undefined) return;
+  throw new BootError(
+    "TOPLAYER_UNSUITABLE",
+    `the top layer's ${showPath(from)} leads by symlinks to ${showPath(gone)}, which would be removed while the top layer is laid over it`,
+    { hint: `Take ${showPath(from)} out of the top layer.` },
+  );
+}
+
+function isBelow(file: string, directory: string): boolean {
+  return directory === "" ? file !== "" : file.startsWith(`${directory}/`);
 }
 
 function skipSocket(
@@ -285,11 +321,12 @@ function setSafeMode(
  * @returns whether it is new there: all but a directory into one that is there
  */
 function makeRoom(
-  { tree, actions, warnings, report }: Merging,
+  merging: Merging,
   { kind }: LayerEntry,
   path: string,
   { path: target, through }: Place,
 ): boolean {
+  const { tree, warnings, report } = merging;
   const standing = tree.at(target);
   const replaced = standing?.kind;
   const merges = kind === "directory" && replaced === "directory";
@@ -297,8 +334,7 @@ function makeRoom(
   report({ path, kind, effect, target, through, replaced });
   const isNotForCp = kind === "directory" || replaced === "directory";
   if (effect === "replace" && isNotForCp) {
-    actions.push({ kind: "remove", path: target });
-    tree.remove(target);
+    remove(merging, path, target);
     const where = path === target ? "" : `, at ${showPath(target)}`;
     const whose = standing?.from === undefined ? "the image" : "the top layer";
     warnings.push(

@@ -184,6 +184,19 @@ t.test("hard links hold between calls of cp", (t) => {
   t.end();
 });
 
+t.test("what a layer is being laid over is not removed on the way", (t) => {
+  const refused = { code: "TOPLAYER_UNSUITABLE", message: /leads by symlinks/ };
+  const base = ["a/", "a/b/", "a/b/up -> ../.."];
+  const up = ["a/", "a/b/", "a/b/up/"];
+  t.throws(() => plan([...up, "a/b/up/a -> /etc"], base), refused);
+  t.throws(() => plan([...up, "a/b/up/.wh.a"], base), refused);
+  t.throws(() => plan([...up, "a/b/up/.wh..wh..opq"], base), refused);
+  t.strictSame(plan([...up, "a/b/up/c"], base), [
+    ...["copy a/b/up/c to /", "attributes a/b of a/b, a of a"],
+  ]);
+  t.end();
+});
+
 t.test("a name that cannot be named to cp is refused", (t) => {
   const refused = { code: "TOPLAYER_UNSUITABLE" };
   t.throws(() => plan(["caf\xe9"]), refused);

@@ -45,27 +45,27 @@ const OWN_FILES = { cmdline: undefined, config: undefined };
  * Has the layers and the image there for as long as the work takes.
  * @throws BootError
  */
-export function withSources<T>(
+export async function withSources<T>(
   host: Host,
   request: SourceRequest,
   work: (sources: Sources) => Promise<T>,
 ): Promise<T> {
   return request.directories.length === 0
     ? withBootSources(host, request, work)
-    : work(readDirectories(host, request));
+    : work(await readDirectories(host, request));
 }
 
-function readDirectories(
+async function readDirectories(
   host: Host,
   { directories, image, store = DEFAULT_STORE }: SourceRequest,
-): Sources {
+): Promise<Sources> {
   const mounts = readMounts(host);
   const places = directories.map((directory) => {
     const at = requireDirectory(host, directory);
     const fsType = locate(mounts, at)?.mount.fsType ?? "";
     return { at, isOwnerless: OWNERLESS.has(fsType) };
   });
-  const { layers } = listLayers(host, places, directories.join(":"));
+  const { layers } = await listLayers(host, places, directories.join(":"));
   return {
     layers,
     names: directories,

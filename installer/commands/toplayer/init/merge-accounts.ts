@@ -84,8 +84,10 @@ function mergeGroups(
   const added: string[] = [];
   for (const group of parseGroup(machine.group).entries) {
     const members = group.members.filter((member) => names.has(member));
-    const isPrimary = users.some(({ gid }) => gid === group.gid);
-    if (members.length === 0 && !isPrimary) continue;
+    const owners = users
+      .filter(({ gid }) => gid === group.gid)
+      .map(({ name }) => name);
+    if (members.length === 0 && owners.length === 0) continue;
     const same = byName.get(group.name);
     if (same !== undefined) {
       numbers.set(group.gid, same.gid);
@@ -102,7 +104,7 @@ function mergeGroups(
       lines.push(`${group.name}:x:${String(group.gid)}:${members.join(",")}`);
     } else {
       warnings.push(
-        `the image has no group ${group.name}: ${members.join(", ") || "nobody"} is not in it`,
+        `the image has no group ${group.name}: ${[...owners, ...members].join(", ")} is not in it`,
       );
     }
   }
@@ -133,7 +135,7 @@ function mergePasswd(
     const gid = numbers.get(user.gid);
     if (gid === undefined) {
       warnings.push(
-        `${user.name}'s own group, of the number ${String(user.gid)}, is not in the group file`,
+        `${user.name}'s own group keeps the number ${String(user.gid)}, which may be another group's in the image`,
       );
     }
     const fields = user.text.split(":");

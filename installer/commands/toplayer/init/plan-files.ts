@@ -3,6 +3,7 @@ import { makeFstab, type StoreMount } from "./make-fstab.ts";
 import type { Machine } from "./gather-machine.ts";
 import {
   mergeAccounts,
+  withoutPeople,
   type AccountTexts,
   type ChosenAccounts,
 } from "./merge-accounts.ts";
@@ -91,20 +92,20 @@ function planAccounts(
     return [];
   }
   if (chosen.users.length === 0 && !chosen.root) return [];
-  const people = [...(chosen.root ? ["root's password"] : []), ...chosen.users];
   if (image === undefined) {
     warnings.push(
       "the accounts are all of this machine, for no image is there to take its system users from: their numbers may not fit the image's files",
     );
-    return filesOf(machine.accounts, "this machine's");
   }
   const { warnings: odd, ...merged } = mergeAccounts(
-    image,
+    image ?? withoutPeople(machine.accounts),
     machine.accounts,
     chosen,
   );
   warnings.push(...odd);
-  const about = `the image's, with ${people.join(", ")}`;
+  const people = [...(chosen.root ? ["root's password"] : []), ...chosen.users];
+  const whose = image === undefined ? "this machine's" : "the image's";
+  const about = `${whose}, with ${people.join(", ")}`;
   // Root's password is in shadow alone: what the image says of its users stays as fresh as it is.
   return chosen.users.length === 0
     ? filesOf(merged, about).filter(({ path }) => path === "etc/shadow")

@@ -103,30 +103,43 @@ function planAccounts(
     chosen,
   );
   warnings.push(...odd);
-  const people = [...(chosen.root ? ["root's password"] : []), ...chosen.users];
-  const whose = image === undefined ? "this machine's" : "the image's";
-  const about = `${whose}, with ${people.join(", ")}`;
+  const files = filesOf(
+    merged,
+    image === undefined ? "this machine's" : "the image's",
+    chosen,
+  );
   // Root's password is in shadow alone: what the image says of its users stays as fresh as it is.
   return chosen.users.length === 0
-    ? filesOf(merged, about).filter(({ path }) => path === "etc/shadow")
-    : filesOf(merged, about);
+    ? files.filter(({ path }) => path === "etc/shadow")
+    : files;
 }
 
 function filesOf(
   { passwd, group, shadow, gshadow }: AccountTexts,
-  about: string,
+  whose: string,
+  { users, root }: ChosenAccounts,
 ): PlannedFile[] {
   const gid =
     parseGroup(group).entries.find(({ name }) => name === "shadow")?.gid ?? 0;
-  const secret = (file: string, content: string): PlannedFile => ({
+  const about = `${whose}, with ${users.join(", ")}`;
+  const passwords = [...(root ? ["root"] : []), ...users].join(", ");
+  const secret = (
+    file: string,
+    content: string,
+    about: string,
+  ): PlannedFile => ({
     ...readable(file, content, about),
     ...{ mode: gid === 0 ? 0o600 : 0o640, gid },
   });
   return [
     readable("etc/passwd", passwd, about),
     readable("etc/group", group, about),
-    secret("etc/shadow", shadow),
-    ...(gshadow === undefined ? [] : [secret("etc/gshadow", gshadow)]),
+    secret(
+      "etc/shadow",
+      shadow,
+      `${whose}, with the passwords of ${passwords}`,
+    ),
+    ...(gshadow === undefined ? [] : [secret("etc/gshadow", gshadow, about)]),
   ];
 }
 

@@ -102,7 +102,7 @@ export function createMergedTree(base: BaseTree): MergedTree {
         if (found === undefined) return undefined;
         return found.kind === "symlink"
           ? { kind: "symlink", target: found.target ?? "" }
-          : { kind: "other" };
+          : { kind: found.kind === "directory" ? "directory" : "other" };
       })?.slice(1);
       return target !== undefined && at(target)?.kind === "directory"
         ? target

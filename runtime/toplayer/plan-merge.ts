@@ -277,11 +277,11 @@ function setSafeMode(
 }
 
 /**
- * Removes what cp would stumble over, and reports what becomes of the entry.
+ * Removes and clears what cp would stumble over, and reports what becomes of the entry.
  * @returns whether it is new there: all but a directory into one that is there
  */
 function makeRoom(
-  { tree, actions, warnings, report }: Merging,
+  { layer, tree, actions, warnings, report }: Merging,
   { kind }: LayerEntry,
   path: string,
   { path: target, through }: Place,
@@ -291,6 +291,11 @@ function makeRoom(
   const merges = kind === "directory" && replaced === "directory";
   const effect = merges ? "merge" : replaced === undefined ? "add" : "replace";
   report({ path, kind, effect, target, through, replaced });
+  // The root keeps its own attributes, and so does all into which comes what has none.
+  const keepsMode = target === "" || layer.isOwnerless;
+  if (merges && !keepsMode && standing?.hasSpecialBits === true) {
+    actions.push({ kind: "clearSpecialBits", path: target });
+  }
   const isNotForCp = kind === "directory" || replaced === "directory";
   if (effect === "replace" && isNotForCp) {
     actions.push({ kind: "remove", path: target });

@@ -84,8 +84,10 @@ function openEntry({
   kind,
   inode,
   target,
+  hasSpecialBits = false,
 }: Pick<ListedEntry, "name" | "kind"> & Partial<ListedEntry>): OpenEntry {
-  return { name, kind, inode, target, children: [], isPlain: true };
+  const read = { name, kind, inode, target, hasSpecialBits };
+  return { ...read, children: [], isPlain: true };
 }
 
 function markPlain(entry: OpenEntry): void {

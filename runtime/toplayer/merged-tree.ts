@@ -56,7 +56,8 @@ export function createMergedTree(base: BaseTree): MergedTree {
       if (next.standing === null) return undefined;
       here = next;
     }
-    if (here === root) return { kind: "directory", target: undefined };
+    if (here === root)
+      return { kind: "directory", target: undefined, hasSpecialBits: false };
     return here.standing ?? (isBaseHidden ? undefined : base.look(file));
   };
 
@@ -77,10 +78,10 @@ export function createMergedTree(base: BaseTree): MergedTree {
   return {
     at,
     put: (file, entry) => {
-      const { kind, target } = entry;
+      const { kind, target, hasSpecialBits } = entry;
       const merges = kind === "directory" && at(file)?.kind === "directory";
       const here = change(file);
-      here.standing = { kind, target, from: entry };
+      here.standing = { kind, target, hasSpecialBits, from: entry };
       if (merges) return;
       here.hidesBase = true;
       here.below = undefined;
@@ -102,7 +103,7 @@ export function createMergedTree(base: BaseTree): MergedTree {
         if (found === undefined) return undefined;
         return found.kind === "symlink"
           ? { kind: "symlink", target: found.target ?? "" }
-          : { kind: "other" };
+          : { kind: found.kind === "directory" ? "directory" : "other" };
       })?.slice(1);
       return target !== undefined && at(target)?.kind === "directory"
         ? target

@@ -317,7 +317,7 @@ function setSafeMode(
 }
 
 /**
- * Removes what cp would stumble over, and reports what becomes of the entry.
+ * Removes and clears what cp would stumble over, and reports what becomes of the entry.
  * @returns whether it is new there: all but a directory into one that is there
  */
 function makeRoom(
@@ -326,12 +326,17 @@ function makeRoom(
   path: string,
   { path: target, through }: Place,
 ): boolean {
-  const { tree, warnings, report } = merging;
+  const { layer, tree, actions, warnings, report } = merging;
   const standing = tree.at(target);
   const replaced = standing?.kind;
   const merges = kind === "directory" && replaced === "directory";
   const effect = merges ? "merge" : replaced === undefined ? "add" : "replace";
   report({ path, kind, effect, target, through, replaced });
+  // The root keeps its own attributes, and so does all into which comes what has none.
+  const keepsMode = target === "" || layer.isOwnerless;
+  if (merges && !keepsMode && standing?.hasSpecialBits === true) {
+    actions.push({ kind: "clearSpecialBits", path: target });
+  }
   const isNotForCp = kind === "directory" || replaced === "directory";
   if (effect === "replace" && isNotForCp) {
     remove(merging, path, target);

@@ -341,7 +341,10 @@ function makeRoom(
   if (effect === "replace" && isNotForCp) {
     remove(merging, path, target);
     const where = path === target ? "" : `, at ${showPath(target)}`;
-    const whose = standing?.from === undefined ? "the image" : "the top layer";
+    const whose =
+      standing !== undefined && "children" in standing
+        ? "the top layer"
+        : "the image";
     warnings.push(
       `the top layer's ${kind} ${showPath(path)} replaces a ${replaced ?? ""} of ${whose}${replaced === "symlink" ? ", which leads to no directory" : ""}${where}`,
     );
@@ -361,9 +364,7 @@ function finishLayer({
 }: Merging): void {
   for (const known of names.values()) {
     // A name may have been taken by another entry since, through a link of the tree.
-    const standing = known.filter(
-      ({ entry, path }) => tree.at(path)?.from === entry,
-    );
+    const standing = known.filter(({ entry, path }) => tree.at(path) === entry);
     const [first, ...others] = standing;
     if (first === undefined) continue;
     for (const { path, call, parent } of others) {
@@ -373,7 +374,7 @@ function finishLayer({
     }
   }
   const ofLayer = modes
-    .filter(({ entry, path }) => tree.at(path)?.from === entry)
+    .filter(({ entry, path }) => tree.at(path) === entry)
     .map(({ path, mode }) => ({ path, mode }));
   if (ofLayer.length > 0) actions.push({ kind: "giveToRoot", modes: ofLayer });
   if (layer.isOwnerless) return;

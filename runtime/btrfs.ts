@@ -10,7 +10,7 @@ const ODD_BTRFS =
   "See what program that is: command -v btrfs; btrfs --version. The kernel log may say more: dmesg | tail.";
 
 /** Whether a subvolume's root stands there (not a directory, not a link to one). */
-export function isSubvolume(host: Host, file: string): boolean {
+export function isSubvolume(host: Host, file: string | Buffer): boolean {
   const status = host.files.statusOf(file);
   return status?.kind === "directory" && status.inode === SUBVOLUME_INODE;
 }

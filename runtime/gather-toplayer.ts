@@ -70,8 +70,8 @@ export async function gatherTopLayer(
       `the top layer ${name} is on ${fsType ?? ""}, which keeps neither owners nor modes: all of it becomes root's, and what looks secret is readable for root alone`,
     );
   }
-  return recorder.time(`read the top layer ${name}`, () =>
-    listLayers(host, places, name),
+  return recorder.time(`read the top layer ${name}`, (tellProgress) =>
+    listLayers(host, places, name, tellProgress),
   );
 }
 

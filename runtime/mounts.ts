@@ -1,3 +1,4 @@
+import path from "node:path";
 import { describeDevice, type BlockDevice } from "./device.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
@@ -57,9 +58,7 @@ async function mountDevice(
       device.path,
       at,
     ]);
-    if (!isMountPoint(host, at)) {
-      throw new Error("mount reported success, but nothing is mounted there");
-    }
+    if (!isMountPoint(host, at)) throw notMounted();
   } catch (cause) {
     // It may have failed after its work.
     if (isMountPoint(host, at)) await unmount(host, at);
@@ -75,11 +74,65 @@ async function mountDevice(
   }
 }
 
+/**
+ * Shows directories elsewhere as well, for as long as the work takes: each where it is to be, below
+ * `base`, which becomes a tmpfs.
+ * @param shown where, relative to `base`, and what
+ * @throws BootError MOUNT_FAILED, and what the work throws
+ */
+export async function withDirectoriesShown(
+  host: Host,
+  base: string,
+  shown: readonly (readonly [at: string, directory: string])[],
+  work: () => Promise<void>,
+): Promise<void> {
+  // What an attempt left that was killed.
+  while (isMountPoint(host, base)) await unmount(host, base, ["--recursive"]);
+  host.files.ensureDirectories(base);
+  try {
+    await host.run(["mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", base]);
+    if (!isMountPoint(host, base)) throw notMounted();
+    for (const [at, directory] of shown) {
+      host.files.ensureDirectories(path.join(base, at));
+      await host.run(["mount", "--bind", directory, path.join(base, at)]);
+    }
+    const points = new Set(readMounts(host).map((mount) => mount.mountPoint));
+    if (!shown.every(([at]) => points.has(path.join(base, at)))) {
+      throw notMounted();
+    }
+  } catch (cause) {
+    await endShow(host, base);
+    throw new BootError(
+      "MOUNT_FAILED",
+      `cannot show directories at ${base}, for their attributes to be copied`,
+      { cause, hint: "The kernel log may say more: dmesg | tail." },
+    );
+  }
+  try {
+    await work();
+  } finally {
+    await endShow(host, base);
+  }
+}
+
+async function endShow(host: Host, base: string): Promise<void> {
+  if (isMountPoint(host, base)) await unmount(host, base, ["--recursive"]);
+  else host.files.removeUnusedDirectory(base);
+}
+
+function notMounted(): Error {
+  return new Error("mount reported success, but nothing is mounted there");
+}
+
 /** Unmounts and removes the mount point. @throws BootError MOUNT_FAILED */
-export async function unmount(host: Host, at: string): Promise<void> {
+export async function unmount(
+  host: Host,
+  at: string,
+  flags: readonly string[] = [],
+): Promise<void> {
   try {
     const before = countMounts(host, at);
-    await host.run(["umount", "--", at]);
+    await host.run(["umount", ...flags, "--", at]);
     if (countMounts(host, at) === before) {
       throw new Error("umount reported success, but it is still mounted");
     }

@@ -154,6 +154,7 @@ function isBelow(file: Buffer, ancestor: Buffer): boolean {
   return file.subarray(0, prefix.length).equals(prefix);
 }
 
+/** @returns its path, relative to the top level; `undefined` where there is no such subvolume */
 async function resolveSubvolumeId(
   host: Host,
   topLevel: string,
@@ -164,7 +165,15 @@ async function resolveSubvolumeId(
     { okExitCodes: [0, 1] },
   );
   if (exitCode !== 0) return undefined;
-  return stdout.subarray(0, stdout.length - 1);
+  const found = stdout.subarray(0, Math.max(stdout.length - 1, 0));
+  if (found.length === 0 || !isSubvolume(host, below(topLevel, found))) {
+    throw new BootError(
+      "STEP_FAILED",
+      `btrfs printed a path for the subvolume of number ${String(id)} at which there is none: "${found.toString()}"`,
+      { hint: "See what program that is: command -v btrfs; btrfs --version." },
+    );
+  }
+  return found;
 }
 
 /** What is nested in a read-only subvolume cannot be deleted. */

@@ -23,7 +23,7 @@ export interface FileStatus {
 }
 
 /** The file itself, a symlink not followed; `undefined` where there is none. */
-export function statusOf(file: string): FileStatus | undefined {
+export function statusOf(file: string | Buffer): FileStatus | undefined {
   return status(() => fs.lstatSync(file, { throwIfNoEntry: false }));
 }
 
@@ -236,54 +236,65 @@ export function isReadOnly(file: string | Buffer): boolean {
   }
 }
 
-export interface TreeEntry {
-  /** Relative to the tree. */
-  readonly path: Buffer;
+/** What is in one directory of a tree. Names and paths have one byte a character (latin1). */
+export interface ListedDirectory {
+  /** Relative to the tree; `""` is the tree itself. */
+  readonly path: string;
+  /** Sorted by the bytes of their names. */
+  readonly entries: readonly ListedEntry[];
+}
+
+export interface ListedEntry {
+  readonly name: string;
   readonly kind: FileKind;
   readonly sizeBytes: number;
-  /** What lstat(2) tells of it but for its place on the disk, and a symlink's target. */
+  /** What lstat(2) tells of it but for its place on the disk. */
   readonly fingerprint: string;
   /** The same for all names of one inode; `undefined` where there is no other name. */
   readonly inode: string | undefined;
-  /** A symlink's text, one byte a character (latin1). */
+  /** A symlink's text. */
   readonly target: string | undefined;
 }
 
 /**
- * Every entry below `directory`, the directory itself not included, in the same order for the same
- * names. Symlinks are not followed.
+ * The directories of a tree, each after the one that it is in, in the same order for the same names.
+ * Symlinks are not followed.
  */
-export function* walkTree(directory: string | Buffer): Generator<TreeEntry> {
-  const root = Buffer.from(directory);
-  const pending: Buffer[] = [Buffer.alloc(0)];
-  for (let here = pending.pop(); here !== undefined; here = pending.pop()) {
-    const names = fs.readdirSync(joinBytes(root, here), { encoding: "buffer" });
-    for (const name of names.sort(Buffer.compare)) {
-      const entry = here.length === 0 ? name : joinBytes(here, name);
-      const whole = joinBytes(root, entry);
-      const stats = fs.lstatSync(whole, { bigint: true });
-      const kind = kindOf(stats);
-      if (kind === "directory") pending.push(entry);
-      const target =
-        kind === "symlink" ? fs.readlinkSync(whole, "latin1") : undefined;
-      const isSized = kind === "file" || kind === "symlink";
-      yield {
-        path: entry,
-        kind,
-        sizeBytes: kind === "file" ? Number(stats.size) : 0,
-        fingerprint: [
-          ...[stats.mode, stats.uid, stats.gid, stats.rdev],
-          ...[isSized ? stats.size : 0n, stats.mtimeNs, stats.ctimeNs],
-          target === undefined ? "" : JSON.stringify(target),
-        ].join(" "),
-        target,
-        inode:
-          kind !== "directory" && stats.nlink > 1n
-            ? `${String(stats.dev)}:${String(stats.ino)}`
-            : undefined,
-      };
+export function* walkTree(tree: string): Generator<ListedDirectory> {
+  const root = Buffer.from(`${tree}/`);
+  const pending = [""];
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    const directory = path === "" ? "" : `${path}/`;
+    const whole = Buffer.concat([root, Buffer.from(directory, "latin1")]);
+    const entries = fs
+      .readdirSync(whole, { encoding: "latin1" })
+      .sort()
+      .map((name) => listEntry(whole, name));
+    yield { path, entries };
+    for (const { kind, name } of entries) {
+      if (kind === "directory") pending.push(directory + name);
     }
   }
+}
+
+/** @param directory ends in a slash */
+function listEntry(directory: Buffer, name: string): ListedEntry {
+  const file = Buffer.concat([directory, Buffer.from(name, "latin1")]);
+  const stats = fs.lstatSync(file, { bigint: true });
+  const kind = kindOf(stats);
+  const target =
+    kind === "symlink" ? fs.readlinkSync(file, "latin1") : undefined;
+  const size = kind === "file" || kind === "symlink" ? stats.size : 0n;
+  const { mode, uid, gid, rdev, mtimeNs, ctimeNs } = stats;
+  return {
+    ...{ name, kind, target },
+    sizeBytes: kind === "file" ? Number(size) : 0,
+    fingerprint: `${String(mode)} ${String(uid)} ${String(gid)} ${String(rdev)} ${String(size)} ${String(mtimeNs)} ${String(ctimeNs)}`,
+    inode:
+      kind !== "directory" && stats.nlink > 1n
+        ? `${String(stats.dev)}:${String(stats.ino)}`
+        : undefined,
+  };
 }
 
 function joinBytes(directory: Buffer, name: Buffer): Buffer {

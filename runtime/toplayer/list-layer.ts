@@ -1,79 +1,106 @@
-import { createHash } from "node:crypto";
-import type { TreeEntry } from "../host/files.ts";
+import { createHash, type Hash } from "node:crypto";
+import type { ListedEntry } from "../host/files.ts";
 import type { Host } from "../host/host.ts";
-import type { LayerEntry, ListedLayer } from "./layer.ts";
+import { pathIn, type LayerEntry, type ListedLayer } from "./layer.ts";
 import type { TopLayerRecord } from "./record.ts";
 import { parseWhiteout } from "./whiteout.ts";
 
 interface OpenEntry extends LayerEntry {
-  readonly children: OpenEntry[];
+  children: OpenEntry[];
   isPlain: boolean;
 }
+
+type Counts = {
+  -readonly [key in keyof Omit<TopLayerRecord, "name" | "digest">]: number;
+};
 
 /** A directory of a top layer, and whether its filesystem keeps owners and modes. */
 export type LayerPlace = Pick<ListedLayer, "at" | "isOwnerless">;
 
+/** Work of this length does not keep others, as what tells of slow steps, from their turn. */
+const TURN_MS = 50;
+
 /**
  * Lists the directories of a top layer, in order.
  * @param name how the user calls all of them
+ * @param tellProgress gets what tells how far it is
  */
-export function listLayers(
+export async function listLayers(
   host: Host,
   places: readonly LayerPlace[],
   name: string,
-): { layers: ListedLayer[]; record: TopLayerRecord } {
+  tellProgress: (describe: () => string) => void = () => undefined,
+): Promise<{ layers: ListedLayer[]; record: TopLayerRecord }> {
   const hash = createHash("sha256");
   const counts = { files: 0, directories: 0, symlinks: 0, others: 0, bytes: 0 };
-  const layers = places.map(({ at, isOwnerless }) => {
-    const root = openEntry("", { kind: "directory" });
-    const directories = new Map([["", [root]]]);
-    let entryCount = 0;
-    for (const found of host.files.walkTree(at)) {
-      hash.update(found.path).update(`\0${found.fingerprint}\n`);
-      entryCount += 1;
-      if (found.kind === "file") {
-        counts.files += 1;
-        counts.bytes += found.sizeBytes;
-      } else if (found.kind === "directory") counts.directories += 1;
-      else if (found.kind === "symlink") counts.symlinks += 1;
-      else counts.others += 1;
-      addEntry(directories, found);
-    }
+  tellProgress(() => `${String(counts.files)} files so far`);
+  const layers: ListedLayer[] = [];
+  for (const { at, isOwnerless } of places) {
+    const { root, entryCount } = await listLayer(host, at, hash, counts);
     // Two layers are not the one that holds what both hold.
     hash.update("\0\n");
-    return { at, root, entryCount, isOwnerless };
-  });
+    layers.push({ at, root, entryCount, isOwnerless });
+  }
   return { layers, record: { name, digest: hash.digest("hex"), ...counts } };
 }
 
-/** @param directories the path of each directory to itself, after all that it is in */
-function addEntry(
-  directories: Map<string, OpenEntry[]>,
-  found: TreeEntry,
-): void {
-  const { path, kind } = found;
-  const file = path.toString("latin1");
-  const slash = file.lastIndexOf("/");
-  const ancestors = directories.get(file.slice(0, Math.max(slash, 0)));
-  const parent = ancestors?.at(-1);
-  if (ancestors === undefined || parent === undefined) {
-    throw new Error(`the directory of ${file} was not listed`);
+async function listLayer(
+  host: Host,
+  at: string,
+  hash: Hash,
+  counts: Counts,
+): Promise<{ root: LayerEntry; entryCount: number }> {
+  const root = openEntry({ name: "", kind: "directory" });
+  const directories = new Map([["", root]]);
+  let entryCount = 0;
+  let turnEnds = host.nowMs() + TURN_MS;
+  for (const { path, entries } of host.files.walkTree(at)) {
+    const directory = directories.get(path);
+    if (directory === undefined) throw new Error(`${path} was not listed`);
+    directories.delete(path);
+    directory.children = entries.map(openEntry);
+    entryCount += entries.length;
+    let text = `${path}\0`;
+    for (const [index, { name, fingerprint, target }] of entries.entries()) {
+      text += `${name}\0${fingerprint} ${target ?? ""}\0`;
+      const child = directory.children[index];
+      if (child?.kind === "directory") {
+        directories.set(pathIn(path, name), child);
+      }
+    }
+    hash.update(`${text}\n`, "latin1");
+    for (const entry of entries) count(counts, entry);
+    if (host.nowMs() > turnEnds) {
+      await host.sleep(0);
+      turnEnds = host.nowMs() + TURN_MS;
+    }
   }
-  const entry = openEntry(file.slice(slash + 1), found);
-  parent.children.push(entry);
-  if (kind === "directory") directories.set(file, [...ancestors, entry]);
-  if (kind === "socket" || parseWhiteout(entry.name) !== undefined) {
-    for (const ancestor of [...ancestors, entry]) ancestor.isPlain = false;
-  }
+  markPlain(root);
+  return { root, entryCount };
 }
 
-function openEntry(
-  name: string,
-  {
-    kind,
-    inode,
-    target,
-  }: Pick<TreeEntry, "kind"> & Partial<Pick<TreeEntry, "inode" | "target">>,
-): OpenEntry {
+function openEntry({
+  name,
+  kind,
+  inode,
+  target,
+}: Pick<ListedEntry, "name" | "kind"> & Partial<ListedEntry>): OpenEntry {
   return { name, kind, inode, target, children: [], isPlain: true };
+}
+
+function markPlain(entry: OpenEntry): void {
+  entry.children.forEach(markPlain);
+  entry.isPlain =
+    entry.kind !== "socket" &&
+    parseWhiteout(entry.name) === undefined &&
+    entry.children.every(({ isPlain }) => isPlain);
+}
+
+function count(counts: Counts, { kind, sizeBytes }: ListedEntry): void {
+  if (kind === "file") {
+    counts.files += 1;
+    counts.bytes += sizeBytes;
+  } else if (kind === "directory") counts.directories += 1;
+  else if (kind === "symlink") counts.symlinks += 1;
+  else counts.others += 1;
 }

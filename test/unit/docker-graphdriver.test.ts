@@ -36,7 +36,7 @@ function storeIn(directory: string) {
       statusOf: (file) => {
         const status = real.files.statusOf(file);
         return status !== undefined &&
-          path.dirname(file).endsWith("docker/btrfs/subvolumes")
+          path.dirname(String(file)).endsWith("docker/btrfs/subvolumes")
           ? { ...status, inode: 256 }
           : status;
       },

@@ -143,7 +143,7 @@ t.test("what an engine left goes from what is made of the image", async (t) => {
   const again = planBoot({
     ...withOurs,
     leftOvers,
-    image: { ...facts.image, id: record.image.id },
+    image: { ...facts.image, id: IMAGE_ID },
     topLayer: { layers: [layer], record: { ...topLayer, digest: "changed" } },
     modes: { rwlayerMode: "keep", topLayerMode: "always" },
   });

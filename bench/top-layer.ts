@@ -39,7 +39,11 @@ export async function benchTopLayer({
     await compare({
       title: `a top layer of ${inWords(FILES)} small files, ${what}`,
       unit: "ms",
-      contenders: [copyPlainly(small, layer), mergeLayer(small, layer)],
+      contenders: [
+        copyPlainly(small, layer, ["-a"]),
+        copyPlainly(small, layer, ["-a", "--remove-destination"]),
+        mergeLayer(small, layer),
+      ],
     });
   }
 
@@ -60,9 +64,10 @@ export async function benchTopLayer({
 function copyPlainly(
   { file: disk, source }: LayerDisk,
   layer: string,
+  options: readonly string[],
 ): Contender {
   return {
-    name: "cp -a",
+    name: `cp ${options.join(" ")}`,
     measure: () =>
       withCopyOf(disk, async (file, scratch) => {
         const { mountPoint, close } = await mountDisk(
@@ -73,7 +78,7 @@ function copyPlainly(
           const at = (path: string) => join(mountPoint, path);
           const tree = at("tree");
           await run(["btrfs", "subvolume", "snapshot", at(source), tree]);
-          return await runInGroup(["cp", "-a", `${at(layer)}/.`, tree]);
+          return await runInGroup(["cp", ...options, `${at(layer)}/.`, tree]);
         } finally {
           await close();
         }

@@ -51,7 +51,7 @@ function status(read: () => fs.Stats | undefined): FileStatus | undefined {
   };
 }
 
-function kindOf(entry: fs.Stats | fs.BigIntStats): FileKind {
+function kindOf(entry: fs.Stats): FileKind {
   if (entry.isFile()) return "file";
   if (entry.isDirectory()) return "directory";
   if (entry.isSymbolicLink()) return "symlink";
@@ -280,21 +280,25 @@ export function* walkTree(tree: string): Generator<ListedDirectory> {
 /** @param directory ends in a slash */
 function listEntry(directory: Buffer, name: string): ListedEntry {
   const file = Buffer.concat([directory, Buffer.from(name, "latin1")]);
-  const stats = fs.lstatSync(file, { bigint: true });
+  const stats = fs.lstatSync(file);
   const kind = kindOf(stats);
   const target =
     kind === "symlink" ? fs.readlinkSync(file, "latin1") : undefined;
-  const size = kind === "file" || kind === "symlink" ? stats.size : 0n;
-  const { mode, uid, gid, rdev, mtimeNs, ctimeNs } = stats;
+  const size = kind === "file" || kind === "symlink" ? stats.size : 0;
+  const { mode, uid, gid, rdev, mtimeMs, ctimeMs } = stats;
   return {
     ...{ name, kind, target },
-    sizeBytes: kind === "file" ? Number(size) : 0,
-    fingerprint: `${String(mode)} ${String(uid)} ${String(gid)} ${String(rdev)} ${String(size)} ${String(mtimeNs)} ${String(ctimeNs)}`,
+    sizeBytes: kind === "file" ? size : 0,
+    fingerprint: `${String(mode)} ${String(uid)} ${String(gid)} ${String(rdev)} ${String(size)} ${String(mtimeMs)} ${String(ctimeMs)}`,
     inode:
-      kind !== "directory" && stats.nlink > 1n
-        ? `${String(stats.dev)}:${String(stats.ino)}`
-        : undefined,
+      kind !== "directory" && stats.nlink > 1 ? inodeOf(file) : undefined,
   };
+}
+
+/** In full: a number would round large ones. */
+function inodeOf(file: Buffer): string {
+  const { dev, ino } = fs.lstatSync(file, { bigint: true });
+  return `${String(dev)}:${String(ino)}`;
 }
 
 function joinBytes(directory: Buffer, name: Buffer): Buffer {

@@ -37,8 +37,8 @@ interface CopiedName {
   readonly entry: LayerEntry;
   readonly path: string;
   readonly call: MergeAction;
-  /** The directory it is in. */
-  readonly parent: DirectoryPair;
+  /** The directory that it lands in. */
+  readonly parent: string;
 }
 
 interface Merging {
@@ -47,10 +47,14 @@ interface Merging {
   readonly actions: MergeAction[];
   readonly warnings: string[];
   readonly report: (change: Omit<EntryChange, "layer">) => void;
+  /** The directories of the tree that are being filled, each reached by way of the one before. */
+  readonly open: string[];
   /** By inode. */
   readonly names: Map<string, CopiedName[]>;
-  /** Directories whose attributes no call of cp copies last. */
-  readonly directories: DirectoryPair[];
+  /** Directories of the tree to those of the layer that gave them their attributes last. */
+  readonly origins: Map<string, string>;
+  /** Directories of the tree that change after cp has given them their attributes, or get none by it. */
+  readonly unfinished: Set<string>;
   /** Of what is new, where the filesystem of the layer keeps none. */
   readonly modes: { entry: LayerEntry; path: string; mode: number }[];
 }
@@ -62,7 +66,8 @@ interface Merging {
  * where something in it must not be copied (whiteouts, sockets), or lands elsewhere: a directory where
  * the tree has a symlink to one.
  * @param report gets what becomes of each entry
- * @throws BootError TOPLAYER_UNSUITABLE for a name that would have to be named to cp and cannot
+ * @throws BootError TOPLAYER_UNSUITABLE for a name that would have to be named to cp and cannot, and
+ *   where a layer leads by way of symlinks to what it is being laid over, and removes that
  */
 export function planMerge(
   layers: readonly ListedLayer[],
@@ -76,8 +81,10 @@ export function planMerge(
     const merging: Merging = {
       ...{ layer, tree, actions, warnings },
       report: (change) => report?.({ ...change, layer }),
+      open: [],
       names: new Map(),
-      directories: [],
+      origins: new Map(),
+      unfinished: new Set(),
       modes: [],
     };
     mergeDirectory(merging, layer.root, "", { path: "", through: undefined });
@@ -93,6 +100,7 @@ function mergeDirectory(
   from: string,
   place: Place,
 ): void {
+  merging.open.push(place.path);
   applyWhiteouts(merging, directory, from, place);
   const whole: LayerEntry[] = [];
   const apart: LayerEntry[] = [];
@@ -117,14 +125,16 @@ function mergeDirectory(
     merging.actions.push(call);
   }
   for (const child of apart) mergeApart(merging, child, from, place);
+  merging.open.pop();
 }
 
 function applyWhiteouts(
-  { tree, actions, warnings, report }: Merging,
+  merging: Merging,
   directory: LayerEntry,
   from: string,
   { path, through }: Place,
 ): void {
+  const { tree, actions, warnings, report } = merging;
   const whiteouts = directory.children.flatMap((entry) => {
     const whiteout = parseWhiteout(entry.name);
     return whiteout === undefined ? [] : [{ entry, whiteout }];
@@ -134,6 +144,7 @@ function applyWhiteouts(
     const own = { path: pathIn(from, entry.name), kind: entry.kind, through };
     if (whiteout.kind === "opaque") {
       report({ ...own, effect: "empty", target: path, replaced: "directory" });
+      refuseWhileOpen(merging, own.path, (open) => isBelow(open, path));
       actions.push({ kind: "empty", path });
       tree.empty(path);
     }
@@ -151,9 +162,37 @@ function applyWhiteouts(
     const own = { path: pathIn(from, entry.name), kind: entry.kind, through };
     report({ ...own, effect: "delete", target, replaced });
     if (replaced === undefined) continue;
-    actions.push({ kind: "remove", path: target });
-    tree.remove(target);
+    remove(merging, own.path, target);
   }
+}
+
+function remove(merging: Merging, from: string, target: string): void {
+  refuseWhileOpen(
+    merging,
+    from,
+    (open) => open === target || isBelow(open, target),
+  );
+  merging.actions.push({ kind: "remove", path: target });
+  merging.tree.remove(target);
+}
+
+/** What would go on in a directory that is gone would go on elsewhere. @throws BootError TOPLAYER_UNSUITABLE */
+function refuseWhileOpen(
+  { open }: Merging,
+  from: string,
+  isGone: (directory: string) => boolean,
+): void {
+  const gone = open.find(isGone);
+  if (gone === undefined) return;
+  throw new BootError(
+    "TOPLAYER_UNSUITABLE",
+    `the top layer's ${showPath(from)} leads by symlinks to ${showPath(gone)}, which would be removed while the top layer is laid over it`,
+    { hint: `Take ${showPath(from)} out of the top layer.` },
+  );
+}
+
+function isBelow(file: string, directory: string): boolean {
+  return directory === "" ? file !== "" : file.startsWith(`${directory}/`);
 }
 
 function skipSocket(
@@ -199,7 +238,7 @@ function mergeApart(
   parent: string,
   parentPlace: Place,
 ): void {
-  const { layer, tree, actions, directories } = merging;
+  const { layer, tree, actions, origins, unfinished } = merging;
   const from = pathIn(parent, directory.name);
   requireNameable(from, "the top layer");
   const here = placeOf(parentPlace, directory);
@@ -218,6 +257,7 @@ function mergeApart(
         !child.isPlain || mustBeTakenApart(tree, child, placeOf(place, child)),
     );
   tree.put(place.path, directory);
+  origins.set(place.path, from);
   if (isWhole) {
     const call: MergeAction = {
       kind: "copyDirectory",
@@ -230,7 +270,7 @@ function mergeApart(
   } else {
     if (isNew) actions.push({ kind: "makeDirectory", path: place.path });
     mergeDirectory(merging, directory, from, place);
-    if (place.path !== "") directories.push({ from, to: place.path });
+    unfinished.add(place.path);
   }
   if (isNew) setSafeMode(merging, directory, from, place.path);
 }
@@ -245,7 +285,7 @@ function mergeWhole(
   parents: { readonly from: string; readonly to: Place },
   call: MergeAction,
 ): void {
-  const { tree, names } = merging;
+  const { tree, names, origins } = merging;
   const from = pathIn(parents.from, entry.name);
   const place: Place = {
     path: placeOf(parents.to, entry),
@@ -253,11 +293,11 @@ function mergeWhole(
   };
   const isNew = makeRoom(merging, entry, from, place);
   tree.put(place.path, entry);
+  if (entry.kind === "directory") origins.set(place.path, from);
   if (isNew) setSafeMode(merging, entry, from, place.path);
   if (entry.inode !== undefined) {
     const known = names.get(entry.inode) ?? [];
-    const parent = { from: parents.from, to: parents.to.path };
-    known.push({ entry, path: place.path, call, parent });
+    known.push({ entry, path: place.path, call, parent: parents.to.path });
     names.set(entry.inode, known);
   }
   for (const child of entry.children) {
@@ -281,11 +321,12 @@ function setSafeMode(
  * @returns whether it is new there: all but a directory into one that is there
  */
 function makeRoom(
-  { tree, actions, warnings, report }: Merging,
+  merging: Merging,
   { kind }: LayerEntry,
   path: string,
   { path: target, through }: Place,
 ): boolean {
+  const { tree, warnings, report } = merging;
   const standing = tree.at(target);
   const replaced = standing?.kind;
   const merges = kind === "directory" && replaced === "directory";
@@ -293,10 +334,9 @@ function makeRoom(
   report({ path, kind, effect, target, through, replaced });
   const isNotForCp = kind === "directory" || replaced === "directory";
   if (effect === "replace" && isNotForCp) {
-    actions.push({ kind: "remove", path: target });
-    tree.remove(target);
+    remove(merging, path, target);
     const where = path === target ? "" : `, at ${showPath(target)}`;
-    const whose = standing?.from === undefined ? "the image" : "another layer";
+    const whose = standing?.from === undefined ? "the image" : "the top layer";
     warnings.push(
       `the top layer's ${kind} ${showPath(path)} replaces a ${replaced ?? ""} of ${whose}${replaced === "symlink" ? ", which leads to no directory" : ""}${where}`,
     );
@@ -310,10 +350,10 @@ function finishLayer({
   tree,
   actions,
   names,
-  directories,
+  origins,
+  unfinished,
   modes,
 }: Merging): void {
-  const changed: DirectoryPair[] = [];
   for (const known of names.values()) {
     // A name may have been taken by another entry since, through a link of the tree.
     const standing = known.filter(
@@ -324,22 +364,24 @@ function finishLayer({
     for (const { path, call, parent } of others) {
       if (call === first.call || path === first.path) continue;
       actions.push({ kind: "link", existing: first.path, path });
-      if (parent.to !== "") changed.push(parent);
+      unfinished.add(parent);
     }
   }
   const ofLayer = modes
     .filter(({ entry, path }) => tree.at(path)?.from === entry)
     .map(({ path, mode }) => ({ path, mode }));
   if (ofLayer.length > 0) actions.push({ kind: "giveToRoot", modes: ofLayer });
-  const pairs = [...changed, ...directories].filter(
-    ({ to }) => tree.at(to)?.kind === "directory",
-  );
-  if (pairs.length === 0 || layer.isOwnerless) return;
-  for (const { from, to } of pairs) {
+  if (layer.isOwnerless) return;
+  const directories = [...unfinished].flatMap((to): DirectoryPair[] => {
+    const from = origins.get(to);
+    // The root keeps its own attributes.
+    if (to === "" || from === undefined) return [];
     requireNameable(from, "the top layer");
     requireNameable(to, "the image");
-  }
-  actions.push({ kind: "copyAttributes", layer, directories: pairs });
+    return tree.at(to)?.kind === "directory" ? [{ from, to }] : [];
+  });
+  if (directories.length === 0) return;
+  actions.push({ kind: "copyAttributes", layer, directories });
 }
 
 /** @throws BootError TOPLAYER_UNSUITABLE */

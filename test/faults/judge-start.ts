@@ -120,8 +120,9 @@ function judgeEnd({
     (end === 1 &&
       /^dockroot: [^\n]+$/m.test(said) &&
       /^ {2}what to do: /m.test(said));
-  // What refused to be unmounted was told of.
-  const secret = left.filter((at) => !said.includes(`cannot unmount ${at}`));
+  // What refused to be unmounted was told of, by the mount that it lies in.
+  const told = left.filter((at) => said.includes(`cannot unmount ${at}`));
+  const secret = left.filter((at) => !told.some((of) => isAtOrBelow(at, of)));
   return wrong([
     ...(/^ +at .*:\d+:\d+\)?$/m.test(said) ? [`a stack trace: ${said}`] : []),
     ...(raw === undefined ? [] : [raw]),

@@ -2,6 +2,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { BootError, isSystemError, systemErrorCode } from "./errors.ts";
 
+export { attributesOf, probeFile } from "./attributes.ts";
+export { createDirectory, createFile } from "./new-file.ts";
+
 export type FileKind =
   | "file"
   | "directory"

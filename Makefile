@@ -17,9 +17,9 @@ SHELL_FILES = $(shell scripts/list-shell-files)
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: setup setup-build setup-check setup-demo setup-test
+.PHONY: setup setup-build setup-check setup-demo setup-test setup-bench
 setup: setup-test setup-check ## Install all that building, checking and testing need
-setup-build setup-check setup-demo setup-test: setup-%:
+setup-build setup-check setup-demo setup-test setup-bench: setup-%:
 	@scripts/setup $*
 
 .PHONY: build
@@ -75,6 +75,11 @@ test-vm: setup-test dist/dockroot ## Run the tests that boot machines in QEMU (a
 test-faults: setup-test dist/dockroot ## Inject faults (as root): power cuts, failing helpers, full disks, ...
 	@[ ! -e .cache/faults ] || $(AS_ROOT) rm -rf .cache/faults
 	@$(NODE) test/run.ts faults; status=$$?; $(NODE) test/faults/print-table.ts && exit $$status
+
+# RUNS=n: how often each is measured.
+.PHONY: bench
+bench: setup-bench dist/dockroot ## Measure, next to what it is measured by; print tables (as root)
+	@$(AS_ROOT) $(NODE) bench/bench.ts $(if $(RUNS),--runs=$(RUNS))
 
 .PHONY: clean
 clean: ## Remove what was built, not what was downloaded

@@ -1,4 +1,8 @@
 import type { Argv } from "yargs";
+import type { Surroundings } from "./surroundings.ts";
+
+/** A call of a command, its arguments read. */
+export type Call = (surroundings: Surroundings) => Promise<number>;
 
 export interface Flag {
   readonly type: "string" | "boolean";

@@ -1,9 +1,12 @@
 import yargs, { type Argv } from "yargs";
 import { bootFlags, finishFlags } from "../runtime/boot-flags.ts";
-import { describeCommand, type CommandHelp } from "./command-help.ts";
+import {
+  describeCommand,
+  type Call,
+  type CommandHelp,
+} from "./command-help.ts";
 import { runStatus, statusFlags } from "./commands/status.ts";
 import { describeToplayer, toplayerCommands } from "./describe-toplayer.ts";
-import type { Surroundings } from "./surroundings.ts";
 
 declare module "yargs" {
   interface Argv<T> {
@@ -43,9 +46,6 @@ export const commandNames: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ),
   ["toplayer", new Set(Object.keys(toplayerCommands))],
 ]);
-
-/** A call of a command, its arguments read. */
-export type Call = (surroundings: Surroundings) => Promise<number>;
 
 /** @param choose gets the call, where it is one of the installer's commands */
 export function describeCommands(choose: (call: Call) => void): Argv {

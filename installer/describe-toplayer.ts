@@ -1,5 +1,9 @@
 import type { Argv } from "yargs";
-import { describeCommand, type CommandHelp } from "./command-help.ts";
+import {
+  describeCommand,
+  type Call,
+  type CommandHelp,
+} from "./command-help.ts";
 import {
   runToplayerCheck,
   toplayerCheckFlags,
@@ -8,7 +12,6 @@ import {
   runToplayerInit,
   toplayerInitFlags,
 } from "./commands/toplayer-init.ts";
-import type { Call } from "./describe-commands.ts";
 
 const SUMMARY =
   "prepare this machine's top layer (toplayer check, toplayer init)";

@@ -1,9 +1,6 @@
 import { UsageError } from "../runtime/host/errors.ts";
-import {
-  commandNames,
-  describeCommands,
-  type Call,
-} from "./describe-commands.ts";
+import type { Call } from "./command-help.ts";
+import { commandNames, describeCommands } from "./describe-commands.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /**

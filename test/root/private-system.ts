@@ -10,6 +10,8 @@ export interface PrivateSystem {
   readonly cmdline?: string;
   /** What is mounted at /var/lib/docker: arguments of mount(8). */
   readonly store?: readonly string[];
+  /** What is typed, on a terminal; without it there is none. */
+  readonly answers?: string;
 }
 
 /**
@@ -18,7 +20,7 @@ export interface PrivateSystem {
  */
 export function runInSystem(
   scratch: string,
-  { etc, cmdline = "quiet", store = [] }: PrivateSystem,
+  { etc, cmdline = "quiet", store = [], answers }: PrivateSystem,
   ...args: string[]
 ): Outcome {
   fs.rmSync(scratch, { recursive: true, force: true });
@@ -39,14 +41,17 @@ export function runInSystem(
     "cd /",
     'shift; exec "$@"',
   ].join("\n");
-  const { status, stdout, stderr, error } = spawnSync(
-    "unshare",
-    [
-      ...["--mount", "--propagation", "private", "--", "sh", "-c", script],
-      ...["sh", scratch, executable, ...args],
-    ],
-    { encoding: "utf8", timeout: 60_000 },
-  );
+  const call = [
+    ...["unshare", "--mount", "--propagation", "private", "--"],
+    ...["sh", "-c", script, "sh", scratch, executable, ...args],
+  ];
+  const [program = "", ...rest] =
+    answers === undefined
+      ? call
+      : ["script", "-qec", call.map(quote).join(" "), "/dev/null"];
+  const { status, stdout, stderr, error } = spawnSync(program, rest, {
+    ...{ input: answers ?? "", encoding: "utf8", timeout: 60_000 },
+  });
   if (error !== undefined) throw error;
   return { status, stdout, stderr };
 }

@@ -129,6 +129,78 @@ await t.test("nothing is overwritten", async (t) => {
   ]);
 });
 
+await t.test(
+  "without an image all is this machine's, and that is told",
+  (t) => {
+    const directory = scratchOf("imageless");
+    const { status, stdout, stderr } = runInSystem(
+      scratchOf("system"),
+      {
+        etc: MACHINE,
+        cmdline:
+          "root=LABEL=linux rootflags=subvol=next docker_path=my/docker docker_image=system:1",
+      },
+      ...["toplayer", "init", directory, "--yes"],
+    );
+    t.equal(status, 0, stderr);
+    t.match(read(directory, "passwd"), /^messagebus:x:105:[^]*^alice:/m);
+    t.match(
+      read(directory, "fstab"),
+      /^LABEL=linux {2}\/var\/lib\/docker {2}btrfs {2}subvol=my\/docker {2}0 {2}0$/m,
+      "the store is where the kernel options say",
+    );
+    t.match(
+      stdout,
+      /^warning: cannot find the image system:1 in \/var\/lib\/docker: /m,
+    );
+    t.match(stdout, /^warning: the accounts are all of this machine, /m);
+    t.end();
+  },
+);
+
+await t.test("what is asked is answered on a terminal", (t) => {
+  const directory = scratchOf("asked");
+  const { status, stdout } = runInSystem(
+    scratchOf("system"),
+    { ...system, answers: "n\nwhat?\ny\nn\n" },
+    ...["toplayer", "init", directory, "--image", "system:1"],
+  );
+  t.equal(status, 0, stdout);
+  t.match(stdout, "Take over root's password? [Y/n]");
+  t.match(stdout, "Please answer yes or no.");
+  t.equal(
+    read(directory, "shadow"),
+    `${IMAGE_ETC.shadow}alice:$6$alice:20000:0:99999:7:::\n`,
+  );
+  t.notMatch(read(directory, "passwd"), "bob");
+  t.end();
+});
+
+await t.test("what cannot be done is refused, and nothing is made", (t) => {
+  const directory = scratchOf("refused");
+  const init = (...args: string[]) =>
+    runInSystem(scratchOf("system"), system, "toplayer", "init", ...args);
+  t.match(init(directory), {
+    status: 2,
+    stderr: /^dockroot: toplayer init asks .* give --yes .*\n/,
+  });
+  t.match(init(directory, "--yes", "--image", "gone"), {
+    status: 1,
+    stderr: /^dockroot: cannot find the image gone:latest in /,
+  });
+  t.notOk(fs.existsSync(directory));
+
+  fs.mkdirpSync(`${directory}-elsewhere`);
+  fs.mkdirpSync(directory);
+  fs.symlinkSync(`${directory}-elsewhere`, `${directory}/etc`);
+  t.match(init(directory, "--yes"), {
+    status: 1,
+    stderr: /^dockroot: \S+\/refused\/etc is a symlink, not a directory\n/,
+  });
+  t.strictSame(fs.readdirSync(`${directory}-elsewhere`), []);
+  t.end();
+});
+
 function attributesIn(directory: string): Record<string, string> {
   const entries = fs.readdirSync(directory, {
     recursive: true,

@@ -24,6 +24,8 @@ export async function inject(
     useSnapshot: false,
     // Neither NODE_OPTIONS nor --node-options change what the executable does.
     execArgvExtension: "none",
+    // What was of use for a moment is collected early: a large top layer takes a third less memory.
+    execArgv: ["--max-semi-space-size=4"],
   };
   const arch = hostArchitecture();
   await makeSingleExecutable(script, {

@@ -12,7 +12,7 @@ export function followIn(
     if (status === undefined) return undefined;
     return status.kind === "symlink"
       ? { kind: "symlink", target: host.files.linkTarget(candidate) }
-      : { kind: "other" };
+      : { kind: status.kind === "directory" ? "directory" : "other" };
   });
 }
 

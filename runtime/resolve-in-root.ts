@@ -3,7 +3,7 @@ export type LookUp = (
   file: string,
 ) =>
   | { readonly kind: "symlink"; readonly target: string }
-  | { readonly kind: "other" }
+  | { readonly kind: "directory" | "other" }
   | undefined;
 
 const MAX_LINKS = 40;
@@ -14,7 +14,8 @@ const MAX_PATH_CHARS = 4096;
  * Where `file` leads inside `root`, as a process confined to `root` would see it: absolute links
  * start at `root`, and `..` never leaves it. Names that do not exist are kept as they are.
  * @param file absolute or relative to `root`
- * @returns a path below `root`, free of symlinks as far as it exists; `undefined` where links loop
+ * @returns a path below `root`, free of symlinks as far as it exists; `undefined` where links loop, or
+ * `..` comes after what is no directory
  */
 export function resolveInRoot(
   root: string,
@@ -25,10 +26,12 @@ export function resolveInRoot(
   const pending = file.split("/").reverse();
   /** The path so far and after each name before: `..` goes back to the last one. */
   const trail = [base];
+  let isDirectory = true;
   let links = 0;
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     if (name === "" || name === ".") continue;
     if (name === "..") {
+      if (!isDirectory) return undefined;
       if (trail.length > 1) trail.pop();
       continue;
     }
@@ -37,6 +40,7 @@ export function resolveInRoot(
       candidate.length > MAX_PATH_CHARS ? undefined : lookUp(candidate);
     if (found?.kind !== "symlink") {
       trail.push(candidate);
+      isDirectory = found?.kind === "directory";
       continue;
     }
     links += 1;

@@ -12,6 +12,8 @@ export type FileKind =
   | "character-device";
 
 const READ_BYTES = 64 * 1024;
+/** Setuid, setgid and sticky. */
+const SPECIAL_BITS = 0o7000;
 
 export interface FileStatus {
   readonly kind: FileKind;
@@ -64,6 +66,8 @@ export interface LinkOrOther {
   readonly kind: FileKind;
   /** A symlink's text, one byte a character (latin1). */
   readonly target: string | undefined;
+  /** Whether it is setuid, setgid or sticky. */
+  readonly hasSpecialBits: boolean;
 }
 
 /** What stands at the path itself, whatever bytes its names are of; `undefined` where nothing does. */
@@ -78,9 +82,10 @@ export function lookAt(file: Buffer): LinkOrOther | undefined {
   }
   if (stats === undefined) return undefined;
   const kind = kindOf(stats);
+  const hasSpecialBits = (stats.mode & SPECIAL_BITS) !== 0;
   return kind === "symlink"
-    ? { kind, target: fs.readlinkSync(file, "latin1") }
-    : { kind, target: undefined };
+    ? { kind, target: fs.readlinkSync(file, "latin1"), hasSpecialBits }
+    : { kind, target: undefined, hasSpecialBits };
 }
 
 /**
@@ -254,6 +259,8 @@ export interface ListedEntry {
   readonly inode: string | undefined;
   /** A symlink's text. */
   readonly target: string | undefined;
+  /** Whether it is setuid, setgid or sticky. */
+  readonly hasSpecialBits: boolean;
 }
 
 /**
@@ -288,6 +295,7 @@ function listEntry(directory: Buffer, name: string): ListedEntry {
   const { mode, uid, gid, rdev, mtimeMs, ctimeMs } = stats;
   return {
     ...{ name, kind, target },
+    hasSpecialBits: (mode & SPECIAL_BITS) !== 0,
     sizeBytes: kind === "file" ? size : 0,
     fingerprint: `${String(mode)} ${String(uid)} ${String(gid)} ${String(rdev)} ${String(size)} ${String(mtimeMs)} ${String(ctimeMs)}`,
     inode:
@@ -366,6 +374,14 @@ export function emptyDirectory(directory: Buffer): void {
 export function replaceByLink(existing: Buffer, name: Buffer): void {
   fs.rmSync(name, { force: true });
   fs.linkSync(existing, name);
+}
+
+/** Makes a directory neither setuid, setgid nor sticky. */
+export function clearSpecialBits(directory: Buffer): void {
+  fs.chmodSync(
+    directory,
+    fs.lstatSync(directory).mode & ~SPECIAL_BITS & 0o7777,
+  );
 }
 
 /** Gives a file or directory to root, with this mode. */

@@ -47,6 +47,9 @@ async function perform(
     case "empty":
       host.files.emptyDirectory(inTree(action.path));
       return;
+    case "clearSpecialBits":
+      host.files.clearSpecialBits(inTree(action.path));
+      return;
     case "makeDirectory":
       host.files.makeDirectory(inTree(action.path));
       return;

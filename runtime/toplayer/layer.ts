@@ -9,6 +9,8 @@ export interface LayerEntry {
   readonly inode: string | undefined;
   /** A symlink's text, as `name`. */
   readonly target: string | undefined;
+  /** Whether it is setuid, setgid or sticky. */
+  readonly hasSpecialBits: boolean;
   /** Of a directory: what is in it, sorted by the bytes of its names. */
   readonly children: readonly LayerEntry[];
   /** Whether cp can copy it as it is: neither it nor anything in it is a whiteout or a socket. */

@@ -6,7 +6,7 @@ import type { TopLayerRecord } from "./record.ts";
 import { parseWhiteout } from "./whiteout.ts";
 
 interface OpenEntry extends LayerEntry {
-  children: OpenEntry[];
+  children: readonly OpenEntry[];
   isPlain: boolean;
 }
 
@@ -17,6 +17,8 @@ type Counts = {
 /** A directory of a top layer, and whether its filesystem keeps owners and modes. */
 export type LayerPlace = Pick<ListedLayer, "at" | "isOwnerless">;
 
+/** One for all that have none: there may be many. */
+const NONE: readonly OpenEntry[] = [];
 /** Work of this length does not keep others, as what tells of slow steps, from their turn. */
 const TURN_MS = 50;
 
@@ -84,8 +86,10 @@ function openEntry({
   kind,
   inode,
   target,
+  hasSpecialBits = false,
 }: Pick<ListedEntry, "name" | "kind"> & Partial<ListedEntry>): OpenEntry {
-  return { name, kind, inode, target, children: [], isPlain: true };
+  const read = { name, kind, inode, target, hasSpecialBits };
+  return { ...read, children: NONE, isPlain: true };
 }
 
 function markPlain(entry: OpenEntry): void {

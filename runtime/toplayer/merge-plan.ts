@@ -10,6 +10,11 @@ export type MergeAction =
   | { readonly kind: "remove"; readonly path: string }
   /** All that is in a directory. */
   | { readonly kind: "empty"; readonly path: string }
+  /**
+   * Of a directory into which another is merged: cp leaves it setgid or sticky where the other is
+   * neither, and what is made in a setgid directory would be setgid too.
+   */
+  | { readonly kind: "clearSpecialBits"; readonly path: string }
   /** To be filled by the actions that follow. */
   | { readonly kind: "makeDirectory"; readonly path: string }
   | {

@@ -11,11 +11,8 @@ export interface BaseTree {
   look(file: string): LinkOrOther | undefined;
 }
 
-/** What stands at a path: the base's, or what a layer has brought. */
-export interface Standing extends LinkOrOther {
-  /** What brought it; `undefined` where it is the base's. */
-  readonly from?: LayerEntry;
-}
+/** What stands at a path: the base's, or the entry of a layer that was put there. */
+export type Standing = LinkOrOther | LayerEntry;
 
 /** A tree as it is after all that was planned so far. Paths are as in `BaseTree`; `""` is the root. */
 export interface MergedTree {
@@ -35,7 +32,7 @@ export interface MergedTree {
 /** What is known to differ from the base. */
 interface Change {
   /** `undefined`: as in the base; `null`: nothing. */
-  standing: Standing | undefined | null;
+  standing: LayerEntry | undefined | null;
   /** Nothing of the base is seen below. */
   hidesBase: boolean;
   below: Map<string, Change> | undefined;
@@ -56,7 +53,8 @@ export function createMergedTree(base: BaseTree): MergedTree {
       if (next.standing === null) return undefined;
       here = next;
     }
-    if (here === root) return { kind: "directory", target: undefined };
+    if (here === root)
+      return { kind: "directory", target: undefined, hasSpecialBits: false };
     return here.standing ?? (isBaseHidden ? undefined : base.look(file));
   };
 
@@ -77,10 +75,10 @@ export function createMergedTree(base: BaseTree): MergedTree {
   return {
     at,
     put: (file, entry) => {
-      const { kind, target } = entry;
-      const merges = kind === "directory" && at(file)?.kind === "directory";
+      const merges =
+        entry.kind === "directory" && at(file)?.kind === "directory";
       const here = change(file);
-      here.standing = { kind, target, from: entry };
+      here.standing = entry;
       if (merges) return;
       here.hidesBase = true;
       here.below = undefined;
@@ -102,7 +100,7 @@ export function createMergedTree(base: BaseTree): MergedTree {
         if (found === undefined) return undefined;
         return found.kind === "symlink"
           ? { kind: "symlink", target: found.target ?? "" }
-          : { kind: "other" };
+          : { kind: found.kind === "directory" ? "directory" : "other" };
       })?.slice(1);
       return target !== undefined && at(target)?.kind === "directory"
         ? target

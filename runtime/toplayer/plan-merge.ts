@@ -317,7 +317,7 @@ function setSafeMode(
 }
 
 /**
- * Removes what cp would stumble over, and reports what becomes of the entry.
+ * Removes and clears what cp would stumble over, and reports what becomes of the entry.
  * @returns whether it is new there: all but a directory into one that is there
  */
 function makeRoom(
@@ -326,17 +326,25 @@ function makeRoom(
   path: string,
   { path: target, through }: Place,
 ): boolean {
-  const { tree, warnings, report } = merging;
+  const { layer, tree, actions, warnings, report } = merging;
   const standing = tree.at(target);
   const replaced = standing?.kind;
   const merges = kind === "directory" && replaced === "directory";
   const effect = merges ? "merge" : replaced === undefined ? "add" : "replace";
   report({ path, kind, effect, target, through, replaced });
+  // The root keeps its own attributes, and so does all into which comes what has none.
+  const keepsMode = target === "" || layer.isOwnerless;
+  if (merges && !keepsMode && standing?.hasSpecialBits === true) {
+    actions.push({ kind: "clearSpecialBits", path: target });
+  }
   const isNotForCp = kind === "directory" || replaced === "directory";
   if (effect === "replace" && isNotForCp) {
     remove(merging, path, target);
     const where = path === target ? "" : `, at ${showPath(target)}`;
-    const whose = standing?.from === undefined ? "the image" : "the top layer";
+    const whose =
+      standing !== undefined && "children" in standing
+        ? "the top layer"
+        : "the image";
     warnings.push(
       `the top layer's ${kind} ${showPath(path)} replaces a ${replaced ?? ""} of ${whose}${replaced === "symlink" ? ", which leads to no directory" : ""}${where}`,
     );
@@ -356,9 +364,7 @@ function finishLayer({
 }: Merging): void {
   for (const known of names.values()) {
     // A name may have been taken by another entry since, through a link of the tree.
-    const standing = known.filter(
-      ({ entry, path }) => tree.at(path)?.from === entry,
-    );
+    const standing = known.filter(({ entry, path }) => tree.at(path) === entry);
     const [first, ...others] = standing;
     if (first === undefined) continue;
     for (const { path, call, parent } of others) {
@@ -368,7 +374,7 @@ function finishLayer({
     }
   }
   const ofLayer = modes
-    .filter(({ entry, path }) => tree.at(path)?.from === entry)
+    .filter(({ entry, path }) => tree.at(path) === entry)
     .map(({ path, mode }) => ({ path, mode }));
   if (ofLayer.length > 0) actions.push({ kind: "giveToRoot", modes: ofLayer });
   if (layer.isOwnerless) return;

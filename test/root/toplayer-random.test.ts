@@ -148,7 +148,7 @@ function fillDirectory(
     if (!isWhiteout && depth > 0 && random.oneIn(2)) {
       fs.mkdirSync(file);
       fs.chownSync(file, random.below(9), random.below(9));
-      fs.chmodSync(file, 0o700 + random.below(0o100));
+      fs.chmodSync(file, 0o700 | random.below(0o10000));
       tree.stamps.push(file);
       fillDirectory(random, file, depth - 1, names, tree);
       continue;

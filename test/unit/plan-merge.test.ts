@@ -9,8 +9,8 @@ import type {
 import { planMerge } from "../../runtime/toplayer/plan-merge.ts";
 
 /**
- * A tree by its paths: `name/` is a directory, `name -> target` a symlink, `name|` a FIFO, `name=` a
- * socket, `name (x)` one of the names of the inode x, anything else a file.
+ * A tree by its paths: `name/` is a directory, `name//` one that is setgid or sticky, `name -> target`
+ * a symlink, `name|` a FIFO, `name=` a socket, `name (x)` one of the names of the inode x, anything else a file.
  */
 type Sketch = readonly string[];
 
@@ -41,7 +41,7 @@ t.test("a directory onto a link to a directory lands in its target", (t) => {
     "what it is in is taken apart",
   );
   t.strictSame(
-    plan(["a/", "a/b/", "a/b/c"], ["a -> .", "b -> /d/../e", "e/"]),
+    plan(["a/", "a/b/", "a/b/c"], ["a -> .", "b -> /d/../e", "d/", "e/"]),
     ["copy a/b as e"],
     "the root keeps its attributes",
   );
@@ -146,6 +146,24 @@ t.test("a layer is laid over the result of the one before", (t) => {
     /symlink \/etc replaces a directory of the image/,
     /directory \/etc replaces a symlink of the top layer/,
   ]);
+  t.end();
+});
+
+t.test("what is setgid or sticky in the image alone does not stay so", (t) => {
+  t.strictSame(
+    plan(
+      ["a/", "a/b/", "c//", "d/", "lib/", "new//"],
+      ["a//", "a/b//", "c//", "d/", "lib -> usr", "usr//"],
+    ),
+    [
+      ...["clear a", "clear a/b", "clear c", "copy a c d new to /"],
+      ...["clear usr", "copy lib as usr"],
+    ],
+    "nor is it so while what is new in it would inherit that",
+  );
+  const ownerless = { ...layerOf(["a/"]), isOwnerless: true };
+  const { actions } = planMerge([ownerless], baseOf(["a//"]));
+  t.strictSame(actions.map(describe), ["copy a to /"], "where modes stay");
   t.end();
 });
 
@@ -291,6 +309,8 @@ function describe(action: MergeAction): string {
       return `copy ${action.from} as ${action.to}`;
     case "link":
       return `link ${action.path} to ${action.existing}`;
+    case "clearSpecialBits":
+      return `clear ${action.path}`;
     case "copyAttributes":
       return `attributes ${action.directories.map(({ from, to }) => `${from} of ${to}`).join(", ")}`;
     case "giveToRoot":
@@ -303,6 +323,7 @@ interface Sketched {
   readonly kind: FileKind;
   readonly target: string | undefined;
   readonly inode: string | undefined;
+  readonly hasSpecialBits: boolean;
 }
 
 function read(sketch: Sketch): Sketched[] {
@@ -313,15 +334,16 @@ function read(sketch: Sketch): Sketched[] {
   };
   return sketch.map((line) => {
     const [name = "", target] = line.split(" -> ");
-    if (target !== undefined) {
-      return { path: name, kind: "symlink", target, inode: undefined };
+    const plain = { target, inode: undefined, hasSpecialBits: false };
+    if (target !== undefined) return { ...plain, path: name, kind: "symlink" };
+    if (line.endsWith("//")) {
+      const path = line.slice(0, -2);
+      return { ...plain, path, kind: "directory", hasSpecialBits: true };
     }
     const kind = kinds[line.slice(-1)];
-    if (kind !== undefined) {
-      return { path: line.slice(0, -1), kind, target, inode: undefined };
-    }
+    if (kind !== undefined) return { ...plain, path: line.slice(0, -1), kind };
     const [path = "", inode] = line.split(/ \((.+)\)$/);
-    return { path, kind: "file", target, inode };
+    return { ...plain, path, kind: "file", inode };
   });
 }
 
@@ -337,14 +359,14 @@ function layerOf(sketch: Sketch): ListedLayer {
   );
   const childrenOf = (directory: string): LayerEntry[] =>
     (below.get(directory) ?? [])
-      .map(({ path, kind, inode, target }) => {
+      .map(({ path, ...entry }) => {
         const name = path.slice(path.lastIndexOf("/") + 1);
         const children = childrenOf(path);
         const isPlain =
-          kind !== "socket" &&
+          entry.kind !== "socket" &&
           parseWhiteout(name) === undefined &&
           children.every((child) => child.isPlain);
-        return { name, kind, inode, target, children, isPlain };
+        return { ...entry, name, children, isPlain };
       })
       .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const children = childrenOf("");
@@ -353,7 +375,7 @@ function layerOf(sketch: Sketch): ListedLayer {
     at: "/layer",
     root: {
       ...{ name: "", kind: "directory", inode: undefined, target: undefined },
-      ...{ children, isPlain },
+      ...{ hasSpecialBits: false, children, isPlain },
     },
     entryCount: entries.length,
     isOwnerless: false,

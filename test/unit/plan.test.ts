@@ -26,6 +26,7 @@ const layer = {
     kind: "directory",
     inode: undefined,
     target: undefined,
+    hasSpecialBits: false,
     children: [],
     isPlain: true,
   },

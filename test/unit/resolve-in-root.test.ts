@@ -1,12 +1,12 @@
 import t from "tap";
 import { resolveInRoot } from "../../runtime/resolve-in-root.ts";
 
-/** @param links link -> target; every other path is taken to exist */
+/** @param links link -> target; every other path is taken to be a directory */
 function resolve(file: string, links: Record<string, string> = {}) {
   return resolveInRoot("/new", file, (candidate) => {
     const target = links[candidate];
     return target === undefined
-      ? { kind: "other" }
+      ? { kind: "directory" }
       : { kind: "symlink", target };
   });
 }
@@ -28,6 +28,17 @@ t.test(".. never leaves the root", async (t) => {
   t.equal(resolve("a/b/../c", { "/new/a/b": "/d/e" }), "/new/d/c");
 });
 
+t.test(".. leads nowhere from what is no directory", async (t) => {
+  t.equal(
+    resolveInRoot("/new", "file/../a", () => ({ kind: "other" })),
+    undefined,
+  );
+  t.equal(
+    resolveInRoot("/new", "nothing/../a", () => undefined),
+    undefined,
+  );
+});
+
 t.test("links that loop lead nowhere", async (t) => {
   t.equal(resolve("a", { "/new/a": "b", "/new/b": "a" }), undefined);
   t.equal(resolve("a", { "/new/a": "a/x" }), undefined);
@@ -38,7 +49,7 @@ t.test("a path that no kernel knows is not looked up", async (t) => {
   let longest = 0;
   const resolved = resolveInRoot("/new", file, (candidate) => {
     longest = Math.max(longest, candidate.length);
-    return { kind: "other" };
+    return { kind: "directory" };
   });
   t.equal(resolved, `/new/${file.slice(0, -1)}`);
   t.ok(longest <= 4096, `${String(longest)} characters`);

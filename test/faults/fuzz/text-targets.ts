@@ -228,7 +228,7 @@ export function textTargets(): [Target, ...Target[]] {
         const resolved = resolveInRoot("/new", text, () =>
           random.oneIn(3)
             ? { kind: "symlink", target: makeInput(random, ["/a", "../.."]) }
-            : { kind: "other" },
+            : { kind: "directory" },
         );
         check(
           resolved === undefined ||

@@ -48,9 +48,14 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const { runInstaller } = await import("./installer/main.ts");
+  const { createQuestions } = await import("./installer/questions.ts");
   return runInstaller(argv, {
     stdout,
     isRoot: isRoot(),
+    questions:
+      process.stdin.isTTY && process.stdout.isTTY
+        ? createQuestions(process.stdin, process.stdout)
+        : undefined,
     host: createHost("/", createLog([stderrLog])),
     terminal: {
       // A serial console has 0: nobody has told its width.

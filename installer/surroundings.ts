@@ -7,6 +7,17 @@ export interface Surroundings {
   readonly terminal: Terminal;
   readonly host: Host;
   readonly isRoot: boolean;
+  /** `undefined` where there is nobody to ask. */
+  readonly questions: Questions | undefined;
+}
+
+/** Asks on the terminal. */
+export interface Questions {
+  /**
+   * Whether the answer is yes, which it is by default.
+   * @throws BootError where the question is interrupted
+   */
+  confirm(question: string): Promise<boolean>;
 }
 
 /** What a command's text is made for. */

@@ -174,17 +174,11 @@ async function findFormerRoot(
  * Gathers and plans; mounts read-only and leaves nothing behind.
  * @throws BootError, UsageError
  */
-export async function planOnly(
+export function planOnly(
   host: Host,
-  { files, runDirectory }: BootRequest,
+  request: BootRequest,
 ): Promise<PlannedBoot> {
-  const recorder = createRecorder(host);
-  const scratch = path.join(runDirectory, `dry-run-${String(host.processId)}`);
-  const options = gatherOptions(host, files);
-  const context = describeContext(host, recorder, options, scratch, true);
-  try {
-    for (const warning of options.warnings) recorder.warn(warning);
-    const disk = await openDisk(context);
+  return lookAtDisk(host, request, async (context, disk, options) => {
     const { generation } = options.disk;
     if (generation !== undefined) {
       await bootGeneration(context, disk, generation);
@@ -193,6 +187,29 @@ export async function planOnly(
     const facts = await gatherDisk(context, disk);
     const planned = await planRoot(context, facts, options);
     return { kind: "root", ...foreseeMerge(context, planned) };
+  });
+}
+
+/**
+ * Mounts the disk that the options name, read-only and for as long as the work takes.
+ * @throws BootError, UsageError
+ */
+export async function lookAtDisk<T>(
+  host: Host,
+  { files, runDirectory }: BootRequest,
+  work: (
+    context: BootContext,
+    disk: OpenDisk,
+    options: BootOptions,
+  ) => Promise<T>,
+): Promise<T> {
+  const recorder = createRecorder(host);
+  const scratch = path.join(runDirectory, `dry-run-${String(host.processId)}`);
+  const options = gatherOptions(host, files);
+  const context = describeContext(host, recorder, options, scratch, true);
+  try {
+    for (const warning of options.warnings) recorder.warn(warning);
+    return await work(context, await openDisk(context), options);
   } finally {
     await context.mounts.release();
     host.files.removeUnusedDirectory(scratch);

@@ -14,6 +14,15 @@ export interface OptionFiles {
 
 /** Reads the kernel command line and the configuration. @throws BootError, UsageError */
 export function gatherOptions(host: Host, given: OptionFiles): BootOptions {
+  const { cmdline, config } = readOptionTexts(host, given);
+  return readBootOptions(cmdline, config);
+}
+
+/** What options are read from. @throws BootError, UsageError */
+export function readOptionTexts(
+  host: Host,
+  given: OptionFiles,
+): { cmdline: string; config: ConfigSource | undefined } {
   const cmdline =
     given.cmdline === undefined
       ? host.readText("/proc/cmdline", MAX_TEXT_BYTES)
@@ -25,7 +34,7 @@ export function gatherOptions(host: Host, given: OptionFiles): BootOptions {
         })
       : new UsageError(`--cmdline: there is no file ${given.cmdline}`);
   }
-  return readBootOptions(cmdline, gatherConfig(host, given.config));
+  return { cmdline, config: gatherConfig(host, given.config) };
 }
 
 function gatherConfig(

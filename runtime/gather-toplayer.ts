@@ -1,7 +1,7 @@
 import path from "node:path";
 import { waitForDevice, type BlockDevice } from "./device.ts";
 import { formatDeviceSpec } from "./device-spec.ts";
-import type { DiskFacts, TopLayerFacts } from "./facts.ts";
+import type { OpenDisk, TopLayerFacts } from "./facts.ts";
 import { followIn } from "./follow-in.ts";
 import type { BootContext } from "./boot-context.ts";
 import { BootError } from "./host/errors.ts";
@@ -11,7 +11,7 @@ import type { TopLayerOptions } from "./system-options.ts";
 import { listLayers } from "./toplayer/list-layer.ts";
 
 /** Filesystems that keep neither owners nor modes. */
-const OWNERLESS = new Set(["vfat", "msdos", "exfat", "ntfs", "ntfs3"]);
+export const OWNERLESS = new Set(["vfat", "msdos", "exfat", "ntfs", "ntfs3"]);
 
 /**
  * Finds the top layer's directories, mounting their device where it is another than the root device,
@@ -21,7 +21,7 @@ const OWNERLESS = new Set(["vfat", "msdos", "exfat", "ntfs", "ntfs3"]);
 export async function gatherTopLayer(
   context: BootContext,
   topLayer: TopLayerOptions,
-  { device: root, paths }: DiskFacts,
+  { device: root, paths }: OpenDisk,
   storePath: string,
 ): Promise<TopLayerFacts> {
   const { host, recorder, options, topLevel, topLayerMount, mounts } = context;

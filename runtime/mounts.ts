@@ -175,7 +175,8 @@ export function findOtherMount(
   )?.mountPoint;
 }
 
-function readMounts(host: Host): Mount[] {
+/** What is mounted, in the order in which it was. */
+export function readMounts(host: Host): Mount[] {
   const text = host.readText("/proc/self/mountinfo", MAX_MOUNTINFO_BYTES) ?? "";
   return parseMountinfo(text);
 }
@@ -186,6 +187,9 @@ export interface Mount {
   /** What of the filesystem is mounted: a path from its top level. */
   readonly root: string;
   readonly mountPoint: string;
+  readonly fsType: string;
+  /** The device's path, as it was given to mount(2). */
+  readonly source: string;
 }
 
 /**
@@ -194,10 +198,17 @@ export interface Mount {
  */
 export function parseMountinfo(text: string): Mount[] {
   return text.split("\n").flatMap((line) => {
-    const [, , device, root, mountPoint] = line.split(" ");
+    const [own = "", ofFilesystem = ""] = line.split(" - ");
+    const [, , device, root, mountPoint] = own.split(" ");
+    const [fsType = "", source = ""] = ofFilesystem.split(" ");
     if (device === undefined || root === undefined || mountPoint === undefined)
       return [];
-    return [{ device, root: unescape(root), mountPoint: unescape(mountPoint) }];
+    return [
+      {
+        ...{ device, root: unescape(root), mountPoint: unescape(mountPoint) },
+        ...{ fsType: unescape(fsType), source: unescape(source) },
+      },
+    ];
   });
 }
 

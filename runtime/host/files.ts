@@ -2,6 +2,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { BootError, isSystemError, systemErrorCode } from "./errors.ts";
 
+export { attributesOf, probeFile } from "./attributes.ts";
+export { createDirectory, createFile } from "./new-file.ts";
+
 export type FileKind =
   | "file"
   | "directory"
@@ -298,8 +301,7 @@ function listEntry(directory: Buffer, name: string): ListedEntry {
     hasSpecialBits: (mode & SPECIAL_BITS) !== 0,
     sizeBytes: kind === "file" ? size : 0,
     fingerprint: `${String(mode)} ${String(uid)} ${String(gid)} ${String(rdev)} ${String(size)} ${String(mtimeMs)} ${String(ctimeMs)}`,
-    inode:
-      kind !== "directory" && stats.nlink > 1 ? inodeOf(file) : undefined,
+    inode: kind !== "directory" && stats.nlink > 1 ? inodeOf(file) : undefined,
   };
 }
 

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import t from "tap";
 import { statusFlags } from "../../installer/commands/status.ts";
+import { toplayerCheckFlags } from "../../installer/commands/toplayer-check.ts";
+import { toplayerInitFlags } from "../../installer/commands/toplayer-init.ts";
 import { bootFlags, finishFlags } from "../../runtime/boot-flags.ts";
 import { runDockroot, runIn } from "./run-dockroot.ts";
 
@@ -24,7 +26,7 @@ t.test("--help lists the commands, a line and an example each", (t) => {
   t.equal(help.stderr, "");
   const [, commands = "", examples = ""] =
     /^Commands:\n(.*)^Options:\n.*^Examples:\n(.*)/ms.exec(help.stdout) ?? [];
-  for (const command of ["boot", "finish", "status"]) {
+  for (const command of ["boot", "finish", "status", "toplayer"]) {
     t.match(commands, new RegExp(`^  dockroot ${command} +\\w`, "m"));
     t.match(examples, new RegExp(`^  dockroot ${command}\\b`, "m"));
   }
@@ -38,15 +40,25 @@ t.test("a command's --help lists its flags", (t) => {
     boot: bootFlags,
     finish: finishFlags,
     status: statusFlags,
+    "toplayer check": toplayerCheckFlags,
+    "toplayer init": toplayerInitFlags,
   })) {
-    const help = runDockroot(command, "--help");
+    const words = command.split(" ");
+    const help = runDockroot(...words, "--help");
     t.equal(help.status, 0);
     t.equal(help.stderr, "");
     for (const flag of Object.keys(flags)) {
       t.match(help.stdout, new RegExp(`^ +--${flag}( [A-Z]+)?  +\\w`, "m"));
     }
-    t.equal(runDockroot("help", command).stdout, help.stdout);
+    t.match(help.stdout, new RegExp(`^Examples:\\n  dockroot ${command}`, "m"));
+    t.equal(runDockroot("help", ...words).stdout, help.stdout);
   }
+  const toplayer = runDockroot("toplayer", "--help");
+  t.match(toplayer, {
+    status: 0,
+    stdout: /^ {2}dockroot toplayer init <DIR> /m,
+  });
+  t.equal(runDockroot("help", "toplayer").stdout, toplayer.stdout);
   t.end();
 });
 
@@ -69,6 +81,18 @@ t.test("wrong usage: status 2, one line and where to look", (t) => {
     ["status", "--run-dir"],
     ["status", "--run-dir="],
     ["status", "--no-json"],
+    ["toplayer"],
+    ["toplayer", "chek"],
+    ["toplayer", "chek", "--help"],
+    ["help", "toplayer", "chek"],
+    ["toplayer", "check", "--bogus"],
+    ["toplayer", "check", ""],
+    ["toplayer", "check", "--image"],
+    ["toplayer", "check", "--docker="],
+    ["toplayer", "init"],
+    ["toplayer", "init", "a", "b"],
+    ["toplayer", "init", "", "--yes"],
+    ["toplayer", "init", "a", "--all"],
   ]) {
     const { status, stdout, stderr } = runDockroot(...args);
     const call = ["dockroot", ...args].join(" ");

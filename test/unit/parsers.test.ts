@@ -169,8 +169,14 @@ t.test("mount points with spaces", async (t) => {
       "43 27 0:39 / /run/my\\040disk rw - btrfs /dev/loop0 rw\n44 27 0:40 / / rw - x y rw\n",
     ),
     [
-      { device: "0:39", root: "/", mountPoint: "/run/my disk" },
-      { device: "0:40", root: "/", mountPoint: "/" },
+      {
+        ...{ device: "0:39", root: "/", mountPoint: "/run/my disk" },
+        ...{ fsType: "btrfs", source: "/dev/loop0" },
+      },
+      {
+        ...{ device: "0:40", root: "/", mountPoint: "/" },
+        ...{ fsType: "x", source: "y" },
+      },
     ],
   );
 });

@@ -1,0 +1,45 @@
+import type { Argv } from "yargs";
+import type { Surroundings } from "./surroundings.ts";
+
+/** A call of a command, its arguments read. */
+export type Call = (surroundings: Surroundings) => Promise<number>;
+
+export interface Flag {
+  readonly type: "string" | "boolean";
+  readonly describe: string;
+  readonly placeholder?: string;
+}
+
+/** What is told of a command. */
+export interface CommandHelp {
+  readonly summary: string;
+  /** What follows its name. */
+  readonly usage?: string;
+  readonly flags: Readonly<Record<string, Flag>>;
+  readonly examples: readonly (readonly [call: string, meaning: string])[];
+}
+
+/** @param name with the names of the commands above it */
+export function describeCommand(
+  own: Argv,
+  name: string,
+  { summary, usage = "[OPTION...]", flags, examples }: CommandHelp,
+): Argv {
+  const described = describeFlags(own.usage(`$0 ${name} ${usage}`), flags)
+    .usage("")
+    .usage(summary);
+  for (const example of examples) described.example(...example);
+  return described;
+}
+
+/** Only describes: a name can show its placeholder too. Where yargs parses it, it is declared besides. */
+function describeFlags(
+  command: Argv,
+  flags: Readonly<Record<string, Flag>>,
+): Argv {
+  for (const [name, { type, describe, placeholder }] of Object.entries(flags)) {
+    const shown = placeholder === undefined ? name : `${name} ${placeholder}`;
+    command.option(shown, { type, describe });
+  }
+  return command;
+}

@@ -1,0 +1,81 @@
+import path from "node:path";
+import { UsageError } from "../../runtime/host/errors.ts";
+import { limitHelpers, type Host } from "../../runtime/host/host.ts";
+import { createLog } from "../../runtime/host/log.ts";
+import type { Surroundings } from "../surroundings.ts";
+import { holdSignals } from "./status/hold-signals.ts";
+import { findProblems } from "./toplayer/check/find-problems.ts";
+import {
+  formatCheck,
+  formatCheckAsJson,
+} from "./toplayer/check/format-check.ts";
+import { gatherFacts } from "./toplayer/check/gather-facts.ts";
+import { withSources } from "./toplayer/check/open-sources.ts";
+import { reportEntry, type CheckReport } from "./toplayer/check/report.ts";
+import { imageFlags, readStoreFlag } from "./toplayer/flags.ts";
+import { requireRoot } from "./toplayer/require-root.ts";
+
+export const toplayerCheckFlags = {
+  ...imageFlags,
+  all: {
+    type: "boolean",
+    describe: "list every entry, those of new directories too",
+  },
+  json: {
+    type: "boolean",
+    describe: "print all of it as JSON",
+  },
+} as const;
+
+export interface ToplayerCheckFlags {
+  readonly directories: readonly string[];
+  readonly image?: string | undefined;
+  readonly docker?: string | undefined;
+  readonly all?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** Everything is there already: what takes longer hangs. */
+const HELPER_TIMEOUT_MS = 30_000;
+
+/**
+ * `dockroot toplayer check`: what a top layer does to the image, and what is wrong with it. Changes
+ * nothing.
+ * @returns the exit status: 1 where an error is found
+ * @throws BootError, UsageError
+ */
+export async function runToplayerCheck(
+  { directories, image, docker, all, json }: ToplayerCheckFlags,
+  { host: unlimited, isRoot, terminal, stdout }: Surroundings,
+): Promise<number> {
+  if (directories.includes("")) throw new UsageError("DIR names no directory");
+  const request = {
+    directories: directories.map((directory) => path.resolve(directory)),
+    image,
+    store: docker === undefined ? undefined : readStoreFlag(docker),
+  };
+  requireRoot(isRoot, "toplayer check");
+  const host = silence(limitHelpers(unlimited, HELPER_TIMEOUT_MS));
+  const report = await holdSignals(() =>
+    withSources(host, request, async ({ layers, names, image, boot }) => {
+      const facts = await gatherFacts(host, layers, image.root, boot);
+      const { reference, id } = image;
+      return {
+        ...{ version: 1, image: { reference, id }, layers: names },
+        entries: facts.entries.map(reportEntry),
+        problems: findProblems(facts),
+      } satisfies CheckReport;
+    }),
+  );
+  stdout(
+    json === true
+      ? formatCheckAsJson(report)
+      : formatCheck(report, { all: all === true }, terminal),
+  );
+  return report.problems.some(({ level }) => level === "error") ? 1 : 0;
+}
+
+/** The same machine, where the steps of a start are not told: the report tells what there is. */
+function silence(host: Host): Host {
+  return { ...host, log: createLog([]) };
+}

@@ -1,0 +1,116 @@
+import { randomBytes } from "node:crypto";
+import path from "node:path";
+import { summarizeFailure } from "../../runtime/failure.ts";
+import { BootError, UsageError } from "../../runtime/host/errors.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { readMounts } from "../../runtime/mounts.ts";
+import type { Surroundings } from "../surroundings.ts";
+import { holdSignals } from "./status/hold-signals.ts";
+import { readAccounts } from "./toplayer/accounts/read-accounts.ts";
+import { imageFlags, readStoreFlag } from "./toplayer/flags.ts";
+import { findImageInSystem } from "./toplayer/image.ts";
+import { chooseAccounts } from "./toplayer/init/ask.ts";
+import { findStoreMount, sourceOf } from "./toplayer/init/find-store-mount.ts";
+import { formatInit } from "./toplayer/init/format-init.ts";
+import { gatherMachine } from "./toplayer/init/gather-machine.ts";
+import type { AccountTexts } from "./toplayer/init/merge-accounts.ts";
+import { planFiles } from "./toplayer/init/plan-files.ts";
+import { writeFiles } from "./toplayer/init/write-files.ts";
+import { locate } from "./toplayer/locate.ts";
+import { formatMachineId } from "./toplayer/machine-id.ts";
+import { requireRoot } from "./toplayer/require-root.ts";
+
+export const toplayerInitFlags = {
+  yes: {
+    type: "boolean",
+    describe:
+      "ask nothing: take over root's password and all people's accounts",
+  },
+  ...imageFlags,
+} as const;
+
+export interface ToplayerInitFlags {
+  readonly directory: string;
+  readonly yes?: boolean | undefined;
+  readonly image?: string | undefined;
+  readonly docker?: string | undefined;
+}
+
+/**
+ * `dockroot toplayer init`: a starting top layer for this machine. What is there already is left.
+ * @returns the exit status
+ * @throws BootError, UsageError
+ */
+export async function runToplayerInit(
+  { directory: given, yes, image, docker }: ToplayerInitFlags,
+  { host, isRoot, terminal, stdout, questions }: Surroundings,
+): Promise<number> {
+  if (given === "") throw new UsageError("DIR names no directory");
+  const storeDirectory = readStoreFlag(docker);
+  requireRoot(isRoot, "toplayer init");
+  if (yes !== true && questions === undefined) {
+    throw new UsageError(
+      "toplayer init asks which accounts to take over, and there is no terminal to ask on: give --yes to take over all",
+    );
+  }
+  const warnings: string[] = [];
+  const machine = gatherMachine(host);
+  const imageAccounts = readImageAccounts(
+    ...([host, storeDirectory, image, warnings] as const),
+  );
+  const storeMount = await findStoreMount(host, storeDirectory);
+  const chosen = await chooseAccounts(
+    machine.accounts,
+    yes === true ? undefined : questions,
+  );
+  const newMachineId = formatMachineId(randomBytes(16));
+  const plan = planFiles(
+    { machine, storeDirectory, storeMount, imageAccounts, newMachineId },
+    chosen,
+  );
+  const directory = path.resolve(given);
+  const files = await holdSignals(() =>
+    Promise.resolve(writeFiles(host, directory, plan)),
+  );
+  const report = {
+    directory,
+    files,
+    warnings: [...warnings, ...plan.warnings],
+    kernelOptions: await describeKernelOptions(host, directory),
+  };
+  stdout(formatInit(report, terminal));
+  return 0;
+}
+
+/** @param warnings gets why there are none */
+function readImageAccounts(
+  host: Host,
+  store: string,
+  image: string | undefined,
+  warnings: string[],
+): AccountTexts | undefined {
+  try {
+    const { reference, root } = findImageInSystem(host, store, image);
+    const accounts = readAccounts(host, root);
+    if (accounts === undefined) {
+      warnings.push(`the image ${reference} has no passwd, group or shadow`);
+    }
+    return accounts;
+  } catch (error) {
+    // An image that is named must be there.
+    if (!(error instanceof BootError) || image !== undefined) throw error;
+    warnings.push(summarizeFailure(error));
+    return undefined;
+  }
+}
+
+/** How a boot menu entry names the directory. @throws HelperError */
+async function describeKernelOptions(
+  host: Host,
+  directory: string,
+): Promise<string | undefined> {
+  const location = locate(readMounts(host), host.files.realPath(directory));
+  if (location?.mount.source.startsWith("/dev/") !== true) return undefined;
+  const source = await sourceOf(host, location);
+  return `toplayer=${source} toplayer_path=/${location.path}`;
+}

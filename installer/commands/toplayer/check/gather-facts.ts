@@ -1,0 +1,133 @@
+import { readBytesIn } from "../../../../runtime/follow-in.ts";
+import type { Host } from "../../../../runtime/host/host.ts";
+import { resolveInRoot } from "../../../../runtime/resolve-in-root.ts";
+import { readBaseTree } from "../../../../runtime/toplayer/base-tree.ts";
+import {
+  bytesOf,
+  type ListedLayer,
+} from "../../../../runtime/toplayer/layer.ts";
+import type { EntryChange } from "../../../../runtime/toplayer/merge-plan.ts";
+import { planMerge } from "../../../../runtime/toplayer/plan-merge.ts";
+import { parseFstab } from "../fstab.ts";
+import {
+  TEXT_FILES,
+  type BootTarget,
+  type CheckedEntry,
+  type CheckFacts,
+  type FinalText,
+  type TextFile,
+} from "./facts.ts";
+import { createFinalTree, type FinalTree } from "./final-tree.ts";
+import { createRootComparison } from "./root-comparison.ts";
+import { readEntries } from "./read-entries.ts";
+
+const MAX_TEXT_BYTES = 1024 * 1024;
+
+/**
+ * Plans the merge, and reads what the rules look at.
+ * @param image the image's tree
+ * @throws BootError TOPLAYER_UNSUITABLE
+ */
+export async function gatherFacts(
+  host: Host,
+  layers: readonly ListedLayer[],
+  image: string,
+  boot: BootTarget,
+): Promise<CheckFacts> {
+  const changes: EntryChange[] = [];
+  planMerge(layers, readBaseTree(host, image), (change) => {
+    changes.push(change);
+  });
+  const final = createFinalTree(changes);
+  const entries = readEntries(host, layers, image, changes, final);
+  const texts = Object.fromEntries(
+    TEXT_FILES.map((file) => [
+      file,
+      readFinalText(host, image, final, entries, `etc/${file}`),
+    ]),
+  ) as Record<TextFile, FinalText>;
+  const roots = parseFstab(texts.fstab.text ?? "").entries.filter(
+    ({ mountPoint }) => mountPoint === "/",
+  );
+  return {
+    ownerless: layers.flatMap(({ isOwnerless }, layer) =>
+      isOwnerless ? [layer] : [],
+    ),
+    entries: [...entries.values()],
+    texts,
+    imageTexts: {
+      passwd: readImageText(host, image, "etc/passwd"),
+      group: readImageText(host, image, "etc/group"),
+    },
+    boot,
+    isRootFilesystem: await createRootComparison(
+      host,
+      boot.root,
+      roots.map(({ source }) => source),
+    ),
+    stands: (file) => standsIn(host, image, final, file),
+  };
+}
+
+function readFinalText(
+  host: Host,
+  image: string,
+  final: FinalTree,
+  entries: ReadonlyMap<EntryChange, CheckedEntry>,
+  file: string,
+): FinalText {
+  const found = final.at(file);
+  if (found.from === "image") {
+    return { entry: undefined, text: readImageText(host, image, file) };
+  }
+  const { change } = found;
+  const isFile = found.from === "layer" && change.kind === "file";
+  // It may be unreadable: another rule says so.
+  const probed = isFile
+    ? host.files.probeFile(
+        bytesOf(change.layer.at, change.path),
+        MAX_TEXT_BYTES,
+      )
+    : undefined;
+  return {
+    entry: entries.get(change),
+    text:
+      probed !== undefined && "start" in probed
+        ? probed.start.toString("utf8")
+        : undefined,
+  };
+}
+
+function readImageText(
+  host: Host,
+  image: string,
+  file: string,
+): string | undefined {
+  return readBytesIn(host, image, file, MAX_TEXT_BYTES)?.toString("utf8");
+}
+
+/** Whether a path leads to something in the new root, symlinks followed as a chroot would. */
+function standsIn(
+  host: Host,
+  image: string,
+  final: FinalTree,
+  file: string,
+): boolean {
+  const base = readBaseTree(host, image);
+  const look = (candidate: string) => {
+    const found = final.at(candidate);
+    if (found.from === "image") return base.look(candidate);
+    if (found.from === "nothing") return undefined;
+    const { layer, path } = found.change;
+    return host.files.lookAt(bytesOf(layer.at, path));
+  };
+  const bytes = Buffer.from(file).toString("latin1");
+  const target = resolveInRoot("", bytes, (candidate) => {
+    const found = look(candidate.slice(1));
+    if (found === undefined) return undefined;
+    return found.kind === "symlink"
+      ? { kind: "symlink", target: found.target ?? "" }
+      : { kind: "other" };
+  });
+  return target !== undefined && look(target.slice(1)) !== undefined;
+}

@@ -1,0 +1,82 @@
+/** One line of an fstab that mounts something, or uses it as swap. */
+export interface FstabEntry {
+  /** From 1. */
+  readonly line: number;
+  readonly source: string;
+  /** Without slashes at its end; `none` for swap. */
+  readonly mountPoint: string;
+  readonly fsType: string;
+  readonly options: readonly string[];
+}
+
+export interface Fstab {
+  readonly entries: readonly FstabEntry[];
+  /** Lines that programs may not read as they are meant. */
+  readonly odd: readonly { readonly line: number; readonly why: string }[];
+}
+
+/**
+ * Parses an fstab: fields apart by blanks, `\040` and its like for what they cannot hold.
+ * @see https://man7.org/linux/man-pages/man5/fstab.5.html
+ */
+export function parseFstab(text: string): Fstab {
+  const entries: FstabEntry[] = [];
+  const odd: { line: number; why: string }[] = [];
+  for (const [index, whole] of text.split("\n").entries()) {
+    const line = index + 1;
+    const fields = whole.split(/[ \t\r]+/).filter((field) => field !== "");
+    const [source, mountPoint, fsType, options = "defaults"] = fields;
+    if (source === undefined || source.startsWith("#")) continue;
+    const comment = fields.findIndex((field) => field.startsWith("#"));
+    const used = comment === -1 ? fields : fields.slice(0, comment);
+    const why = describeOdd(used, whole);
+    if (why !== undefined) odd.push({ line, why });
+    if (mountPoint === undefined || fsType === undefined) continue;
+    entries.push({
+      line,
+      source: unescapeFstab(source).replace(/^(\w+)="(.*)"$/, "$1=$2"),
+      mountPoint: unescapeFstab(mountPoint).replace(/(?<=.)\/+$/, ""),
+      fsType,
+      options: options.split(",").filter((option) => option !== ""),
+    });
+  }
+  return { entries, odd };
+}
+
+/** The value of an option that has one; of a repeated one the last. */
+export function optionValue(
+  { options }: FstabEntry,
+  name: string,
+): string | undefined {
+  const found = options.findLast((option) => option.startsWith(`${name}=`));
+  return found?.slice(name.length + 1);
+}
+
+/** A field of an fstab. */
+export function escapeFstab(text: string): string {
+  return text.replace(
+    /[\s\\#]/g,
+    (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`,
+  );
+}
+
+function unescapeFstab(field: string): string {
+  return field.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
+}
+
+function describeOdd(
+  fields: readonly string[],
+  whole: string,
+): string | undefined {
+  const [, , , , frequency = "0", pass = "0"] = fields;
+  if (whole.endsWith("\r")) return "it ends as lines of Windows do";
+  if (fields.length < 3) return `it has ${String(fields.length)} of 6 fields`;
+  if (fields.length > 6) {
+    return `it has ${String(fields.length)} fields instead of 6 (a space in a name is written \\040)`;
+  }
+  return /^\d+$/.test(frequency) && /^\d+$/.test(pass)
+    ? undefined
+    : "its last two fields are no numbers";
+}

@@ -1,0 +1,42 @@
+import type { Questions } from "../../../surroundings.ts";
+import { isPassword } from "../accounts/is-password.ts";
+import { parseShadow } from "../accounts/parse-accounts.ts";
+import {
+  ownUsers,
+  type AccountTexts,
+  type ChosenAccounts,
+} from "./merge-accounts.ts";
+
+/**
+ * Asks which of this machine's accounts go into the top layer.
+ * @param questions `undefined`: all of them do
+ */
+export async function chooseAccounts(
+  machine: AccountTexts | undefined,
+  questions: Questions | undefined,
+): Promise<ChosenAccounts> {
+  if (machine === undefined) return { users: [], root: false };
+  const passwords = new Map(
+    parseShadow(machine.shadow).entries.map(({ name, password }) => [
+      name,
+      password,
+    ]),
+  );
+  const confirm = (question: string) =>
+    questions === undefined || questions.confirm(question);
+  const root =
+    isPassword(passwords.get("root")) &&
+    (await confirm("Take over root's password?"));
+  const users: string[] = [];
+  for (const { name, uid } of ownUsers(machine)) {
+    const password = isPassword(passwords.get(name))
+      ? "with the password"
+      : "who has no password";
+    if (
+      await confirm(`Take over the user ${name} (${String(uid)}), ${password}?`)
+    ) {
+      users.push(name);
+    }
+  }
+  return { users, root };
+}

@@ -1,0 +1,47 @@
+import { escapeControl } from "../../../../runtime/host/escape.ts";
+import type { Terminal } from "../../../surroundings.ts";
+import { formatTable } from "../../status/table.ts";
+import type { WrittenFile } from "./write-files.ts";
+
+export interface InitReport {
+  readonly directory: string;
+  readonly files: readonly WrittenFile[];
+  readonly warnings: readonly string[];
+  /** How a boot menu entry names the directory; `undefined` where that cannot be told. */
+  readonly kernelOptions: string | undefined;
+}
+
+/** What was done, and what comes next; nothing in it can write on the terminal by itself. */
+export function formatInit(
+  { directory, files, warnings, kernelOptions }: InitReport,
+  { style }: Pick<Terminal, "style">,
+): string {
+  const rows = files.map(({ result, path, about }) =>
+    [result, path, about].map(escapeControl),
+  );
+  const sections = [
+    formatTable(rows),
+    warnings.map((warning) =>
+      style("yellow", `warning: ${escapeControl(warning)}`),
+    ),
+    [
+      style("bold", "next:"),
+      "  add what else this machine has of its own, laid out as in the image",
+      `  sudo dockroot toplayer check ${escapeControl(quote(directory))}`,
+      kernelOptions === undefined
+        ? "  name it in the boot menu entry: toplayer=DEVICE toplayer_path=DIRECTORY"
+        : `  in the boot menu entry: ${escapeControl(kernelOptions)}`,
+    ],
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.map((line) => `${line}\n`).join(""))
+    .join("\n");
+}
+
+/** An argument as a shell takes it. */
+function quote(argument: string): string {
+  return /^[\w@%+=:,./-]+$/.test(argument)
+    ? argument
+    : `'${argument.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,93 @@
+import yargs, { type Argv } from "yargs";
+import { bootFlags, finishFlags } from "../runtime/boot-flags.ts";
+import {
+  describeCommand,
+  type Call,
+  type CommandHelp,
+} from "./command-help.ts";
+import { runStatus, statusFlags } from "./commands/status.ts";
+import { describeToplayer, toplayerCommands } from "./describe-toplayer.ts";
+
+declare module "yargs" {
+  interface Argv<T> {
+    /** In yargs since 17.7; its types do not have it yet. */
+    usageConfiguration(settings: { "hide-types": boolean }): Argv<T>;
+  }
+}
+
+/** main.ts runs these without yargs; here they are listed and explained. */
+const runtimeCommands: Readonly<Record<string, CommandHelp>> = {
+  boot: {
+    summary:
+      "make this start's root from the image (in the initramfs, before root is mounted)",
+    flags: bootFlags,
+    examples: [
+      ["$0 boot --dry-run", "print what a boot would do, change nothing"],
+    ],
+  },
+  finish: {
+    summary:
+      "release what boot left mounted, remove old generations (after root is mounted)",
+    flags: finishFlags,
+    examples: [["$0 finish", "clean up after the boot in /run/dockroot"]],
+  },
+};
+
+const statusCommand: CommandHelp = {
+  summary: "tell what booted, how, and which former roots there are",
+  flags: statusFlags,
+  examples: [["$0 status", "as root it tells more"]],
+};
+
+/** The names of all commands, each with those of the commands below it. */
+export const commandNames: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ...[...Object.keys(runtimeCommands), "status"].map(
+    (name): [string, ReadonlySet<string>] => [name, new Set()],
+  ),
+  ["toplayer", new Set(Object.keys(toplayerCommands))],
+]);
+
+/** @param choose gets the call, where it is one of the installer's commands */
+export function describeCommands(choose: (call: Call) => void): Argv {
+  const all = yargs()
+    .scriptName("dockroot")
+    .locale("en")
+    .version(false)
+    .usage("$0: boots a PC straight into a Docker image")
+    .usage("")
+    .usage("$0 COMMAND [OPTION...]")
+    .usageConfiguration({ "hide-types": true })
+    .option("version", {
+      type: "boolean",
+      describe: "print the versions of dockroot and Node, and the architecture",
+      global: false,
+    })
+    .help("help", "print this help")
+    .alias("help", "h")
+    .parserConfiguration({
+      "boolean-negation": false,
+      "camel-case-expansion": false,
+      "duplicate-arguments-array": false,
+    })
+    .demandCommand(1, "a command is missing")
+    .strict();
+  for (const [name, command] of Object.entries(runtimeCommands)) {
+    all.command(name, command.summary, (own) =>
+      describeCommand(own, name, command),
+    );
+    for (const example of command.examples) all.example(...example);
+  }
+  all.command(
+    "status",
+    statusCommand.summary,
+    (own: Argv) =>
+      describeCommand(own, "status", statusCommand)
+        .option("run-dir", { type: "string", requiresArg: true, hidden: true })
+        .option("json", { type: "boolean" }),
+    (flags) => {
+      choose((surroundings) => runStatus(flags, surroundings));
+    },
+  );
+  for (const example of statusCommand.examples) all.example(...example);
+  return describeToplayer(all, choose);
+}

@@ -1,0 +1,56 @@
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { executable, type Outcome } from "../binary/run-dockroot.ts";
+
+/** A system that is another than this one, as far as dockroot looks at it. */
+export interface PrivateSystem {
+  /** What is in /etc, and nothing else is. */
+  readonly etc: Readonly<Record<string, string>>;
+  readonly cmdline?: string;
+  /** What is mounted at /var/lib/docker: arguments of mount(8). */
+  readonly store?: readonly string[];
+}
+
+/**
+ * Runs the executable in a mount namespace of its own; what is mounted there goes with it.
+ * @param scratch an empty directory
+ */
+export function runInSystem(
+  scratch: string,
+  { etc, cmdline = "quiet", store = [] }: PrivateSystem,
+  ...args: string[]
+): Outcome {
+  fs.rmSync(scratch, { recursive: true, force: true });
+  fs.mkdirSync(path.join(scratch, "var-lib/docker"), { recursive: true });
+  fs.mkdirSync(path.join(scratch, "etc"));
+  for (const [name, text] of Object.entries(etc)) {
+    fs.writeFileSync(path.join(scratch, "etc", name), text);
+  }
+  fs.writeFileSync(path.join(scratch, "cmdline"), `${cmdline}\n`);
+  const script = [
+    "set -e",
+    'mount --bind "$1/etc" /etc',
+    'mount --bind "$1/cmdline" /proc/cmdline',
+    'mount --bind "$1/var-lib" /var/lib',
+    ...(store.length === 0
+      ? []
+      : [`mount ${store.map(quote).join(" ")} /var/lib/docker`]),
+    "cd /",
+    'shift; exec "$@"',
+  ].join("\n");
+  const { status, stdout, stderr, error } = spawnSync(
+    "unshare",
+    [
+      ...["--mount", "--propagation", "private", "--", "sh", "-c", script],
+      ...["sh", scratch, executable, ...args],
+    ],
+    { encoding: "utf8", timeout: 60_000 },
+  );
+  if (error !== undefined) throw error;
+  return { status, stdout, stderr };
+}
+
+function quote(argument: string): string {
+  return `'${argument.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,127 @@
+import t from "tap";
+import { makeFstab } from "../../installer/commands/toplayer/init/make-fstab.ts";
+import { mergeAccounts } from "../../installer/commands/toplayer/init/merge-accounts.ts";
+import { chooseAccounts } from "../../installer/commands/toplayer/init/ask.ts";
+import { planFiles } from "../../installer/commands/toplayer/init/plan-files.ts";
+
+const image = {
+  passwd: "root:x:0:0::/root:/bin/sh\n# kept\nguest:x:1000:1000::/:/bin/sh\n",
+  group: "root:x:0:\naudio:x:29:guest\nguest:x:1000:\n",
+  shadow: "root:*:1::::::\nguest:!:1::::::\n",
+  gshadow: undefined,
+};
+const machine = {
+  passwd:
+    "root:x:0:0::/root:/bin/zsh\nalice:x:1000:1000::/home/alice:/bin/zsh\nbob:x:1001:7::/:/bin/sh\n",
+  group: "root:x:0:\naudio:x:17:alice\nodd:x:7:\nalice:x:1000:\n",
+  shadow:
+    "root:$6$root:1::::::\nalice:$6$alice:1::::::\nbob:!:1::::::\nnobody:*:1::::::\n",
+  gshadow: undefined,
+};
+
+t.test("people of this machine join the image's system users", async (t) => {
+  const merged = mergeAccounts(image, machine, {
+    users: ["alice"],
+    root: false,
+  });
+  t.strictSame(merged, {
+    passwd: `${image.passwd}alice:x:1000:1000::/home/alice:/bin/zsh\n`,
+    group: "root:x:0:\naudio:x:29:guest,alice\nguest:x:1000:\nalice:x:1000:\n",
+    shadow: `${image.shadow}alice:$6$alice:1::::::\n`,
+    gshadow: undefined,
+    warnings: [
+      "the group alice has the number 1000, as the image's group guest",
+      "alice has the number 1000, as the image's user guest",
+    ],
+  });
+});
+
+t.test("a user's own group that the image lacks is told", async (t) => {
+  const { passwd, warnings } = mergeAccounts(image, machine, {
+    users: ["bob"],
+    root: true,
+  });
+  t.match(passwd, /^bob:x:1001:7:/m);
+  t.strictSame(warnings, [
+    "the image has no group odd: bob is not in it",
+    "bob's own group keeps the number 7, which may be another group's in the image",
+  ]);
+});
+
+t.test("an fstab without root, with the store once", async (t) => {
+  const store = { source: "UUID=a", subvolume: "my docker" };
+  const at = "/var/lib/docker";
+  const head =
+    "# The root is mounted by the kernel options: it has no line here.\n";
+  t.strictSame(makeFstab(undefined, at, undefined), {
+    content: head,
+    has: "none",
+  });
+  t.match(makeFstab("x / btrfs\n\n", at, store), {
+    content:
+      /\nUUID=a {2}\/var\/lib\/docker {2}btrfs {2}subvol=my\\040docker {2}0 {2}0\n$/,
+    has: "added",
+  });
+  const own = `LABEL=l ${at}/ btrfs subvol=docker 0 0\n`;
+  t.strictSame(makeFstab(`UUID=b / ext4 x 0 1\n${own}`, at, store), {
+    content: head + own,
+    has: "own",
+  });
+});
+
+t.test("who is asked about, and what the answers are for", async (t) => {
+  const asked: string[] = [];
+  const chosen = await chooseAccounts(machine, {
+    confirm: (question) => {
+      asked.push(question);
+      return Promise.resolve(question.includes("root"));
+    },
+  });
+  t.strictSame(asked, [
+    "Take over root's password?",
+    "Take over the user alice (1000), with the password?",
+    "Take over the user bob (1001), who has no password?",
+  ]);
+  t.strictSame(chosen, { users: [], root: true });
+  t.strictSame(await chooseAccounts(machine, undefined), {
+    users: ["alice", "bob"],
+    root: true,
+  });
+});
+
+t.test("accounts are made as far as they are needed", async (t) => {
+  const facts = {
+    machine: {
+      ...{ fstab: undefined, hostname: "h", machineId: undefined },
+      accounts: machine,
+    },
+    storeDirectory: "/var/lib/docker",
+    storeMount: { unknown: "it is elsewhere" },
+    imageAccounts: image,
+    newMachineId: "new\n",
+  };
+  const pathsOf = (chosen: { users: string[]; root: boolean }, own = facts) =>
+    planFiles(own, chosen).accounts.map(({ path }) => path);
+  t.strictSame(pathsOf({ users: [], root: false }), []);
+  t.strictSame(
+    pathsOf({ users: [], root: true }),
+    ["etc/shadow"],
+    "root's password needs no passwd, which would grow old",
+  );
+  t.strictSame(pathsOf({ users: ["alice"], root: false }), [
+    ...["etc/passwd", "etc/group", "etc/shadow"],
+  ]);
+  const { accounts, warnings } = planFiles(
+    { ...facts, imageAccounts: undefined },
+    { users: ["alice"], root: true },
+  );
+  t.strictSame(
+    accounts.map(({ content }) => content),
+    [machine.passwd, machine.group, machine.shadow],
+    "without an image all are this machine's",
+  );
+  t.match(warnings, [/it is elsewhere$/, /may not fit the image's files$/]);
+  for (const { path, mode } of accounts) {
+    t.equal(mode, path === "etc/shadow" ? 0o600 : 0o644, path);
+  }
+});

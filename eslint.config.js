@@ -163,6 +163,22 @@ export default tseslint.config(
     },
   },
   {
+    name: "deciding, in the installer",
+    files: [
+      "installer/commands/toplayer/accounts/parse-accounts.ts",
+      "installer/commands/toplayer/check/rules/*.ts",
+      "installer/commands/toplayer/init/{make-fstab,merge-accounts,plan-files}.ts",
+      "installer/commands/toplayer/{fstab,locate,machine-id}.ts",
+    ],
+    rules: {
+      "@typescript-eslint/no-restricted-imports": forbidImports(
+        notProduct,
+        doors,
+        hostTypesOnly,
+      ),
+    },
+  },
+  {
     name: "tests",
     files: ["test/**/*.ts"],
     rules: {

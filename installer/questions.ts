@@ -10,28 +10,28 @@ export function createQuestions(
   input: NodeJS.ReadableStream,
   output: NodeJS.WritableStream,
 ): Questions {
-  const ask = (text: string) =>
-    new Promise<string>((resolve, reject) => {
-      const lines = createInterface({ input, output });
-      let answer: string | undefined;
-      lines.on("close", () => {
-        if (answer !== undefined) resolve(answer);
-        else
-          reject(new BootError("STEP_FAILED", "interrupted: nothing was done"));
+  return async (work) => {
+    const terminal = createInterface({ input, output });
+    const lines = terminal[Symbol.asyncIterator]();
+    const ask = async (question: string): Promise<string> => {
+      terminal.setPrompt(question);
+      terminal.prompt();
+      const { done, value } = await lines.next();
+      if (done !== true) return value;
+      output.write("\n");
+      throw new BootError("STEP_FAILED", "interrupted: nothing was done");
+    };
+    try {
+      return await work(async (question) => {
+        for (;;) {
+          const answer = (await ask(`${question} [Y/n] `)).trim().toLowerCase();
+          if (["", "y", "yes"].includes(answer)) return true;
+          if (["n", "no"].includes(answer)) return false;
+          output.write("Please answer yes or no.\n");
+        }
       });
-      lines.question(text, (line) => {
-        answer = line;
-        lines.close();
-      });
-    });
-  return {
-    confirm: async (question) => {
-      for (;;) {
-        const answer = (await ask(`${question} [Y/n] `)).trim().toLowerCase();
-        if (["", "y", "yes"].includes(answer)) return true;
-        if (["n", "no"].includes(answer)) return false;
-        output.write("Please answer yes or no.\n");
-      }
-    },
+    } finally {
+      terminal.close();
+    }
   };
 }

@@ -11,14 +11,16 @@ export interface Surroundings {
   readonly questions: Questions | undefined;
 }
 
-/** Asks on the terminal. */
-export interface Questions {
-  /**
-   * Whether the answer is yes, which it is by default.
-   * @throws BootError where the question is interrupted
-   */
-  confirm(question: string): Promise<boolean>;
-}
+/**
+ * Whether the answer is yes, which it is by default.
+ * @throws BootError where the question is interrupted
+ */
+export type Confirm = (question: string) => Promise<boolean>;
+
+/** Has the terminal for questions for as long as the work takes. */
+export type Questions = <T>(
+  work: (confirm: Confirm) => Promise<T>,
+) => Promise<T>;
 
 /** What a command's text is made for. */
 export interface Terminal {

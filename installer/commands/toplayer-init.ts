@@ -4,7 +4,7 @@ import { summarizeFailure } from "../../runtime/failure.ts";
 import { BootError, UsageError } from "../../runtime/host/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/mounts.ts";
-import type { Surroundings } from "../surroundings.ts";
+import type { Confirm, Questions, Surroundings } from "../surroundings.ts";
 import { holdSignals } from "./status/hold-signals.ts";
 import { readAccounts } from "./toplayer/accounts/read-accounts.ts";
 import { imageFlags, readStoreFlag } from "./toplayer/flags.ts";
@@ -48,7 +48,8 @@ export async function runToplayerInit(
   if (given === "") throw new UsageError("DIR names no directory");
   const storeDirectory = readStoreFlag(docker);
   requireRoot(isRoot, "toplayer init");
-  if (yes !== true && questions === undefined) {
+  const ask = yes === true ? answerYes : questions;
+  if (ask === undefined) {
     throw new UsageError(
       "toplayer init asks which accounts to take over, and there is no terminal to ask on: give --yes to take over all",
     );
@@ -59,13 +60,12 @@ export async function runToplayerInit(
     ...([host, storeDirectory, image, warnings] as const),
   );
   const storeMount = await findStoreMount(host, storeDirectory);
-  const chosen = await chooseAccounts(
-    machine.accounts,
-    yes === true ? undefined : questions,
-  );
+  const choose = (confirm: Confirm) =>
+    chooseAccounts(machine.accounts, confirm);
+  const chosen = await ask(choose);
   const newMachineId = formatMachineId(randomBytes(16));
   const plan = planFiles(
-    { machine, storeDirectory, storeMount, imageAccounts, newMachineId },
+    { machine, storeMount, imageAccounts, newMachineId },
     chosen,
   );
   const directory = path.resolve(given);
@@ -81,6 +81,8 @@ export async function runToplayerInit(
   stdout(formatInit(report, terminal));
   return 0;
 }
+
+const answerYes: Questions = (work) => work(() => Promise.resolve(true));
 
 /** @param warnings gets why there are none */
 function readImageAccounts(

@@ -71,11 +71,9 @@ t.test("an fstab without root, with the store once", async (t) => {
 
 t.test("who is asked about, and what the answers are for", async (t) => {
   const asked: string[] = [];
-  const chosen = await chooseAccounts(machine, {
-    confirm: (question) => {
-      asked.push(question);
-      return Promise.resolve(question.includes("root"));
-    },
+  const chosen = await chooseAccounts(machine, (question) => {
+    asked.push(question);
+    return Promise.resolve(question.includes("root"));
   });
   t.strictSame(asked, [
     "Take over root's password?",
@@ -83,7 +81,7 @@ t.test("who is asked about, and what the answers are for", async (t) => {
     "Take over the user bob (1001), who has no password?",
   ]);
   t.strictSame(chosen, { users: [], root: true });
-  t.strictSame(await chooseAccounts(machine, undefined), {
+  t.strictSame(await chooseAccounts(machine, () => Promise.resolve(true)), {
     users: ["alice", "bob"],
     root: true,
   });
@@ -95,7 +93,6 @@ t.test("accounts are made as far as they are needed", async (t) => {
       ...{ fstab: undefined, hostname: "h", machineId: undefined },
       accounts: machine,
     },
-    storeDirectory: "/var/lib/docker",
     storeMount: { unknown: "it is elsewhere" },
     imageAccounts: image,
     newMachineId: "new\n",
@@ -111,14 +108,27 @@ t.test("accounts are made as far as they are needed", async (t) => {
   t.strictSame(pathsOf({ users: ["alice"], root: false }), [
     ...["etc/passwd", "etc/group", "etc/shadow"],
   ]);
+  const withoutRoot = planFiles(
+    { ...facts, imageAccounts: undefined },
+    { users: ["alice"], root: false },
+  );
+  t.match(
+    withoutRoot.accounts.find(({ path }) => path === "etc/shadow")?.content,
+    /^root:\*:1/,
+    "a password that was refused is nowhere",
+  );
   const { accounts, warnings } = planFiles(
     { ...facts, imageAccounts: undefined },
     { users: ["alice"], root: true },
   );
   t.strictSame(
     accounts.map(({ content }) => content),
-    [machine.passwd, machine.group, machine.shadow],
-    "without an image all are this machine's",
+    [
+      "root:x:0:0::/root:/bin/zsh\nalice:x:1000:1000::/home/alice:/bin/zsh\n",
+      "root:x:0:\naudio:x:17:alice\nodd:x:7:\nalice:x:1000:\n",
+      "root:$6$root:1::::::\nnobody:*:1::::::\nalice:$6$alice:1::::::\n",
+    ],
+    "without an image all are this machine's, but for bob",
   );
   t.match(warnings, [/it is elsewhere$/, /may not fit the image's files$/]);
   for (const { path, mode } of accounts) {

@@ -1,4 +1,4 @@
-import type { Questions } from "../../../surroundings.ts";
+import type { Confirm } from "../../../surroundings.ts";
 import { isPassword } from "../accounts/is-password.ts";
 import { parseShadow } from "../accounts/parse-accounts.ts";
 import {
@@ -9,11 +9,10 @@ import {
 
 /**
  * Asks which of this machine's accounts go into the top layer.
- * @param questions `undefined`: all of them do
  */
 export async function chooseAccounts(
   machine: AccountTexts | undefined,
-  questions: Questions | undefined,
+  confirm: Confirm,
 ): Promise<ChosenAccounts> {
   if (machine === undefined) return { users: [], root: false };
   const passwords = new Map(
@@ -22,8 +21,6 @@ export async function chooseAccounts(
       password,
     ]),
   );
-  const confirm = (question: string) =>
-    questions === undefined || questions.confirm(question);
   const root =
     isPassword(passwords.get("root")) &&
     (await confirm("Take over root's password?"));

@@ -35,6 +35,36 @@ export function ownUsers({ passwd }: Pick<AccountTexts, "passwd">): User[] {
   return parsePasswd(passwd).entries.filter(({ uid }) => isOwnId(uid));
 }
 
+/** A machine's accounts without its people, and without root's password. */
+export function withoutPeople(machine: AccountTexts): AccountTexts {
+  const users = new Set(ownUsers(machine).map(({ name }) => name));
+  const groups = new Set(
+    parseGroup(machine.group)
+      .entries.filter(({ gid }) => isOwnId(gid))
+      .map(({ name }) => name),
+  );
+  const dropMembers = (line: string) => {
+    const fields = line.split(":");
+    const members = splitMembers(fields[3] ?? "");
+    fields[3] = members.filter((name) => !users.has(name)).join(",");
+    return fields.join(":");
+  };
+  const { passwd, group, shadow, gshadow } = machine;
+  return {
+    passwd: joinLines(linesWithout(passwd, users)),
+    group: joinLines(linesWithout(group, groups).map(dropMembers)),
+    shadow: joinLines(
+      linesWithout(shadow, users).map((line) =>
+        line.replace(/^root:[^:]*/, "root:*"),
+      ),
+    ),
+    gshadow:
+      gshadow === undefined
+        ? undefined
+        : joinLines(linesWithout(gshadow, groups).map(dropMembers)),
+  };
+}
+
 /**
  * The image's accounts, whose system users fit its files, with people of this machine.
  * A member of one of the image's own groups becomes one again, by the group's name.

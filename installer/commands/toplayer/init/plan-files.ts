@@ -1,8 +1,10 @@
 import { parseGroup } from "../accounts/parse-accounts.ts";
+import { DEFAULT_STORE } from "../image.ts";
 import { makeFstab, type StoreMount } from "./make-fstab.ts";
 import type { Machine } from "./gather-machine.ts";
 import {
   mergeAccounts,
+  withoutPeople,
   type AccountTexts,
   type ChosenAccounts,
 } from "./merge-accounts.ts";
@@ -20,7 +22,6 @@ export interface PlannedFile {
 
 export interface InitFacts {
   readonly machine: Machine;
-  readonly storeDirectory: string;
   readonly storeMount: StoreMount | { readonly unknown: string };
   /** `undefined` where no image can be found, or it has none. */
   readonly imageAccounts: AccountTexts | undefined;
@@ -57,20 +58,20 @@ export function planFiles(facts: InitFacts, chosen: ChosenAccounts): InitPlan {
 }
 
 function planFstab(
-  { machine, storeDirectory, storeMount }: InitFacts,
+  { machine, storeMount }: InitFacts,
   warnings: string[],
 ): PlannedFile {
   const store = "unknown" in storeMount ? undefined : storeMount;
-  const { content, has } = makeFstab(machine.fstab, storeDirectory, store);
+  const { content, has } = makeFstab(machine.fstab, DEFAULT_STORE, store);
   if (has === "none" && "unknown" in storeMount) {
     warnings.push(
-      `the fstab has no line for ${storeDirectory}, for docker pull to fetch the next system: ${storeMount.unknown}`,
+      `the fstab has no line for ${DEFAULT_STORE}, for docker pull to fetch the next system: ${storeMount.unknown}`,
     );
   }
   const withStore = {
-    own: `with its own line for ${storeDirectory}`,
-    added: `with ${store?.source ?? ""} subvol=${store?.subvolume ?? ""} at ${storeDirectory}`,
-    none: `without ${storeDirectory}`,
+    own: `with its own line for ${DEFAULT_STORE}`,
+    added: `with ${store?.source ?? ""} subvol=${store?.subvolume ?? ""} at ${DEFAULT_STORE}`,
+    none: `without ${DEFAULT_STORE}`,
   }[has];
   return readable(
     "etc/fstab",
@@ -91,41 +92,54 @@ function planAccounts(
     return [];
   }
   if (chosen.users.length === 0 && !chosen.root) return [];
-  const people = [...(chosen.root ? ["root's password"] : []), ...chosen.users];
   if (image === undefined) {
     warnings.push(
       "the accounts are all of this machine, for no image is there to take its system users from: their numbers may not fit the image's files",
     );
-    return filesOf(machine.accounts, "this machine's");
   }
   const { warnings: odd, ...merged } = mergeAccounts(
-    image,
+    image ?? withoutPeople(machine.accounts),
     machine.accounts,
     chosen,
   );
   warnings.push(...odd);
-  const about = `the image's, with ${people.join(", ")}`;
+  const files = filesOf(
+    merged,
+    image === undefined ? "this machine's" : "the image's",
+    chosen,
+  );
   // Root's password is in shadow alone: what the image says of its users stays as fresh as it is.
   return chosen.users.length === 0
-    ? filesOf(merged, about).filter(({ path }) => path === "etc/shadow")
-    : filesOf(merged, about);
+    ? files.filter(({ path }) => path === "etc/shadow")
+    : files;
 }
 
 function filesOf(
   { passwd, group, shadow, gshadow }: AccountTexts,
-  about: string,
+  whose: string,
+  { users, root }: ChosenAccounts,
 ): PlannedFile[] {
   const gid =
     parseGroup(group).entries.find(({ name }) => name === "shadow")?.gid ?? 0;
-  const secret = (file: string, content: string): PlannedFile => ({
+  const about = `${whose}, with ${users.join(", ")}`;
+  const passwords = [...(root ? ["root"] : []), ...users].join(", ");
+  const secret = (
+    file: string,
+    content: string,
+    about: string,
+  ): PlannedFile => ({
     ...readable(file, content, about),
     ...{ mode: gid === 0 ? 0o600 : 0o640, gid },
   });
   return [
     readable("etc/passwd", passwd, about),
     readable("etc/group", group, about),
-    secret("etc/shadow", shadow),
-    ...(gshadow === undefined ? [] : [secret("etc/gshadow", gshadow)]),
+    secret(
+      "etc/shadow",
+      shadow,
+      `${whose}, with the passwords of ${passwords}`,
+    ),
+    ...(gshadow === undefined ? [] : [secret("etc/gshadow", gshadow, about)]),
   ];
 }
 

@@ -22,9 +22,11 @@ export function createCopyProgress(host: Host, total: number): CopyProgress {
   let processId: number | undefined;
   return {
     count: (output) => {
-      for (const byte of output) {
-        if (isLineStart && byte !== REMOVED) copied += 1;
-        isLineStart = byte === NEWLINE;
+      for (let start = 0; start < output.length;) {
+        if (isLineStart && output[start] !== REMOVED) copied += 1;
+        const end = output.indexOf(NEWLINE, start);
+        isLineStart = end !== -1;
+        start = isLineStart ? end + 1 : output.length;
       }
     },
     startCall: (started) => {

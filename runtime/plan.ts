@@ -140,7 +140,11 @@ function planSwap(
     });
   }
   steps.push(
-    checkBootable(facts, paths.staging, "the image"),
+    checkBootable(
+      facts,
+      paths.staging,
+      topLayer === undefined ? "the image" : "the image with the top layer",
+    ),
     {
       kind: "recordSubvolume",
       path: paths.staging,

@@ -65,7 +65,7 @@ export async function runToplayerInit(
   const chosen = await ask(choose);
   const newMachineId = formatMachineId(randomBytes(16));
   const plan = planFiles(
-    { machine, storeDirectory, storeMount, imageAccounts, newMachineId },
+    { machine, storeMount, imageAccounts, newMachineId },
     chosen,
   );
   const directory = path.resolve(given);

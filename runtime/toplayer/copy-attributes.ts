@@ -8,6 +8,9 @@ export interface AttributePair {
   readonly to: string;
 }
 
+/** The more mounts there are, the longer each mount and unmount takes. */
+const PAIRS_PER_SHOW = 50;
+
 /**
  * Copies owners, modes, times, ACLs and other xattrs of directories alone. cp does that for a
  * directory that lies on another filesystem than the one above it, told to stay on one filesystem:
@@ -16,6 +19,17 @@ export interface AttributePair {
  * @throws HelperError, BootError MOUNT_FAILED
  */
 export async function copyAttributes(
+  host: Host,
+  pairs: readonly AttributePair[],
+  scratch: string,
+): Promise<void> {
+  for (let start = 0; start < pairs.length; start += PAIRS_PER_SHOW) {
+    const batch = pairs.slice(start, start + PAIRS_PER_SHOW);
+    await copyBatch(host, batch, scratch);
+  }
+}
+
+async function copyBatch(
   host: Host,
   pairs: readonly AttributePair[],
   scratch: string,

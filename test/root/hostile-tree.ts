@@ -7,8 +7,9 @@ export interface HostileLink {
   readonly place: string | undefined;
 }
 
-/** Links in /many, each to one of ten directories in /many-targets. */
+/** Links in /many, each to one of the directories in /many-targets in turn. */
 export const MANY = 1000;
+export const TARGETS = 100;
 
 /** How many links the kernel follows on its way, see path_resolution(7). */
 const MAX_LINKS = 40;
@@ -81,13 +82,16 @@ export function makeHostileTree(tree: string, host: string): void {
   }
   link(`links/deep/${String(MAX_LINKS)}`, REAL);
 
-  for (let number = 0; number < 10; number += 1) {
+  for (let number = 0; number < TARGETS; number += 1) {
     const directory = `${tree}/many-targets/${String(number)}`;
     fs.mkdirpSync(directory);
     fs.writeFileSync(`${directory}/file`, "image\n");
   }
   for (let number = 0; number < MANY; number += 1) {
-    link(`many/${String(number)}`, `../many-targets/${String(number % 10)}`);
+    link(
+      `many/${String(number)}`,
+      `../many-targets/${String(number % TARGETS)}`,
+    );
   }
 
   for (const name of ["directory-1", "directory-2", "directory-3"]) {

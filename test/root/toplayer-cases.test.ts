@@ -28,16 +28,25 @@ const disk = await makeBootDisk(t, "toplayer-cases", (tree) =>
   makeImageCases(`${tree}/cases`),
 );
 await disk.look((top) => makeLayerCases(`${top}/layer/cases`, disk.scratch));
-const machine = rehearse(t, disk, "cases");
-const start = machine.boot(`toplayer=LABEL=${disk.label} toplayer_path=layer`);
-if (start.status !== 0) throw new Error(start.stderr);
-machine.finish();
-const { warnings, source } = machine.record();
-const list = (directory: string) =>
-  disk.look((top) => listTree(`${top}/${directory}/cases`));
-const image = await list(source ?? "");
-const layer = await list("layer");
-const root = await list("cases");
+let warnings: readonly string[] = [];
+let image: TreeListing = {};
+let layer: TreeListing = {};
+let root: TreeListing = {};
+
+await t.test("all cases are laid over the image by one start", async (t) => {
+  const machine = rehearse(t, disk, "cases");
+  const options = `toplayer=LABEL=${disk.label} toplayer_path=layer`;
+  const { status, stderr } = machine.boot(options);
+  t.equal(status, 0, stderr);
+  t.equal(machine.finish().status, 0);
+  const record = machine.record();
+  const list = (directory: string) =>
+    disk.look((top) => listTree(`${top}/${directory}/cases`));
+  warnings = record.warnings;
+  image = await list(record.source ?? "");
+  layer = await list("layer");
+  root = await list("cases");
+});
 
 for (const layerKind of layerKinds) {
   for (const [index, imageKind] of IMAGE_KINDS.entries()) {

@@ -3,7 +3,12 @@ import t, { type Test } from "tap";
 import { run } from "../../fixtures/run.ts";
 import { compareListings, listTree } from "../../fixtures/tree-listing.ts";
 import { makeBootDisk, rehearse, type BootRecord } from "./boot-disk.ts";
-import { hostileLinks, makeHostileTree, MANY } from "./hostile-tree.ts";
+import {
+  hostileLinks,
+  makeHostileTree,
+  MANY,
+  TARGETS,
+} from "./hostile-tree.ts";
 import { readInRoot } from "./read-in-root.ts";
 
 // Nothing escapes: whatever the image and the top layer hold, only the new root is written to, and
@@ -218,20 +223,28 @@ await t.test(`${String(MANY)} links with a directory onto each`, async (t) => {
     for (let number = 0; number < MANY; number += 1) {
       const own = `${directory}/many/${String(number)}`;
       fs.mkdirpSync(own);
+      fs.chmodSync(own, 0o700 + (number % 8));
       fs.writeFileSync(`${own}/proof-${String(number)}`, "");
-      if (number % 10 === 0) fs.writeFileSync(`${own}/.wh.file`, "");
+      if (number < TARGETS) fs.writeFileSync(`${own}/.wh.file`, "");
     }
   });
   const { warnings } = await start(t, "many", ["many"]);
   t.strictSame(warnings, []);
   await disk.look((top) => {
-    for (let number = 0; number < 10; number += 1) {
-      const proofs = fs.readdirSync(
-        `${top}/many/many-targets/${String(number)}`,
-      );
-      const others = number === 0 ? [] : ["file"];
-      t.equal(proofs.length, MANY / 10 + others.length);
-    }
+    const links = MANY / TARGETS;
+    const expected = Array.from({ length: TARGETS }, (_, target) => ({
+      mode: 0o700 + ((MANY - TARGETS + target) % 8),
+      proofs: Array.from(
+        { length: links },
+        (_, link) => `proof-${String(link * TARGETS + target)}`,
+      ).toSorted(),
+    }));
+    const found = expected.map((_, target) => {
+      const directory = `${top}/many/many-targets/${String(target)}`;
+      const mode = fs.statSync(directory).mode & 0o7777;
+      return { mode, proofs: fs.readdirSync(directory).toSorted() };
+    });
+    t.strictSame(found, expected);
     t.ok(fs.lstatSync(`${top}/many/many/999`).isSymbolicLink());
   });
 });

@@ -93,7 +93,8 @@ await t.test(
     done
     ln -s from-lib lib/link; ln lib/from-lib usr/lib/hard; ln lib/from-lib usr/hard
     ln lib/from-lib etc/hard; ln lib/from-lib hard; ln lib/from-lib var/run/hard
-    ln bin/from-bin sbin/hard; ln bin/from-bin bin/hard`,
+    ln bin/from-bin sbin/hard; ln bin/from-bin bin/hard
+    ln -P lib/link etc/link; mkfifo lib/FIFO; ln lib/FIFO var/run/FIFO; mknod bin/device c 1 3; ln bin/device usr/device`,
       { attributes: 3000 },
     );
     const { warnings } = await start(t, "usr", ["usr"]);
@@ -112,6 +113,12 @@ await t.test(
       "usr/lib/from-lib",
       "usr/lib/hard",
     ]);
+    t.strictSame(entryOf(root, "etc/link").names, ["etc/link", "usr/lib/link"]);
+    t.strictSame(entryOf(root, "run/FIFO").names, ["run/FIFO", "usr/lib/FIFO"]);
+    t.strictSame(entryOf(root, "usr/device").names, [
+      "usr/bin/device",
+      "usr/device",
+    ]);
     for (const [link] of WAYS) {
       t.strictSame(entryOf(root, link), entryOf(image, link), `${link} stays`);
     }
@@ -126,7 +133,7 @@ await t.test(
     cd apart
     for directory in whiteout opaque plain new-whiteout new-socket; do echo layer >"$directory/layer"; done
     for directory in whiteout opaque new-whiteout new-socket; do echo layer >"$directory/deep/layer"; done
-    : >whiteout/.wh.gone; : >opaque/.wh..wh..opq; : >new-whiteout/.wh.nothing
+    mkdir -p whiteout/.wh.gone/deep; ln -s layer opaque/.wh..wh..opq; : >new-whiteout/.wh.nothing
     mkdir -p plain/new/deep; mkfifo plain/FIFO; mknod plain/device c 1 3; ln -s layer plain/link
     : >plain/.wh.image; : >plain/new/.wh.nothing; cp --archive "$SOCKET" new-socket/socket`;
     const socket = path.join(disk.scratch, "socket");

@@ -104,7 +104,6 @@ t.test("accounts are made as far as they are needed", async (t) => {
       ...{ fstab: undefined, hostname: "h", machineId: undefined },
       accounts: machine,
     },
-    storeDirectory: "/var/lib/docker",
     storeMount: { unknown: "it is elsewhere" },
     imageAccounts: image,
     newMachineId: "new\n",

@@ -1,4 +1,5 @@
 import { parseGroup } from "../accounts/parse-accounts.ts";
+import { DEFAULT_STORE } from "../image.ts";
 import { makeFstab, type StoreMount } from "./make-fstab.ts";
 import type { Machine } from "./gather-machine.ts";
 import {
@@ -21,7 +22,6 @@ export interface PlannedFile {
 
 export interface InitFacts {
   readonly machine: Machine;
-  readonly storeDirectory: string;
   readonly storeMount: StoreMount | { readonly unknown: string };
   /** `undefined` where no image can be found, or it has none. */
   readonly imageAccounts: AccountTexts | undefined;
@@ -58,20 +58,20 @@ export function planFiles(facts: InitFacts, chosen: ChosenAccounts): InitPlan {
 }
 
 function planFstab(
-  { machine, storeDirectory, storeMount }: InitFacts,
+  { machine, storeMount }: InitFacts,
   warnings: string[],
 ): PlannedFile {
   const store = "unknown" in storeMount ? undefined : storeMount;
-  const { content, has } = makeFstab(machine.fstab, storeDirectory, store);
+  const { content, has } = makeFstab(machine.fstab, DEFAULT_STORE, store);
   if (has === "none" && "unknown" in storeMount) {
     warnings.push(
-      `the fstab has no line for ${storeDirectory}, for docker pull to fetch the next system: ${storeMount.unknown}`,
+      `the fstab has no line for ${DEFAULT_STORE}, for docker pull to fetch the next system: ${storeMount.unknown}`,
     );
   }
   const withStore = {
-    own: `with its own line for ${storeDirectory}`,
-    added: `with ${store?.source ?? ""} subvol=${store?.subvolume ?? ""} at ${storeDirectory}`,
-    none: `without ${storeDirectory}`,
+    own: `with its own line for ${DEFAULT_STORE}`,
+    added: `with ${store?.source ?? ""} subvol=${store?.subvolume ?? ""} at ${DEFAULT_STORE}`,
+    none: `without ${DEFAULT_STORE}`,
   }[has];
   return readable(
     "etc/fstab",

@@ -1,6 +1,9 @@
 import t from "tap";
 import { makeFstab } from "../../installer/commands/toplayer/init/make-fstab.ts";
-import { mergeAccounts } from "../../installer/commands/toplayer/init/merge-accounts.ts";
+import {
+  mergeAccounts,
+  ownUsers,
+} from "../../installer/commands/toplayer/init/merge-accounts.ts";
 import { chooseAccounts } from "../../installer/commands/toplayer/init/ask.ts";
 import { planFiles } from "../../installer/commands/toplayer/init/plan-files.ts";
 
@@ -46,6 +49,14 @@ t.test("a user's own group that the image lacks is told", async (t) => {
     "the image has no group odd: bob is not in it",
     "bob's own group keeps the number 7, which may be another group's in the image",
   ]);
+});
+
+t.test("root is nobody's user, whatever its number", async (t) => {
+  const passwd = "root:x:1000:0::/root:/bin/sh\nalice:x:1001:0::/:/bin/sh\n";
+  t.strictSame(
+    ownUsers({ passwd }).map(({ name }) => name),
+    ["alice"],
+  );
 });
 
 t.test("an fstab without root, with the store once", async (t) => {

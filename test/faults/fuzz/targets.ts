@@ -2,11 +2,13 @@ import path from "node:path";
 import { stateTarget, storeTarget } from "./file-targets.ts";
 import type { Target } from "./target.ts";
 import { textTargets } from "./text-targets.ts";
+import { toplayerTargets } from "./toplayer-targets.ts";
 
 /** @param scratch a directory for what must be files */
 export function createTargets(scratch: string): readonly [Target, ...Target[]] {
   return [
     ...textTargets(),
+    ...toplayerTargets,
     stateTarget(path.join(scratch, "state")),
     storeTarget(path.join(scratch, "store")),
   ];

@@ -30,9 +30,11 @@ export interface MergedAccounts extends AccountTexts {
   readonly warnings: readonly string[];
 }
 
-/** This machine's people. */
+/** This machine's people; root is none, whatever number it has. */
 export function ownUsers({ passwd }: Pick<AccountTexts, "passwd">): User[] {
-  return parsePasswd(passwd).entries.filter(({ uid }) => isOwnId(uid));
+  return parsePasswd(passwd).entries.filter(
+    ({ name, uid }) => isOwnId(uid) && name !== "root",
+  );
 }
 
 /** A machine's accounts without its people, and without root's password. */

@@ -88,7 +88,9 @@ function requireDirectory(host: Host, directory: string): string {
 /** What this start's kernel options say; nothing where dockroot did not boot this system. */
 function readBootTarget(host: Host): BootTarget {
   try {
-    const { disk } = gatherOptions(host, OWN_FILES);
+    const { disk, readSystem } = gatherOptions(host, OWN_FILES);
+    // Any system may have root= and rootflags=subvol=, but no image store.
+    readSystem();
     return { rwlayer: disk.rwlayer, root: formatDeviceSpec(disk.root) };
   } catch (error) {
     if (!(error instanceof BootError)) throw error;

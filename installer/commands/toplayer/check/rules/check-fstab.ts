@@ -37,18 +37,17 @@ function checkRoot(
   file: CheckedEntry,
   entry: FstabEntry,
 ): Problem[] {
-  const another = (
-    why: string,
-    level: Problem["level"] = "error",
-  ): Problem[] => [
-    problemOf(
-      file,
-      level,
-      "fstab-root",
-      `line ${String(entry.line)} of ${file.path} names another root: ${why}`,
-      DROP,
-    ),
+  const line = `line ${String(entry.line)} of ${file.path}`;
+  const problem = (level: Problem["level"], what: string): Problem[] => [
+    problemOf(file, level, "fstab-root", `${line} ${what}`, DROP),
   ];
+  const another = (why: string) =>
+    problem("error", `names another root: ${why}`);
+  const perhaps = (what: string, option: string) =>
+    problem(
+      "warning",
+      `mounts / from ${what}: right only where ${option} in the boot menu entry says the same`,
+    );
   const isSame = isRootFilesystem(entry.source);
   if (!["btrfs", "auto"].includes(entry.fsType)) {
     return another(`it is of the type ${entry.fsType}, not btrfs`);
@@ -67,17 +66,12 @@ function checkRoot(
   const subvolume = trimSlashes(optionValue(entry, "subvol"));
   if (subvolume !== undefined && subvolume !== boot.rwlayer) {
     return boot.rwlayer === undefined
-      ? another(
-          `subvol=${subvolume}, if the kernel options have another one`,
-          "warning",
-        )
+      ? perhaps(`subvol=${subvolume}`, "rootflags=")
       : another(
           `subvol=${subvolume}, where the kernel options have rootflags=subvol=${boot.rwlayer}`,
         );
   }
-  return isSame === undefined
-    ? another(`${entry.source}, if the kernel options have another`, "warning")
-    : [];
+  return isSame === undefined ? perhaps(entry.source, "root=") : [];
 }
 
 function checkCovered(

@@ -289,7 +289,6 @@ export function* walkTree(tree: string): Generator<ListedDirectory> {
 
 /** Of a path with one byte a character; what is ASCII is taken as it is, which is faster. */
 function systemPath(file: string): string | Buffer {
-  // eslint-disable-next-line no-control-regex -- all of ASCII is meant
   return /^[\0-\x7f]*$/.test(file) ? file : Buffer.from(file, "latin1");
 }
 

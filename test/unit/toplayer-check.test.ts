@@ -174,6 +174,13 @@ t.test("accounts that lock out, or do not fit", async (t) => {
       ["error shell-missing"],
     ],
     [
+      {
+        passwd: IMAGE.passwd + people.replace("/bin/sh", "/usr/sbin/nologin"),
+        shadow: `${IMAGE.shadow}alice:!:1::::::\n`,
+      },
+      [],
+    ],
+    [
       { shadow: IMAGE.shadow.replace("$6$a$b", "") },
       ["warning password-empty"],
     ],

@@ -13,16 +13,30 @@ export function createQuestions(
   return async (work) => {
     const terminal = createInterface({ input, output });
     const lines = terminal[Symbol.asyncIterator]();
-    const ask = async (question: string): Promise<string> => {
-      terminal.setPrompt(question);
-      terminal.prompt();
-      const { done, value } = await lines.next();
-      if (done !== true) return value;
+    const state = { isInterrupted: false, isClosed: false };
+    terminal.once("SIGINT", () => {
+      state.isInterrupted = true;
+      terminal.close();
+    });
+    terminal.once("close", () => {
+      state.isClosed = true;
+    });
+    const refuseInterrupted = (isOver: boolean) => {
+      if (!isOver) return;
       output.write("\n");
       throw new BootError("STEP_FAILED", "interrupted: nothing was done");
     };
+    const ask = async (question: string): Promise<string> => {
+      refuseInterrupted(state.isInterrupted);
+      terminal.setPrompt(question);
+      // What was typed ahead is there after the end, too.
+      if (!state.isClosed) terminal.prompt();
+      const { done, value } = await lines.next();
+      refuseInterrupted(state.isInterrupted || done === true);
+      return value as string;
+    };
     try {
-      return await work(async (question) => {
+      const answers = await work(async (question) => {
         for (;;) {
           const answer = (await ask(`${question} [Y/n] `)).trim().toLowerCase();
           if (["", "y", "yes"].includes(answer)) return true;
@@ -30,6 +44,8 @@ export function createQuestions(
           output.write("Please answer yes or no.\n");
         }
       });
+      refuseInterrupted(state.isInterrupted);
+      return answers;
     } finally {
       terminal.close();
     }

@@ -21,6 +21,7 @@ export function createFile(
   const temporary = `${file}.dockroot-new`;
   // What an interruption left.
   fs.rmSync(temporary, { force: true });
+  if (fs.lstatSync(file, { throwIfNoEntry: false }) !== undefined) return false;
   const descriptor = fs.openSync(temporary, "wx", 0o600);
   try {
     fs.writeFileSync(descriptor, content);

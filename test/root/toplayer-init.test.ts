@@ -129,6 +129,36 @@ await t.test("nothing is overwritten", async (t) => {
   ]);
 });
 
+await t.test("what a full disk stopped is made by the next run", async (t) => {
+  const directory = scratchOf("full");
+  fs.mkdirpSync(directory);
+  t.teardown(() => run(["umount", directory]));
+  await run(["mount", "-t", "tmpfs", "-o", "size=20k", "none", directory]);
+  const init = () =>
+    runInSystem(
+      scratchOf("system"),
+      system,
+      ...["toplayer", "init", directory, "--yes", "--image", "system:1"],
+    );
+  t.match(init(), {
+    status: 1,
+    stderr:
+      /^dockroot: cannot write the top layer \S+\/full\n {2}because: ENOSPC[^]* what to do: .* run it again/,
+  });
+  t.ok(fs.existsSync(`${directory}/etc/group`));
+  t.notOk(fs.existsSync(`${directory}/etc/shadow`));
+  await run(["mount", "-o", "remount,size=1m", directory]);
+  fs.writeFileSync(`${directory}/etc/passwd.dockroot-new`, "interrupted");
+  const { status, stdout } = init();
+  t.equal(status, 0);
+  t.match(stdout, /^left {2}\/etc\/passwd +it is there already$/m);
+  t.match(stdout, /^made {2}\/etc\/shadow /m);
+  t.strictSame(fs.readdirSync(`${directory}/etc`).toSorted(), [
+    ...["fstab", "group", "gshadow", "hostname", "machine-id", "passwd"],
+    "shadow",
+  ]);
+});
+
 await t.test(
   "without an image all is this machine's, and that is told",
   (t) => {

@@ -86,10 +86,17 @@ t.test("nothing is wrong with what is right", async (t) => {
 });
 
 t.test("directories that close or open the image's", async (t) => {
-  const merged = (path: string, mode: number, uid = 0) =>
+  const merged = (
+    path: string,
+    mode: number,
+    uid = 0,
+    gid = 0,
+    ofImage = { mode: 0o755, gid: 0 },
+  ) =>
     entryOf(path, {
-      ...{ kind: "directory", effect: "merge", mode, uid },
-      ofImage: { mode: 0o755, uid: 0, gid: 0, sizeBytes: 0 },
+      ...{ kind: "directory", effect: "merge" },
+      attributes: { mode, uid, gid, sizeBytes: 0 },
+      ofImage: { uid: 0, sizeBytes: 0, ...ofImage },
     });
   for (const [entry, expected] of [
     [merged("/etc", 0o755), []],
@@ -101,8 +108,36 @@ t.test("directories that close or open the image's", async (t) => {
     [merged("/srv/www", 0o755, 1000), ["warning directory-owner"]],
     [merged("/etc", 0o777), ["error directory-writable"]],
     [merged("/srv/up", 0o1777), []],
+    [merged("/etc", 0o775), []],
+    [merged("/etc", 0o775, 0, 1000), ["error directory-writable"]],
+    [merged("/srv", 0o2775, 0, 50, { mode: 0o2775, gid: 50 }), []],
+    [
+      merged("/srv", 0o2775, 0, 51, { mode: 0o2775, gid: 50 }),
+      ["warning directory-writable"],
+    ],
+    [
+      merged("/root", 0o755, 0, 0, { mode: 0o700, gid: 0 }),
+      ["warning directory-opened"],
+    ],
+    [merged("/root", 0o700, 0, 0, { mode: 0o550, gid: 0 }), []],
     [{ ...merged("/etc", 0o700), isCovered: true }, []],
     [{ ...merged("/opt/new", 0o700), effect: "add", ofImage: undefined }, []],
+  ] as const) {
+    t.strictSame(found([entry]), expected, entry.path);
+  }
+});
+
+t.test("files of the system that belong to people", async (t) => {
+  const directory = { kind: "directory" } as const;
+  for (const [entry, expected] of [
+    [entryOf("/etc/profile", { uid: 1000 }), ["warning owner"]],
+    [entryOf("/etc/pam.d", { uid: 1000, ...directory }), ["warning owner"]],
+    [entryOf("/usr/local/bin/x", { uid: 1000 }), ["warning owner"]],
+    [entryOf("/etc/polkit-1/rules.d", { uid: 102, ...directory }), []],
+    [entryOf("/home/alice/.profile", { uid: 1000 }), []],
+    [entryOf("/srv/git/x", { uid: 1000 }), []],
+    [entryOf("/etc/profile", { uid: 1000, isCovered: true }), []],
+    [entryOf("/etc/.wh.profile", { uid: 1000, effect: "empty" }), []],
   ] as const) {
     t.strictSame(found([entry]), expected, entry.path);
   }
@@ -128,9 +163,9 @@ t.test("secrets that others can read or change", async (t) => {
     [[entryOf("/etc/shadow", { mode: 0o620 })], ["error secret-writable"]],
     [
       [entryOf("/etc/shadow", { mode: 0o600, uid: 1000 })],
-      ["error secret-owner"],
+      ["error secret-owner", "warning owner"],
     ],
-    [[entryOf("/etc/sudoers.d/me", { uid: 1000 })], ["error secret-owner"]],
+    [[entryOf("/etc/sudoers.d/me", { uid: 102 })], ["error secret-owner"]],
     [[entryOf("/etc/passwd", { mode: 0o666 })], ["error secret-writable"]],
     [[entryOf("/etc/passwd", { mode: 0o600 })], ["error accounts-closed"]],
     [[entryOf("/etc/shadow", { isCovered: true })], []],
@@ -172,6 +207,13 @@ t.test("accounts that lock out, or do not fit", async (t) => {
         shadow: `${IMAGE.shadow}alice:!:1::::::\n`,
       },
       ["error shell-missing"],
+    ],
+    [
+      {
+        passwd: IMAGE.passwd + people.replace("/bin/sh", "/usr/sbin/nologin"),
+        shadow: `${IMAGE.shadow}alice:!:1::::::\n`,
+      },
+      [],
     ],
     [
       { shadow: IMAGE.shadow.replace("$6$a$b", "") },

@@ -146,3 +146,26 @@ t.test("accounts are made as far as they are needed", async (t) => {
     t.equal(mode, path === "etc/shadow" ? 0o600 : 0o644, path);
   }
 });
+
+t.test("only the system's own group shadow reads passwords", async (t) => {
+  const shadowOf = (gid: string) => {
+    const facts = {
+      machine: {
+        ...{ fstab: undefined, hostname: "h", machineId: undefined },
+        accounts: machine,
+      },
+      storeMount: { unknown: "it is elsewhere" },
+      imageAccounts: { ...image, group: `root:x:0:\nshadow:x:${gid}:\n` },
+      newMachineId: "new\n",
+    };
+    return planFiles(facts, { users: ["alice"], root: true }).accounts.find(
+      ({ path }) => path === "etc/shadow",
+    );
+  };
+  t.match(shadowOf("42"), { mode: 0o640, gid: 42 });
+  t.match(
+    shadowOf("1000"),
+    { mode: 0o600, gid: 0 },
+    "an image cannot open them to a person of this machine",
+  );
+});

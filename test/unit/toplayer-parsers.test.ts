@@ -43,6 +43,9 @@ t.test("odd lines are told and not taken", async (t) => {
     ["dos:x:1:1::/:/bin/sh\r", "it ends as lines of Windows do"],
     ["__proto__:x:5:5::/:", undefined],
     ["constructor:x:5:5::/:", undefined],
+    ["3d.print:x:5:5::/:", undefined],
+    ["1000:x:5:5::/:", '"1000" is no name'],
+    ["..:x:5:5::/:", '".." is no name'],
     ["\u0000:x:0:0::/:", '"\u0000" is no name'],
   ] as const;
   const { entries, odd } = parsePasswd(lines.map(([line]) => line).join("\n"));
@@ -54,7 +57,7 @@ t.test("odd lines are told and not taken", async (t) => {
   );
   t.strictSame(
     entries.map(({ name }) => name),
-    ["ok", "__proto__", "constructor"],
+    ["ok", "__proto__", "constructor", "3d.print"],
   );
 });
 

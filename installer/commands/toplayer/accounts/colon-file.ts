@@ -17,8 +17,11 @@ export interface ColonFile {
   readonly odd: readonly OddLine[];
 }
 
-/** What useradd takes, capitals and the dollar sign of Samba's machines included, and no more than that. */
-const NAME = /^[A-Za-z_][A-Za-z0-9_.-]*\$?$/;
+/**
+ * What useradd takes somewhere, digits first (Fedora), capitals, and the dollar sign of Samba's machines
+ * included, and no more than that: a number alone would be taken for one.
+ */
+const NAME = /^(?!\d+$|\.{1,2}$)[A-Za-z0-9_.][A-Za-z0-9_.-]*\$?$/;
 
 /**
  * Parses a file of colon-separated fields, the first of which is a name. Blank lines, comments, and

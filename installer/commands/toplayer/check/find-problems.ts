@@ -7,12 +7,14 @@ import { checkKernels } from "./rules/check-kernels.ts";
 import { checkMachineId } from "./rules/check-machine-id.ts";
 import { checkMerge } from "./rules/check-merge.ts";
 import { checkOwnerless } from "./rules/check-ownerless.ts";
+import { checkOwners } from "./rules/check-owners.ts";
 import { checkSecrets } from "./rules/check-secrets.ts";
 
 const RULES: readonly ((facts: CheckFacts) => Problem[])[] = [
   checkOwnerless,
   checkDirectories,
   checkSecrets,
+  checkOwners,
   checkAccounts,
   checkFstab,
   checkMachineId,

@@ -1,3 +1,4 @@
+import { isSystemId } from "../accounts/account-ids.ts";
 import { parseGroup } from "../accounts/parse-accounts.ts";
 import { DEFAULT_STORE } from "../image.ts";
 import { makeFstab, type StoreMount } from "./make-fstab.ts";
@@ -119,8 +120,11 @@ function filesOf(
   whose: string,
   { users, root }: ChosenAccounts,
 ): PlannedFile[] {
-  const gid =
-    parseGroup(group).entries.find(({ name }) => name === "shadow")?.gid ?? 0;
+  const shadowGroup = parseGroup(group).entries.find(
+    // With a person's number, the image would open the passwords to that one here.
+    ({ name, gid }) => name === "shadow" && isSystemId(gid),
+  );
+  const gid = shadowGroup?.gid ?? 0;
   const about = `${whose}, with ${users.join(", ")}`;
   const passwords = [...(root ? ["root"] : []), ...users].join(", ");
   const secret = (

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { BootError } from "../../../../runtime/host/errors.ts";
+import { BootError, isSystemError } from "../../../../runtime/host/errors.ts";
 import type { Host } from "../../../../runtime/host/host.ts";
 import type { InitPlan, PlannedFile } from "./plan-files.ts";
 
@@ -14,20 +14,38 @@ export interface WrittenFile {
 /**
  * Writes the files that are not there yet.
  * @param directory absolute
- * @throws BootError TOPLAYER_UNSUITABLE
+ * @throws BootError TOPLAYER_UNSUITABLE, STEP_FAILED
  */
 export function writeFiles(
   host: Host,
   directory: string,
+  plan: InitPlan,
+): WrittenFile[] {
+  try {
+    requireDirectory(host, directory);
+    requireDirectory(host, path.join(directory, "etc"));
+    return writePlan(host, directory, plan);
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause;
+    throw new BootError(
+      "STEP_FAILED",
+      `cannot write the top layer ${directory}`,
+      { cause, hint: "Put that right, and run it again: what is made stays." },
+    );
+  }
+}
+
+function writePlan(
+  host: Host,
+  directory: string,
   { files, accounts }: InitPlan,
 ): WrittenFile[] {
-  requireDirectory(host, directory);
-  requireDirectory(host, path.join(directory, "etc"));
   const present = accounts.filter(({ path: file }) =>
     isThere(host, directory, file),
   );
   const written = files.map((file) => writeFile(host, directory, file));
-  if (present.length === 0) {
+  // Those of a former run that was interrupted fit.
+  if (present.every((file) => isAsPlanned(host, directory, file))) {
     return [
       ...written,
       ...accounts.map((file) => writeFile(host, directory, file)),
@@ -50,16 +68,25 @@ function writeFile(
   directory: string,
   { path: file, about, ...content }: PlannedFile,
 ): WrittenFile {
-  const isMade =
-    !isThere(host, directory, file) &&
-    host.files.createFile(path.join(directory, file), content);
-  return isMade
+  return host.files.createFile(path.join(directory, file), content)
     ? { path: `/${file}`, result: "made", about }
     : { path: `/${file}`, result: "left", about: IS_THERE };
 }
 
 function isThere(host: Host, directory: string, file: string): boolean {
   return host.files.statusOf(path.join(directory, file)) !== undefined;
+}
+
+function isAsPlanned(
+  host: Host,
+  directory: string,
+  { path: file, content }: PlannedFile,
+): boolean {
+  const whole = path.join(directory, file);
+  if (host.files.statusOf(whole)?.kind !== "file") return false;
+  const planned = Buffer.from(content);
+  const start = host.files.readStart(whole, planned.length);
+  return start?.isWhole === true && start.bytes.equals(planned);
 }
 
 /** A link could lead into the running system. */

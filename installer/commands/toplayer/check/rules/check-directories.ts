@@ -12,7 +12,10 @@ export function checkDirectories({ entries }: CheckFacts): Problem[] {
     if (effect !== "merge" || ofImage === undefined || isCovered) return [];
     const level = isEssential(entry.target) ? "error" : "warning";
     const of = { entry, level, ofImage } as const;
-    return [...checkClosed(of), ...checkOwner(of), ...checkWritable(of)];
+    return [
+      ...[checkClosed, checkOpened, checkOwner, checkWritable],
+      checkWritableByGroup,
+    ].flatMap((check) => check(of));
   });
 }
 
@@ -31,6 +34,20 @@ function checkClosed({ entry, level, ofImage }: Merged): Problem[] {
       level,
       "directory-closed",
       `${entry.path} has the mode ${formatMode(mode)}, the image's ${entry.target} has ${formatMode(ofImage.mode)}: programs that do not run as root lose what is in it`,
+      inLayer(`chmod ${formatMode(ofImage.mode)}`, entry),
+    ),
+  ];
+}
+
+function checkOpened({ entry, ofImage }: Merged): Problem[] {
+  const { mode } = entry.attributes;
+  if ((mode & ~ofImage.mode & 0o005) === 0) return [];
+  return [
+    problemOf(
+      entry,
+      "warning",
+      "directory-opened",
+      `${entry.path} has the mode ${formatMode(mode)}, the image's ${entry.target} has ${formatMode(ofImage.mode)}: everybody can see what is in it`,
       inLayer(`chmod ${formatMode(ofImage.mode)}`, entry),
     ),
   ];
@@ -61,6 +78,21 @@ function checkWritable({ entry, level, ofImage }: Merged): Problem[] {
       "directory-writable",
       `${entry.path} has the mode ${formatMode(mode)}: everybody can replace what is in it`,
       inLayer("chmod o-w", entry),
+    ),
+  ];
+}
+
+function checkWritableByGroup({ entry, level, ofImage }: Merged): Problem[] {
+  const { mode, gid } = entry.attributes;
+  const isAsInImage = (ofImage.mode & 0o020) !== 0 && ofImage.gid === gid;
+  if ((mode & 0o020) === 0 || gid === 0 || isAsInImage) return [];
+  return [
+    problemOf(
+      entry,
+      level,
+      "directory-writable",
+      `${entry.path} has the mode ${formatMode(mode)}: the group ${String(gid)} can replace what is in it`,
+      inLayer("chmod g-w", entry),
     ),
   ];
 }

@@ -3,6 +3,9 @@ import type { CheckFacts } from "../facts.ts";
 import { listNames, type Problem } from "../problem.ts";
 import { accountProblem, bringsAny, type CheckedAccounts } from "./accounts.ts";
 
+/** Who has these is not meant to log in. */
+const REFUSES = /\/(?:nologin|false)$/;
+
 /** A login shell that is not there ends each login. */
 export function checkShells(
   facts: CheckFacts,
@@ -12,7 +15,8 @@ export function checkShells(
   if (!bringsAny(facts, "passwd")) return [];
   const lost = users
     .filter(({ uid }) => uid === 0 || isOwnId(uid))
-    .filter(({ shell }) => shell !== "" && !stands(shell))
+    .filter(({ shell }) => shell !== "" && !REFUSES.test(shell))
+    .filter(({ shell }) => !stands(shell))
     .map(({ name, shell }) => `${name} (${shell})`);
   if (lost.length === 0) return [];
   return [

@@ -214,6 +214,31 @@ await t.test("it changes nothing, neither in layer nor in image", async (t) => {
   t.strictSame(compareListings(diskAfter, diskBefore), []);
 });
 
+await t.test("of an fstab with thousands of roots a few are looked up", (t) => {
+  const layer = path.join(layers, "many-roots");
+  fs.mkdirpSync(`${layer}/etc`);
+  const lines = Array.from(
+    { length: 3000 },
+    (_, n) => `UUID=${String(n)} / btrfs`,
+  );
+  fs.writeFileSync(
+    `${layer}/etc/fstab`,
+    [...lines, `${disk.device} / btrfs`].join("\n"),
+  );
+  const { stdout, stderr } = runInSystem(
+    path.join(disk.scratch, "system"),
+    {
+      ...system,
+      cmdline: `root=LABEL=${disk.label} rootflags=subvol=next docker_path=docker`,
+    },
+    ...["toplayer", "check", layer, "--image", "system:1", "--json"],
+  );
+  t.equal(stderr, "");
+  const report = JSON.parse(stdout) as CheckReport;
+  t.equal(problemsOf(report, "warning").length, 3001);
+  t.end();
+});
+
 await t.test("what cannot be found is told", (t) => {
   for (const [args, message] of [
     [[good], /^dockroot: it is not known which image is meant\n/],

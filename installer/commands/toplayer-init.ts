@@ -12,6 +12,7 @@ import { findImageInSystem } from "./toplayer/image.ts";
 import { chooseAccounts } from "./toplayer/init/ask.ts";
 import { findStoreMount, sourceOf } from "./toplayer/init/find-store-mount.ts";
 import { formatInit } from "./toplayer/init/format-init.ts";
+import { formatKernelOptions } from "./toplayer/init/format-kernel-options.ts";
 import { gatherMachine } from "./toplayer/init/gather-machine.ts";
 import type { AccountTexts } from "./toplayer/init/merge-accounts.ts";
 import { planFiles } from "./toplayer/init/plan-files.ts";
@@ -113,6 +114,5 @@ async function describeKernelOptions(
 ): Promise<string | undefined> {
   const location = locate(readMounts(host), host.files.realPath(directory));
   if (location?.mount.source.startsWith("/dev/") !== true) return undefined;
-  const source = await sourceOf(host, location);
-  return `toplayer=${source} toplayer_path=/${location.path}`;
+  return formatKernelOptions(await sourceOf(host, location), location.path);
 }

@@ -214,6 +214,31 @@ await t.test("it changes nothing, neither in layer nor in image", async (t) => {
   t.strictSame(compareListings(diskAfter, diskBefore), []);
 });
 
+await t.test("of an fstab with thousands of roots a few are looked up", (t) => {
+  const layer = path.join(layers, "many-roots");
+  fs.mkdirpSync(`${layer}/etc`);
+  const lines = Array.from(
+    { length: 3000 },
+    (_, n) => `UUID=${String(n)} / btrfs`,
+  );
+  fs.writeFileSync(
+    `${layer}/etc/fstab`,
+    [...lines, `${disk.device} / btrfs`].join("\n"),
+  );
+  const { stdout, stderr } = runInSystem(
+    path.join(disk.scratch, "system"),
+    {
+      ...system,
+      cmdline: `root=LABEL=${disk.label} rootflags=subvol=next docker_path=docker`,
+    },
+    ...["toplayer", "check", layer, "--image", "system:1", "--json"],
+  );
+  t.equal(stderr, "");
+  const report = JSON.parse(stdout) as CheckReport;
+  t.equal(problemsOf(report, "warning").length, 3001);
+  t.end();
+});
+
 await t.test("what cannot be found is told", (t) => {
   for (const [args, message] of [
     [[good], /^dockroot: it is not known which image is meant\n/],
@@ -235,4 +260,49 @@ await t.test("what cannot be found is told", (t) => {
     t.match(stderr, /^ {2}what to do: /m);
   }
   t.end();
+});
+
+await t.test("what is no file that can be checked is told", async (t) => {
+  const layer = path.join(layers, "odd");
+  fs.mkdirpSync(`${layer}/etc`);
+  await run(["mkfifo", `${layer}/etc/passwd`]);
+  fs.symlinkSync("/proc/nothing", `${layer}/etc/machine-id`);
+  fs.writeFileSync(
+    `${layer}/etc/fstab`,
+    "LABEL=x /x ext4 defaults 0 0\n".repeat(40_000),
+  );
+  const { status, report } = checkAsData(layer, "--image", "system:1");
+  t.equal(status, 0);
+  t.strictSame(
+    report.problems.map(({ rule, message }) => [rule, message]),
+    [
+      ["not-checked", "/etc/passwd is a FIFO: the accounts are not checked"],
+      ["not-checked", "/etc/fstab is larger than 1 MiB: it is not checked"],
+      ["not-checked", "/etc/machine-id is a symlink: it is not checked"],
+    ],
+  );
+});
+
+await t.test("an image whose accounts are no files is told", async (t) => {
+  await disk.look(async (top) => {
+    const subvolumes = path.join(top, "docker/btrfs/subvolumes");
+    for (const name of fs.readdirSync(subvolumes)) {
+      const image = path.join(subvolumes, name);
+      if (!fs.existsSync(`${image}/etc/passwd`)) continue;
+      await run(["btrfs", "property", "set", "-f", image, "ro", "false"]);
+      fs.removeSync(`${image}/etc/passwd`);
+      await run(["mkfifo", `${image}/etc/passwd`]);
+    }
+  });
+  const { status, report } = checkAsData(good, "--image", "system:1");
+  t.equal(status, 0);
+  t.strictSame(
+    report.problems.map(({ rule, message }) => [rule, message]),
+    [
+      [
+        "not-checked",
+        "the image's /etc/passwd is no file of at most 1 MiB: the accounts are not checked",
+      ],
+    ],
+  );
 });

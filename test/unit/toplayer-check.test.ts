@@ -39,6 +39,7 @@ function factsOf(
   const textOf = (file: TextFile, ofImage?: string) => ({
     text: own[file] ?? ofImage,
     entry: file in own ? entryOf(`/etc/${file}`) : undefined,
+    unchecked: undefined,
   });
   return {
     entries,

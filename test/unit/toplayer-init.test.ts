@@ -1,4 +1,6 @@
 import t from "tap";
+import { lastValues, parseCmdline } from "../../runtime/cmdline.ts";
+import { formatKernelOptions } from "../../installer/commands/toplayer/init/format-kernel-options.ts";
 import { makeFstab } from "../../installer/commands/toplayer/init/make-fstab.ts";
 import {
   mergeAccounts,
@@ -169,3 +171,18 @@ t.test("only the system's own group shadow reads passwords", async (t) => {
     "an image cannot open them to a person of this machine",
   );
 });
+
+t.test(
+  "the kernel options name the directory as a start reads them",
+  async (t) => {
+    for (const path of ["", "toplayer", "my files/top layer"]) {
+      const options = formatKernelOptions("UUID=1", path);
+      const values = lastValues(parseCmdline(options ?? ""));
+      t.equal(values.get("toplayer"), "UUID=1");
+      t.equal(values.get("toplayer_path"), `/${path}`);
+    }
+    for (const path of ["two:layers", 'a"b', "a\nb", "a\u001b[2J", "\ufffd"]) {
+      t.equal(formatKernelOptions("UUID=1", path), undefined, path);
+    }
+  },
+);

@@ -27,8 +27,10 @@ export interface CheckedEntry {
 export interface FinalText {
   /** `undefined` where the image brings it. */
   readonly entry: CheckedEntry | undefined;
-  /** `undefined` where nothing is there, or no file. */
+  /** `undefined` where nothing is there, or it is not looked at. */
   readonly text: string | undefined;
+  /** Why it is not looked at: what is there instead, as `is a FIFO`. */
+  readonly unchecked: string | undefined;
 }
 
 export const TEXT_FILES = [

@@ -9,12 +9,14 @@ import { checkMerge } from "./rules/check-merge.ts";
 import { checkOwnerless } from "./rules/check-ownerless.ts";
 import { checkOwners } from "./rules/check-owners.ts";
 import { checkSecrets } from "./rules/check-secrets.ts";
+import { checkTexts } from "./rules/check-texts.ts";
 
 const RULES: readonly ((facts: CheckFacts) => Problem[])[] = [
   checkOwnerless,
   checkDirectories,
   checkSecrets,
   checkOwners,
+  checkTexts,
   checkAccounts,
   checkFstab,
   checkMachineId,

@@ -1,4 +1,5 @@
 import { readBytesIn } from "../../../../runtime/follow-in.ts";
+import { BootError } from "../../../../runtime/host/errors.ts";
 import type { Host } from "../../../../runtime/host/host.ts";
 import { resolveInRoot } from "../../../../runtime/resolve-in-root.ts";
 import { readBaseTree } from "../../../../runtime/toplayer/base-tree.ts";
@@ -56,8 +57,8 @@ export async function gatherFacts(
     entries: [...entries.values()],
     texts,
     imageTexts: {
-      passwd: readImageText(host, image, "etc/passwd"),
-      group: readImageText(host, image, "etc/group"),
+      passwd: readImageText(host, image, "etc/passwd").text,
+      group: readImageText(host, image, "etc/group").text,
     },
     boot,
     isRootFilesystem: await createRootComparison(
@@ -78,32 +79,42 @@ function readFinalText(
 ): FinalText {
   const found = final.at(file);
   if (found.from === "image") {
-    return { entry: undefined, text: readImageText(host, image, file) };
+    return { entry: undefined, ...readImageText(host, image, file) };
   }
   const { change } = found;
-  const isFile = found.from === "layer" && change.kind === "file";
+  const entry = entries.get(change);
+  if (found.from === "nothing") {
+    return { entry, text: undefined, unchecked: undefined };
+  }
+  return { entry, ...readLayerText(host, change) };
+}
+
+function readLayerText(
+  host: Host,
+  { layer, path, kind }: EntryChange,
+): Omit<FinalText, "entry"> {
+  if (kind !== "file") return { text: undefined, unchecked: `is a ${kind}` };
+  const file = bytesOf(layer.at, path);
+  const probed = host.files.probeFile(file, MAX_TEXT_BYTES + 1);
   // It may be unreadable: another rule says so.
-  const probed = isFile
-    ? host.files.probeFile(
-        bytesOf(change.layer.at, change.path),
-        MAX_TEXT_BYTES,
-      )
-    : undefined;
-  return {
-    entry: entries.get(change),
-    text:
-      probed !== undefined && "start" in probed
-        ? probed.start.toString("utf8")
-        : undefined,
-  };
+  if ("refused" in probed) return { text: undefined, unchecked: undefined };
+  return probed.start.length > MAX_TEXT_BYTES
+    ? { text: undefined, unchecked: "is larger than 1 MiB" }
+    : { text: probed.start.toString("utf8"), unchecked: undefined };
 }
 
 function readImageText(
   host: Host,
   image: string,
   file: string,
-): string | undefined {
-  return readBytesIn(host, image, file, MAX_TEXT_BYTES)?.toString("utf8");
+): Omit<FinalText, "entry"> {
+  try {
+    const bytes = readBytesIn(host, image, file, MAX_TEXT_BYTES);
+    return { text: bytes?.toString("utf8"), unchecked: undefined };
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return { text: undefined, unchecked: "is no file of at most 1 MiB" };
+  }
 }
 
 /** Whether a path leads to something in the new root, symlinks followed as a chroot would. */

@@ -3,6 +3,9 @@ import { parseDeviceSpec } from "../../../../runtime/device-spec.ts";
 import { BootError } from "../../../../runtime/host/errors.ts";
 import type { Host } from "../../../../runtime/host/host.ts";
 
+/** Each is looked for on all devices: of more roots than any fstab has, the others stay unknown. */
+const MAX_LOOKED_UP = 16;
+
 /**
  * Tells whether sources of an fstab are the filesystem that `root=` names, however they are written.
  * @param root `undefined` where the kernel options do not say
@@ -15,7 +18,7 @@ export async function createRootComparison(
 ): Promise<(source: string) => boolean | undefined> {
   const same = new Map<string, boolean | undefined>();
   const ofRoot = root === undefined ? undefined : await uuidOf(host, root);
-  for (const source of sources) {
+  for (const source of new Set(sources.slice(0, MAX_LOOKED_UP))) {
     if (source === root) same.set(source, true);
     else if (ofRoot !== undefined) {
       const uuid = await uuidOf(host, source);

@@ -29,7 +29,7 @@ export function formatInit(
       "  add what else this machine has of its own, laid out as in the image",
       `  sudo dockroot toplayer check ${escapeControl(quote(directory))}`,
       kernelOptions === undefined
-        ? "  name it in the boot menu entry: toplayer=DEVICE toplayer_path=DIRECTORY"
+        ? "  name it in the boot menu entry: toplayer=DEVICE toplayer_path=DIRECTORY (without colons and quotes)"
         : `  in the boot menu entry: ${escapeControl(kernelOptions)}`,
     ],
   ];

@@ -8,6 +8,9 @@ export interface AttributePair {
   readonly to: string;
 }
 
+/** Each mount(8) reads all mounts: of many at once, each would take as long as all before it. */
+const MAX_SHOWN = 100;
+
 /**
  * Copies owners, modes, times, ACLs and other xattrs of directories alone. cp does that for a
  * directory that lies on another filesystem than the one above it, told to stay on one filesystem:
@@ -16,6 +19,16 @@ export interface AttributePair {
  * @throws HelperError, BootError MOUNT_FAILED
  */
 export async function copyAttributes(
+  host: Host,
+  pairs: readonly AttributePair[],
+  scratch: string,
+): Promise<void> {
+  for (let first = 0; first < pairs.length; first += MAX_SHOWN) {
+    await copyShown(host, pairs.slice(first, first + MAX_SHOWN), scratch);
+  }
+}
+
+async function copyShown(
   host: Host,
   pairs: readonly AttributePair[],
   scratch: string,

@@ -6,6 +6,7 @@ import { followIn } from "./follow-in.ts";
 import type { BootContext } from "./boot-context.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
+import { fsTypeAt } from "./mounts.ts";
 import { refuseOverlap } from "./overlap.ts";
 import type { TopLayerOptions } from "./system-options.ts";
 import { listLayers } from "./toplayer/list-layer.ts";
@@ -54,7 +55,9 @@ export async function gatherTopLayer(
     );
     base = topLayerMount;
   }
-  const isOwnerless = OWNERLESS.has(fsType ?? "");
+  // The option may leave it to mount to detect it.
+  const mounted = onRoot ? device.fsType : fsTypeAt(host, topLayerMount);
+  const isOwnerless = OWNERLESS.has(mounted ?? "");
   const places = topLayer.paths.map((file) => {
     const at = findDirectory(host, base, spec, file);
     refuseOverlap({
@@ -67,7 +70,7 @@ export async function gatherTopLayer(
   const name = `${spec}:${topLayer.paths.map((file) => `/${file}`).join(":")}`;
   if (isOwnerless) {
     recorder.warn(
-      `the top layer ${name} is on ${fsType ?? ""}, which keeps neither owners nor modes: all of it becomes root's, and what looks secret is readable for root alone`,
+      `the top layer ${name} is on ${mounted ?? ""}, which keeps neither owners nor modes: all of it becomes root's, and what looks secret is readable for root alone`,
     );
   }
   return recorder.time(`read the top layer ${name}`, (tellProgress) =>

@@ -175,6 +175,12 @@ export function findOtherMount(
   )?.mountPoint;
 }
 
+/** The type of the filesystem that is mounted right there. */
+export function fsTypeAt(host: Host, at: string): string | undefined {
+  return readMounts(host).findLast(({ mountPoint }) => mountPoint === at)
+    ?.fsType;
+}
+
 /** What is mounted, in the order in which it was. */
 export function readMounts(host: Host): Mount[] {
   const text = host.readText("/proc/self/mountinfo", MAX_MOUNTINFO_BYTES) ?? "";

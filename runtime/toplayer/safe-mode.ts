@@ -5,8 +5,9 @@ const SECRET_FILES = [
   /^g?shadow-?$/,
   /^ssh_host_.*_key$/,
   /^id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?$/,
+  /key[0-9]*\.pem$/,
   /\.(?:key|psk|pfx|p12|nmconnection|keytab|kdbx|keyfile)$/,
-  /^(?:wpa_supplicant.*\.conf|sudoers|crypttab|crypto_keyfile\.bin|krb5\.keytab|\.netrc|\.pgpass)$/,
+  /^(?:wpa_supplicant.*\.conf|sudoers|crypttab|crypto_keyfile\.bin|chap-secrets|pap-secrets|opasswd|\.netrc|\.pgpass)$/,
 ];
 
 /** Directories that with all in them are root's alone. */

@@ -19,6 +19,8 @@ import { addLeftOvers, mergeUsr, WAYS } from "./merged-usr.ts";
 
 const LEFT_OVERS = [".dockerenv", "etc/resolv.conf", "etc/hosts"];
 const MANY = 30_000;
+/** More than two calls of cp are shown. */
+const MANY_APART = 150;
 
 /** Directories of the image that the top layer has too, with what must not stay of them. */
 const APART_IN_IMAGE = `
@@ -267,6 +269,22 @@ await t.test("names that are not valid UTF-8", async (t) => {
   const { [".dockroot/latin1/staging"]: _staging, ...after } =
     await disk.subvolumes();
   t.strictSame(after, before, "the former root stays");
+});
+
+await t.test(`${String(MANY_APART)} directories with whiteouts`, async (t) => {
+  await layer(
+    "many-apart",
+    `for number in $(seq ${String(MANY_APART)}); do mkdir "many-$number"; : >"many-$number/.wh.gone"; done`,
+    { attributes: 5000 },
+  );
+  await start(t, "many-apart", ["many-apart"]);
+  const brought = await list("layers/many-apart");
+  const landed = Object.keys(brought)
+    .filter((name) => name.endsWith("/.wh.gone"))
+    .reduce(withoutEntry, brought);
+  const expected = overlayListing(base, landed);
+  // The left-overs are removed from /etc.
+  checkTree(t, await list("many-apart"), expected, ["", "etc"]);
 });
 
 await t.test(`${String(MANY)} names with hard links among them`, async (t) => {

@@ -92,7 +92,7 @@ await t.test("a top layer on a disk of its own, with vfat", async (t) => {
   const copied = (await readdir(files)).map((name) => join(files, name));
   await run(["mcopy", "-s", "-i", disk, ...copied, "::"]);
 
-  const options = "toplayer=LABEL=GREEN toplayer_path=/";
+  const options = "toplayer=LABEL=GREEN toplayer_path=/ toplayerfstype=auto";
   const vm = await computer.start(t, options, [disk]);
   const { boot, hostname, systemd } = await waitForReport(vm);
   t.equal(hostname, "green");

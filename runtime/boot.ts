@@ -225,7 +225,10 @@ function foreseeMerge(
   if (facts.topLayer === undefined || snapshot?.kind !== "snapshot") {
     return { facts, plan };
   }
-  const base = readBaseTree(host, path.join(topLevel, snapshot.from));
+  const removal = plan.steps.find(({ kind }) => kind === "removeLeftOvers");
+  const removed = removal?.kind === "removeLeftOvers" ? removal.files : [];
+  const from = path.join(topLevel, snapshot.from);
+  const base = readBaseTree(host, from, removed);
   const merge = planMerge(facts.topLayer.layers, base);
   const warnings = [...plan.warnings, ...shortenWarnings(merge.warnings)];
   return { facts, plan: { ...plan, warnings } };

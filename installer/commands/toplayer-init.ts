@@ -4,9 +4,11 @@ import { summarizeFailure } from "../../runtime/failure.ts";
 import { BootError, UsageError } from "../../runtime/host/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/mounts.ts";
+import { isSameOrBelow } from "../../runtime/overlap.ts";
 import type { Confirm, Questions, Surroundings } from "../surroundings.ts";
 import { holdSignals } from "./status/hold-signals.ts";
 import { readAccounts } from "./toplayer/accounts/read-accounts.ts";
+import { readBootTarget } from "./toplayer/boot-target.ts";
 import { imageFlags, readStoreFlag } from "./toplayer/flags.ts";
 import { findImageInSystem } from "./toplayer/image.ts";
 import { chooseAccounts } from "./toplayer/init/ask.ts";
@@ -73,12 +75,9 @@ export async function runToplayerInit(
   const files = await holdSignals(() =>
     Promise.resolve(writeFiles(host, directory, plan)),
   );
-  const report = {
-    directory,
-    files,
-    warnings: [...warnings, ...plan.warnings],
-    kernelOptions: await describeKernelOptions(host, directory),
-  };
+  warnings.push(...plan.warnings);
+  const kernelOptions = await describeKernelOptions(host, directory, warnings);
+  const report = { directory, files, warnings, kernelOptions };
   stdout(formatInit(report, terminal));
   return 0;
 }
@@ -107,12 +106,29 @@ function readImageAccounts(
   }
 }
 
-/** How a boot menu entry names the directory. @throws HelperError */
+/**
+ * How a boot menu entry names the directory.
+ * @param warnings gets why it must not
+ * @throws HelperError
+ */
 async function describeKernelOptions(
   host: Host,
   directory: string,
+  warnings: string[],
 ): Promise<string | undefined> {
   const location = locate(readMounts(host), host.files.realPath(directory));
   if (location?.mount.source.startsWith("/dev/") !== true) return undefined;
-  return formatKernelOptions(await sourceOf(host, location), location.path);
+  const { rwlayer } = readBootTarget(host);
+  const { mount, path: place } = location;
+  if (
+    rwlayer !== undefined &&
+    mount.fsType === "btrfs" &&
+    isSameOrBelow(place, rwlayer)
+  ) {
+    warnings.push(
+      `${directory} is in the root of this start, which the next one replaces: move it to the top level of the partition`,
+    );
+    return undefined;
+  }
+  return formatKernelOptions(await sourceOf(host, location), place);
 }

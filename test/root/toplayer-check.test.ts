@@ -176,7 +176,7 @@ await t.test("a root of the fstab is compared to the kernel options'", (t) => {
   const layer = path.join(layers, "roots");
   fs.mkdirpSync(`${layer}/etc`);
   const device = `LABEL=${disk.label}`;
-  const cmdline = `root=${device} rootflags=subvol=next docker_path=docker`;
+  const cmdline = `root=${device} rootflags=subvol=next docker_path=docker docker_image=system:1`;
   for (const [line, wrong] of [
     [`${disk.device} / btrfs subvol=/next 0 0`, []],
     [`${device} / btrfs subvol=other 0 0`, ["fstab-root"]],
@@ -229,7 +229,7 @@ await t.test("of an fstab with thousands of roots a few are looked up", (t) => {
     path.join(disk.scratch, "system"),
     {
       ...system,
-      cmdline: `root=LABEL=${disk.label} rootflags=subvol=next docker_path=docker`,
+      cmdline: `root=LABEL=${disk.label} rootflags=subvol=next docker_path=docker docker_image=system:1`,
     },
     ...["toplayer", "check", layer, "--image", "system:1", "--json"],
   );

@@ -188,6 +188,25 @@ await t.test(
   },
 );
 
+await t.test("a directory in this start's root is told", (t) => {
+  const { status, stdout, stderr } = runInSystem(
+    scratchOf("system"),
+    {
+      ...system,
+      cmdline: `root=LABEL=${disk.label} rootflags=subvol=docker docker_path=elsewhere`,
+    },
+    ...["toplayer", "init", "/var/lib/docker/tmp/inside", "--yes"],
+    ...["--image", "system:1"],
+  );
+  t.equal(status, 0, stderr);
+  t.match(
+    stdout,
+    /^warning: \/var\/lib\/docker\/tmp\/inside is in the root of this start, .*$/m,
+  );
+  t.notMatch(stdout, /^ {2}in the boot menu entry: toplayer=/m);
+  t.end();
+});
+
 await t.test("what is asked is answered on a terminal", (t) => {
   const directory = scratchOf("asked");
   const { status, stdout } = runInSystem(

@@ -354,6 +354,14 @@ t.test("ten thousand entries become a few lines", async (t) => {
   );
 });
 
+t.test("a remedy can be given to a shell, whatever the name is", async (t) => {
+  const [problem] = findProblems(factsOf([entryOf("/etc/a; b'$(c).keyfile")]));
+  t.equal(
+    problem?.remedy,
+    String.raw`In the top layer's directory: chmod 0600 './etc/a; b'\''$(c).keyfile'`,
+  );
+});
+
 t.test("names cannot write on the terminal", async (t) => {
   const report = {
     ...({ version: 1, image: { reference: "i:1", id: "sha256:0" } } as const),

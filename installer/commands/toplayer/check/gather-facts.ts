@@ -2,6 +2,7 @@ import { readBytesIn } from "../../../../runtime/follow-in.ts";
 import { BootError } from "../../../../runtime/host/errors.ts";
 import type { Host } from "../../../../runtime/host/host.ts";
 import { resolveInRoot } from "../../../../runtime/resolve-in-root.ts";
+import { findLeftOvers } from "../../../../runtime/left-overs.ts";
 import { readBaseTree } from "../../../../runtime/toplayer/base-tree.ts";
 import {
   bytesOf,
@@ -36,7 +37,8 @@ export async function gatherFacts(
   boot: BootTarget,
 ): Promise<CheckFacts> {
   const changes: EntryChange[] = [];
-  planMerge(layers, readBaseTree(host, image), (change) => {
+  const removed = findLeftOvers(host, image);
+  planMerge(layers, readBaseTree(host, image, removed), (change) => {
     changes.push(change);
   });
   const final = createFinalTree(changes);

@@ -20,6 +20,7 @@ import {
   readImageReference,
   type ImageTree,
 } from "../image.ts";
+import { readBootTarget } from "../boot-target.ts";
 import { locate } from "../locate.ts";
 import type { BootTarget } from "./facts.ts";
 
@@ -83,19 +84,6 @@ function requireDirectory(host: Host, directory: string): string {
     `the top layer ${directory} is ${kind === undefined ? "absent" : "not a directory"}`,
     { hint: "Name the directory; dockroot toplayer init DIR makes one." },
   );
-}
-
-/** What this start's kernel options say; nothing where dockroot did not boot this system. */
-function readBootTarget(host: Host): BootTarget {
-  try {
-    const { disk, readSystem } = gatherOptions(host, OWN_FILES);
-    // Any system may have root= and rootflags=subvol=, but no image store.
-    readSystem();
-    return { rwlayer: disk.rwlayer, root: formatDeviceSpec(disk.root) };
-  } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    return { rwlayer: undefined, root: undefined };
-  }
 }
 
 /** Mounts what the kernel options of this start name, read-only, as `boot --dry-run` does. */

@@ -1,3 +1,4 @@
+import { quote } from "../quote.ts";
 import type { CheckedEntry } from "./facts.ts";
 
 /** What is wrong with a top layer. */
@@ -27,7 +28,7 @@ export function problemOf(
 
 /** A command, to be run in the layer's directory. */
 export function inLayer(command: string, { path }: { path: string }): string {
-  return `In the top layer's directory: ${command} .${path}`;
+  return `In the top layer's directory: ${command} ${quote(`.${path}`)}`;
 }
 
 export const formatMode = (mode: number) => mode.toString(8).padStart(4, "0");

@@ -1,6 +1,7 @@
 import { escapeControl } from "../../../../runtime/host/escape.ts";
 import type { Terminal } from "../../../surroundings.ts";
 import { formatTable } from "../../status/table.ts";
+import { quote } from "../quote.ts";
 import type { WrittenFile } from "./write-files.ts";
 
 export interface InitReport {
@@ -37,11 +38,4 @@ export function formatInit(
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.map((line) => `${line}\n`).join(""))
     .join("\n");
-}
-
-/** An argument as a shell takes it. */
-function quote(argument: string): string {
-  return /^[\w@%+=:,./-]+$/.test(argument)
-    ? argument
-    : `'${argument.replaceAll("'", "'\\''")}'`;
 }

@@ -77,7 +77,12 @@ export async function runToplayerInit(
   );
   warnings.push(...plan.warnings);
   const kernelOptions = await describeKernelOptions(host, directory, warnings);
-  const report = { directory, files, warnings, kernelOptions };
+  const checkArguments = [
+    directory,
+    ...(image === undefined ? [] : ["--image", image]),
+    ...(docker === undefined ? [] : ["--docker", docker]),
+  ];
+  const report = { checkArguments, files, warnings, kernelOptions };
   stdout(formatInit(report, terminal));
   return 0;
 }

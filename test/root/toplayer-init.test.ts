@@ -99,7 +99,7 @@ UUID=${uuid}  /var/lib/docker  btrfs  subvol=docker  0  0
     stdout,
     /^warning: the image has no group wheel: alice is not in it$/m,
   );
-  t.match(stdout, /^ {2}sudo dockroot toplayer check \S+\/whole$/m);
+  t.match(stdout, /^ {2}sudo dockroot toplayer check \S+\/whole --image system:1$/m);
   checkNothingElse(t, directory);
 });
 
@@ -193,7 +193,7 @@ await t.test("a directory in this start's root is told", (t) => {
     scratchOf("system"),
     {
       ...system,
-      cmdline: `root=LABEL=${disk.label} rootflags=subvol=docker docker_path=elsewhere`,
+      cmdline: `root=LABEL=${disk.label} rootflags=subvol=docker docker_path=elsewhere docker_image=system:1`,
     },
     ...["toplayer", "init", "/var/lib/docker/tmp/inside", "--yes"],
     ...["--image", "system:1"],

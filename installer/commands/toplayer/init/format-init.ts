@@ -5,7 +5,8 @@ import { quote } from "../quote.ts";
 import type { WrittenFile } from "./write-files.ts";
 
 export interface InitReport {
-  readonly directory: string;
+  /** The arguments of a check of it. */
+  readonly checkArguments: readonly string[];
   readonly files: readonly WrittenFile[];
   readonly warnings: readonly string[];
   /** How a boot menu entry names the directory; `undefined` where that cannot be told. */
@@ -14,7 +15,7 @@ export interface InitReport {
 
 /** What was done, and what comes next; nothing in it can write on the terminal by itself. */
 export function formatInit(
-  { directory, files, warnings, kernelOptions }: InitReport,
+  { checkArguments, files, warnings, kernelOptions }: InitReport,
   { style }: Pick<Terminal, "style">,
 ): string {
   const rows = files.map(({ result, path, about }) =>
@@ -28,7 +29,7 @@ export function formatInit(
     [
       style("bold", "next:"),
       "  add what else this machine has of its own, laid out as in the image",
-      `  sudo dockroot toplayer check ${escapeControl(quote(directory))}`,
+      `  sudo dockroot toplayer check ${escapeControl(checkArguments.map(quote).join(" "))}`,
       kernelOptions === undefined
         ? "  name it in the boot menu entry: toplayer=DEVICE toplayer_path=DIRECTORY (without colons and quotes)"
         : `  in the boot menu entry: ${escapeControl(kernelOptions)}`,

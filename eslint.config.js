@@ -152,6 +152,11 @@ export default tseslint.config(
         "json-values",
         "rwlayer-state",
       ],
+      ...[
+        ...["apply-whiteouts", "cp-arguments", "finish-layer", "layer"],
+        ...["make-room", "merge-plan", "merged-tree", "merging", "plan-merge"],
+        ...["safe-mode", "shorten-warnings", "whiteout"],
+      ].map((name) => `toplayer/${name}`),
     ].map((name) => `runtime/${name}.ts`),
     rules: {
       "@typescript-eslint/no-restricted-imports": forbidImports(

@@ -1,22 +1,14 @@
 import fs from "node:fs";
 import path from "node:path";
+import { kindOf, type FileKind } from "./file-kind.ts";
 import { BootError, isSystemError, systemErrorCode } from "./errors.ts";
 
 export { attributesOf, probeFile } from "./attributes.ts";
 export { createDirectory, createFile } from "./new-file.ts";
-
-export type FileKind =
-  | "file"
-  | "directory"
-  | "symlink"
-  | "FIFO"
-  | "socket"
-  | "block-device"
-  | "character-device";
+export * from "./tree.ts";
+export type { FileKind } from "./file-kind.ts";
 
 const READ_BYTES = 64 * 1024;
-/** Setuid, setgid and sticky. */
-const SPECIAL_BITS = 0o7000;
 
 export interface FileStatus {
   readonly kind: FileKind;
@@ -54,41 +46,6 @@ function status(read: () => fs.Stats | undefined): FileStatus | undefined {
     mode: stats.mode & 0o7777,
     sizeBytes: stats.size,
   };
-}
-
-function kindOf(entry: fs.Stats): FileKind {
-  if (entry.isFile()) return "file";
-  if (entry.isDirectory()) return "directory";
-  if (entry.isSymbolicLink()) return "symlink";
-  if (entry.isFIFO()) return "FIFO";
-  if (entry.isSocket()) return "socket";
-  return entry.isBlockDevice() ? "block-device" : "character-device";
-}
-
-export interface LinkOrOther {
-  readonly kind: FileKind;
-  /** A symlink's text, one byte a character (latin1). */
-  readonly target: string | undefined;
-  /** Whether it is setuid, setgid or sticky. */
-  readonly hasSpecialBits: boolean;
-}
-
-/** What stands at the path itself, whatever bytes its names are of; `undefined` where nothing does. */
-export function lookAt(file: Buffer): LinkOrOther | undefined {
-  let stats: fs.Stats | undefined;
-  try {
-    stats = fs.lstatSync(file, { throwIfNoEntry: false });
-  } catch (error) {
-    const absent = ["ENOENT", "ENOTDIR", "ENAMETOOLONG"];
-    if (absent.includes(systemErrorCode(error) ?? "")) return undefined;
-    throw error;
-  }
-  if (stats === undefined) return undefined;
-  const kind = kindOf(stats);
-  const hasSpecialBits = (stats.mode & SPECIAL_BITS) !== 0;
-  return kind === "symlink"
-    ? { kind, target: fs.readlinkSync(file, "latin1"), hasSpecialBits }
-    : { kind, target: undefined, hasSpecialBits };
 }
 
 /**
@@ -244,82 +201,6 @@ export function isReadOnly(file: string | Buffer): boolean {
   }
 }
 
-/** What is in one directory of a tree. Names and paths have one byte a character (latin1). */
-export interface ListedDirectory {
-  /** Relative to the tree; `""` is the tree itself. */
-  readonly path: string;
-  /** Sorted by the bytes of their names. */
-  readonly entries: readonly ListedEntry[];
-}
-
-export interface ListedEntry {
-  readonly name: string;
-  readonly kind: FileKind;
-  readonly sizeBytes: number;
-  /** What lstat(2) tells of it but for its place on the disk. */
-  readonly fingerprint: string;
-  /** The same for all names of one inode; `undefined` where there is no other name. */
-  readonly inode: string | undefined;
-  /** A symlink's text. */
-  readonly target: string | undefined;
-  /** Whether it is setuid, setgid or sticky. */
-  readonly hasSpecialBits: boolean;
-}
-
-/**
- * The directories of a tree, each after the one that it is in, in the same order for the same names.
- * Symlinks are not followed.
- */
-export function* walkTree(tree: string): Generator<ListedDirectory> {
-  const root = Buffer.from(`${tree}/`).toString("latin1");
-  const pending = [""];
-  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
-    const directory = path === "" ? "" : `${path}/`;
-    const whole = root + directory;
-    const entries = fs
-      .readdirSync(systemPath(whole), { encoding: "latin1" })
-      .sort()
-      .map((name) => listEntry(whole, name));
-    yield { path, entries };
-    for (const { kind, name } of entries) {
-      if (kind === "directory") pending.push(directory + name);
-    }
-  }
-}
-
-/** Of a path with one byte a character; what is ASCII is taken as it is, which is faster. */
-function systemPath(file: string): string | Buffer {
-  return /^[\0-\x7f]*$/.test(file) ? file : Buffer.from(file, "latin1");
-}
-
-/** @param directory ends in a slash */
-function listEntry(directory: string, name: string): ListedEntry {
-  const file = systemPath(directory + name);
-  const stats = fs.lstatSync(file);
-  const kind = kindOf(stats);
-  const target =
-    kind === "symlink" ? fs.readlinkSync(file, "latin1") : undefined;
-  const size = kind === "file" || kind === "symlink" ? stats.size : 0;
-  const { mode, uid, gid, rdev, mtimeMs, ctimeMs } = stats;
-  return {
-    ...{ name, kind, target },
-    hasSpecialBits: (mode & SPECIAL_BITS) !== 0,
-    sizeBytes: kind === "file" ? size : 0,
-    fingerprint: `${String(mode)} ${String(uid)} ${String(gid)} ${String(rdev)} ${String(size)} ${String(mtimeMs)} ${String(ctimeMs)}`,
-    inode: kind !== "directory" && stats.nlink > 1 ? inodeOf(file) : undefined,
-  };
-}
-
-/** In full: a number would round large ones. */
-function inodeOf(file: string | Buffer): string {
-  const { dev, ino } = fs.lstatSync(file, { bigint: true });
-  return `${String(dev)}:${String(ino)}`;
-}
-
-function joinBytes(directory: Buffer, name: Buffer): Buffer {
-  return Buffer.concat([directory, Buffer.from("/"), name]);
-}
-
 /** The text of a symlink. */
 export function linkTarget(link: string): string {
   return fs.readlinkSync(link);
@@ -358,43 +239,6 @@ export function removeUnusedDirectory(directory: string): void {
   } catch (error) {
     if (!isSystemError(error)) throw error;
   }
-}
-
-/** Makes a directory where nothing stands, for root alone. */
-export function makeDirectory(directory: Buffer): void {
-  fs.mkdirSync(directory, { mode: 0o700 });
-}
-
-/** Removes what stands there, a directory with all that is in it, a symlink itself. */
-export function removeTree(file: Buffer): void {
-  fs.rmSync(file, { recursive: true });
-}
-
-/** Removes all that is in a directory. */
-export function emptyDirectory(directory: Buffer): void {
-  for (const name of fs.readdirSync(directory, { encoding: "buffer" })) {
-    removeTree(joinBytes(directory, name));
-  }
-}
-
-/** Gives a file one more name, in the place of what stands there. */
-export function replaceByLink(existing: Buffer, name: Buffer): void {
-  fs.rmSync(name, { force: true });
-  fs.linkSync(existing, name);
-}
-
-/** Makes a directory neither setuid, setgid nor sticky. */
-export function clearSpecialBits(directory: Buffer): void {
-  fs.chmodSync(
-    directory,
-    fs.lstatSync(directory).mode & ~SPECIAL_BITS & 0o7777,
-  );
-}
-
-/** Gives a file or directory to root, with this mode. */
-export function giveToRoot(file: Buffer, mode: number): void {
-  fs.chownSync(file, 0, 0);
-  fs.chmodSync(file, mode);
 }
 
 export function rename(from: string, to: string): void {

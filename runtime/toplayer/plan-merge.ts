@@ -1,63 +1,22 @@
-import { BootError } from "../host/errors.ts";
+import { applyWhiteouts } from "./apply-whiteouts.ts";
+import { batchesOf, requireNameable } from "./cp-arguments.ts";
+import { finishLayer } from "./finish-layer.ts";
 import {
   pathIn,
   showPath,
   type LayerEntry,
   type ListedLayer,
 } from "./layer.ts";
-import type {
-  DirectoryPair,
-  EntryChange,
-  MergeAction,
-  MergePlan,
-} from "./merge-plan.ts";
+import { makeRoom } from "./make-room.ts";
+import type { EntryChange, MergeAction, MergePlan } from "./merge-plan.ts";
 import {
   createMergedTree,
   type BaseTree,
   type MergedTree,
 } from "./merged-tree.ts";
+import type { Merging, Place } from "./merging.ts";
 import { safeMode } from "./safe-mode.ts";
 import { parseWhiteout } from "./whiteout.ts";
-
-/**
- * The names of one call of cp, with what the kernel needs for each: far below what it takes at least,
- * see execve(2).
- */
-const MAX_ARGUMENT_BYTES = 96 * 1024;
-const ARGUMENT_OVERHEAD_BYTES = 9;
-
-/** Where a directory of a layer lands. */
-interface Place {
-  readonly path: string;
-  readonly through: string | undefined;
-}
-
-/** One name of a file that has several, and the call of cp that copies it. */
-interface CopiedName {
-  readonly entry: LayerEntry;
-  readonly path: string;
-  readonly call: MergeAction;
-  /** The directory that it lands in. */
-  readonly parent: string;
-}
-
-interface Merging {
-  readonly layer: ListedLayer;
-  readonly tree: MergedTree;
-  readonly actions: MergeAction[];
-  readonly warnings: string[];
-  readonly report: (change: Omit<EntryChange, "layer">) => void;
-  /** The directories of the tree that are being filled, each reached by way of the one before. */
-  readonly open: string[];
-  /** By inode. */
-  readonly names: Map<string, CopiedName[]>;
-  /** Directories of the tree to those of the layer that gave them their attributes last. */
-  readonly origins: Map<string, string>;
-  /** Directories of the tree that change after cp has given them their attributes, or get none by it. */
-  readonly unfinished: Set<string>;
-  /** Of what is new, where the filesystem of the layer keeps none. */
-  readonly modes: { entry: LayerEntry; path: string; mode: number }[];
-}
 
 /**
  * Decides how layers are laid over a tree, each over the result of the one before.
@@ -126,73 +85,6 @@ function mergeDirectory(
   }
   for (const child of apart) mergeApart(merging, child, from, place);
   merging.open.pop();
-}
-
-function applyWhiteouts(
-  merging: Merging,
-  directory: LayerEntry,
-  from: string,
-  { path, through }: Place,
-): void {
-  const { tree, actions, warnings, report } = merging;
-  const whiteouts = directory.children.flatMap((entry) => {
-    const whiteout = parseWhiteout(entry.name);
-    return whiteout === undefined ? [] : [{ entry, whiteout }];
-  });
-  // What empties the directory comes first.
-  for (const { entry, whiteout } of whiteouts) {
-    const own = { path: pathIn(from, entry.name), kind: entry.kind, through };
-    if (whiteout.kind === "opaque") {
-      report({ ...own, effect: "empty", target: path, replaced: "directory" });
-      refuseWhileOpen(merging, own.path, (open) => isBelow(open, path));
-      actions.push({ kind: "empty", path });
-      tree.empty(path);
-    }
-    if (whiteout.kind === "invalid") {
-      report({ ...own, effect: "skip", target: path, replaced: undefined });
-      warnings.push(
-        `the top layer's ${showPath(own.path)} is no whiteout that means anything, and is skipped`,
-      );
-    }
-  }
-  for (const { entry, whiteout } of whiteouts) {
-    if (whiteout.kind !== "delete") continue;
-    const target = pathIn(path, whiteout.name);
-    const replaced = tree.at(target)?.kind;
-    const own = { path: pathIn(from, entry.name), kind: entry.kind, through };
-    report({ ...own, effect: "delete", target, replaced });
-    if (replaced === undefined) continue;
-    remove(merging, own.path, target);
-  }
-}
-
-function remove(merging: Merging, from: string, target: string): void {
-  refuseWhileOpen(
-    merging,
-    from,
-    (open) => open === target || isBelow(open, target),
-  );
-  merging.actions.push({ kind: "remove", path: target });
-  merging.tree.remove(target);
-}
-
-/** What would go on in a directory that is gone would go on elsewhere. @throws BootError TOPLAYER_UNSUITABLE */
-function refuseWhileOpen(
-  { open }: Merging,
-  from: string,
-  isGone: (directory: string) => boolean,
-): void {
-  const gone = open.find(isGone);
-  if (gone === undefined) return;
-  throw new BootError(
-    "TOPLAYER_UNSUITABLE",
-    `the top layer's ${showPath(from)} leads by symlinks to ${showPath(gone)}, which would be removed while the top layer is laid over it`,
-    { hint: `Take ${showPath(from)} out of the top layer.` },
-  );
-}
-
-function isBelow(file: string, directory: string): boolean {
-  return directory === "" ? file !== "" : file.startsWith(`${directory}/`);
 }
 
 function skipSocket(
@@ -314,113 +206,6 @@ function setSafeMode(
   if (!layer.isOwnerless) return;
   if (entry.kind !== "file" && entry.kind !== "directory") return;
   modes.push({ entry, path, mode: safeMode(from, entry.kind) });
-}
-
-/**
- * Removes and clears what cp would stumble over, and reports what becomes of the entry.
- * @returns whether it is new there: all but a directory into one that is there
- */
-function makeRoom(
-  merging: Merging,
-  { kind }: LayerEntry,
-  path: string,
-  { path: target, through }: Place,
-): boolean {
-  const { layer, tree, actions, warnings, report } = merging;
-  const standing = tree.at(target);
-  const replaced = standing?.kind;
-  const merges = kind === "directory" && replaced === "directory";
-  const effect = merges ? "merge" : replaced === undefined ? "add" : "replace";
-  report({ path, kind, effect, target, through, replaced });
-  // The root keeps its own attributes, and so does all into which comes what has none.
-  const keepsMode = target === "" || layer.isOwnerless;
-  if (merges && !keepsMode && standing?.hasSpecialBits === true) {
-    actions.push({ kind: "clearSpecialBits", path: target });
-  }
-  const isNotForCp = kind === "directory" || replaced === "directory";
-  if (effect === "replace" && isNotForCp) {
-    remove(merging, path, target);
-    const where = path === target ? "" : `, at ${showPath(target)}`;
-    const whose =
-      standing !== undefined && "children" in standing
-        ? "the top layer"
-        : "the image";
-    warnings.push(
-      `the top layer's ${kind} ${showPath(path)} replaces a ${replaced ?? ""} of ${whose}${replaced === "symlink" ? ", which leads to no directory" : ""}${where}`,
-    );
-  }
-  return !merges;
-}
-
-/** What must be done when all is copied. */
-function finishLayer({
-  layer,
-  tree,
-  actions,
-  names,
-  origins,
-  unfinished,
-  modes,
-}: Merging): void {
-  for (const known of names.values()) {
-    // A name may have been taken by another entry since, through a link of the tree.
-    const standing = known.filter(({ entry, path }) => tree.at(path) === entry);
-    const [first, ...others] = standing;
-    if (first === undefined) continue;
-    for (const { path, call, parent } of others) {
-      if (call === first.call || path === first.path) continue;
-      actions.push({ kind: "link", existing: first.path, path });
-      unfinished.add(parent);
-    }
-  }
-  const ofLayer = modes
-    .filter(({ entry, path }) => tree.at(path) === entry)
-    .map(({ path, mode }) => ({ path, mode }));
-  if (ofLayer.length > 0) actions.push({ kind: "giveToRoot", modes: ofLayer });
-  if (layer.isOwnerless) return;
-  const directories = [...unfinished].flatMap((to): DirectoryPair[] => {
-    const from = origins.get(to);
-    // The root keeps its own attributes.
-    if (to === "" || from === undefined) return [];
-    requireNameable(from, "the top layer");
-    requireNameable(to, "the image");
-    return tree.at(to)?.kind === "directory" ? [{ from, to }] : [];
-  });
-  if (directories.length === 0) return;
-  actions.push({ kind: "copyAttributes", layer, directories });
-}
-
-/** @throws BootError TOPLAYER_UNSUITABLE */
-function batchesOf(
-  entries: readonly LayerEntry[],
-  from: string,
-): LayerEntry[][] {
-  for (const { name } of entries) {
-    requireNameable(pathIn(from, name), "the top layer");
-  }
-  const batches: LayerEntry[][] = [];
-  let room = 0;
-  for (const entry of entries) {
-    const bytes = entry.name.length + ARGUMENT_OVERHEAD_BYTES;
-    if (bytes > room) {
-      batches.push([]);
-      room = MAX_ARGUMENT_BYTES;
-    }
-    room -= bytes;
-    batches.at(-1)?.push(entry);
-  }
-  return batches;
-}
-
-/** Arguments of a program are UTF-8 here. @throws BootError TOPLAYER_UNSUITABLE */
-function requireNameable(file: string, whose: string): void {
-  const bytes = Buffer.from(file, "latin1");
-  if (bytes.equals(Buffer.from(bytes.toString("utf8")))) return;
-  throw new BootError(
-    "TOPLAYER_UNSUITABLE",
-    `${whose} has ${showPath(file)}, a name that is not valid UTF-8`,
-    { hint: "Rename it." },
-  );
 }
 
 function placeOf(parent: Place, { name }: LayerEntry): string {

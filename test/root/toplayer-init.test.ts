@@ -99,7 +99,10 @@ UUID=${uuid}  /var/lib/docker  btrfs  subvol=docker  0  0
     stdout,
     /^warning: the image has no group wheel: alice is not in it$/m,
   );
-  t.match(stdout, /^ {2}sudo dockroot toplayer check \S+\/whole --image system:1$/m);
+  t.match(
+    stdout,
+    /^ {2}sudo dockroot toplayer check \S+\/whole --image system:1$/m,
+  );
   checkNothingElse(t, directory);
 });
 

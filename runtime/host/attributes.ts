@@ -12,11 +12,18 @@ export interface Attributes {
 
 /** Of the path itself, a symlink not followed; `undefined` where nothing stands there. */
 export function attributesOf(file: string | Buffer): Attributes | undefined {
+  const stats = lstatIfThere(file);
+  if (stats === undefined) return undefined;
+  const { mode, uid, gid, size } = stats;
+  return { mode: mode & 0o7777, uid, gid, sizeBytes: size };
+}
+
+/** What lstat(2) tells; `undefined` where nothing stands there. */
+export function lstatIfThere(file: string | Buffer): fs.Stats | undefined {
   try {
-    const { mode, uid, gid, size } = fs.lstatSync(file);
-    return { mode: mode & 0o7777, uid, gid, sizeBytes: size };
+    return fs.lstatSync(file, { throwIfNoEntry: false });
   } catch (error) {
-    const absent = ["ENOENT", "ENOTDIR", "ENAMETOOLONG"];
+    const absent = ["ENOTDIR", "ENAMETOOLONG"];
     if (absent.includes(systemErrorCode(error) ?? "")) return undefined;
     throw error;
   }

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { systemErrorCode } from "./errors.ts";
+import { lstatIfThere } from "./attributes.ts";
 import { kindOf, type FileKind } from "./file-kind.ts";
 
 /** Setuid, setgid and sticky. */
@@ -15,14 +15,7 @@ export interface LinkOrOther {
 
 /** What stands at the path itself, whatever bytes its names are of; `undefined` where nothing does. */
 export function lookAt(file: Buffer): LinkOrOther | undefined {
-  let stats: fs.Stats | undefined;
-  try {
-    stats = fs.lstatSync(file, { throwIfNoEntry: false });
-  } catch (error) {
-    const absent = ["ENOENT", "ENOTDIR", "ENAMETOOLONG"];
-    if (absent.includes(systemErrorCode(error) ?? "")) return undefined;
-    throw error;
-  }
+  const stats = lstatIfThere(file);
   if (stats === undefined) return undefined;
   const kind = kindOf(stats);
   const hasSpecialBits = (stats.mode & SPECIAL_BITS) !== 0;

@@ -1,6 +1,9 @@
 import type { FileKind } from "../host/files.ts";
 
-/** Files that none but root may read, wherever they are. */
+/**
+ * Files that none but root may read, wherever they are: more than `dockroot toplayer check` calls an
+ * error, for nobody has said here who may.
+ */
 const SECRET_FILES = [
   /^g?shadow-?$/,
   /^ssh_host_.*_key$/,

@@ -1,52 +1,15 @@
 import fs from "node:fs";
 import path from "node:path";
-import { kindOf, type FileKind } from "./file-kind.ts";
+import { statusOf, statusOfTarget } from "./file-status.ts";
 import { BootError, isSystemError, systemErrorCode } from "./errors.ts";
 
-export { attributesOf, probeFile } from "./attributes.ts";
+export { probeFile } from "./probe-file.ts";
+export { statusOf, statusOfTarget, type FileStatus } from "./file-status.ts";
 export { createDirectory, createFile } from "./new-file.ts";
 export * from "./tree.ts";
 export type { FileKind } from "./file-kind.ts";
 
 const READ_BYTES = 64 * 1024;
-
-export interface FileStatus {
-  readonly kind: FileKind;
-  /** 256 is the root of a btrfs subvolume. */
-  readonly inode: number;
-  /** The permission bits. */
-  readonly mode: number;
-  readonly sizeBytes: number;
-}
-
-/** The file itself, a symlink not followed; `undefined` where there is none. */
-export function statusOf(file: string | Buffer): FileStatus | undefined {
-  return status(() => fs.lstatSync(file, { throwIfNoEntry: false }));
-}
-
-/** What the path leads to, symlinks followed; `undefined` where there is none. */
-export function statusOfTarget(file: string): FileStatus | undefined {
-  return status(() => fs.statSync(file, { throwIfNoEntry: false }));
-}
-
-function status(read: () => fs.Stats | undefined): FileStatus | undefined {
-  let stats: fs.Stats | undefined;
-  try {
-    stats = read();
-  } catch (error) {
-    // A link's target may be anything, so may its length.
-    const absent = ["ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP"];
-    if (absent.includes(systemErrorCode(error) ?? "")) return undefined;
-    throw error;
-  }
-  if (stats === undefined) return undefined;
-  return {
-    kind: kindOf(stats),
-    inode: stats.ino,
-    mode: stats.mode & 0o7777,
-    sizeBytes: stats.size,
-  };
-}
 
 /**
  * The whole content; `undefined` where there is no such file. Nothing but a regular file is opened:

@@ -1,6 +1,6 @@
 import fs from "node:fs";
-import { lstatIfThere } from "./attributes.ts";
 import { kindOf, type FileKind } from "./file-kind.ts";
+import { statusOf } from "./file-status.ts";
 
 /** Setuid, setgid and sticky. */
 const SPECIAL_BITS = 0o7000;
@@ -15,10 +15,10 @@ export interface LinkOrOther {
 
 /** What stands at the path itself, whatever bytes its names are of; `undefined` where nothing does. */
 export function lookAt(file: Buffer): LinkOrOther | undefined {
-  const stats = lstatIfThere(file);
-  if (stats === undefined) return undefined;
-  const kind = kindOf(stats);
-  const hasSpecialBits = (stats.mode & SPECIAL_BITS) !== 0;
+  const status = statusOf(file);
+  if (status === undefined) return undefined;
+  const { kind, mode } = status;
+  const hasSpecialBits = (mode & SPECIAL_BITS) !== 0;
   return kind === "symlink"
     ? { kind, target: fs.readlinkSync(file, "latin1"), hasSpecialBits }
     : { kind, target: undefined, hasSpecialBits };

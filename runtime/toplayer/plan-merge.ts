@@ -144,9 +144,8 @@ function mergeApart(
   const isNew = makeRoom(merging, directory, from, place);
   const isWhole =
     place.path !== "" &&
-    !directory.children.some(
-      (child) =>
-        !child.isPlain || mustBeTakenApart(tree, child, placeOf(place, child)),
+    !directory.children.some((child) =>
+      mustBeTakenApart(tree, child, placeOf(place, child)),
     );
   tree.put(place.path, directory);
   origins.set(place.path, from);

@@ -3,6 +3,7 @@ import t, { type Test } from "tap";
 import { run } from "../../fixtures/run.ts";
 import { compareListings, listTree } from "../../fixtures/tree-listing.ts";
 import { makeBootDisk, rehearse, type BootRecord } from "./boot-disk.ts";
+import { layersOption } from "./layers-option.ts";
 import {
   hostileLinks,
   makeHostileTree,
@@ -301,7 +302,7 @@ await t.test("a top layer's directory that is a symlink", async (t) => {
   });
   for (const name of ["link-out", "link-up", "link-proc"]) {
     const machine = rehearse(t, disk, name);
-    const { status } = machine.boot(optionsOf(["plain", name]));
+    const { status } = machine.boot(layersOption(disk, ["plain", name]));
     t.equal(status, 1, name);
     t.equal(machine.record().failure?.code, "TOPLAYER_MISSING");
   }
@@ -327,11 +328,6 @@ function layer(
   });
 }
 
-function optionsOf(layers: readonly string[]): string {
-  const paths = layers.map((name) => `layers/${name}`).join(":");
-  return `toplayer=LABEL=${disk.label} toplayer_path=${paths}`;
-}
-
 /** Makes a root, and proves that nothing else was touched. */
 async function start(
   t: Test,
@@ -346,7 +342,7 @@ async function start(
     );
   const before = await listOutside();
   const machine = rehearse(t, disk, rwlayer);
-  const { status, stderr } = machine.boot(optionsOf(layers));
+  const { status, stderr } = machine.boot(layersOption(disk, layers));
   t.equal(status, 0, stderr);
   t.equal(machine.finish().status, 0);
   const after = await listOutside();

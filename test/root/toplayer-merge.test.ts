@@ -13,6 +13,7 @@ import {
 } from "../../fixtures/tree-listing.ts";
 import { makeSocket } from "../faults/odd-files.ts";
 import { makeBootDisk, rehearse, type BootRecord } from "./boot-disk.ts";
+import { layersOption } from "./layers-option.ts";
 import { addLeftOvers, mergeUsr, WAYS } from "./merged-usr.ts";
 
 // How a top layer is laid over an image as distributions make them.
@@ -263,7 +264,7 @@ await t.test("names that are not valid UTF-8", async (t) => {
   );
   const machine = rehearse(t, disk, "latin1");
   const before = await disk.subvolumes();
-  const { status } = machine.boot(optionsOf(["latin1-apart"]));
+  const { status } = machine.boot(layersOption(disk, ["latin1-apart"]));
   t.equal(status, 1);
   t.equal(machine.record().failure?.code, "TOPLAYER_UNSUITABLE");
   const { [".dockroot/latin1/staging"]: _staging, ...after } =
@@ -347,11 +348,6 @@ async function layer(
   });
 }
 
-function optionsOf(layers: readonly string[]): string {
-  const paths = layers.map((name) => `layers/${name}`).join(":");
-  return `toplayer=LABEL=${disk.label} toplayer_path=${paths}`;
-}
-
 async function start(
   t: Test,
   rwlayer: string,
@@ -359,7 +355,9 @@ async function start(
   options = "",
 ): Promise<BootRecord> {
   const machine = rehearse(t, disk, rwlayer);
-  const { status, stderr } = machine.boot(`${optionsOf(layers)} ${options}`);
+  const { status, stderr } = machine.boot(
+    `${layersOption(disk, layers)} ${options}`,
+  );
   t.equal(status, 0, stderr);
   t.equal(machine.finish().status, 0);
   return machine.record();

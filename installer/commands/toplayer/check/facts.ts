@@ -1,6 +1,8 @@
-import type { Attributes } from "../../../../runtime/host/attributes.ts";
-import type { FileKind } from "../../../../runtime/host/files.ts";
+import type { FileKind, FileStatus } from "../../../../runtime/host/files.ts";
 import type { EntryChange } from "../../../../runtime/toplayer/merge-plan.ts";
+
+/** Who may do what with a file. */
+export type Attributes = Pick<FileStatus, "mode" | "uid" | "gid" | "sizeBytes">;
 
 /** One entry of a top layer, and what becomes of it. Paths begin with a slash, and are for people. */
 export interface CheckedEntry {

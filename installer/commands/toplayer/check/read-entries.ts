@@ -1,5 +1,4 @@
 import { followIn } from "../../../../runtime/follow-in.ts";
-import type { Attributes } from "../../../../runtime/host/attributes.ts";
 import type { Host } from "../../../../runtime/host/host.ts";
 import {
   bytesOf,
@@ -8,7 +7,7 @@ import {
 } from "../../../../runtime/toplayer/layer.ts";
 import type { EntryChange } from "../../../../runtime/toplayer/merge-plan.ts";
 import { safeMode } from "../../../../runtime/toplayer/safe-mode.ts";
-import type { CheckedEntry } from "./facts.ts";
+import type { Attributes, CheckedEntry } from "./facts.ts";
 import type { FinalTree } from "./final-tree.ts";
 
 /** Where keys are, by their names; a public one is often called so, too. */
@@ -61,7 +60,7 @@ function attributesIn(
   { layer, path, kind }: EntryChange,
   file: Buffer,
 ): Attributes {
-  const found = host.files.attributesOf(file) ?? NO_ATTRIBUTES;
+  const found = host.files.statusOf(file) ?? NO_ATTRIBUTES;
   return layer.isOwnerless
     ? { ...found, mode: safeMode(path, kind), uid: 0, gid: 0 }
     : found;
@@ -74,9 +73,7 @@ function attributesOfImage(
   target: string,
 ): Attributes | undefined {
   const directory = followIn(host, image, target);
-  return directory === undefined
-    ? undefined
-    : host.files.attributesOf(directory);
+  return directory === undefined ? undefined : host.files.statusOf(directory);
 }
 
 function probe(

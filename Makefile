@@ -7,7 +7,7 @@ AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo)
 BIN := $(NODE) node_modules/.bin
 
 BUILD_INPUTS := main.ts package.json package-lock.json \
-	$(shell find runtime installer build -name '*.ts')
+	$(shell find runtime installer build -name '*.ts') $(shell find installer/assets -type f)
 SHELL_FILES = $(shell scripts/list-shell-files)
 
 .DELETE_ON_ERROR:

@@ -28,6 +28,8 @@ export async function bundle(entry: string, output: string): Promise<Metafile> {
     define: {
       // CommonJS has no import.meta. yargs asks for its own place on disk, which is nowhere.
       "import.meta.url": '"file:///proc/self/exe"',
+      // Where what is not an executable finds the assets.
+      "import.meta.dirname": '"/nonexistent"',
     },
   });
   return metafile;

@@ -1,5 +1,7 @@
+import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { hostArchitecture } from "./architecture.ts";
+import { assetsDirectory } from "./layout.ts";
 import { importSeededPkg } from "./seeded-pkg.ts";
 
 /**
@@ -26,6 +28,7 @@ export async function inject(
     execArgvExtension: "none",
     // What was of use for a moment is collected early: a large top layer takes a third less memory.
     execArgv: ["--max-semi-space-size=4"],
+    assets: await findAssets(),
   };
   const arch = hostArchitecture();
   await makeSingleExecutable(script, {
@@ -33,4 +36,19 @@ export async function inject(
     nodePath: nodeFile,
     seaConfig,
   });
+}
+
+/** The files that get installed: each name, in an order of its own, and where it stands. */
+async function findAssets(): Promise<Record<string, string>> {
+  const entries = await readdir(assetsDirectory, {
+    recursive: true,
+    withFileTypes: true,
+  });
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .sort();
+  return Object.fromEntries(
+    files.map((file) => [path.relative(assetsDirectory, file), file]),
+  );
 }

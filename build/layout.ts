@@ -9,5 +9,8 @@ export const cacheDirectory = path.join(projectDirectory, ".cache/build");
 /** Where the executable starts. */
 export const entryFile = path.join(projectDirectory, "main.ts");
 
+/** What gets installed beside the executable, which has it in it. */
+export const assetsDirectory = path.join(projectDirectory, "installer/assets");
+
 /** What `make build` makes. */
 export const executableFile = path.join(projectDirectory, "dist/dockroot");

@@ -8,6 +8,7 @@ import { applyInstall } from "../install/apply-install.ts";
 import { createProgress } from "../install/progress.ts";
 import { formatInstallPlan, formatNext } from "../install/format-install.ts";
 import { gatherInstall } from "../install/gather-install.ts";
+import { readManifest } from "../install/gather-present.ts";
 import { requireHelpers } from "../install/helpers.ts";
 import { undoInterrupted } from "../install/transaction.ts";
 import type { Surroundings } from "../surroundings.ts";
@@ -73,7 +74,7 @@ export async function runInstall(
   if (flags.root !== undefined) return enterRoot(flags.root, surroundings);
   if (flags["dry-run"] !== true) tellUndone(host, stdout);
   await requireHelpers(host);
-  const generator = chooseGenerator(host, name);
+  const generator = chooseGenerator(host, name ?? installedFor(host));
   const install = await gatherInstall(host, {
     generator,
     executable: surroundings.executable,
@@ -114,6 +115,12 @@ function readGeneratorName(given = "auto"): GeneratorName | undefined {
   throw new UsageError(
     `--generator ${given} is not known: it is one of ${generatorNames.join(", ")}`,
   );
+}
+
+/** A second time is for the same one. @throws BootError */
+function installedFor(host: Host): GeneratorName | undefined {
+  const name = readManifest(host)?.generator ?? "";
+  return Object.hasOwn(generators, name) ? (name as GeneratorName) : undefined;
 }
 
 /** What a power failure left is undone first. @throws BootError */

@@ -57,12 +57,11 @@ export async function applyInstall(
   return runAfterwards(host, builds);
 }
 
-/** The images that a generator writes over itself. */
+/** What a generator writes: where that replaces an image, it is kept; else it goes if all goes wrong. */
 export function keepReplaced(builds: readonly Build[]): Change[] {
   return builds
     .flatMap(({ images }) => images)
-    .filter(({ path, builtAt }) => path === builtAt)
-    .map(({ path }) => ({ kind: "keep", path }));
+    .map(({ builtAt }) => ({ kind: "keep", path: builtAt }));
 }
 
 function writeManifest(text: string): Change {

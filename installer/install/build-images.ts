@@ -27,17 +27,12 @@ export async function buildImages(
   builds: readonly Build[],
   building: Building,
 ): Promise<void> {
-  try {
-    for (const { argv, images } of builds) {
-      const names = images.map(({ path }) => path).join(", ");
-      await building.progress(`building ${names}`, () =>
-        runGenerator(host, argv, names, building),
-      );
-      for (const image of images) await building.check(image);
-    }
-  } catch (error) {
-    for (const { images } of builds) removeBuilt(host, images);
-    throw error;
+  for (const { argv, images } of builds) {
+    const names = images.map(({ path }) => path).join(", ");
+    await building.progress(`building ${names}`, () =>
+      runGenerator(host, argv, names, building),
+    );
+    for (const image of images) await building.check(image);
   }
 }
 
@@ -66,12 +61,6 @@ export async function runAfterwards(
     }
   }
   return warnings;
-}
-
-function removeBuilt(host: Host, images: readonly InitramfsImage[]): void {
-  for (const { path, builtAt } of images) {
-    if (builtAt !== path) host.files.removeFile(host.path(builtAt));
-  }
 }
 
 async function runGenerator(

@@ -54,9 +54,10 @@ export async function gatherUninstall(
   const kept = host.files
     .namesIn(host.path(FORMER_DIRECTORY))
     .map((name) => path.join(FORMER_DIRECTORY, name));
-  const images = files.length === 0 ? [] : manifest.newImages;
   const remove = [
-    ...(isBuilding ? images : []).filter((image) => hasFile(host, image)),
+    ...(isBuilding ? manifest.newImages : []).filter((image) =>
+      hasFile(host, image),
+    ),
     ...kept,
     MANIFEST_FILE,
   ];

@@ -174,7 +174,9 @@ function forget(host: Host): void {
 }
 
 function removeUndoDirectory(host: Host): void {
-  const { namesIn, removeFile, removeUnusedDirectory } = host.files;
+  const { namesIn, removeFile, removeTemporary, removeUnusedDirectory } =
+    host.files;
+  removeTemporary(host.path(JOURNAL_FILE));
   for (const name of namesIn(host.path(UNDO_DIRECTORY))) {
     removeFile(host.path(path.join(UNDO_DIRECTORY, name)));
   }

@@ -174,6 +174,11 @@ export default tseslint.config(
       "installer/commands/toplayer/check/rules/*.ts",
       "installer/commands/toplayer/init/{make-fstab,merge-accounts,plan-files}.ts",
       "installer/commands/toplayer/{fstab,locate,machine-id}.ts",
+      "installer/generators/{new-image,parse-listing}.ts",
+      "installer/install/{change,format-install,format-uninstall,helper-version}.ts",
+      "installer/install/{journal,make-config,manifest,parse-ldd,plan-edits}.ts",
+      "installer/install/{plan-install,verify-image}.ts",
+      "installer/without-root.ts",
     ],
     rules: {
       "@typescript-eslint/no-restricted-imports": forbidImports(

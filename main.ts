@@ -1,4 +1,5 @@
 import path from "node:path";
+import { isSea } from "node:sea";
 import { parseArgs, styleText } from "node:util";
 import { boot, planOnly } from "./runtime/boot.ts";
 import {
@@ -53,7 +54,7 @@ async function main(argv: readonly string[]): Promise<number> {
     stdout,
     stderr,
     argv,
-    executable: process.execPath,
+    executable: isSea() ? process.execPath : undefined,
     isRoot: isRoot(),
     questions:
       process.stdin.isTTY && process.stdout.isTTY

@@ -36,6 +36,9 @@ export async function enterRoot(
   { argv, executable, host }: Surroundings,
 ): Promise<number> {
   if (directory === "") throw new UsageError("--root names no directory");
+  if (executable === undefined) {
+    throw new UsageError("only the built executable can enter another root");
+  }
   const root = path.resolve(directory);
   for (const name of ["dev", "proc", "sys", "run", "usr"]) {
     const status = host.files.statusOf(path.join(root, name));

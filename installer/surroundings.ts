@@ -7,8 +7,8 @@ export interface Surroundings {
   readonly stderr: (text: string) => unknown;
   /** The arguments, as they were given. */
   readonly argv: readonly string[];
-  /** The file that runs, absolute. */
-  readonly executable: string;
+  /** The file that runs, absolute; `undefined` where that is a Node of its own. */
+  readonly executable: string | undefined;
   readonly terminal: Terminal;
   readonly host: Host;
   readonly isRoot: boolean;

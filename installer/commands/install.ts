@@ -10,6 +10,7 @@ import { formatInstallPlan, formatNext } from "../install/format-install.ts";
 import { gatherInstall } from "../install/gather-install.ts";
 import { readManifest } from "../install/gather-present.ts";
 import { requireHelpers } from "../install/helpers.ts";
+import { withLock } from "../install/lock.ts";
 import { undoInterrupted } from "../install/transaction.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { enterRoot } from "../enter-root.ts";
@@ -68,43 +69,52 @@ export async function runInstall(
   flags: InstallFlags,
   surroundings: Surroundings,
 ): Promise<number> {
-  const { host, isRoot, stdout, terminal } = surroundings;
+  const { host, isRoot, executable } = surroundings;
   const name = readGeneratorName(flags.generator);
   requireRoot(isRoot, "install");
+  if (executable === undefined) {
+    throw new UsageError("only the built executable can install itself");
+  }
   if (flags.root !== undefined) return enterRoot(flags.root, surroundings);
+  return withLock(host, () =>
+    install({ ...flags, name, executable }, surroundings),
+  );
+}
+
+async function install(
+  flags: InstallFlags & {
+    readonly name: GeneratorName | undefined;
+    readonly executable: string;
+  },
+  surroundings: Surroundings,
+): Promise<number> {
+  const { host, stdout, terminal } = surroundings;
+  const isBuilding = flags["no-build"] !== true;
   if (flags["dry-run"] !== true) tellUndone(host, stdout);
   await requireHelpers(host);
-  const generator = chooseGenerator(host, name ?? installedFor(host));
-  const install = await gatherInstall(host, {
-    generator,
-    executable: surroundings.executable,
-    image: flags.image,
-    isBuilding: flags["no-build"] !== true,
+  const generator = chooseGenerator(host, flags.name ?? installedFor(host));
+  const plan = await gatherInstall(host, {
+    ...{ generator, isBuilding, image: flags.image },
+    executable: flags.executable,
   });
   stdout(`dockroot ${version}, for ${generator.name}\n`);
-  for (const warning of install.warnings) stdout(`warning: ${warning}\n`);
-  if (install.changes.length === 0 && install.builds.length === 0) {
+  for (const warning of plan.warnings) stdout(`warning: ${warning}\n`);
+  if (plan.changes.length === 0 && plan.builds.length === 0) {
     stdout("All is in place: nothing was changed.\n");
     return 0;
   }
-  stdout(formatInstallPlan(install));
+  stdout(formatInstallPlan(plan));
   if (flags["dry-run"] === true) return 0;
   await confirmPlan(flags.yes === true, surroundings);
   const warnings = await holdSignals((interruption) =>
-    applyInstall(host, install, {
-      interruption,
-      tell: surroundings.stderr,
-      say: stdout,
+    applyInstall(host, plan, {
+      ...{ interruption, tell: surroundings.stderr, say: stdout },
       progress: createProgress(stdout, terminal, () => host.nowMs()),
     }),
   );
   for (const warning of warnings) stdout(`warning: ${warning}\n`);
-  stdout(
-    formatNext(install, {
-      hasKernel: kernelVersions(host).length > 0,
-      isBuilding: flags["no-build"] !== true,
-    }),
-  );
+  const hasKernel = kernelVersions(host).length > 0;
+  stdout(formatNext(plan, { hasKernel, isBuilding }));
   return 0;
 }
 

@@ -3,6 +3,7 @@ import { applyUninstall } from "../install/apply-uninstall.ts";
 import { confirmPlan } from "../install/confirm.ts";
 import { formatUninstallPlan } from "../install/format-uninstall.ts";
 import { gatherUninstall } from "../install/gather-uninstall.ts";
+import { withLock } from "../install/lock.ts";
 import { createProgress } from "../install/progress.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { installFlags, tellUndone } from "./install.ts";
@@ -35,23 +36,28 @@ export async function runUninstall(
   flags: UninstallFlags,
   surroundings: Surroundings,
 ): Promise<number> {
-  const { host, isRoot, stdout, stderr, terminal } = surroundings;
-  requireRoot(isRoot, "uninstall");
+  requireRoot(surroundings.isRoot, "uninstall");
   if (flags.root !== undefined) return enterRoot(flags.root, surroundings);
+  return withLock(surroundings.host, () => uninstall(flags, surroundings));
+}
+
+async function uninstall(
+  flags: UninstallFlags,
+  surroundings: Surroundings,
+): Promise<number> {
+  const { host, stdout, stderr, terminal } = surroundings;
   if (flags["dry-run"] !== true) tellUndone(host, stdout);
-  const uninstall = await gatherUninstall(host, flags["no-build"] !== true);
-  if (uninstall === undefined) {
+  const plan = await gatherUninstall(host, flags["no-build"] !== true);
+  if (plan === undefined) {
     stdout("dockroot install has done nothing here.\n");
     return 0;
   }
-  stdout(formatUninstallPlan(uninstall));
+  stdout(formatUninstallPlan(plan));
   if (flags["dry-run"] === true) return 0;
   await confirmPlan(flags.yes === true, surroundings);
   const warnings = await holdSignals((interruption) =>
-    applyUninstall(host, uninstall, {
-      interruption,
-      tell: stderr,
-      say: stdout,
+    applyUninstall(host, plan, {
+      ...{ interruption, tell: stderr, say: stdout },
       progress: createProgress(stdout, terminal, () => host.nowMs()),
     }),
   );

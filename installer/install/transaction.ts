@@ -64,10 +64,10 @@ function readJournal(text: string): Journal {
 
 function keepFormer(host: Host, changes: readonly Change[]): Journal {
   const { ensureDirectory, putFile, statusOf } = host.files;
-  const directories = missingDirectories(host, changes);
   host.files.ensureDirectories(host.path(path.dirname(STATE_DIRECTORY)));
   ensureDirectory(host.path(STATE_DIRECTORY), 0o755);
   ensureDirectory(host.path(UNDO_DIRECTORY), 0o700);
+  const directories = missingDirectories(host, changes);
   const files = changes.map((change, index) => {
     const status = statusOf(host.path(change.path));
     if (status === undefined) return { path: change.path, former: undefined };
@@ -125,7 +125,7 @@ function makeChanges(
   { directories }: Journal,
 ): void {
   for (const directory of directories) {
-    host.files.ensureDirectory(host.path(directory), 0o755);
+    host.files.createDirectory(host.path(directory));
   }
   for (const change of changes) {
     if (change.kind === "remove") host.files.removeFile(host.path(change.path));

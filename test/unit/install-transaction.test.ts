@@ -23,7 +23,7 @@ const CHANGES: readonly Change[] = [
 /** What stands for the power's failing within a call. */
 const MUTATING = new Set<string>([
   ...["putFile", "removeFile", "removeTemporary", "ensureDirectory"],
-  ...["removeUnusedDirectory", "ensureDirectories"],
+  ...["removeUnusedDirectory", "ensureDirectories", "createDirectory"],
 ]);
 
 t.test("all changes are made", async (t) => {

@@ -6,7 +6,7 @@ import { createComputer, powerOff, waitForReport } from "./computer.ts";
 
 /** What systemd says when it starts in the root; in the initramfs it adds "(Initramfs)". */
 const ROOT_COMES_UP = /Welcome to [^\n]*\(bookworm\)(?![^\n]*Initramfs)/;
-const SHELL_TIMEOUT_MS = 180_000;
+const SHELL_TIMEOUT_MS = 5 * 60_000;
 const NO_SUCH_IMAGE = "docker_image=demo:no-such-tag dockroot.fallback=none";
 const computer = await createComputer(t, "dracut", useDracut);
 

@@ -179,6 +179,8 @@ export default tseslint.config(
       "installer/install/{journal,make-config,manifest,parse-ldd,plan-edits}.ts",
       "installer/install/{plan-install,verify-image}.ts",
       "installer/without-root.ts",
+      "installer/generators/mkinitcpio/{configuration,edit-hooks,hook-order,parse-listing,read-hooks}.ts",
+      "installer/generators/mkinitcpio/{shell-statements,shell-word,text-change}.ts",
     ],
     rules: {
       "@typescript-eslint/no-restricted-imports": forbidImports(

@@ -2,9 +2,11 @@ import { BootError } from "../../runtime/host/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { dracut } from "./dracut.ts";
 import type { Generator, GeneratorName } from "./generator.ts";
+import { mkinitcpio } from "./mkinitcpio.ts";
 import { initramfsTools } from "./initramfs-tools.ts";
 
-export const generators: Readonly<Partial<Record<GeneratorName, Generator>>> = {
+export const generators: Readonly<Record<GeneratorName, Generator>> = {
+  mkinitcpio,
   dracut,
   "initramfs-tools": initramfsTools,
 };
@@ -21,7 +23,7 @@ export function chooseGenerator(
 ): Generator {
   if (name !== undefined) {
     const generator = generators[name];
-    if (generator?.isPresent(host) === true) return generator;
+    if (generator.isPresent(host)) return generator;
     throw new BootError("GENERATOR_MISSING", `there is no ${name} here`, {
       hint: `Install the package ${name} first, or name another generator.`,
     });

@@ -6,17 +6,18 @@ import { newImageName } from "./new-image.ts";
 import { parseListing } from "./parse-listing.ts";
 import { systemdUnits } from "./systemd-units.ts";
 
-/** What calls dracut when a kernel is installed: Debian's, and kernel-install's. */
-const CALLERS = [
-  "/etc/kernel/postinst.d/dracut",
-  "/usr/lib/kernel/install.d/50-dracut.install",
-];
+const DEBIAN_CALLER = "/etc/kernel/postinst.d/dracut";
+/** kernel-install's. Debian's package has it too, where something else makes the initramfs. */
+const PLUGIN = "/usr/lib/kernel/install.d/50-dracut.install";
+const OTHER_CALLER = "/etc/kernel/postinst.d/initramfs-tools";
 
 /** dracut(8) in its systemd mode. A module that lies there is taken: there is nothing to enable. */
 export const dracut: Generator = {
   name: "dracut",
   isPresent: (host) => hasFile(host, "/usr/bin/dracut"),
-  isInCharge: (host) => CALLERS.some((caller) => hasFile(host, caller)),
+  isInCharge: (host) =>
+    hasFile(host, DEBIAN_CALLER) ||
+    (hasFile(host, PLUGIN) && !hasFile(host, OTHER_CALLER)),
   files: [
     {
       path: "/usr/lib/dracut/modules.d/90dockroot/module-setup.sh",

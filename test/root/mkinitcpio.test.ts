@@ -223,7 +223,7 @@ if (findProgram("mkinitcpio") !== undefined) {
   for (const hooks of ["base strip", "base systemd"]) {
     await t.test(`mkinitcpio itself: ${hooks}`, async (t) => {
       const system = makeMkinitcpioSystem(t, "mkinitcpio-itself");
-      const { host, write, run } = system;
+      const { host, own, write, run } = system;
       installFiles(system);
       write("/etc/mkinitcpio.conf", `HOOKS=(${hooks})\n`);
       write("/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
@@ -233,8 +233,7 @@ if (findProgram("mkinitcpio") !== undefined) {
         "/etc/mkinitcpio.d/test.preset",
         "PRESETS=(default)\nALL_kver=none\ndefault_image=/boot/test.img\n",
       );
-      write("/usr/bin/dockroot", "", 0o755);
-      fs.copySync(executable, path.join(system.root, "../usr/bin/dockroot"));
+      fs.copySync(executable, path.join(own, "bin/dockroot"));
       for (const { path: file, content } of await mkinitcpio.enable(host)) {
         write(file, content);
       }
@@ -259,8 +258,9 @@ if (findProgram("mkinitcpio") !== undefined) {
       t.match((await run("bash", "-c", unpack)).stdout, /^dockroot \d/m);
 
       const image = fs.readFileSync(path.join(system.root, "boot/test.img"));
-      write("/usr/lib/initcpio/hooks/dockroot", "", 0);
-      fs.rmSync(path.join(system.root, "../usr/lib/initcpio/hooks/dockroot"));
+      const unit = path.join(own, "lib/systemd/system/dockroot.service");
+      fs.rmSync(unit);
+      fs.mkdirSync(unit);
       t.equal((await run(...(build?.argv ?? []))).exitCode, 1);
       t.ok(
         image.equals(fs.readFileSync(path.join(system.root, "boot/test.img"))),

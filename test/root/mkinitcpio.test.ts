@@ -219,6 +219,27 @@ await t.test("docker-btrfs stays for the package that it is of", async (t) => {
   t.same(await mkinitcpio.disable(host), []);
 });
 
+await t.test(
+  "where mkinitcpio is gone, nothing is to be taken out",
+  async (t) => {
+    const { host, write } = makeMkinitcpioSystem(t, "mkinitcpio-gone");
+    t.equal(mkinitcpio.isPresent(host), false);
+    t.same(await mkinitcpio.disable(host), []);
+    await t.rejects(mkinitcpio.enable(host), {
+      code: "GENERATOR_UNSUITABLE",
+      message: "/etc/mkinitcpio.conf is missing, which mkinitcpio is to read",
+    });
+    write("/etc/mkinitcpio.conf.d/x.conf", "HOOKS=(base dockroot)\n");
+    t.same(await mkinitcpio.disable(host), [
+      {
+        path: "/etc/mkinitcpio.conf.d/x.conf",
+        content: "HOOKS=(base)\n",
+        what: "dockroot out of HOOKS",
+      },
+    ]);
+  },
+);
+
 if (findProgram("mkinitcpio") !== undefined) {
   for (const hooks of ["base strip", "base systemd"]) {
     await t.test(`mkinitcpio itself: ${hooks}`, async (t) => {

@@ -2,7 +2,10 @@ import type { Build, Generator, HookFile } from "./generator.ts";
 import { hasFile } from "./has-file.ts";
 import { disableHook, enableHook } from "./mkinitcpio/edit-hooks.ts";
 import { parseListing } from "./mkinitcpio/parse-listing.ts";
-import { readConfigurations } from "./mkinitcpio/read-configurations.ts";
+import {
+  readConfigurations,
+  readWhatIsLeft,
+} from "./mkinitcpio/read-configurations.ts";
 import { readKernelVersion, readPresets } from "./mkinitcpio/read-presets.ts";
 import { systemdUnits } from "./systemd-units.ts";
 
@@ -36,7 +39,7 @@ export const mkinitcpio: Generator = {
   enable: async (host) => enableHook(await readConfigurations(host)),
   disable: async (host) =>
     disableHook(
-      await readConfigurations(host),
+      await readWhatIsLeft(host),
       hasFile(host, "/usr/lib/initcpio/install/docker-btrfs"),
     ),
   builds: async (host) => {

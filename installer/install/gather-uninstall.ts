@@ -48,7 +48,7 @@ export async function gatherUninstall(
   const isEdit = new Set(
     files.filter((file) => file.isEdit).map((file) => file.path),
   );
-  const edits = ((await generator?.disable(host)) ?? []).filter((edit) =>
+  const edits = ((await known?.disable(host)) ?? []).filter((edit) =>
     isEdit.has(edit.path),
   );
   const kept = host.files

@@ -10,6 +10,8 @@ export interface MkinitcpioSystem {
   /** Its files are in `root`; what runs, runs in there. */
   readonly host: Host;
   readonly root: string;
+  /** What it has in /usr besides this machine's files. */
+  readonly own: string;
   /** Writes a file, one of /usr included. */
   readonly write: (file: string, content: string, mode?: number) => void;
   /** What a program in there prints, and its exit status. */
@@ -50,7 +52,7 @@ export function makeMkinitcpioSystem(t: Test, name: string): MkinitcpioSystem {
       options,
     );
   return {
-    root,
+    ...{ root, own },
     host: { ...host, run: runIn },
     write: (file, content, mode = 0o644) => {
       const place = file.startsWith("/usr/")

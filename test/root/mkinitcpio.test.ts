@@ -217,11 +217,32 @@ await t.test("docker-btrfs stays for the package that it is of", async (t) => {
   t.same(await mkinitcpio.disable(host), []);
 });
 
+await t.test(
+  "where mkinitcpio is gone, nothing is to be taken out",
+  async (t) => {
+    const { host, write } = makeMkinitcpioSystem(t, "mkinitcpio-gone");
+    t.equal(mkinitcpio.isPresent(host), false);
+    t.same(await mkinitcpio.disable(host), []);
+    await t.rejects(mkinitcpio.enable(host), {
+      code: "GENERATOR_UNSUITABLE",
+      message: "/etc/mkinitcpio.conf is missing, which mkinitcpio is to read",
+    });
+    write("/etc/mkinitcpio.conf.d/x.conf", "HOOKS=(base dockroot)\n");
+    t.same(await mkinitcpio.disable(host), [
+      {
+        path: "/etc/mkinitcpio.conf.d/x.conf",
+        content: "HOOKS=(base)\n",
+        what: "dockroot out of HOOKS",
+      },
+    ]);
+  },
+);
+
 if (findProgram("mkinitcpio") !== undefined) {
   for (const hooks of ["base strip", "base systemd"]) {
     await t.test(`mkinitcpio itself: ${hooks}`, async (t) => {
       const system = makeMkinitcpioSystem(t, "mkinitcpio-itself");
-      const { host, write, run } = system;
+      const { host, own, write, run } = system;
       installFiles(system);
       write("/etc/mkinitcpio.conf", `HOOKS=(${hooks})\n`);
       write("/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
@@ -231,8 +252,7 @@ if (findProgram("mkinitcpio") !== undefined) {
         "/etc/mkinitcpio.d/test.preset",
         "PRESETS=(default)\nALL_kver=none\ndefault_image=/boot/test.img\n",
       );
-      write("/usr/bin/dockroot", "", 0o755);
-      fs.copySync(executable, path.join(system.root, "../usr/bin/dockroot"));
+      fs.copySync(executable, path.join(own, "bin/dockroot"));
       for (const { path: file, content } of await mkinitcpio.enable(host)) {
         write(file, content);
       }
@@ -257,8 +277,9 @@ if (findProgram("mkinitcpio") !== undefined) {
       t.match((await run("bash", "-c", unpack)).stdout, /^dockroot \d/m);
 
       const image = fs.readFileSync(path.join(system.root, "boot/test.img"));
-      write("/usr/lib/initcpio/hooks/dockroot", "", 0);
-      fs.rmSync(path.join(system.root, "../usr/lib/initcpio/hooks/dockroot"));
+      const unit = path.join(own, "lib/systemd/system/dockroot.service");
+      fs.rmSync(unit);
+      fs.mkdirSync(unit);
       t.equal((await run(...(build?.argv ?? []))).exitCode, 1);
       t.ok(
         image.equals(fs.readFileSync(path.join(system.root, "boot/test.img"))),

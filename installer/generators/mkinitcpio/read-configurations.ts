@@ -19,16 +19,32 @@ const SORT = String.raw`printf '%s\0' "$@" | sort -zVu`;
 export async function readConfigurations(
   host: Host,
 ): Promise<readonly Configuration[]> {
-  const named = new Set(
-    (await readPresets(host))
-      .flatMap(({ images }) => images)
-      .map(({ configuration }) => configuration)
-      .filter((file) => file !== undefined),
-  );
+  const files = await namedConfigurations(host);
   return [
-    ...[...named].map((file) => [requireConfig(host, file)]),
+    ...files.map((file) => [requireConfig(host, file)]),
     [requireConfig(host, MAIN), ...(await readDropIns(host))],
   ];
+}
+
+/** As `readConfigurations`, without the files that are missing: mkinitcpio may have been removed. */
+export async function readWhatIsLeft(
+  host: Host,
+): Promise<readonly Configuration[]> {
+  const find = (file: string) => readConfig(host, file) ?? [];
+  const files = await namedConfigurations(host);
+  return [
+    ...files.map((file) => [find(file)].flat()),
+    [find(MAIN), await readDropIns(host)].flat(),
+  ];
+}
+
+async function namedConfigurations(host: Host): Promise<string[]> {
+  const presets = await readPresets(host);
+  const files = presets
+    .flatMap(({ images }) => images)
+    .map(({ configuration }) => configuration)
+    .filter((file) => file !== undefined);
+  return [...new Set(files)];
 }
 
 async function readDropIns(host: Host): Promise<ConfigFile[]> {
@@ -53,18 +69,22 @@ function isFile(host: Host, file: string): boolean {
 }
 
 function requireConfig(host: Host, file: string): ConfigFile {
+  const config = readConfig(host, file);
+  if (config !== undefined) return config;
+  throw new BootError(
+    "GENERATOR_UNSUITABLE",
+    `${file} is missing, which mkinitcpio is to read`,
+    {
+      hint: "Restore it (pacman -S mkinitcpio), or take it out of the presets in /etc/mkinitcpio.d.",
+    },
+  );
+}
+
+function readConfig(host: Host, file: string): ConfigFile | undefined {
   const root = host.path("/");
   const target = followIn(host, root, file);
   const text =
     target === undefined ? undefined : host.files.readText(target, MAX_BYTES);
-  if (target === undefined || text === undefined) {
-    throw new BootError(
-      "GENERATOR_UNSUITABLE",
-      `${file} is missing, which mkinitcpio is to read`,
-      {
-        hint: "Restore it: pacman -S mkinitcpio, or take it out of the presets in /etc/mkinitcpio.d.",
-      },
-    );
-  }
+  if (target === undefined || text === undefined) return undefined;
   return { path: `/${target.slice(root.length).replace(/^\//, "")}`, text };
 }

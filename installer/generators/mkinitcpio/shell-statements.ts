@@ -26,7 +26,7 @@ export interface Statement {
   readonly isConditional: boolean;
 }
 
-const ASSIGNMENT = /([A-Za-z_]\w*)(\[[^\]\n]*\])?(\+?=)/y;
+const ASSIGNMENT = /([A-Za-z_]\w*)(\[[^\]\n]{0,64}\])?(\+?=)/y;
 const BLANK = /(?:[ \t]|\\\n)+/y;
 const OPERATOR =
   /&&|\|\||;;&?|;&|\|&|<<-|<<<|<<|>>|[<>]&|&>>?|[<>]\||[\n;&|<>()]/y;

@@ -82,47 +82,48 @@ function closingQuote(text: string, from: number): number {
 
 /** Past what a `$` or a backtick begins; one further than `start` where it begins nothing. */
 function skipExpansion(text: string, start: number): number {
-  if (text.charAt(start) === "`") {
-    const close = /^`(?:[^`\\]|\\[^])*`?/.exec(text.slice(start));
-    return start + (close?.[0].length ?? 1);
-  }
-  const next = text.charAt(start + 1);
-  if (next === "'") {
-    const quoted = /^\$'(?:[^'\\]|\\[^])*'?/.exec(text.slice(start));
-    return start + (quoted?.[0].length ?? 1);
-  }
-  if (next === "(") return skipNested(text, start + 2, ")");
-  if (next === "{") return skipNested(text, start + 2, "}");
-  const name = /^\$(?:\w+|[@*#?$!-])/.exec(text.slice(start, start + 256));
-  return start + (name?.[0].length ?? 1);
+  SIMPLE_EXPANSION.lastIndex = start;
+  const simple = SIMPLE_EXPANSION.exec(text);
+  if (simple !== null) return start + simple[0].length;
+  const close = closerOf(text, start);
+  if (close === undefined) return start + 1;
+  return skipNested(text, start + (close === "`" ? 1 : 2), close);
 }
 
-/** Past the character that closes what is open here. */
-function skipNested(text: string, start: number, close: ")" | "}"): number {
-  let position = start;
-  while (position < text.length) {
-    const character = text.charAt(position);
-    if (character === close) return position + 1;
-    if (character === "(") position = skipNested(text, position + 1, ")");
-    else if (character === "\\") position += 2;
-    else if (character === "$" || character === "`")
-      position = skipExpansion(text, position);
-    else if (character === "'") position = closingQuote(text, position + 1) + 1;
-    else if (character === '"') position = skipDoubleQuotes(text, position + 1);
-    else position += 1;
-  }
-  return text.length;
+const SIMPLE_EXPANSION = /\$'(?:[^'\\]|\\[^])*'?|\$(?:\w+|[@*#?$!-])/y;
+
+/** What closes the expansion that begins here. */
+function closerOf(text: string, position: number): string | undefined {
+  if (text.charAt(position) === "`") return "`";
+  if (text.charAt(position) !== "$") return undefined;
+  const next = text.charAt(position + 1);
+  return next === "(" ? ")" : next === "{" ? "}" : undefined;
 }
 
-function skipDoubleQuotes(text: string, start: number): number {
+/** Past the character that closes what is open here, with all that opens and closes within. */
+function skipNested(text: string, start: number, closer: string): number {
+  const open = [closer];
   let position = start;
   while (position < text.length) {
+    const inner = open.at(-1);
+    if (inner === undefined) return position;
     const character = text.charAt(position);
-    if (character === '"') return position + 1;
-    if (character === "\\") position += 2;
-    else if (character === "$" || character === "`")
-      position = skipExpansion(text, position);
-    else position += 1;
+    if (character === "\\") {
+      position += 2;
+      continue;
+    }
+    const opens = inner === "`" ? undefined : closerOf(text, position);
+    if (character === inner) {
+      open.pop();
+    } else if (opens !== undefined) {
+      open.push(opens);
+      if (opens !== "`") position += 1;
+    } else if (inner !== "`" && inner !== '"') {
+      if (character === "'") position = closingQuote(text, position + 1);
+      else if (character === '"') open.push('"');
+      else if (character === "(") open.push(")");
+    }
+    position += 1;
   }
   return text.length;
 }

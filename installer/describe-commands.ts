@@ -6,6 +6,7 @@ import {
   type CommandHelp,
 } from "./command-help.ts";
 import { runStatus, statusFlags } from "./commands/status.ts";
+import { describeDoctor, doctorCommands } from "./describe-doctor.ts";
 import { describeToplayer, toplayerCommands } from "./describe-toplayer.ts";
 
 declare module "yargs" {
@@ -41,9 +42,11 @@ const statusCommand: CommandHelp = {
 
 /** The names of all commands, each with those of the commands below it. */
 export const commandNames: ReadonlyMap<string, ReadonlySet<string>> = new Map([
-  ...[...Object.keys(runtimeCommands), "status"].map(
-    (name): [string, ReadonlySet<string>] => [name, new Set()],
-  ),
+  ...[
+    ...Object.keys(runtimeCommands),
+    "status",
+    ...Object.keys(doctorCommands),
+  ].map((name): [string, ReadonlySet<string>] => [name, new Set()]),
   ["toplayer", new Set(Object.keys(toplayerCommands))],
 ]);
 
@@ -89,5 +92,6 @@ export function describeCommands(choose: (call: Call) => void): Argv {
     },
   );
   for (const example of statusCommand.examples) all.example(...example);
+  describeDoctor(all, choose);
   return describeToplayer(all, choose);
 }

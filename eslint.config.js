@@ -174,6 +174,9 @@ export default tseslint.config(
       "installer/commands/toplayer/check/rules/*.ts",
       "installer/commands/toplayer/init/{make-fstab,merge-accounts,plan-files}.ts",
       "installer/commands/toplayer/{fstab,locate,machine-id}.ts",
+      "installer/commands/doctor/rules/*.ts",
+      "installer/commands/doctor/{find-findings,finding,override-image,parse-daemon-json,parse-kernel-version,report,split-grub-scripts,start,tree-problems}.ts",
+      "installer/boot-entries/{boot-entry,grub-words,parse-*,path-on-volume,refind-tokens,speaks-of-dockroot}.ts",
     ],
     rules: {
       "@typescript-eslint/no-restricted-imports": forbidImports(

@@ -4,9 +4,18 @@ import {
   type Call,
   type CommandHelp,
 } from "./command-help.ts";
+import { doctorFlags, runDoctor } from "./commands/doctor.ts";
 import { resolveFlags, runResolve } from "./commands/resolve.ts";
 
 export const doctorCommands = {
+  doctor: {
+    summary: "tell what would stop a boot, and what to do",
+    flags: doctorFlags,
+    examples: [
+      ["$0 doctor", "this machine, its boot entries, and the image they name"],
+      ["$0 doctor --image sample_image:next", "with another image"],
+    ],
+  },
   resolve: {
     summary: "tell what the image store has under a reference, and where",
     usage: "REF [OPTION...]",
@@ -19,7 +28,19 @@ const VALUE = { type: "string", requiresArg: true, hidden: true } as const;
 
 /** @param choose gets the call, where it is one of these */
 export function describeDoctor(all: Argv, choose: (call: Call) => void): Argv {
-  const { resolve } = doctorCommands;
+  const { doctor, resolve } = doctorCommands;
+  all.command(
+    "doctor",
+    doctor.summary,
+    (own: Argv) =>
+      describeCommand(own, "doctor", doctor)
+        .option("image", VALUE)
+        .option("root", VALUE)
+        .option("json", { type: "boolean" }),
+    (flags) => {
+      choose((surroundings) => runDoctor(flags, surroundings));
+    },
+  );
   all.command(
     "resolve <REF>",
     resolve.summary,
@@ -37,5 +58,5 @@ export function describeDoctor(all: Argv, choose: (call: Call) => void): Argv {
       choose((surroundings) => runResolve(call, surroundings));
     },
   );
-  return all.example(...resolve.examples[0]);
+  return all.example(...doctor.examples[0]).example(...resolve.examples[0]);
 }

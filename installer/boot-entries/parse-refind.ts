@@ -37,7 +37,8 @@ export function parseRefind(text: string): RefindConfig {
       below = { ...inherit(menu), title: titleBelow(menu, values[0]) };
     } else if (key === "}") {
       if (below === undefined) {
-        entries.push(...[menu, ...belows].filter(isShown).map(toEntry));
+        const shown = menu.isDisabled ? [] : [menu, ...belows];
+        entries.push(...shown.filter(isShown).map(toEntry));
         [menu, belows] = [undefined, []];
       } else {
         belows.push(below);

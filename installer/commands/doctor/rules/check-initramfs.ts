@@ -47,7 +47,7 @@ function checkEntry({ entry, kernel, initrds }: EntryFacts): Finding[] {
     return [
       unknown(
         "initramfs",
-        `${name}: no program here can look into ${namesOf(initrds)}`,
+        `${name}: nothing here can look into ${namesOf(initrds)}`,
       ),
     ];
   }
@@ -108,7 +108,7 @@ function checkOwn(
   }
   return initrds.flatMap(({ name, content }) => {
     if (content === undefined) {
-      return [unknown("initramfs", `no program here can look into ${name}`)];
+      return [unknown("initramfs", `nothing here can look into ${name}`)];
     }
     if (!content.hasInit) return [];
     return content.hasDockroot

@@ -7,6 +7,7 @@ import {
 } from "./command-help.ts";
 import { runStatus, statusFlags } from "./commands/status.ts";
 import { describeInstall, installCommands } from "./describe-install.ts";
+import { describeDoctor, doctorCommands } from "./describe-doctor.ts";
 import { describeToplayer, toplayerCommands } from "./describe-toplayer.ts";
 
 declare module "yargs" {
@@ -46,6 +47,7 @@ export const commandNames: ReadonlyMap<string, ReadonlySet<string>> = new Map([
     ...Object.keys(runtimeCommands),
     ...Object.keys(installCommands),
     "status",
+    ...Object.keys(doctorCommands),
   ].map((name): [string, ReadonlySet<string>] => [name, new Set()]),
   ["toplayer", new Set(Object.keys(toplayerCommands))],
 ]);
@@ -92,5 +94,7 @@ export function describeCommands(choose: (call: Call) => void): Argv {
     },
   );
   for (const example of statusCommand.examples) all.example(...example);
-  return describeToplayer(describeInstall(all, choose), choose);
+  describeInstall(all, choose);
+  describeDoctor(all, choose);
+  return describeToplayer(all, choose);
 }

@@ -178,34 +178,53 @@ export function planOnly(
   host: Host,
   request: BootRequest,
 ): Promise<PlannedBoot> {
-  return lookAtDisk(host, request, async (context, disk, options) => {
-    const { generation } = options.disk;
-    if (generation !== undefined) {
-      await bootGeneration(context, disk, generation);
-      return { kind: "generation", generation };
-    }
-    const facts = await gatherDisk(context, disk);
-    const planned = await planRoot(context, facts, options);
-    return { kind: "root", ...foreseeMerge(context, planned) };
-  });
+  return lookAtDisk(host, request, planOn);
+}
+
+/** Plans on a disk that is there. @throws BootError */
+export async function planOn(
+  context: BootContext,
+  disk: OpenDisk,
+  options: BootOptions,
+): Promise<PlannedBoot> {
+  const { generation } = options.disk;
+  if (generation !== undefined) {
+    await bootGeneration(context, disk, generation);
+    return { kind: "generation", generation };
+  }
+  const facts = await gatherDisk(context, disk);
+  const planned = await planRoot(context, facts, options);
+  return { kind: "root", ...foreseeMerge(context, planned) };
 }
 
 /**
  * Mounts the disk that the options name, read-only and for as long as the work takes.
  * @throws BootError, UsageError
  */
-export async function lookAtDisk<T>(
+export function lookAtDisk<T>(
   host: Host,
   { files, runDirectory }: BootRequest,
-  work: (
-    context: BootContext,
-    disk: OpenDisk,
-    options: BootOptions,
-  ) => Promise<T>,
+  work: DiskWork<T>,
+): Promise<T> {
+  const options = gatherOptions(host, files);
+  return lookAtDiskOf(host, options, runDirectory, work);
+}
+
+type DiskWork<T> = (
+  context: BootContext,
+  disk: OpenDisk,
+  options: BootOptions,
+) => Promise<T>;
+
+/** As `lookAtDisk`, with options that are read already. @throws BootError */
+export async function lookAtDiskOf<T>(
+  host: Host,
+  options: BootOptions,
+  runDirectory: string,
+  work: DiskWork<T>,
 ): Promise<T> {
   const recorder = createRecorder(host);
   const scratch = path.join(runDirectory, `dry-run-${String(host.processId)}`);
-  const options = gatherOptions(host, files);
   const context = describeContext(host, recorder, options, scratch, true);
   try {
     for (const warning of options.warnings) recorder.warn(warning);

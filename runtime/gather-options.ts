@@ -37,7 +37,11 @@ export function readOptionTexts(
   return { cmdline, config: gatherConfig(host, given.config) };
 }
 
-function gatherConfig(
+/**
+ * @param given a file to read instead of the machine's own
+ * @throws BootError, UsageError
+ */
+export function gatherConfig(
   host: Host,
   given: string | undefined,
 ): ConfigSource | undefined {

@@ -139,7 +139,7 @@ function invalid(text: string, why: string): BootError {
     "INVALID_REFERENCE",
     `"${text}" is no image reference: ${why}`,
     {
-      hint: "Write docker_image= as Docker does: name, name:tag, name@sha256:... or an image ID.",
+      hint: "Write it as Docker does: name, name:tag, name@sha256:... or an image ID.",
     },
   );
 }

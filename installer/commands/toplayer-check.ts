@@ -12,7 +12,7 @@ import {
 import { gatherFacts } from "./toplayer/check/gather-facts.ts";
 import { withSources } from "./toplayer/check/open-sources.ts";
 import { reportEntry, type CheckReport } from "./toplayer/check/report.ts";
-import { imageFlags, readStoreFlag } from "./toplayer/flags.ts";
+import { imageFlags, readStoreFlag } from "../image-flags.ts";
 import { requireRoot } from "./toplayer/require-root.ts";
 
 export const toplayerCheckFlags = {

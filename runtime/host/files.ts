@@ -259,3 +259,14 @@ export function appendText(file: string, text: string): void {
 export function filesystemType(file: string): number {
   return fs.statfsSync(file).type;
 }
+
+/** How much room a filesystem has, as statfs(2) tells it. */
+export interface Room {
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+}
+
+export function roomAt(file: string): Room {
+  const { blocks, bavail, bsize } = fs.statfsSync(file);
+  return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+}

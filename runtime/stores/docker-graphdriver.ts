@@ -5,9 +5,14 @@ import { BootError } from "../host/errors.ts";
 import { isImageId, type ImageId, type ImageReference } from "../image-ref.ts";
 import { isRecord } from "../json-values.ts";
 import { shorten } from "../shorten.ts";
-import { chainId, sha256 } from "./chain-id.ts";
+import { chainIds, sha256 } from "./chain-id.ts";
 import { imageMissing } from "./image-missing.ts";
-import type { FoundImage, ImageStore, StoreLocation } from "./store.ts";
+import type {
+  FoundImage,
+  ImageStore,
+  StoredLayer,
+  StoreLocation,
+} from "./store.ts";
 
 /**
  * Docker's classic image store with the btrfs graph driver: four files are read for a tag, whatever
@@ -21,7 +26,10 @@ import type { FoundImage, ImageStore, StoreLocation } from "./store.ts";
  * A link in the store leads where it leads inside the filesystem, never out of it.
  */
 export function openDockerGraphdriver(location: StoreLocation): ImageStore {
-  return { find: (reference) => findImage(location, reference) };
+  return {
+    find: (reference) => findImage(location, reference),
+    listLayers: (id) => listLayers(location, id),
+  };
 }
 
 const METADATA = "image/btrfs";
@@ -170,28 +178,8 @@ function findSource(
   id: ImageId,
   diffIds: readonly string[],
 ): string {
-  const chain = chainId(diffIds);
-  const layer = path.join(
-    METADATA,
-    "layerdb/sha256",
-    chain.slice("sha256:".length),
-  );
-  const diff = readLayerFile(location, path.join(layer, "diff"), id);
-  if (diff !== diffIds.at(-1)) {
-    throw damaged(
-      location,
-      path.join(layer, "diff"),
-      `it says ${shorten(diff)}, the image's top layer is ${String(diffIds.at(-1))}`,
-    );
-  }
-  const cacheId = readLayerFile(location, path.join(layer, "cache-id"), id);
-  if (!CACHE_ID.test(cacheId)) {
-    throw damaged(
-      location,
-      path.join(layer, "cache-id"),
-      `"${shorten(cacheId)}" is no cache ID`,
-    );
-  }
+  const chain = chainIds(diffIds).at(-1) ?? "";
+  const { cacheId } = readLayer(location, id, chain, diffIds.at(-1) ?? "");
   const source = path.join(findSubvolumes(location), cacheId);
   if (!isSubvolume(location.host, path.join(location.topLevel, source))) {
     throw new BootError(
@@ -201,6 +189,47 @@ function findSource(
     );
   }
   return source;
+}
+
+/** The base layer first. @throws BootError */
+function listLayers(location: StoreLocation, id: ImageId): StoredLayer[] {
+  const { diffIds } = readConfig(location, id);
+  return chainIds(diffIds).map((chain, index) => {
+    const layer = readLayer(location, id, chain, diffIds[index] ?? "");
+    const file = path.join(layerDirectory(chain), "size");
+    const size = readLayerFile(location, file, id);
+    if (!/^[0-9]{1,15}$/.test(size)) {
+      throw damaged(location, file, `"${shorten(size)}" is no size`);
+    }
+    return { ...layer, sizeBytes: Number(size) };
+  });
+}
+
+function readLayer(
+  location: StoreLocation,
+  id: ImageId,
+  chainId: string,
+  diffId: string,
+): Pick<StoredLayer, "chainId" | "diffId" | "cacheId"> {
+  const directory = layerDirectory(chainId);
+  const diff = readLayerFile(location, path.join(directory, "diff"), id);
+  if (diff !== diffId) {
+    throw damaged(
+      location,
+      path.join(directory, "diff"),
+      `it says ${shorten(diff)}, the image's layer is ${diffId}`,
+    );
+  }
+  const cacheFile = path.join(directory, "cache-id");
+  const cacheId = readLayerFile(location, cacheFile, id);
+  if (!CACHE_ID.test(cacheId)) {
+    throw damaged(location, cacheFile, `"${shorten(cacheId)}" is no cache ID`);
+  }
+  return { chainId, diffId, cacheId };
+}
+
+function layerDirectory(chainId: string): string {
+  return path.join(METADATA, "layerdb/sha256", chainId.slice("sha256:".length));
 }
 
 /** Where the layers' subvolumes are: `btrfs` may be a link that makes sense in the running system. */

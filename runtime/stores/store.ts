@@ -11,6 +11,16 @@ export interface FoundImage {
   readonly architecture: string | undefined;
 }
 
+/** A layer of an image, as its engine keeps it. */
+export interface StoredLayer {
+  readonly chainId: string;
+  readonly diffId: string;
+  /** The engine's own name for it. */
+  readonly cacheId: string;
+  /** What it adds to the layers below, as the engine has counted it. */
+  readonly sizeBytes: number;
+}
+
 /** Where a store stands. */
 export interface StoreLocation {
   readonly host: Host;
@@ -26,4 +36,9 @@ export interface ImageStore {
    * @throws BootError IMAGE_MISSING, IMAGE_AMBIGUOUS, IMAGE_EMPTY, SOURCE_MISSING, STORE_DAMAGED
    */
   find(reference: ImageReference): FoundImage;
+  /**
+   * The layers of an image that was found, the base layer first.
+   * @throws BootError SOURCE_MISSING, STORE_DAMAGED
+   */
+  listLayers(id: ImageId): StoredLayer[];
 }

@@ -10,6 +10,8 @@ export interface PrivateSystem {
   readonly cmdline?: string;
   /** What is mounted at /var/lib/docker: arguments of mount(8). */
   readonly store?: readonly string[];
+  /** A directory whose content is in /boot, on a filesystem of its own; without it that is this machine's. */
+  readonly boot?: string;
   /** What is typed, on a terminal; without it there is none. */
   readonly answers?: string;
 }
@@ -20,13 +22,16 @@ export interface PrivateSystem {
  */
 export function runInSystem(
   scratch: string,
-  { etc, cmdline = "quiet", store = [], answers }: PrivateSystem,
+  { etc, cmdline = "quiet", store = [], boot, answers }: PrivateSystem,
   ...args: string[]
 ): Outcome {
   fs.rmSync(scratch, { recursive: true, force: true });
   fs.mkdirSync(path.join(scratch, "var-lib/docker"), { recursive: true });
   fs.mkdirSync(path.join(scratch, "etc"));
   for (const [name, text] of Object.entries(etc)) {
+    fs.mkdirSync(path.dirname(path.join(scratch, "etc", name)), {
+      recursive: true,
+    });
     fs.writeFileSync(path.join(scratch, "etc", name), text);
   }
   fs.writeFileSync(path.join(scratch, "cmdline"), `${cmdline}\n`);
@@ -35,6 +40,12 @@ export function runInSystem(
     'mount --bind "$1/etc" /etc',
     'mount --bind "$1/cmdline" /proc/cmdline',
     'mount --bind "$1/var-lib" /var/lib',
+    ...(boot === undefined
+      ? []
+      : [
+          "mount -t tmpfs -o mode=0755,size=400m tmpfs /boot",
+          `cp -R ${quote(`${boot}/.`)} /boot`,
+        ]),
     ...(store.length === 0
       ? []
       : [`mount ${store.map(quote).join(" ")} /var/lib/docker`]),

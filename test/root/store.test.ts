@@ -86,6 +86,23 @@ t.test("what docker built, imported and committed is found", async (t) => {
   );
 });
 
+t.test("the layers are those that docker says, with their sizes", async (t) => {
+  for (const text of ["base:1", "repeated:1", "many:1", "committed"]) {
+    const said = await first.docker([
+      ...["inspect", "--format={{json .RootFS.Layers}} {{.Size}}", text],
+    ]);
+    const layers = open("docker").listLayers(find("docker", text).id);
+    const bytes = layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const diffIds = layers.map(({ diffId }) => diffId);
+    t.equal(`${JSON.stringify(diffIds)} ${String(bytes)}`, said, text);
+    t.equal(
+      layers.at(-1)?.cacheId,
+      path.basename(find("docker", text).source),
+      "the last one is the image's tree",
+    );
+  }
+});
+
 t.test("an ID's beginning that fits two images is refused", async (t) => {
   t.throws(() => find("docker", made.ambiguousPrefix), {
     code: "IMAGE_AMBIGUOUS",
@@ -223,9 +240,12 @@ async function checkReference(
 }
 
 function find(store: string, text: string) {
+  return open(store).find(parseImageReference(text));
+}
+
+function open(store: string) {
   const host = createHost("/", createLog([]));
-  const location = { host, topLevel: disk.mountPoint, path: store };
-  return openStore(location).find(parseImageReference(text));
+  return openStore({ host, topLevel: disk.mountPoint, path: store });
 }
 
 /** `name@sha256:...`, which docker knows after a push or a pull. */

@@ -45,6 +45,10 @@ function storeIn(directory: string) {
   const location = { host, topLevel: directory, path: "docker" };
   return {
     find: (text: string) => openStore(location).find(parseImageReference(text)),
+    layersOf: (text: string) => {
+      const store = openStore(location);
+      return store.listLayers(store.find(parseImageReference(text)).id);
+    },
     file: (name: string) => path.join(directory, "docker", name),
   };
 }
@@ -104,6 +108,25 @@ t.test(
     t.equal(find("docker.io/me/one").id, idOf("one:1"));
   },
 );
+
+t.test("the layers of an image, and one that is damaged", async (t) => {
+  const { find, layersOf, file } = copyStore(t);
+  const layers = layersOf("many:1");
+  const [base, top] = [layers.at(0), layers.at(-1)];
+  t.equal(base?.chainId, base?.diffId);
+  t.equal(top?.cacheId, path.basename(find("many:1").source));
+  t.ok(layers.every(({ cacheId }) => subvolumes.includes(cacheId)));
+  const layer = (name: string) =>
+    file(`image/btrfs/layerdb/sha256/${base?.chainId.slice(7) ?? ""}/${name}`);
+  const size = fs.readFileSync(layer("size"), "utf8");
+  t.equal(base?.sizeBytes, Number(size));
+  fs.writeFileSync(layer("size"), "-1");
+  fails(t, () => layersOf("many:1"), "STORE_DAMAGED", /"-1" is no size/);
+  fs.writeFileSync(layer("size"), size);
+  fs.removeSync(layer("diff"));
+  fails(t, () => layersOf("many:1"), "SOURCE_MISSING", /diff is absent/);
+  t.equal(find("many:1").id, idOf("many:1"), "which a boot does not ask for");
+});
 
 t.test("an image without layers is not taken for a system", async (t) => {
   const { find } = copyStore(t);

@@ -19,7 +19,7 @@ import {
   findImageInSystem,
   readImageReference,
   type ImageTree,
-} from "../image.ts";
+} from "../../../image.ts";
 import { readBootTarget } from "../boot-target.ts";
 import { locate } from "../locate.ts";
 import type { BootTarget } from "./facts.ts";

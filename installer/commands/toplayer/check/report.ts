@@ -1,4 +1,4 @@
-import type { ImageTree } from "../image.ts";
+import type { ImageTree } from "../../../image.ts";
 import type { CheckedEntry } from "./facts.ts";
 import type { Problem } from "./problem.ts";
 

@@ -1,6 +1,6 @@
 import { isSystemId } from "../accounts/account-ids.ts";
 import { parseGroup } from "../accounts/parse-accounts.ts";
-import { DEFAULT_STORE } from "../image.ts";
+import { DEFAULT_STORE } from "../../../image.ts";
 import { makeFstab, type StoreMount } from "./make-fstab.ts";
 import type { Machine } from "./gather-machine.ts";
 import {

@@ -1,18 +1,22 @@
 import path from "node:path";
-import { parseCmdline, lastValues } from "../../../runtime/cmdline.ts";
-import { parseConfig } from "../../../runtime/config.ts";
-import { readOptionTexts } from "../../../runtime/gather-options.ts";
-import { BootError } from "../../../runtime/host/errors.ts";
-import type { Host } from "../../../runtime/host/host.ts";
-import { chooseImage } from "../../../runtime/image-option.ts";
+import { parseCmdline, lastValues } from "../runtime/cmdline.ts";
+import { parseConfig } from "../runtime/config.ts";
+import { readOptionTexts } from "../runtime/gather-options.ts";
+import {
+  BootError,
+  systemErrorCode,
+  type ErrorCode,
+} from "../runtime/host/errors.ts";
+import type { Host } from "../runtime/host/host.ts";
+import { chooseImage } from "../runtime/image-option.ts";
 import {
   formatImageReference,
   parseImageReference,
   type ImageReference,
-} from "../../../runtime/image-ref.ts";
-import { nonEmpty } from "../../../runtime/option-values.ts";
-import { openStore } from "../../../runtime/stores/open-store.ts";
-import type { StoreLocation } from "../../../runtime/stores/store.ts";
+} from "../runtime/image-ref.ts";
+import { nonEmpty } from "../runtime/option-values.ts";
+import { openStore } from "../runtime/stores/open-store.ts";
+import type { ImageStore, StoreLocation } from "../runtime/stores/store.ts";
 
 export const DEFAULT_STORE = "/var/lib/docker";
 
@@ -84,24 +88,63 @@ export function findImageInSystem(
   given: string | undefined,
 ): ImageTree {
   const reference = readImageReference(host, given);
-  const location = { host, topLevel: host.path("/"), path: store.slice(1) };
+  const { id, source } = lookInStore(host, store, reference, (opened) =>
+    opened.find(reference),
+  );
+  return {
+    reference: formatImageReference(reference),
+    id,
+    root: host.path(`/${source}`),
+  };
+}
+
+/**
+ * Asks a store that the running system sees for an image. What it answers is relative to `/`.
+ * @param store the engine's directory, absolute
+ * @throws BootError whose hint is for who sits at the running system
+ */
+export function lookInStore<T>(
+  host: Host,
+  store: string,
+  reference: ImageReference,
+  look: (opened: ImageStore) => T,
+): T {
   try {
-    return findImage(location, reference);
+    if (host.files.statusOfTarget(host.path(store))?.kind !== "directory") {
+      throw new BootError("STORE_MISSING", `${store} is no directory`);
+    }
+    return look(
+      openStore({ host, topLevel: host.path("/"), path: store.slice(1) }),
+    );
   } catch (cause) {
+    if (isDenied(cause)) {
+      throw new BootError("NOT_ROOT", `only root may read ${store}`, {
+        cause,
+        hint: "Run it with sudo.",
+      });
+    }
     if (!(cause instanceof BootError)) throw cause;
-    const hint = HINTS[cause.code];
-    if (hint === undefined) throw cause;
+    const { code } = cause;
+    if (code !== "STORE_MISSING" && code !== "IMAGE_MISSING") throw cause;
     throw new BootError(
-      cause.code,
+      code,
       `cannot find the image ${formatImageReference(reference)} in ${store}`,
-      { cause, hint },
+      { cause, hint: HINTS[code] },
     );
   }
 }
 
-const HINTS: Partial<Record<BootError["code"], string>> = {
+const HINTS = {
   STORE_MISSING:
     "Mount the image store there, or name its directory with --docker DIR.",
   IMAGE_MISSING:
-    "Name one that is there with --image NAME:TAG, or fetch it with docker pull.",
-};
+    "Name one that is there as docker images does, or fetch it with docker pull.",
+} as const satisfies Partial<Record<ErrorCode, string>>;
+
+/** Whether the system refused it to this user, at last. */
+function isDenied(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (["EACCES", "EPERM"].includes(systemErrorCode(cause) ?? "")) return true;
+  }
+  return false;
+}

@@ -1,8 +1,17 @@
 import path from "node:path";
-import { UsageError } from "../../../runtime/host/errors.ts";
+import { UsageError } from "../runtime/host/errors.ts";
 import { DEFAULT_STORE } from "./image.ts";
 
-/** Which image, for both commands. */
+const docker = {
+  type: "string",
+  placeholder: "DIR",
+  describe: `the image store [${DEFAULT_STORE}]`,
+} as const;
+
+/** Where images are. */
+export const storeFlags = { docker } as const;
+
+/** Which image, where the machine itself names one. */
 export const imageFlags = {
   image: {
     type: "string",
@@ -10,11 +19,7 @@ export const imageFlags = {
     describe:
       "the image instead of the one that the kernel options and the configuration name",
   },
-  docker: {
-    type: "string",
-    placeholder: "DIR",
-    describe: `the image store [${DEFAULT_STORE}]`,
-  },
+  docker,
 } as const;
 
 /** @throws UsageError */

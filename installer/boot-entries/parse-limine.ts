@@ -1,0 +1,86 @@
+import { joinTitles, type ParsedEntry } from "./boot-entry.ts";
+
+/** How one of Limine's two syntaxes is written. */
+interface Syntax {
+  /** Its depth in the first group, its title in the second. */
+  readonly title: RegExp;
+  readonly option: RegExp;
+}
+
+const NEW: Syntax = {
+  title: /^\s*(\/+)\+?\s*(.*?)\s*$/,
+  option: /^\s*([\w-]+)\s*:\s*(.*?)\s*$/,
+};
+const OLD: Syntax = {
+  title: /^\s*(:+)\+?\s*(.*?)\s*$/,
+  option: /^\s*(\w+)\s*=\s*(.*?)\s*$/,
+};
+const MACRO = /^\s*\$\{(\w+)\}\s*=\s*(.*?)\s*$/;
+
+/**
+ * Parses a limine.conf, as Limine has it since its version 8.
+ * @see https://github.com/limine-bootloader/limine/blob/v9.x/CONFIG.md
+ */
+export function parseLimine(text: string): ParsedEntry[] {
+  return parse(text, NEW);
+}
+
+/**
+ * Parses a limine.cfg, as Limine had it before its version 8.
+ * @see https://github.com/limine-bootloader/limine/blob/v7.x/CONFIG.md
+ */
+export function parseOldLimine(text: string): ParsedEntry[] {
+  return parse(text, OLD);
+}
+
+function parse(text: string, syntax: Syntax): ParsedEntry[] {
+  const entries: ParsedEntry[] = [];
+  const macros = new Map<string, string>();
+  let titles: string[] = [];
+  let values: Map<string, string[]> | undefined;
+  const end = () => {
+    const entry = values && toEntry(joinTitles(...titles), values);
+    if (entry !== undefined) entries.push(entry);
+  };
+  for (const whole of text.split(/\r?\n/)) {
+    const [, macro, meaning = ""] = MACRO.exec(whole) ?? [];
+    if (macro !== undefined) {
+      macros.set(macro, meaning);
+      continue;
+    }
+    const line = whole.replace(
+      /\$\{(\w+)\}/g,
+      (written, name: string) => macros.get(name) ?? written,
+    );
+    if (/^\s*(?:#|$)/.test(line)) continue;
+    const [, depth, title = ""] = syntax.title.exec(line) ?? [];
+    if (depth !== undefined) {
+      end();
+      titles = [...titles.slice(0, depth.length - 1), title];
+      values = new Map();
+      continue;
+    }
+    const [, key, value = ""] = syntax.option.exec(line) ?? [];
+    if (key === undefined || values === undefined) continue;
+    const name = key.toLowerCase();
+    values.set(name, [...(values.get(name) ?? []), value]);
+  }
+  end();
+  return entries;
+}
+
+function toEntry(
+  title: string,
+  values: ReadonlyMap<string, readonly string[]>,
+): ParsedEntry | undefined {
+  const last = (...names: readonly string[]) =>
+    names.flatMap((name) => values.get(name) ?? []).at(-1);
+  const kernel = last("path", "kernel_path");
+  if (last("protocol")?.toLowerCase() !== "linux" || kernel === undefined) {
+    return undefined;
+  }
+  return {
+    ...{ title, kernel, options: last("cmdline", "kernel_cmdline") ?? "" },
+    initrds: values.get("module_path") ?? [],
+  };
+}

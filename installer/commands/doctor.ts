@@ -1,0 +1,65 @@
+import { BootError, UsageError } from "../../runtime/host/errors.ts";
+import { limitHelpers, type Host } from "../../runtime/host/host.ts";
+import { createLog } from "../../runtime/host/log.ts";
+import { imageFlags } from "../image-flags.ts";
+import type { Surroundings } from "../surroundings.ts";
+import { gatherDoctorFacts } from "./doctor/facts/gather-doctor-facts.ts";
+import { formatReport, formatReportAsJson } from "./doctor/format-report.ts";
+import { askedGenerators } from "./doctor/generators.ts";
+import { describeReport } from "./doctor/report.ts";
+import { holdSignals } from "./status/hold-signals.ts";
+import { requireRoot } from "./toplayer/require-root.ts";
+
+export const doctorFlags = {
+  image: imageFlags.image,
+  root: {
+    type: "string",
+    placeholder: "DIR",
+    describe: "look at the system in DIR instead of this one",
+  },
+  json: {
+    type: "boolean",
+    describe: "print all of it as JSON",
+  },
+} as const;
+
+export interface DoctorFlags {
+  readonly image?: string | undefined;
+  readonly root?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** Everything is there already: what takes longer hangs. */
+const HELPER_TIMEOUT_MS = 60_000;
+
+/**
+ * `dockroot doctor`: all that would stop a boot, each with what to do. Changes nothing.
+ * @returns the exit status: 1 where something would stop a boot
+ * @throws BootError, UsageError
+ */
+export async function runDoctor(
+  { image, root, json }: DoctorFlags,
+  { host: unlimited, isRoot, terminal, stdout }: Surroundings,
+): Promise<number> {
+  if (image === "") throw new UsageError("--image names no image");
+  if (root !== undefined) {
+    throw new BootError("STEP_FAILED", "--root cannot be used yet", {
+      hint: "Run dockroot doctor in the system itself.",
+    });
+  }
+  requireRoot(isRoot, "doctor");
+  const host = silence(limitHelpers(unlimited, HELPER_TIMEOUT_MS));
+  const facts = await holdSignals(() =>
+    gatherDoctorFacts(host, askedGenerators, image),
+  );
+  const report = describeReport(facts);
+  stdout(
+    json === true ? formatReportAsJson(report) : formatReport(report, terminal),
+  );
+  return report.findings.some(({ severity }) => severity === "stops") ? 1 : 0;
+}
+
+/** The same machine, where the steps of a start are not told: the report tells what there is. */
+function silence(host: Host): Host {
+  return { ...host, log: createLog([]) };
+}

@@ -1,0 +1,96 @@
+import { asFailureOf, describeFailure } from "../../../../runtime/failure.ts";
+import { BootError } from "../../../../runtime/host/errors.ts";
+import type { Host } from "../../../../runtime/host/host.ts";
+import { readMounts } from "../../../../runtime/mounts.ts";
+import {
+  DEFAULT_STORE,
+  findImageInSystem,
+  readImageReference,
+} from "../../../image.ts";
+import { locate } from "../../toplayer/locate.ts";
+import type { InitrdFile, Place, TargetFacts, TreeFacts } from "../facts.ts";
+import type { AskedGenerator } from "../generators.ts";
+import { gatherTree } from "./gather-tree.ts";
+import type { LookIntoInitramfs } from "./look-into-initramfs.ts";
+import { readEngineConfig } from "./read-engine-config.ts";
+
+export interface TargetLook {
+  readonly host: Host;
+  readonly generators: readonly AskedGenerator[];
+  readonly lookInto: LookIntoInitramfs;
+  /** `--image` */
+  readonly image: string | undefined;
+}
+
+const INITRAMFS_NAME = /^(?:initrd|initramfs)[-.]/;
+const NO_BOOT = { rwlayer: undefined, root: undefined };
+
+/** What is looked at where no start says which image. */
+export async function gatherTarget(
+  look: TargetLook,
+  place: Place,
+): Promise<TargetFacts> {
+  const { host, image } = look;
+  const { dataRoot = DEFAULT_STORE } = readEngineConfig(host);
+  const storeFsType = fsTypeOf(host, dataRoot);
+  if (place.kind === "elsewhere" && image === undefined) {
+    const tree = await gatherOf(look, "this system", host.path("/"));
+    const initrds = await gatherInitrds(look);
+    return { storeFsType, found: { kind: "itself", tree, initrds } };
+  }
+  if (isNotNamed(host, image)) {
+    return { storeFsType, found: { kind: "not-named" } };
+  }
+  try {
+    const found = findImageInSystem(host, dataRoot, image);
+    const { reference, id, root } = found;
+    const tree = await gatherOf(look, `the image ${reference}`, root);
+    return {
+      storeFsType,
+      found: { kind: "image", image: { reference, id }, tree },
+    };
+  } catch (error) {
+    const failure = describeFailure(asFailureOf("look for the image", error));
+    if (failure.code === "BUG") throw error;
+    return { storeFsType, found: { kind: "failed", failure } };
+  }
+}
+
+/** Whether neither the call, nor the kernel options, nor the configuration says which image. */
+function isNotNamed(host: Host, image: string | undefined): boolean {
+  try {
+    readImageReference(host, image);
+    return false;
+  } catch (error) {
+    return error instanceof BootError && error.code === "IMAGE_MISSING";
+  }
+}
+
+function gatherOf(
+  { host, generators }: TargetLook,
+  what: string,
+  at: string,
+): Promise<TreeFacts> {
+  return gatherTree(host, generators, {
+    ...{ what, at, layers: [], boot: NO_BOOT, init: undefined },
+  });
+}
+
+/** The images in /boot of a system that is an image itself. */
+function gatherInitrds({ host, lookInto }: TargetLook): Promise<InitrdFile[]> {
+  return Promise.all(
+    host.files
+      .namesIn(host.path("/boot"))
+      .filter((name) => INITRAMFS_NAME.test(name))
+      .map(async (name) => {
+        const file = `/boot/${name}`;
+        return { name: file, file, content: await lookInto(file) };
+      }),
+  );
+}
+
+function fsTypeOf(host: Host, directory: string): string | undefined {
+  const file = host.path(directory);
+  if (host.files.statusOfTarget(file)?.kind !== "directory") return undefined;
+  return locate(readMounts(host), host.files.realPath(file))?.mount.fsType;
+}

@@ -1,0 +1,74 @@
+import { checkBootable } from "../../../../runtime/bootable.ts";
+import {
+  describeFailure,
+  type BootFailure,
+} from "../../../../runtime/failure.ts";
+import { BootError } from "../../../../runtime/host/errors.ts";
+import type { Host } from "../../../../runtime/host/host.ts";
+import type { ListedLayer } from "../../../../runtime/toplayer/layer.ts";
+import type { BootTarget } from "../../toplayer/check/facts.ts";
+import { gatherFacts } from "../../toplayer/check/gather-facts.ts";
+import { parseFstab } from "../../toplayer/fstab.ts";
+import type { TreeFacts } from "../facts.ts";
+import type { AskedGenerator } from "../generators.ts";
+import { parseDaemonJson } from "../parse-daemon-json.ts";
+import { findTreeProblems } from "../tree-problems.ts";
+import { createFinalFiles } from "./final-files.ts";
+import { gatherGenerators } from "./gather-generators.ts";
+import { gatherKernels } from "./gather-kernels.ts";
+import { gatherLogins } from "./gather-logins.ts";
+import { gatherStoreMount } from "./gather-store-mount.ts";
+import { DAEMON_JSON } from "./read-engine-config.ts";
+import { rootedHost } from "./rooted-host.ts";
+
+export interface TreeRequest {
+  readonly what: string;
+  /** Where it stands. */
+  readonly at: string;
+  readonly layers: readonly ListedLayer[];
+  readonly boot: BootTarget;
+  /** What `init=` names. */
+  readonly init: string | undefined;
+}
+
+/** @throws BootError TOPLAYER_UNSUITABLE */
+export async function gatherTree(
+  host: Host,
+  generators: readonly AskedGenerator[],
+  { what, at, layers, boot, init }: TreeRequest,
+): Promise<TreeFacts> {
+  const rooted = rootedHost(host, at);
+  const facts = await gatherFacts(host, layers, at, boot);
+  const files = createFinalFiles(host, layers, at, facts);
+  const engine = parseDaemonJson(DAEMON_JSON, files.readText(DAEMON_JSON));
+  return {
+    what,
+    hasTopLayer: layers.length > 0,
+    initFailure: findInitFailure(host, at, what, init),
+    ...gatherKernels(rooted),
+    generators: await gatherGenerators(rooted, generators),
+    problems: findTreeProblems(facts),
+    hasRootLine: parseFstab(facts.texts.fstab.text ?? "").entries.some(
+      ({ mountPoint }) => mountPoint === "/",
+    ),
+    engine,
+    store: gatherStoreMount(facts, engine),
+    logins: gatherLogins(facts, files),
+  };
+}
+
+function findInitFailure(
+  host: Host,
+  tree: string,
+  what: string,
+  init: string | undefined,
+): BootFailure | undefined {
+  try {
+    // Of its warning no use is made: all kernels are looked at elsewhere.
+    checkBootable(host, tree, { what, init, kernelRelease: "" });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return describeFailure(error);
+  }
+}

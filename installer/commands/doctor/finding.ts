@@ -1,0 +1,60 @@
+/** What findings are about; stable, for programs. In the order in which they are told. */
+export const SUBJECTS = [
+  "options",
+  "boot-entries",
+  "disk",
+  "space",
+  "engine",
+  "image",
+  "init",
+  "kernel",
+  "initramfs",
+  "helpers",
+  "fstab",
+  "store-mount",
+  "logins",
+  "top-layer",
+] as const;
+export type Subject = (typeof SUBJECTS)[number];
+
+/**
+ * `stops`: it would stop a boot, or leave a system that nobody can use. `unknown`: what cannot be
+ * known here, and why.
+ */
+export type Severity = "stops" | "warning" | "unknown" | "ok";
+
+export interface Finding {
+  readonly severity: Severity;
+  readonly subject: Subject;
+  readonly message: string;
+  /** What to do, as a sentence; `null` where nothing is to be done. */
+  readonly remedy: string | null;
+}
+
+export function stops(
+  subject: Subject,
+  message: string,
+  remedy: string,
+): Finding {
+  return { severity: "stops", subject, message, remedy };
+}
+
+export function warning(
+  subject: Subject,
+  message: string,
+  remedy: string,
+): Finding {
+  return { severity: "warning", subject, message, remedy };
+}
+
+export function unknown(
+  subject: Subject,
+  message: string,
+  remedy: string | null = null,
+): Finding {
+  return { severity: "unknown", subject, message, remedy };
+}
+
+export function ok(subject: Subject, message: string): Finding {
+  return { severity: "ok", subject, message, remedy: null };
+}

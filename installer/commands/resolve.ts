@@ -1,0 +1,41 @@
+import { UsageError } from "../../runtime/host/errors.ts";
+import { readStoreFlag, storeFlags } from "../image-flags.ts";
+import type { Surroundings } from "../surroundings.ts";
+import {
+  formatResolved,
+  formatResolvedAsJson,
+} from "./resolve/format-resolved.ts";
+import { resolveImage } from "./resolve/resolve-image.ts";
+
+export const resolveFlags = {
+  ...storeFlags,
+  json: {
+    type: "boolean",
+    describe: "print all of it as JSON, with the IDs in full",
+  },
+} as const;
+
+export interface ResolveFlags {
+  readonly reference: string;
+  readonly docker?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/**
+ * `dockroot resolve`: what the image store has under a reference, no engine running.
+ * @returns the exit status
+ * @throws BootError, UsageError
+ */
+export function runResolve(
+  { reference, docker, json }: ResolveFlags,
+  { host, terminal, stdout }: Surroundings,
+): Promise<number> {
+  if (reference === "") throw new UsageError("REF names no image");
+  const resolved = resolveImage(host, readStoreFlag(docker), reference);
+  stdout(
+    json === true
+      ? formatResolvedAsJson(resolved)
+      : formatResolved(resolved, terminal),
+  );
+  return Promise.resolve(0);
+}

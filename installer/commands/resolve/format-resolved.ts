@@ -1,0 +1,48 @@
+import { escapeControl, formatJson } from "../../../runtime/host/escape.ts";
+import { abbreviateIds } from "../../../runtime/steps.ts";
+import type { Terminal } from "../../surroundings.ts";
+import { formatSize } from "../status/human.ts";
+import { formatTable } from "../status/table.ts";
+import type { ResolvedImage } from "./resolve-image.ts";
+
+const SHOWN_CACHE_ID_CHARS = 12;
+
+/** The image for people. */
+export function formatResolved(
+  { reference, id, architecture, directory, layers }: ResolvedImage,
+  { style }: Pick<Terminal, "style">,
+): string {
+  const bytes = layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const about = formatTable([
+    ["image", reference],
+    ["ID", id],
+    ["made for", architecture ?? "unknown"],
+    ["directory", directory],
+    ["layers", `${String(layers.length)}, ${formatSize(bytes)}`],
+  ]);
+  const table = formatTable(
+    [
+      ["size", "cache ID", "diff ID", "chain ID"],
+      ...layers.map(({ sizeBytes, cacheId, diffId, chainId }) => [
+        formatSize(sizeBytes),
+        cacheId.slice(0, SHOWN_CACHE_ID_CHARS),
+        abbreviateIds(diffId),
+        abbreviateIds(chainId),
+      ]),
+    ],
+    { rightAligned: [0] },
+  );
+  return [
+    ...about.map(escapeControl),
+    "",
+    style("bold", "layers, the base first:"),
+    ...table.map((line) => `  ${escapeControl(line)}`),
+  ]
+    .map((line) => `${line}\n`)
+    .join("");
+}
+
+/** The image for programs: `ResolvedImage` as it is. */
+export function formatResolvedAsJson(resolved: ResolvedImage): string {
+  return `${formatJson(resolved)}\n`;
+}

@@ -1,0 +1,43 @@
+import type { Host } from "../../../runtime/host/host.ts";
+import {
+  formatImageReference,
+  parseImageReference,
+} from "../../../runtime/image-ref.ts";
+import type { StoredLayer } from "../../../runtime/stores/store.ts";
+import { lookInStore } from "../../image.ts";
+
+/** What `dockroot resolve --json` prints, version 1. */
+export interface ResolvedImage {
+  readonly version: 1;
+  readonly reference: string;
+  readonly id: string;
+  /** As Go names it (`amd64`, `arm64`); `null` where the image says none. */
+  readonly architecture: string | null;
+  /** The image's whole tree, absolute: a subvolume of the store. */
+  readonly directory: string;
+  /** The base layer first. */
+  readonly layers: readonly StoredLayer[];
+}
+
+/**
+ * @param store the engine's directory, absolute
+ * @throws BootError
+ */
+export function resolveImage(
+  host: Host,
+  store: string,
+  text: string,
+): ResolvedImage {
+  const reference = parseImageReference(text);
+  return lookInStore(host, store, reference, (opened) => {
+    const { id, architecture, source } = opened.find(reference);
+    return {
+      version: 1,
+      reference: formatImageReference(reference),
+      id,
+      architecture: architecture ?? null,
+      directory: host.path(`/${source}`),
+      layers: opened.listLayers(id),
+    };
+  });
+}

@@ -177,7 +177,7 @@ export default tseslint.config(
       "installer/generators/{new-image,parse-listing}.ts",
       "installer/install/{change,format-install,format-uninstall,helper-version}.ts",
       "installer/install/{journal,make-config,manifest,parse-ldd,plan-edits}.ts",
-      "installer/install/{plan-install,verify-image}.ts",
+      "installer/install/{plan-install,plan-kept,verify-image}.ts",
       "installer/without-root.ts",
       "installer/generators/mkinitcpio/{configuration,edit-hooks,hook-order,parse-listing,read-hooks}.ts",
       "installer/generators/mkinitcpio/{shell-statements,shell-word,text-change}.ts",

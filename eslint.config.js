@@ -174,7 +174,8 @@ export default tseslint.config(
       "installer/commands/toplayer/check/rules/*.ts",
       "installer/commands/toplayer/init/{make-fstab,merge-accounts,plan-files}.ts",
       "installer/commands/toplayer/{fstab,locate,machine-id}.ts",
-      "installer/generators/mkinitcpio/{configuration,edit-hooks,hook-order,parse-listing,read-hooks}.ts",
+      "installer/generators/mkinitcpio/{configuration,disable-hook,edit-configurations,enable-hook}.ts",
+      "installer/generators/mkinitcpio/{hand-work,hook-order,parse-listing,read-hooks}.ts",
       "installer/generators/mkinitcpio/{shell-statements,shell-word,text-change}.ts",
     ],
     rules: {

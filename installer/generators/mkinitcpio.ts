@@ -1,6 +1,7 @@
 import { BootError } from "../../runtime/host/errors.ts";
 import type { Build, Generator, HookFile } from "./generator.ts";
-import { disableHook, enableHook } from "./mkinitcpio/edit-hooks.ts";
+import { disableHook } from "./mkinitcpio/disable-hook.ts";
+import { enableHook } from "./mkinitcpio/enable-hook.ts";
 import { parseListing } from "./mkinitcpio/parse-listing.ts";
 import {
   readConfigurations,

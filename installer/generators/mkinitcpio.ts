@@ -19,6 +19,11 @@ const files: readonly HookFile[] = [
     mode: 0o644,
   })),
   {
+    path: "/usr/lib/initcpio/dockroot/emergency.conf",
+    asset: "mkinitcpio/emergency.conf",
+    mode: 0o644,
+  },
+  {
     // Here mkinitcpio looks first: files of the former package may stand below /usr.
     path: "/etc/initcpio/install/docker-btrfs",
     asset: "mkinitcpio/install/docker-btrfs",

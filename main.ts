@@ -1,4 +1,5 @@
 import path from "node:path";
+import { isSea } from "node:sea";
 import { parseArgs, styleText } from "node:util";
 import { boot, planOnly } from "./runtime/boot.ts";
 import {
@@ -51,6 +52,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const { createQuestions } = await import("./installer/questions.ts");
   return runInstaller(argv, {
     stdout,
+    stderr,
+    argv,
+    executable: isSea() ? process.execPath : undefined,
     isRoot: isRoot(),
     questions:
       process.stdin.isTTY && process.stdout.isTTY

@@ -6,6 +6,7 @@ import {
   type CommandHelp,
 } from "./command-help.ts";
 import { runStatus, statusFlags } from "./commands/status.ts";
+import { describeInstall, installCommands } from "./describe-install.ts";
 import { describeDoctor, doctorCommands } from "./describe-doctor.ts";
 import { describeToplayer, toplayerCommands } from "./describe-toplayer.ts";
 
@@ -44,6 +45,7 @@ const statusCommand: CommandHelp = {
 export const commandNames: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ...[
     ...Object.keys(runtimeCommands),
+    ...Object.keys(installCommands),
     "status",
     ...Object.keys(doctorCommands),
   ].map((name): [string, ReadonlySet<string>] => [name, new Set()]),
@@ -92,6 +94,7 @@ export function describeCommands(choose: (call: Call) => void): Argv {
     },
   );
   for (const example of statusCommand.examples) all.example(...example);
+  describeInstall(all, choose);
   describeDoctor(all, choose);
   return describeToplayer(all, choose);
 }

@@ -49,8 +49,8 @@ echo "${USER_MARK}$id never" >never
 tell written; echo o >/proc/sysrq-trigger; read -r _
 `;
 
-const UP_TIMEOUT_MS = 4 * 60_000;
-const ANSWER_TIMEOUT_MS = 60_000;
+const UP_TIMEOUT_MS = 5 * 60_000;
+const ANSWER_TIMEOUT_MS = 3 * 60_000;
 
 export interface RecordedMachine {
   readonly kernel: string;

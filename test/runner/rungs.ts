@@ -46,7 +46,7 @@ export const rungs: readonly Rung[] = [
     jobs: 1,
     timeoutSeconds: 600,
     needsRoot: true,
-    commands: engineCommands,
+    commands: [...engineCommands, "debootstrap"],
   },
   {
     name: "vm",

@@ -17,6 +17,8 @@ export interface Computer {
     t: Test,
     options?: string,
     moreDisks?: readonly string[],
+    /** What is to be another than in this computer. */
+    other?: Partial<Machine>,
   ) => Promise<Vm>;
 }
 
@@ -24,8 +26,14 @@ const TUTORIAL =
   "root=LABEL=linux rootflags=subvol=docker_rwlayer rw docker_path=docker" +
   " toplayer=LABEL=linux toplayer_path=boot_docker";
 
+/**
+ * A host that has no time for an emulated machine for a minute (seen: "soft lockup - CPU#0 stuck for
+ * 52s") makes a mount take longer than the 90 s that systemd gives it.
+ */
+const PATIENCE = "systemd.default_timeout_start_sec=600";
+
 const BOOT_TIMEOUT_MS = 5 * 60_000;
-const OFF_TIMEOUT_MS = 2 * 60_000;
+const OFF_TIMEOUT_MS = 5 * 60_000;
 
 /** @param change what is to be another than in the demo's machine; gets a directory to work in */
 export async function createComputer(
@@ -46,14 +54,15 @@ export async function createComputer(
   return {
     machine,
     workDir,
-    start: async (t, options = "", moreDisks = []) => {
+    start: async (t, options = "", moreDisks = [], other = {}) => {
       starts += 1;
+      const { disk, ...started } = { ...machine, ...other };
       const vm = await startVm({
-        ...machine,
+        ...started,
         workDir: join(workDir, `start-${String(starts)}`),
-        disks: [machine.disk, ...moreDisks],
+        disks: [disk, ...moreDisks],
         // Of the kernel only errors: under load, its lines and a program's garble each other.
-        cmdline: `${TUTORIAL} console=ttyS0 loglevel=4 ${options}`,
+        cmdline: `${TUTORIAL} ${PATIENCE} console=ttyS0 loglevel=4 ${options}`,
       });
       t.teardown(() => vm.stop());
       return vm;

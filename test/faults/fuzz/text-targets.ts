@@ -2,6 +2,12 @@ import path from "node:path";
 import { formatStatus } from "../../../installer/commands/status/format-status.ts";
 import { parseBooted } from "../../../installer/commands/status/parse-booted.ts";
 import { parseQgroups } from "../../../installer/commands/status/qgroups.ts";
+import {
+  disableHook,
+  enableHook,
+} from "../../../installer/generators/mkinitcpio/edit-hooks.ts";
+import { isOurs } from "../../../installer/generators/mkinitcpio/hook-order.ts";
+import { readHooks } from "../../../installer/generators/mkinitcpio/read-hooks.ts";
 import { parseSubvolumeShow } from "../../../runtime/btrfs.ts";
 import { lastValues, parseCmdline } from "../../../runtime/cmdline.ts";
 import { parseConfig } from "../../../runtime/config.ts";
@@ -32,6 +38,7 @@ import {
   nestedCandidates,
   parseSubvolumeEdges,
 } from "../../../runtime/subvolume-tree.ts";
+import { configurations } from "../../unit/mkinitcpio-configurations.ts";
 import { freshRecord, freshStatus } from "../../unit/status-data.ts";
 import { findRawControl } from "../raw-controls.ts";
 import { makeInput } from "./mutate.ts";
@@ -53,6 +60,10 @@ const REFERENCES: Samples = [
   ...(["alpine:3.20", "me/system", "beef"] as [string, ...string[]]),
   ...["registry.example:5000/x/y:v2", `me/system@sha256:${HEX}`, HEX],
   ...[`sha256:${HEX}`, "[::1]:5000/x", "docker.io/library/alpine"],
+];
+const HOOKS = configurations.map(({ files }) => files.join("")) as [
+  string,
+  ...string[],
 ];
 
 /** The parsers of what is text in hand. */
@@ -235,6 +246,27 @@ export function textTargets(): [Target, ...Target[]] {
             path.resolve(resolved) === "/new" ||
             path.resolve(resolved).startsWith("/new/"),
           `leaves the tree: ${String(resolved)}`,
+        );
+      },
+    },
+    {
+      name: "HOOKS of mkinitcpio",
+      samples: HOOKS,
+      parse: (text) => {
+        const path = "/etc/mkinitcpio.conf";
+        const [edit] = enableHook([[{ path, text }]]);
+        const enabled = edit?.content ?? text;
+        const { hooks } = readHooks(enabled);
+        check(
+          hooks.some(({ name }) => isOurs(name)),
+          "not in HOOKS",
+        );
+        const [undone] = disableHook([[{ path, text: enabled }]], false);
+        check(
+          text.includes("docker-btrfs") ||
+            text.includes("dockroot") ||
+            undone?.content === text,
+          "taking it out gives another text",
         );
       },
     },

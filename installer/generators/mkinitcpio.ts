@@ -1,0 +1,72 @@
+import type { Build, Generator, HookFile } from "./generator.ts";
+import { hasFile } from "./has-file.ts";
+import { disableHook, enableHook } from "./mkinitcpio/edit-hooks.ts";
+import { parseListing } from "./mkinitcpio/parse-listing.ts";
+import {
+  readConfigurations,
+  readWhatIsLeft,
+} from "./mkinitcpio/read-configurations.ts";
+import { readKernelVersion, readPresets } from "./mkinitcpio/read-presets.ts";
+import { systemdUnits } from "./systemd-units.ts";
+
+const LIST_TIMEOUT_MS = 120_000;
+
+const files: readonly HookFile[] = [
+  ...["install", "hooks"].map((kind) => ({
+    path: `/usr/lib/initcpio/${kind}/dockroot`,
+    asset: `mkinitcpio/${kind}/dockroot`,
+    mode: 0o644,
+  })),
+  {
+    // Here mkinitcpio looks first: files of the former package may stand below /usr.
+    path: "/etc/initcpio/install/docker-btrfs",
+    asset: "mkinitcpio/install/docker-btrfs",
+    mode: 0o644,
+  },
+  ...systemdUnits,
+];
+
+/**
+ * Arch Linux's mkinitcpio. Its images start with an init of their own, a script for busybox, or with
+ * systemd, as HOOKS tells; dockroot's hook is for both.
+ */
+export const mkinitcpio: Generator = {
+  name: "mkinitcpio",
+  files,
+  isPresent: (host) => hasFile(host, "/usr/bin/mkinitcpio"),
+  isInCharge: (host) =>
+    hasFile(host, "/usr/share/libalpm/hooks/90-mkinitcpio-install.hook"),
+  enable: async (host) => enableHook(await readConfigurations(host)),
+  disable: async (host) =>
+    disableHook(
+      await readWhatIsLeft(host),
+      hasFile(host, "/usr/lib/initcpio/install/docker-btrfs"),
+    ),
+  builds: async (host) => {
+    const builds: Build[] = [];
+    for (const { name, images } of await readPresets(host)) {
+      if (images.length === 0) continue;
+      const made: Build["images"][number][] = [];
+      for (const { kernel, files } of images) {
+        const kernelVersion = await readKernelVersion(host, name, kernel);
+        made.push(
+          ...files.map((path) => ({ path, builtAt: path, kernelVersion })),
+        );
+      }
+      builds.push({ argv: ["mkinitcpio", "-p", name], images: made });
+    }
+    return builds;
+  },
+  list: async (host, image) => {
+    const { stdout } = await host.run(["lsinitcpio", "-l", "-v", image], {
+      timeoutMs: LIST_TIMEOUT_MS,
+    });
+    return parseListing(stdout.toString("utf8"));
+  },
+  hooksInImage: [
+    "hooks/dockroot",
+    ...systemdUnits.map(({ path }) => path.slice(1)),
+    "usr/lib/systemd/system/initrd.target.wants/dockroot-finish.service",
+    "etc/systemd/system/emergency.service.d/dockroot.conf",
+  ],
+};

@@ -1,0 +1,90 @@
+import { BootError } from "../../../runtime/host/errors.ts";
+import type { Host } from "../../../runtime/host/host.ts";
+import { followIn } from "../../../runtime/follow-in.ts";
+import type { ConfigFile, Configuration } from "./configuration.ts";
+import { readPresets } from "./read-presets.ts";
+
+const MAIN = "/etc/mkinitcpio.conf";
+const DROP_INS = "/etc/mkinitcpio.conf.d";
+const MAX_BYTES = 1024 * 1024;
+const TIMEOUT_MS = 30_000;
+/** The order in which mkinitcpio reads its drop-ins. */
+const SORT = String.raw`printf '%s\0' "$@" | sort -zVu`;
+
+/**
+ * The configurations that mkinitcpio uses here: those that presets name come first, each a file
+ * alone; then the main file with its drop-ins.
+ * @throws BootError FILE_UNREADABLE, GENERATOR_UNSUITABLE where one is missing; HelperError
+ */
+export async function readConfigurations(
+  host: Host,
+): Promise<readonly Configuration[]> {
+  const files = await namedConfigurations(host);
+  return [
+    ...files.map((file) => [requireConfig(host, file)]),
+    [requireConfig(host, MAIN), ...(await readDropIns(host))],
+  ];
+}
+
+/** As `readConfigurations`, without the files that are missing: mkinitcpio may have been removed. */
+export async function readWhatIsLeft(
+  host: Host,
+): Promise<readonly Configuration[]> {
+  const find = (file: string) => readConfig(host, file) ?? [];
+  const files = await namedConfigurations(host);
+  return [
+    ...files.map((file) => [find(file)].flat()),
+    [find(MAIN), await readDropIns(host)].flat(),
+  ];
+}
+
+async function namedConfigurations(host: Host): Promise<string[]> {
+  const presets = await readPresets(host);
+  const files = presets
+    .flatMap(({ images }) => images)
+    .map(({ configuration }) => configuration)
+    .filter((file) => file !== undefined);
+  return [...new Set(files)];
+}
+
+async function readDropIns(host: Host): Promise<ConfigFile[]> {
+  const names = host.files
+    .namesIn(host.path(DROP_INS))
+    .filter((name) => name.endsWith(".conf"))
+    .filter((name) => isFile(host, `${DROP_INS}/${name}`));
+  if (names.length === 0) return [];
+  const { stdout } = await host.run(["bash", "-c", SORT, "bash", ...names], {
+    timeoutMs: TIMEOUT_MS,
+  });
+  return stdout
+    .toString("utf8")
+    .split("\0")
+    .slice(0, -1)
+    .map((name) => requireConfig(host, `${DROP_INS}/${name}`));
+}
+
+function isFile(host: Host, file: string): boolean {
+  const target = followIn(host, host.path("/"), file);
+  return target !== undefined && host.files.statusOf(target)?.kind === "file";
+}
+
+function requireConfig(host: Host, file: string): ConfigFile {
+  const config = readConfig(host, file);
+  if (config !== undefined) return config;
+  throw new BootError(
+    "GENERATOR_UNSUITABLE",
+    `${file} is missing, which mkinitcpio is to read`,
+    {
+      hint: "Restore it (pacman -S mkinitcpio), or take it out of the presets in /etc/mkinitcpio.d.",
+    },
+  );
+}
+
+function readConfig(host: Host, file: string): ConfigFile | undefined {
+  const root = host.path("/");
+  const target = followIn(host, root, file);
+  const text =
+    target === undefined ? undefined : host.files.readText(target, MAX_BYTES);
+  if (target === undefined || text === undefined) return undefined;
+  return { path: `/${target.slice(root.length).replace(/^\//, "")}`, text };
+}

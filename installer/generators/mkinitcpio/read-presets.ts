@@ -1,0 +1,115 @@
+import { BootError } from "../../../runtime/host/errors.ts";
+import type { Host } from "../../../runtime/host/host.ts";
+import { readAsset } from "../../read-asset.ts";
+
+const DIRECTORY = "/etc/mkinitcpio.d";
+const SUFFIX = ".preset";
+const TIMEOUT_MS = 30_000;
+
+/** One image that a preset makes, see mkinitcpio(8), "ABOUT PRESETS". */
+export interface PresetImage {
+  /** `default`, `fallback`, ... */
+  readonly name: string;
+  /** A kernel's version, or the path of one. */
+  readonly kernel: string;
+  /** The configuration that is used in place of /etc/mkinitcpio.conf and its drop-ins. */
+  readonly configuration: string | undefined;
+  /** The initramfs, the unified kernel image, or both. */
+  readonly files: readonly string[];
+}
+
+export interface Preset {
+  readonly name: string;
+  readonly images: readonly PresetImage[];
+}
+
+/**
+ * The presets that `mkinitcpio -P` builds, in its order.
+ * @throws HelperError where bash cannot read one
+ */
+export async function readPresets(host: Host): Promise<Preset[]> {
+  const presets: Preset[] = [];
+  const script = readAsset("mkinitcpio/print-preset");
+  for (const file of host.files.namesIn(host.path(DIRECTORY))) {
+    if (!file.endsWith(SUFFIX) || file.startsWith(".")) continue;
+    const { stdout } = await host.run(
+      ["bash", "-c", script, "bash", `${DIRECTORY}/${file}`],
+      { timeoutMs: TIMEOUT_MS },
+    );
+    const values = stdout.toString("utf8").split("\0");
+    presets.push({
+      name: file.slice(0, -SUFFIX.length),
+      images: parseImages(values.slice(0, -1)),
+    });
+  }
+  return presets;
+}
+
+/** @param values for each image kernel, configuration, initramfs, UKI, name, and its options with their number before */
+function parseImages(values: readonly string[]): PresetImage[] {
+  const images: PresetImage[] = [];
+  for (let index = 0; index < values.length;) {
+    const [kver = "", config = "", image = "", uki = "", name = ""] =
+      values.slice(index);
+    const count = Number(values[index + 5]);
+    const options = values.slice(index + 6, index + 6 + count);
+    index += 6 + count;
+    const files = [
+      optionOf(options, "-g", "--generate") ?? image,
+      optionOf(options, "-U", "--uki") ?? uki,
+    ].filter((file) => file !== "");
+    // Without one of these mkinitcpio makes no image of it.
+    if (kver === "" || (image === "" && uki === "")) continue;
+    const configuration = optionOf(options, "-c", "--config") ?? config;
+    images.push({
+      ...{ name, files },
+      kernel: optionOf(options, "-k", "--kernel") ?? kver,
+      configuration: configuration === "" ? undefined : configuration,
+    });
+  }
+  return images;
+}
+
+/** The options of a preset come after what it says in variables, and the last one counts. */
+function optionOf(
+  options: readonly string[],
+  short: string,
+  long: string,
+): string | undefined {
+  const index = options.findLastIndex(
+    (option) =>
+      option === short || option === long || option.startsWith(`${long}=`),
+  );
+  const option = options[index];
+  return option?.startsWith(`${long}=`) === true
+    ? option.slice(long.length + 1)
+    : options[index + 1 || options.length];
+}
+
+/** As mkinitcpio finds it, by its own functions. */
+const PRINT_KERNEL_VERSION = `. /usr/lib/initcpio/functions && kver "$1"`;
+
+/**
+ * The version of a preset's kernel.
+ * @throws BootError KERNEL_MISSING
+ */
+export async function readKernelVersion(
+  host: Host,
+  preset: string,
+  kernel: string,
+): Promise<string> {
+  if (!kernel.startsWith("/")) return kernel;
+  const { exitCode, stdout } = await host.run(
+    ["bash", "-c", PRINT_KERNEL_VERSION, "bash", kernel],
+    { okExitCodes: [0, 1], timeoutMs: TIMEOUT_MS },
+  );
+  const version = stdout.toString("utf8").trim();
+  if (exitCode === 0 && version !== "") return version;
+  throw new BootError(
+    "KERNEL_MISSING",
+    `cannot tell the version of ${kernel}, the kernel of mkinitcpio's preset ${preset}`,
+    {
+      hint: `Install that kernel (and mount /boot where it is a filesystem of its own), or remove ${DIRECTORY}/${preset}${SUFFIX} where it is a left-over.`,
+    },
+  );
+}

@@ -1,0 +1,129 @@
+/** A character that a word stands for, and where it is written. */
+export interface WordCharacter {
+  readonly value: string;
+  readonly start: number;
+  /** Past its last character, quoting included. */
+  readonly end: number;
+  readonly isQuoted: boolean;
+}
+
+/** A word of bash, see bash(1), "QUOTING" and "EXPANSION". */
+export interface Word {
+  readonly start: number;
+  readonly end: number;
+  readonly characters: readonly WordCharacter[];
+  /** Something in it is found out only when bash runs: `$x`, `$(...)`. */
+  readonly isExpanded: boolean;
+  /** Something in it stands for names of files, or for several words: `*`, `{a,b}`, `~`. */
+  readonly isPattern: boolean;
+}
+
+/** The characters after a quoting backslash; `\` before others stays between double quotes. */
+const ESCAPED_IN_DOUBLE_QUOTES = new Set(["$", "`", '"', "\\"]);
+const ENDS_WORD = new Set([..." \t\n;&|<>()"]);
+const PATTERN = new Set([..."*?[{~"]);
+
+/** The word that begins here; an empty one where none does. */
+export function readWord(text: string, start: number): Word {
+  const characters: WordCharacter[] = [];
+  let isExpanded = false;
+  let isPattern = false;
+  let isInDoubleQuotes = false;
+  let position = start;
+  const add = (length: number, value: string, isQuoted: boolean) => {
+    characters.push({
+      ...{ value, isQuoted },
+      ...{ start: position, end: position + length },
+    });
+    position += length;
+  };
+  while (position < text.length) {
+    const character = text.charAt(position);
+    const next = text.charAt(position + 1);
+    if (character === "\\" && next === "\n") {
+      position += 2;
+    } else if (character === '"') {
+      isInDoubleQuotes = !isInDoubleQuotes;
+      position += 1;
+    } else if (character === "\\") {
+      const isEscape = !isInDoubleQuotes || ESCAPED_IN_DOUBLE_QUOTES.has(next);
+      add(isEscape ? 2 : 1, isEscape ? next : character, true);
+    } else if (character === "$" || character === "`") {
+      const end = skipExpansion(text, position);
+      isExpanded ||= end > position + 1;
+      if (end > position + 1) position = end;
+      else add(1, character, isInDoubleQuotes);
+    } else if (isInDoubleQuotes) {
+      add(1, character, true);
+    } else if (character === "'") {
+      const close = closingQuote(text, position + 1);
+      position += 1;
+      while (position < close) add(1, text.charAt(position), true);
+      position = close + 1;
+    } else if (ENDS_WORD.has(character)) {
+      break;
+    } else {
+      isPattern ||= PATTERN.has(character);
+      add(1, character, false);
+    }
+  }
+  const end = Math.min(position, text.length);
+  return { start, end, characters, isExpanded, isPattern };
+}
+
+export function valueOf(characters: readonly WordCharacter[]): string {
+  return characters.map(({ value }) => value).join("");
+}
+
+function closingQuote(text: string, from: number): number {
+  const close = text.indexOf("'", from);
+  return close === -1 ? text.length : close;
+}
+
+/** Past what a `$` or a backtick begins; one further than `start` where it begins nothing. */
+function skipExpansion(text: string, start: number): number {
+  SIMPLE_EXPANSION.lastIndex = start;
+  const simple = SIMPLE_EXPANSION.exec(text);
+  if (simple !== null) return start + simple[0].length;
+  const close = closerOf(text, start);
+  if (close === undefined) return start + 1;
+  return skipNested(text, start + (close === "`" ? 1 : 2), close);
+}
+
+const SIMPLE_EXPANSION = /\$'(?:[^'\\]|\\[^])*'?|\$(?:\w+|[@*#?$!-])/y;
+
+/** What closes the expansion that begins here. */
+function closerOf(text: string, position: number): string | undefined {
+  if (text.charAt(position) === "`") return "`";
+  if (text.charAt(position) !== "$") return undefined;
+  const next = text.charAt(position + 1);
+  return next === "(" ? ")" : next === "{" ? "}" : undefined;
+}
+
+/** Past the character that closes what is open here, with all that opens and closes within. */
+function skipNested(text: string, start: number, closer: string): number {
+  const open = [closer];
+  let position = start;
+  while (position < text.length) {
+    const inner = open.at(-1);
+    if (inner === undefined) return position;
+    const character = text.charAt(position);
+    if (character === "\\") {
+      position += 2;
+      continue;
+    }
+    const opens = inner === "`" ? undefined : closerOf(text, position);
+    if (character === inner) {
+      open.pop();
+    } else if (opens !== undefined) {
+      open.push(opens);
+      if (opens !== "`") position += 1;
+    } else if (inner !== "`" && inner !== '"') {
+      if (character === "'") position = closingQuote(text, position + 1);
+      else if (character === '"') open.push('"');
+      else if (character === "(") open.push(")");
+    }
+    position += 1;
+  }
+  return text.length;
+}

@@ -1,0 +1,120 @@
+import { rm, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import { addBuiltImage } from "../../fixtures/built-image.ts";
+import { useDracut } from "../../fixtures/dracut-initramfs.ts";
+import { logIn } from "../../fixtures/guest-shell.ts";
+import { copyDisk } from "../../fixtures/loop-disk.ts";
+import type { Machine } from "../../fixtures/machine.ts";
+import { createComputer, powerOff, waitForReport } from "./computer.ts";
+
+const DISK_BYTES = 4 * 1024 ** 3;
+const PROMPT_TIMEOUT_MS = 5 * 60_000;
+const PASSPHRASE = "correct horse";
+const LUKS_UUID = "5b8e7c0a-2d44-4b7e-9f5e-0c1d2e3f4a5b";
+
+/** As demo's, which no host has a root on LUKS for: such a one must be asked for. */
+const CRYPT_DOCKERFILE = `FROM demo
+RUN echo CRYPTSETUP=y >> /etc/cryptsetup-initramfs/conf-hook
+RUN update-initramfs -u -k all
+`;
+
+/** What lies between disk and btrfs. */
+interface RootKind {
+  readonly name: string;
+  /** Makes /dev/mapper/linux of /dev/vdb, in the machine: not every host has a device mapper. */
+  readonly make: string;
+  /** What lsblk says of it. */
+  readonly type: string;
+  readonly isLocked: boolean;
+  /** The kernel options for each generator, the device's place in the machine being /dev/vda. */
+  readonly options: Readonly<Record<string, string>>;
+}
+
+const KINDS: readonly RootKind[] = [
+  {
+    name: "LUKS",
+    type: "crypt",
+    isLocked: true,
+    make: [
+      `printf '${PASSPHRASE}' >/run/key`,
+      "cryptsetup luksFormat --batch-mode --pbkdf pbkdf2 --pbkdf-force-iterations 1000" +
+        ` --uuid ${LUKS_UUID} --key-file /run/key /dev/vdb`,
+      "cryptsetup open --key-file /run/key /dev/vdb linux",
+    ].join(" && "),
+    options: {
+      "initramfs-tools": `cryptopts=target=linux,source=UUID=${LUKS_UUID}`,
+      dracut: `rd.luks.name=${LUKS_UUID}=linux`,
+    },
+  },
+  {
+    name: "LVM",
+    type: "lvm",
+    isLocked: false,
+    make: "vgcreate --quiet pc /dev/vdb && lvcreate --quiet --extents 100%FREE --name linux pc",
+    options: {
+      "initramfs-tools": "root=/dev/mapper/pc-linux",
+      dracut: "rd.lvm.lv=pc/linux",
+    },
+  },
+];
+
+let dracut: Machine | undefined;
+const computer = await createComputer(t, "roots", async (machine, workDir) => {
+  dracut = await useDracut(machine, workDir);
+  return addBuiltImage(dracut, workDir, {
+    image: "demo-crypt:latest",
+    dockerfile: CRYPT_DOCKERFILE,
+  });
+});
+const generators: Readonly<Record<string, Machine | undefined>> = {
+  "initramfs-tools": computer.machine,
+  dracut,
+};
+
+for (const kind of KINDS) {
+  const disk = join(computer.workDir, `${kind.type}.img`);
+  await t.test(`a computer is moved onto ${kind.name}`, async (t) => {
+    await writeFile(disk, "");
+    await truncate(disk, DISK_BYTES);
+    await moveOnto(t, kind, disk);
+  });
+  for (const [name, machine] of Object.entries(generators)) {
+    await t.test(`it comes up from there, with ${name}`, async (t) => {
+      const vm = await computer.start(t, kind.options[name], [], {
+        ...machine,
+        disk,
+      });
+      if (kind.isLocked) {
+        await vm.waitFor(/pass\s?phrase[^\n]*:/i, PROMPT_TIMEOUT_MS);
+        vm.send(`${PASSPHRASE}\r`);
+      }
+      const { boot, root, systemd, failedUnits } = await waitForReport(vm);
+      t.equal(systemd, "running", failedUnits);
+      t.equal(boot.image?.id, computer.machine.images["demo:latest"]);
+      t.equal(root.filesystems[0]?.fsroot, "/docker_rwlayer");
+      t.strictSame(boot.warnings, []);
+      const shell = await logIn(vm);
+      t.match(
+        await shell("lsblk --noheadings --output TYPE,MOUNTPOINTS"),
+        new RegExp(`^${kind.type} .*/`, "m"),
+      );
+      await powerOff(vm);
+    });
+  }
+  await rm(disk, { force: true });
+}
+
+/** Moves the filesystem, root, store and all, from its disk to another: it keeps its label and UUID. */
+async function moveOnto(t: Test, kind: RootKind, disk: string): Promise<void> {
+  const former = join(computer.workDir, "former.img");
+  await copyDisk(computer.machine.disk, former);
+  const vm = await computer.start(t, "", [disk], { disk: former });
+  const shell = await logIn(vm);
+  await shell(kind.make);
+  const device = kind.type === "lvm" ? "pc-linux" : "linux";
+  await shell(`btrfs device add -f -K /dev/mapper/${device} /`);
+  await shell("btrfs device remove /dev/vda /");
+  await powerOff(vm);
+  await rm(former);
+}

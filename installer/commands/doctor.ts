@@ -1,11 +1,12 @@
-import { BootError, UsageError } from "../../runtime/host/errors.ts";
+import { UsageError } from "../../runtime/host/errors.ts";
 import { limitHelpers, type Host } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
+import { enterRoot } from "../enter-root.ts";
+import { generators } from "../generators/choose-generator.ts";
 import { imageFlags } from "../image-flags.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { gatherDoctorFacts } from "./doctor/facts/gather-doctor-facts.ts";
 import { formatReport, formatReportAsJson } from "./doctor/format-report.ts";
-import { askedGenerators } from "./doctor/generators.ts";
 import { describeReport } from "./doctor/report.ts";
 import { holdSignals } from "./status/hold-signals.ts";
 import { requireRoot } from "./toplayer/require-root.ts";
@@ -39,18 +40,15 @@ const HELPER_TIMEOUT_MS = 60_000;
  */
 export async function runDoctor(
   { image, root, json }: DoctorFlags,
-  { host: unlimited, isRoot, terminal, stdout }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<number> {
+  const { host: unlimited, isRoot, terminal, stdout } = surroundings;
   if (image === "") throw new UsageError("--image names no image");
-  if (root !== undefined) {
-    throw new BootError("STEP_FAILED", "--root cannot be used yet", {
-      hint: "Run dockroot doctor in the system itself.",
-    });
-  }
   requireRoot(isRoot, "doctor");
+  if (root !== undefined) return enterRoot(root, surroundings);
   const host = silence(limitHelpers(unlimited, HELPER_TIMEOUT_MS));
   const facts = await holdSignals(() =>
-    gatherDoctorFacts(host, askedGenerators, image),
+    gatherDoctorFacts(host, Object.values(generators), image),
   );
   const report = describeReport(facts);
   stdout(

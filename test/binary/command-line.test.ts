@@ -31,7 +31,10 @@ t.test("--help lists the commands, a line and an example each", (t) => {
   for (const command of [
     ...["boot", "finish", "status", "doctor", "resolve", "toplayer"],
   ]) {
-    t.match(commands, new RegExp(`^  dockroot ${command}(?: <REF>)? +\\w`, "m"));
+    t.match(
+      commands,
+      new RegExp(`^  dockroot ${command}(?: <REF>)? +\\w`, "m"),
+    );
     t.match(examples, new RegExp(`^  dockroot ${command}\\b`, "m"));
   }
   t.equal(runDockroot("help").stdout, help.stdout);

@@ -9,18 +9,19 @@ const ajv = new Ajv2020({
   strict: true,
   allowUnionTypes: true,
 });
-const names = fs.readdirSync(SCHEMAS);
-for (const name of names) {
-  ajv.addSchema(
-    JSON.parse(fs.readFileSync(path.join(SCHEMAS, name), "utf8")) as object,
-    name.replace(/\.schema\.json$/, ""),
-  );
+for (const name of fs.readdirSync(SCHEMAS)) {
+  const text = fs.readFileSync(path.join(SCHEMAS, name), "utf8");
+  ajv.addSchema(JSON.parse(text) as object);
 }
 
-/** Asserts that what a command printed is what `docs/schema/NAME.schema.json` says. */
+/** Asserts that what a command printed is as `docs/schema/NAME.schema.json` says. */
 export function conforms(t: Test, name: string, output: unknown): void {
-  const validate = ajv.getSchema(name);
+  const validate = ajv.getSchema(`${name}.schema.json`);
   if (validate === undefined) throw new Error(`there is no schema ${name}`);
   const isValid = validate(output);
-  t.equal(isValid, true, `${name}: ${ajv.errorsText(validate.errors)}`);
+  t.equal(
+    isValid,
+    true,
+    `${name}.schema.json: ${ajv.errorsText(validate.errors)}`,
+  );
 }

@@ -2,11 +2,11 @@ import { UsageError } from "../../runtime/host/errors.ts";
 import { limitHelpers, type Host } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
 import { enterRoot } from "../enter-root.ts";
+import { generators } from "../generators/choose-generator.ts";
 import { imageFlags } from "../image-flags.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { gatherDoctorFacts } from "./doctor/facts/gather-doctor-facts.ts";
 import { formatReport, formatReportAsJson } from "./doctor/format-report.ts";
-import { askedGenerators } from "./doctor/generators.ts";
 import { describeReport } from "./doctor/report.ts";
 import { holdSignals } from "./status/hold-signals.ts";
 import { requireRoot } from "./toplayer/require-root.ts";
@@ -48,7 +48,7 @@ export async function runDoctor(
   if (root !== undefined) return enterRoot(root, surroundings);
   const host = silence(limitHelpers(unlimited, HELPER_TIMEOUT_MS));
   const facts = await holdSignals(() =>
-    gatherDoctorFacts(host, askedGenerators, image),
+    gatherDoctorFacts(host, Object.values(generators), image),
   );
   const report = describeReport(facts);
   stdout(

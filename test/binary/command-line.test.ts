@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import t from "tap";
+import { doctorFlags } from "../../installer/commands/doctor.ts";
+import { resolveFlags } from "../../installer/commands/resolve.ts";
 import { statusFlags } from "../../installer/commands/status.ts";
 import { toplayerCheckFlags } from "../../installer/commands/toplayer-check.ts";
 import { toplayerInitFlags } from "../../installer/commands/toplayer-init.ts";
@@ -26,8 +28,13 @@ t.test("--help lists the commands, a line and an example each", (t) => {
   t.equal(help.stderr, "");
   const [, commands = "", examples = ""] =
     /^Commands:\n(.*)^Options:\n.*^Examples:\n(.*)/ms.exec(help.stdout) ?? [];
-  for (const command of ["boot", "finish", "status", "toplayer"]) {
-    t.match(commands, new RegExp(`^  dockroot ${command} +\\w`, "m"));
+  for (const command of [
+    ...["boot", "finish", "status", "doctor", "resolve", "toplayer"],
+  ]) {
+    t.match(
+      commands,
+      new RegExp(`^  dockroot ${command}(?: <REF>)? +\\w`, "m"),
+    );
     t.match(examples, new RegExp(`^  dockroot ${command}\\b`, "m"));
   }
   t.equal(runDockroot("help").stdout, help.stdout);
@@ -40,6 +47,8 @@ t.test("a command's --help lists its flags", (t) => {
     boot: bootFlags,
     finish: finishFlags,
     status: statusFlags,
+    doctor: doctorFlags,
+    resolve: resolveFlags,
     "toplayer check": toplayerCheckFlags,
     "toplayer init": toplayerInitFlags,
   })) {
@@ -78,6 +87,13 @@ t.test("wrong usage: status 2, one line and where to look", (t) => {
     ["finish", "--dry-run"],
     ["status", "--dry-run"],
     ["status", "now"],
+    ["doctor", "now"],
+    ["doctor", "--image="],
+    ["doctor", "--image"],
+    ["resolve"],
+    ["resolve", ""],
+    ["resolve", "a", "b"],
+    ["resolve", "a", "--docker="],
     ["status", "--run-dir"],
     ["status", "--run-dir="],
     ["status", "--no-json"],

@@ -12,6 +12,7 @@ import type {
   Finding,
   Severity,
 } from "../../installer/commands/doctor/finding.ts";
+import { helperNames } from "../../installer/install/helpers.ts";
 import type { DoctorReport } from "../../installer/commands/doctor/report.ts";
 import { conforms } from "../conforms.ts";
 import { makeBootDisk, type BootDisk } from "./boot-disk.ts";
@@ -45,6 +46,9 @@ const CONFIG = '{ "docker_image": "system", "docker_tag": "1" }';
 export const INITRAMFS: InitramfsFiles = {
   init: "#!/bin/sh\n",
   "usr/bin/dockroot": "executable",
+  ...Object.fromEntries(
+    helperNames.map((name) => [`usr/lib/dockroot/bin/${name}`, "program"]),
+  ),
   "scripts/local-premount/dockroot": "",
   "scripts/local-bottom/dockroot": "",
   "etc/dockroot.json": CONFIG,

@@ -5,6 +5,7 @@ import t from "tap";
 import { makeKernel } from "../../fixtures/boot-files.ts";
 import { run } from "../../fixtures/run.ts";
 import type { DoctorReport } from "../../installer/commands/doctor/report.ts";
+import { helperNames } from "../../installer/install/helpers.ts";
 import { executable } from "../binary/run-dockroot.ts";
 import { conforms } from "../conforms.ts";
 import {
@@ -341,16 +342,20 @@ await t.test("a machine that boots no image yet", (t) => {
 
 await t.test("an image in the making is looked at from inside", async (t) => {
   const tree = path.join(disk.scratch, "tree");
-  const libraries = (await run(["ldd", executable])).match(/(?<=\s)\/\S+/g);
-  for (const file of libraries ?? []) {
-    fs.copySync(file, path.join(tree, file), { dereference: true });
+  for (const name of [...helperNames, executable]) {
+    const file = await run(["sh", "-c", 'command -v "$0"', name]);
+    const libraries = await run(["ldd", file]);
+    for (const library of libraries.match(/(?<=\s)\/\S+/g) ?? []) {
+      fs.copySync(library, path.join(tree, library), { dereference: true });
+    }
+    const copy = path.join(tree, "usr/bin", path.basename(file));
+    fs.copySync(file, copy, { dereference: true });
   }
-  fs.copySync(executable, `${tree}/usr/bin/dockroot`);
   fs.writeFileSync(`${tree}/boot/vmlinuz-${KERNEL}`, makeKernel(KERNEL));
   const image = `${tree}/boot/initrd.img-${KERNEL}`;
   const inside = () => {
     const script =
-      'mount -t proc proc "$0/proc"; exec chroot "$0" /usr/bin/dockroot doctor --json';
+      'mount -t proc proc "$0/proc"; mount --rbind /dev "$0/dev"; exec chroot "$0" /usr/bin/dockroot doctor --json';
     const { status, stdout, stderr } = spawnSync(
       "unshare",
       ["--mount", "--pid", "--fork", "sh", "-ec", script, tree],
@@ -384,6 +389,14 @@ await t.test("an image in the making is looked at from inside", async (t) => {
   ]);
   fs.writeFileSync(image, packInitramfs(INITRAMFS));
   t.equal(inside().status, 0);
+  const { status, stdout } = spawnSync(executable, ["doctor", "--root", tree], {
+    encoding: "utf8",
+  });
+  t.equal(status, 0);
+  t.match(
+    stdout,
+    `\nok  initramfs  dockroot is in /boot/initrd.img-${KERNEL}\n`,
+  );
 
   fs.writeFileSync(`${tree}/etc/dockroot.json`, '{ "docker_image": }');
   fs.removeSync(`${tree}/etc/initramfs-tools/hooks/dockroot`);

@@ -29,7 +29,7 @@ const engine = (text: string): EngineConfig =>
 const BTRFS = engine('{ "storage-driver": "btrfs" }');
 
 const content = (changes: Partial<InitramfsContent> = {}) => ({
-  ...{ hasInit: true, hasDockroot: true, config: undefined },
+  ...{ hasInit: true, hasDockroot: true, lacks: [], config: undefined },
   kernelVersions: [KERNEL],
   ...changes,
 });
@@ -167,6 +167,12 @@ t.test("kernel and initramfs of an entry", (t) => {
       ],
     ],
     [withEntry({ kernel: undefined, initrds: [] }), []],
+    [
+      withEntry({ initrds: [initrd({ lacks: ["btrfs", "cp"] })] }),
+      [
+        `stops initramfs: ${name}: the initramfs lacks programs that dockroot calls: btrfs, cp`,
+      ],
+    ],
   ] as const) {
     t.strictSame(told(facts), expected);
   }

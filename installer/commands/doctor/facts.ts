@@ -117,6 +117,8 @@ export interface InitramfsContent {
   /** Whether it is more than microcode. */
   readonly hasInit: boolean;
   readonly hasDockroot: boolean;
+  /** The programs that dockroot calls and that are not in it. */
+  readonly lacks: readonly string[];
   /** Whose modules it has. */
   readonly kernelVersions: readonly string[];
   readonly config: ConfigSource | undefined;

@@ -3,7 +3,7 @@ import { findEntries } from "../../../boot-entries/find-entries.ts";
 import { speaksOfDockroot } from "../../../boot-entries/speaks-of-dockroot.ts";
 import { checkHelpers } from "../../../install/helpers.ts";
 import type { DoctorFacts } from "../facts.ts";
-import type { AskedGenerator } from "../generators.ts";
+import type { Generator } from "../../../generators/generator.ts";
 import { splitGrubScripts } from "../split-grub-scripts.ts";
 import type { Start } from "../start.ts";
 import { gatherBootRooms } from "./gather-boot-rooms.ts";
@@ -23,7 +23,7 @@ const MAX_CMDLINE_BYTES = 64 * 1024;
  */
 export async function gatherDoctorFacts(
   host: Host,
-  generators: readonly AskedGenerator[],
+  generators: readonly Generator[],
   image: string | undefined,
 ): Promise<DoctorFacts> {
   const place = readPlace(host);

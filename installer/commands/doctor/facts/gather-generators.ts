@@ -1,15 +1,17 @@
 import type { Host } from "../../../../runtime/host/host.ts";
 import type { GeneratorFacts } from "../facts.ts";
-import type { AskedGenerator } from "../generators.ts";
+import type { Generator } from "../../../generators/generator.ts";
 import { hooksProblem } from "./hooks-problem.ts";
 
 /**
  * The generators that a system has, and whether dockroot is in what they make.
  * @param host has its root at the system
+ * @param isHere whether that is the system here
  */
 export function gatherGenerators(
   host: Host,
-  generators: readonly AskedGenerator[],
+  generators: readonly Generator[],
+  isHere: boolean,
 ): Promise<GeneratorFacts[]> {
   return Promise.all(
     generators
@@ -27,7 +29,7 @@ export function gatherGenerators(
           problem:
             missing.length > 0
               ? undefined
-              : await hooksProblem(host, generator),
+              : await hooksProblem(host, generator, isHere),
         };
       }),
   );

@@ -35,6 +35,7 @@ export async function gatherPlanned(
     tree: await gatherTree(host, generators, {
       what: `the image ${reference}`,
       at: path.join(topLevel, image.source),
+      isHere: false,
       layers: facts.topLayer?.layers ?? [],
       boot: { rwlayer: options.rwlayer, root },
       init: options.init,

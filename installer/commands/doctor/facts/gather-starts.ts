@@ -12,7 +12,7 @@ import {
   type BootOptions,
 } from "../../../../runtime/options.ts";
 import type { EntryFacts, StartFacts, StartOutcome } from "../facts.ts";
-import type { AskedGenerator } from "../generators.ts";
+import type { Generator } from "../../../generators/generator.ts";
 import {
   describeStart,
   effectiveCmdline,
@@ -27,7 +27,7 @@ import type { LookIntoInitramfs } from "./look-into-initramfs.ts";
 /** What looks at starts, and with what. */
 export interface StartLook {
   readonly host: Host;
-  readonly generators: readonly AskedGenerator[];
+  readonly generators: readonly Generator[];
   readonly lookInto: LookIntoInitramfs;
   /** Whether the disks here are those of the starts. */
   readonly hasDisks: boolean;

@@ -9,14 +9,14 @@ import {
 } from "../../../image.ts";
 import { locate } from "../../toplayer/locate.ts";
 import type { InitrdFile, Place, TargetFacts, TreeFacts } from "../facts.ts";
-import type { AskedGenerator } from "../generators.ts";
+import type { Generator } from "../../../generators/generator.ts";
 import { gatherTree } from "./gather-tree.ts";
 import type { LookIntoInitramfs } from "./look-into-initramfs.ts";
 import { readEngineConfig } from "./read-engine-config.ts";
 
 export interface TargetLook {
   readonly host: Host;
-  readonly generators: readonly AskedGenerator[];
+  readonly generators: readonly Generator[];
   readonly lookInto: LookIntoInitramfs;
   /** `--image` */
   readonly image: string | undefined;
@@ -34,7 +34,7 @@ export async function gatherTarget(
   const { dataRoot = DEFAULT_STORE } = readEngineConfig(host);
   const storeFsType = fsTypeOf(host, dataRoot);
   if (place.kind === "elsewhere" && image === undefined) {
-    const tree = await gatherOf(look, "this system", host.path("/"));
+    const tree = await gatherOf(look, "this system", host.path("/"), true);
     const initrds = await gatherInitrds(look);
     return { storeFsType, found: { kind: "itself", tree, initrds } };
   }
@@ -44,7 +44,7 @@ export async function gatherTarget(
   try {
     const found = findImageInSystem(host, dataRoot, image);
     const { reference, id, root } = found;
-    const tree = await gatherOf(look, `the image ${reference}`, root);
+    const tree = await gatherOf(look, `the image ${reference}`, root, false);
     return {
       storeFsType,
       found: { kind: "image", image: { reference, id }, tree },
@@ -70,9 +70,10 @@ function gatherOf(
   { host, generators }: TargetLook,
   what: string,
   at: string,
+  isHere: boolean,
 ): Promise<TreeFacts> {
   return gatherTree(host, generators, {
-    ...{ what, at, layers: [], boot: NO_BOOT, init: undefined },
+    ...{ what, at, isHere, layers: [], boot: NO_BOOT, init: undefined },
   });
 }
 

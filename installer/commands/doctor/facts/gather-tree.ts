@@ -10,7 +10,7 @@ import type { BootTarget } from "../../toplayer/check/facts.ts";
 import { gatherFacts } from "../../toplayer/check/gather-facts.ts";
 import { parseFstab } from "../../toplayer/fstab.ts";
 import type { TreeFacts } from "../facts.ts";
-import type { AskedGenerator } from "../generators.ts";
+import type { Generator } from "../../../generators/generator.ts";
 import { parseDaemonJson } from "../parse-daemon-json.ts";
 import { findTreeProblems } from "../tree-problems.ts";
 import { createFinalFiles } from "./final-files.ts";
@@ -25,6 +25,8 @@ export interface TreeRequest {
   readonly what: string;
   /** Where it stands. */
   readonly at: string;
+  /** Whether it is the system here. */
+  readonly isHere: boolean;
   readonly layers: readonly ListedLayer[];
   readonly boot: BootTarget;
   /** What `init=` names. */
@@ -34,10 +36,10 @@ export interface TreeRequest {
 /** @throws BootError TOPLAYER_UNSUITABLE */
 export async function gatherTree(
   host: Host,
-  generators: readonly AskedGenerator[],
-  { what, at, layers, boot, init }: TreeRequest,
+  generators: readonly Generator[],
+  { what, at, isHere, layers, boot, init }: TreeRequest,
 ): Promise<TreeFacts> {
-  const rooted = rootedHost(host, at);
+  const rooted = isHere ? host : rootedHost(host, at);
   const facts = await gatherFacts(host, layers, at, boot);
   const files = createFinalFiles(host, layers, at, facts);
   const engine = parseDaemonJson(DAEMON_JSON, files.readText(DAEMON_JSON));
@@ -46,7 +48,7 @@ export async function gatherTree(
     hasTopLayer: layers.length > 0,
     initFailure: findInitFailure(host, at, what, init),
     ...gatherKernels(rooted),
-    generators: await gatherGenerators(rooted, generators),
+    generators: await gatherGenerators(rooted, generators, isHere),
     problems: findTreeProblems(facts),
     hasRootLine: parseFstab(facts.texts.fstab.text ?? "").entries.some(
       ({ mountPoint }) => mountPoint === "/",

@@ -1,21 +1,54 @@
 import { BootError } from "../../../../runtime/host/errors.ts";
 import type { Host } from "../../../../runtime/host/host.ts";
-import type { AskedGenerator } from "../generators.ts";
+import { HelperError } from "../../../../runtime/host/process.ts";
+import type { FileEdit, Generator } from "../../../generators/generator.ts";
+import { enableHook } from "../../../generators/mkinitcpio/edit-hooks.ts";
 
 /**
  * What is wrong with a generator's configuration, such as mkinitcpio's HOOKS: what `dockroot install`
  * would change, or why it would not.
+ * @param host has its root at the system
+ * @param isHere whether that is the system here: of another one nothing may run
  */
 export async function hooksProblem(
   host: Host,
-  generator: AskedGenerator,
+  generator: Generator,
+  isHere: boolean,
 ): Promise<string | undefined> {
   try {
-    const edits = await generator.enable(host);
-    if (edits.length === 0) return undefined;
-    return edits.map(({ path, what }) => `${path} lacks: ${what}`).join("; ");
+    if (isHere) return describeEdits(await generator.enable(host));
+    return generator.name === "mkinitcpio"
+      ? describeEdits(enableHook([readMkinitcpio(host)]))
+      : undefined;
   } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    return error.message;
+    if (error instanceof BootError || error instanceof HelperError) {
+      return error.message;
+    }
+    throw error;
   }
+}
+
+const MKINITCPIO = "/etc/mkinitcpio.conf";
+const DROP_INS = `${MKINITCPIO}.d`;
+const MAX_BYTES = 1024 * 1024;
+
+/** What mkinitcpio reads where no preset names a file of its own. @throws BootError */
+function readMkinitcpio(host: Host) {
+  const names = host.files
+    .namesIn(host.path(DROP_INS))
+    .filter((name) => name.endsWith(".conf"));
+  return [MKINITCPIO, ...names.map((name) => `${DROP_INS}/${name}`)].flatMap(
+    (path) => {
+      const text = host.readText(path, MAX_BYTES);
+      return text === undefined ? [] : [{ path, text }];
+    },
+  );
+}
+
+function describeEdits(
+  edits: readonly Pick<FileEdit, "path" | "what">[],
+): string | undefined {
+  return edits.length === 0
+    ? undefined
+    : edits.map(({ path, what }) => `${path} needs ${what}`).join("; ");
 }

@@ -3,8 +3,9 @@ import { HelperError } from "../../../../runtime/host/process.ts";
 import type { ListedFile } from "../../../generators/generator.ts";
 import type { ArchivedFile } from "../../../initramfs/cpio-reader.ts";
 import { readInitramfs } from "../../../initramfs/read-initramfs.ts";
+import { helperNames } from "../../../install/helpers.ts";
 import type { InitramfsContent } from "../facts.ts";
-import type { AskedGenerator } from "../generators.ts";
+import type { Generator } from "../../../generators/generator.ts";
 
 /** Looks into an initramfs; `undefined` where that cannot be done here. */
 export type LookIntoInitramfs = (
@@ -17,7 +18,7 @@ const CONFIG_FILES = ["etc/dockroot.json", "etc/docker-btrfs.json"];
 /** @returns looks into each file once */
 export function createInitramfsLook(
   host: Host,
-  generators: readonly AskedGenerator[],
+  generators: readonly Generator[],
 ): LookIntoInitramfs {
   const known = new Map<string, Promise<InitramfsContent | undefined>>();
   return (file) => {
@@ -30,7 +31,7 @@ export function createInitramfsLook(
 
 async function lookInto(
   host: Host,
-  generators: readonly AskedGenerator[],
+  generators: readonly Generator[],
   file: string,
 ): Promise<InitramfsContent | undefined> {
   try {
@@ -46,7 +47,7 @@ async function lookInto(
 
 async function askGenerators(
   host: Host,
-  generators: readonly AskedGenerator[],
+  generators: readonly Generator[],
   file: string,
 ): Promise<InitramfsContent | undefined> {
   for (const generator of generators) {
@@ -66,7 +67,7 @@ const MODULE = /^(?:usr\/)?lib\/modules\/([^/]+)\/.*\.ko(?:\.\w+)?$/;
 function describeContent(
   file: string,
   files: readonly (ListedFile & Partial<Pick<ArchivedFile, "content">>)[],
-  generators: readonly Pick<AskedGenerator, "hooksInImage">[],
+  generators: readonly Pick<Generator, "hooksInImage">[],
 ): InitramfsContent {
   const paths = new Map(files.map(({ path, content }) => [path, content]));
   const config = CONFIG_FILES.find((name) => paths.get(name) !== undefined);
@@ -79,6 +80,9 @@ function describeContent(
       generators.some(({ hooksInImage }) =>
         hooksInImage.every((name) => paths.has(name)),
       ),
+    lacks: helperNames.filter(
+      (name) => !paths.has(`usr/lib/dockroot/bin/${name}`),
+    ),
     kernelVersions: [
       ...new Set(
         [...paths.keys()].flatMap((name) => MODULE.exec(name)?.[1] ?? []),

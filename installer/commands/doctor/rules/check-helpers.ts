@@ -1,12 +1,19 @@
 import type { DoctorFacts } from "../facts.ts";
-import { ok, stops, type Finding } from "../finding.ts";
+import { ok, stops, warning, type Finding } from "../finding.ts";
 
-/** The programs that dockroot calls. */
-export function checkHelpers({ helpers }: DoctorFacts): Finding[] {
+/** The programs that dockroot calls. A machine that boots no image yet need not have all of them. */
+export function checkHelpers({
+  helpers,
+  place,
+  starts,
+}: DoctorFacts): Finding[] {
+  const isImage =
+    place.kind === "elsewhere" || starts.some((start) => start.isThisStart);
+  const tell = isImage ? stops : warning;
   const problems = helpers.flatMap(({ problem, remedy }) =>
     problem === undefined
       ? []
-      : [stops("helpers", problem, remedy ?? "Install it.")],
+      : [tell("helpers", problem, remedy ?? "Install it.")],
   );
   if (problems.length > 0 || helpers.length === 0) return problems;
   const names = helpers.map(({ name, version = "" }) => `${name} ${version}`);

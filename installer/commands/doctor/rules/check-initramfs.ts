@@ -60,7 +60,7 @@ function checkEntry({ entry, kernel, initrds }: EntryFacts): Finding[] {
       ),
     ];
   }
-  return [checkModules(name, kernel?.version, contents)];
+  return checkContents(name, kernel?.version, contents);
 }
 
 function notSeen(name: string, loader: string, initrd: InitrdFile): Finding {
@@ -77,23 +77,43 @@ function notSeen(name: string, loader: string, initrd: InitrdFile): Finding {
       );
 }
 
-function checkModules(
+function checkContents(
   name: string,
   version: string | undefined,
   contents: readonly InitramfsContent[],
-): Finding {
+): Finding[] {
   const versions = contents.flatMap(({ kernelVersions }) => kernelVersions);
-  const fits =
-    version === undefined ||
-    versions.length === 0 ||
-    versions.includes(version);
-  return fits
-    ? ok("initramfs", `${name}: dockroot is in the initramfs`)
-    : stops(
+  const findings = contents
+    .filter(({ hasDockroot }) => hasDockroot)
+    .flatMap((content) => checkLacks(name, content));
+  if (
+    version !== undefined &&
+    versions.length > 0 &&
+    !versions.includes(version)
+  ) {
+    findings.push(
+      stops(
         "initramfs",
         `${name}: the kernel is ${version}, the initramfs has modules of ${versions.join(", ")}`,
         "Take kernel and initramfs from the same image, and put both where the boot loader finds them.",
-      );
+      ),
+    );
+  }
+  return findings.length > 0
+    ? findings
+    : [ok("initramfs", `${name}: dockroot is in the initramfs`)];
+}
+
+function checkLacks(name: string, { lacks }: InitramfsContent): Finding[] {
+  return lacks.length === 0
+    ? []
+    : [
+        stops(
+          "initramfs",
+          `${name}: the initramfs lacks programs that dockroot calls: ${lacks.join(", ")}`,
+          REBUILD,
+        ),
+      ];
 }
 
 /** Of an image that is looked at from inside. */
@@ -111,9 +131,13 @@ function checkOwn(
       return [unknown("initramfs", `nothing here can look into ${name}`)];
     }
     if (!content.hasInit) return [];
-    return content.hasDockroot
-      ? [ok("initramfs", `dockroot is in ${name}`)]
-      : [stops("initramfs", `dockroot is not in ${name}`, INSTALL)];
+    if (!content.hasDockroot) {
+      return [stops("initramfs", `dockroot is not in ${name}`, INSTALL)];
+    }
+    const lacks = checkLacks(name, content);
+    return lacks.length > 0
+      ? lacks
+      : [ok("initramfs", `dockroot is in ${name}`)];
   });
 }
 

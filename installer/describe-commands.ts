@@ -5,6 +5,7 @@ import {
   type Call,
   type CommandHelp,
 } from "./command-help.ts";
+import { bootEntryFlags, runBootEntry } from "./commands/boot-entry.ts";
 import { runStatus, statusFlags } from "./commands/status.ts";
 import { describeToplayer, toplayerCommands } from "./describe-toplayer.ts";
 
@@ -39,9 +40,18 @@ const statusCommand: CommandHelp = {
   examples: [["$0 status", "as root it tells more"]],
 };
 
+const bootEntryCommand: CommandHelp = {
+  summary: "print the boot menu entry for this machine, or write it",
+  flags: bootEntryFlags,
+  examples: [
+    ["$0 boot-entry", "for the boot loader that is found"],
+    ["$0 boot-entry --output", "write it where the boot loader looks"],
+  ],
+};
+
 /** The names of all commands, each with those of the commands below it. */
 export const commandNames: ReadonlyMap<string, ReadonlySet<string>> = new Map([
-  ...[...Object.keys(runtimeCommands), "status"].map(
+  ...[...Object.keys(runtimeCommands), "status", "boot-entry"].map(
     (name): [string, ReadonlySet<string>] => [name, new Set()],
   ),
   ["toplayer", new Set(Object.keys(toplayerCommands))],
@@ -89,5 +99,26 @@ export function describeCommands(choose: (call: Call) => void): Argv {
     },
   );
   for (const example of statusCommand.examples) all.example(...example);
+  all.command(
+    "boot-entry",
+    bootEntryCommand.summary,
+    (own: Argv) => {
+      const value = {
+        type: "string",
+        requiresArg: true,
+        hidden: true,
+      } as const;
+      return describeCommand(own, "boot-entry", bootEntryCommand)
+        .option("loader", value)
+        .option("output", { type: "string", hidden: true })
+        .option("image", value)
+        .option("docker", value)
+        .option("json", { type: "boolean" });
+    },
+    (flags) => {
+      choose((surroundings) => runBootEntry(flags, surroundings));
+    },
+  );
+  for (const example of bootEntryCommand.examples) all.example(...example);
   return describeToplayer(all, choose);
 }

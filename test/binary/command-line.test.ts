@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import t from "tap";
+import { bootEntryFlags } from "../../installer/commands/boot-entry.ts";
 import { statusFlags } from "../../installer/commands/status.ts";
 import { toplayerCheckFlags } from "../../installer/commands/toplayer-check.ts";
 import { toplayerInitFlags } from "../../installer/commands/toplayer-init.ts";
@@ -26,7 +27,9 @@ t.test("--help lists the commands, a line and an example each", (t) => {
   t.equal(help.stderr, "");
   const [, commands = "", examples = ""] =
     /^Commands:\n(.*)^Options:\n.*^Examples:\n(.*)/ms.exec(help.stdout) ?? [];
-  for (const command of ["boot", "finish", "status", "toplayer"]) {
+  for (const command of [
+    ...["boot", "finish", "status", "boot-entry", "toplayer"],
+  ]) {
     t.match(commands, new RegExp(`^  dockroot ${command} +\\w`, "m"));
     t.match(examples, new RegExp(`^  dockroot ${command}\\b`, "m"));
   }
@@ -40,6 +43,7 @@ t.test("a command's --help lists its flags", (t) => {
     boot: bootFlags,
     finish: finishFlags,
     status: statusFlags,
+    "boot-entry": bootEntryFlags,
     "toplayer check": toplayerCheckFlags,
     "toplayer init": toplayerInitFlags,
   })) {
@@ -48,7 +52,10 @@ t.test("a command's --help lists its flags", (t) => {
     t.equal(help.status, 0);
     t.equal(help.stderr, "");
     for (const flag of Object.keys(flags)) {
-      t.match(help.stdout, new RegExp(`^ +--${flag}( [A-Z]+)?  +\\w`, "m"));
+      t.match(
+        help.stdout,
+        new RegExp(`^ +--${flag}( \\[?[A-Z]+\\]?)?  +\\w`, "m"),
+      );
     }
     t.match(help.stdout, new RegExp(`^Examples:\\n  dockroot ${command}`, "m"));
     t.equal(runDockroot("help", ...words).stdout, help.stdout);
@@ -81,6 +88,10 @@ t.test("wrong usage: status 2, one line and where to look", (t) => {
     ["status", "--run-dir"],
     ["status", "--run-dir="],
     ["status", "--no-json"],
+    ["boot-entry", "now"],
+    ["boot-entry", "--loader", "lilo"],
+    ["boot-entry", "--loader", "efistub", "--output"],
+    ["boot-entry", "--docker="],
     ["toplayer"],
     ["toplayer", "chek"],
     ["toplayer", "chek", "--help"],

@@ -10,6 +10,8 @@ export interface PrivateSystem {
   readonly cmdline?: string;
   /** What is mounted at /var/lib/docker: arguments of mount(8). */
   readonly store?: readonly string[];
+  /** What else is mounted: arguments of mount(8), in order. */
+  readonly mounts?: readonly (readonly string[])[];
   /** What is typed, on a terminal; without it there is none. */
   readonly answers?: string;
 }
@@ -20,7 +22,7 @@ export interface PrivateSystem {
  */
 export function runInSystem(
   scratch: string,
-  { etc, cmdline = "quiet", store = [], answers }: PrivateSystem,
+  { etc, cmdline = "quiet", store = [], mounts = [], answers }: PrivateSystem,
   ...args: string[]
 ): Outcome {
   fs.rmSync(scratch, { recursive: true, force: true });
@@ -38,6 +40,7 @@ export function runInSystem(
     ...(store.length === 0
       ? []
       : [`mount ${store.map(quote).join(" ")} /var/lib/docker`]),
+    ...mounts.map((mount) => `mount ${mount.map(quote).join(" ")}`),
     "cd /",
     'shift; exec "$@"',
   ].join("\n");

@@ -6,8 +6,13 @@ import {
   type CommandHelp,
 } from "./command-help.ts";
 import { bootEntryFlags, runBootEntry } from "./commands/boot-entry.ts";
+import { runCompletion, SHELLS } from "./commands/completion.ts";
 import { runStatus, statusFlags } from "./commands/status.ts";
-import { describeToplayer, toplayerCommands } from "./describe-toplayer.ts";
+import {
+  describeToplayer,
+  toplayerCommands,
+  TOPLAYER_SUMMARY,
+} from "./describe-toplayer.ts";
 
 declare module "yargs" {
   interface Argv<T> {
@@ -49,13 +54,48 @@ const bootEntryCommand: CommandHelp = {
   ],
 };
 
-/** The names of all commands, each with those of the commands below it. */
-export const commandNames: ReadonlyMap<string, ReadonlySet<string>> = new Map([
-  ...[...Object.keys(runtimeCommands), "status", "boot-entry"].map(
-    (name): [string, ReadonlySet<string>] => [name, new Set()],
+const completionCommand: CommandHelp = {
+  summary: "print a script that completes dockroot's command line in a shell",
+  usage: "SHELL [OPTION...]",
+  operands: SHELLS,
+  flags: {},
+  examples: [
+    ["$0 completion bash", "for bash; zsh and fish have theirs as well"],
+  ],
+};
+
+/** All commands, those below others by both names: `toplayer check`. */
+export const commandTable: ReadonlyMap<string, CommandHelp> = new Map([
+  ...Object.entries(runtimeCommands),
+  ["status", statusCommand],
+  ["boot-entry", bootEntryCommand],
+  ...Object.entries(toplayerCommands).map(
+    ([name, command]): [string, CommandHelp] => [`toplayer ${name}`, command],
   ),
-  ["toplayer", new Set(Object.keys(toplayerCommands))],
+  ["completion", completionCommand],
 ]);
+
+/** What the help says of each word that may come first. */
+const summaries: ReadonlyMap<string, string> = new Map([
+  ...[...commandTable].map(([name, { summary }]): [string, string] =>
+    name.startsWith("toplayer ")
+      ? ["toplayer", TOPLAYER_SUMMARY]
+      : [name, summary],
+  ),
+]);
+
+/** The names of all commands, each with those of the commands below it. */
+export const commandNames: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  [...summaries.keys()].map((name) => [
+    name,
+    new Set(
+      [...commandTable.keys()].flatMap((command) => {
+        const [first, below] = command.split(" ");
+        return first === name && below !== undefined ? [below] : [];
+      }),
+    ),
+  ]),
+);
 
 /** @param choose gets the call, where it is one of the installer's commands */
 export function describeCommands(choose: (call: Call) => void): Argv {
@@ -120,5 +160,24 @@ export function describeCommands(choose: (call: Call) => void): Argv {
     },
   );
   for (const example of bootEntryCommand.examples) all.example(...example);
+  all.command(
+    "completion <SHELL>",
+    completionCommand.summary,
+    (own: Argv) =>
+      describeCommand(own, "completion", completionCommand).positional(
+        "SHELL",
+        {
+          type: "string",
+          demandOption: true,
+          describe: SHELLS.join(", "),
+        },
+      ),
+    ({ SHELL: shell }) => {
+      choose((surroundings) =>
+        runCompletion(shell, commandTable, summaries, surroundings),
+      );
+    },
+  );
+  for (const example of completionCommand.examples) all.example(...example);
   return describeToplayer(all, choose);
 }

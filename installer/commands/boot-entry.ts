@@ -26,6 +26,7 @@ export const bootEntryFlags = {
   loader: {
     type: "string",
     placeholder: "NAME",
+    values: LOADERS,
     describe: `the boot loader: ${LOADERS.join(", ")} [the one that is found]`,
   },
   output: {

@@ -28,9 +28,12 @@ t.test("--help lists the commands, a line and an example each", (t) => {
   const [, commands = "", examples = ""] =
     /^Commands:\n(.*)^Options:\n.*^Examples:\n(.*)/ms.exec(help.stdout) ?? [];
   for (const command of [
-    ...["boot", "finish", "status", "boot-entry", "toplayer"],
+    ...["boot", "finish", "status", "boot-entry", "toplayer", "completion"],
   ]) {
-    t.match(commands, new RegExp(`^  dockroot ${command} +\\w`, "m"));
+    t.match(
+      commands,
+      new RegExp(`^  dockroot ${command}( <[A-Z]+>)? +\\w`, "m"),
+    );
     t.match(examples, new RegExp(`^  dockroot ${command}\\b`, "m"));
   }
   t.equal(runDockroot("help").stdout, help.stdout);
@@ -92,6 +95,9 @@ t.test("wrong usage: status 2, one line and where to look", (t) => {
     ["boot-entry", "--loader", "lilo"],
     ["boot-entry", "--loader", "efistub", "--output"],
     ["boot-entry", "--docker="],
+    ["completion"],
+    ["completion", "tcsh"],
+    ["completion", "bash", "zsh"],
     ["toplayer"],
     ["toplayer", "chek"],
     ["toplayer", "chek", "--help"],

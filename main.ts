@@ -51,6 +51,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const { createQuestions } = await import("./installer/questions.ts");
   return runInstaller(argv, {
     stdout,
+    stderr,
+    argv,
+    executable: process.execPath,
     isRoot: isRoot(),
     questions:
       process.stdin.isTTY && process.stdout.isTTY

@@ -8,6 +8,7 @@ import {
 import { bootEntryFlags, runBootEntry } from "./commands/boot-entry.ts";
 import { runCompletion, SHELLS } from "./commands/completion.ts";
 import { runStatus, statusFlags } from "./commands/status.ts";
+import { describeInstall, installCommands } from "./describe-install.ts";
 import {
   describeToplayer,
   toplayerCommands,
@@ -67,6 +68,7 @@ const completionCommand: CommandHelp = {
 /** All commands, those below others by both names: `toplayer check`. */
 export const commandTable: ReadonlyMap<string, CommandHelp> = new Map([
   ...Object.entries(runtimeCommands),
+  ...Object.entries(installCommands),
   ["status", statusCommand],
   ["boot-entry", bootEntryCommand],
   ...Object.entries(toplayerCommands).map(
@@ -179,5 +181,5 @@ export function describeCommands(choose: (call: Call) => void): Argv {
     },
   );
   for (const example of completionCommand.examples) all.example(...example);
-  return describeToplayer(all, choose);
+  return describeToplayer(describeInstall(all, choose), choose);
 }

@@ -4,6 +4,11 @@ import type { Host } from "../runtime/host/host.ts";
 /** Where a command runs: what main.ts alone knows. */
 export interface Surroundings {
   readonly stdout: (text: string) => unknown;
+  readonly stderr: (text: string) => unknown;
+  /** The arguments, as they were given. */
+  readonly argv: readonly string[];
+  /** The file that runs, absolute. */
+  readonly executable: string;
   readonly terminal: Terminal;
   readonly host: Host;
   readonly isRoot: boolean;

@@ -22,8 +22,13 @@ export interface FileEdit {
 
 /** An initramfs that a generator makes. */
 export interface InitramfsImage {
-  /** Absolute. */
+  /** Where it is to stand, absolute. */
   readonly path: string;
+  /**
+   * Where the build puts it: best under another name, which is looked into before it takes the place
+   * of the former image. Else `path` itself, and the former image is kept until then.
+   */
+  readonly builtAt: string;
   /** The kernel's version, as /lib/modules names it. */
   readonly kernelVersion: string;
 }
@@ -33,6 +38,8 @@ export interface Build {
   /** For a process in the system. */
   readonly argv: readonly string[];
   readonly images: readonly InitramfsImage[];
+  /** What the generator's own command would call with images in their places, such as boot loaders. */
+  readonly afterwards?: readonly string[];
 }
 
 /** A file in an initramfs. */
@@ -48,6 +55,8 @@ export interface Generator {
   readonly name: GeneratorName;
   /** Whether the program is there. */
   isPresent(host: Host): boolean;
+  /** Whether it is what makes an initramfs when a kernel is installed. */
+  isInCharge(host: Host): boolean;
   readonly files: readonly HookFile[];
   /**
    * What must change in the generator's configuration for the hook to run; nothing where all is as
@@ -57,8 +66,12 @@ export interface Generator {
   enable(host: Host): Promise<readonly FileEdit[]>;
   /** What must change so that nothing of the hook is left. @throws BootError */
   disable(host: Host): Promise<readonly FileEdit[]>;
-  /** How to make all images, one kernel after the other. @throws BootError */
-  builds(host: Host): Promise<readonly Build[]>;
+  /**
+   * How to make all images, one kernel after the other.
+   * @param forAnyMachine not for the hardware of this one
+   * @throws BootError
+   */
+  builds(host: Host, forAnyMachine: boolean): Promise<readonly Build[]>;
   /** The files in an image. @throws HelperError */
   list(host: Host, image: string): Promise<readonly ListedFile[]>;
   /** What must be in an image besides executable, helpers, libraries and modules, as in ListedFile. */

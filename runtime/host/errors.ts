@@ -32,7 +32,10 @@ export type ErrorCode =
   | "FILE_FOREIGN"
   | "NOTHING_BOOTED"
   | "STATE_TOO_NEW"
-  | "FILE_UNREADABLE";
+  | "FILE_UNREADABLE"
+  | "GENERATOR_MISSING"
+  | "GENERATOR_AMBIGUOUS"
+  | "INSTALL_FAILED";
 
 /** A failure that the user can act on. Anything else that is thrown is a bug in dockroot. */
 export class BootError extends Error {

@@ -6,6 +6,14 @@ import { BootError, isSystemError, systemErrorCode } from "./errors.ts";
 export { probeFile } from "./probe-file.ts";
 export { statusOf, statusOfTarget, type FileStatus } from "./file-status.ts";
 export { createDirectory, createFile } from "./new-file.ts";
+export {
+  putFile,
+  removeFile,
+  removeTemporary,
+  renameDurably,
+  type Attributes,
+} from "./durable-files.ts";
+export { hashFile } from "./hash-file.ts";
 export * from "./tree.ts";
 export type { FileKind } from "./file-kind.ts";
 

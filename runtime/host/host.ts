@@ -18,6 +18,8 @@ export interface Host {
   /** Reads a file of the machine; `undefined` where there is none. */
   readText(absolute: string, maxBytes: number): string | undefined;
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** Asks a process that was started here to end. */
+  endProcess(processId: number): void;
   /** Milliseconds of a clock that only goes forward. */
   nowMs(): number;
   sleep(ms: number): Promise<void>;
@@ -36,6 +38,9 @@ export function createHost(root: string, log: Log): Host {
     readText: (absolute, maxBytes) =>
       files.readText(hostPath(absolute), maxBytes),
     run: runHelper,
+    endProcess: (processId) => {
+      process.kill(processId, "SIGTERM");
+    },
     nowMs: () => performance.now(),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   };

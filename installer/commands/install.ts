@@ -1,0 +1,135 @@
+import { UsageError } from "../../runtime/host/errors.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { version } from "../../runtime/version.ts";
+import { chooseGenerator, generators } from "../generators/choose-generator.ts";
+import type { GeneratorName } from "../generators/generator.ts";
+import { kernelVersions } from "../generators/kernels.ts";
+import { applyInstall } from "../install/apply-install.ts";
+import { createProgress } from "../install/progress.ts";
+import { formatInstallPlan, formatNext } from "../install/format-install.ts";
+import { gatherInstall } from "../install/gather-install.ts";
+import { readManifest } from "../install/gather-present.ts";
+import { requireHelpers } from "../install/helpers.ts";
+import { undoInterrupted } from "../install/transaction.ts";
+import type { Surroundings } from "../surroundings.ts";
+import { enterRoot } from "../enter-root.ts";
+import { holdSignals } from "./status/hold-signals.ts";
+import { requireRoot } from "./toplayer/require-root.ts";
+import { confirmPlan } from "../install/confirm.ts";
+
+export const generatorNames = ["auto", ...Object.keys(generators)];
+
+export const installFlags = {
+  generator: {
+    type: "string",
+    placeholder: "NAME",
+    values: generatorNames,
+    describe: `what makes the initramfs: ${generatorNames.join(", ")} [auto]`,
+  },
+  image: {
+    type: "string",
+    placeholder: "REF",
+    describe:
+      "the image to boot, as docker images names it [what the configuration says]",
+  },
+  root: {
+    type: "string",
+    placeholder: "DIR",
+    describe: "install into the system in DIR instead of this one",
+  },
+  "no-build": {
+    type: "boolean",
+    describe: "do not build the initramfs",
+  },
+  "dry-run": {
+    type: "boolean",
+    describe: "print what would be done, change nothing",
+  },
+  yes: {
+    type: "boolean",
+    describe: "ask nothing",
+  },
+} as const;
+
+export interface InstallFlags {
+  readonly generator?: string | undefined;
+  readonly image?: string | undefined;
+  readonly root?: string | undefined;
+  readonly "no-build"?: boolean | undefined;
+  readonly "dry-run"?: boolean | undefined;
+  readonly yes?: boolean | undefined;
+}
+
+/**
+ * `dockroot install`: puts dockroot into the initramfs of this system.
+ * @returns the exit status
+ * @throws BootError, UsageError
+ */
+export async function runInstall(
+  flags: InstallFlags,
+  surroundings: Surroundings,
+): Promise<number> {
+  const { host, isRoot, stdout, terminal } = surroundings;
+  const name = readGeneratorName(flags.generator);
+  requireRoot(isRoot, "install");
+  if (flags.root !== undefined) return enterRoot(flags.root, surroundings);
+  if (flags["dry-run"] !== true) tellUndone(host, stdout);
+  await requireHelpers(host);
+  const generator = chooseGenerator(host, name ?? installedFor(host));
+  const install = await gatherInstall(host, {
+    generator,
+    executable: surroundings.executable,
+    image: flags.image,
+    isBuilding: flags["no-build"] !== true,
+  });
+  stdout(`dockroot ${version}, for ${generator.name}\n`);
+  for (const warning of install.warnings) stdout(`warning: ${warning}\n`);
+  if (install.changes.length === 0 && install.builds.length === 0) {
+    stdout("All is in place: nothing was changed.\n");
+    return 0;
+  }
+  stdout(formatInstallPlan(install));
+  if (flags["dry-run"] === true) return 0;
+  await confirmPlan(flags.yes === true, surroundings);
+  const warnings = await holdSignals((interruption) =>
+    applyInstall(host, install, {
+      interruption,
+      tell: surroundings.stderr,
+      say: stdout,
+      progress: createProgress(stdout, terminal, () => host.nowMs()),
+    }),
+  );
+  for (const warning of warnings) stdout(`warning: ${warning}\n`);
+  stdout(
+    formatNext(install, {
+      hasKernel: kernelVersions(host).length > 0,
+      isBuilding: flags["no-build"] !== true,
+    }),
+  );
+  return 0;
+}
+
+/** @throws UsageError */
+function readGeneratorName(given = "auto"): GeneratorName | undefined {
+  if (given === "auto") return undefined;
+  if (Object.hasOwn(generators, given)) return given as GeneratorName;
+  throw new UsageError(
+    `--generator ${given} is not known: it is one of ${generatorNames.join(", ")}`,
+  );
+}
+
+/** A second time is for the same one. @throws BootError */
+function installedFor(host: Host): GeneratorName | undefined {
+  const name = readManifest(host)?.generator ?? "";
+  return Object.hasOwn(generators, name) ? (name as GeneratorName) : undefined;
+}
+
+/** What a power failure left is undone first. @throws BootError */
+export function tellUndone(
+  host: Host,
+  stdout: (text: string) => unknown,
+): void {
+  if (undoInterrupted(host)) {
+    stdout("What an interrupted run had done was taken back first.\n");
+  }
+}

@@ -1,0 +1,65 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import { BootError, UsageError } from "../runtime/host/errors.ts";
+import { HELPER_PATH } from "../runtime/host/process.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { holdSignals } from "./commands/status/hold-signals.ts";
+import { withoutRoot } from "./without-root.ts";
+
+/**
+ * Everything that is mounted here goes with the process. The executable is brought along: that it
+ * runs there shows that it would run in an initramfs made there.
+ */
+const ENTER = `
+root=$1 executable=$2
+shift 2
+for name in dev proc sys; do
+  mount --rbind "/$name" "$root/$name"
+done
+mount -t tmpfs -o mode=0755 tmpfs "$root/run"
+touch "$root/run/dockroot"
+mount --bind "$executable" "$root/run/dockroot"
+exec chroot "$root" /run/dockroot "$@"
+`;
+
+/** What a shell answers where it, or chroot, could not start the program. */
+const NOT_STARTED = [126, 127];
+
+/**
+ * Runs this very command with a directory for its root, as arch-chroot(8) would.
+ * @returns the exit status
+ * @throws BootError, UsageError
+ */
+export async function enterRoot(
+  directory: string,
+  { argv, executable, host }: Surroundings,
+): Promise<number> {
+  if (directory === "") throw new UsageError("--root names no directory");
+  const root = path.resolve(directory);
+  for (const name of ["dev", "proc", "sys", "run", "usr"]) {
+    const status = host.files.statusOf(path.join(root, name));
+    if (status?.kind === "directory") continue;
+    throw new BootError("INSTALL_FAILED", `${root} holds no system`, {
+      cause: new Error(`it has no directory ${name}`),
+      hint: "Name the directory where the other system's root is mounted.",
+    });
+  }
+  const status = await holdSignals(async (interruption) => {
+    const child = spawn(
+      "unshare",
+      [
+        ...["--mount", "--propagation", "private", "--", "sh", "-ec", ENTER],
+        ...["sh", root, executable, ...withoutRoot(argv)],
+      ],
+      { stdio: "inherit", env: { PATH: HELPER_PATH, LC_ALL: "C" } },
+    );
+    interruption.addEventListener("abort", () => child.kill("SIGTERM"));
+    const [code] = (await once(child, "close")) as [number | null];
+    return code ?? 1;
+  });
+  if (!NOT_STARTED.includes(status)) return status;
+  throw new BootError("INSTALL_FAILED", `dockroot cannot run in ${root}`, {
+    hint: "It needs that system's own libraries, there as in its initramfs: glibc 2.28 or later and libstdc++, of this machine's architecture.",
+  });
+}

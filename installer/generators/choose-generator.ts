@@ -1,0 +1,49 @@
+import { BootError } from "../../runtime/host/errors.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { dracut } from "./dracut.ts";
+import type { Generator, GeneratorName } from "./generator.ts";
+import { initramfsTools } from "./initramfs-tools.ts";
+
+export const generators: Readonly<Partial<Record<GeneratorName, Generator>>> = {
+  dracut,
+  "initramfs-tools": initramfsTools,
+};
+
+/**
+ * The generator that makes this system's initramfs.
+ * @param name the one that is asked for
+ * @throws BootError GENERATOR_MISSING where it, or any, is not there; GENERATOR_AMBIGUOUS where
+ *   several are and none alone is in charge
+ */
+export function chooseGenerator(
+  host: Host,
+  name: GeneratorName | undefined,
+): Generator {
+  if (name !== undefined) {
+    const generator = generators[name];
+    if (generator?.isPresent(host) === true) return generator;
+    throw new BootError("GENERATOR_MISSING", `there is no ${name} here`, {
+      hint: `Install the package ${name} first, or name another generator.`,
+    });
+  }
+  const present = Object.values(generators).filter((generator) =>
+    generator.isPresent(host),
+  );
+  const inCharge = present.filter((generator) => generator.isInCharge(host));
+  const [only, ...others] = inCharge.length > 0 ? inCharge : present;
+  if (only === undefined) {
+    throw new BootError(
+      "GENERATOR_MISSING",
+      `there is no program here that makes an initramfs (${Object.keys(generators).join(", ")})`,
+      { hint: "Install one of them, as your distribution has it." },
+    );
+  }
+  if (others.length > 0) {
+    throw new BootError(
+      "GENERATOR_AMBIGUOUS",
+      `more than one program here makes an initramfs: ${[only, ...others].map((generator) => generator.name).join(", ")}`,
+      { hint: `Say which: --generator ${only.name}.` },
+    );
+  }
+  return only;
+}

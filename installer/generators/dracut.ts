@@ -1,0 +1,63 @@
+import type { Host } from "../../runtime/host/host.ts";
+import type { Generator } from "./generator.ts";
+import { hasFile } from "./has-file.ts";
+import { kernelVersions } from "./kernels.ts";
+import { newImageName } from "./new-image.ts";
+import { parseListing } from "./parse-listing.ts";
+import { systemdUnits } from "./systemd-units.ts";
+
+/** What calls dracut when a kernel is installed: Debian's, and kernel-install's. */
+const CALLERS = [
+  "/etc/kernel/postinst.d/dracut",
+  "/usr/lib/kernel/install.d/50-dracut.install",
+];
+
+/** dracut(8) in its systemd mode. A module that lies there is taken: there is nothing to enable. */
+export const dracut: Generator = {
+  name: "dracut",
+  isPresent: (host) => hasFile(host, "/usr/bin/dracut"),
+  isInCharge: (host) => CALLERS.some((caller) => hasFile(host, caller)),
+  files: [
+    {
+      path: "/usr/lib/dracut/modules.d/90dockroot/module-setup.sh",
+      asset: "dracut/module-setup.sh",
+      mode: 0o755,
+    },
+    {
+      path: "/usr/lib/dracut/modules.d/90dockroot/emergency.sh",
+      asset: "dracut/emergency.sh",
+      mode: 0o755,
+    },
+    ...systemdUnits,
+  ],
+  enable: () => Promise.resolve([]),
+  disable: () => Promise.resolve([]),
+  builds: (host, forAnyMachine) =>
+    Promise.resolve(
+      kernelVersions(host).map((kernelVersion) => {
+        const path = imagePath(host, kernelVersion);
+        const builtAt = newImageName(path);
+        const flags = forAnyMachine ? ["--no-hostonly"] : [];
+        return {
+          argv: ["dracut", "--force", ...flags, builtAt, kernelVersion],
+          images: [{ path, builtAt, kernelVersion }],
+        };
+      }),
+    ),
+  list: async (host, image) =>
+    parseListing((await host.run(["lsinitrd", image])).stdout.toString("utf8")),
+  hooksInImage: [
+    "usr/lib/systemd/system/dockroot.service",
+    "usr/lib/systemd/system/dockroot-finish.service",
+    "usr/lib/systemd/system/sysroot.mount.d/dockroot.conf",
+  ],
+};
+
+/** Debian's name, and that of the others; the one that is there goes first. */
+function imagePath(host: Host, kernelVersion: string): string {
+  const debian = `/boot/initrd.img-${kernelVersion}`;
+  const other = `/boot/initramfs-${kernelVersion}.img`;
+  if (hasFile(host, debian)) return debian;
+  if (hasFile(host, other)) return other;
+  return hasFile(host, "/etc/debian_version") ? debian : other;
+}

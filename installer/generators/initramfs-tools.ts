@@ -1,0 +1,52 @@
+import type { Generator } from "./generator.ts";
+import { hasFile } from "./has-file.ts";
+import { kernelVersions } from "./kernels.ts";
+import { newImageName } from "./new-image.ts";
+import { parseListing } from "./parse-listing.ts";
+
+const SCRIPTS = [
+  "hooks/dockroot",
+  "scripts/local-premount/dockroot",
+  "scripts/local-bottom/dockroot",
+];
+const LOADER_HOOKS = "/etc/initramfs/post-update.d";
+
+/** initramfs-tools(7), of Debian and Ubuntu. What lies in its directories runs: there is nothing to enable. */
+export const initramfsTools: Generator = {
+  name: "initramfs-tools",
+  isPresent: (host) => hasFile(host, "/usr/sbin/mkinitramfs"),
+  isInCharge: (host) => hasFile(host, "/etc/kernel/postinst.d/initramfs-tools"),
+  files: SCRIPTS.map((name) => ({
+    path: `/etc/initramfs-tools/${name}`,
+    asset: `initramfs-tools/${name}`,
+    mode: 0o755,
+  })),
+  enable: () => Promise.resolve([]),
+  disable: () => Promise.resolve([]),
+  builds: (host) =>
+    Promise.resolve(
+      kernelVersions(host).map((kernelVersion) => {
+        const path = `/boot/initrd.img-${kernelVersion}`;
+        const builtAt = newImageName(path);
+        return {
+          argv: ["mkinitramfs", "-o", builtAt, kernelVersion],
+          images: [{ path, builtAt, kernelVersion }],
+          ...(hasFile(host, LOADER_HOOKS) && {
+            // As update-initramfs(8) does.
+            afterwards: [
+              ...["run-parts", `--arg=${kernelVersion}`, `--arg=${path}`],
+              LOADER_HOOKS,
+            ],
+          }),
+        };
+      }),
+    ),
+  list: async (host, image) =>
+    parseListing(
+      (await host.run(["lsinitramfs", "-l", image])).stdout.toString("utf8"),
+    ),
+  hooksInImage: [
+    "scripts/local-premount/dockroot",
+    "scripts/local-bottom/dockroot",
+  ],
+};

@@ -1,0 +1,43 @@
+import { BootError } from "../../runtime/host/errors.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import type { InitramfsImage } from "../generators/generator.ts";
+import { keepReplaced, type Telling } from "./apply-install.ts";
+import { buildImages, placeImages, runAfterwards } from "./build-images.ts";
+import type { Uninstall } from "./gather-uninstall.ts";
+import { listImage } from "./look-into-image.ts";
+import { FORMER_DIRECTORY, STATE_DIRECTORY } from "./manifest.ts";
+import { inTransaction } from "./transaction.ts";
+
+/**
+ * Takes the files back and builds the images without them; or changes nothing.
+ * @returns what went wrong when all was taken back
+ * @throws BootError
+ */
+export async function applyUninstall(
+  host: Host,
+  { generator, changes, builds, manifest, warnings }: Uninstall,
+  telling: Telling,
+): Promise<string[]> {
+  const check = async ({ builtAt, path }: InitramfsImage) => {
+    if (generator === undefined) return;
+    const files = await listImage(host, generator, builtAt);
+    if (!files.some((file) => file.path === "usr/bin/dockroot")) return;
+    throw new BootError(
+      "INSTALL_FAILED",
+      `${path}, as ${generator.name} has built it, still has dockroot in it`,
+      { hint: "Another hook or module brings it: remove that first." },
+    );
+  };
+  await inTransaction(host, [...keepReplaced(builds), ...changes], () =>
+    buildImages(host, builds, { ...telling, check }),
+  );
+  placeImages(host, builds);
+  const more = await runAfterwards(host, builds);
+  for (const directory of [
+    ...manifest.directories.toReversed(),
+    ...[FORMER_DIRECTORY, STATE_DIRECTORY],
+  ]) {
+    host.files.removeUnusedDirectory(host.path(directory));
+  }
+  return [...warnings, ...more];
+}

@@ -1,0 +1,161 @@
+import { BootError } from "../../runtime/host/errors.ts";
+import { isSameOrBelow } from "../../runtime/overlap.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import type { ConfigSource } from "../../runtime/config.ts";
+import type { Build, FileEdit, Generator } from "../generators/generator.ts";
+import { hasFile } from "../generators/has-file.ts";
+import type { Change } from "./change.ts";
+import { gatherPresent, readManifest } from "./gather-present.ts";
+import { lacksOf } from "./look-into-image.ts";
+import {
+  CONFIG_FILE,
+  FORMER_CONFIG_FILE,
+  makeConfig,
+  type MadeConfig,
+} from "./make-config.ts";
+import { STATE_DIRECTORY, type Manifest } from "./manifest.ts";
+import { planInstall } from "./plan-install.ts";
+import { missingDirectories } from "./transaction.ts";
+import {
+  hashWanted,
+  wantExecutable,
+  wantHooks,
+  wantText,
+} from "./want-files.ts";
+
+export interface InstallRequest {
+  readonly generator: Generator;
+  /** The one that runs, absolute. */
+  readonly executable: string;
+  readonly image: string | undefined;
+  readonly isBuilding: boolean;
+}
+
+/** All that an installation does. */
+export interface Install {
+  readonly generator: Generator;
+  readonly config: MadeConfig;
+  readonly edits: readonly FileEdit[];
+  /** Without the manifest. */
+  readonly changes: readonly Change[];
+  /** Those that are needed. */
+  readonly builds: readonly Build[];
+  readonly manifest: Manifest;
+  readonly warnings: readonly string[];
+}
+
+const MAX_CONFIG_BYTES = 64 * 1024;
+
+/** Looks at the system and decides; changes nothing. @throws BootError */
+export async function gatherInstall(
+  host: Host,
+  { generator, executable, image, isBuilding }: InstallRequest,
+): Promise<Install> {
+  const manifest = readManifest(host);
+  refuseOther(generator, manifest);
+  const config = makeConfig(readConfigSource(host), image);
+  const edits = await generator.enable(host);
+  const ingredients = [
+    wantExecutable(host, executable),
+    ...wantHooks(generator),
+    wantText(configPath(host), config.text),
+  ];
+  const wanted = [
+    ...ingredients,
+    ...edits.map(({ path, content }) =>
+      wantText(path, content, undefined, true),
+    ),
+  ];
+  const own = manifest?.files.map(({ path }) => path) ?? [];
+  const present = gatherPresent(host, [
+    ...new Set([...wanted.map(({ path }) => path), ...own]),
+  ]);
+  const plan = planInstall(wanted, present, manifest);
+  const inputs = hashWanted(ingredients);
+  const isStale = plan.changes.length > 0 || manifest?.built !== inputs;
+  const builds = isBuilding
+    ? await findNeededBuilds(host, generator, isStale)
+    : [];
+  const newImages = builds
+    .flatMap(({ images }) => images)
+    .filter((image) => !hasFile(host, image.path))
+    .map((image) => image.path);
+  const newDirectories = missingDirectories(host, plan.changes).filter(
+    (directory) => !isSameOrBelow(directory, STATE_DIRECTORY),
+  );
+  return {
+    ...{ generator, config, edits, builds },
+    changes: plan.changes,
+    warnings: [...config.warnings, ...plan.warnings],
+    manifest: {
+      generator: generator.name,
+      files: plan.files,
+      directories: union(manifest?.directories, newDirectories),
+      newImages: union(manifest?.newImages, newImages),
+      built: isBuilding || !isStale ? inputs : undefined,
+    },
+  };
+}
+
+function union(
+  former: readonly string[] = [],
+  more: readonly string[],
+): string[] {
+  return [...new Set([...former, ...more])];
+}
+
+/** @throws BootError INSTALL_FAILED */
+function refuseOther(
+  generator: Generator,
+  manifest: Manifest | undefined,
+): void {
+  if (manifest === undefined || manifest.generator === generator.name) return;
+  throw new BootError(
+    "INSTALL_FAILED",
+    `dockroot is installed for ${manifest.generator} here, not for ${generator.name}`,
+    { hint: "Take that back first: dockroot uninstall." },
+  );
+}
+
+function readConfigSource(host: Host): ConfigSource | undefined {
+  for (const file of [CONFIG_FILE, FORMER_CONFIG_FILE]) {
+    const text = host.readText(file, MAX_CONFIG_BYTES);
+    if (text !== undefined) return { file, text };
+  }
+  return undefined;
+}
+
+/** Where the configuration is to stand: a link stays one. */
+function configPath(host: Host): string {
+  const file = host.path(CONFIG_FILE);
+  return hasFile(host, CONFIG_FILE) ? host.files.realPath(file) : CONFIG_FILE;
+}
+
+async function findNeededBuilds(
+  host: Host,
+  generator: Generator,
+  isStale: boolean,
+): Promise<Build[]> {
+  // What runs in a machine that has started can tell what hardware that has.
+  const forAnyMachine = !hasFile(host, "/run/systemd/system");
+  const builds = await generator.builds(host, forAnyMachine);
+  if (isStale) return [...builds];
+  const needed: Build[] = [];
+  for (const build of builds) {
+    if (!(await isComplete(host, generator, build))) needed.push(build);
+  }
+  return needed;
+}
+
+async function isComplete(
+  host: Host,
+  generator: Generator,
+  { images }: Build,
+): Promise<boolean> {
+  for (const { path, kernelVersion } of images) {
+    if (!hasFile(host, path)) return false;
+    const lacks = await lacksOf(host, generator, { path, kernelVersion });
+    if (lacks.length > 0) return false;
+  }
+  return true;
+}

@@ -1,0 +1,110 @@
+import path from "node:path";
+import type { Host } from "../../runtime/host/host.ts";
+import { generators } from "../generators/choose-generator.ts";
+import type { Build, FileEdit, Generator } from "../generators/generator.ts";
+import { hasFile } from "../generators/has-file.ts";
+import type { Change } from "./change.ts";
+import { gatherPresent, readManifest } from "./gather-present.ts";
+import { listImage } from "./look-into-image.ts";
+import { FORMER_DIRECTORY, MANIFEST_FILE, type Manifest } from "./manifest.ts";
+import { planRemoval } from "./plan-install.ts";
+import { planEdits } from "./plan-edits.ts";
+
+/** All that takes an installation back. */
+export interface Uninstall {
+  /** `undefined` where it is no longer there. */
+  readonly generator: Generator | undefined;
+  readonly manifest: Manifest;
+  readonly edits: readonly FileEdit[];
+  /** The manifest's own end comes last. */
+  readonly changes: readonly Change[];
+  readonly builds: readonly Build[];
+  /** Files that somebody has changed since; they stay. */
+  readonly changed: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Looks at the system and decides; changes nothing.
+ * @returns `undefined` where nothing was installed
+ * @throws BootError
+ */
+export async function gatherUninstall(
+  host: Host,
+  isBuilding: boolean,
+): Promise<Uninstall | undefined> {
+  const manifest = readManifest(host);
+  if (manifest === undefined) return undefined;
+  const { files } = manifest;
+  const present = gatherPresent(
+    host,
+    files.map((file) => file.path),
+  );
+  const known = Object.values(generators).find(
+    ({ name }) => name === manifest.generator,
+  );
+  const generator = known?.isPresent(host) === true ? known : undefined;
+  const { changes, changed } = planRemoval(files, present);
+  const isEdit = new Set(
+    files.filter((file) => file.isEdit).map((file) => file.path),
+  );
+  const edits = ((await generator?.disable(host)) ?? []).filter((edit) =>
+    isEdit.has(edit.path),
+  );
+  const kept = host.files
+    .namesIn(host.path(FORMER_DIRECTORY))
+    .map((name) => path.join(FORMER_DIRECTORY, name));
+  const remove = [
+    ...(isBuilding ? manifest.newImages : []).filter((image) =>
+      hasFile(host, image),
+    ),
+    ...kept,
+    MANIFEST_FILE,
+  ];
+  const builds =
+    generator === undefined || !isBuilding
+      ? []
+      : await findBuilds(host, generator, manifest);
+  const warnings = [
+    generator === undefined
+      ? [
+          `there is no ${manifest.generator} here any more: an initramfs that it made still has dockroot in it`,
+        ]
+      : [],
+    !isBuilding
+      ? ["the initramfs still has dockroot in it until it is built anew"]
+      : [],
+  ].flat();
+  return {
+    ...{ generator, manifest, edits, builds, warnings },
+    changes: [
+      ...changes,
+      ...planEdits(edits, changed, present),
+      ...remove.map((file): Change => ({ kind: "remove", path: file })),
+    ],
+    changed: changed.filter((file) => !isEdit.has(file)),
+  };
+}
+
+/** Those of images that dockroot is in, but not of those that go. */
+async function findBuilds(
+  host: Host,
+  generator: Generator,
+  { newImages }: Manifest,
+): Promise<Build[]> {
+  const forAnyMachine = !hasFile(host, "/run/systemd/system");
+  const builds: Build[] = [];
+  for (const build of await generator.builds(host, forAnyMachine)) {
+    const images = build.images.filter(
+      (image) => !newImages.includes(image.path) && hasFile(host, image.path),
+    );
+    for (const image of images) {
+      const files = await listImage(host, generator, image.path);
+      if (files.some((file) => file.path === "usr/bin/dockroot")) {
+        builds.push(build);
+        break;
+      }
+    }
+  }
+  return builds;
+}

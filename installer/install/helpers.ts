@@ -1,0 +1,68 @@
+import { BootError } from "../../runtime/host/errors.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { HelperError } from "../../runtime/host/process.ts";
+import { judgeVersion, type Requirement } from "./helper-version.ts";
+
+/** A program that dockroot calls, as it is here. */
+export interface HelperStatus {
+  readonly name: string;
+  /** `undefined` where it is absent or does not tell. */
+  readonly version: string | undefined;
+  /** What is wrong with it. */
+  readonly problem: string | undefined;
+  readonly remedy: string | undefined;
+}
+
+/**
+ * What dockroot's own work in the initramfs needs. Versions: `btrfs property set -f` came with 5.14.2,
+ * `sync -f` with coreutils 8.24, `umount --recursive` with util-linux 2.23.
+ */
+const REQUIREMENTS: readonly Requirement[] = [
+  { name: "btrfs", project: "btrfs-progs", minimum: "5.14.2" },
+  { name: "mount", project: "util-linux", minimum: "2.23" },
+  { name: "umount", project: "util-linux", minimum: "2.23" },
+  { name: "blkid", project: "util-linux", minimum: "2.23" },
+  { name: "cp", project: "GNU coreutils", minimum: "8.24" },
+  { name: "sync", project: "GNU coreutils", minimum: "8.24" },
+];
+
+/** The names of the programs that dockroot calls in the initramfs. */
+export const helperNames = REQUIREMENTS.map(({ name }) => name);
+
+/** Looks at each program that the initramfs is to get from this system. */
+export function checkHelpers(host: Host): Promise<readonly HelperStatus[]> {
+  return Promise.all(
+    REQUIREMENTS.map(async (requirement) =>
+      judgeVersion(requirement, await readVersion(host, requirement.name)),
+    ),
+  );
+}
+
+/** @throws BootError HELPER_MISSING where one is absent or too old */
+export async function requireHelpers(host: Host): Promise<void> {
+  const all = await checkHelpers(host);
+  const problems = all.flatMap(({ problem }) => problem ?? []);
+  if (problems.length === 0) return;
+  const remedies = new Set(all.flatMap(({ remedy }) => remedy ?? []));
+  throw new BootError("HELPER_MISSING", problems.join("; "), {
+    hint: [...remedies].join(" "),
+  });
+}
+
+/** @returns what it prints of itself; `undefined` where it is absent */
+async function readVersion(
+  host: Host,
+  name: string,
+): Promise<string | undefined> {
+  try {
+    // Other programs of these names fail at it, or wait for input that never comes.
+    const { stdout } = await host.run([name, "--version"], {
+      timeoutMs: 10_000,
+      okExitCodes: [0, 1, 2],
+    });
+    return stdout.toString("utf8");
+  } catch (error) {
+    if (!(error instanceof HelperError)) throw error;
+    return error.kind === "missing" ? undefined : "";
+  }
+}

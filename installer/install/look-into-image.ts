@@ -1,0 +1,39 @@
+import { BootError } from "../../runtime/host/errors.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { HelperError } from "../../runtime/host/process.ts";
+import type { Generator, ListedFile } from "../generators/generator.ts";
+import { readImageNeeds } from "./image-needs.ts";
+import { findLacks } from "./verify-image.ts";
+
+/** An image, wherever it stands. */
+export interface Image {
+  readonly path: string;
+  readonly kernelVersion: string;
+}
+
+/** What an image lacks for dockroot to work in it, as phrases for people. @throws BootError */
+export async function lacksOf(
+  host: Host,
+  generator: Generator,
+  { path, kernelVersion }: Image,
+): Promise<string[]> {
+  const needs = await readImageNeeds(host, generator, kernelVersion);
+  return findLacks(await listImage(host, generator, path), needs);
+}
+
+/** The files in an image. @throws BootError INSTALL_FAILED where it cannot be read */
+export async function listImage(
+  host: Host,
+  generator: Generator,
+  image: string,
+): Promise<readonly ListedFile[]> {
+  try {
+    return await generator.list(host, image);
+  } catch (cause) {
+    if (!(cause instanceof HelperError)) throw cause;
+    throw new BootError("INSTALL_FAILED", `cannot look into ${image}`, {
+      cause,
+      hint: "Is it an initramfs? Its generator must be able to list it.",
+    });
+  }
+}

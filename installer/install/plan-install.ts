@@ -1,0 +1,150 @@
+import type { Change, Content } from "./change.ts";
+import {
+  FORMER_DIRECTORY,
+  type InstalledFile,
+  type Manifest,
+} from "./manifest.ts";
+
+/** A file that is to be there. */
+export interface WantedFile {
+  readonly path: string;
+  readonly content: Content;
+  readonly sha256: string;
+  /** `undefined`: as it is, or 0644. */
+  readonly mode: number | undefined;
+  /** Whether it is a configuration that others write to. */
+  readonly isEdit: boolean;
+}
+
+/** A file that is there. */
+export interface PresentFile {
+  readonly sha256: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** What files there are, by their paths: those of the wanted ones and of the manifest. */
+export type PresentFiles = ReadonlyMap<string, PresentFile>;
+
+export interface FilePlan {
+  readonly changes: readonly Change[];
+  /** The manifest's. */
+  readonly files: readonly InstalledFile[];
+  readonly warnings: readonly string[];
+}
+
+const DEFAULT_MODE = 0o644;
+
+/**
+ * What has to change for the wanted files to be there. What stands in their place and is not ours, or
+ * was changed since, is kept for uninstall. What a former install wrote and is no longer wanted is
+ * taken back.
+ */
+export function planInstall(
+  wanted: readonly WantedFile[],
+  present: PresentFiles,
+  manifest: Manifest | undefined,
+): FilePlan {
+  const installed = new Map(
+    manifest?.files.map((file) => [file.path, file]) ?? [],
+  );
+  const changes: Change[] = [];
+  const files: InstalledFile[] = [];
+  const warnings: string[] = [];
+  const kept = new Set(
+    [...installed.values()].flatMap(({ former }) => former?.kept ?? []),
+  );
+  for (const file of wanted) {
+    const { path, sha256, content, isEdit } = file;
+    const now = present.get(path);
+    const own = installed.get(path);
+    const mode = file.mode ?? now?.mode ?? DEFAULT_MODE;
+    installed.delete(path);
+    if (now?.sha256 === sha256 && now.mode === mode) {
+      // What was there before is not ours.
+      if (own !== undefined) files.push({ ...own, sha256 });
+      continue;
+    }
+    const { uid, gid } = now ?? { uid: 0, gid: 0 };
+    let former = own?.former;
+    if (now !== undefined && now.sha256 !== own?.sha256) {
+      if (own !== undefined && !isEdit) {
+        warnings.push(`${path} was changed since; uninstall brings that back`);
+      }
+      former = { kept: freeName(kept), mode: now.mode, uid, gid };
+      changes.push(writeKept(former.kept, path));
+    }
+    changes.push({ kind: "write", path, content, mode, uid, gid });
+    files.push({ path, sha256, former, isEdit });
+  }
+  // An edit that is no longer wanted is one that is in place.
+  const others = [...installed.values()];
+  files.push(...others.filter((file) => file.isEdit));
+  const left = planRemoval(
+    others.filter((file) => !file.isEdit),
+    present,
+  );
+  return {
+    changes: [...changes, ...left.changes],
+    files,
+    warnings: [
+      ...warnings,
+      ...left.changed.map((path) => `${path} was changed since, and is kept`),
+    ],
+  };
+}
+
+/** What takes back what install wrote. */
+export interface RemovalPlan {
+  readonly changes: readonly Change[];
+  /** Files that somebody has changed since: they are left as they are. */
+  readonly changed: readonly string[];
+}
+
+/** @param files of the manifest */
+export function planRemoval(
+  files: readonly InstalledFile[],
+  present: PresentFiles,
+): RemovalPlan {
+  const changes: Change[] = [];
+  const changed: string[] = [];
+  for (const { path, sha256, former } of files) {
+    const now = present.get(path);
+    if (now === undefined) continue;
+    if (now.sha256 !== sha256) {
+      changed.push(path);
+    } else if (former === undefined) {
+      changes.push({ kind: "remove", path });
+    } else {
+      const { kept, ...attributes } = former;
+      changes.push({
+        kind: "write",
+        path,
+        content: { copyOf: kept },
+        ...attributes,
+      });
+    }
+  }
+  return { changes, changed };
+}
+
+function writeKept(kept: string, path: string): Change {
+  return {
+    kind: "write",
+    path: kept,
+    content: { copyOf: path },
+    // Whatever it is, it is nobody's business.
+    ...{ mode: 0o600, uid: 0, gid: 0 },
+  };
+}
+
+/** @param taken gets the name */
+function freeName(taken: Set<string>): string {
+  for (let count = 0; ; count += 1) {
+    const name = `${FORMER_DIRECTORY}/${String(count)}`;
+    if (taken.has(name)) continue;
+    taken.add(name);
+    return name;
+  }
+}

@@ -1,0 +1,56 @@
+import type { ListedFile } from "../generators/generator.ts";
+
+/** What an initramfs must have for dockroot to work in it. */
+export interface ImageNeeds {
+  /** A stripped executable is broken, and shorter. */
+  readonly executableBytes: number;
+  readonly helpers: readonly string[];
+  /** The names of the libraries that executable and helpers load: `libm.so.6`. */
+  readonly libraries: readonly string[];
+  /** Whether the kernel has no btrfs of its own. */
+  readonly needsBtrfsModule: boolean;
+  /** Paths of hooks and units, without a slash at their beginning. */
+  readonly hooks: readonly string[];
+  /** The configuration's path, likewise; `undefined` where there is none. */
+  readonly config: string | undefined;
+}
+
+const HELPER_DIRECTORY = "usr/lib/dockroot/bin";
+
+/**
+ * What an initramfs lacks, as phrases for people; nothing where all is there.
+ * @param files what is in it
+ */
+export function findLacks(
+  files: readonly ListedFile[],
+  needs: ImageNeeds,
+): string[] {
+  const sizes = new Map(files.map((file) => [file.path, file.sizeBytes]));
+  const names = new Set(files.map(({ path }) => path.split("/").at(-1) ?? ""));
+  const lacks: string[] = [];
+  const require = (path: string) => {
+    if (!sizes.has(path)) lacks.push(path);
+  };
+  require("usr/bin/dockroot");
+  const bytes = sizes.get("usr/bin/dockroot");
+  if (bytes !== undefined && bytes !== needs.executableBytes) {
+    lacks.push(
+      `a whole usr/bin/dockroot (it has ${String(bytes)} bytes instead of ${String(needs.executableBytes)}: something has stripped it)`,
+    );
+  }
+  for (const helper of needs.helpers) require(`${HELPER_DIRECTORY}/${helper}`);
+  for (const library of needs.libraries) {
+    if (!names.has(library)) lacks.push(`the library ${library}`);
+  }
+  if (
+    needs.needsBtrfsModule &&
+    !files.some(({ path }) => IS_BTRFS.test(path))
+  ) {
+    lacks.push("the kernel's module btrfs");
+  }
+  for (const hook of needs.hooks) require(hook);
+  if (needs.config !== undefined) require(needs.config);
+  return lacks;
+}
+
+const IS_BTRFS = /(^|\/)btrfs\.ko(\.(gz|xz|zst))?$/;

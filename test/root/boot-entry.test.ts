@@ -226,6 +226,20 @@ await t.test("a system that dockroot started keeps its options", async (t) => {
   });
 });
 
+await t.test("a rwlayer that another made is told of", async (t) => {
+  await disk.look((top) => {
+    fs.mkdirpSync(`${top}/docker_rwlayer`);
+  });
+  t.match(make(system()), {
+    status: 0,
+    stderr: /warning: docker_rwlayer is on \S+ already, and dockroot did not/,
+  });
+  await disk.look((top) => {
+    fs.outputFileSync(`${top}/.dockroot/docker_rwlayer/state.json`, "{}");
+  });
+  t.notMatch(make(system()).stderr, "docker_rwlayer is on");
+});
+
 await t.test("a file of somebody else's is left as it is", async (t) => {
   const file = scratchOf("entry.conf");
   const write = (loader: string) =>

@@ -52,6 +52,7 @@ const kernel: FoundKernel = {
 const onEsp: FoundKernel = { ...kernel, filesystem: esp, mountPoint: "/efi" };
 const facts: BootFacts = {
   ...{ store: btrfs, hasDefaultSubvolume: false, storePath: "docker" },
+  isRwlayerForeign: false,
   ...{ cmdline: [], startedRwlayer: undefined },
   ...{ topLayerDirectory: "boot_docker", image: undefined },
   ...{ kernels: [kernel], bareKernels: [], loaders: [], searched: ["/boot"] },
@@ -233,10 +234,17 @@ t.test("of several kernels the one that fits is taken", (t) => {
     isSystems: false,
   });
   const { warnings } = plan(
-    { kernels: [{ ...kernel, hasModules: false, isSystems: true }] },
+    {
+      kernels: [{ ...kernel, hasModules: false, isSystems: true }],
+      isRwlayerForeign: true,
+    },
     "grub",
   );
-  t.match(warnings, [/no modules for the kernel 6\.1\.0/, /running system's/]);
+  t.match(warnings, [
+    /^docker_rwlayer is on .* already/,
+    /no modules for the kernel 6\.1\.0/,
+    /running system's/,
+  ]);
   t.end();
 });
 

@@ -67,6 +67,8 @@ export interface BootFacts {
   readonly cmdline: readonly CmdlineOption[];
   /** The rwlayer of this start, where dockroot made it and its kernel options are to be kept. */
   readonly startedRwlayer: string | undefined;
+  /** Something has the name of the rwlayer, and dockroot did not make it. */
+  readonly isRwlayerForeign: boolean;
   /** The directory for a top layer that stands there. */
   readonly topLayerDirectory: string | undefined;
   /** The image that was asked for. */

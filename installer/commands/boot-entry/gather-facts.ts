@@ -4,7 +4,10 @@ import { followIn } from "../../../runtime/follow-in.ts";
 import type { Host } from "../../../runtime/host/host.ts";
 import { readMounts } from "../../../runtime/mounts.ts";
 import { isSameOrBelow } from "../../../runtime/overlap.ts";
-import { DOCKROOT_DIRECTORY } from "../../../runtime/rwlayer-state.ts";
+import {
+  DOCKROOT_DIRECTORY,
+  rwlayerPaths,
+} from "../../../runtime/rwlayer-state.ts";
 import { findImage, readImageReference } from "../toplayer/image.ts";
 import { locate, type Location } from "../toplayer/locate.ts";
 import type { BootFacts, Filesystem, FoundKernel } from "./facts.ts";
@@ -42,10 +45,8 @@ export async function gatherFacts(
   const searched: Search[] = [];
   const facts = await withTopLevel(host, store, async (topLevel, isDefault) => {
     const hasModules = readModules(host, topLevel, place, image);
-    const leftOut = [
-      ...[DOCKROOT_DIRECTORY, place.path],
-      place.startedRwlayer ?? DEFAULT_RWLAYER,
-    ];
+    const rwlayer = place.startedRwlayer ?? DEFAULT_RWLAYER;
+    const leftOut = [DOCKROOT_DIRECTORY, place.path, rwlayer];
     const isLeftOut = (directory: string) =>
       leftOut.some((other) => isSameOrBelow(directory, other));
     searched.push({
@@ -65,6 +66,7 @@ export async function gatherFacts(
     const directory = path.join(topLevel, TOP_LAYER_DIRECTORY);
     return {
       hasDefaultSubvolume: !isDefault,
+      isRwlayerForeign: isForeign(host, topLevel, rwlayer),
       topLayerDirectory:
         host.files.statusOf(directory)?.kind === "directory"
           ? TOP_LAYER_DIRECTORY
@@ -88,6 +90,15 @@ export async function gatherFacts(
       ...mounts.map(({ at }) => at),
     ],
   };
+}
+
+/** Of what dockroot has made there is a state, whatever is in it. */
+function isForeign(host: Host, topLevel: string, rwlayer: string): boolean {
+  const { state } = rwlayerPaths(rwlayer);
+  return (
+    host.files.statusOf(path.join(topLevel, rwlayer)) !== undefined &&
+    host.files.statusOf(path.join(topLevel, state)) === undefined
+  );
 }
 
 interface BootMount {

@@ -43,6 +43,7 @@ export function planEntry(
     notes: [...why, ...describeChoice(facts, entry), ...notes],
     warnings: [
       ...(found?.warnings ?? []),
+      ...warnOfRwlayer(facts),
       ...warnOfKernel(facts, entry),
       ...warnOfDriver(facts, entry, found),
     ],
@@ -154,8 +155,21 @@ function describeChoice({ kernels }: BootFacts, entry: Entry): string[] {
   ];
 }
 
+function warnOfRwlayer({
+  startedRwlayer,
+  isRwlayerForeign,
+  store,
+}: BootFacts): string[] {
+  const rwlayer = startedRwlayer ?? DEFAULT_RWLAYER;
+  return isRwlayerForeign
+    ? [
+        `${rwlayer} is on ${store.device} already, and dockroot did not make it: it will not be replaced; rename it, or name another in rootflags=subvol=`,
+      ]
+    : [];
+}
+
 function warnOfKernel({ image }: BootFacts, { kernel }: Entry): string[] {
-  const { hasModules, version, isSystems } = kernel;
+  const { hasModules, version, isSystems, filesystem } = kernel;
   return [
     ...(hasModules === false
       ? [
@@ -165,6 +179,11 @@ function warnOfKernel({ image }: BootFacts, { kernel }: Entry): string[] {
     ...(isSystems && hasModules !== true
       ? [
           "this kernel is the running system's: it boots the image only if the image has its modules, and its initramfs has dockroot",
+        ]
+      : []),
+    ...(filesystem.isMapped
+      ? [
+          `the kernel is on ${filesystem.device}, which the boot loader must be able to open (LUKS, LVM)`,
         ]
       : []),
   ];

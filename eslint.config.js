@@ -170,6 +170,10 @@ export default tseslint.config(
   {
     name: "deciding, in the installer",
     files: [
+      "installer/commands/boot-entry/{check-loader-config,entry,facts,kernel-option,loader-name}.ts",
+      "installer/commands/boot-entry/{marked-block,pair-kernels,readable,text-error}.ts",
+      "installer/commands/boot-entry/{format,parse,plan}-*.ts",
+      "installer/commands/completion/*.ts",
       "installer/commands/toplayer/accounts/parse-accounts.ts",
       "installer/commands/toplayer/check/rules/*.ts",
       "installer/commands/toplayer/init/{make-fstab,merge-accounts,plan-files}.ts",

@@ -176,7 +176,7 @@ export default tseslint.config(
       "installer/commands/toplayer/{fstab,locate,machine-id}.ts",
       "installer/generators/mkinitcpio/{configuration,disable-hook,edit-configurations,enable-hook}.ts",
       "installer/generators/mkinitcpio/{hand-work,hook-order,parse-listing,read-hooks}.ts",
-      "installer/generators/mkinitcpio/{shell-statements,shell-word,text-change}.ts",
+      "installer/generators/mkinitcpio/{shell-statements,shell-tokens,shell-word,text-change}.ts",
     ],
     rules: {
       "@typescript-eslint/no-restricted-imports": forbidImports(

@@ -183,7 +183,7 @@ export default tseslint.config(
       "installer/generators/mkinitcpio/{shell-statements,shell-word,text-change}.ts",
       "installer/commands/doctor/rules/*.ts",
       "installer/commands/doctor/{find-findings,finding,override-image,parse-daemon-json,parse-kernel-version,report,split-grub-scripts,start,tree-problems}.ts",
-      "installer/boot-entries/{boot-entry,grub-words,parse-*,path-on-volume,refind-tokens,speaks-of-dockroot}.ts",
+      "installer/boot-entries/{boot-entry,grub-words,menu-files,parse-*,path-on-volume,refind-tokens,speaks-of-dockroot}.ts",
     ],
     rules: {
       "@typescript-eslint/no-restricted-imports": forbidImports(

@@ -187,7 +187,7 @@ export default tseslint.config(
       "installer/generators/mkinitcpio/{hand-work,hook-order,parse-listing,read-hooks}.ts",
       "installer/commands/doctor/rules/*.ts",
       "installer/commands/doctor/{find-findings,finding,override-image,parse-daemon-json,parse-kernel-version,report,split-grub-scripts,start,tree-problems}.ts",
-      "installer/boot-entries/{boot-entry,grub-words,parse-*,path-on-volume,refind-tokens,speaks-of-dockroot}.ts",
+      "installer/boot-entries/{boot-entry,grub-words,menu-files,parse-*,path-on-volume,refind-tokens,speaks-of-dockroot}.ts",
       "installer/generators/mkinitcpio/{shell-statements,shell-tokens,shell-word,text-change}.ts",
     ],
     rules: {

@@ -35,6 +35,15 @@ await t.test("a computer comes up from a Docker image", async (t) => {
     /^result +fresh: [^]*^ {2}\* docker_rwlayer +\d+ +demo:latest /m,
     "and so does dockroot status",
   );
+  t.match(
+    await shell("dockroot doctor"),
+    /nothing was found that would stop a boot/,
+    "nor is there anything that would stop the next start",
+  );
+  t.match(
+    await shell("dockroot resolve demo"),
+    computer.machine.images["demo:latest"],
+  );
   await shell("echo lost? > /etc/written-at-first-start");
   await powerOff(vm);
 });

@@ -20,7 +20,7 @@ export interface FoundEntries {
 
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 /** Where boot partitions are usually mounted. */
-const BOOT_DIRECTORIES = ["/boot", "/boot/efi", "/efi", "/esp"];
+export const BOOT_DIRECTORIES = ["/boot", "/boot/efi", "/efi", "/esp"];
 /** Directories of a boot partition with a refind_linux.conf, beside those of EFI. */
 const MAX_DIRECTORIES = 200;
 

@@ -185,10 +185,10 @@ export default tseslint.config(
       "installer/without-root.ts",
       "installer/generators/mkinitcpio/{configuration,disable-hook,edit-configurations,enable-hook}.ts",
       "installer/generators/mkinitcpio/{hand-work,hook-order,parse-listing,read-hooks}.ts",
-      "installer/generators/mkinitcpio/{shell-statements,shell-word,text-change}.ts",
       "installer/commands/doctor/rules/*.ts",
       "installer/commands/doctor/{find-findings,finding,override-image,parse-daemon-json,parse-kernel-version,report,split-grub-scripts,start,tree-problems}.ts",
-      "installer/boot-entries/{boot-entry,grub-words,parse-*,path-on-volume,refind-tokens,speaks-of-dockroot}.ts",
+      "installer/boot-entries/{boot-entry,grub-words,menu-files,parse-*,path-on-volume,refind-tokens,speaks-of-dockroot}.ts",
+      "installer/generators/mkinitcpio/{shell-statements,shell-tokens,shell-word,text-change}.ts",
     ],
     rules: {
       "@typescript-eslint/no-restricted-imports": forbidImports(

@@ -196,6 +196,8 @@ await t.test("the menus of all boot loaders are read", (t) => {
       "loader/entries/gone.conf": `title gone\nlinux /gone\ninitrd /initrd.img\noptions ${options}\n`,
       "grub/grub.cfg": `menuentry 'in GRUB' {\n\tlinux ($root)/vmlinuz ${options}\n\tinitrd /initrd.img\n}\nmenuentry 'other' {\n\tlinux /vmlinuz root=/dev/sda1 ro\n}\n`,
       "limine.conf": `/in Limine\n  protocol: linux\n  path: boot():/vmlinuz\n  cmdline: ${options}\n  module_path: boot():/initrd.img\n`,
+      "EFI/refind/refind.conf": "timeout 5\ninclude docker.conf\n",
+      "EFI/refind/docker.conf": refindConf(options),
       "refind_linux.conf": `"beside" "${options} initrd=\\initrd.img"\n`,
     })) {
       fs.outputFileSync(path.join(boot, name), text);
@@ -209,6 +211,7 @@ await t.test("the menus of all boot loaders are read", (t) => {
     'the entry "gone" of /boot/loader/entries/gone.conf',
     'the entry "in GRUB" of /boot/grub/grub.cfg',
     'the entry "in Limine" of /boot/limine.conf',
+    'the entry "docker" of /boot/EFI/refind/docker.conf',
   ]);
   t.strictSame(findingsOf(report, "stops"), [
     'kernel: the entry "gone" of /boot/loader/entries/gone.conf: there is no /gone on the entry\'s partition',
@@ -216,7 +219,7 @@ await t.test("the menus of all boot loaders are read", (t) => {
   t.equal(status, 1);
   t.ok(
     findingsOf(report, "ok").includes(
-      "boot-entries: 5 of the 6 that were found boot an image",
+      "boot-entries: 6 of the 7 that were found boot an image",
     ),
   );
   t.end();

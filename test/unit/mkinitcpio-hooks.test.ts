@@ -195,6 +195,8 @@ for (const quoted of ["(base udev block)", '"base udev block"']) {
     const byHand = files.map((text) => `${text}${line}\n`);
     t.same(hooksByBash(byHand), ["base", "udev", "block", "dockroot"]);
     t.same(enableHook(asConfiguration(byHand)), []);
+    const undone = disableHook(asConfiguration(byHand), false);
+    t.same(hooksByBash(withEdits(byHand, undone)), ["base", "udev", "block"]);
   });
 }
 

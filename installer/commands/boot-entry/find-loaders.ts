@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Host } from "../../../runtime/host/host.ts";
-import { BOOT_DIRECTORIES } from "../../boot-entries/find-entries.ts";
+import { BOOT_DIRECTORIES } from "../../boot-entries/boot-directories.ts";
 import type { FoundLoader } from "./facts.ts";
 import type { LoaderName } from "./loader-name.ts";
 import { checkGrubConfig, checkRefindConfig } from "./check-loader-config.ts";

@@ -8,7 +8,7 @@ import {
   DOCKROOT_DIRECTORY,
   rwlayerPaths,
 } from "../../../runtime/rwlayer-state.ts";
-import { BOOT_DIRECTORIES } from "../../boot-entries/find-entries.ts";
+import { BOOT_DIRECTORIES } from "../../boot-entries/boot-directories.ts";
 import { findImage, readImageReference } from "../../image.ts";
 import { locate, type Location } from "../toplayer/locate.ts";
 import type { BootFacts, Filesystem, FoundKernel } from "./facts.ts";

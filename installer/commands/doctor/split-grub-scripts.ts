@@ -1,5 +1,5 @@
 import type { BootEntry } from "../../boot-entries/boot-entry.ts";
-import { GRUB_SCRIPTS } from "../../boot-entries/find-entries.ts";
+import { GRUB_SCRIPTS } from "../../boot-entries/menu-files.ts";
 
 /**
  * Entries of /etc/grub.d come into grub.cfg when that is made anew: those that it has count once.

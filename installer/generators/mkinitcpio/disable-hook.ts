@@ -31,7 +31,9 @@ function changesToDisable(
   const { hooks, obscurities } = readHooks(text);
   const goes = (name: string) =>
     name === NAME || (name === FORMER_NAME && !keepsFormerName);
+  const going = hooks.filter(({ name }) => goes(name));
   for (const { position, why, end } of obscurities) {
+    if (going.some(({ start }) => start >= position && start < end)) continue;
     const found = text
       .slice(position, end)
       .split(/[^\w-]+/)
@@ -42,11 +44,10 @@ function changesToDisable(
       "GENERATOR_UNSUITABLE",
       `cannot take ${found} out of HOOKS in ${path}, line ${String(line)}: ${why}`,
       {
-        hint: `Take it out there yourself: mkinitcpio ends with an error where a hook has no file.`,
+        hint: "Take it out there yourself: mkinitcpio ends with an error where a hook has no file.",
       },
     );
   }
-  const going = hooks.filter(({ name }) => goes(name));
   if (going.length === 0) return undefined;
   const names = [...new Set(going.map(({ name }) => name))];
   return {

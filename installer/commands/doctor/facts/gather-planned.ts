@@ -1,7 +1,6 @@
 import path from "node:path";
 import type { BootContext } from "../../../../runtime/boot-context.ts";
 import { formatDeviceSpec } from "../../../../runtime/device-spec.ts";
-import { describeDevice } from "../../../../runtime/device.ts";
 import type { PlannedBoot } from "../../../../runtime/format-plan.ts";
 import type { Host } from "../../../../runtime/host/host.ts";
 import { formatImageReference } from "../../../../runtime/image-ref.ts";
@@ -28,7 +27,7 @@ export async function gatherPlanned(
     warnings: [...warnings, ...plan.warnings],
     image: { reference, id: image.id },
     disk: {
-      ...{ root, storePath, device: describeDevice(facts.device) },
+      ...{ root, storePath, device: facts.device.path },
       room: host.files.roomAt(topLevel),
       isStoreOfEngine: isStoreOfEngine(host, topLevel, storePath),
     },

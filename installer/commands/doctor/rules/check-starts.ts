@@ -60,7 +60,7 @@ function checkOutcome(start: StartFacts): Finding[] {
       const { image, disk, warnings } = outcome;
       return [
         ok("options", `${name}: the options make sense`),
-        ok("disk", `root=${disk.root} is ${disk.device}`),
+        ok("disk", `root=${disk.root} is ${disk.device}, a btrfs`),
         ok("image", `${image.reference} is in ${disk.storePath}, ${image.id}`),
         ...tell(name, warnings),
       ];

@@ -1,40 +1,37 @@
-import type { DoctorFacts } from "../facts.ts";
+import { DEFAULT_STORE } from "../../../image.ts";
+import type { DoctorFacts, TargetFacts } from "../facts.ts";
 import { ok, stops, unknown, type Finding } from "../finding.ts";
 import { failed } from "./check-starts.ts";
 
 /** The image and its disk, where no start says which. */
 export function checkTarget({ target, place, engine }: DoctorFacts): Finding[] {
   if (target === undefined) return [];
-  const { found } = target;
-  const store = engine.dataRoot ?? "/var/lib/docker";
-  return [
-    ...(place.kind === "running"
-      ? checkFilesystem(target.storeFsType, store)
-      : []),
-    ...(found.kind === "failed"
-      ? [failed("the image", found.failure)]
-      : found.kind === "not-named"
-        ? [
-            unknown(
-              "image",
-              "it is not known which image is meant",
-              "Name it with --image NAME:TAG.",
-            ),
-          ]
-        : found.kind === "itself"
-          ? [
-              unknown(
-                "image",
-                "the image store is the machine's: this is not the running system",
-              ),
-            ]
-          : [
-              ok(
-                "image",
-                `${found.image.reference} is in ${store}, ${found.image.id}`,
-              ),
-            ]),
-  ];
+  const store = engine.dataRoot ?? DEFAULT_STORE;
+  const disk =
+    place.kind === "running" ? checkFilesystem(target.storeFsType, store) : [];
+  return [...disk, checkImage(target, store)];
+}
+
+function checkImage({ found }: TargetFacts, store: string): Finding {
+  switch (found.kind) {
+    case "failed":
+      return failed("the image", found.failure);
+    case "not-named":
+      return unknown(
+        "image",
+        "it is not known which image is meant",
+        "Name it with --image NAME:TAG.",
+      );
+    case "itself":
+      return unknown(
+        "image",
+        "the image store is the machine's: this is not the running system",
+      );
+    case "image": {
+      const { reference, id } = found.image;
+      return ok("image", `${reference} is in ${store}, ${id}`);
+    }
+  }
 }
 
 function checkFilesystem(fsType: string | undefined, store: string): Finding[] {

@@ -5,10 +5,10 @@ import {
   type Call,
   type CommandHelp,
 } from "./command-help.ts";
-import { bootEntryFlags, runBootEntry } from "./commands/boot-entry.ts";
 import { runCompletion, SHELLS } from "./commands/completion.ts";
 import { runStatus, statusFlags } from "./commands/status.ts";
 import { describeInstall, installCommands } from "./describe-install.ts";
+import { bootEntryCommands, describeBootEntry } from "./describe-boot-entry.ts";
 import { describeDoctor, doctorCommands } from "./describe-doctor.ts";
 import {
   describeToplayer,
@@ -47,15 +47,6 @@ const statusCommand: CommandHelp = {
   examples: [["$0 status", "as root it tells more"]],
 };
 
-const bootEntryCommand: CommandHelp = {
-  summary: "print the boot menu entry for this machine, or write it",
-  flags: bootEntryFlags,
-  examples: [
-    ["$0 boot-entry", "for the boot loader that is found"],
-    ["$0 boot-entry --output", "write it where the boot loader looks"],
-  ],
-};
-
 const completionCommand: CommandHelp = {
   summary: "print a script that completes dockroot's command line in a shell",
   usage: "SHELL [OPTION...]",
@@ -72,7 +63,7 @@ export const commandTable: ReadonlyMap<string, CommandHelp> = new Map([
   ...Object.entries(installCommands),
   ["status", statusCommand],
   ...Object.entries(doctorCommands),
-  ["boot-entry", bootEntryCommand],
+  ...Object.entries(bootEntryCommands),
   ...Object.entries(toplayerCommands).map(
     ([name, command]): [string, CommandHelp] => [`toplayer ${name}`, command],
   ),
@@ -143,27 +134,10 @@ export function describeCommands(choose: (call: Call) => void): Argv {
     },
   );
   for (const example of statusCommand.examples) all.example(...example);
-  all.command(
-    "boot-entry",
-    bootEntryCommand.summary,
-    (own: Argv) => {
-      const value = {
-        type: "string",
-        requiresArg: true,
-        hidden: true,
-      } as const;
-      return describeCommand(own, "boot-entry", bootEntryCommand)
-        .option("loader", value)
-        .option("output", { type: "string", hidden: true })
-        .option("image", value)
-        .option("docker", value)
-        .option("json", { type: "boolean" });
-    },
-    (flags) => {
-      choose((surroundings) => runBootEntry(flags, surroundings));
-    },
-  );
-  for (const example of bootEntryCommand.examples) all.example(...example);
+  describeInstall(all, choose);
+  describeDoctor(all, choose);
+  describeBootEntry(all, choose);
+  describeToplayer(all, choose);
   all.command(
     "completion <SHELL>",
     completionCommand.summary,
@@ -183,7 +157,5 @@ export function describeCommands(choose: (call: Call) => void): Argv {
     },
   );
   for (const example of completionCommand.examples) all.example(...example);
-  describeInstall(all, choose);
-  describeDoctor(all, choose);
-  return describeToplayer(all, choose);
+  return all;
 }

@@ -60,5 +60,6 @@ export function describeInstall(all: Argv, choose: (call: Call) => void): Argv {
         choose((surroundings) => runUninstall(flags, surroundings));
       },
     )
-    .example(...install.examples[0]);
+    .example(...install.examples[0])
+    .example(...uninstall.examples[0]);
 }

@@ -1,12 +1,9 @@
 import { readFileSync } from "node:fs";
 import t from "tap";
-import { doctorFlags } from "../../installer/commands/doctor.ts";
-import { resolveFlags } from "../../installer/commands/resolve.ts";
-import { bootEntryFlags } from "../../installer/commands/boot-entry.ts";
-import { statusFlags } from "../../installer/commands/status.ts";
-import { toplayerCheckFlags } from "../../installer/commands/toplayer-check.ts";
-import { toplayerInitFlags } from "../../installer/commands/toplayer-init.ts";
-import { bootFlags, finishFlags } from "../../runtime/boot-flags.ts";
+import {
+  commandNames,
+  commandTable,
+} from "../../installer/describe-commands.ts";
 import { runDockroot, runIn } from "./run-dockroot.ts";
 
 const packageJson = JSON.parse(
@@ -29,10 +26,7 @@ t.test("--help lists the commands, a line and an example each", (t) => {
   t.equal(help.stderr, "");
   const [, commands = "", examples = ""] =
     /^Commands:\n(.*)^Options:\n.*^Examples:\n(.*)/ms.exec(help.stdout) ?? [];
-  for (const command of [
-    ...["boot", "finish", "install", "uninstall", "status", "doctor"],
-    ...["resolve", "boot-entry", "toplayer", "completion"],
-  ]) {
+  for (const command of commandNames.keys()) {
     t.match(
       commands,
       new RegExp(`^  dockroot ${command}( <[A-Z]+>)? +\\w`, "m"),
@@ -45,16 +39,7 @@ t.test("--help lists the commands, a line and an example each", (t) => {
 });
 
 t.test("a command's --help lists its flags", (t) => {
-  for (const [command, flags] of Object.entries({
-    boot: bootFlags,
-    finish: finishFlags,
-    status: statusFlags,
-    doctor: doctorFlags,
-    resolve: resolveFlags,
-    "boot-entry": bootEntryFlags,
-    "toplayer check": toplayerCheckFlags,
-    "toplayer init": toplayerInitFlags,
-  })) {
+  for (const [command, { flags }] of commandTable) {
     const words = command.split(" ");
     const help = runDockroot(...words, "--help");
     t.equal(help.status, 0);

@@ -39,6 +39,10 @@ const calls: readonly (readonly [
   [["toplayer", "init", `${layer}-new`, "--yes"], true],
   [["boot-entry", "--docker", "/mnt"], false],
   [["completion", "bash"], false],
+  [["resolve", "system:1", "--docker", "/mnt"], true],
+  [["doctor", "--image", "system:1"], true],
+  [["install", "--dry-run"], false],
+  [["uninstall", "--dry-run"], false],
 ];
 
 /** Stdout and stderr as one, with the disk's image store at /mnt. */

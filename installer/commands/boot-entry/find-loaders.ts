@@ -1,11 +1,9 @@
 import path from "node:path";
 import type { Host } from "../../../runtime/host/host.ts";
+import { BOOT_DIRECTORIES } from "../../boot-entries/boot-directories.ts";
 import type { FoundLoader } from "./facts.ts";
 import type { LoaderName } from "./loader-name.ts";
 import { checkGrubConfig, checkRefindConfig } from "./check-loader-config.ts";
-
-/** Where a partition is mounted that boot loaders may be on. */
-export const BOOT_DIRECTORIES = ["/efi", "/boot/efi", "/boot"];
 
 type ConfiguredLoader = Exclude<LoaderName, "efistub">;
 

@@ -11,8 +11,8 @@ export function formatLimine(entry: Entry): string {
   const resource = nameResource(entry);
   const place = (file: string) => {
     // A number sign begins a file's hash.
-    if (file.includes("#")) {
-      throw cannotWrite("limine", file, "a # means something else");
+    if (/[#\\]/.test(file)) {
+      throw cannotWrite("limine", file, "it has a # or a backslash");
     }
     return resource + file;
   };

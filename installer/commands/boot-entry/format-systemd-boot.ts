@@ -9,6 +9,12 @@ import { cannotWrite } from "./text-error.ts";
  */
 export function formatSystemdBoot(entry: Entry): string {
   const { version } = entry.kernel;
+  for (const file of [kernelPath(entry), ...initrdPaths(entry)]) {
+    // Other readers of such files take several paths in one line.
+    if (/[\s\\]/.test(file)) {
+      throw cannotWrite("systemd-boot", file, "it has a blank or a backslash");
+    }
+  }
   const lines: (readonly [key: string, value: string])[] = [
     ["title", entry.title],
     ...(version === undefined ? [] : [["version", version] as const]),
@@ -21,7 +27,7 @@ export function formatSystemdBoot(entry: Entry): string {
     ...lines.map(([key, value]) => {
       // A value goes to the end of its line, the blanks around it left out.
       if (value !== value.trim() || /\p{Cc}/u.test(value)) {
-        throw cannotWrite("systemd-boot", value, "a blank is at its end");
+        throw cannotWrite("systemd-boot", value, "a line cannot hold it");
       }
       return `${key.padEnd(8)}${value}\n`;
     }),

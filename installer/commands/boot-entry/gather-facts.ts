@@ -8,13 +8,14 @@ import {
   DOCKROOT_DIRECTORY,
   rwlayerPaths,
 } from "../../../runtime/rwlayer-state.ts";
+import { BOOT_DIRECTORIES } from "../../boot-entries/boot-directories.ts";
 import { findImage, readImageReference } from "../../image.ts";
 import { locate, type Location } from "../toplayer/locate.ts";
 import type { BootFacts, Filesystem, FoundKernel } from "./facts.ts";
 import { findKernels, type KernelDirectory } from "./find-kernels.ts";
-import { BOOT_DIRECTORIES, findLoaders } from "./find-loaders.ts";
+import { findLoaders } from "./find-loaders.ts";
 import { findStore, readCmdline, type StorePlace } from "./find-store.ts";
-import { DEFAULT_RWLAYER } from "./plan-options.ts";
+import { USUAL_RWLAYER } from "../../boot-entries/speaks-of-dockroot.ts";
 import { probeFilesystem } from "./probe-filesystem.ts";
 import { withTopLevel } from "./with-top-level.ts";
 
@@ -45,7 +46,7 @@ export async function gatherFacts(
   const searched: Search[] = [];
   const facts = await withTopLevel(host, store, async (topLevel, isDefault) => {
     const hasModules = readModules(host, topLevel, place, image);
-    const rwlayer = place.startedRwlayer ?? DEFAULT_RWLAYER;
+    const rwlayer = place.startedRwlayer ?? USUAL_RWLAYER;
     const leftOut = [DOCKROOT_DIRECTORY, place.path, rwlayer];
     const isLeftOut = (directory: string) =>
       leftOut.some((other) => isSameOrBelow(directory, other));

@@ -1,10 +1,11 @@
 import { BootError } from "../../../runtime/host/errors.ts";
 import { isSameOrBelow } from "../../../runtime/overlap.ts";
+import { USUAL_RWLAYER } from "../../boot-entries/speaks-of-dockroot.ts";
 import type { Entry } from "./entry.ts";
 import { kernelPath } from "./entry.ts";
 import type { BootFacts, FoundKernel, FoundLoader } from "./facts.ts";
 import { LOADER_TITLES, type LoaderName } from "./loader-name.ts";
-import { planOptions, DEFAULT_RWLAYER } from "./plan-options.ts";
+import { planOptions } from "./plan-options.ts";
 import { whyUnreadable } from "./readable.ts";
 
 /** An entry, where it goes, and what was guessed on the way. */
@@ -51,7 +52,7 @@ export function planEntry(
 }
 
 function refuseNested({ storePath, startedRwlayer }: BootFacts): void {
-  const rwlayer = startedRwlayer ?? DEFAULT_RWLAYER;
+  const rwlayer = startedRwlayer ?? USUAL_RWLAYER;
   if (!isSameOrBelow(storePath, rwlayer)) return;
   throw new BootError(
     "ENTRY_UNSUITABLE",
@@ -160,7 +161,7 @@ function warnOfRwlayer({
   isRwlayerForeign,
   store,
 }: BootFacts): string[] {
-  const rwlayer = startedRwlayer ?? DEFAULT_RWLAYER;
+  const rwlayer = startedRwlayer ?? USUAL_RWLAYER;
   return isRwlayerForeign
     ? [
         `${rwlayer} is on ${store.device} already, and dockroot did not make it: it will not be replaced; rename it, or name another in rootflags=subvol=`,

@@ -1,9 +1,8 @@
 import { lastValues, type CmdlineOption } from "../../../runtime/cmdline.ts";
 import { BootError } from "../../../runtime/host/errors.ts";
+import { USUAL_RWLAYER } from "../../boot-entries/speaks-of-dockroot.ts";
 import type { BootFacts, Filesystem } from "./facts.ts";
 import { canBeOption, formatOption } from "./kernel-option.ts";
-
-export const DEFAULT_RWLAYER = "docker_rwlayer";
 
 /** The kernel options of an entry, and what is to be told of them. */
 export interface PlannedOptions {
@@ -92,7 +91,7 @@ function planAnew({
   return {
     options: [
       { key: "root", value: root },
-      { key: "rootflags", value: `subvol=${DEFAULT_RWLAYER}` },
+      { key: "rootflags", value: `subvol=${USUAL_RWLAYER}` },
       { key: "rw", value: undefined },
       { key: "docker_path", value: storePath },
       ...(hasTopLayer

@@ -2,8 +2,7 @@ import type { Host } from "../../../../runtime/host/host.ts";
 import { readMounts } from "../../../../runtime/mounts.ts";
 import { locate } from "../../toplayer/locate.ts";
 import type { BootRoom, StartFacts } from "../facts.ts";
-
-const BOOT_DIRECTORIES = ["/boot", "/boot/efi", "/efi", "/esp"];
+import { BOOT_DIRECTORIES } from "../../../boot-entries/boot-directories.ts";
 
 /** The boot partitions: what is mounted where they usually are, and where kernels of entries were found. */
 export function gatherBootRooms(

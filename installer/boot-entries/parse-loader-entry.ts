@@ -1,4 +1,4 @@
-import { stubInitrds, type ParsedEntry } from "./boot-entry.ts";
+import { addValue, stubInitrds, type ParsedEntry } from "./boot-entry.ts";
 
 /**
  * Parses an entry of systemd-boot: a file of loader/entries.
@@ -15,7 +15,7 @@ export function parseLoaderEntry(
     const [, key = "", value = ""] =
       /^\s*([^\s#]\S*)\s+(.*?)\s*$/.exec(line) ?? [];
     if (key === "" || value === "") continue;
-    values.set(key, [...(values.get(key) ?? []), value]);
+    addValue(values, key, value);
   }
   const kernel = values.get("linux")?.at(-1);
   if (kernel === undefined) return undefined;

@@ -28,6 +28,22 @@ build: setup-build dist/dockroot ## Make the executable, dist/dockroot
 dist/dockroot: $(BUILD_INPUTS) | setup-build
 	$(NODE) build/build.ts
 
+dist/dockroot.8: docs/man/dockroot.8.in build/man-page.ts build/make-man-page.ts dist/dockroot
+	$(NODE) build/make-man-page.ts
+
+# What a package ships. No hooks: one that merely lies there would be in the next initramfs, and stop a
+# machine that boots no image. `dockroot install` puts them in place.
+PREFIX ?= /usr
+ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
+LICENSES ?= $(PREFIX)/share/licenses/dockroot
+.PHONY: install
+install: dist/dockroot dist/dockroot.8 ## Install the files that a package ships: DESTDIR=, PREFIX=/usr
+	@scripts/install-files '$(DESTDIR)' '$(PREFIX)' '$(ZSH_COMPLETIONS)' '$(LICENSES)'
+
+.PHONY: deb
+deb: dist/dockroot dist/dockroot.8 ## Make a package for Debian and Ubuntu, dist/dockroot_*.deb
+	@packaging/deb/make-deb dist
+
 .PHONY: demo
 demo: setup-demo dist/dockroot ## Build a real Debian as a Docker image and boot a machine from it
 	$(AS_ROOT) $(NODE) demo/demo.ts

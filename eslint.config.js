@@ -170,6 +170,10 @@ export default tseslint.config(
   {
     name: "deciding, in the installer",
     files: [
+      "installer/commands/boot-entry/{check-loader-config,entry,facts,kernel-option,loader-name}.ts",
+      "installer/commands/boot-entry/{marked-block,pair-kernels,readable,text-error}.ts",
+      "installer/commands/boot-entry/{format,parse,plan}-*.ts",
+      "installer/commands/completion/*.ts",
       "installer/commands/toplayer/accounts/parse-accounts.ts",
       "installer/commands/toplayer/check/rules/*.ts",
       "installer/commands/toplayer/init/{make-fstab,merge-accounts,plan-files}.ts",
@@ -177,13 +181,14 @@ export default tseslint.config(
       "installer/generators/{new-image,parse-listing}.ts",
       "installer/install/{change,format-install,format-uninstall,helper-version}.ts",
       "installer/install/{journal,make-config,manifest,parse-ldd,plan-edits}.ts",
-      "installer/install/{plan-install,verify-image}.ts",
+      "installer/install/{plan-install,plan-kept,verify-image}.ts",
       "installer/without-root.ts",
-      "installer/generators/mkinitcpio/{configuration,edit-hooks,hook-order,parse-listing,read-hooks}.ts",
-      "installer/generators/mkinitcpio/{shell-statements,shell-word,text-change}.ts",
+      "installer/generators/mkinitcpio/{configuration,disable-hook,edit-configurations,enable-hook}.ts",
+      "installer/generators/mkinitcpio/{hand-work,hook-order,parse-listing,read-hooks}.ts",
       "installer/commands/doctor/rules/*.ts",
       "installer/commands/doctor/{find-findings,finding,override-image,parse-daemon-json,parse-kernel-version,report,split-grub-scripts,start,tree-problems}.ts",
       "installer/boot-entries/{boot-entry,grub-words,menu-files,parse-*,path-on-volume,refind-tokens,speaks-of-dockroot}.ts",
+      "installer/generators/mkinitcpio/{shell-statements,shell-tokens,shell-word,text-change}.ts",
     ],
     rules: {
       "@typescript-eslint/no-restricted-imports": forbidImports(

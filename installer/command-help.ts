@@ -8,6 +8,8 @@ export interface Flag {
   readonly type: "string" | "boolean";
   readonly describe: string;
   readonly placeholder?: string;
+  /** All that its value can be. */
+  readonly values?: readonly string[];
 }
 
 /** What is told of a command. */
@@ -15,6 +17,8 @@ export interface CommandHelp {
   readonly summary: string;
   /** What follows its name. */
   readonly usage?: string;
+  /** All that can follow its name besides options. */
+  readonly operands?: readonly string[];
   readonly flags: Readonly<Record<string, Flag>>;
   readonly examples: readonly (readonly [call: string, meaning: string])[];
 }

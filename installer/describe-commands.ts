@@ -5,10 +5,16 @@ import {
   type Call,
   type CommandHelp,
 } from "./command-help.ts";
+import { bootEntryFlags, runBootEntry } from "./commands/boot-entry.ts";
+import { runCompletion, SHELLS } from "./commands/completion.ts";
 import { runStatus, statusFlags } from "./commands/status.ts";
 import { describeInstall, installCommands } from "./describe-install.ts";
 import { describeDoctor, doctorCommands } from "./describe-doctor.ts";
-import { describeToplayer, toplayerCommands } from "./describe-toplayer.ts";
+import {
+  describeToplayer,
+  toplayerCommands,
+  TOPLAYER_SUMMARY,
+} from "./describe-toplayer.ts";
 
 declare module "yargs" {
   interface Argv<T> {
@@ -41,16 +47,59 @@ const statusCommand: CommandHelp = {
   examples: [["$0 status", "as root it tells more"]],
 };
 
-/** The names of all commands, each with those of the commands below it. */
-export const commandNames: ReadonlyMap<string, ReadonlySet<string>> = new Map([
-  ...[
-    ...Object.keys(runtimeCommands),
-    ...Object.keys(installCommands),
-    "status",
-    ...Object.keys(doctorCommands),
-  ].map((name): [string, ReadonlySet<string>] => [name, new Set()]),
-  ["toplayer", new Set(Object.keys(toplayerCommands))],
+const bootEntryCommand: CommandHelp = {
+  summary: "print the boot menu entry for this machine, or write it",
+  flags: bootEntryFlags,
+  examples: [
+    ["$0 boot-entry", "for the boot loader that is found"],
+    ["$0 boot-entry --output", "write it where the boot loader looks"],
+  ],
+};
+
+const completionCommand: CommandHelp = {
+  summary: "print a script that completes dockroot's command line in a shell",
+  usage: "SHELL [OPTION...]",
+  operands: SHELLS,
+  flags: {},
+  examples: [
+    ["$0 completion bash", "for bash; zsh and fish have theirs as well"],
+  ],
+};
+
+/** All commands, those below others by both names: `toplayer check`. */
+export const commandTable: ReadonlyMap<string, CommandHelp> = new Map([
+  ...Object.entries(runtimeCommands),
+  ...Object.entries(installCommands),
+  ["status", statusCommand],
+  ...Object.entries(doctorCommands),
+  ["boot-entry", bootEntryCommand],
+  ...Object.entries(toplayerCommands).map(
+    ([name, command]): [string, CommandHelp] => [`toplayer ${name}`, command],
+  ),
+  ["completion", completionCommand],
 ]);
+
+/** What the help says of each word that may come first. */
+const summaries: ReadonlyMap<string, string> = new Map([
+  ...[...commandTable].map(([name, { summary }]): [string, string] =>
+    name.startsWith("toplayer ")
+      ? ["toplayer", TOPLAYER_SUMMARY]
+      : [name, summary],
+  ),
+]);
+
+/** The names of all commands, each with those of the commands below it. */
+export const commandNames: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  [...summaries.keys()].map((name) => [
+    name,
+    new Set(
+      [...commandTable.keys()].flatMap((command) => {
+        const [first, below] = command.split(" ");
+        return first === name && below !== undefined ? [below] : [];
+      }),
+    ),
+  ]),
+);
 
 /** @param choose gets the call, where it is one of the installer's commands */
 export function describeCommands(choose: (call: Call) => void): Argv {
@@ -94,6 +143,46 @@ export function describeCommands(choose: (call: Call) => void): Argv {
     },
   );
   for (const example of statusCommand.examples) all.example(...example);
+  all.command(
+    "boot-entry",
+    bootEntryCommand.summary,
+    (own: Argv) => {
+      const value = {
+        type: "string",
+        requiresArg: true,
+        hidden: true,
+      } as const;
+      return describeCommand(own, "boot-entry", bootEntryCommand)
+        .option("loader", value)
+        .option("output", { type: "string", hidden: true })
+        .option("image", value)
+        .option("docker", value)
+        .option("json", { type: "boolean" });
+    },
+    (flags) => {
+      choose((surroundings) => runBootEntry(flags, surroundings));
+    },
+  );
+  for (const example of bootEntryCommand.examples) all.example(...example);
+  all.command(
+    "completion <SHELL>",
+    completionCommand.summary,
+    (own: Argv) =>
+      describeCommand(own, "completion", completionCommand).positional(
+        "SHELL",
+        {
+          type: "string",
+          demandOption: true,
+          describe: SHELLS.join(", "),
+        },
+      ),
+    ({ SHELL: shell }) => {
+      choose((surroundings) =>
+        runCompletion(shell, commandTable, summaries, surroundings),
+      );
+    },
+  );
+  for (const example of completionCommand.examples) all.example(...example);
   describeInstall(all, choose);
   describeDoctor(all, choose);
   return describeToplayer(all, choose);

@@ -13,7 +13,7 @@ import {
   toplayerInitFlags,
 } from "./commands/toplayer-init.ts";
 
-const SUMMARY =
+export const TOPLAYER_SUMMARY =
   "prepare this machine's top layer (toplayer check, toplayer init)";
 
 export const toplayerCommands = {
@@ -42,11 +42,11 @@ export function describeToplayer(
   choose: (call: Call) => void,
 ): Argv {
   const { check, init } = toplayerCommands;
-  all.command("toplayer", SUMMARY, (own: Argv) =>
+  all.command("toplayer", TOPLAYER_SUMMARY, (own: Argv) =>
     own
       .usage("$0 toplayer COMMAND [OPTION...]")
       .usage("")
-      .usage(SUMMARY)
+      .usage(TOPLAYER_SUMMARY)
       .command(
         "check [DIR..]",
         check.summary,

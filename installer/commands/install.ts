@@ -24,6 +24,7 @@ export const installFlags = {
   generator: {
     type: "string",
     placeholder: "NAME",
+    values: generatorNames,
     describe: `what makes the initramfs: ${generatorNames.join(", ")} [auto]`,
   },
   image: {

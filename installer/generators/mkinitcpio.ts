@@ -1,6 +1,7 @@
 import type { Build, Generator, HookFile } from "./generator.ts";
 import { hasFile } from "./has-file.ts";
-import { disableHook, enableHook } from "./mkinitcpio/edit-hooks.ts";
+import { disableHook } from "./mkinitcpio/disable-hook.ts";
+import { enableHook } from "./mkinitcpio/enable-hook.ts";
 import { parseListing } from "./mkinitcpio/parse-listing.ts";
 import {
   readConfigurations,
@@ -17,6 +18,11 @@ const files: readonly HookFile[] = [
     asset: `mkinitcpio/${kind}/dockroot`,
     mode: 0o644,
   })),
+  {
+    path: "/usr/lib/initcpio/dockroot/emergency.conf",
+    asset: "mkinitcpio/emergency.conf",
+    mode: 0o644,
+  },
   {
     // Here mkinitcpio looks first: files of the former package may stand below /usr.
     path: "/etc/initcpio/install/docker-btrfs",

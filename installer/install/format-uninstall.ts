@@ -7,18 +7,25 @@ export function formatUninstallPlan({
   changes,
   edits,
   builds,
-  changed,
+  kept,
 }: Uninstall): string {
   const whats = new Map(edits.map(({ path, what }) => [path, what]));
   const lines = [
     ...formatChanges(
-      changes.filter(({ path }) => !path.startsWith(`${STATE_DIRECTORY}/`)),
+      changes.filter(
+        ({ path }) =>
+          !path.startsWith(`${STATE_DIRECTORY}/`) &&
+          !kept.some((file) => file.path === path),
+      ),
       whats,
     ),
     ...builds.flatMap(({ images }) =>
       images.map(({ path }) => `build   ${path}, without dockroot`),
     ),
-    ...changed.map((path) => `keep    ${path}, which was changed since`),
+    ...kept.map(
+      ({ path, keptAs }) =>
+        `keep    ${path}, which was changed since${keptAs === undefined ? "" : `, as ${keptAs}`}`,
+    ),
   ];
   return lines.map((line) => `  ${line}\n`).join("");
 }

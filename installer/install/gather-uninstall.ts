@@ -7,8 +7,9 @@ import type { Change } from "./change.ts";
 import { gatherPresent, readManifest } from "./gather-present.ts";
 import { listImage } from "./look-into-image.ts";
 import { FORMER_DIRECTORY, MANIFEST_FILE, type Manifest } from "./manifest.ts";
-import { planRemoval } from "./plan-install.ts";
 import { planEdits } from "./plan-edits.ts";
+import { planRemoval } from "./plan-install.ts";
+import { planKept, type KeptFile } from "./plan-kept.ts";
 
 /** All that takes an installation back. */
 export interface Uninstall {
@@ -19,8 +20,7 @@ export interface Uninstall {
   /** The manifest's own end comes last. */
   readonly changes: readonly Change[];
   readonly builds: readonly Build[];
-  /** Files that somebody has changed since; they stay. */
-  readonly changed: readonly string[];
+  readonly kept: readonly KeptFile[];
   readonly warnings: readonly string[];
 }
 
@@ -51,14 +51,20 @@ export async function gatherUninstall(
   const edits = ((await known?.disable(host)) ?? []).filter((edit) =>
     isEdit.has(edit.path),
   );
-  const kept = host.files
+  const hooks = new Set(known?.files.map((file) => file.path));
+  const { kept, changes: keeping } = planKept(
+    changed.filter((file) => !isEdit.has(file)),
+    hooks,
+    present,
+  );
+  const former = host.files
     .namesIn(host.path(FORMER_DIRECTORY))
     .map((name) => path.join(FORMER_DIRECTORY, name));
   const remove = [
     ...(isBuilding ? manifest.newImages : []).filter((image) =>
       hasFile(host, image),
     ),
-    ...kept,
+    ...former,
     MANIFEST_FILE,
   ];
   const builds =
@@ -76,13 +82,13 @@ export async function gatherUninstall(
       : [],
   ].flat();
   return {
-    ...{ generator, manifest, edits, builds, warnings },
+    ...{ generator, manifest, edits, builds, kept, warnings },
     changes: [
       ...changes,
+      ...keeping,
       ...planEdits(edits, changed, present),
       ...remove.map((file): Change => ({ kind: "remove", path: file })),
     ],
-    changed: changed.filter((file) => !isEdit.has(file)),
   };
 }
 

@@ -10,6 +10,9 @@ export const MANIFEST_FILE = `${STATE_DIRECTORY}/install.json`;
 /** What stood where something of ours stands now. */
 export const FORMER_DIRECTORY = `${STATE_DIRECTORY}/former`;
 
+/** Hooks that somebody has changed since: where they were they would go on to run. */
+export const KEPT_DIRECTORY = `${STATE_DIRECTORY}/kept`;
+
 /** A file as it was before. */
 export interface FormerFile {
   /** Where its content is kept, absolute. */

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import t from "tap";
 import { doctorFlags } from "../../installer/commands/doctor.ts";
 import { resolveFlags } from "../../installer/commands/resolve.ts";
+import { bootEntryFlags } from "../../installer/commands/boot-entry.ts";
 import { statusFlags } from "../../installer/commands/status.ts";
 import { toplayerCheckFlags } from "../../installer/commands/toplayer-check.ts";
 import { toplayerInitFlags } from "../../installer/commands/toplayer-init.ts";
@@ -29,11 +30,12 @@ t.test("--help lists the commands, a line and an example each", (t) => {
   const [, commands = "", examples = ""] =
     /^Commands:\n(.*)^Options:\n.*^Examples:\n(.*)/ms.exec(help.stdout) ?? [];
   for (const command of [
-    ...["boot", "finish", "status", "doctor", "resolve", "toplayer"],
+    ...["boot", "finish", "install", "uninstall", "status", "doctor"],
+    ...["resolve", "boot-entry", "toplayer", "completion"],
   ]) {
     t.match(
       commands,
-      new RegExp(`^  dockroot ${command}(?: <REF>)? +\\w`, "m"),
+      new RegExp(`^  dockroot ${command}( <[A-Z]+>)? +\\w`, "m"),
     );
     t.match(examples, new RegExp(`^  dockroot ${command}\\b`, "m"));
   }
@@ -49,6 +51,7 @@ t.test("a command's --help lists its flags", (t) => {
     status: statusFlags,
     doctor: doctorFlags,
     resolve: resolveFlags,
+    "boot-entry": bootEntryFlags,
     "toplayer check": toplayerCheckFlags,
     "toplayer init": toplayerInitFlags,
   })) {
@@ -57,7 +60,10 @@ t.test("a command's --help lists its flags", (t) => {
     t.equal(help.status, 0);
     t.equal(help.stderr, "");
     for (const flag of Object.keys(flags)) {
-      t.match(help.stdout, new RegExp(`^ +--${flag}( [A-Z]+)?  +\\w`, "m"));
+      t.match(
+        help.stdout,
+        new RegExp(`^ +--${flag}( \\[?[A-Z]+\\]?)?  +\\w`, "m"),
+      );
     }
     t.match(help.stdout, new RegExp(`^Examples:\\n  dockroot ${command}`, "m"));
     t.equal(runDockroot("help", ...words).stdout, help.stdout);
@@ -97,6 +103,13 @@ t.test("wrong usage: status 2, one line and where to look", (t) => {
     ["status", "--run-dir"],
     ["status", "--run-dir="],
     ["status", "--no-json"],
+    ["boot-entry", "now"],
+    ["boot-entry", "--loader", "lilo"],
+    ["boot-entry", "--loader", "efistub", "--output"],
+    ["boot-entry", "--docker="],
+    ["completion"],
+    ["completion", "tcsh"],
+    ["completion", "bash", "zsh"],
     ["toplayer"],
     ["toplayer", "chek"],
     ["toplayer", "chek", "--help"],

@@ -103,13 +103,18 @@ await t.test(
     const hook = at("etc/initramfs-tools/hooks/dockroot");
     fs.appendFileSync(hook, "# my own\n");
     fs.writeFileSync(at("etc/dockroot.json"), '{ "docker_image": "mine" }\n');
-    const { status, stdout } = system.dockroot("uninstall");
-    t.equal(status, 0);
-    t.match(stdout, /keep +\/etc\/dockroot\.json, which was changed since/);
-    t.match(stdout, /keep +\/etc\/initramfs-tools\/hooks\/dockroot/);
-    t.match(fs.readFileSync(hook, "utf8"), /# my own/);
+    const { status, stdout, stderr } = system.dockroot("uninstall");
+    t.equal(status, 0, stderr);
+    t.match(stdout, /keep +\/etc\/dockroot\.json, which was changed since\n/);
+    t.match(
+      stdout,
+      /keep +\/etc\/initramfs-tools\/hooks\/dockroot, .*, as \S+/,
+    );
+    const kept = at("var/lib/dockroot/kept/etc/initramfs-tools/hooks/dockroot");
+    t.match(fs.readFileSync(kept, "utf8"), /# my own/);
+    t.notOk(fs.existsSync(hook), "where it was, it would end every build");
     t.notOk(fs.existsSync(at("usr/bin/dockroot")));
-    fs.rmSync(hook);
+    fs.rmSync(at("var/lib/dockroot"), { recursive: true });
     fs.rmSync(at("etc/dockroot.json"));
     fs.rmSync(at("etc/docker-btrfs.json"));
     before = system.tree();

@@ -53,9 +53,7 @@ await t.test(
       "add_file /usr/lib/systemd/system/dockroot-finish.service",
       "add_file /usr/lib/systemd/system/sysroot.mount.d/dockroot.conf",
       "add_symlink /usr/lib/systemd/system/initrd.target.wants/dockroot-finish.service ../dockroot-finish.service",
-      "add_file - /etc/systemd/system/emergency.service.d/dockroot.conf 644",
-      "  [Service]",
-      "  Environment=SYSTEMD_SULOGIN_FORCE=1",
+      "add_file /usr/lib/initcpio/dockroot/emergency.conf /etc/systemd/system/emergency.service.d/dockroot.conf 644",
       "end of the first",
     ]);
 

@@ -12,6 +12,8 @@ export interface PrivateSystem {
   readonly store?: readonly string[];
   /** A directory whose content is in /boot, on a filesystem of its own; without it that is this machine's. */
   readonly boot?: string;
+  /** What else is mounted: arguments of mount(8), in order. */
+  readonly mounts?: readonly (readonly string[])[];
   /** What is typed, on a terminal; without it there is none. */
   readonly answers?: string;
 }
@@ -22,7 +24,14 @@ export interface PrivateSystem {
  */
 export function runInSystem(
   scratch: string,
-  { etc, cmdline = "quiet", store = [], boot, answers }: PrivateSystem,
+  {
+    etc,
+    cmdline = "quiet",
+    store = [],
+    mounts = [],
+    boot,
+    answers,
+  }: PrivateSystem,
   ...args: string[]
 ): Outcome {
   fs.rmSync(scratch, { recursive: true, force: true });
@@ -49,6 +58,7 @@ export function runInSystem(
     ...(store.length === 0
       ? []
       : [`mount ${store.map(quote).join(" ")} /var/lib/docker`]),
+    ...mounts.map((mount) => `mount ${mount.map(quote).join(" ")}`),
     "cd /",
     'shift; exec "$@"',
   ].join("\n");

@@ -1,9 +1,7 @@
 import { spawnSync } from "node:child_process";
 import t from "tap";
-import {
-  disableHook,
-  enableHook,
-} from "../../installer/generators/mkinitcpio/edit-hooks.ts";
+import { disableHook } from "../../installer/generators/mkinitcpio/disable-hook.ts";
+import { enableHook } from "../../installer/generators/mkinitcpio/enable-hook.ts";
 import { BootError } from "../../runtime/host/errors.ts";
 import { configurations } from "./mkinitcpio-configurations.ts";
 
@@ -157,7 +155,13 @@ const refused: readonly {
   {
     name: "a list that is added to a text, which mkinitcpio takes for one hook",
     files: ['HOOKS="base udev"\nHOOKS+=(block)\n'],
-    says: /line 1: "base udev" is no name of a hook$/,
+    says: /line 1: "base udev" is no name of a hook, or stands in a text that becomes a list$/,
+    advises: /HOOKS/,
+  },
+  {
+    name: "a condition after the line that has dockroot",
+    files: ["HOOKS=(base dockroot)\nif true; then HOOKS=(base udev); fi\n"],
+    says: /line 2: it is set under a condition/,
     advises: /HOOKS/,
   },
   {
@@ -191,6 +195,8 @@ for (const quoted of ["(base udev block)", '"base udev block"']) {
     const byHand = files.map((text) => `${text}${line}\n`);
     t.same(hooksByBash(byHand), ["base", "udev", "block", "dockroot"]);
     t.same(enableHook(asConfiguration(byHand)), []);
+    const undone = disableHook(asConfiguration(byHand), false);
+    t.same(hooksByBash(withEdits(byHand, undone)), ["base", "udev", "block"]);
   });
 }
 

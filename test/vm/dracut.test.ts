@@ -87,7 +87,8 @@ async function openShell(vm: Vm): Promise<void> {
     vm.send("\r");
   }, ENTER_MS);
   try {
-    await vm.waitFor(/:\/\S*# /, SHELL_TIMEOUT_MS);
+    // bash's prompt, or dash's.
+    await vm.waitFor(/# /, SHELL_TIMEOUT_MS);
   } finally {
     clearInterval(enter);
   }

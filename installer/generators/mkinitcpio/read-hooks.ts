@@ -1,8 +1,5 @@
-import {
-  readStatements,
-  type Assignment,
-  type Statement,
-} from "./shell-statements.ts";
+import { readStatements, type Statement } from "./shell-statements.ts";
+import type { Assignment } from "./shell-tokens.ts";
 import { valueOf, type Word, type WordCharacter } from "./shell-word.ts";
 
 /** A hook that HOOKS names, and where it is written. */

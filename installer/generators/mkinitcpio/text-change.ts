@@ -1,5 +1,5 @@
 import type { WrittenHook } from "./read-hooks.ts";
-import { endOfLine } from "./shell-statements.ts";
+import { endOfLine } from "./shell-tokens.ts";
 
 /** A piece of a text that becomes another. */
 export interface TextChange {

@@ -2,10 +2,8 @@ import path from "node:path";
 import { formatStatus } from "../../../installer/commands/status/format-status.ts";
 import { parseBooted } from "../../../installer/commands/status/parse-booted.ts";
 import { parseQgroups } from "../../../installer/commands/status/qgroups.ts";
-import {
-  disableHook,
-  enableHook,
-} from "../../../installer/generators/mkinitcpio/edit-hooks.ts";
+import { disableHook } from "../../../installer/generators/mkinitcpio/disable-hook.ts";
+import { enableHook } from "../../../installer/generators/mkinitcpio/enable-hook.ts";
 import { isOurs } from "../../../installer/generators/mkinitcpio/hook-order.ts";
 import { readHooks } from "../../../installer/generators/mkinitcpio/read-hooks.ts";
 import { parseSubvolumeShow } from "../../../runtime/btrfs.ts";

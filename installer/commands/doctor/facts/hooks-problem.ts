@@ -2,7 +2,7 @@ import { BootError } from "../../../../runtime/host/errors.ts";
 import type { Host } from "../../../../runtime/host/host.ts";
 import { HelperError } from "../../../../runtime/host/process.ts";
 import type { FileEdit, Generator } from "../../../generators/generator.ts";
-import { enableHook } from "../../../generators/mkinitcpio/edit-hooks.ts";
+import { enableHook } from "../../../generators/mkinitcpio/enable-hook.ts";
 
 /**
  * What is wrong with a generator's configuration, such as mkinitcpio's HOOKS: what `dockroot install`

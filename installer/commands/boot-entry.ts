@@ -1,0 +1,146 @@
+import path from "node:path";
+import { BootError, UsageError } from "../../runtime/host/errors.ts";
+import { formatJson } from "../../runtime/host/escape.ts";
+import { limitHelpers } from "../../runtime/host/host.ts";
+import {
+  formatImageReference,
+  parseImageReference,
+} from "../../runtime/image-ref.ts";
+import type { Surroundings } from "../surroundings.ts";
+import { initrdPaths, kernelPath } from "./boot-entry/entry.ts";
+import { describeSearch } from "./boot-entry/find-loaders.ts";
+import { formatEntry } from "./boot-entry/format-entry.ts";
+import { gatherFacts } from "./boot-entry/gather-facts.ts";
+import { formatCmdline } from "./boot-entry/kernel-option.ts";
+import {
+  LOADERS,
+  LOADER_TITLES,
+  type LoaderName,
+} from "./boot-entry/loader-name.ts";
+import { planEntry, type EntryPlan } from "./boot-entry/plan-entry.ts";
+import { writeEntry } from "./boot-entry/write-entry.ts";
+import { imageFlags, readStoreFlag } from "../image-flags.ts";
+import { requireRoot } from "./toplayer/require-root.ts";
+
+export const bootEntryFlags = {
+  loader: {
+    type: "string",
+    placeholder: "NAME",
+    values: LOADERS,
+    describe: `the boot loader: ${LOADERS.join(", ")} [the one that is found]`,
+  },
+  output: {
+    type: "string",
+    placeholder: "[FILE]",
+    describe:
+      "write the entry to FILE; without FILE where the boot loader looks for it",
+  },
+  image: {
+    ...imageFlags.image,
+    describe:
+      "the image that the entry is to boot, instead of the one that the initramfs names",
+  },
+  docker: imageFlags.docker,
+  json: {
+    type: "boolean",
+    describe: "print all of it as JSON",
+  },
+} as const;
+
+export interface BootEntryFlags {
+  readonly loader?: string | undefined;
+  readonly output?: string | undefined;
+  readonly image?: string | undefined;
+  readonly docker?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** Everything is there already: what takes longer hangs. */
+const HELPER_TIMEOUT_MS = 30_000;
+
+/**
+ * `dockroot boot-entry`: the boot menu entry for this machine, of what is found here.
+ * @returns the exit status
+ * @throws BootError, UsageError
+ */
+export async function runBootEntry(
+  { loader: given, output, image, docker, json }: BootEntryFlags,
+  { host: unlimited, isRoot, stdout }: Surroundings,
+): Promise<number> {
+  const loader = readLoader(given);
+  if (loader === "efistub" && output === "") throw noFile();
+  const store = docker === undefined ? undefined : readStoreFlag(docker);
+  const reference =
+    image === undefined
+      ? undefined
+      : formatImageReference(parseImageReference(image));
+  requireRoot(isRoot, "boot-entry");
+  const host = limitHelpers(unlimited, HELPER_TIMEOUT_MS);
+  const facts = await gatherFacts(host, { store, image: reference });
+  const plan = planEntry(facts, loader, describeSearch());
+  const text = formatEntry(plan.entry);
+  const written =
+    output === undefined
+      ? undefined
+      : writeEntry(host, {
+          ...{ loader: plan.entry.loader, text },
+          file: output === "" ? requireTarget(plan) : path.resolve(output),
+          rwlayer: facts.startedRwlayer,
+        });
+  if (json === true) {
+    stdout(`${formatJson(reportEntry(plan, text, written))}\n`);
+    return 0;
+  }
+  for (const note of plan.notes) host.log.info(note);
+  for (const warning of plan.warnings) host.log.warn(warning);
+  if (written === undefined) stdout(text);
+  else host.log.info(`the entry is in ${written}`);
+  return 0;
+}
+
+function readLoader(given: string | undefined): LoaderName | undefined {
+  if (given === undefined) return undefined;
+  const loader = LOADERS.find((name) => name === given);
+  if (loader !== undefined) return loader;
+  throw new UsageError(`--loader ${given} is none of ${LOADERS.join(", ")}`);
+}
+
+function noFile(): UsageError {
+  return new UsageError(
+    "the firmware has no file of entries: run the command that boot-entry --loader efistub prints, or name a FILE for it",
+  );
+}
+
+/** @throws BootError LOADER_MISSING */
+function requireTarget({ entry, target }: EntryPlan): string {
+  if (target !== undefined) return target;
+  throw new BootError(
+    "LOADER_MISSING",
+    `the configuration of ${LOADER_TITLES[entry.loader]} is not to be found`,
+    {
+      cause: new Error(`looked for ${describeSearch()}`),
+      hint: "Mount the partition that it is on, or name the file: --output FILE.",
+    },
+  );
+}
+
+/** What `dockroot boot-entry --json` prints, version 1. */
+function reportEntry(
+  { entry, notes, warnings }: EntryPlan,
+  text: string,
+  written: string | undefined,
+) {
+  const { loader, title, kernel, options } = entry;
+  const { device, uuid, label } = kernel.filesystem;
+  return {
+    ...{ version: 1, loader, title },
+    kernel: {
+      path: kernelPath(entry),
+      version: kernel.version ?? null,
+      filesystem: { device, uuid: uuid ?? null, label: label ?? null },
+    },
+    initrds: initrdPaths(entry),
+    options: formatCmdline(options),
+    ...{ entry: text, written: written ?? null, notes, warnings },
+  };
+}

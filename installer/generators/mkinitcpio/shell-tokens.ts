@@ -1,0 +1,151 @@
+import { readWord, valueOf, type Word } from "./shell-word.ts";
+
+/** `NAME=...` or `NAME+=...`. */
+export interface Assignment {
+  readonly kind: "assignment";
+  readonly name: string;
+  /** With a subscript, as in `NAME[0]=x`. */
+  readonly isElement: boolean;
+  readonly isAppending: boolean;
+  readonly start: number;
+  readonly end: number;
+  /** What stands between the parentheses of `NAME=(...)`. */
+  readonly list: readonly Word[] | undefined;
+  /** What `NAME=...` gives; empty where there is a list. */
+  readonly text: Word;
+}
+
+export interface PlainWord extends Word {
+  readonly kind: "word";
+  readonly value: string;
+}
+
+export interface Operator {
+  readonly kind: "operator";
+  /** `;`, `&&`, a newline, ... */
+  readonly value: string;
+}
+
+const ASSIGNMENT = /([A-Za-z_]\w*)(\[[^\]\n]{0,64}\])?(\+?=)/y;
+const BLANK = /(?:[ \t]|\\\n)+/y;
+const BLANK_IN_LIST = /(?:\s|\\\n)+/y;
+const OPERATOR =
+  /&&|\|\||;;&?|;&|\|&|<<-|<<<|<<|>>|[<>]&|&>>?|[<>]\||[\n;&|<>()]/y;
+
+/**
+ * The words, assignments and operators of a script of bash, see bash(1), "DEFINITIONS". Comments,
+ * arithmetic and here-documents are left out.
+ */
+export function* readTokens(
+  text: string,
+): Generator<PlainWord | Assignment | Operator, void, void> {
+  let hereDocuments: { end: string; stripsTabs: boolean }[] = [];
+  let position = 0;
+  while (position < text.length) {
+    position += match(BLANK, text, position)?.[0].length ?? 0;
+    if (position === text.length) return;
+    if (text.charAt(position) === "#") {
+      position = endOfLine(text, position);
+      continue;
+    }
+    if (text.startsWith("((", position)) {
+      const close = text.indexOf("))", position);
+      position = close === -1 ? text.length : close + 2;
+      continue;
+    }
+    const operator = match(OPERATOR, text, position)?.[0];
+    if (operator === undefined) {
+      const part = readPart(text, position);
+      yield part;
+      position = part.end;
+      continue;
+    }
+    yield { kind: "operator", value: operator };
+    position += operator.length;
+    if (operator === "<<" || operator === "<<-") {
+      position += match(BLANK, text, position)?.[0].length ?? 0;
+      const word = readWord(text, position);
+      const end = valueOf(word.characters);
+      hereDocuments.push({ end, stripsTabs: operator === "<<-" });
+      position = word.end;
+    }
+    if (operator === "\n") {
+      for (const { end, stripsTabs } of hereDocuments) {
+        position = skipHereDocument(text, position, end, stripsTabs);
+      }
+      hereDocuments = [];
+    }
+  }
+}
+
+function readPart(text: string, position: number): PlainWord | Assignment {
+  const assignment = match(ASSIGNMENT, text, position);
+  if (assignment === undefined) {
+    const word = readWord(text, position);
+    return { kind: "word", ...word, value: valueOf(word.characters) };
+  }
+  const [written, name = "", subscript, operator] = assignment;
+  const after = position + written.length;
+  const { list, end } =
+    text.charAt(after) === "("
+      ? readList(text, after + 1)
+      : { list: undefined, end: after };
+  const value = readWord(text, end);
+  return {
+    ...{ kind: "assignment", name, list, start: position, end: value.end },
+    ...{ isElement: subscript !== undefined, isAppending: operator === "+=" },
+    text: value,
+  };
+}
+
+/** The words up to the closing parenthesis, and where it ends. */
+function readList(
+  text: string,
+  start: number,
+): { list: readonly Word[]; end: number } {
+  const list: Word[] = [];
+  let position = start;
+  while (position < text.length && text.charAt(position) !== ")") {
+    const blank = match(BLANK_IN_LIST, text, position);
+    if (blank !== undefined) position += blank[0].length;
+    else if (text.charAt(position) === "#") {
+      position = endOfLine(text, position);
+    } else {
+      const word = readWord(text, position);
+      list.push(word);
+      // What is no word is no bash either: it would stand still here.
+      position = Math.max(word.end, position + 1);
+    }
+  }
+  return { list, end: Math.min(position + 1, text.length) };
+}
+
+function skipHereDocument(
+  text: string,
+  start: number,
+  end: string,
+  stripsTabs: boolean,
+): number {
+  let position = start;
+  while (position < text.length) {
+    const lineEnd = endOfLine(text, position);
+    const line = text.slice(position, lineEnd);
+    position = lineEnd + 1;
+    if ((stripsTabs ? line.replace(/^\t+/, "") : line) === end) break;
+  }
+  return position;
+}
+
+export function endOfLine(text: string, position: number): number {
+  const end = text.indexOf("\n", position);
+  return end === -1 ? text.length : end;
+}
+
+function match(
+  pattern: RegExp,
+  text: string,
+  position: number,
+): RegExpExecArray | undefined {
+  pattern.lastIndex = position;
+  return pattern.exec(text) ?? undefined;
+}

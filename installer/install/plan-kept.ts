@@ -1,0 +1,42 @@
+import type { Change } from "./change.ts";
+import { KEPT_DIRECTORY } from "./manifest.ts";
+import type { PresentFiles } from "./plan-install.ts";
+
+/** A file of ours that somebody has changed since, and that uninstall therefore keeps. */
+export interface KeptFile {
+  readonly path: string;
+  /** Where it is kept; `undefined`: where it is. */
+  readonly keptAs: string | undefined;
+}
+
+/**
+ * What becomes of files that were changed since. A hook cannot stay where it is: without the
+ * executable it would end every build of an initramfs.
+ * @param hooks the paths of the generator's own files
+ */
+export function planKept(
+  changed: readonly string[],
+  hooks: ReadonlySet<string>,
+  present: PresentFiles,
+): { readonly kept: readonly KeptFile[]; readonly changes: readonly Change[] } {
+  const changes: Change[] = [];
+  const kept = changed.map((path): KeptFile => {
+    const now = present.get(path);
+    if (!hooks.has(path) || now === undefined) {
+      return { path, keptAs: undefined };
+    }
+    const keptAs = `${KEPT_DIRECTORY}${path}`;
+    const { mode, uid, gid } = now;
+    changes.push(
+      {
+        kind: "write",
+        path: keptAs,
+        content: { copyOf: path },
+        ...{ mode, uid, gid },
+      },
+      { kind: "remove", path },
+    );
+    return { path, keptAs };
+  });
+  return { kept, changes };
+}

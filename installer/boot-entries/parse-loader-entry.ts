@@ -27,9 +27,11 @@ export function parseLoaderEntry(
     ...(title !== undefined &&
       version !== undefined && { title: `${title} (${version})` }),
     kernel,
-    // Some write several in one line, which GRUB's reader takes.
+    // GRUB's reader takes several in one line; in a name may be blanks.
     initrds: [
-      ...(values.get("initrd") ?? []).flatMap((value) => value.split(/\s+/)),
+      ...(values.get("initrd") ?? []).flatMap((value) =>
+        value.split(/\s+(?=\/)/),
+      ),
       ...stubInitrds(options),
     ],
     options,

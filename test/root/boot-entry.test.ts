@@ -10,7 +10,7 @@ import {
   readRefind,
   readSystemdBoot,
 } from "../unit/boot-entry-readers.ts";
-import { findSchemaErrors } from "../validate-json.ts";
+import { conforms } from "../conforms.ts";
 import { attach, makeBootDisk, newLabel } from "./boot-disk.ts";
 import { runInSystem, type PrivateSystem } from "./private-system.ts";
 
@@ -114,7 +114,7 @@ await t.test("its data fits its documented schema", (t) => {
   t.equal(status, 0);
   t.equal(stderr, "");
   const report = JSON.parse(stdout) as Record<string, unknown>;
-  t.strictSame(findSchemaErrors("boot-entry", report), []);
+  conforms(t, "boot-entry", report);
   t.match(report, {
     ...{ loader: "grub", title: "dockroot: system:2", written: null },
     options: `${withTopLayer} docker_image=system:2 quiet`,

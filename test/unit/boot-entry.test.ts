@@ -1,4 +1,9 @@
-import t from "tap";
+import t, { type Test } from "tap";
+import type { ParsedEntry } from "../../installer/boot-entries/boot-entry.ts";
+import { parseGrub } from "../../installer/boot-entries/parse-grub.ts";
+import { parseLimine } from "../../installer/boot-entries/parse-limine.ts";
+import { parseLoaderEntry } from "../../installer/boot-entries/parse-loader-entry.ts";
+import { parseRefind } from "../../installer/boot-entries/parse-refind.ts";
 import {
   checkGrubConfig,
   checkRefindConfig,
@@ -17,7 +22,7 @@ import {
   pairKernels,
 } from "../../installer/commands/boot-entry/pair-kernels.ts";
 import { parseBlkidProbe } from "../../installer/commands/boot-entry/parse-blkid-probe.ts";
-import { parseKernelVersion } from "../../installer/commands/boot-entry/parse-kernel-version.ts";
+import { parseKernelVersion } from "../../installer/parse-kernel-version.ts";
 import { planEntry } from "../../installer/commands/boot-entry/plan-entry.ts";
 import { parseCmdline } from "../../runtime/cmdline.ts";
 import {
@@ -65,6 +70,28 @@ const READERS: Readonly<Record<LoaderName, (text: string) => ReadEntry>> = {
   limine: readLimine,
   efistub: readEfistub,
 };
+/** The doctor's: it must find what was written, whatever is in it. */
+const PARSERS: Partial<
+  Record<LoaderName, (text: string) => ParsedEntry | undefined>
+> = {
+  refind: (text) => parseRefind(text).entries[0],
+  "systemd-boot": (text) => parseLoaderEntry("dockroot.conf", text),
+  grub: (text) => parseGrub(text)[0],
+  limine: (text) => parseLimine(text)[0],
+};
+const checkParser = (t: Test, loader: LoaderName, text: string) => {
+  const parser = PARSERS[loader];
+  if (parser === undefined) return;
+  const read = READERS[loader](text);
+  const { title = "", kernel, initrds = [], options = "" } = parser(text) ?? {};
+  // systemd-boot shows the version, too, where two titles are alike.
+  t.ok(title.startsWith(read.title), title);
+  t.equal(kernel, read.kernel);
+  const slashes = (file: string) => file.replaceAll("\\", "/");
+  t.strictSame(initrds.map(slashes), read.initrds.map(slashes));
+  const words = parseCmdline(options).filter(({ key }) => key !== "initrd");
+  t.strictSame(words, read.options);
+};
 const plan = (given: Partial<BootFacts>, loader: LoaderName) =>
   planEntry({ ...facts, ...given }, loader, "everywhere");
 const make = (given: Partial<BootFacts>, loader: LoaderName) =>
@@ -110,6 +137,7 @@ t.test("every loader reads what was meant", (t) => {
       loader,
     );
     const read = READERS[loader](text);
+    checkParser(t, loader, text);
     const prefix = loader === "limine" ? `guid(${GUID}):` : "";
     t.equal(read.kernel, `${prefix}/boot_docker/vmlinuz-linux`, loader);
     t.strictSame(
@@ -163,6 +191,7 @@ t.test("paths with blanks and signs are read back, or refused", (t) => {
         t.match(error, { code: "ENTRY_UNSUITABLE", hint: /\w/ });
         continue;
       }
+      checkParser(t, loader, text);
       const { kernel: path, initrds } = READERS[loader](text);
       const end = (file: string | undefined) =>
         file?.replace(/^guid\(.*?\):/, "");

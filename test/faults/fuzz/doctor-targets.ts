@@ -10,7 +10,7 @@ import { parseRefindLinux } from "../../../installer/boot-entries/parse-refind-l
 import { parseRefind } from "../../../installer/boot-entries/parse-refind.ts";
 import { pathOnVolume } from "../../../installer/boot-entries/path-on-volume.ts";
 import { parseDaemonJson } from "../../../installer/commands/doctor/parse-daemon-json.ts";
-import { parseKernelVersion } from "../../../installer/commands/doctor/parse-kernel-version.ts";
+import { parseKernelVersion } from "../../../installer/parse-kernel-version.ts";
 import { readStartOptions } from "../../../installer/commands/doctor/start.ts";
 import { createCpioReader } from "../../../installer/initramfs/cpio-reader.ts";
 import { check } from "./check.ts";

@@ -15,9 +15,9 @@ import { cutFirstStart, type PowerCutSetup } from "./power-cut-setup.ts";
 import { stagingOf } from "./prove-root.ts";
 
 /** From the set-up's end, where no number is given: then no new cut is begun. */
-const TIME_BOUND_MS = 8 * 60_000;
+const TIME_BOUND_MS = 5 * 60_000;
 /** A start in the machine, and its cuts, must end within the bound. */
-const LAST_START_MS = 6.5 * 60_000;
+const LAST_START_MS = 3.5 * 60_000;
 /** So many cuts are started from in the machine, too. */
 const STARTS = 20;
 const CUTS_PER_START = 50;

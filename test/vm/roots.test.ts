@@ -10,6 +10,8 @@ import { createComputer, powerOff, waitForReport } from "./computer.ts";
 
 const DISK_BYTES = 4 * 1024 ** 3;
 const PROMPT_TIMEOUT_MS = 5 * 60_000;
+/** What cryptsetup's script asks in initramfs-tools, and systemd in dracut. */
+const LOCKED = /Please (unlock disk|enter passphrase)[^\n]*: /i;
 const PASSPHRASE = "correct horse";
 const LUKS_UUID = "5b8e7c0a-2d44-4b7e-9f5e-0c1d2e3f4a5b";
 
@@ -86,7 +88,7 @@ for (const kind of KINDS) {
         disk,
       });
       if (kind.isLocked) {
-        await vm.waitFor(/pass\s?phrase[^\n]*:/i, PROMPT_TIMEOUT_MS);
+        await vm.waitFor(LOCKED, PROMPT_TIMEOUT_MS);
         vm.send(`${PASSPHRASE}\r`);
       }
       const { boot, root, systemd, failedUnits } = await waitForReport(vm);

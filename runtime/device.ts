@@ -162,7 +162,9 @@ async function describeMissing(
   const present = [...known.map(describeDevice), ...others];
   return new BootError(
     "DEVICE_NOT_FOUND",
-    `${formatDeviceSpec(spec)} did not appear within ${String(timeoutMs / 1000)} s`,
+    timeoutMs === 0
+      ? `there is no ${formatDeviceSpec(spec)}`
+      : `${formatDeviceSpec(spec)} did not appear within ${String(timeoutMs / 1000)} s`,
     {
       cause: new Error(
         present.length === 0

@@ -34,3 +34,14 @@ export function stubInitrds(options: string): string[] {
 export function joinTitles(...titles: readonly string[]): string {
   return titles.filter((title) => title !== "").join(" > ");
 }
+
+/** One more value of a key that may be repeated. */
+export function addValue(
+  values: Map<string, string[]>,
+  key: string,
+  value: string,
+): void {
+  const known = values.get(key);
+  if (known === undefined) values.set(key, [value]);
+  else known.push(value);
+}

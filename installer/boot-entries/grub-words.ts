@@ -70,6 +70,7 @@ export function splitGrubScript(script: string): GrubWord[][] {
 }
 
 const MAX_TOKEN_CHARS = 256;
+const MAX_VALUE_CHARS = 4096;
 
 type Read = [text: string, length: number];
 
@@ -113,7 +114,10 @@ function remember(
 ): void {
   if (command?.text !== "set" || assignment === undefined) return;
   const [, name, value] = /^(\w+)=(.*)$/s.exec(assignment.text) ?? [];
-  if (name !== undefined && value !== undefined) variables.set(name, value);
+  if (name === undefined || value === undefined) return;
+  // One that is set to itself twice, again and again, would grow without end.
+  if (value.length > MAX_VALUE_CHARS) variables.delete(name);
+  else variables.set(name, value);
 }
 
 function lineLength(script: string, at: number): number {

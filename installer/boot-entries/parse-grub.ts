@@ -10,6 +10,8 @@ interface Menu {
 }
 
 const LINUX = new Set(["linux", "linux16", "linuxefi"]);
+/** Menus in each other, of which more are no menu of anybody's. */
+const MAX_DEPTH = 32;
 const INITRD = new Set(["initrd", "initrd16", "initrdefi"]);
 
 /**
@@ -32,7 +34,9 @@ export function parseGrub(script: string): ParsedEntry[] {
     } else if (command === "}") {
       const closed = open.pop();
       if (closed?.isEntry === true && closed.kernel !== undefined) {
-        const titles = open.flatMap((outer) => outer?.title ?? []);
+        const titles = open
+          .slice(0, MAX_DEPTH)
+          .flatMap((outer) => outer?.title ?? []);
         const { title, kernel, initrds, options } = closed;
         entries.push({
           ...{ title: joinTitles(...titles, title), kernel },

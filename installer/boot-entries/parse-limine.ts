@@ -1,4 +1,4 @@
-import { joinTitles, type ParsedEntry } from "./boot-entry.ts";
+import { addValue, joinTitles, type ParsedEntry } from "./boot-entry.ts";
 
 /** How one of Limine's two syntaxes is written. */
 interface Syntax {
@@ -62,8 +62,7 @@ function parse(text: string, syntax: Syntax): ParsedEntry[] {
     }
     const [, key, value = ""] = syntax.option.exec(line) ?? [];
     if (key === undefined || values === undefined) continue;
-    const name = key.toLowerCase();
-    values.set(name, [...(values.get(name) ?? []), value]);
+    addValue(values, key.toLowerCase(), value);
   }
   end();
   return entries;

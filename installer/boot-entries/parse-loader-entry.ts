@@ -1,4 +1,4 @@
-import { stubInitrds, type ParsedEntry } from "./boot-entry.ts";
+import { addValue, stubInitrds, type ParsedEntry } from "./boot-entry.ts";
 
 /**
  * Parses an entry of systemd-boot: a file of loader/entries.
@@ -15,7 +15,7 @@ export function parseLoaderEntry(
     const [, key = "", value = ""] =
       /^\s*([^\s#]\S*)\s+(.*?)\s*$/.exec(line) ?? [];
     if (key === "" || value === "") continue;
-    values.set(key, [...(values.get(key) ?? []), value]);
+    addValue(values, key, value);
   }
   const kernel = values.get("linux")?.at(-1);
   if (kernel === undefined) return undefined;
@@ -27,9 +27,11 @@ export function parseLoaderEntry(
     ...(title !== undefined &&
       version !== undefined && { title: `${title} (${version})` }),
     kernel,
-    // Some write several in one line, which GRUB's reader takes.
+    // GRUB's reader takes several in one line; in a name may be blanks.
     initrds: [
-      ...(values.get("initrd") ?? []).flatMap((value) => value.split(/\s+/)),
+      ...(values.get("initrd") ?? []).flatMap((value) =>
+        value.split(/\s+(?=\/)/),
+      ),
       ...stubInitrds(options),
     ],
     options,

@@ -62,7 +62,7 @@ await t.test("what is wrong with an entry would stop it", (t) => {
     [
       "another disk",
       refindConf(options.replace(`root=${device}`, "root=LABEL=nothing")),
-      /^disk: .*LABEL=nothing did not appear/,
+      /^disk: .*there is no LABEL=nothing/,
     ],
     [
       "another directory of the store",

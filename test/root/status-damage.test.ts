@@ -30,7 +30,7 @@ await t.test("a disk that is not the one that booted", async (t) => {
   );
   t.match(
     (await tellStatus(t, disk, machine)).text,
-    `UUID=${absent} did not appear`,
+    `there is no UUID=${absent}`,
   );
 });
 

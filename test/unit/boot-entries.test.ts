@@ -191,6 +191,17 @@ initrd     /6a9857a393724b7a981ebb5b8495b9ea/6.9.4-200.fc40.x86_64/initrd
       entry("docker", "/vmlinuz", ["/initrd.img"], OPTIONS),
     ],
     [
+      "several in a line, and blanks in a name",
+      "x.conf",
+      "linux /my kernel\ninitrd /ucode.img /initrd.img\ninitrd /my files/initrd\n",
+      entry(
+        "x",
+        "/my kernel",
+        ["/ucode.img", "/initrd.img", "/my files/initrd"],
+        "",
+      ),
+    ],
+    [
       "an EFI program",
       "shell.conf",
       "title Shell\nefi /shellx64.efi\n",

@@ -5,7 +5,7 @@ import { parseDaemonJson } from "../../installer/commands/doctor/parse-daemon-js
 import {
   KERNEL_START_BYTES,
   parseKernelVersion,
-} from "../../installer/commands/doctor/parse-kernel-version.ts";
+} from "../../installer/parse-kernel-version.ts";
 import { readStartOptions } from "../../installer/commands/doctor/start.ts";
 import {
   createCpioReader,

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { doctorTargets } from "./doctor-targets.ts";
 import { stateTarget, storeTarget } from "./file-targets.ts";
 import type { Target } from "./target.ts";
 import { textTargets } from "./text-targets.ts";
@@ -9,6 +10,7 @@ export function createTargets(scratch: string): readonly [Target, ...Target[]] {
   return [
     ...textTargets(),
     ...toplayerTargets,
+    ...doctorTargets,
     stateTarget(path.join(scratch, "state")),
     storeTarget(path.join(scratch, "store")),
   ];

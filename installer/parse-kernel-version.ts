@@ -19,5 +19,5 @@ export function parseKernelVersion(start: Buffer): string | undefined {
   if (offset === 0) return undefined;
   const at = SETUP_AT + offset;
   const text = start.toString("latin1", at, at + MAX_VERSION_BYTES);
-  return /^[\w.+~:-]+/.exec(text)?.[0];
+  return /^[\w.+~-]+/.exec(text)?.[0];
 }

@@ -181,7 +181,7 @@ export default tseslint.config(
       "installer/generators/{new-image,parse-listing}.ts",
       "installer/install/{change,format-install,format-uninstall,helper-version}.ts",
       "installer/install/{journal,make-config,manifest,parse-ldd,plan-edits}.ts",
-      "installer/install/{plan-install,plan-kept,verify-image}.ts",
+      "installer/install/{parse-ending,plan-install,plan-kept,refusal,verify-image}.ts",
       "installer/without-root.ts",
       "installer/generators/mkinitcpio/{configuration,disable-hook,edit-configurations,enable-hook}.ts",
       "installer/generators/mkinitcpio/{hand-work,hook-order,parse-listing,read-hooks}.ts",

@@ -11,7 +11,7 @@ import { gatherInstall } from "../install/gather-install.ts";
 import { readManifest } from "../install/gather-present.ts";
 import { requireHelpers } from "../install/helpers.ts";
 import { withLock } from "../install/lock.ts";
-import { undoInterrupted } from "../install/transaction.ts";
+import { resumeInterrupted } from "../install/transaction.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { enterRoot } from "../enter-root.ts";
 import { holdSignals } from "./status/hold-signals.ts";
@@ -91,7 +91,7 @@ async function install(
 ): Promise<number> {
   const { host, stdout, terminal } = surroundings;
   const isBuilding = flags["no-build"] !== true;
-  if (flags["dry-run"] !== true) tellUndone(host, stdout);
+  if (flags["dry-run"] !== true) tellResumed(host, stdout);
   await requireHelpers(host);
   const generator = chooseGenerator(host, flags.name ?? installedFor(host));
   const plan = await gatherInstall(host, {
@@ -134,12 +134,16 @@ function installedFor(host: Host): GeneratorName | undefined {
   return Object.hasOwn(generators, name) ? (name as GeneratorName) : undefined;
 }
 
-/** What a power failure left is undone first. @throws BootError */
-export function tellUndone(
+/** What a power failure left is brought to an end first. @throws BootError */
+export function tellResumed(
   host: Host,
   stdout: (text: string) => unknown,
 ): void {
-  if (undoInterrupted(host)) {
-    stdout("What an interrupted run had done was taken back first.\n");
-  }
+  const resumed = resumeInterrupted(host);
+  if (resumed === undefined) return;
+  stdout(
+    resumed === "undone"
+      ? "What an interrupted run had done was taken back first.\n"
+      : "What an interrupted run had left to do was done first.\n",
+  );
 }

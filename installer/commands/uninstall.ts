@@ -6,7 +6,7 @@ import { gatherUninstall } from "../install/gather-uninstall.ts";
 import { withLock } from "../install/lock.ts";
 import { createProgress } from "../install/progress.ts";
 import type { Surroundings } from "../surroundings.ts";
-import { installFlags, tellUndone } from "./install.ts";
+import { installFlags, tellResumed } from "./install.ts";
 import { holdSignals } from "./status/hold-signals.ts";
 import { requireRoot } from "./toplayer/require-root.ts";
 
@@ -46,7 +46,7 @@ async function uninstall(
   surroundings: Surroundings,
 ): Promise<number> {
   const { host, stdout, stderr, terminal } = surroundings;
-  if (flags["dry-run"] !== true) tellUndone(host, stdout);
+  if (flags["dry-run"] !== true) tellResumed(host, stdout);
   const plan = await gatherUninstall(host, flags["no-build"] !== true);
   if (plan === undefined) {
     stdout("dockroot install has done nothing here.\n");

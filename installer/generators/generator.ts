@@ -29,6 +29,8 @@ export interface InitramfsImage {
    * of the former image. Else `path` itself, and the former image is kept until then.
    */
   readonly builtAt: string;
+  /** What a build that fails, or is ended, may leave besides that. */
+  readonly leftover?: readonly string[];
   /** The kernel's version, as /lib/modules names it. */
   readonly kernelVersion: string;
 }

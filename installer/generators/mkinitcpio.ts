@@ -56,7 +56,10 @@ export const mkinitcpio: Generator = {
       for (const { kernel, files } of images) {
         const kernelVersion = await readKernelVersion(host, name, kernel);
         made.push(
-          ...files.map((path) => ({ path, builtAt: path, kernelVersion })),
+          ...files.map((path) => ({
+            ...{ path, builtAt: path, kernelVersion },
+            leftover: [`${path}.tmp`],
+          })),
         );
       }
       builds.push({ argv: ["mkinitcpio", "-p", name], images: made });

@@ -3,7 +3,7 @@ import type { Host } from "../../runtime/host/host.ts";
 import type { Build, InitramfsImage } from "../generators/generator.ts";
 import {
   buildImages,
-  placeImages,
+  imagesToPlace,
   runAfterwards,
   type Building,
 } from "./build-images.ts";
@@ -50,10 +50,12 @@ export async function applyInstall(
     ...changes,
     writeManifest(formatManifest(manifest)),
   ];
-  await inTransaction(host, all, () =>
-    buildImages(host, builds, { ...telling, check }),
+  await inTransaction(
+    host,
+    all,
+    () => buildImages(host, builds, { ...telling, check }),
+    { images: imagesToPlace(builds), directories: [] },
   );
-  placeImages(host, builds);
   return runAfterwards(host, builds);
 }
 
@@ -61,7 +63,8 @@ export async function applyInstall(
 export function keepReplaced(builds: readonly Build[]): Change[] {
   return builds
     .flatMap(({ images }) => images)
-    .map(({ builtAt }) => ({ kind: "keep", path: builtAt }));
+    .flatMap(({ builtAt, leftover }) => [builtAt, ...(leftover ?? [])])
+    .map((path) => ({ kind: "keep", path }));
 }
 
 function writeManifest(text: string): Change {

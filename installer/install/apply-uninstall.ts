@@ -2,10 +2,10 @@ import { BootError } from "../../runtime/host/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { InitramfsImage } from "../generators/generator.ts";
 import { keepReplaced, type Telling } from "./apply-install.ts";
-import { buildImages, placeImages, runAfterwards } from "./build-images.ts";
+import { buildImages, imagesToPlace, runAfterwards } from "./build-images.ts";
 import type { Uninstall } from "./gather-uninstall.ts";
 import { listImage } from "./look-into-image.ts";
-import { FORMER_DIRECTORY, STATE_DIRECTORY } from "./manifest.ts";
+import { FORMER_DIRECTORY } from "./manifest.ts";
 import { inTransaction } from "./transaction.ts";
 
 /**
@@ -28,16 +28,15 @@ export async function applyUninstall(
       { hint: "Another hook or module brings it: remove that first." },
     );
   };
-  await inTransaction(host, [...keepReplaced(builds), ...changes], () =>
-    buildImages(host, builds, { ...telling, check }),
+  await inTransaction(
+    host,
+    [...keepReplaced(builds), ...changes],
+    () => buildImages(host, builds, { ...telling, check }),
+    {
+      images: imagesToPlace(builds),
+      directories: [...manifest.directories.toReversed(), FORMER_DIRECTORY],
+    },
   );
-  placeImages(host, builds);
   const more = await runAfterwards(host, builds);
-  for (const directory of [
-    ...manifest.directories.toReversed(),
-    ...[FORMER_DIRECTORY, STATE_DIRECTORY],
-  ]) {
-    host.files.removeUnusedDirectory(host.path(directory));
-  }
   return [...warnings, ...more];
 }

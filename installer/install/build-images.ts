@@ -3,6 +3,7 @@ import { escapeControl } from "../../runtime/host/escape.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { HelperError } from "../../runtime/host/process.ts";
 import type { Build, InitramfsImage } from "../generators/generator.ts";
+import type { Ending } from "./parse-ending.ts";
 import type { Progress } from "./progress.ts";
 
 /** What building needs besides the builds. */
@@ -32,17 +33,23 @@ export async function buildImages(
     await building.progress(`building ${names}`, () =>
       runGenerator(host, argv, names, building),
     );
-    for (const image of images) await building.check(image);
+    for (const image of images) {
+      try {
+        await building.check(image);
+      } finally {
+        // Ctrl-C ends what looks into it, too.
+        refuseInterrupted(building.interruption);
+      }
+    }
   }
 }
 
-/** Puts the images in the places of the former ones. */
-export function placeImages(host: Host, builds: readonly Build[]): void {
-  for (const { path, builtAt } of builds.flatMap(({ images }) => images)) {
-    if (builtAt !== path) {
-      host.files.renameDurably(host.path(builtAt), host.path(path));
-    }
-  }
+/** The images that do not stand in their places yet. */
+export function imagesToPlace(builds: readonly Build[]): Ending["images"] {
+  return builds
+    .flatMap(({ images }) => images)
+    .filter(({ path, builtAt }) => builtAt !== path)
+    .map(({ path, builtAt }) => ({ from: builtAt, to: path }));
 }
 
 /** @returns what went wrong, for each that did */

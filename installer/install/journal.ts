@@ -3,7 +3,12 @@ import {
   parseJsonObject,
   unreadable,
 } from "../../runtime/json-values.ts";
-import { isFormerFile, STATE_DIRECTORY, type FormerFile } from "./manifest.ts";
+import {
+  isFormerFile,
+  isPath,
+  STATE_DIRECTORY,
+  type FormerFile,
+} from "./manifest.ts";
 
 /** While there is one, what it tells of is to be undone: nothing has been installed or removed. */
 export const JOURNAL_FILE = `${STATE_DIRECTORY}/undo.json`;
@@ -30,14 +35,14 @@ export function parseJournal(text: string): Journal {
   if (
     !Array.isArray(files) ||
     !Array.isArray(directories) ||
-    !directories.every((name) => typeof name === "string")
+    !directories.every(isPath)
   ) {
     throw unreadable("a part of it is missing");
   }
   return {
-    directories: directories as string[],
+    directories,
     files: files.map((file: unknown) => {
-      if (!isRecord(file) || typeof file["path"] !== "string") {
+      if (!isRecord(file) || !isPath(file["path"])) {
         throw unreadable("a file in it makes no sense");
       }
       const { path, former } = file;

@@ -101,7 +101,8 @@ function isPathList(value: unknown): value is string[] {
   return Array.isArray(value) && value.every(isPath);
 }
 
-function isPath(value: unknown): value is string {
+/** Whether it is an absolute path that leads nowhere else. */
+export function isPath(value: unknown): value is string {
   return (
     typeof value === "string" &&
     value.startsWith("/") &&

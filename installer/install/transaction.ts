@@ -1,65 +1,77 @@
 import path from "node:path";
-import { BootError } from "../../runtime/host/errors.ts";
+import { BootError, isSystemError } from "../../runtime/host/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Change } from "./change.ts";
-import {
-  formatJournal,
-  JOURNAL_FILE,
-  parseJournal,
-  UNDO_DIRECTORY,
-  type Journal,
-} from "./journal.ts";
-import { STATE_DIRECTORY, type FormerFile } from "./manifest.ts";
-
-const MAX_JOURNAL_BYTES = 1024 * 1024;
+import { finish, readEnding, recordEnding, type Ending } from "./ending.ts";
+import { formatJournal, JOURNAL_FILE, UNDO_DIRECTORY } from "./journal.ts";
+import type { Journal } from "./journal.ts";
+import { STATE_DIRECTORY } from "./manifest.ts";
+import { readJournal } from "./read-journal.ts";
+import { remedyOf } from "./refusal.ts";
+import { forget, removeUndoDirectory, undo } from "./undo.ts";
 
 /**
- * Makes the changes, then does the work; where either fails, all is as it was before. Where not even
- * that can be done (a power failure), the next call of `undoInterrupted` does it.
+ * Makes the changes, then does the work, then what is left to do; where one of the first two fails,
+ * all is as it was before. Where not even that can be done (a power failure), or the last, the next
+ * call of `resumeInterrupted` does it.
  * @param work with the changes made
+ * @param ending what is done when nothing is to be taken back any more
+ * @throws BootError
  */
 export async function inTransaction(
   host: Host,
   changes: readonly Change[],
   work: () => Promise<void>,
+  ending: Ending,
 ): Promise<void> {
-  const journal = keepFormer(host, changes);
+  let journal: Journal | undefined;
   try {
+    journal = keepFormer(host, changes);
     makeChanges(host, changes, journal);
     await work();
+    recordEnding(host, ending);
   } catch (error) {
-    undo(host, journal);
-    throw error;
+    if (journal === undefined) removeUndoDirectory(host);
+    else undo(host, journal, error);
+    throw asRefusal(error);
   }
+  finish(host, ending);
   forget(host);
 }
 
 /**
- * Takes back what an interrupted install or uninstall has done.
- * @returns whether there was something
- * @throws BootError FILE_UNREADABLE
+ * Takes back what an interrupted install or uninstall has done, or brings it to its end where that was
+ * all that it had left to do.
+ * @returns which of them; `undefined` where there was nothing
+ * @throws BootError
  */
-export function undoInterrupted(host: Host): boolean {
-  const text = host.readText(JOURNAL_FILE, MAX_JOURNAL_BYTES);
-  if (text === undefined) {
+export function resumeInterrupted(
+  host: Host,
+): "undone" | "finished" | undefined {
+  const ending = readEnding(host);
+  if (ending !== undefined) {
+    finish(host, ending);
+    forget(host);
+    return "finished";
+  }
+  const journal = readJournal(host);
+  if (journal === undefined) {
     // It was cut off before it began, or after it ended.
     removeUndoDirectory(host);
-    return false;
+    return undefined;
   }
-  undo(host, readJournal(text));
-  return true;
+  undo(host, journal);
+  return "undone";
 }
 
-/** @throws BootError FILE_UNREADABLE */
-function readJournal(text: string): Journal {
-  try {
-    return parseJournal(text);
-  } catch (cause) {
-    throw new BootError("FILE_UNREADABLE", `cannot read ${JOURNAL_FILE}`, {
-      cause,
-      hint: `It says how to undo an interrupted installation; its files are in ${UNDO_DIRECTORY}. Remove both to go on as things are.`,
-    });
-  }
+/** What the system refused, as a failure that somebody can do something about. */
+function asRefusal(error: unknown): unknown {
+  if (!isSystemError(error)) return error;
+  return new BootError(
+    "INSTALL_FAILED",
+    "cannot write the files: nothing was changed",
+    { cause: error, hint: remedyOf(error) },
+  );
 }
 
 function keepFormer(host: Host, changes: readonly Change[]): Journal {
@@ -137,49 +149,4 @@ function makeChanges(
       change,
     );
   }
-}
-
-function undo(host: Host, { files, directories }: Journal): void {
-  const { putFile, removeFile, removeTemporary, removeUnusedDirectory } =
-    host.files;
-  for (const { path: file, former } of files.toReversed()) {
-    removeTemporary(host.path(file));
-    if (former === undefined) removeFile(host.path(file));
-    else if (!isAsBefore(host, file, former)) {
-      putFile(host.path(file), { copyOf: host.path(former.kept) }, former);
-    }
-  }
-  for (const directory of directories.toReversed()) {
-    removeUnusedDirectory(host.path(directory));
-  }
-  forget(host);
-}
-
-/** On a full disk there may be no room to write what is there already. */
-function isAsBefore(host: Host, file: string, former: FormerFile): boolean {
-  const now = host.files.statusOf(host.path(file));
-  return (
-    now?.kind === "file" &&
-    (["mode", "uid", "gid"] as const).every(
-      (key) => now[key] === former[key],
-    ) &&
-    host.files.hashFile(host.path(file)) ===
-      host.files.hashFile(host.path(former.kept))
-  );
-}
-
-function forget(host: Host): void {
-  host.files.removeFile(host.path(JOURNAL_FILE));
-  removeUndoDirectory(host);
-}
-
-function removeUndoDirectory(host: Host): void {
-  const { namesIn, removeFile, removeTemporary, removeUnusedDirectory } =
-    host.files;
-  removeTemporary(host.path(JOURNAL_FILE));
-  for (const name of namesIn(host.path(UNDO_DIRECTORY))) {
-    removeFile(host.path(path.join(UNDO_DIRECTORY, name)));
-  }
-  removeUnusedDirectory(host.path(UNDO_DIRECTORY));
-  removeUnusedDirectory(host.path(STATE_DIRECTORY));
 }

@@ -4,8 +4,9 @@ import t, { type Test } from "tap";
 import type { Change } from "../../installer/install/change.ts";
 import {
   inTransaction,
-  undoInterrupted,
+  resumeInterrupted,
 } from "../../installer/install/transaction.ts";
+import type { Ending } from "../../installer/install/ending.ts";
 import { createHost, type Files, type Host } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
 
@@ -20,24 +21,32 @@ const CHANGES: readonly Change[] = [
   { kind: "remove", path: "/etc/old" },
   write("/var/lib/dockroot/install.json", { text: "{}" }, 0o644),
 ];
+/** An image that was built beside the one that it takes the place of. */
+const ENDING: Ending = {
+  images: [{ from: "/boot/initrd-new", to: "/boot/initrd" }],
+  directories: ["/srv/unused"],
+};
 /** What stands for the power's failing within a call. */
 const MUTATING = new Set<string>([
   ...["putFile", "removeFile", "removeTemporary", "ensureDirectory"],
   ...["removeUnusedDirectory", "ensureDirectories", "createDirectory"],
+  "renameDurably",
 ]);
 
 t.test("all changes are made", async (t) => {
   const root = makeSystem(t);
   const host = createHost(root, createLog([]));
-  await inTransaction(host, CHANGES, () => Promise.resolve());
+  await inTransaction(host, CHANGES, () => buildIn(root), ENDING);
   t.match(listTree(root), {
     "etc/config": "640 config, edited",
     "etc/new/deep/hook": "755 new",
     "usr/bin/tool": "755 another tool",
     "var/lib/dockroot/former/0": "600 a tool",
     "var/lib/dockroot/install.json": "644 {}",
-    "boot/initrd": "644 initrd",
+    "boot/initrd": "644 another initrd",
   });
+  t.notOk(fs.existsSync(path.join(root, "boot/initrd-new")));
+  t.notOk(fs.existsSync(path.join(root, "srv/unused")));
   t.notOk(fs.existsSync(path.join(root, "etc/old")));
   t.strictSame(fs.readdirSync(path.join(root, "var/lib/dockroot")).sort(), [
     ...["former", "install.json"],
@@ -49,11 +58,16 @@ t.test("where the work fails, all is as it was", async (t) => {
   const before = listTree(root);
   const host = createHost(root, createLog([]));
   await t.rejects(
-    inTransaction(host, CHANGES, () => {
-      fs.writeFileSync(path.join(root, "boot/initrd"), "half");
-      fs.writeFileSync(path.join(root, "boot/initrd-new"), "half");
-      return Promise.reject(new Error("no"));
-    }),
+    inTransaction(
+      host,
+      CHANGES,
+      () => {
+        fs.writeFileSync(path.join(root, "boot/initrd"), "half");
+        fs.writeFileSync(path.join(root, "boot/initrd-new"), "half");
+        return Promise.reject(new Error("no"));
+      },
+      ENDING,
+    ),
     /no/,
   );
   t.strictSame(listTree(root), before);
@@ -69,24 +83,26 @@ t.test(
       const before = listTree(root);
       const host = createHost(root, createLog([]));
       const failing = failAfter(host, lives);
-      const isOver = await inTransaction(failing, CHANGES, () => {
-        failing.files.putFile(
-          failing.path("/boot/initrd"),
-          { text: "x" },
-          {
-            ...{ mode: 0o644, ...own },
-          },
-        );
-        return Promise.resolve();
-      }).then(
+      const isOver = await inTransaction(
+        failing,
+        CHANGES,
+        () => buildIn(root),
+        ENDING,
+      ).then(
         () => true,
         () => false,
       );
-      undoInterrupted(host);
+      resumeInterrupted(host);
       const after = listTree(root);
       if (JSON.stringify(after) === JSON.stringify(before)) undone += 1;
       else {
-        t.match(after, { "usr/bin/tool": "755 another tool" });
+        t.match(after, {
+          "usr/bin/tool": "755 another tool",
+          "boot/initrd": "644 another initrd",
+        });
+        t.notOk("boot/initrd-new" in after);
+        t.notOk("srv/unused" in after);
+        t.notOk("var/lib/dockroot/ending.json" in after);
         t.notOk("etc/old" in after);
         t.notOk("var/lib/dockroot/undo.json" in after);
         t.notOk(
@@ -97,7 +113,7 @@ t.test(
       if (isOver) break;
     }
     t.ok(undone > 15, `${String(undone)} were taken back`);
-    t.ok(done > 0, `${String(done)} were done`);
+    t.ok(done > 2, `${String(done)} were done`);
   },
 );
 
@@ -105,10 +121,29 @@ t.test("a journal that is damaged stops, and says what to do", (t) => {
   const root = makeSystem(t);
   fs.mkdirSync(path.join(root, "var/lib/dockroot"), { recursive: true });
   fs.writeFileSync(path.join(root, "var/lib/dockroot/undo.json"), '{"fil');
-  t.throws(() => undoInterrupted(createHost(root, createLog([]))), {
+  t.throws(() => resumeInterrupted(createHost(root, createLog([]))), {
     code: "FILE_UNREADABLE",
     hint: /undo.* Remove both/,
   });
+  t.end();
+});
+
+t.test("what is left to do and damaged stops, and says what to do", (t) => {
+  for (const text of [
+    '{"im',
+    '{"images": [], "directories": ["/a/../b"]}',
+    '{"images": [{"from": "boot", "to": "/boot/initrd"}], "directories": []}',
+  ]) {
+    const root = makeSystem(t);
+    fs.mkdirSync(path.join(root, "var/lib/dockroot"), { recursive: true });
+    fs.writeFileSync(path.join(root, "var/lib/dockroot/ending.json"), text);
+    const before = listTree(root);
+    t.throws(() => resumeInterrupted(createHost(root, createLog([]))), {
+      code: "FILE_UNREADABLE",
+      hint: /then remove it/,
+    });
+    t.strictSame(listTree(root), before);
+  }
   t.end();
 });
 
@@ -121,11 +156,11 @@ t.test("a directory in the place of a file is refused", async (t) => {
       createHost(root, createLog([])),
       [write("/usr/bin/dockroot", { text: "x" }, 0o755)],
       () => Promise.resolve(),
+      ENDING,
     ),
     /\/usr\/bin\/dockroot is a directory/,
   );
-  undoInterrupted(createHost(root, createLog([])));
-  t.strictSame(listTree(root), before);
+  t.strictSame(listTree(root), before, "nothing is left to be taken back");
 });
 
 function write(
@@ -136,10 +171,18 @@ function write(
   return { kind: "write", path: file, content, mode, ...own };
 }
 
+/** A generator that writes over one image and makes another. */
+function buildIn(root: string): Promise<void> {
+  fs.writeFileSync(path.join(root, "boot/initrd"), "half");
+  fs.writeFileSync(path.join(root, "boot/initrd-new"), "another initrd");
+  return Promise.resolve();
+}
+
 function makeSystem(t: Test): string {
   return t.testdir({
     boot: { initrd: "initrd" },
     etc: { config: "config", old: "old" },
+    srv: { unused: {} },
     opt: { tool: "another tool" },
     usr: { bin: { tool: "a tool" } },
     var: { lib: {} },

@@ -1,0 +1,53 @@
+import { BootError, isSystemError } from "../../runtime/host/errors.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { formatEnding, parseEnding, type Ending } from "./parse-ending.ts";
+import { STATE_DIRECTORY } from "./manifest.ts";
+import { remedyOf } from "./refusal.ts";
+
+export type { Ending } from "./parse-ending.ts";
+
+/** While there is one, all else is done: what it tells of is to be brought to its end. */
+export const ENDING_FILE = `${STATE_DIRECTORY}/ending.json`;
+const MAX_BYTES = 1024 * 1024;
+
+/** From here on nothing is taken back any more. */
+export function recordEnding(host: Host, ending: Ending): void {
+  host.files.putFile(
+    host.path(ENDING_FILE),
+    { text: formatEnding(ending) },
+    { mode: 0o600, uid: 0, gid: 0 },
+  );
+}
+
+/** `undefined` where nothing waits for its end. @throws BootError FILE_UNREADABLE */
+export function readEnding(host: Host): Ending | undefined {
+  const text = host.readText(ENDING_FILE, MAX_BYTES);
+  if (text === undefined) return undefined;
+  try {
+    return parseEnding(text);
+  } catch (cause) {
+    throw new BootError("FILE_UNREADABLE", `cannot read ${ENDING_FILE}`, {
+      cause,
+      hint: "It says which images an interrupted run was to put in place: FILE.dockroot-new as FILE. Do so, then remove it.",
+    });
+  }
+}
+
+/** Does it, or what is left of it. @throws BootError INSTALL_FAILED */
+export function finish(host: Host, { images, directories }: Ending): void {
+  for (const { from, to } of images) {
+    if (host.files.statusOf(host.path(from)) === undefined) continue;
+    try {
+      host.files.renameDurably(host.path(from), host.path(to));
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      throw new BootError("INSTALL_FAILED", `cannot put ${to} in place`, {
+        cause: error,
+        hint: `All else is done. ${remedyOf(error)} The next dockroot install or uninstall goes on with it.`,
+      });
+    }
+  }
+  for (const directory of directories) {
+    host.files.removeUnusedDirectory(host.path(directory));
+  }
+}

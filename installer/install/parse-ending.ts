@@ -1,0 +1,39 @@
+import {
+  isRecord,
+  parseJsonObject,
+  unreadable,
+} from "../../runtime/json-values.ts";
+import { isPath } from "./manifest.ts";
+
+/** What is left to do when all files are written and all images are built. */
+export interface Ending {
+  /** Images that were built under another name than their own. */
+  readonly images: readonly { readonly from: string; readonly to: string }[];
+  /** Those that go where nothing is in them, inner ones first. */
+  readonly directories: readonly string[];
+}
+
+export function formatEnding(ending: Ending): string {
+  return `${JSON.stringify(ending, undefined, 2)}\n`;
+}
+
+/** @throws BootError FILE_UNREADABLE */
+export function parseEnding(text: string): Ending {
+  const { images, directories } = parseJsonObject(text);
+  if (
+    !Array.isArray(images) ||
+    !Array.isArray(directories) ||
+    !directories.every(isPath)
+  ) {
+    throw unreadable("a part of it is missing");
+  }
+  return {
+    directories,
+    images: images.map((image: unknown) => {
+      if (!isRecord(image) || !isPath(image["from"]) || !isPath(image["to"])) {
+        throw unreadable("an image in it makes no sense");
+      }
+      return { from: image["from"], to: image["to"] };
+    }),
+  };
+}

@@ -17,7 +17,6 @@ import {
   pairKernels,
 } from "../../installer/commands/boot-entry/pair-kernels.ts";
 import { parseBlkidProbe } from "../../installer/commands/boot-entry/parse-blkid-probe.ts";
-import { parseKernelVersion } from "../../installer/commands/boot-entry/parse-kernel-version.ts";
 import { planEntry } from "../../installer/commands/boot-entry/plan-entry.ts";
 import { parseCmdline } from "../../runtime/cmdline.ts";
 import {
@@ -233,6 +232,11 @@ t.test("of several kernels the one that fits is taken", (t) => {
   t.match(choose({ version: "6.12.0", isSystems: true }, {}), {
     isSystems: false,
   });
+  // Fedora's first kernel is there twice.
+  const rescue = `vmlinuz-0-rescue-${"0".repeat(32)}`;
+  t.match(choose({ kernel: rescue }, { kernel: "vmlinuz-6.1.0" }), {
+    kernel: "vmlinuz-6.1.0",
+  });
   const { warnings } = plan(
     {
       kernels: [{ ...kernel, hasModules: false, isSystems: true }],
@@ -368,7 +372,6 @@ t.test("a kernel and its initramfs are found by their names", (t) => {
   );
   t.strictSame(pairKernels(["linux"]), []);
   t.strictSame(findMicrocode(names), ["intel-ucode.img"]);
-  t.equal(parseKernelVersion(Buffer.from("no kernel")), undefined);
   t.end();
 });
 

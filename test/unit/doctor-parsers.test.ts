@@ -5,7 +5,7 @@ import { parseDaemonJson } from "../../installer/commands/doctor/parse-daemon-js
 import {
   KERNEL_START_BYTES,
   parseKernelVersion,
-} from "../../installer/commands/doctor/parse-kernel-version.ts";
+} from "../../installer/parse-kernel-version.ts";
 import { readStartOptions } from "../../installer/commands/doctor/start.ts";
 import {
   createCpioReader,
@@ -24,6 +24,7 @@ t.test("the version that a kernel's file tells", (t) => {
     ...[Buffer.alloc(0), Buffer.from("HdrS"), Buffer.alloc(0x1000)],
     makeKernel(""),
     makeKernel("6.1").subarray(0, 0x300),
+    makeKernel("6.1").subarray(0, 0x20f),
   ]) {
     t.equal(parseKernelVersion(bytes), undefined);
   }

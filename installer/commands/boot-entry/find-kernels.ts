@@ -1,7 +1,10 @@
 import path from "node:path";
 import type { Host } from "../../../runtime/host/host.ts";
 import { findMicrocode, pairKernels } from "./pair-kernels.ts";
-import { parseKernelVersion } from "./parse-kernel-version.ts";
+import {
+  KERNEL_START_BYTES,
+  parseKernelVersion,
+} from "../../parse-kernel-version.ts";
 
 /** A directory with kernels in it. */
 export interface KernelDirectory {
@@ -15,7 +18,6 @@ export interface KernelDirectory {
   readonly microcode: readonly string[];
 }
 
-const HEADER_BYTES = 64 * 1024;
 /** More are no boot loader's. */
 const MAX_DIRECTORIES = 2000;
 
@@ -64,6 +66,6 @@ export function findKernels(
 }
 
 function readVersion(host: Host, file: string): string | undefined {
-  const start = host.files.readStart(file, HEADER_BYTES);
+  const start = host.files.readStart(file, KERNEL_START_BYTES);
   return start === undefined ? undefined : parseKernelVersion(start.bytes);
 }

@@ -4,7 +4,7 @@ import type { KernelFile } from "../facts.ts";
 import {
   KERNEL_START_BYTES,
   parseKernelVersion,
-} from "../parse-kernel-version.ts";
+} from "../../../parse-kernel-version.ts";
 
 /** A system that is a tree: of a host that has its root there. */
 export interface TreeKernels {

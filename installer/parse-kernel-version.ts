@@ -14,7 +14,7 @@ const MAX_VERSION_BYTES = 200;
  */
 export function parseKernelVersion(start: Buffer): string | undefined {
   const magic = start.toString("latin1", MAGIC_AT, MAGIC_AT + MAGIC.length);
-  if (magic !== MAGIC) return undefined;
+  if (magic !== MAGIC || start.length < VERSION_AT + 2) return undefined;
   const offset = start.readUInt16LE(VERSION_AT);
   if (offset === 0) return undefined;
   const at = SETUP_AT + offset;

@@ -13,6 +13,8 @@ const LINUX = new Set(["linux", "linux16", "linuxefi"]);
 /** Menus in each other, of which more are no menu of anybody's. */
 const MAX_DEPTH = 32;
 const INITRD = new Set(["initrd", "initrd16", "initrdefi"]);
+/** What is nested deeper is no menu that anybody wrote. */
+const MAX_DEPTH = 100;
 
 /**
  * Parses a grub.cfg, a custom.cfg, or a script of /etc/grub.d that prints itself, as 40_custom does.
@@ -29,6 +31,7 @@ export function parseGrub(script: string): ParsedEntry[] {
     if (command === "menuentry" || command === "submenu") {
       next = openMenu(titleOf(words), command === "menuentry");
     } else if (command === "{") {
+      if (open.length === MAX_DEPTH) break;
       open.push(next);
       next = undefined;
     } else if (command === "}") {

@@ -7,15 +7,16 @@ interface Syntax {
   readonly option: RegExp;
 }
 
+// Of lines without blanks at their ends: to look for those here would take a long line's length squared.
 const NEW: Syntax = {
-  title: /^\s*(\/+)\+?\s*(.*?)\s*$/,
-  option: /^\s*([\w-]+)\s*:\s*(.*?)\s*$/,
+  title: /^(\/+)\+?\s*(.*)$/,
+  option: /^([\w-]+)\s*:\s*(.*)$/,
 };
 const OLD: Syntax = {
-  title: /^\s*(:+)\+?\s*(.*?)\s*$/,
-  option: /^\s*(\w+)\s*=\s*(.*?)\s*$/,
+  title: /^(:+)\+?\s*(.*)$/,
+  option: /^(\w+)\s*=\s*(.*)$/,
 };
-const MACRO = /^\s*\$\{(\w+)\}\s*=\s*(.*?)\s*$/;
+const MACRO = /^\$\{(\w+)\}\s*=\s*(.*)$/;
 
 /**
  * Parses a limine.conf, as Limine has it since its version 8.
@@ -42,17 +43,19 @@ function parse(text: string, syntax: Syntax): ParsedEntry[] {
     const entry = values && toEntry(joinTitles(...titles), values);
     if (entry !== undefined) entries.push(entry);
   };
-  for (const whole of text.split(/\r?\n/)) {
+  for (const whole of text.split("\n").map((line) => line.trim())) {
     const [, macro, meaning = ""] = MACRO.exec(whole) ?? [];
     if (macro !== undefined) {
       macros.set(macro, meaning);
       continue;
     }
-    const line = whole.replace(
-      /\$\{(\w+)\}/g,
-      (written, name: string) => macros.get(name) ?? written,
-    );
-    if (/^\s*(?:#|$)/.test(line)) continue;
+    const line = whole
+      .replace(
+        /\$\{(\w+)\}/g,
+        (written, name: string) => macros.get(name) ?? written,
+      )
+      .trim();
+    if (line === "" || line.startsWith("#")) continue;
     const [, depth, title = ""] = syntax.title.exec(line) ?? [];
     if (depth !== undefined) {
       end();

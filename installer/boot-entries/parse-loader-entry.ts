@@ -11,9 +11,9 @@ export function parseLoaderEntry(
   text: string,
 ): ParsedEntry | undefined {
   const values = new Map<string, string[]>();
-  for (const line of text.split(/\r?\n/)) {
+  for (const line of text.split("\n")) {
     const [, key = "", value = ""] =
-      /^\s*([^\s#]\S*)\s+(.*?)\s*$/.exec(line) ?? [];
+      /^([^\s#]\S*)\s+(.*)$/.exec(line.trim()) ?? [];
     if (key === "" || value === "") continue;
     addValue(values, key, value);
   }

@@ -470,3 +470,14 @@ t.test("which entries boot an image", (t) => {
   t.ok(speaksOfDockroot("rootflags=subvol=next", ["next"]));
   t.end();
 });
+
+t.test("a file that is no menu is passed over, whatever its length", (t) => {
+  const blanks = " ".repeat(2 ** 20);
+  const title = `title a${blanks}b\nlinux /vmlinuz${blanks}\n`;
+  t.match(parseLoaderEntry("a.conf", title), { kernel: "/vmlinuz" });
+  const limine = `/a${blanks}b\n  protocol: linux\n  path:${blanks}x${blanks}y\n`;
+  t.match(parseLimine(limine), [{ kernel: `x${blanks}y` }]);
+  t.match(parseOldLimine(`$\{A}=${blanks}x${blanks}y\n:a${blanks}b\n`), []);
+  t.strictSame(parseGrub("{\n".repeat(2 ** 20)), []);
+  t.end();
+});

@@ -219,6 +219,11 @@ t.test("of several kernels the one that fits is taken", (t) => {
   t.match(choose({ version: "6.12.0", isSystems: true }, {}), {
     isSystems: false,
   });
+  // Fedora's first kernel is there twice.
+  const rescue = `vmlinuz-0-rescue-${"0".repeat(32)}`;
+  t.match(choose({ kernel: rescue }, { kernel: "vmlinuz-6.1.0" }), {
+    kernel: "vmlinuz-6.1.0",
+  });
   const { warnings } = plan(
     {
       kernels: [{ ...kernel, hasModules: false, isSystems: true }],
@@ -354,7 +359,6 @@ t.test("a kernel and its initramfs are found by their names", (t) => {
   );
   t.strictSame(pairKernels(["linux"]), []);
   t.strictSame(findMicrocode(names), ["intel-ucode.img"]);
-  t.equal(parseKernelVersion(Buffer.from("no kernel")), undefined);
   t.end();
 });
 

@@ -24,6 +24,7 @@ t.test("the version that a kernel's file tells", (t) => {
     ...[Buffer.alloc(0), Buffer.from("HdrS"), Buffer.alloc(0x1000)],
     makeKernel(""),
     makeKernel("6.1").subarray(0, 0x300),
+    makeKernel("6.1").subarray(0, 0x20f),
   ]) {
     t.equal(parseKernelVersion(bytes), undefined);
   }

@@ -134,12 +134,16 @@ function chooseKernel(
   );
 }
 
+/** dracut's image for rescue is of a former day, and dockroot is not in it. */
+const RESCUE = /^vmlinuz-0-rescue-/;
+
 /** What fits the image, then what is not the running system's own, then the newest. */
 function compareKernels(a: FoundKernel, b: FoundKernel): number {
   const rank = ({ hasModules, isSystems }: FoundKernel) =>
     (hasModules === true ? 0 : hasModules === undefined ? 2 : 4) +
     Number(isSystems);
   return (
+    Number(RESCUE.test(a.kernel)) - Number(RESCUE.test(b.kernel)) ||
     rank(a) - rank(b) ||
     (b.version ?? "").localeCompare(a.version ?? "", "en", { numeric: true }) ||
     (a.kernel < b.kernel ? -1 : 1)

@@ -13,8 +13,6 @@ const LINUX = new Set(["linux", "linux16", "linuxefi"]);
 /** Menus in each other, of which more are no menu of anybody's. */
 const MAX_DEPTH = 32;
 const INITRD = new Set(["initrd", "initrd16", "initrdefi"]);
-/** What is nested deeper is no menu that anybody wrote. */
-const MAX_DEPTH = 100;
 
 /**
  * Parses a grub.cfg, a custom.cfg, or a script of /etc/grub.d that prints itself, as 40_custom does.
@@ -37,9 +35,7 @@ export function parseGrub(script: string): ParsedEntry[] {
     } else if (command === "}") {
       const closed = open.pop();
       if (closed?.isEntry === true && closed.kernel !== undefined) {
-        const titles = open
-          .slice(0, MAX_DEPTH)
-          .flatMap((outer) => outer?.title ?? []);
+        const titles = open.flatMap((outer) => outer?.title ?? []);
         const { title, kernel, initrds, options } = closed;
         entries.push({
           ...{ title: joinTitles(...titles, title), kernel },

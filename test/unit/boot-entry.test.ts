@@ -20,7 +20,6 @@ import {
   pairKernels,
 } from "../../installer/commands/boot-entry/pair-kernels.ts";
 import { parseBlkidProbe } from "../../installer/commands/boot-entry/parse-blkid-probe.ts";
-import { parseKernelVersion } from "../../installer/parse-kernel-version.ts";
 import { planEntry } from "../../installer/commands/boot-entry/plan-entry.ts";
 import { parseCmdline } from "../../runtime/cmdline.ts";
 import { optionsOf, readEntry } from "./read-entry.ts";

@@ -1,5 +1,6 @@
 import { BootError } from "../../runtime/host/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
+import { hasFile } from "../generators/has-file.ts";
 import { HelperError } from "../../runtime/host/process.ts";
 import { judgeVersion, type Requirement } from "./helper-version.ts";
 
@@ -38,8 +39,14 @@ export function checkHelpers(host: Host): Promise<readonly HelperStatus[]> {
   );
 }
 
-/** @throws BootError HELPER_MISSING where one is absent or too old */
+/** @throws BootError HELPER_MISSING where one is absent or too old, INSTALL_FAILED in a chroot without /dev */
 export async function requireHelpers(host: Host): Promise<void> {
+  if (!hasFile(host, "/dev/null")) {
+    // Each program would be told to be absent.
+    throw new BootError("INSTALL_FAILED", "there is no /dev/null here", {
+      hint: "Mount /dev in this chroot, or run dockroot from outside with --root DIR.",
+    });
+  }
   const all = await checkHelpers(host);
   const problems = all.flatMap(({ problem }) => problem ?? []);
   if (problems.length === 0) return;

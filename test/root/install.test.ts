@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
@@ -260,6 +260,14 @@ await t.test("wrong calls", (t) => {
     status: 1,
     stderr: /there is no mkinitcpio here/,
   });
+  fs.copyFileSync(executable, at("opt/dockroot"));
+  const inChroot = spawnSync(
+    "chroot",
+    [system.root, "/opt/dockroot", "install"],
+    { encoding: "utf8" },
+  );
+  t.match(inChroot, { status: 1, stderr: /there is no \/dev\/null here/ });
+  fs.rmSync(at("opt/dockroot"));
   t.match(system.dockroot("install", "--image", "No Such"), {
     status: 1,
     stderr: /No Such/,

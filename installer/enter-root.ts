@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { BootError, UsageError } from "../runtime/host/errors.ts";
-import { HELPER_PATH } from "../runtime/host/process.ts";
+import type { Host } from "../runtime/host/host.ts";
+import { HELPER_PATH, HelperError } from "../runtime/host/process.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { holdSignals } from "./commands/status/hold-signals.ts";
 import { withoutRoot } from "./without-root.ts";
@@ -14,14 +15,19 @@ import { withoutRoot } from "./without-root.ts";
 const ENTER = `
 root=$1 executable=$2
 shift 2
+trap 'exit 125' EXIT
 for name in dev proc sys; do
   mount --rbind "/$name" "$root/$name"
 done
 mount -t tmpfs -o mode=0755 tmpfs "$root/run"
 touch "$root/run/dockroot"
 mount --bind "$executable" "$root/run/dockroot"
+trap - EXIT
 exec chroot "$root" /run/dockroot "$@"
 `;
+
+/** What ENTER answers where it could not mount something. */
+const NOT_MOUNTED = 125;
 
 /** What a shell answers where it, or chroot, could not start the program. */
 const NOT_STARTED = [126, 127];
@@ -48,6 +54,7 @@ export async function enterRoot(
       hint: "Name the directory where the other system's root is mounted.",
     });
   }
+  await requireMounts(host, root);
   const status = await holdSignals(async (interruption) => {
     const child = spawn(
       "unshare",
@@ -61,8 +68,29 @@ export async function enterRoot(
     const [code] = (await once(child, "close")) as [number | null];
     return code ?? 1;
   });
+  if (status === NOT_MOUNTED) {
+    throw new BootError("INSTALL_FAILED", `cannot enter ${root}`, {
+      cause: new Error("a mount failed; what it said is above"),
+      hint: "Name the directory where the other system's root is mounted.",
+    });
+  }
   if (!NOT_STARTED.includes(status)) return status;
   throw new BootError("INSTALL_FAILED", `dockroot cannot run in ${root}`, {
     hint: "It needs that system's own libraries, there as in its initramfs: glibc 2.28 or later and libstdc++, of this machine's architecture.",
   });
+}
+
+/** A container may not mount. @throws BootError INSTALL_FAILED */
+async function requireMounts(host: Host, root: string): Promise<void> {
+  try {
+    await host.run([
+      ...["unshare", "--mount", "--propagation", "private", "--", "true"],
+    ]);
+  } catch (cause) {
+    if (!(cause instanceof HelperError)) throw cause;
+    throw new BootError("INSTALL_FAILED", `cannot enter ${root}`, {
+      cause,
+      hint: "In a container run it as a command of that system, without --root, or give the container the right to mount: docker run --privileged.",
+    });
+  }
 }

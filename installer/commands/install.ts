@@ -12,6 +12,7 @@ import { readManifest } from "../install/gather-present.ts";
 import { requireHelpers } from "../install/helpers.ts";
 import { withLock } from "../install/lock.ts";
 import { resumeInterrupted } from "../install/transaction.ts";
+import { tellInterrupted } from "../install/tell-interrupted.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { enterRoot } from "../enter-root.ts";
 import { holdSignals } from "./status/hold-signals.ts";
@@ -108,10 +109,12 @@ async function install(
   if (flags["dry-run"] === true) return 0;
   await confirmPlan(flags.yes === true, surroundings);
   const warnings = await holdSignals((interruption) =>
-    applyInstall(host, plan, {
-      ...{ interruption, tell: surroundings.stderr, say: stdout },
-      progress: createProgress(stdout, terminal, () => host.nowMs()),
-    }),
+    tellInterrupted(interruption, surroundings.stderr, () =>
+      applyInstall(host, plan, {
+        ...{ interruption, tell: surroundings.stderr, say: stdout },
+        progress: createProgress(stdout, terminal, () => host.nowMs()),
+      }),
+    ),
   );
   for (const warning of warnings) stdout(`warning: ${warning}\n`);
   const hasKernel = kernelVersions(host).length > 0;

@@ -5,6 +5,7 @@ import { formatUninstallPlan } from "../install/format-uninstall.ts";
 import { gatherUninstall } from "../install/gather-uninstall.ts";
 import { withLock } from "../install/lock.ts";
 import { createProgress } from "../install/progress.ts";
+import { tellInterrupted } from "../install/tell-interrupted.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { installFlags, tellResumed } from "./install.ts";
 import { holdSignals } from "./status/hold-signals.ts";
@@ -56,10 +57,12 @@ async function uninstall(
   if (flags["dry-run"] === true) return 0;
   await confirmPlan(flags.yes === true, surroundings);
   const warnings = await holdSignals((interruption) =>
-    applyUninstall(host, plan, {
-      ...{ interruption, tell: stderr, say: stdout },
-      progress: createProgress(stdout, terminal, () => host.nowMs()),
-    }),
+    tellInterrupted(interruption, surroundings.stderr, () =>
+      applyUninstall(host, plan, {
+        ...{ interruption, tell: stderr, say: stdout },
+        progress: createProgress(stdout, terminal, () => host.nowMs()),
+      }),
+    ),
   );
   for (const warning of warnings) stdout(`warning: ${warning}\n`);
   stdout("All that install did is taken back.\n");

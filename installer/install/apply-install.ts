@@ -54,7 +54,7 @@ export async function applyInstall(
     host,
     all,
     () => buildImages(host, builds, { ...telling, check }),
-    { images: imagesToPlace(builds), directories: [] },
+    { images: imagesToPlace(builds), files: [], directories: [] },
   );
   return runAfterwards(host, builds);
 }

@@ -3,7 +3,9 @@ import type { Host } from "../../runtime/host/host.ts";
 import type { InitramfsImage } from "../generators/generator.ts";
 import { keepReplaced, type Telling } from "./apply-install.ts";
 import { buildImages, imagesToPlace, runAfterwards } from "./build-images.ts";
+import type { Change } from "./change.ts";
 import type { Uninstall } from "./gather-uninstall.ts";
+import { EXECUTABLE } from "./image-needs.ts";
 import { listImage } from "./look-into-image.ts";
 import { FORMER_DIRECTORY } from "./manifest.ts";
 import { inTransaction } from "./transaction.ts";
@@ -15,7 +17,7 @@ import { inTransaction } from "./transaction.ts";
  */
 export async function applyUninstall(
   host: Host,
-  { generator, changes, builds, manifest, warnings }: Uninstall,
+  { generator, changes, builds, newImages, manifest, warnings }: Uninstall,
   telling: Telling,
 ): Promise<string[]> {
   const check = async ({ builtAt, path }: InitramfsImage) => {
@@ -28,12 +30,18 @@ export async function applyUninstall(
       { hint: "Another hook or module brings it: remove that first." },
     );
   };
+  const isLate = ({ kind, path }: Change) =>
+    kind === "remove" && path === EXECUTABLE;
+  const late = changes.filter(isLate).map(({ path }) => path);
+  const early = changes.filter((change) => !isLate(change));
   await inTransaction(
     host,
-    [...keepReplaced(builds), ...changes],
+    [...keepReplaced(builds), ...early],
     () => buildImages(host, builds, { ...telling, check }),
     {
       images: imagesToPlace(builds),
+      // Without the executable nothing could take an interrupted run back.
+      files: [...newImages, ...late],
       directories: [...manifest.directories.toReversed(), FORMER_DIRECTORY],
     },
   );

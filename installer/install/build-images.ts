@@ -78,13 +78,15 @@ async function runGenerator(
 ): Promise<void> {
   refuseInterrupted(interruption);
   let said = "";
+  let ended: Promise<void> | undefined;
   let stop: (() => void) | undefined;
   try {
     // Both of its outputs, in their order.
     await host.run(["sh", "-c", 'exec "$@" 2>&1', "sh", ...argv], {
-      onStart: (processId) => {
+      ownGroup: true,
+      onStart: (groupId) => {
         stop = () => {
-          host.endProcess(processId);
+          ended = host.endGroup(groupId);
         };
         interruption.addEventListener("abort", stop);
       },
@@ -93,6 +95,8 @@ async function runGenerator(
       },
     });
   } catch (cause) {
+    // What it has started must not go on to write.
+    await ended;
     refuseInterrupted(interruption);
     if (!(cause instanceof HelperError)) throw cause;
     for (const line of said.trimEnd().split("\n")) {
@@ -105,6 +109,7 @@ async function runGenerator(
   } finally {
     if (stop !== undefined) interruption.removeEventListener("abort", stop);
   }
+  await ended;
   refuseInterrupted(interruption);
 }
 

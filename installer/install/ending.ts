@@ -28,26 +28,43 @@ export function readEnding(host: Host): Ending | undefined {
   } catch (cause) {
     throw new BootError("FILE_UNREADABLE", `cannot read ${ENDING_FILE}`, {
       cause,
-      hint: "It says which images an interrupted run was to put in place: FILE.dockroot-new as FILE. Do so, then remove it.",
+      hint: "It says which images an interrupted run was to put in place, and which files to remove. Do so, then remove it.",
     });
   }
 }
 
 /** Does it, or what is left of it. @throws BootError INSTALL_FAILED */
-export function finish(host: Host, { images, directories }: Ending): void {
+export function finish(
+  host: Host,
+  { images, files, directories }: Ending,
+): void {
+  const { removeFile, removeUnusedDirectory, renameDurably, statusOf } =
+    host.files;
   for (const { from, to } of images) {
-    if (host.files.statusOf(host.path(from)) === undefined) continue;
-    try {
-      host.files.renameDurably(host.path(from), host.path(to));
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-      throw new BootError("INSTALL_FAILED", `cannot put ${to} in place`, {
-        cause: error,
-        hint: `All else is done. ${remedyOf(error)} The next dockroot install or uninstall goes on with it.`,
-      });
-    }
+    if (statusOf(host.path(from)) === undefined) continue;
+    refusedAs(`put ${to} in place`, () => {
+      renameDurably(host.path(from), host.path(to));
+    });
+  }
+  for (const file of files) {
+    refusedAs(`remove ${file}`, () => {
+      removeFile(host.path(file));
+    });
   }
   for (const directory of directories) {
-    host.files.removeUnusedDirectory(host.path(directory));
+    removeUnusedDirectory(host.path(directory));
+  }
+}
+
+/** @throws BootError INSTALL_FAILED */
+function refusedAs(what: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new BootError("INSTALL_FAILED", `cannot ${what}`, {
+      cause: error,
+      hint: `All else is done. ${remedyOf(error)} The next dockroot install or uninstall goes on with it.`,
+    });
   }
 }

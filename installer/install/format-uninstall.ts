@@ -7,6 +7,7 @@ export function formatUninstallPlan({
   changes,
   edits,
   builds,
+  newImages,
   kept,
 }: Uninstall): string {
   const whats = new Map(edits.map(({ path, what }) => [path, what]));
@@ -20,7 +21,9 @@ export function formatUninstallPlan({
       whats,
     ),
     ...builds.flatMap(({ images }) =>
-      images.map(({ path }) => `build   ${path}, without dockroot`),
+      images
+        .filter(({ path }) => !newImages.includes(path))
+        .map(({ path }) => `build   ${path}, without dockroot`),
     ),
     ...kept.map(
       ({ path, keptAs }) =>

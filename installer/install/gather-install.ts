@@ -6,7 +6,8 @@ import type { Build, FileEdit, Generator } from "../generators/generator.ts";
 import { hasFile } from "../generators/has-file.ts";
 import type { Change } from "./change.ts";
 import { gatherPresent, readManifest } from "./gather-present.ts";
-import { lacksOf } from "./look-into-image.ts";
+import { readImageNeeds } from "./image-needs.ts";
+import { listIfReadable } from "./look-into-image.ts";
 import {
   CONFIG_FILE,
   FORMER_CONFIG_FILE,
@@ -16,6 +17,7 @@ import {
 import { STATE_DIRECTORY, type Manifest } from "./manifest.ts";
 import { planInstall } from "./plan-install.ts";
 import { missingDirectories } from "./transaction.ts";
+import { findLacks } from "./verify-image.ts";
 import {
   hashWanted,
   wantExecutable,
@@ -58,7 +60,7 @@ export async function gatherInstall(
   const ingredients = [
     wantExecutable(host, executable),
     ...wantHooks(generator),
-    wantText(configPath(host), config.text),
+    { ...wantText(configPath(host), config.text), isTakenOver: true },
   ];
   const wanted = [
     ...ingredients,
@@ -154,7 +156,10 @@ async function isComplete(
 ): Promise<boolean> {
   for (const { path, kernelVersion } of images) {
     if (!hasFile(host, path)) return false;
-    const lacks = await lacksOf(host, generator, { path, kernelVersion });
+    const files = await listIfReadable(host, generator, path);
+    if (files === undefined) return false;
+    const needs = await readImageNeeds(host, generator, kernelVersion);
+    const lacks = findLacks(files, needs);
     if (lacks.length > 0) return false;
   }
   return true;

@@ -5,7 +5,7 @@ import type { Build, FileEdit, Generator } from "../generators/generator.ts";
 import { hasFile } from "../generators/has-file.ts";
 import type { Change } from "./change.ts";
 import { gatherPresent, readManifest } from "./gather-present.ts";
-import { listImage } from "./look-into-image.ts";
+import { listIfReadable } from "./look-into-image.ts";
 import { FORMER_DIRECTORY, MANIFEST_FILE, type Manifest } from "./manifest.ts";
 import { planEdits } from "./plan-edits.ts";
 import { planRemoval } from "./plan-install.ts";
@@ -20,6 +20,8 @@ export interface Uninstall {
   /** The manifest's own end comes last. */
   readonly changes: readonly Change[];
   readonly builds: readonly Build[];
+  /** Images that there were none of before: a build for others may make them again. */
+  readonly newImages: readonly string[];
   readonly kept: readonly KeptFile[];
   readonly warnings: readonly string[];
 }
@@ -83,6 +85,7 @@ export async function gatherUninstall(
   ].flat();
   return {
     ...{ generator, manifest, edits, builds, kept, warnings },
+    newImages: isBuilding ? manifest.newImages : [],
     changes: [
       ...changes,
       ...keeping,
@@ -92,7 +95,7 @@ export async function gatherUninstall(
   };
 }
 
-/** Those of images that dockroot is in, but not of those that go. */
+/** Those of images that dockroot is in, or nobody knows what, but not of those that go. */
 async function findBuilds(
   host: Host,
   generator: Generator,
@@ -105,8 +108,11 @@ async function findBuilds(
       (image) => !newImages.includes(image.path) && hasFile(host, image.path),
     );
     for (const image of images) {
-      const files = await listImage(host, generator, image.path);
-      if (files.some((file) => file.path === "usr/bin/dockroot")) {
+      const files = await listIfReadable(host, generator, image.path);
+      if (
+        files === undefined ||
+        files.some((file) => file.path === "usr/bin/dockroot")
+      ) {
         builds.push(build);
         break;
       }

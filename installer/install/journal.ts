@@ -6,6 +6,7 @@ import {
 import {
   isFormerFile,
   isPath,
+  isPathList,
   STATE_DIRECTORY,
   type FormerFile,
 } from "./manifest.ts";
@@ -32,11 +33,7 @@ export function formatJournal(journal: Journal): string {
 /** @throws BootError FILE_UNREADABLE */
 export function parseJournal(text: string): Journal {
   const { files, directories } = parseJsonObject(text);
-  if (
-    !Array.isArray(files) ||
-    !Array.isArray(directories) ||
-    !directories.every(isPath)
-  ) {
+  if (!Array.isArray(files) || !isPathList(directories)) {
     throw unreadable("a part of it is missing");
   }
   return {

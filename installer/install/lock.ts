@@ -6,42 +6,68 @@ import { HELPER_PATH } from "../../runtime/host/process.ts";
 
 /** It is there, and nobody else locks it: no file of ours is left behind. */
 const LOCKED = "/var/lib";
+const HELD = "held";
+
+/** Of our choice: other failures of flock have other ones. */
+const IS_LOCKED = 75;
 
 /**
  * Does the work where no other process of this kind does: one would take the other's for what a power
  * failure left. The lock is flock(1)'s, and ends with this process, whatever ends that.
- * @throws BootError INSTALL_FAILED where another is at work
+ * @throws BootError INSTALL_FAILED where another is at work, HELPER_MISSING
  */
 export async function withLock<T>(
   host: Host,
   work: () => Promise<T>,
 ): Promise<T> {
+  // flock would make a file of that name.
+  if (host.files.statusOfTarget(host.path(LOCKED))?.kind !== "directory") {
+    throw new BootError("INSTALL_FAILED", `there is no directory ${LOCKED}`, {
+      hint: "Is this a whole system?",
+    });
+  }
   const holder = spawn(
     "flock",
-    ["--nonblock", host.path(LOCKED), "sh", "-c", "echo; exec cat"],
+    [
+      ...["--nonblock", "--conflict-exit-code", String(IS_LOCKED)],
+      ...[host.path(LOCKED), "sh", "-c", "echo; exec cat"],
+    ],
     {
-      stdio: ["pipe", "pipe", "ignore"],
-      env: { PATH: HELPER_PATH },
+      stdio: ["pipe", "pipe", "pipe"],
+      env: { PATH: HELPER_PATH, LC_ALL: "C" },
       // Ctrl-C is for this process: what is half done is still to be taken back.
       detached: true,
     },
   );
-  const ended = new Promise<boolean>((resolve, reject) => {
+  let said = "";
+  holder.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+  });
+  const ended = new Promise<number | null>((resolve, reject) => {
     holder.on("error", reject);
-    holder.on("close", () => {
-      resolve(false);
+    holder.on("close", resolve);
+  });
+  const end = await Promise.race([
+    once(holder.stdout, "data").then(() => HELD),
+    ended,
+  ]).catch((cause: unknown) => {
+    throw new BootError("HELPER_MISSING", "cannot start flock", {
+      cause,
+      hint: "Install the package util-linux.",
     });
   });
-  const isHeld = await Promise.race([
-    once(holder.stdout, "data").then(() => true),
-    ended,
-  ]);
-  if (!isHeld) {
+  if (end === IS_LOCKED) {
     throw new BootError(
       "INSTALL_FAILED",
       "another dockroot install or uninstall is at work here",
       { hint: "Wait for its end." },
     );
+  }
+  if (end !== HELD) {
+    throw new BootError("INSTALL_FAILED", `cannot lock ${LOCKED}`, {
+      cause: new Error(said.trim()),
+      hint: "It needs flock of the package util-linux.",
+    });
   }
   try {
     return await work();

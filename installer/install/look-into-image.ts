@@ -37,3 +37,17 @@ export async function listImage(
     });
   }
 }
+
+/** The same; `undefined` where it is none that can be read, so that it has to be built anew. */
+export async function listIfReadable(
+  host: Host,
+  generator: Generator,
+  image: string,
+): Promise<readonly ListedFile[] | undefined> {
+  try {
+    return await generator.list(host, image);
+  } catch (error) {
+    if (error instanceof HelperError && error.kind === "exit") return undefined;
+    throw error;
+  }
+}

@@ -97,7 +97,8 @@ export function isFormerFile(value: unknown): value is FormerFile {
   );
 }
 
-function isPathList(value: unknown): value is string[] {
+/** Whether it is a list of those. */
+export function isPathList(value: unknown): value is string[] {
   return Array.isArray(value) && value.every(isPath);
 }
 

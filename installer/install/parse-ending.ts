@@ -3,12 +3,14 @@ import {
   parseJsonObject,
   unreadable,
 } from "../../runtime/json-values.ts";
-import { isPath } from "./manifest.ts";
+import { isPath, isPathList } from "./manifest.ts";
 
 /** What is left to do when all files are written and all images are built. */
 export interface Ending {
   /** Images that were built under another name than their own. */
   readonly images: readonly { readonly from: string; readonly to: string }[];
+  /** Those that go: they may be needed until then. */
+  readonly files: readonly string[];
   /** Those that go where nothing is in them, inner ones first. */
   readonly directories: readonly string[];
 }
@@ -19,16 +21,16 @@ export function formatEnding(ending: Ending): string {
 
 /** @throws BootError FILE_UNREADABLE */
 export function parseEnding(text: string): Ending {
-  const { images, directories } = parseJsonObject(text);
+  const { images, files, directories } = parseJsonObject(text);
   if (
     !Array.isArray(images) ||
-    !Array.isArray(directories) ||
-    !directories.every(isPath)
+    !isPathList(files) ||
+    !isPathList(directories)
   ) {
     throw unreadable("a part of it is missing");
   }
   return {
-    directories,
+    ...{ files, directories },
     images: images.map((image: unknown) => {
       if (!isRecord(image) || !isPath(image["from"]) || !isPath(image["to"])) {
         throw unreadable("an image in it makes no sense");

@@ -14,6 +14,8 @@ export interface WantedFile {
   readonly mode: number | undefined;
   /** Whether it is a configuration that others write to. */
   readonly isEdit: boolean;
+  /** Whether it has what stands there in it: what somebody has written there since stays theirs. */
+  readonly isTakenOver?: boolean;
 }
 
 /** A file that is there. */
@@ -56,20 +58,23 @@ export function planInstall(
     [...installed.values()].flatMap(({ former }) => former?.kept ?? []),
   );
   for (const file of wanted) {
-    const { path, sha256, content, isEdit } = file;
+    const { path, sha256, content, isEdit, isTakenOver = false } = file;
     const now = present.get(path);
     const own = installed.get(path);
     const mode = file.mode ?? now?.mode ?? DEFAULT_MODE;
     installed.delete(path);
     if (now?.sha256 === sha256 && now.mode === mode) {
       // What was there before is not ours.
-      if (own !== undefined) files.push({ ...own, sha256 });
+      if (own !== undefined) files.push(isTakenOver ? own : { ...own, sha256 });
       continue;
     }
     const { uid, gid } = now ?? { uid: 0, gid: 0 };
     let former = own?.former;
-    if (now !== undefined && now.sha256 !== own?.sha256) {
-      if (own !== undefined && !isEdit) {
+    if (isEdit && own !== undefined && now?.sha256 !== own.sha256) {
+      // The hook is in what stands there: it is to be taken out, not to come back.
+      former = undefined;
+    } else if (now !== undefined && now.sha256 !== own?.sha256) {
+      if (own !== undefined) {
         warnings.push(`${path} was changed since; uninstall brings that back`);
       }
       former = { kept: freeName(kept), mode: now.mode, uid, gid };
@@ -109,10 +114,10 @@ export function planRemoval(
 ): RemovalPlan {
   const changes: Change[] = [];
   const changed: string[] = [];
-  for (const { path, sha256, former } of files) {
+  for (const { path, sha256, former, isEdit } of files) {
     const now = present.get(path);
     if (now === undefined) continue;
-    if (now.sha256 !== sha256) {
+    if (now.sha256 !== sha256 || (isEdit && former === undefined)) {
       changed.push(path);
     } else if (former === undefined) {
       changes.push({ kind: "remove", path });

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { endGroup } from "./end-group.ts";
 import * as files from "./files.ts";
 import type { Log } from "./log.ts";
 import { runHelper, type RunOptions, type RunResult } from "./process.ts";
@@ -18,8 +19,8 @@ export interface Host {
   /** Reads a file of the machine; `undefined` where there is none. */
   readText(absolute: string, maxBytes: number): string | undefined;
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
-  /** Asks a process that was started here to end. */
-  endProcess(processId: number): void;
+  /** Ends a group of processes that `run` has started, and waits for that. */
+  endGroup(groupId: number): Promise<void>;
   /** Milliseconds of a clock that only goes forward. */
   nowMs(): number;
   sleep(ms: number): Promise<void>;
@@ -38,9 +39,7 @@ export function createHost(root: string, log: Log): Host {
     readText: (absolute, maxBytes) =>
       files.readText(hostPath(absolute), maxBytes),
     run: runHelper,
-    endProcess: (processId) => {
-      process.kill(processId, "SIGTERM");
-    },
+    endGroup,
     nowMs: () => performance.now(),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   };

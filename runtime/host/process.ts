@@ -24,7 +24,9 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   /** The helper's working directory. Default: ours. */
   readonly directory?: string;
-  /** Gets its process ID when it has started. */
+  /** Whether it and what it starts are a process group of their own, which a terminal's Ctrl-C does not reach. */
+  readonly ownGroup?: boolean;
+  /** Gets its process ID when it has started: that of its group, too, where it has one. */
   readonly onStart?: (processId: number) => void;
   /** Gets what it prints as it comes; the result then has none of it. */
   readonly onOutput?: (chunk: Buffer) => void;
@@ -61,6 +63,7 @@ export async function runHelper(
     okExitCodes = [0],
     timeoutMs = Infinity,
     directory,
+    ownGroup = false,
     onStart,
     onOutput,
   }: RunOptions = {},
@@ -74,6 +77,7 @@ export async function runHelper(
   const child = spawn(program, args, {
     env: { PATH: HELPER_PATH, LC_ALL: "C" },
     stdio: ["ignore", "pipe", "pipe"],
+    detached: ownGroup,
     ...(directory !== undefined && { cwd: directory }),
   });
   if (child.pid !== undefined) onStart?.(child.pid);

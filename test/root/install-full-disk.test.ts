@@ -12,7 +12,7 @@ import { createLog } from "../../runtime/host/log.ts";
 import { makeScratch } from "./scratch.ts";
 
 const MIB = 1024 * 1024;
-const NOTHING_LEFT = { images: [], directories: [] };
+const NOTHING_LEFT = { images: [], files: [], directories: [] };
 
 await t.test(
   "a generator that fills /boot and fails: the former image comes back",

@@ -1,4 +1,8 @@
-import { spawn, spawnSync } from "node:child_process";
+import {
+  spawn,
+  spawnSync,
+  type ChildProcessWithoutNullStreams,
+} from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
@@ -99,6 +103,12 @@ await t.test(
       "the former configuration is taken over",
     );
     t.match(await listImage(), /usr\/bin\/dockroot/);
+
+    fs.truncateSync(image, 1024 * 1024);
+    t.match(system.dockroot("install", "--dry-run"), {
+      status: 0,
+      stdout: /build +\/boot\/initrd/,
+    });
 
     const hook = at("etc/initramfs-tools/hooks/dockroot");
     fs.appendFileSync(hook, "# my own\n");
@@ -215,30 +225,31 @@ await t.test("a failure leaves all as it was, and says why", async (t) => {
     fs.rmSync(at("etc/dockroot.json"));
     t.end();
   });
-  await t.test("an interruption while the initramfs is built", async (t) => {
-    const child = spawn(executable, ["install", "--root", system.root]);
-    let said = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      said += text;
-      if (said.includes("building")) child.kill("SIGTERM");
+  for (const [name, { flags }] of Object.entries(GENERATORS)) {
+    await t.test(`an interruption while ${name} builds`, async (t) => {
+      const child = spawn(executable, [
+        ...["install", "--root", system.root, ...flags],
+      ]);
+      const said = await untilItBuilds(child, () => child.kill("SIGTERM"));
+      t.equal(child.signalCode, "SIGTERM");
+      t.match(said, /interrupted: nothing was changed/);
+      t.strictSame(system.tree(), now, "nothing goes on, or is left");
     });
-    await once(child, "close");
-    t.match(said, /building/);
-    t.strictSame(system.tree(), now);
-  });
+  }
   await t.test("a power failure while the initramfs is built", async (t) => {
-    const child = spawn(executable, ["install", "--root", system.root], {
-      detached: true,
+    // As the first process of their own: its end is that of all.
+    const child = spawn("unshare", [
+      ...["--pid", "--fork", "--mount-proc", "--"],
+      ...[executable, "install", "--root", system.root],
+    ]);
+    const pid = String(child.pid);
+    await untilItBuilds(child, () => {
+      const children = fs.readFileSync(
+        `/proc/${pid}/task/${pid}/children`,
+        "utf8",
+      );
+      process.kill(Number(children), "SIGKILL");
     });
-    let said = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      said += text;
-      // The whole group: nothing of it goes on.
-      if (said.includes("building") && child.pid !== undefined) {
-        process.kill(-child.pid, "SIGKILL");
-      }
-    });
-    await once(child, "close");
     t.ok(fs.existsSync(at("var/lib/dockroot/undo.json")));
     const { status, stdout } = system.dockroot("uninstall");
     t.equal(status, 0);
@@ -249,6 +260,71 @@ await t.test("a failure leaves all as it was, and says why", async (t) => {
     t.strictSame(system.tree(), now);
   });
   t.strictSame(now, before);
+});
+
+/**
+ * @param end is called when the executable is in the tree that is to become the initramfs
+ * @returns what it has printed when it has ended
+ */
+async function untilItBuilds(
+  child: ChildProcessWithoutNullStreams,
+  end: () => void,
+): Promise<string> {
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+  }
+  const look = setInterval(() => {
+    const isThere = fs
+      .readdirSync(at("var/tmp"))
+      .some((name) =>
+        ["", "initramfs/"].some((tree) =>
+          fs.existsSync(at(`var/tmp/${name}/${tree}usr/bin/dockroot`)),
+        ),
+      );
+    if (!isThere) return;
+    clearInterval(look);
+    end();
+  }, 50);
+  await once(child, "close");
+  clearInterval(look);
+  return said;
+}
+
+await t.test("what it needs for itself is named", (t) => {
+  fs.renameSync(at("usr/bin/flock"), at("usr/bin/flock.away"));
+  t.match(system.dockroot("install"), {
+    status: 1,
+    stderr: /cannot start flock[^]*util-linux/,
+  });
+  fs.writeFileSync(at("usr/bin/flock"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+  t.match(system.dockroot("install"), {
+    status: 1,
+    stderr: /cannot lock \/var\/lib[^]*util-linux/,
+  });
+  fs.renameSync(at("usr/bin/flock.away"), at("usr/bin/flock"));
+  fs.renameSync(at("var/lib"), at("var/lib.away"));
+  t.match(system.dockroot("install"), {
+    status: 1,
+    stderr: /there is no directory \/var\/lib/,
+  });
+  fs.renameSync(at("var/lib.away"), at("var/lib"));
+  t.match(
+    spawnSync(
+      "setpriv",
+      [
+        ...["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"],
+        ...[executable, "install", "--root", system.root],
+      ],
+      { encoding: "utf8" },
+    ),
+    { status: 1, stderr: /cannot enter \S+\n[^]*what to do: In a container/ },
+    "who may not mount",
+  );
+  t.strictSame(system.tree(), before);
+  t.end();
 });
 
 await t.test("wrong calls", (t) => {

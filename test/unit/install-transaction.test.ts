@@ -24,6 +24,7 @@ const CHANGES: readonly Change[] = [
 /** An image that was built beside the one that it takes the place of. */
 const ENDING: Ending = {
   images: [{ from: "/boot/initrd-new", to: "/boot/initrd" }],
+  files: ["/srv/needed"],
   directories: ["/srv/unused"],
 };
 /** What stands for the power's failing within a call. */
@@ -102,6 +103,7 @@ t.test(
         });
         t.notOk("boot/initrd-new" in after);
         t.notOk("srv/unused" in after);
+        t.notOk("srv/needed" in after);
         t.notOk("var/lib/dockroot/ending.json" in after);
         t.notOk("etc/old" in after);
         t.notOk("var/lib/dockroot/undo.json" in after);
@@ -131,8 +133,8 @@ t.test("a journal that is damaged stops, and says what to do", (t) => {
 t.test("what is left to do and damaged stops, and says what to do", (t) => {
   for (const text of [
     '{"im',
-    '{"images": [], "directories": ["/a/../b"]}',
-    '{"images": [{"from": "boot", "to": "/boot/initrd"}], "directories": []}',
+    '{"images": [], "files": [], "directories": ["/a/../b"]}',
+    '{"images": [{"from": "boot", "to": "/boot/initrd"}], "files": [], "directories": []}',
   ]) {
     const root = makeSystem(t);
     fs.mkdirSync(path.join(root, "var/lib/dockroot"), { recursive: true });
@@ -182,7 +184,7 @@ function makeSystem(t: Test): string {
   return t.testdir({
     boot: { initrd: "initrd" },
     etc: { config: "config", old: "old" },
-    srv: { unused: {} },
+    srv: { needed: "needed", unused: {} },
     opt: { tool: "another tool" },
     usr: { bin: { tool: "a tool" } },
     var: { lib: {} },

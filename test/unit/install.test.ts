@@ -84,6 +84,35 @@ t.test("what is to be done with a file, by what stands there", (t) => {
   t.end();
 });
 
+t.test("an edited file that somebody has changed is edited back", (t) => {
+  const { changes, files } = planInstall(
+    [want({ isEdit: true })],
+    new Map([["/hook", present(C)]]),
+    manifest([{ ...installed(B, "/var/lib/dockroot/former/0"), isEdit: true }]),
+  );
+  t.match(changes, [{ kind: "write", path: "/hook" }]);
+  t.strictSame(
+    planRemoval(files, new Map([["/hook", present(A)]])),
+    { changes: [], changed: ["/hook"] },
+    "what stood there has the hook in it",
+  );
+  t.end();
+});
+
+t.test("a configuration that somebody has changed stays theirs", (t) => {
+  const { changes, files } = planInstall(
+    [want({ sha256: C, isTakenOver: true })],
+    new Map([["/hook", present(C)]]),
+    manifest([installed(B)]),
+  );
+  t.strictSame(changes, []);
+  t.strictSame(planRemoval(files, new Map([["/hook", present(C)]])), {
+    changes: [],
+    changed: ["/hook"],
+  });
+  t.end();
+});
+
 t.test("what a former dockroot installed and this one does not goes", (t) => {
   const { changes, files, warnings } = planInstall(
     [],

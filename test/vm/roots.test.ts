@@ -76,6 +76,7 @@ const generators: Readonly<Record<string, Machine | undefined>> = {
 
 for (const kind of KINDS) {
   const disk = join(computer.workDir, `${kind.type}.img`);
+  t.teardown(() => rm(disk, { force: true }));
   await t.test(`a computer is moved onto ${kind.name}`, async (t) => {
     await writeFile(disk, "");
     await truncate(disk, DISK_BYTES);
@@ -104,7 +105,6 @@ for (const kind of KINDS) {
       await powerOff(vm);
     });
   }
-  await rm(disk, { force: true });
 }
 
 /** Moves the filesystem, root, store and all, from its disk to another: it keeps its label and UUID. */

@@ -259,6 +259,36 @@ await t.test("a file of somebody else's is left as it is", async (t) => {
   });
 });
 
+await t.test("what cannot be kept as it is is not written", async (t) => {
+  const former = Buffer.from("# caf\xe9\ntimeout 20\n", "latin1");
+  const file = scratchOf("refind.conf");
+  fs.writeFileSync(file, former);
+  const given = system();
+  t.match(make(given, "--output", file, "--loader", "refind"), {
+    status: 1,
+    stderr: /refind\.conf cannot be changed: it is no UTF-8 text\n/,
+  });
+  t.ok(fs.readFileSync(file).equals(former));
+});
+
+await t.test(
+  "a full partition has the former file, and no other",
+  async (t) => {
+    const former = `# ${"x".repeat(12_000)}\n`;
+    const esp = await makeEsp(t, { "EFI/refind/refind.conf": former });
+    const [, tree = ""] = esp.at("/boot");
+    const { blocks, bfree } = fs.statfsSync(tree);
+    const size = `nr_blocks=${String(blocks - bfree + 1)}`;
+    await run(["mount", "-o", `remount,${size}`, tree]);
+    t.match(make(system(esp.at("/boot")), "--output"), {
+      status: 1,
+      stderr: /cannot write .*\n[^]*no space left.*\n[^]*The file is as it was/,
+    });
+    t.equal(esp.read("EFI/refind/refind.conf"), former);
+    t.strictSame(fs.readdirSync(`${tree}/EFI/refind`), ["refind.conf"]);
+  },
+);
+
 await t.test("what cannot be found is told, and what to do", async (t) => {
   const check = (outcome: ReturnType<typeof make>, words: RegExp) => {
     t.equal(outcome.status, 1);

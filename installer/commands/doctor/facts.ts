@@ -180,6 +180,10 @@ export interface StoreMountFacts {
     | {
         readonly kind: "fstab";
         readonly line: number;
+        readonly source: string;
+        /** Why it is not the image store, whatever that's path is. */
+        readonly problem: string | undefined;
+        /** What is there, from the top level; `undefined` where the line does not say. */
         readonly subvolume: string | undefined;
       }
     | { readonly kind: "unit"; readonly file: string }

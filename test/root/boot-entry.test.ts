@@ -41,6 +41,7 @@ interface Esp {
   /** Arguments of mount(8) that show it somewhere. */
   readonly at: (directory: string) => readonly string[];
   readonly read: (name: string) => string;
+  readonly tree: string;
 }
 
 /**
@@ -71,6 +72,7 @@ async function makeEsp(
   return {
     at: (directory) => ["--bind", tree, directory],
     read: (name) => fs.readFileSync(path.join(tree, name), "utf8"),
+    tree,
   };
 }
 
@@ -187,6 +189,14 @@ await t.test("systemd-boot: beside the kernel, on the ESP", async (t) => {
   t.match(make(given, "--output"), { status: 0 }, "again");
 });
 
+await t.test("a partition that systemd mounts on demand", async (t) => {
+  const esp = await makeEsp(t, { "loader/loader.conf": "" }, "dockroot");
+  const given = { ...system(), automounts: [["/boot", esp.tree]] as const };
+  const { status, stdout, stderr } = make(given);
+  t.equal(status, 0, stderr);
+  t.equal(readSystemdBoot(stdout).kernel, "/dockroot/vmlinuz");
+});
+
 await t.test("Limine: on its own partition", async (t) => {
   const esp = await makeEsp(t, { "limine.conf": "timeout: 5\n" }, "");
   const given = system(esp.at("/boot"));
@@ -276,7 +286,7 @@ await t.test(
   async (t) => {
     const former = `# ${"x".repeat(12_000)}\n`;
     const esp = await makeEsp(t, { "EFI/refind/refind.conf": former });
-    const [, tree = ""] = esp.at("/boot");
+    const { tree } = esp;
     const { blocks, bfree } = fs.statfsSync(tree);
     const size = `nr_blocks=${String(blocks - bfree + 1)}`;
     await run(["mount", "-o", `remount,${size}`, tree]);

@@ -120,6 +120,9 @@ async function locateBootDirectories(
   host: Host,
   store: Filesystem,
 ): Promise<BootMount[]> {
+  // systemd mounts a boot partition when somebody looks into it: to ask for the status of its
+  // directory is not enough (stat(2), AT_NO_AUTOMOUNT).
+  for (const at of BOOT_DIRECTORIES) host.files.namesIn(host.path(at));
   const mounts = readMounts(host);
   const found: BootMount[] = [];
   for (const at of BOOT_DIRECTORIES.toSorted()) {

@@ -1,6 +1,7 @@
 import { BootError } from "../../runtime/host/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/mounts.ts";
+import { BOOT_DIRECTORIES } from "../boot-directories.ts";
 import type { BootEntry } from "./boot-entry.ts";
 import { grubScripts, menuFilesOf, type MenuFile } from "./menu-files.ts";
 
@@ -14,8 +15,6 @@ export interface FoundEntries {
 }
 
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
-/** Where boot partitions are usually mounted. */
-const BOOT_DIRECTORIES = ["/boot", "/boot/efi", "/efi", "/esp"];
 
 /**
  * Reads the menus of the boot loaders whose files are mounted here: of rEFInd, systemd-boot, GRUB and

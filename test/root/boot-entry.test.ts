@@ -299,6 +299,16 @@ await t.test(
   },
 );
 
+await t.test("a menu that cannot be read is in nobody's way", async (t) => {
+  const esp = await makeEsp(t, { "EFI/refind/refind.conf/x": "" });
+  const { status, stderr } = make(system(esp.at("/boot")), "--loader", "grub");
+  t.equal(status, 0, stderr);
+  t.match(make(system(esp.at("/boot"))), {
+    status: 0,
+    stderr: /warning: .*refind\.conf is a directory, not a file\n/,
+  });
+});
+
 await t.test("what cannot be found is told, and what to do", async (t) => {
   const check = (outcome: ReturnType<typeof make>, words: RegExp) => {
     t.equal(outcome.status, 1);

@@ -343,6 +343,24 @@ t.test("what mounts the store in the new system", (t) => {
   t.end();
 });
 
+t.test("a damaged store is repaired from the system here", (t) => {
+  const failure = {
+    ...{ code: "STORE_DAMAGED", message: "it is damaged", causes: [] },
+    hint: "Boot another system.",
+  };
+  const findings = findFindings(
+    factsOf({
+      starts: [startOf({ outcome: { kind: "failed", failure } })],
+      engine: { ...BTRFS, storageDriver: undefined },
+    }),
+  );
+  t.match(
+    findings.filter(({ severity }) => severity !== "ok"),
+    [{ severity: "stops", remedy: /^Look at the store with its engine/ }],
+  );
+  t.end();
+});
+
 t.test("what cannot be read, or is not in the menu yet", (t) => {
   const { entry } = entryOf();
   t.match(

@@ -1,9 +1,8 @@
 import type { Host } from "../../../../runtime/host/host.ts";
 import { readMounts } from "../../../../runtime/mounts.ts";
+import { BOOT_DIRECTORIES } from "../../../boot-directories.ts";
 import { locate } from "../../toplayer/locate.ts";
 import type { BootRoom, StartFacts } from "../facts.ts";
-
-const BOOT_DIRECTORIES = ["/boot", "/boot/efi", "/efi", "/esp"];
 
 /** The boot partitions: what is mounted where they usually are, and where kernels of entries were found. */
 export function gatherBootRooms(

@@ -114,6 +114,19 @@ await t.test("what is wrong with an entry would stop it", (t) => {
       /^initramfs: .*dockroot is not in \/boot\/initrd\.img/,
     ],
     [
+      "an initramfs that the end is missing of",
+      { "initrd.img": packInitramfs(INITRAMFS).subarray(0, -20) },
+      /^initramfs: .*: \/boot\/initrd\.img is cut short/,
+    ],
+    [
+      "a kernel of which there is the beginning alone",
+      {
+        vmlinuz: makeKernel(KERNEL).subarray(0, 0x20f),
+        "initrd.img": packInitramfs({ init: "" }),
+      },
+      /^initramfs: .*dockroot is not in \/boot\/initrd\.img/,
+    ],
+    [
       "an initramfs for another kernel",
       {
         "initrd.img": packInitramfs(

@@ -110,6 +110,8 @@ export interface InitrdFile {
   readonly file: string | undefined;
   /** `undefined` where it cannot be looked into. */
   readonly content: InitramfsContent | undefined;
+  /** Whether it ends before its compressed data do: no kernel unpacks it. */
+  readonly isCutShort?: boolean;
 }
 
 /** What is in an initramfs. */

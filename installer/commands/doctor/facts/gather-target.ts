@@ -87,9 +87,7 @@ function gatherInitrds({ host, lookInto }: TargetLook): Promise<InitrdFile[]> {
       .filter((name) => INITRAMFS_NAME.test(name) && !KEPT_NAME.test(name))
       .map((name) => `/boot/${name}`)
       .filter((file) => host.files.statusOf(host.path(file))?.kind === "file")
-      .map(async (file) => {
-        return { name: file, file, content: await lookInto(file) };
-      }),
+      .map(async (file) => ({ name: file, file, ...(await lookInto(file)) })),
   );
 }
 

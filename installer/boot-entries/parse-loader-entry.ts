@@ -27,9 +27,11 @@ export function parseLoaderEntry(
     ...(title !== undefined &&
       version !== undefined && { title: `${title} (${version})` }),
     kernel,
-    // Some write several in one line, which GRUB's reader takes.
+    // Some write several in one line, which GRUB's reader takes, and Fedora a variable of GRUB's.
     initrds: [
-      ...(values.get("initrd") ?? []).flatMap((value) => value.split(/\s+/)),
+      ...(values.get("initrd") ?? [])
+        .flatMap((value) => value.split(/\s+/))
+        .filter((name) => !/^\$\w+$/.test(name)),
       ...stubInitrds(options),
     ],
     options,

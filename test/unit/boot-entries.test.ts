@@ -191,6 +191,12 @@ initrd     /6a9857a393724b7a981ebb5b8495b9ea/6.9.4-200.fc40.x86_64/initrd
       entry("docker", "/vmlinuz", ["/initrd.img"], OPTIONS),
     ],
     [
+      "for GRUB, where Fedora has tuned",
+      "fedora.conf",
+      `linux /vmlinuz-6.9\ninitrd /initramfs-6.9.img $tuned_initrd\noptions ${OPTIONS}\n`,
+      entry("fedora", "/vmlinuz-6.9", ["/initramfs-6.9.img"], OPTIONS),
+    ],
+    [
       "an EFI program",
       "shell.conf",
       "title Shell\nefi /shellx64.efi\n",

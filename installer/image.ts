@@ -20,6 +20,10 @@ import type { ImageStore, StoreLocation } from "../runtime/stores/store.ts";
 
 export const DEFAULT_STORE = "/var/lib/docker";
 
+/** For who sits at a running system; who cannot start one is told otherwise. */
+export const REPAIR_STORE =
+  "Look at the store with its engine (docker images), and pull or build the image again.";
+
 /** An image that layers can be laid over. */
 export interface ImageTree {
   readonly reference: string;
@@ -125,7 +129,7 @@ export function lookInStore<T>(
     }
     if (!(cause instanceof BootError)) throw cause;
     const { code } = cause;
-    if (code !== "STORE_MISSING" && code !== "IMAGE_MISSING") throw cause;
+    if (!isHinted(code)) throw cause;
     throw new BootError(
       code,
       `cannot find the image ${formatImageReference(reference)} in ${store}`,
@@ -139,7 +143,12 @@ const HINTS = {
     "Mount the image store there, or name its directory with --docker DIR.",
   IMAGE_MISSING:
     "Name one that is there as docker images does, or fetch it with docker pull.",
+  STORE_DAMAGED: REPAIR_STORE,
 } as const satisfies Partial<Record<ErrorCode, string>>;
+
+function isHinted(code: ErrorCode): code is keyof typeof HINTS {
+  return code in HINTS;
+}
 
 /** Whether the system refused it to this user, at last. */
 function isDenied(error: unknown): boolean {

@@ -35,6 +35,7 @@ interface Esp {
   /** Arguments of mount(8) that show it somewhere. */
   readonly at: (directory: string) => readonly string[];
   readonly read: (name: string) => string;
+  readonly tree: string;
 }
 
 /**
@@ -65,6 +66,7 @@ async function makeEsp(
   return {
     at: (directory) => ["--bind", tree, directory],
     read: (name) => fs.readFileSync(path.join(tree, name), "utf8"),
+    tree,
   };
 }
 
@@ -182,6 +184,14 @@ await t.test("systemd-boot: beside the kernel, on the ESP", async (t) => {
   t.match(make(given, "--output"), { status: 0 }, "again");
 });
 
+await t.test("a partition that systemd mounts on demand", async (t) => {
+  const esp = await makeEsp(t, { "loader/loader.conf": "" }, "dockroot");
+  const given = { ...system(), automounts: [["/boot", esp.tree]] as const };
+  const { status, stdout, stderr } = make(given);
+  t.equal(status, 0, stderr);
+  t.equal(readSystemdBoot(stdout).kernel, "/dockroot/vmlinuz");
+});
+
 await t.test("Limine: on its own partition", async (t) => {
   const esp = await makeEsp(t, { "limine.conf": "timeout: 5\n" }, "");
   const given = system(esp.at("/boot"));
@@ -251,6 +261,46 @@ await t.test("a file of somebody else's is left as it is", async (t) => {
   t.match(make(system(), "--output", scratchOf("nowhere/entry")), {
     status: 1,
     stderr: /^dockroot: cannot write .*\n[^]*what to do: /m,
+  });
+});
+
+await t.test("what cannot be kept as it is is not written", async (t) => {
+  const former = Buffer.from("# caf\xe9\ntimeout 20\n", "latin1");
+  const file = scratchOf("refind.conf");
+  fs.writeFileSync(file, former);
+  const given = system();
+  t.match(make(given, "--output", file, "--loader", "refind"), {
+    status: 1,
+    stderr: /refind\.conf cannot be changed: it is no UTF-8 text\n/,
+  });
+  t.ok(fs.readFileSync(file).equals(former));
+});
+
+await t.test(
+  "a full partition has the former file, and no other",
+  async (t) => {
+    const former = `# ${"x".repeat(12_000)}\n`;
+    const esp = await makeEsp(t, { "EFI/refind/refind.conf": former });
+    const { tree } = esp;
+    const { blocks, bfree } = fs.statfsSync(tree);
+    const size = `nr_blocks=${String(blocks - bfree + 1)}`;
+    await run(["mount", "-o", `remount,${size}`, tree]);
+    t.match(make(system(esp.at("/boot")), "--output"), {
+      status: 1,
+      stderr: /cannot write .*\n[^]*no space left.*\n[^]*The file is as it was/,
+    });
+    t.equal(esp.read("EFI/refind/refind.conf"), former);
+    t.strictSame(fs.readdirSync(`${tree}/EFI/refind`), ["refind.conf"]);
+  },
+);
+
+await t.test("a menu that cannot be read is in nobody's way", async (t) => {
+  const esp = await makeEsp(t, { "EFI/refind/refind.conf/x": "" });
+  const { status, stderr } = make(system(esp.at("/boot")), "--loader", "grub");
+  t.equal(status, 0, stderr);
+  t.match(make(system(esp.at("/boot"))), {
+    status: 0,
+    stderr: /warning: .*refind\.conf is a directory, not a file\n/,
   });
 });
 

@@ -114,6 +114,19 @@ await t.test("what is wrong with an entry would stop it", (t) => {
       /^initramfs: .*dockroot is not in \/boot\/initrd\.img/,
     ],
     [
+      "an initramfs that the end is missing of",
+      { "initrd.img": packInitramfs(INITRAMFS).subarray(0, -20) },
+      /^initramfs: .*: \/boot\/initrd\.img is cut short/,
+    ],
+    [
+      "a kernel of which there is the beginning alone",
+      {
+        vmlinuz: makeKernel(KERNEL).subarray(0, 0x20f),
+        "initrd.img": packInitramfs({ init: "" }),
+      },
+      /^initramfs: .*dockroot is not in \/boot\/initrd\.img/,
+    ],
+    [
       "an initramfs for another kernel",
       {
         "initrd.img": packInitramfs(
@@ -391,6 +404,12 @@ await t.test("an image in the making is looked at from inside", async (t) => {
     `initramfs: dockroot is not in /boot/initrd.img-${KERNEL}`,
   ]);
   fs.writeFileSync(image, packInitramfs(INITRAMFS));
+  // As Ubuntu's kernels and Fedora's dracut leave them.
+  fs.symlinkSync("initrd.img-gone", `${tree}/boot/initrd.img.old`);
+  fs.symlinkSync("initrd.img-gone", `${tree}/boot/initrd.img`);
+  for (const name of ["initramfs-0-rescue-0123.img", "initrd.img-6.bak"]) {
+    fs.writeFileSync(`${tree}/boot/${name}`, packInitramfs({ init: "" }));
+  }
   t.equal(inside().status, 0);
   const { status, stdout } = spawnSync(executable, ["doctor", "--root", tree], {
     encoding: "utf8",

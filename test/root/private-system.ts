@@ -3,6 +3,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { executable, type Outcome } from "../binary/run-dockroot.ts";
 
+const AUTOMOUNT = path.join(import.meta.dirname, "automount");
+
 /** A system that is another than this one, as far as dockroot looks at it. */
 export interface PrivateSystem {
   /** What is in /etc, and nothing else is. */
@@ -14,6 +16,8 @@ export interface PrivateSystem {
   readonly boot?: string;
   /** What else is mounted: arguments of mount(8), in order. */
   readonly mounts?: readonly (readonly string[])[];
+  /** What is mounted when somebody looks for it: a directory, and the tree that is there then. */
+  readonly automounts?: readonly (readonly [at: string, tree: string])[];
   /** What is typed, on a terminal; without it there is none. */
   readonly answers?: string;
 }
@@ -29,6 +33,7 @@ export function runInSystem(
     cmdline = "quiet",
     store = [],
     mounts = [],
+    automounts = [],
     boot,
     answers,
   }: PrivateSystem,
@@ -59,6 +64,7 @@ export function runInSystem(
       ? []
       : [`mount ${store.map(quote).join(" ")} /var/lib/docker`]),
     ...mounts.map((mount) => `mount ${mount.map(quote).join(" ")}`),
+    ...automounts.map((pair) => [AUTOMOUNT, ...pair].map(quote).join(" ")),
     "cd /",
     'shift; exec "$@"',
   ].join("\n");

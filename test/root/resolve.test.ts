@@ -50,6 +50,24 @@ await t.test("an image that is not there", (t) => {
   t.end();
 });
 
+await t.test("a damaged store, for who sits at a running system", async (t) => {
+  const name = "docker/image/btrfs/repositories.json";
+  const change = (from: string, to: string) =>
+    disk.look((top) => {
+      fs.renameSync(`${top}/${from}`, `${top}/${to}`);
+    });
+  await change(name, `${name}.kept`);
+  await disk.look((top) => {
+    fs.writeFileSync(`${top}/${name}`, "{");
+  });
+  t.match(resolve("system:2"), {
+    status: 1,
+    stderr:
+      /^dockroot: cannot find the image system:2 in \/.*\n {2}because: the image store is damaged at .*\n[^]*what to do: Look at the store with its engine/,
+  });
+  await change(`${name}.kept`, name);
+});
+
 await t.test("a tree that is not there", async (t) => {
   const { stdout } = resolve("bare:1", "--json");
   const { directory } = JSON.parse(stdout) as ResolvedImage;

@@ -94,14 +94,35 @@ t.test("what mounts the image store", (t) => {
     fstab: string,
     standing: readonly string[] = [],
     dataRoot?: string,
-  ) => {
-    const stands = (file: string) => standing.includes(file);
-    return gatherStoreMount({ ...textsOf({ fstab }), stands }, { dataRoot });
-  };
+  ) =>
+    gatherStoreMount(
+      {
+        ...textsOf({ fstab }),
+        stands: (file) => standing.includes(file),
+        isRootFilesystem: (source) => source === "LABEL=x",
+      },
+      { dataRoot },
+    );
   t.match(find("LABEL=x /var/lib/docker btrfs subvol=/docker/,noatime 0 0"), {
     ...{ hasEngine: false, mountPoint: "/var/lib/docker" },
-    by: { kind: "fstab", line: 1, subvolume: "docker" },
+    by: { kind: "fstab", line: 1, subvolume: "docker", problem: undefined },
   });
+  t.match(find("LABEL=x /var/lib/docker btrfs subvol=my\\040docker 0 0"), {
+    by: { subvolume: "my docker", problem: undefined },
+  });
+  t.match(find("LABEL=x /var btrfs subvol=/ 0 0\nLABEL=x / btrfs x 0 0"), {
+    by: { line: 1, subvolume: "lib/docker", problem: undefined },
+  });
+  t.match(find("/mnt/docker /var/lib/docker none bind 0 0"), {
+    by: { subvolume: undefined, problem: undefined },
+  });
+  for (const [line, problem] of [
+    ["LABEL=x /var/lib/docker ext4 defaults", "of the type ext4, not btrfs"],
+    ["LABEL=y /var/lib/docker btrfs subvol=docker", "another filesystem"],
+    ["LABEL=x /var/lib/docker btrfs defaults", "without subvol="],
+  ] as const) {
+    t.match(find(line), { by: { problem } });
+  }
   t.match(find("LABEL=x /var/lib/docker btrfs noauto 0 0"), { by: undefined });
   t.match(find("LABEL=x /srv/d btrfs defaults 0 0", [], "/srv/d/"), {
     by: { kind: "fstab", subvolume: undefined },

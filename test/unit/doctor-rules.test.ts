@@ -52,6 +52,11 @@ const logins = (changes: Partial<LoginFacts> = {}): LoginFacts => ({
   ...changes,
 });
 
+const LINE = {
+  kind: "fstab" as const,
+  ...{ line: 2, source: "LABEL=linux", problem: undefined },
+  subvolume: "docker",
+};
 const treeOf = (changes: Partial<TreeFacts> = {}): TreeFacts => ({
   ...{ what: "the image system:1", hasTopLayer: true, initFailure: undefined },
   ...{ modules: [KERNEL], kernels: [], problems: [], hasRootLine: false },
@@ -59,7 +64,7 @@ const treeOf = (changes: Partial<TreeFacts> = {}): TreeFacts => ({
   engine: BTRFS,
   store: {
     ...{ hasEngine: true, mountPoint: "/var/lib/docker" },
-    by: { kind: "fstab", line: 2, subvolume: "docker" },
+    by: LINE,
   },
   logins: logins({ byPassword: ["root"] }),
   ...changes,
@@ -314,9 +319,45 @@ t.test("what mounts the store in the new system", (t) => {
   ]);
   t.strictSame(store({ by: undefined, hasEngine: false }), []);
   t.strictSame(store({ by: { kind: "unit", file: "/x.mount" } }), []);
-  t.match(store({ by: { kind: "fstab", line: 3, subvolume: "other" } }), [
-    /^warning store-mount: .*line 3 of its fstab mounts other at .* docker_path=docker$/,
+  t.match(store({ by: { ...LINE, subvolume: "other" } }), [
+    /^warning store-mount: .*line 2 of its fstab mounts other at .* docker_path=docker$/,
   ]);
+  t.match(store({ by: { ...LINE, problem: "another filesystem" } }), [
+    /^warning store-mount: .*line 2 of its fstab mounts LABEL=linux \(another filesystem\), where the image store is docker of LABEL=linux/,
+  ]);
+  const odd = planned(treeOf({ store: { ...treeOf().store, by: undefined } }), {
+    ...{ root: "LABEL=my disk", storePath: "a b", isStoreOfEngine: false },
+  });
+  const findings = findFindings(
+    factsOf({ starts: [startOf({ outcome: odd })] }),
+  );
+  t.match(
+    findings.flatMap(({ subject, remedy }) =>
+      subject === "store-mount" ? [remedy] : [],
+    ),
+    [
+      "Mount it: mount -o 'subvol=a b' 'LABEL=my disk' /var/lib/docker",
+      "Add a line to the top layer's etc/fstab: LABEL=my\\040disk /var/lib/docker btrfs subvol=a\\040b 0 0",
+    ],
+  );
+  t.end();
+});
+
+t.test("a damaged store is repaired from the system here", (t) => {
+  const failure = {
+    ...{ code: "STORE_DAMAGED", message: "it is damaged", causes: [] },
+    hint: "Boot another system.",
+  };
+  const findings = findFindings(
+    factsOf({
+      starts: [startOf({ outcome: { kind: "failed", failure } })],
+      engine: { ...BTRFS, storageDriver: undefined },
+    }),
+  );
+  t.match(
+    findings.filter(({ severity }) => severity !== "ok"),
+    [{ severity: "stops", remedy: /^Look at the store with its engine/ }],
+  );
   t.end();
 });
 

@@ -1,6 +1,11 @@
 import path from "node:path";
+import { BootError } from "../../../runtime/host/errors.ts";
 import type { Host } from "../../../runtime/host/host.ts";
+<<<<<<< HEAD
 import { BOOT_DIRECTORIES } from "../../boot-entries/boot-directories.ts";
+=======
+import { BOOT_DIRECTORIES } from "../../boot-directories.ts";
+>>>>>>> rev2
 import type { FoundLoader } from "./facts.ts";
 import type { LoaderName } from "./loader-name.ts";
 import { checkGrubConfig, checkRefindConfig } from "./check-loader-config.ts";
@@ -58,10 +63,16 @@ export function findLoaders(
 
 function findWarnings(host: Host, name: LoaderName, file: string): string[] {
   if (name !== "refind" && name !== "grub") return [];
-  const text = host.readText(file, MAX_CONFIG_BYTES) ?? "";
-  return name === "refind"
-    ? checkRefindConfig(file, text)
-    : checkGrubConfig(file, text);
+  try {
+    const text = host.readText(file, MAX_CONFIG_BYTES) ?? "";
+    return name === "refind"
+      ? checkRefindConfig(file, text)
+      : checkGrubConfig(file, text);
+  } catch (error) {
+    // The entry may be for another loader.
+    if (!(error instanceof BootError)) throw error;
+    return [error.message];
+  }
 }
 
 /** rEFInd's drivers of filesystems: `drivers_x64/btrfs_x64.efi`. */

@@ -13,6 +13,10 @@ import { findImage, readImageReference } from "../../image.ts";
 import { locate, type Location } from "../toplayer/locate.ts";
 import type { BootFacts, Filesystem, FoundKernel } from "./facts.ts";
 import { findKernels, type KernelDirectory } from "./find-kernels.ts";
+<<<<<<< HEAD
+=======
+import { BOOT_DIRECTORIES } from "../../boot-directories.ts";
+>>>>>>> rev2
 import { findLoaders } from "./find-loaders.ts";
 import { findStore, readCmdline, type StorePlace } from "./find-store.ts";
 import { USUAL_RWLAYER } from "../../boot-entries/speaks-of-dockroot.ts";
@@ -121,6 +125,9 @@ async function locateBootDirectories(
   host: Host,
   store: Filesystem,
 ): Promise<BootMount[]> {
+  // systemd mounts a boot partition when somebody looks into it: to ask for the status of its
+  // directory is not enough (stat(2), AT_NO_AUTOMOUNT).
+  for (const at of BOOT_DIRECTORIES) host.files.namesIn(host.path(at));
   const mounts = readMounts(host);
   const found: BootMount[] = [];
   for (const at of BOOT_DIRECTORIES.toSorted()) {

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { BootError, isSystemError } from "../../../runtime/host/errors.ts";
+import type { Attributes } from "../../../runtime/host/files.ts";
 import type { Host } from "../../../runtime/host/host.ts";
 import { readMounts } from "../../../runtime/mounts.ts";
 import { isSameOrBelow } from "../../../runtime/overlap.ts";
@@ -37,22 +38,27 @@ export function writeEntry(
     }
     const target = resolve(host, host.path(file));
     refuseNewRoot(host, target, rwlayer);
-    const former = host.files.readText(target, MAX_CONFIG_BYTES) ?? "";
+    const bytes =
+      host.files.readBytes(target, MAX_CONFIG_BYTES) ?? Buffer.alloc(0);
+    const former = bytes.toString("utf8");
+    // Of another encoding the rest would not stay as it is.
+    const isText = !bytes.includes(0) && Buffer.from(former).equals(bytes);
     if (isOwn && former !== "" && !hasMark(former)) {
       throw new BootError("FILE_FOREIGN", `${file} is not dockroot's`, {
         hint: "Name another file with --output FILE, or remove that one.",
       });
     }
-    const content = former.includes("\0") ? undefined : putBlock(former, text);
+    const content = isText ? putBlock(former, text) : undefined;
     if (content === undefined) {
       throw new BootError(
         "FILE_FOREIGN",
-        `${file} cannot be changed: ${former.includes("\0") ? "it is no UTF-8 text" : "the lines # dockroot: begin and # dockroot: end in it do not fit each other"}`,
+        `${file} cannot be changed: ${isText ? "the lines # dockroot: begin and # dockroot: end in it do not fit each other" : "it is no UTF-8 text"}`,
         { hint: "Correct it, or put the entry there yourself." },
       );
     }
-    const mode = host.files.statusOf(target)?.mode ?? DEFAULT_MODE;
-    if (content !== former) host.files.replaceFile(target, content, mode);
+    if (content !== former) {
+      host.files.putFile(target, { text: content }, attributes(host, target));
+    }
     return target;
   } catch (cause) {
     if (!isSystemError(cause)) throw cause;
@@ -67,6 +73,15 @@ function resolve(host: Host, file: string): string {
   return host.files.statusOfTarget(file) === undefined
     ? path.join(host.files.realPath(path.dirname(file)), path.basename(file))
     : host.files.realPath(file);
+}
+
+/** Those that it has; a new one belongs to who has the directory, for FAT knows no other. */
+function attributes(host: Host, file: string): Attributes {
+  const { statusOf } = host.files;
+  const { mode = DEFAULT_MODE } = statusOf(file) ?? {};
+  const { uid = 0, gid = 0 } =
+    statusOf(file) ?? statusOf(path.dirname(file)) ?? {};
+  return { mode, uid, gid };
 }
 
 /** @throws BootError where the file is in the root that the next start replaces */

@@ -110,6 +110,8 @@ export interface InitrdFile {
   readonly file: string | undefined;
   /** `undefined` where it cannot be looked into. */
   readonly content: InitramfsContent | undefined;
+  /** Whether it ends before its compressed data do: no kernel unpacks it. */
+  readonly isCutShort?: boolean;
 }
 
 /** What is in an initramfs. */
@@ -180,6 +182,10 @@ export interface StoreMountFacts {
     | {
         readonly kind: "fstab";
         readonly line: number;
+        readonly source: string;
+        /** Why it is not the image store, whatever that's path is. */
+        readonly problem: string | undefined;
+        /** What is there, from the top level; `undefined` where the line does not say. */
         readonly subvolume: string | undefined;
       }
     | { readonly kind: "unit"; readonly file: string }

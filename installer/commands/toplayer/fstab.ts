@@ -37,7 +37,10 @@ export function parseFstab(text: string): Fstab {
       source: unescapeFstab(source).replace(/^(\w+)="(.*)"$/, "$1=$2"),
       mountPoint: unescapeFstab(mountPoint).replace(/(?<=.)\/+$/, ""),
       fsType,
-      options: options.split(",").filter((option) => option !== ""),
+      options: options
+        .split(",")
+        .filter((option) => option !== "")
+        .map(unescapeFstab),
     });
   }
   return { entries, odd };

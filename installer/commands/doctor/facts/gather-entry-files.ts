@@ -39,7 +39,9 @@ export async function gatherEntryFiles(
         const file = find(name);
         return {
           ...{ name, file },
-          content: file === undefined ? undefined : await lookInto(file),
+          ...(file === undefined
+            ? { content: undefined }
+            : await lookInto(file)),
         };
       }),
     ),

@@ -23,6 +23,8 @@ export interface TargetLook {
 }
 
 const INITRAMFS_NAME = /^(?:initrd|initramfs)[-.]/;
+/** What dracut keeps for rescue, and what others keep of a former one: no start of today's. */
+const KEPT_NAME = /^initramfs-0-rescue-|[.~-](?:bak|old|new|dpkg-\w+)$|~$/;
 const NO_BOOT = { rwlayer: undefined, root: undefined };
 
 /** What is looked at where no start says which image. */
@@ -77,16 +79,15 @@ function gatherOf(
   });
 }
 
-/** The images in /boot of a system that is an image itself. */
+/** The images in /boot of a system that is an image itself. Links may lead to what is not made yet. */
 function gatherInitrds({ host, lookInto }: TargetLook): Promise<InitrdFile[]> {
   return Promise.all(
     host.files
       .namesIn(host.path("/boot"))
-      .filter((name) => INITRAMFS_NAME.test(name))
-      .map(async (name) => {
-        const file = `/boot/${name}`;
-        return { name: file, file, content: await lookInto(file) };
-      }),
+      .filter((name) => INITRAMFS_NAME.test(name) && !KEPT_NAME.test(name))
+      .map((name) => `/boot/${name}`)
+      .filter((file) => host.files.statusOf(host.path(file))?.kind === "file")
+      .map(async (file) => ({ name: file, file, ...(await lookInto(file)) })),
   );
 }
 

@@ -4,23 +4,26 @@ import type { ListedFile } from "../../../generators/generator.ts";
 import type { ArchivedFile } from "../../../initramfs/cpio-reader.ts";
 import { readInitramfs } from "../../../initramfs/read-initramfs.ts";
 import { helperNames } from "../../../install/helpers.ts";
-import type { InitramfsContent } from "../facts.ts";
+import type { InitramfsContent, InitrdFile } from "../facts.ts";
 import type { Generator } from "../../../generators/generator.ts";
 
-/** Looks into an initramfs; `undefined` where that cannot be done here. */
+/** Looks into an initramfs. */
 export type LookIntoInitramfs = (
   file: string,
-) => Promise<InitramfsContent | undefined>;
+) => Promise<Pick<InitrdFile, "content" | "isCutShort">>;
 
 /** As a boot looks for it. */
 const CONFIG_FILES = ["etc/dockroot.json", "etc/docker-btrfs.json"];
+
+/** zlib's, of Node. */
+const UNEXPECTED_END = "Z_BUF_ERROR";
 
 /** @returns looks into each file once */
 export function createInitramfsLook(
   host: Host,
   generators: readonly Generator[],
 ): LookIntoInitramfs {
-  const known = new Map<string, Promise<InitramfsContent | undefined>>();
+  const known = new Map<string, ReturnType<LookIntoInitramfs>>();
   return (file) => {
     const real = host.files.realPath(host.path(file));
     const content = known.get(real) ?? lookInto(host, generators, real);
@@ -33,15 +36,17 @@ async function lookInto(
   host: Host,
   generators: readonly Generator[],
   file: string,
-): Promise<InitramfsContent | undefined> {
+): ReturnType<LookIntoInitramfs> {
   try {
     const isWanted = (path: string) => CONFIG_FILES.includes(path);
     const files = await readInitramfs(file, isWanted);
-    return describeContent(file, files, generators);
+    return { content: describeContent(file, files, generators) };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     // It is compressed in another way, or none at all: a generator may know.
-    return askGenerators(host, generators, file);
+    const content = await askGenerators(host, generators, file);
+    const isCutShort = "code" in error && error.code === UNEXPECTED_END;
+    return content === undefined ? { content, isCutShort } : { content };
   }
 }
 

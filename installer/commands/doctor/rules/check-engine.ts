@@ -1,3 +1,4 @@
+import type { ErrorCode } from "../../../../runtime/host/errors.ts";
 import type { DoctorFacts } from "../facts.ts";
 import { ok, warning, type Finding } from "../finding.ts";
 import type { EngineConfig } from "../parse-daemon-json.ts";
@@ -5,6 +6,12 @@ import { treesOf } from "./trees.ts";
 
 const SET_DRIVER =
   'Set { "storage-driver": "btrfs" } in it, without the feature containerd-snapshotter, restart Docker, and pull the image again.';
+
+/** What a start fails at when it has found a store of the driver btrfs. */
+const IN_STORE: ReadonlySet<string> = new Set<ErrorCode>([
+  ...(["STORE_DAMAGED", "IMAGE_MISSING", "IMAGE_AMBIGUOUS"] as const),
+  ...(["IMAGE_EMPTY", "SOURCE_MISSING"] as const),
+]);
 
 /**
  * Whether the engine keeps what it pulls where dockroot looks for it: here, for the next start, and in
@@ -14,8 +21,11 @@ const SET_DRIVER =
 export function checkEngine(facts: DoctorFacts): Finding[] {
   const { engine, place, starts, target } = facts;
   const hasStore =
-    starts.some(({ outcome }) => outcome.kind === "planned") ||
-    target?.found.kind === "image";
+    starts.some(
+      ({ outcome }) =>
+        outcome.kind === "planned" ||
+        (outcome.kind === "failed" && IN_STORE.has(outcome.failure.code)),
+    ) || target?.found.kind === "image";
   return [
     ...(place.kind === "running"
       ? checkConfig("this system", engine, hasStore)

@@ -42,6 +42,12 @@ function checkEntry({ entry, kernel, initrds }: EntryFacts): Finding[] {
   const absent = initrds.filter(({ file }) => file === undefined);
   if (absent.length > 0)
     return absent.map((file) => notSeen(name, entry.loader, file));
+  const cut = initrds.filter(({ isCutShort }) => isCutShort === true);
+  if (cut.length > 0) {
+    return [
+      stops("initramfs", `${name}: ${namesOf(cut)} is cut short`, REBUILD),
+    ];
+  }
   const contents = initrds.flatMap(({ content }) => content ?? []);
   if (contents.length < initrds.length) {
     return [
@@ -126,7 +132,10 @@ function checkOwn(
       unknown("initramfs", `${what} has no initramfs in /boot yet`, INSTALL),
     ];
   }
-  return initrds.flatMap(({ name, content }) => {
+  return initrds.flatMap(({ name, content, isCutShort }) => {
+    if (isCutShort === true) {
+      return [stops("initramfs", `${name} is cut short`, INSTALL)];
+    }
     if (content === undefined) {
       return [unknown("initramfs", `nothing here can look into ${name}`)];
     }

@@ -2,6 +2,7 @@ import { parseCmdline } from "../../../../runtime/cmdline.ts";
 import type { ErrorCode } from "../../../../runtime/host/errors.ts";
 import type { BootFailure } from "../../../../runtime/failure.ts";
 import { CONFIGURABLE } from "../../../../runtime/config.ts";
+import { REPAIR_STORE } from "../../../image.ts";
 import type { DoctorFacts, StartFacts } from "../facts.ts";
 import {
   ok,
@@ -102,7 +103,9 @@ export function failed(name: string, failure: BootFailure): Finding {
   return stops(
     subject,
     `${name}: ${explain(failure)}`,
-    failure.hint ?? "The kernel log may say more: dmesg | tail.",
+    failure.code === "STORE_DAMAGED"
+      ? REPAIR_STORE
+      : (failure.hint ?? "The kernel log may say more: dmesg | tail."),
   );
 }
 

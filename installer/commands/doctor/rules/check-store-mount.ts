@@ -1,3 +1,5 @@
+import { escapeFstab } from "../../toplayer/fstab.ts";
+import { quote } from "../../toplayer/quote.ts";
 import type { DoctorFacts, PlannedFacts } from "../facts.ts";
 import { ok, warning, type Finding } from "../finding.ts";
 import { nameOf } from "./check-starts.ts";
@@ -22,7 +24,7 @@ function checkHere(name: string, { disk, tree }: PlannedFacts): Finding[] {
     warning(
       "store-mount",
       `${name}: the image store ${storePath} of ${root} is not what is at ${mountPoint} here: docker pull fetches elsewhere`,
-      `Mount it: mount -o subvol=${storePath} ${root} ${mountPoint}`,
+      `Mount it: ${["mount", "-o", `subvol=${storePath}`, root, mountPoint].map(quote).join(" ")}`,
     ),
   ];
 }
@@ -32,13 +34,24 @@ function checkNewSystem({ disk, tree }: PlannedFacts): Finding[] {
   if (!store.hasEngine) return [];
   const { mountPoint, by } = store;
   const { storePath, root } = disk;
-  const line = `${root} ${mountPoint} btrfs subvol=${storePath} 0 0`;
+  const line = [root, mountPoint, "btrfs", `subvol=${storePath}`, "0", "0"]
+    .map(escapeFstab)
+    .join(" ");
   if (by === undefined) {
     return [
       warning(
         "store-mount",
         `${what}: nothing mounts the image store at ${mountPoint}: docker pull in the new system fetches into the root, which the next start replaces`,
         `Add a line to the top layer's etc/fstab: ${line}`,
+      ),
+    ];
+  }
+  if (by.kind === "fstab" && by.problem !== undefined) {
+    return [
+      warning(
+        "store-mount",
+        `${what}: line ${String(by.line)} of its fstab mounts ${by.source} (${by.problem}), where the image store is ${storePath} of ${root}: docker pull in the new system fetches elsewhere`,
+        `Write: ${line}`,
       ),
     ];
   }

@@ -49,9 +49,11 @@ export async function gatherFacts(
       readFinalText(host, image, final, entries, `etc/${file}`),
     ]),
   ) as Record<TextFile, FinalText>;
-  const roots = parseFstab(texts.fstab.text ?? "").entries.filter(
-    ({ mountPoint }) => mountPoint === "/",
-  );
+  const mounts = parseFstab(texts.fstab.text ?? "").entries;
+  const compared = [
+    ...mounts.filter(({ mountPoint }) => mountPoint === "/"),
+    ...mounts.filter(({ fsType }) => fsType === "btrfs"),
+  ];
   return {
     ownerless: layers.flatMap(({ isOwnerless }, layer) =>
       isOwnerless ? [layer] : [],
@@ -66,7 +68,7 @@ export async function gatherFacts(
     isRootFilesystem: await createRootComparison(
       host,
       boot.root,
-      roots.map(({ source }) => source),
+      compared.map(({ source }) => source),
     ),
     stands: (file) => standsIn(host, image, final, file),
   };

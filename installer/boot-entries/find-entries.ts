@@ -1,11 +1,7 @@
 import { BootError } from "../../runtime/host/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/mounts.ts";
-<<<<<<< HEAD
-import { BOOT_DIRECTORIES } from "./boot-directories.ts";
-=======
 import { BOOT_DIRECTORIES } from "../boot-directories.ts";
->>>>>>> rev2
 import type { BootEntry } from "./boot-entry.ts";
 import { grubScripts, menuFilesOf, type MenuFile } from "./menu-files.ts";
 

@@ -27,19 +27,12 @@ export function parseLoaderEntry(
     ...(title !== undefined &&
       version !== undefined && { title: `${title} (${version})` }),
     kernel,
-<<<<<<< HEAD
-    // GRUB's reader takes several in one line; in a name may be blanks.
-    initrds: [
-      ...(values.get("initrd") ?? []).flatMap((value) =>
-        value.split(/\s+(?=\/)/),
-      ),
-=======
-    // Some write several in one line, which GRUB's reader takes, and Fedora a variable of GRUB's.
+    // GRUB's reader takes several in one line, and Fedora has a variable of GRUB's there; in a name
+    // may be blanks.
     initrds: [
       ...(values.get("initrd") ?? [])
-        .flatMap((value) => value.split(/\s+/))
+        .flatMap((value) => value.split(/\s+(?=[/$])/))
         .filter((name) => !/^\$\w+$/.test(name)),
->>>>>>> rev2
       ...stubInitrds(options),
     ],
     options,

@@ -191,7 +191,6 @@ initrd     /6a9857a393724b7a981ebb5b8495b9ea/6.9.4-200.fc40.x86_64/initrd
       entry("docker", "/vmlinuz", ["/initrd.img"], OPTIONS),
     ],
     [
-<<<<<<< HEAD
       "several in a line, and blanks in a name",
       "x.conf",
       "linux /my kernel\ninitrd /ucode.img /initrd.img\ninitrd /my files/initrd\n",
@@ -201,12 +200,12 @@ initrd     /6a9857a393724b7a981ebb5b8495b9ea/6.9.4-200.fc40.x86_64/initrd
         ["/ucode.img", "/initrd.img", "/my files/initrd"],
         "",
       ),
-=======
+    ],
+    [
       "for GRUB, where Fedora has tuned",
       "fedora.conf",
       `linux /vmlinuz-6.9\ninitrd /initramfs-6.9.img $tuned_initrd\noptions ${OPTIONS}\n`,
       entry("fedora", "/vmlinuz-6.9", ["/initramfs-6.9.img"], OPTIONS),
->>>>>>> rev2
     ],
     [
       "an EFI program",

@@ -1,11 +1,7 @@
 import path from "node:path";
 import { BootError } from "../../../runtime/host/errors.ts";
 import type { Host } from "../../../runtime/host/host.ts";
-<<<<<<< HEAD
-import { BOOT_DIRECTORIES } from "../../boot-entries/boot-directories.ts";
-=======
 import { BOOT_DIRECTORIES } from "../../boot-directories.ts";
->>>>>>> rev2
 import type { FoundLoader } from "./facts.ts";
 import type { LoaderName } from "./loader-name.ts";
 import { checkGrubConfig, checkRefindConfig } from "./check-loader-config.ts";

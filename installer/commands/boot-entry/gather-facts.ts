@@ -8,15 +8,11 @@ import {
   DOCKROOT_DIRECTORY,
   rwlayerPaths,
 } from "../../../runtime/rwlayer-state.ts";
-import { BOOT_DIRECTORIES } from "../../boot-entries/boot-directories.ts";
+import { BOOT_DIRECTORIES } from "../../boot-directories.ts";
 import { findImage, readImageReference } from "../../image.ts";
 import { locate, type Location } from "../toplayer/locate.ts";
 import type { BootFacts, Filesystem, FoundKernel } from "./facts.ts";
 import { findKernels, type KernelDirectory } from "./find-kernels.ts";
-<<<<<<< HEAD
-=======
-import { BOOT_DIRECTORIES } from "../../boot-directories.ts";
->>>>>>> rev2
 import { findLoaders } from "./find-loaders.ts";
 import { findStore, readCmdline, type StorePlace } from "./find-store.ts";
 import { USUAL_RWLAYER } from "../../boot-entries/speaks-of-dockroot.ts";

@@ -3,10 +3,6 @@ import { readMounts } from "../../../../runtime/mounts.ts";
 import { BOOT_DIRECTORIES } from "../../../boot-directories.ts";
 import { locate } from "../../toplayer/locate.ts";
 import type { BootRoom, StartFacts } from "../facts.ts";
-<<<<<<< HEAD
-import { BOOT_DIRECTORIES } from "../../../boot-entries/boot-directories.ts";
-=======
->>>>>>> rev2
 
 /** The boot partitions: what is mounted where they usually are, and where kernels of entries were found. */
 export function gatherBootRooms(

@@ -189,7 +189,7 @@ await t.test("a partition that systemd mounts on demand", async (t) => {
   const given = { ...system(), automounts: [["/boot", esp.tree]] as const };
   const { status, stdout, stderr } = make(given);
   t.equal(status, 0, stderr);
-  t.equal(readSystemdBoot(stdout).kernel, "/dockroot/vmlinuz");
+  t.equal(readEntry("systemd-boot", stdout).kernel, "/dockroot/vmlinuz");
 });
 
 await t.test("Limine: on its own partition", async (t) => {

@@ -6,12 +6,16 @@ import type { GeneratorName } from "../generators/generator.ts";
 import { kernelVersions } from "../generators/kernels.ts";
 import { applyInstall } from "../install/apply-install.ts";
 import { createProgress } from "../install/progress.ts";
-import { formatInstallPlan, formatNext } from "../install/format-install.ts";
+import {
+  formatInstallPlan,
+  formatNext,
+  formatUnchanged,
+} from "../install/format-install.ts";
 import { gatherInstall } from "../install/gather-install.ts";
 import { readManifest } from "../install/gather-present.ts";
 import { requireHelpers } from "../install/helpers.ts";
 import { withLock } from "../install/lock.ts";
-import { resumeInterrupted } from "../install/transaction.ts";
+import { isInterrupted, resumeInterrupted } from "../install/transaction.ts";
 import { tellInterrupted } from "../install/tell-interrupted.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { enterRoot } from "../enter-root.ts";
@@ -92,7 +96,7 @@ async function install(
 ): Promise<number> {
   const { host, stdout, terminal } = surroundings;
   const isBuilding = flags["no-build"] !== true;
-  if (flags["dry-run"] !== true) tellResumed(host, stdout);
+  tellResumed(host, stdout, flags["dry-run"] === true);
   await requireHelpers(host);
   const generator = chooseGenerator(host, flags.name ?? installedFor(host));
   const plan = await gatherInstall(host, {
@@ -102,7 +106,7 @@ async function install(
   stdout(`dockroot ${version}, for ${generator.name}\n`);
   for (const warning of plan.warnings) stdout(`warning: ${warning}\n`);
   if (plan.changes.length === 0 && plan.builds.length === 0) {
-    stdout("All is in place: nothing was changed.\n");
+    stdout(formatUnchanged(plan));
     return 0;
   }
   stdout(formatInstallPlan(plan));
@@ -141,7 +145,15 @@ function installedFor(host: Host): GeneratorName | undefined {
 export function tellResumed(
   host: Host,
   stdout: (text: string) => unknown,
+  isDry: boolean,
 ): void {
+  if (isDry) {
+    if (!isInterrupted(host)) return;
+    stdout(
+      "A run was interrupted here, which the next one brings to an end first: this is how things are now.\n",
+    );
+    return;
+  }
   const resumed = resumeInterrupted(host);
   if (resumed === undefined) return;
   stdout(

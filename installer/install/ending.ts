@@ -19,6 +19,19 @@ export function recordEnding(host: Host, ending: Ending): void {
   );
 }
 
+/**
+ * Takes the record back, where there is one.
+ * @returns whether all can be taken back: no image is in its place yet
+ */
+export function withdrawEnding(host: Host, { images }: Ending): boolean {
+  const isThere = (file: string) =>
+    host.files.statusOf(host.path(file)) !== undefined;
+  if (!isThere(ENDING_FILE)) return true;
+  if (!images.every(({ from }) => isThere(from))) return false;
+  host.files.removeFile(host.path(ENDING_FILE));
+  return true;
+}
+
 /** `undefined` where nothing waits for its end. @throws BootError FILE_UNREADABLE */
 export function readEnding(host: Host): Ending | undefined {
   const text = host.readText(ENDING_FILE, MAX_BYTES);
@@ -64,7 +77,7 @@ function refusedAs(what: string, work: () => void): void {
     if (!isSystemError(error)) throw error;
     throw new BootError("INSTALL_FAILED", `cannot ${what}`, {
       cause: error,
-      hint: `All else is done. ${remedyOf(error)} The next dockroot install or uninstall goes on with it.`,
+      hint: remedyOf(error),
     });
   }
 }

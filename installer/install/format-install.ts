@@ -42,6 +42,13 @@ export function formatChanges(
   });
 }
 
+/** Where there is nothing to do. */
+export function formatUnchanged({ manifest }: Install): string {
+  return manifest.built === undefined
+    ? "The files are in place: nothing was changed. The initramfs was not built: dockroot install does it.\n"
+    : "All is in place: nothing was changed.\n";
+}
+
 /** What comes next. */
 export function formatNext(
   { generator, config }: Install,

@@ -2,7 +2,14 @@ import path from "node:path";
 import { BootError, isSystemError } from "../../runtime/host/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Change } from "./change.ts";
-import { finish, readEnding, recordEnding, type Ending } from "./ending.ts";
+import {
+  ENDING_FILE,
+  finish,
+  readEnding,
+  recordEnding,
+  withdrawEnding,
+  type Ending,
+} from "./ending.ts";
 import { formatJournal, JOURNAL_FILE, UNDO_DIRECTORY } from "./journal.ts";
 import type { Journal } from "./journal.ts";
 import { STATE_DIRECTORY } from "./manifest.ts";
@@ -11,9 +18,9 @@ import { remedyOf } from "./refusal.ts";
 import { forget, removeUndoDirectory, undo } from "./undo.ts";
 
 /**
- * Makes the changes, then does the work, then what is left to do; where one of the first two fails,
- * all is as it was before. Where not even that can be done (a power failure), or the last, the next
- * call of `resumeInterrupted` does it.
+ * Makes the changes, then does the work, then what is left to do; where one of them fails, all is as
+ * it was before. Where not even that can be done (a power failure, an image that is in its place
+ * already), the next call of `resumeInterrupted` does it, or what is left to do.
  * @param work with the changes made
  * @param ending what is done when nothing is to be taken back any more
  * @throws BootError
@@ -30,12 +37,12 @@ export async function inTransaction(
     makeChanges(host, changes, journal);
     await work();
     recordEnding(host, ending);
+    finish(host, ending);
   } catch (error) {
     if (journal === undefined) removeUndoDirectory(host);
-    else undo(host, journal, error);
+    else if (withdrawEnding(host, ending)) undo(host, journal, error);
     throw asRefusal(error);
   }
-  finish(host, ending);
   forget(host);
 }
 
@@ -62,6 +69,13 @@ export function resumeInterrupted(
   }
   undo(host, journal);
   return "undone";
+}
+
+/** Whether `resumeInterrupted` has something to do. */
+export function isInterrupted(host: Host): boolean {
+  return [JOURNAL_FILE, ENDING_FILE].some(
+    (file) => host.files.statusOf(host.path(file)) !== undefined,
+  );
 }
 
 /** What the system refused, as a failure that somebody can do something about. */

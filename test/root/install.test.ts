@@ -142,6 +142,10 @@ await t.test("what stood there before comes back", (t) => {
   });
   const own = system.tree();
   t.equal(system.dockroot("install", "--no-build", "--image", "x").status, 0);
+  t.match(system.dockroot("install", "--no-build"), {
+    status: 0,
+    stdout: /The initramfs was not built/,
+  });
   t.match(
     fs.readFileSync(at("etc/dockroot.json"), "utf8"),
     /"docker_path": "store"/,
@@ -251,6 +255,10 @@ await t.test("a failure leaves all as it was, and says why", async (t) => {
       process.kill(Number(children), "SIGKILL");
     });
     t.ok(fs.existsSync(at("var/lib/dockroot/undo.json")));
+    t.match(system.dockroot("uninstall", "--dry-run"), {
+      status: 0,
+      stdout: /A run was interrupted here/,
+    });
     const { status, stdout } = system.dockroot("uninstall");
     t.equal(status, 0);
     t.match(stdout, /interrupted run had done was taken back/);

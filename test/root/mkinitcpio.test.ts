@@ -287,7 +287,10 @@ if (findProgram("mkinitcpio") !== undefined) {
   }
 }
 
-/** mkinitcpio writes over the former image itself. */
+/** mkinitcpio writes over the former image itself, by way of a file that a failure leaves. */
 function built(file: string, kernelVersion: string): InitramfsImage {
-  return { path: file, builtAt: file, kernelVersion };
+  return {
+    ...{ path: file, builtAt: file, kernelVersion },
+    leftover: [`${file}.tmp`],
+  };
 }

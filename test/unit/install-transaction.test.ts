@@ -119,6 +119,60 @@ t.test(
   },
 );
 
+t.test("an image that cannot be put in place", async (t) => {
+  const refuse = (host: Host, refused: string): Host => ({
+    ...host,
+    files: {
+      ...host.files,
+      renameDurably: (from, to) => {
+        if (to.endsWith(refused)) {
+          throw Object.assign(new Error("EPERM"), { syscall: "rename" });
+        }
+        host.files.renameDurably(from, to);
+      },
+    },
+  });
+  const two = {
+    ...ENDING,
+    images: [...ENDING.images, { from: "/boot/b-new", to: "/boot/b" }],
+  };
+  const buildTwo = (root: string) => {
+    fs.writeFileSync(path.join(root, "boot/b-new"), "b");
+    return buildIn(root);
+  };
+  const changes: Change[] = [...CHANGES, { kind: "keep", path: "/boot/b-new" }];
+  const refusal = { message: /^cannot put \/boot\/\S+ in place/ };
+
+  await t.test("the first: all is as it was", async (t) => {
+    const root = makeSystem(t);
+    const host = createHost(root, createLog([]));
+    const before = listTree(root);
+    const failing = refuse(host, "boot/initrd");
+    await t.rejects(
+      inTransaction(failing, changes, () => buildTwo(root), two),
+      refusal,
+    );
+    t.strictSame(listTree(root), before);
+  });
+  await t.test("a later one: the next run does it", async (t) => {
+    const root = makeSystem(t);
+    const host = createHost(root, createLog([]));
+    const failing = refuse(host, "boot/b");
+    await t.rejects(
+      inTransaction(failing, changes, () => buildTwo(root), two),
+      refusal,
+    );
+    t.throws(() => resumeInterrupted(failing), refusal);
+    t.equal(resumeInterrupted(host), "finished");
+    t.match(listTree(root), {
+      "boot/initrd": "644 another initrd",
+      "boot/b": "644 b",
+      "usr/bin/tool": "755 another tool",
+    });
+    t.equal(resumeInterrupted(host), undefined);
+  });
+});
+
 t.test("a journal that is damaged stops, and says what to do", (t) => {
   const root = makeSystem(t);
   fs.mkdirSync(path.join(root, "var/lib/dockroot"), { recursive: true });

@@ -16,6 +16,7 @@ const OLD: Syntax = {
   title: /^(:+)\+?\s*(.*)$/,
   option: /^(\w+)\s*=\s*(.*)$/,
 };
+const MAX_EXPANSION_CHARS = 64 * 1024;
 const MACRO = /^\$\{(\w+)\}\s*=\s*(.*)$/;
 
 /**
@@ -49,12 +50,7 @@ function parse(text: string, syntax: Syntax): ParsedEntry[] {
       macros.set(macro, meaning);
       continue;
     }
-    const line = whole
-      .replace(
-        /\$\{(\w+)\}/g,
-        (written, name: string) => macros.get(name) ?? written,
-      )
-      .trim();
+    const line = expand(whole, macros).trim();
     if (line === "" || line.startsWith("#")) continue;
     const [, depth, title = ""] = syntax.title.exec(line) ?? [];
     if (depth !== undefined) {
@@ -69,6 +65,17 @@ function parse(text: string, syntax: Syntax): ParsedEntry[] {
   }
   end();
   return entries;
+}
+
+/** @returns the line with its macros' meanings, as far as a line of a menu can be long */
+function expand(line: string, macros: ReadonlyMap<string, string>): string {
+  let room = MAX_EXPANSION_CHARS;
+  return line.replace(/\$\{(\w+)\}/g, (written, name: string) => {
+    const meaning = macros.get(name) ?? written;
+    if (meaning.length > room) return written;
+    room -= meaning.length;
+    return meaning;
+  });
 }
 
 function toEntry(

@@ -184,7 +184,7 @@ export default tseslint.config(
       "installer/install/{parse-ending,plan-install,plan-kept,refusal,verify-image}.ts",
       "installer/{parse-kernel-version,without-root}.ts",
       "installer/generators/mkinitcpio/{configuration,disable-hook,edit-configurations,enable-hook}.ts",
-      "installer/generators/mkinitcpio/{hand-work,hook-order,parse-listing,read-hooks}.ts",
+      "installer/generators/mkinitcpio/{hand-work,hook-order,read-hooks}.ts",
       "installer/commands/doctor/rules/*.ts",
       "installer/commands/doctor/{find-findings,finding,override-image,parse-daemon-json,report,split-grub-scripts,start,tree-problems}.ts",
       "installer/boot-entries/{boot-entry,grub-words,menu-files,parse-*,path-on-volume,refind-tokens,speaks-of-dockroot}.ts",

@@ -2,12 +2,12 @@ import type { Build, Generator, HookFile } from "./generator.ts";
 import { hasFile } from "./has-file.ts";
 import { disableHook } from "./mkinitcpio/disable-hook.ts";
 import { enableHook } from "./mkinitcpio/enable-hook.ts";
-import { parseListing } from "./mkinitcpio/parse-listing.ts";
 import {
   readConfigurations,
   readWhatIsLeft,
 } from "./mkinitcpio/read-configurations.ts";
 import { readKernelVersion, readPresets } from "./mkinitcpio/read-presets.ts";
+import { parseListing } from "./parse-listing.ts";
 import { systemdUnits } from "./systemd-units.ts";
 
 const LIST_TIMEOUT_MS = 120_000;

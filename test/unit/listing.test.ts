@@ -1,5 +1,5 @@
 import t from "tap";
-import { parseListing } from "../../installer/generators/mkinitcpio/parse-listing.ts";
+import { parseListing } from "../../installer/generators/parse-listing.ts";
 
 // lsinitcpio -l -v IMAGE, mkinitcpio 41 with bsdcpio 3.6.2: some of the lines.
 const LISTING = `-rw-r--r--   0 root     root            2 Jan  1  1970 early_cpio

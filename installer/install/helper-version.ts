@@ -1,4 +1,12 @@
-import type { HelperStatus } from "./helpers.ts";
+/** A program that dockroot calls, as it is here. */
+export interface HelperStatus {
+  readonly name: string;
+  /** `undefined` where it is absent or does not tell. */
+  readonly version: string | undefined;
+  /** What is wrong with it. */
+  readonly problem: string | undefined;
+  readonly remedy: string | undefined;
+}
 
 /** A program, whose it must be, and since when it can what is asked of it. */
 export interface Requirement {

@@ -2,17 +2,11 @@ import { BootError } from "../../runtime/host/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { hasFile } from "../generators/has-file.ts";
 import { HelperError } from "../../runtime/host/process.ts";
-import { judgeVersion, type Requirement } from "./helper-version.ts";
-
-/** A program that dockroot calls, as it is here. */
-export interface HelperStatus {
-  readonly name: string;
-  /** `undefined` where it is absent or does not tell. */
-  readonly version: string | undefined;
-  /** What is wrong with it. */
-  readonly problem: string | undefined;
-  readonly remedy: string | undefined;
-}
+import {
+  judgeVersion,
+  type HelperStatus,
+  type Requirement,
+} from "./helper-version.ts";
 
 /**
  * What dockroot's own work in the initramfs needs. Versions: `btrfs property set -f` came with 5.14.2,

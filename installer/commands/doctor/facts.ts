@@ -2,7 +2,7 @@ import type { ConfigSource } from "../../../runtime/config.ts";
 import type { BootFailure } from "../../../runtime/failure.ts";
 import type { Room } from "../../../runtime/host/files.ts";
 import type { BootEntry } from "../../boot-entries/boot-entry.ts";
-import type { HelperStatus } from "../../install/helpers.ts";
+import type { HelperStatus } from "../../install/helper-version.ts";
 import type { Problem } from "../toplayer/check/problem.ts";
 import type { EngineConfig } from "./parse-daemon-json.ts";
 

@@ -9,8 +9,8 @@ import { locate } from "../../toplayer/locate.ts";
 import { readEngineConfig } from "./read-engine-config.ts";
 import type { StartOutcome } from "../facts.ts";
 import { DEFAULT_STORE } from "../../../image.ts";
-import type { StartLook } from "./gather-starts.ts";
 import { gatherTree } from "./gather-tree.ts";
+import type { StartLook } from "./start-look.ts";
 
 /** Looks at the disk and the tree of a start that can be made. @throws BootError, HelperError */
 export async function gatherPlanned(

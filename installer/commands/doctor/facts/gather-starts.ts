@@ -5,14 +5,12 @@ import type { ConfigSource } from "../../../../runtime/config.ts";
 import type { OpenDisk } from "../../../../runtime/facts.ts";
 import { asFailureOf, describeFailure } from "../../../../runtime/failure.ts";
 import { BootError } from "../../../../runtime/host/errors.ts";
-import type { Host } from "../../../../runtime/host/host.ts";
 import { readMounts } from "../../../../runtime/mounts.ts";
 import {
   readBootOptions,
   type BootOptions,
 } from "../../../../runtime/options.ts";
 import type { EntryFacts, StartFacts, StartOutcome } from "../facts.ts";
-import type { Generator } from "../../../generators/generator.ts";
 import {
   describeStart,
   effectiveCmdline,
@@ -22,18 +20,7 @@ import {
 } from "../start.ts";
 import { gatherEntryFiles } from "./gather-entry-files.ts";
 import { gatherPlanned } from "./gather-planned.ts";
-import type { LookIntoInitramfs } from "./look-into-initramfs.ts";
-
-/** What looks at starts, and with what. */
-export interface StartLook {
-  readonly host: Host;
-  readonly generators: readonly Generator[];
-  readonly lookInto: LookIntoInitramfs;
-  /** Whether the disks here are those of the starts. */
-  readonly hasDisks: boolean;
-  /** Of the system here. */
-  readonly config: ConfigSource | undefined;
-}
+import type { StartLook } from "./start-look.ts";
 
 type Gone = Pick<StartFacts, "entries" | "outcome">;
 

@@ -23,7 +23,10 @@ export async function runInstaller(
   })
     .exitProcess(false)
     .fail((message, error) => {
-      failure ??= message || error.message;
+      failure ??= (message || error.message).replace(
+        /^Not enough non-option arguments.*/s,
+        "an argument is missing",
+      );
     })
     .parseAsync(args, {}, (_error, _argv, output) => {
       text += output;

@@ -20,6 +20,7 @@ import { tellInterrupted } from "../install/tell-interrupted.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { enterRoot } from "../enter-root.ts";
 import { holdSignals } from "./status/hold-signals.ts";
+import { quote } from "./toplayer/quote.ts";
 import { requireRoot } from "./toplayer/require-root.ts";
 import { confirmPlan } from "../install/confirm.ts";
 
@@ -81,7 +82,15 @@ export async function runInstall(
   if (executable === undefined) {
     throw new UsageError("only the built executable can install itself");
   }
-  if (flags.root !== undefined) return enterRoot(flags.root, surroundings);
+  if (flags.root !== undefined) {
+    const status = await enterRoot(flags.root, surroundings);
+    if (status === 0 && flags["dry-run"] !== true) {
+      surroundings.stdout(
+        `From here, doctor and uninstall take --root ${quote(flags.root)}, too.\n`,
+      );
+    }
+    return status;
+  }
   return withLock(host, () =>
     install({ ...flags, name, executable }, surroundings),
   );

@@ -79,7 +79,7 @@ export async function gatherUninstall(
           `there is no ${manifest.generator} here any more: an initramfs that it made still has dockroot in it`,
         ]
       : [],
-    !isBuilding
+    !isBuilding && manifest.built !== undefined
       ? ["the initramfs still has dockroot in it until it is built anew"]
       : [],
   ].flat();

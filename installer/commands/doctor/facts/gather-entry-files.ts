@@ -1,5 +1,7 @@
+import { DEFAULT_RUN_DIRECTORY } from "../../../../runtime/boot-flags.ts";
 import type { Host } from "../../../../runtime/host/host.ts";
 import type { Mount } from "../../../../runtime/mounts.ts";
+import { isSameOrBelow } from "../../../../runtime/overlap.ts";
 import type { BootEntry } from "../../../boot-entries/boot-entry.ts";
 import type { EntryFacts } from "../facts.ts";
 import { findOnVolumes } from "./find-on-volumes.ts";
@@ -28,7 +30,7 @@ export async function gatherEntryFiles(
         ? undefined
         : {
             name: kernel,
-            file: kernelFile,
+            file: kernelFile && shownName(kernelFile, kernel),
             version:
               kernelFile === undefined
                 ? undefined
@@ -38,7 +40,7 @@ export async function gatherEntryFiles(
       entry.initrds.map(async (name) => {
         const file = find(name);
         return {
-          ...{ name, file },
+          ...{ name, file: file && shownName(file, name) },
           ...(file === undefined
             ? { content: undefined }
             : await lookInto(file)),
@@ -46,4 +48,9 @@ export async function gatherEntryFiles(
       }),
     ),
   };
+}
+
+/** What is seen by a mount of dockroot's own, which goes, is named as the entry does. */
+function shownName(file: string, name: string): string {
+  return isSameOrBelow(file, DEFAULT_RUN_DIRECTORY) ? name : file;
 }

@@ -1,12 +1,23 @@
 import path from "node:path";
 import { isSubvolume } from "../btrfs.ts";
-import { followIn, readBytesIn } from "../follow-in.ts";
 import { BootError } from "../host/errors.ts";
 import { isImageId, type ImageId, type ImageReference } from "../image-ref.ts";
 import { isRecord } from "../json-values.ts";
 import { shorten } from "../shorten.ts";
 import { chainIds, sha256 } from "./chain-id.ts";
 import { imageMissing } from "./image-missing.ts";
+import { matchPrefix } from "./match-prefix.ts";
+import {
+  damaged,
+  findDirectory,
+  follow,
+  isPresent,
+  parseJson,
+  PULL_AGAIN,
+  readIfPresent,
+  readJson,
+  readStoreFile,
+} from "./store-files.ts";
 import type {
   FoundImage,
   ImageStore,
@@ -22,8 +33,6 @@ import type {
  * image's configuration with its diff IDs; `layerdb/sha256/<chain ID>/{diff,cache-id}` lead to the
  * subvolume `btrfs/subvolumes/<cache ID>`. Formats: moby's image/store.go, layer/filestore.go and
  * reference/store.go (https://github.com/moby/moby/tree/v28.5.2).
- *
- * A link in the store leads where it leads inside the filesystem, never out of it.
  */
 export function openDockerGraphdriver(location: StoreLocation): ImageStore {
   return {
@@ -71,27 +80,12 @@ function findImageId(
   const named = repositories.get(repository)?.get(key);
   if (named !== undefined) return named;
 
-  const byPrefix =
-    reference.idPrefix === undefined
-      ? []
-      : listImageIds(location).filter((id) =>
-          id.startsWith(`sha256:${reference.idPrefix ?? ""}`),
-        );
-  const [only, ...others] = byPrefix;
-  if (only === undefined) {
-    const names = [...repositories.values()].flatMap((refs) => [
-      ...refs.keys(),
-    ]);
-    throw imageMissing(reference, location.path, names);
-  }
-  if (others.length > 0) {
-    throw new BootError(
-      "IMAGE_AMBIGUOUS",
-      `${reference.idPrefix ?? ""} is the beginning of ${String(byPrefix.length)} image IDs in ${location.path}: ${byPrefix.slice(0, 5).join(", ")}`,
-      { hint: "Give more digits of the ID, or the image's name." },
-    );
-  }
-  return only;
+  const byPrefix = matchPrefix(reference, location.path, () =>
+    listImageIds(location),
+  );
+  if (byPrefix !== undefined) return byPrefix;
+  const names = [...repositories.values()].flatMap((refs) => [...refs.keys()]);
+  throw imageMissing(reference, location.path, names);
 }
 
 function readRepositories(location: StoreLocation): Repositories {
@@ -180,7 +174,10 @@ function findSource(
 ): string {
   const chain = chainIds(diffIds).at(-1) ?? "";
   const { cacheId } = readLayer(location, id, chain, diffIds.at(-1) ?? "");
-  const source = path.join(findSubvolumes(location), cacheId);
+  const source = path.join(
+    findDirectory(location, "btrfs/subvolumes"),
+    cacheId,
+  );
   if (!isSubvolume(location.host, path.join(location.topLevel, source))) {
     throw new BootError(
       "SOURCE_MISSING",
@@ -232,18 +229,6 @@ function layerDirectory(chainId: string): string {
   return path.join(METADATA, "layerdb/sha256", chainId.slice("sha256:".length));
 }
 
-/** Where the layers' subvolumes are: `btrfs` may be a link that makes sense in the running system. */
-function findSubvolumes(location: StoreLocation): string {
-  const directory = "btrfs/subvolumes";
-  const resolved = follow(location, directory);
-  return resolved === undefined
-    ? path.join(location.path, directory)
-    : path.relative(location.topLevel, resolved);
-}
-
-const PULL_AGAIN =
-  "The store is incomplete: in a running system, docker rmi the image and docker pull (or build) it again.";
-
 function configFile(id: ImageId): string {
   return path.join(
     METADATA,
@@ -266,85 +251,6 @@ function readLayerFile(
     );
   }
   return bytes.toString("utf8");
-}
-
-function readJson(
-  location: StoreLocation,
-  file: string,
-  maxBytes: number,
-): unknown {
-  return parseJson(location, file, readStoreFile(location, file, maxBytes));
-}
-
-function readStoreFile(
-  location: StoreLocation,
-  file: string,
-  maxBytes: number,
-): Buffer {
-  const bytes = readIfPresent(location, file, maxBytes);
-  if (bytes === undefined) throw damaged(location, file, "it is absent");
-  return bytes;
-}
-
-function readIfPresent(
-  location: StoreLocation,
-  file: string,
-  maxBytes: number,
-): Buffer | undefined {
-  const { host, topLevel, path: store } = location;
-  try {
-    return readBytesIn(host, topLevel, path.join(store, file), maxBytes);
-  } catch (cause) {
-    throw damaged(location, file, "it cannot be read", cause);
-  }
-}
-
-function parseJson(
-  location: StoreLocation,
-  file: string,
-  bytes: Buffer,
-): unknown {
-  try {
-    return JSON.parse(bytes.toString("utf8"));
-  } catch (cause) {
-    throw damaged(
-      location,
-      file,
-      `its ${String(bytes.length)} bytes are not valid JSON (cut off?)`,
-      cause,
-    );
-  }
-}
-
-function isPresent(location: StoreLocation, file: string): boolean {
-  const target = follow(location, file);
-  return (
-    target !== undefined && location.host.files.statusOf(target) !== undefined
-  );
-}
-
-/** Where a path of the store leads; `undefined` where links loop. */
-function follow(
-  { host, topLevel, path: store }: StoreLocation,
-  ...parts: readonly string[]
-): string | undefined {
-  return followIn(host, topLevel, path.join(store, ...parts));
-}
-
-function damaged(
-  location: StoreLocation,
-  file: string,
-  what: string,
-  cause?: unknown,
-): BootError {
-  return new BootError(
-    "STORE_DAMAGED",
-    `the image store is damaged at ${path.join(location.path, file)}: ${what}`,
-    {
-      cause,
-      hint: "Boot another system that can mount this disk (or a former generation) and look at the store with its engine; pull or build the image again.",
-    },
-  );
 }
 
 function isDigest(value: unknown): value is string {

@@ -41,6 +41,7 @@ t.test("the tutorial's command line and configuration", async (t) => {
     image: {
       kind: "name",
       repository: "sample_image",
+      isQualified: false,
       tag: "latest",
       digest: undefined,
       idPrefix: undefined,

@@ -4,6 +4,7 @@ import type { BootFacts, DiskFacts, Standing } from "./facts.ts";
 import { followIn } from "./follow-in.ts";
 import type { BootContext } from "./boot-context.ts";
 import { gatherTopLayer } from "./gather-toplayer.ts";
+import { goArchitecture } from "./go-architecture.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { formatImageReference } from "./image-ref.ts";

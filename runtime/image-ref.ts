@@ -10,7 +10,7 @@ export type ImageReference =
       readonly kind: "name";
       /** The repository as Docker prints it: `alpine`, `me/system`, `registry.example:5000/x/y`. */
       readonly repository: string;
-      /** Whether the text itself named a registry. */
+      /** Whether the text itself named a registry; `library/` is Docker Hub's. */
       readonly isQualified: boolean;
       readonly tag: string;
       readonly digest: string | undefined;
@@ -143,7 +143,11 @@ function splitDomain(name: string): {
   const slash = name.indexOf("/");
   const first = slash === -1 ? "" : name.slice(0, slash);
   if (!isDomain(first)) {
-    return { domain: DOCKER_HUB, path: name, isQualified: false };
+    return {
+      domain: DOCKER_HUB,
+      path: name,
+      isQualified: first === "library",
+    };
   }
   return {
     domain: first === "index.docker.io" ? DOCKER_HUB : first,

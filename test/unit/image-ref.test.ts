@@ -41,6 +41,7 @@ t.test("a name with its registry, and whether it named one", async (t) => {
     ["me/deep/system", "docker.io/me/deep/system", false],
     ["localhost/x", "localhost/x", true],
     ["host:5000/x/y", "host:5000/x/y", true],
+    ["library/x", "docker.io/library/x", true],
     ["Upper/x", "Upper/x", true],
   ];
   for (const [text, full, isQualified] of cases) {

@@ -12,7 +12,6 @@ import { findLeftOvers } from "./left-overs.ts";
 import { readKernelRelease } from "./machine.ts";
 import { refuseOverlap } from "./overlap.ts";
 import { standingAt } from "./standing.ts";
-import { goArchitecture } from "./platform.ts";
 import { openStore } from "./stores/open-store.ts";
 import type { FoundImage } from "./stores/store.ts";
 import type { SystemOptions } from "./system-options.ts";

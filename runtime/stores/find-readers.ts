@@ -1,6 +1,7 @@
 import path from "node:path";
 import { CONTAINERD_METADATA, openContainerd } from "./containerd.ts";
 import { openDockerGraphdriver } from "./docker-graphdriver.ts";
+import { openPodman } from "./podman.ts";
 import { isPresent, namesIn } from "./store-files.ts";
 import type { StoreKind, StoreLocation, StoreReader } from "./store.ts";
 
@@ -16,9 +17,11 @@ export function findReaders(
   location: StoreLocation,
   wanted: StoreKind | undefined,
 ): StoreReader[] {
-  return [...listGraphdrivers(location), ...listContainerds(location)].filter(
-    ({ kind }) => wanted === undefined || kind === wanted,
-  );
+  return [
+    ...listGraphdrivers(location),
+    ...listContainerds(location),
+    ...listPodmans(location),
+  ].filter(({ kind }) => wanted === undefined || kind === wanted);
 }
 
 function listGraphdrivers(location: StoreLocation): StoreReader[] {
@@ -36,4 +39,11 @@ function listContainerds(location: StoreLocation): StoreReader[] {
     .map((below) => ({ ...location, path: path.join(location.path, below) }))
     .filter((place) => isPresent(place, CONTAINERD_METADATA))
     .map(openContainerd);
+}
+
+function listPodmans(location: StoreLocation): StoreReader[] {
+  return namesIn(location, "")
+    .flatMap((name) => /^(.+)-images$/.exec(name)?.[1] ?? [])
+    .filter((driver) => isPresent(location, `${driver}-images/images.json`))
+    .map((driver) => openPodman(location, driver));
 }

@@ -1,7 +1,7 @@
 import { BootError } from "../host/errors.ts";
 import { isImageId, type ImageId } from "../image-ref.ts";
 import { isRecord } from "../json-values.ts";
-import { goArchitecture } from "../platform.ts";
+import { goArchitecture } from "../go-architecture.ts";
 import {
   checkDigest,
   MAX_CONFIG_BYTES,

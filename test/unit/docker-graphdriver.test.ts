@@ -288,12 +288,6 @@ t.test("stores of other kinds are named, with what to do", async (t) => {
   const cases: [string, ErrorCode, RegExp][] = [
     ["image/overlay2/layerdb", "STORE_UNSUPPORTED", /overlay2/],
     ["image/zfs/layerdb", "STORE_UNSUPPORTED", /zfs/],
-    [
-      "containerd/daemon/io.containerd.metadata.v1.bolt",
-      "STORE_UNSUPPORTED",
-      /containerd image store/,
-    ],
-    ["overlay-images", "STORE_UNSUPPORTED", /Podman/],
     ["something", "STORE_MISSING", /it holds: something/],
     ["", "STORE_MISSING", /it is empty/],
   ];

@@ -157,6 +157,7 @@ export default tseslint.config(
         ...["make-room", "merge-plan", "merged-tree", "merging", "plan-merge"],
         ...["safe-mode", "shorten-warnings", "whiteout"],
       ].map((name) => `toplayer/${name}`),
+      ...["podman-images", "podman-names"].map((name) => `stores/${name}`),
     ].map((name) => `runtime/${name}.ts`),
     rules: {
       "@typescript-eslint/no-restricted-imports": forbidImports(

@@ -4,6 +4,7 @@ import type { BootFacts, DiskFacts, Standing } from "./facts.ts";
 import { followIn } from "./follow-in.ts";
 import type { BootContext } from "./boot-context.ts";
 import { gatherTopLayer } from "./gather-toplayer.ts";
+import { goArchitecture } from "./go-architecture.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { formatImageReference } from "./image-ref.ts";
@@ -14,12 +15,6 @@ import { standingAt } from "./standing.ts";
 import { openStore } from "./stores/open-store.ts";
 import type { FoundImage } from "./stores/store.ts";
 import type { SystemOptions } from "./system-options.ts";
-
-/** What an image's config calls this machine. */
-const GO_ARCHITECTURES: Record<string, string> = {
-  x64: "amd64",
-  arm64: "arm64",
-};
 
 /** Asks the image store and the top layer for what is to be root. @throws BootError */
 export async function gatherSystem(
@@ -60,17 +55,18 @@ export async function gatherSystem(
 async function findImage(
   { host, recorder, topLevel }: BootContext,
   storePath: string,
-  { image: wanted }: SystemOptions,
+  { image: wanted, storeKind }: SystemOptions,
 ): Promise<FoundImage> {
   const reference = formatImageReference(wanted);
   const image = await recorder.time(
     `find the image ${reference} in ${storePath}`,
-    () => openStore({ host, topLevel, path: storePath }).find(wanted),
+    () =>
+      openStore({ host, topLevel, path: storePath }, storeKind).find(wanted),
   );
-  const machine = GO_ARCHITECTURES[host.architecture];
+  const machine = goArchitecture(host);
   if (image.architecture !== undefined && image.architecture !== machine) {
     recorder.warn(
-      `the image ${reference} is made for ${image.architecture}, this machine is ${machine ?? host.architecture}`,
+      `the image ${reference} is made for ${image.architecture}, this machine is ${machine}`,
     );
   }
   return image;

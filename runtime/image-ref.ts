@@ -10,6 +10,8 @@ export type ImageReference =
       readonly kind: "name";
       /** The repository as Docker prints it: `alpine`, `me/system`, `registry.example:5000/x/y`. */
       readonly repository: string;
+      /** Whether the text itself named a registry; `library/` is Docker Hub's. */
+      readonly isQualified: boolean;
       readonly tag: string;
       readonly digest: string | undefined;
       /** Where the text could also be the beginning of an ID: those hex digits. A name wins. */
@@ -25,6 +27,7 @@ const DOMAIN =
 const TAG = /^\w[\w.-]{0,127}$/;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const MAX_NAME_LENGTH = 255;
+const DOCKER_HUB = "docker.io";
 
 /** Whether the text is an image ID: `sha256:` and 64 hex digits. */
 export function isImageId(text: string): text is ImageId {
@@ -54,7 +57,7 @@ export function parseImageReference(
       `its tag "${tag ?? defaultTag}" must be letters, digits, "_", "." and "-", 128 at most`,
     );
   }
-  const { domain, path } = splitDomain(name);
+  const { domain, path, isQualified } = splitDomain(name);
   if (!DOMAIN.test(domain)) {
     throw invalid(text, `"${domain}" is no registry's name`);
   }
@@ -72,6 +75,7 @@ export function parseImageReference(
   return {
     kind: "name",
     repository: familiarRepository(domain, path),
+    isQualified,
     tag: tag ?? defaultTag,
     digest,
     idPrefix: /^(?:sha256:)?([0-9a-f]{4,63})$/.exec(text)?.[1],
@@ -99,6 +103,23 @@ export function formatImageReference(reference: ImageReference): string {
     : `${repository}@${digest}`;
 }
 
+/** A repository with its registry: `docker.io/library/alpine` for `alpine`. */
+export function fullRepository(repository: string): string {
+  const slash = repository.indexOf("/");
+  if (slash === -1) return `${DOCKER_HUB}/library/${repository}`;
+  return isDomain(repository.slice(0, slash))
+    ? repository
+    : `${DOCKER_HUB}/${repository}`;
+}
+
+/** The name as Docker prints it: `alpine:3` for `docker.io/library/alpine:3`. */
+export function familiarName(full: string): string {
+  const prefix = `${DOCKER_HUB}/`;
+  return full.startsWith(prefix)
+    ? familiarRepository(DOCKER_HUB, full.slice(prefix.length))
+    : full;
+}
+
 function splitReference(text: string): {
   name: string;
   tag: string | undefined;
@@ -114,22 +135,37 @@ function splitReference(text: string): {
   return { name: named.slice(0, colon), tag: named.slice(colon + 1), digest };
 }
 
-function splitDomain(name: string): { domain: string; path: string } {
+function splitDomain(name: string): {
+  domain: string;
+  path: string;
+  isQualified: boolean;
+} {
   const slash = name.indexOf("/");
   const first = slash === -1 ? "" : name.slice(0, slash);
-  const isDomain =
-    first === "localhost" ||
-    /[.:]/.test(first) ||
-    first !== first.toLowerCase();
-  if (!isDomain) return { domain: "docker.io", path: name };
+  if (!isDomain(first)) {
+    return {
+      domain: DOCKER_HUB,
+      path: name,
+      isQualified: first === "library",
+    };
+  }
   return {
-    domain: first === "index.docker.io" ? "docker.io" : first,
+    domain: first === "index.docker.io" ? DOCKER_HUB : first,
     path: name.slice(slash + 1),
+    isQualified: true,
   };
 }
 
+function isDomain(component: string): boolean {
+  return (
+    component === "localhost" ||
+    /[.:]/.test(component) ||
+    component !== component.toLowerCase()
+  );
+}
+
 function familiarRepository(domain: string, path: string): string {
-  if (domain !== "docker.io") return `${domain}/${path}`;
+  if (domain !== DOCKER_HUB) return `${domain}/${path}`;
   const official = /^library\/([^/]+)$/.exec(path)?.[1];
   return official ?? path;
 }

@@ -1,6 +1,10 @@
 import { distance } from "fastest-levenshtein";
 import { BootError } from "../host/errors.ts";
-import { formatImageReference, type ImageReference } from "../image-ref.ts";
+import {
+  formatImageReference,
+  fullRepository,
+  type ImageReference,
+} from "../image-ref.ts";
 import { shorten } from "../shorten.ts";
 
 const MAX_LISTED = 10;
@@ -34,9 +38,7 @@ function describeNames(
 ): string {
   if (reference.kind === "id") return "no image there has this ID";
   if (names.length === 0) return "no image there has a name";
-  const same = names.filter(
-    (name) => repositoryOf(name) === reference.repository,
-  );
+  const same = namesOf(reference, names);
   if (same.length > 0) {
     return `of ${reference.repository} there are: ${list(same)}`;
   }
@@ -48,6 +50,19 @@ function describeNames(
     .sort((a, b) => a.far - b.far)
     .map(({ name }) => name);
   return `there is no image of that name; the nearest names are: ${list(nearest)}`;
+}
+
+/** Those of the repository itself; where there are none, those that end with its name. */
+function namesOf(
+  { repository, isQualified }: Extract<ImageReference, { kind: "name" }>,
+  names: readonly string[],
+): string[] {
+  const full = fullRepository(repository);
+  const exact = names.filter(
+    (name) => fullRepository(repositoryOf(name)) === full,
+  );
+  if (exact.length > 0 || isQualified) return exact;
+  return names.filter((name) => repositoryOf(name).endsWith(`/${repository}`));
 }
 
 function list(names: readonly string[]): string {

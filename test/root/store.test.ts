@@ -86,7 +86,7 @@ t.test("the layers are those that docker says, with their sizes", async (t) => {
     const said = await first.docker([
       ...["inspect", "--format={{json .RootFS.Layers}} {{.Size}}", text],
     ]);
-    const layers = open("docker").listLayers(find("docker", text).id);
+    const layers = open("docker").listLayers(find("docker", text));
     const bytes = layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     const diffIds = layers.map(({ diffId }) => diffId);
     t.equal(`${JSON.stringify(diffIds)} ${String(bytes)}`, said, text);

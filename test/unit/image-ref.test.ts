@@ -2,6 +2,7 @@ import t from "tap";
 import { BootError } from "../../runtime/host/errors.ts";
 import {
   formatImageReference,
+  fullRepository,
   parseImageReference,
 } from "../../runtime/image-ref.ts";
 
@@ -30,6 +31,25 @@ t.test("names are shortened as Docker prints them", async (t) => {
   ];
   for (const [text, expected] of cases)
     t.equal(formatted(text), expected, text);
+});
+
+t.test("a name with its registry, and whether it named one", async (t) => {
+  const cases: [string, string, boolean][] = [
+    ["alpine", "docker.io/library/alpine", false],
+    ["docker.io/alpine", "docker.io/library/alpine", true],
+    ["index.docker.io/me/system", "docker.io/me/system", true],
+    ["me/deep/system", "docker.io/me/deep/system", false],
+    ["localhost/x", "localhost/x", true],
+    ["host:5000/x/y", "host:5000/x/y", true],
+    ["library/x", "docker.io/library/x", true],
+    ["Upper/x", "Upper/x", true],
+  ];
+  for (const [text, full, isQualified] of cases) {
+    const reference = parseImageReference(text);
+    if (reference.kind === "id") throw new Error(text);
+    t.equal(fullRepository(reference.repository), full, text);
+    t.equal(reference.isQualified, isQualified, text);
+  }
 });
 
 t.test(

@@ -38,9 +38,11 @@ t.test("the tutorial's command line and configuration", async (t) => {
     rwlayer: "docker_rwlayer",
     mountFlags: [],
     storePath: "docker",
+    storeKind: undefined,
     image: {
       kind: "name",
       repository: "sample_image",
+      isQualified: false,
       tag: "latest",
       digest: undefined,
       idPrefix: undefined,

@@ -11,12 +11,14 @@ const CMDLINE_ONLY = new Set(["root", "rootflags", "rootfstype"]);
 /** Kernel options that the configuration can give a default. */
 export const CONFIGURABLE = new Set([
   "docker_path",
+  "store_path",
   "toplayer",
   "toplayerfstype",
   "toplayerflags",
   "toplayer_path",
   "docker_image",
   "docker_tag",
+  "dockroot.store",
   "dockroot.rwlayer",
   "dockroot.toplayer",
   "dockroot.generations",

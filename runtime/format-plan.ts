@@ -52,7 +52,7 @@ function describeRootPlan(facts: BootFacts, plan: BootPlan) {
     image: {
       reference: formatImageReference(facts.reference),
       id: image.id,
-      layers: image.layerCount,
+      layers: image.diffIds.length,
     },
     source: image.source,
     root: paths.rwlayer,

@@ -55,12 +55,13 @@ export async function gatherSystem(
 async function findImage(
   { host, recorder, topLevel }: BootContext,
   storePath: string,
-  { image: wanted }: SystemOptions,
+  { image: wanted, storeKind }: SystemOptions,
 ): Promise<FoundImage> {
   const reference = formatImageReference(wanted);
   const image = await recorder.time(
     `find the image ${reference} in ${storePath}`,
-    () => openStore({ host, topLevel, path: storePath }).find(wanted),
+    () =>
+      openStore({ host, topLevel, path: storePath }, storeKind).find(wanted),
   );
   const machine = goArchitecture(host);
   if (image.architecture !== undefined && image.architecture !== machine) {

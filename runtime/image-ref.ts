@@ -112,6 +112,14 @@ export function fullRepository(repository: string): string {
     : `${DOCKER_HUB}/${repository}`;
 }
 
+/** The name as Docker prints it: `alpine:3` for `docker.io/library/alpine:3`. */
+export function familiarName(full: string): string {
+  const prefix = `${DOCKER_HUB}/`;
+  return full.startsWith(prefix)
+    ? familiarRepository(DOCKER_HUB, full.slice(prefix.length))
+    : full;
+}
+
 function splitReference(text: string): {
   name: string;
   tag: string | undefined;

@@ -7,7 +7,7 @@ import type { Host } from "./host/host.ts";
 import { readKernelRelease } from "./machine.ts";
 import type { Recorder, TimedStep } from "./recorder.ts";
 import type { SubvolumeRecord } from "./rwlayer-state.ts";
-import { abbreviateIds } from "./steps.ts";
+import { abbreviateIds } from "./abbreviate-ids.ts";
 import type { TopLayerRecord } from "./toplayer/record.ts";
 import { version } from "./version.ts";
 

@@ -1,3 +1,4 @@
+import { abbreviateIds } from "./abbreviate-ids.ts";
 import type { SubvolumeRecord } from "./rwlayer-state.ts";
 
 /**
@@ -58,13 +59,6 @@ export type Step =
       readonly from: string;
       readonly to: string;
     };
-
-/** The first twelve digits of each long ID, as Docker prints them, for lines that people read. */
-export function abbreviateIds(text: string): string {
-  return text
-    .replace(/sha256:([0-9a-f]{12})[0-9a-f]{52}/g, "$1")
-    .replace(/([0-9a-f]{12})[0-9a-f]{52}/g, "$1...");
-}
 
 /** The step in words, to follow "cannot" as well as a list's number. */
 export function describeStep(step: Step): string {

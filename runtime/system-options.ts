@@ -2,6 +2,7 @@ import { chooseImage } from "./image-option.ts";
 import { parseDeviceSpec, type DeviceSpec } from "./device-spec.ts";
 import type { ImageReference } from "./image-ref.ts";
 import { invalidOption } from "./option-error.ts";
+import { STORE_KINDS, type StoreKind } from "./stores/store.ts";
 import {
   nonEmpty,
   readChoice,
@@ -20,9 +21,14 @@ export interface TopLayerOptions {
   readonly paths: readonly string[];
 }
 
+/** Two names of the same: the second is for stores of other engines. */
+const STORE_OPTIONS = ["docker_path", "store_path"] as const;
+
 /** Which system is to be root. Paths are relative to the top level. */
 export interface SystemOptions {
   readonly storePath: string;
+  /** Which of the stores that are there counts; `undefined` where that shows by itself. */
+  readonly storeKind: StoreKind | undefined;
   readonly image: ImageReference;
   readonly topLayer: TopLayerOptions | undefined;
   /** Whether every start makes a new rwlayer, or the same one serves while the image is the same. */
@@ -51,7 +57,7 @@ export function readSystemOptions(
     );
   }
   return {
-    storePath: readStorePath(option("docker_path")),
+    ...readStore(kernel, config, option),
     image: chooseImage(
       {
         image: nonEmpty(kernel.get("docker_image")),
@@ -72,19 +78,57 @@ export function readSystemOptions(
   };
 }
 
-function readStorePath(value: string | undefined): string {
-  if (value === undefined) {
-    throw invalidOption(
-      "docker_path= is given neither on the kernel command line nor in the configuration",
-      "Name the image store's directory, relative to the filesystem's top level: docker_path=docker.",
-    );
-  }
+function readStore(
+  kernel: ReadonlyMap<string, string | undefined>,
+  config: ReadonlyMap<string, string>,
+  option: OptionReader,
+): Pick<SystemOptions, "storePath" | "storeKind"> {
+  return {
+    storePath:
+      readStorePath((name) => nonEmpty(kernel.get(name))) ??
+      readStorePath((name) => config.get(name)) ??
+      refuseNoStore(),
+    storeKind: readStoreKind(option("dockroot.store")),
+  };
+}
+
+function readStoreKind(value: string | undefined): StoreKind | undefined {
+  const kind = STORE_KINDS.find((word) => word === value);
+  if (kind !== undefined || value === undefined) return kind;
+  throw invalidOption(
+    `dockroot.store=${value} is no kind of image store`,
+    `Write ${STORE_KINDS.map((word) => `dockroot.store=${word}`).join(" or ")}, or leave it out where only one is there.`,
+  );
+}
+
+/** @param option of one place: the command line, or the configuration */
+function readStorePath(option: OptionReader): string | undefined {
+  const [given, ...others] = STORE_OPTIONS.flatMap((name) => {
+    const value = option(name);
+    return value === undefined ? [] : [{ name, path: readPath(name, value) }];
+  });
+  const other = others.find(({ path }) => path !== given?.path);
+  if (other === undefined) return given?.path;
+  throw invalidOption(
+    "docker_path= and store_path= mean the same, and are given different directories",
+    "Leave one of them out.",
+  );
+}
+
+function refuseNoStore(): never {
+  throw invalidOption(
+    "docker_path= is given neither on the kernel command line nor in the configuration",
+    "Name the image store's directory, relative to the filesystem's top level: docker_path=docker (or store_path=, which means the same).",
+  );
+}
+
+function readPath(name: string, value: string): string {
   const parts = splitPath(value);
-  refuseOddPath("docker_path=", value, parts);
+  refuseOddPath(`${name}=`, value, parts);
   if (parts.length === 0) {
     throw invalidOption(
-      `docker_path=${value} is the filesystem's top level itself`,
-      "The image store must be in a directory or subvolume of its own, beside the rwlayer: docker_path=docker.",
+      `${name}=${value} is the filesystem's top level itself`,
+      `The image store must be in a directory or subvolume of its own, beside the rwlayer: ${name}=docker.`,
     );
   }
   return parts.join("/");

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { statusOf, statusOfTarget } from "./file-status.ts";
+import { refuseUnreadable, tooLarge } from "./readable-file.ts";
 import { BootError, isSystemError, systemErrorCode } from "./errors.ts";
 
 export { probeFile } from "./probe-file.ts";
@@ -14,6 +15,7 @@ export {
   type Attributes,
 } from "./durable-files.ts";
 export { hashFile } from "./hash-file.ts";
+export { withFile, type OpenFile } from "./open-file.ts";
 export * from "./tree.ts";
 export type { FileKind } from "./file-kind.ts";
 
@@ -48,41 +50,6 @@ export function readBytes(file: string, maxBytes: number): Buffer | undefined {
       hint: "The kernel log may say more: dmesg | tail.",
     });
   }
-}
-
-function refuseUnreadable(
-  file: string,
-  stats: fs.Stats,
-  maxBytes: number,
-): void {
-  if (!stats.isFile()) {
-    throw new BootError(
-      "FILE_UNREADABLE",
-      `${file} is ${describeKind(stats)}, not a file`,
-      { hint: `Put a regular file in the place of ${file}.` },
-    );
-  }
-  if (stats.size > maxBytes) throw tooLarge(file, stats.size, maxBytes);
-}
-
-function tooLarge(
-  file: string,
-  sizeBytes: number,
-  maxBytes: number,
-): BootError {
-  return new BootError(
-    "FILE_UNREADABLE",
-    `${file} has ${String(sizeBytes)} bytes; at most ${String(maxBytes)} make sense`,
-    { hint: `Restore ${file}: this is not what was written to it.` },
-  );
-}
-
-function describeKind(stats: fs.Stats): string {
-  if (stats.isDirectory()) return "a directory";
-  if (stats.isSymbolicLink()) return "a link";
-  if (stats.isFIFO()) return "a FIFO";
-  if (stats.isSocket()) return "a socket";
-  return "a device";
 }
 
 /** @param expectedBytes what the file says of itself: 0 below /proc, whatever is in it */

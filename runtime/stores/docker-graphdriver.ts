@@ -1,50 +1,74 @@
 import path from "node:path";
-import { isSubvolume } from "../btrfs.ts";
 import { BootError } from "../host/errors.ts";
 import { isImageId, type ImageId, type ImageReference } from "../image-ref.ts";
 import { isRecord } from "../json-values.ts";
 import { shorten } from "../shorten.ts";
-import { chainIds, sha256 } from "./chain-id.ts";
+import { chainIds } from "./chain-id.ts";
+import { MAX_CONFIG_BYTES, readImageConfig } from "./image-config.ts";
 import { imageMissing } from "./image-missing.ts";
 import { matchPrefix } from "./match-prefix.ts";
+import { requireSubvolume } from "./require-subvolume.ts";
 import {
   damaged,
   findDirectory,
-  follow,
   isPresent,
-  parseJson,
+  namesIn,
   PULL_AGAIN,
   readIfPresent,
   readJson,
   readStoreFile,
 } from "./store-files.ts";
 import type {
-  FoundImage,
-  ImageStore,
+  StoredImage,
   StoredLayer,
   StoreLocation,
+  StoreReader,
 } from "./store.ts";
+import { storeUnsupported } from "./store-unsupported.ts";
 
 /**
- * Docker's classic image store with the btrfs graph driver: four files are read for a tag, whatever
- * the size of the store.
+ * Docker's classic image store, of which the btrfs graph driver's images can be roots: four files are
+ * read for a tag, whatever the size of the store.
  *
- * `image/btrfs/repositories.json` maps a name to an image ID; `imagedb/content/sha256/<ID>` is the
+ * `image/<driver>/repositories.json` maps a name to an image ID; `imagedb/content/sha256/<ID>` is the
  * image's configuration with its diff IDs; `layerdb/sha256/<chain ID>/{diff,cache-id}` lead to the
  * subvolume `btrfs/subvolumes/<cache ID>`. Formats: moby's image/store.go, layer/filestore.go and
  * reference/store.go (https://github.com/moby/moby/tree/v28.5.2).
+ *
+ * @param driver as Docker calls it: `btrfs`, `overlay2`
  */
-export function openDockerGraphdriver(location: StoreLocation): ImageStore {
+export function openDockerGraphdriver(
+  location: StoreLocation,
+  driver: string,
+): StoreReader {
+  const store = { location, metadata: `image/${driver}` };
+  const unsupported = () =>
+    driver === "btrfs"
+      ? undefined
+      : storeUnsupported(location.path, { engine: "docker", driver });
   return {
-    find: (reference) => findImage(location, reference),
-    listLayers: (id) => listLayers(location, id),
+    kind: "graphdriver",
+    name: `Docker's ${driver} driver`,
+    unsupported,
+    hasImages: () => listImageIds(store).length > 0,
+    lookUp: (reference) => readImage(store, findImageId(store, reference)),
+    findSource: (image) => {
+      const error = unsupported();
+      if (error !== undefined) throw error;
+      return findSource(store, image);
+    },
+    listLayers: (image) => listLayers(store, image),
   };
 }
 
-const METADATA = "image/btrfs";
+/** The store, and the directory in it with a driver's metadata. */
+interface Graphdriver {
+  readonly location: StoreLocation;
+  readonly metadata: string;
+}
+
 /** A hundred thousand tags have half of it. */
 const MAX_REPOSITORIES_BYTES = 32 * 1024 * 1024;
-const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
 const MAX_ID_FILE_BYTES = 4096;
 /** 64 hex digits, or 25 base-36 digits for the layers that BuildKit makes. */
 const CACHE_ID = /^(?:[0-9a-f]{64}|[0-9a-z]{25})$/;
@@ -52,28 +76,16 @@ const CACHE_ID = /^(?:[0-9a-f]{64}|[0-9a-z]{25})$/;
 /** Familiar repository -> reference (`repo:tag` or `repo@digest`) -> image ID. */
 type Repositories = ReadonlyMap<string, ReadonlyMap<string, ImageId>>;
 
-function findImage(
-  location: StoreLocation,
-  reference: ImageReference,
-): FoundImage {
-  const id = findImageId(location, reference);
-  const { diffIds, architecture } = readConfig(location, id);
-  const source = findSource(location, id, diffIds);
-  return { id, source, layerCount: diffIds.length, architecture };
-}
-
-function findImageId(
-  location: StoreLocation,
-  reference: ImageReference,
-): ImageId {
+function findImageId(store: Graphdriver, reference: ImageReference): ImageId {
+  const { location } = store;
   if (reference.kind === "id") {
-    const file = configFile(reference.id);
+    const file = configFile(store, reference.id);
     if (!isPresent(location, file)) {
       throw imageMissing(reference, location.path, []);
     }
     return reference.id;
   }
-  const repositories = readRepositories(location);
+  const repositories = readRepositories(store);
   const { repository, tag, digest } = reference;
   const key =
     digest === undefined ? `${repository}:${tag}` : `${repository}@${digest}`;
@@ -81,15 +93,15 @@ function findImageId(
   if (named !== undefined) return named;
 
   const byPrefix = matchPrefix(reference, location.path, () =>
-    listImageIds(location),
+    listImageIds(store),
   );
   if (byPrefix !== undefined) return byPrefix;
   const names = [...repositories.values()].flatMap((refs) => [...refs.keys()]);
   throw imageMissing(reference, location.path, names);
 }
 
-function readRepositories(location: StoreLocation): Repositories {
-  const file = path.join(METADATA, "repositories.json");
+function readRepositories({ location, metadata }: Graphdriver): Repositories {
+  const file = path.join(metadata, "repositories.json");
   const parsed = readJson(location, file, MAX_REPOSITORIES_BYTES);
   const all = isRecord(parsed) ? parsed["Repositories"] : undefined;
   if (!isRecord(all)) {
@@ -120,95 +132,49 @@ function readRepositories(location: StoreLocation): Repositories {
   return repositories;
 }
 
-function listImageIds(location: StoreLocation): ImageId[] {
-  const directory = follow(location, METADATA, "imagedb/content/sha256");
-  if (directory === undefined) return [];
-  return location.host.files
-    .namesIn(directory)
+function listImageIds({ location, metadata }: Graphdriver): ImageId[] {
+  return namesIn(location, path.join(metadata, "imagedb/content/sha256"))
     .map((hex) => `sha256:${hex}`)
     .filter(isImageId);
 }
 
-function readConfig(
-  location: StoreLocation,
-  id: ImageId,
-): { diffIds: readonly string[]; architecture: string | undefined } {
-  const file = configFile(id);
-  const bytes = readStoreFile(location, file, MAX_CONFIG_BYTES);
-  if (`sha256:${sha256(bytes)}` !== id) {
-    throw damaged(
-      location,
-      file,
-      `its content (${String(bytes.length)} bytes) has another sha256 than its name says`,
-    );
-  }
-  const config = parseJson(location, file, bytes);
-  const rootfs = isRecord(config) ? config["rootfs"] : undefined;
-  if (!isRecord(config) || !isRecord(rootfs)) {
-    throw damaged(location, file, `it has no "rootfs"`);
-  }
-  const diffIds: unknown = rootfs["diff_ids"] ?? [];
-  if (!Array.isArray(diffIds) || !diffIds.every(isDigest)) {
-    throw damaged(location, file, `its "diff_ids" are no digests`);
-  }
-  if (diffIds.length === 0) {
-    throw new BootError(
-      "IMAGE_EMPTY",
-      `the image ${id} has no layers, so there is no root filesystem in it`,
-      {
-        hint: "Name an image that holds a system; this one was built FROM scratch without any file.",
-      },
-    );
-  }
-  const { architecture } = config;
-  return {
-    diffIds,
-    architecture: typeof architecture === "string" ? architecture : undefined,
-  };
+function readImage(store: Graphdriver, id: ImageId): StoredImage {
+  const file = configFile(store, id);
+  const bytes = readStoreFile(store.location, file, MAX_CONFIG_BYTES);
+  return readImageConfig(store.location, { id, configId: id, file }, bytes);
 }
 
-function findSource(
-  location: StoreLocation,
-  id: ImageId,
-  diffIds: readonly string[],
-): string {
+function findSource(store: Graphdriver, { id, diffIds }: StoredImage): string {
+  const { location } = store;
   const chain = chainIds(diffIds).at(-1) ?? "";
-  const { cacheId } = readLayer(location, id, chain, diffIds.at(-1) ?? "");
-  const source = path.join(
-    findDirectory(location, "btrfs/subvolumes"),
-    cacheId,
-  );
-  if (!isSubvolume(location.host, path.join(location.topLevel, source))) {
-    throw new BootError(
-      "SOURCE_MISSING",
-      `the image ${id} has its top layer at ${source}, but there is no subvolume`,
-      { hint: PULL_AGAIN },
-    );
-  }
-  return source;
+  const { cacheId } = readLayer(store, id, chain, diffIds.at(-1) ?? "");
+  const directory = findDirectory(location, "btrfs/subvolumes");
+  return requireSubvolume(location, id, path.join(directory, cacheId));
 }
 
-/** The base layer first. @throws BootError */
-function listLayers(location: StoreLocation, id: ImageId): StoredLayer[] {
-  const { diffIds } = readConfig(location, id);
+function listLayers(
+  store: Graphdriver,
+  { id, diffIds }: StoredImage,
+): StoredLayer[] {
   return chainIds(diffIds).map((chain, index) => {
-    const layer = readLayer(location, id, chain, diffIds[index] ?? "");
-    const file = path.join(layerDirectory(chain), "size");
-    const size = readLayerFile(location, file, id);
+    const layer = readLayer(store, id, chain, diffIds[index] ?? "");
+    const file = path.join(layerDirectory(store, chain), "size");
+    const size = readLayerFile(store.location, file, id);
     if (!/^[0-9]{1,15}$/.test(size)) {
-      throw damaged(location, file, `"${shorten(size)}" is no size`);
+      throw damaged(store.location, file, `"${shorten(size)}" is no size`);
     }
     return { ...layer, sizeBytes: Number(size) };
   });
 }
 
 function readLayer(
-  location: StoreLocation,
+  store: Graphdriver,
   id: ImageId,
   chainId: string,
   diffId: string,
 ): Pick<StoredLayer, "chainId" | "diffId" | "cacheId"> {
-  const directory = layerDirectory(chainId);
+  const { location } = store;
+  const directory = layerDirectory(store, chainId);
   const diff = readLayerFile(location, path.join(directory, "diff"), id);
   if (diff !== diffId) {
     throw damaged(
@@ -225,13 +191,13 @@ function readLayer(
   return { chainId, diffId, cacheId };
 }
 
-function layerDirectory(chainId: string): string {
-  return path.join(METADATA, "layerdb/sha256", chainId.slice("sha256:".length));
+function layerDirectory({ metadata }: Graphdriver, chainId: string): string {
+  return path.join(metadata, "layerdb/sha256", chainId.slice("sha256:".length));
 }
 
-function configFile(id: ImageId): string {
+function configFile({ metadata }: Graphdriver, id: ImageId): string {
   return path.join(
-    METADATA,
+    metadata,
     "imagedb/content/sha256",
     id.slice("sha256:".length),
   );
@@ -251,8 +217,4 @@ function readLayerFile(
     );
   }
   return bytes.toString("utf8");
-}
-
-function isDigest(value: unknown): value is string {
-  return typeof value === "string" && isImageId(value);
 }

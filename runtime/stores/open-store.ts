@@ -1,92 +1,148 @@
-import path from "node:path";
 import { followIn } from "../follow-in.ts";
 import { BootError } from "../host/errors.ts";
-import type { FileStatus } from "../host/files.ts";
-import { openDockerGraphdriver } from "./docker-graphdriver.ts";
-import type { ImageStore, StoreLocation } from "./store.ts";
-
-/** Directories that tell a store which dockroot cannot boot from, the more telling ones first. */
-const UNSUPPORTED: readonly { readonly sign: string; readonly what: string }[] =
-  [
-    { sign: "image/overlay2/layerdb", what: "Docker's overlay2 driver" },
-    { sign: "image/zfs/layerdb", what: "Docker's zfs driver" },
-    { sign: "image/vfs/layerdb", what: "Docker's vfs driver" },
-    {
-      sign: "image/devicemapper/layerdb",
-      what: "Docker's devicemapper driver",
-    },
-    { sign: "image/aufs/layerdb", what: "Docker's aufs driver" },
-    {
-      sign: "containerd/daemon/io.containerd.metadata.v1.bolt",
-      what: "Docker's containerd image store",
-    },
-    { sign: "io.containerd.metadata.v1.bolt", what: "containerd" },
-    { sign: "overlay-images", what: "Podman's overlay driver" },
-    { sign: "btrfs-images", what: "Podman's btrfs driver" },
-    { sign: "vfs-images", what: "Podman's vfs driver" },
-  ];
+import type { ImageReference } from "../image-ref.ts";
+import { chooseAnswers, type Answer } from "./choose-answer.ts";
+import { findReaders } from "./find-readers.ts";
+import { namesIn } from "./store-files.ts";
+import type {
+  FoundImage,
+  ImageStore,
+  StoreKind,
+  StoreLocation,
+  StoreReader,
+} from "./store.ts";
 
 const PATH_HINT =
-  "Correct docker_path=: the directory that is /var/lib/docker in the running system, seen from the filesystem's top level.";
+  "Correct docker_path= (or store_path=): the directory that is /var/lib/docker, /var/lib/containerd or /var/lib/containers/storage in the running system, seen from the filesystem's top level.";
+const MAX_LISTED = 20;
 
 /**
- * Opens the image store at the location.
- * @throws BootError STORE_MISSING, or STORE_UNSUPPORTED where it is of a kind that dockroot cannot boot
+ * Opens what is in a store's directory. Where several stores are, those without images do not count.
+ * @param wanted the kind that `dockroot.store=` names
+ * @throws BootError STORE_MISSING, STORE_DAMAGED, or STORE_UNSUPPORTED where there is but one and no image in it can be a root
  */
-export function openStore(location: StoreLocation): ImageStore {
-  const { host, topLevel, path: storePath } = location;
-  const statusAt = (sign: string): FileStatus | undefined => {
-    const target = followIn(host, topLevel, path.join(storePath, sign));
-    return target === undefined ? undefined : host.files.statusOf(target);
+export function openStore(
+  location: StoreLocation,
+  wanted?: StoreKind,
+): ImageStore {
+  refuseNoDirectory(location);
+  const readers = findReaders(location, wanted);
+  const [first, ...others] = readers;
+  if (first === undefined) throw storeMissing(location, wanted);
+  if (others.length === 0) refuseUnsupported(first);
+  return {
+    find: (reference) =>
+      others.length === 0
+        ? findIn(first, reference)
+        : findInSeveral(location, readers, reference),
+    listLayers: (image) =>
+      readers.find(({ kind }) => kind === image.store)?.listLayers(image) ?? [],
   };
-  const has = (sign: string) => statusAt(sign) !== undefined;
+}
 
-  if (has("image/btrfs/repositories.json") || has("image/btrfs/layerdb")) {
-    return openDockerGraphdriver(location);
+function refuseUnsupported(reader: Pick<StoreReader, "unsupported">): void {
+  const error = reader.unsupported();
+  if (error !== undefined) throw error;
+}
+
+function findIn(reader: StoreReader, reference: ImageReference): FoundImage {
+  const image = reader.lookUp(reference);
+  return { ...image, store: reader.kind, source: reader.findSource(image) };
+}
+
+function findInSeveral(
+  location: StoreLocation,
+  readers: readonly StoreReader[],
+  reference: ImageReference,
+): FoundImage {
+  const answers = readers.flatMap((reader) => ask(reader, reference));
+  const [only] = answers;
+  if (only !== undefined && answers.length === 1) {
+    if (only.kind !== "image") throw only.error;
+    refuseUnsupported(only.reader);
   }
-  if (!has("")) {
-    const present = listNames(host.files.namesIn(topLevel));
-    throw new BootError(
-      "STORE_MISSING",
-      `there is no image store at docker_path=${storePath}`,
-      {
-        cause: new Error(
-          `the filesystem's top level holds: ${present === "" ? "nothing" : present}`,
-        ),
-        hint: PATH_HINT,
-      },
-    );
-  }
-  if (statusAt("")?.kind !== "directory") {
-    throw new BootError(
-      "STORE_MISSING",
-      `docker_path=${storePath} is not a directory`,
-      { hint: PATH_HINT },
-    );
-  }
-  const other = UNSUPPORTED.find(({ sign }) => has(sign));
-  if (other !== undefined) {
-    throw new BootError(
-      "STORE_UNSUPPORTED",
-      `the store ${storePath} was written by ${other.what} (${other.sign}); dockroot boots from Docker's btrfs driver`,
-      {
-        hint: `Set { "storage-driver": "btrfs" } in /etc/docker/daemon.json, restart Docker and pull the image again.`,
-      },
-    );
-  }
-  const directory = followIn(host, topLevel, storePath) ?? topLevel;
-  const present = listNames(host.files.namesIn(directory));
-  throw new BootError(
-    "STORE_MISSING",
-    `the directory ${storePath} is no image store: it has no image/btrfs/repositories.json`,
-    {
-      cause: new Error(present === "" ? "it is empty" : `it holds: ${present}`),
-      hint: PATH_HINT,
-    },
+  const chosen = chooseAnswers(reference, location.path, answers);
+  return firstThatWorks(
+    chosen.map(({ reader, image }) => () => ({
+      ...image,
+      store: reader.kind,
+      source: reader.findSource(image),
+    })),
   );
 }
 
-const MAX_LISTED = 20;
+/** Nothing where it has no images at all: then it is not the one that is used. */
+function ask(reader: StoreReader, reference: ImageReference): Answer[] {
+  try {
+    if (!reader.hasImages()) return [];
+    return [{ reader, kind: "image", image: reader.lookUp(reference) }];
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    const kind = error.code === "IMAGE_MISSING" ? "missing" : "failed";
+    return [{ reader, kind, error }];
+  }
+}
+
+/** The same image in several stores: one that can be a root is enough. */
+function firstThatWorks<T>(attempts: readonly (() => T)[]): T {
+  const errors: unknown[] = [];
+  for (const attempt of attempts) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!(error instanceof BootError)) throw error;
+      errors.push(error);
+    }
+  }
+  throw errors[0];
+}
+
+function refuseNoDirectory({ host, topLevel, path: store }: StoreLocation) {
+  const target = followIn(host, topLevel, store);
+  const status = target === undefined ? undefined : host.files.statusOf(target);
+  if (status?.kind === "directory") return;
+  if (status !== undefined) {
+    throw new BootError(
+      "STORE_MISSING",
+      `${store}, where the image store should be, is not a directory`,
+      { hint: PATH_HINT },
+    );
+  }
+  const present = listNames(host.files.namesIn(topLevel));
+  throw new BootError("STORE_MISSING", `there is no image store at ${store}`, {
+    cause: new Error(
+      `the filesystem's top level holds: ${present === "" ? "nothing" : present}`,
+    ),
+    hint: PATH_HINT,
+  });
+}
+
+function storeMissing(
+  location: StoreLocation,
+  wanted: StoreKind | undefined,
+): BootError {
+  const others = findReaders(location, undefined).map(({ name }) => name);
+  if (wanted !== undefined && others.length > 0) {
+    return new BootError(
+      "STORE_MISSING",
+      `there is no ${wanted} store in ${location.path}, only one of ${others.join(" and of ")}`,
+      { hint: "Correct or drop dockroot.store=." },
+    );
+  }
+  const names = namesIn(location, "");
+  return new BootError(
+    "STORE_MISSING",
+    `the directory ${location.path} is no image store`,
+    {
+      cause: new Error(
+        names.length === 0 ? "it is empty" : `it holds: ${listNames(names)}`,
+      ),
+      hint: names.includes("engine-id")
+        ? "It is Docker's, but its images are with a containerd that runs by itself: name that one's directory (/var/lib/containerd in the running system), which must be on this btrfs."
+        : PATH_HINT,
+    },
+  );
+}
 
 function listNames(names: readonly string[]): string {
   const more = names.length - MAX_LISTED;

@@ -1,5 +1,4 @@
 import path from "node:path";
-import { isSubvolume } from "../btrfs.ts";
 import { goArchitecture } from "../go-architecture.ts";
 import { BootError } from "../host/errors.ts";
 import {
@@ -10,52 +9,85 @@ import {
 } from "../image-ref.ts";
 import { isCount, isRecord } from "../json-values.ts";
 import { shorten } from "../shorten.ts";
-import { chainIds, sha256 } from "./chain-id.ts";
+import { chainIds } from "./chain-id.ts";
+import { MAX_CONFIG_BYTES, readImageConfig } from "./image-config.ts";
 import { imageMissing } from "./image-missing.ts";
 import { matchPrefix } from "./match-prefix.ts";
 import { parsePodmanImages, type PodmanImage } from "./podman-images.ts";
 import { matchName, matchNameEnd } from "./podman-names.ts";
+import { requireSubvolume } from "./require-subvolume.ts";
 import {
   damaged,
   findDirectory,
-  parseJson,
   PULL_AGAIN,
   readJson,
   readStoreFile,
 } from "./store-files.ts";
 import type {
-  FoundImage,
-  ImageStore,
+  StoredImage,
   StoredLayer,
   StoreLocation,
+  StoreReader,
 } from "./store.ts";
+import { storeUnsupported } from "./store-unsupported.ts";
 
 /**
- * Podman's image store, containers-storage, with the btrfs driver: three files are read for an image,
- * whatever the size of the store.
+ * Podman's image store, containers-storage, of which the btrfs driver's images can be roots: three
+ * files are read for an image, whatever the size of the store.
  *
- * `btrfs-images/images.json` has each image's ID, names and top layer;
- * `btrfs-images/<ID>/=<base64 of sha256:ID>` is its configuration with the diff IDs;
- * `btrfs-layers/layers.json` leads from the top layer down to the base. The top layer's tree is the
+ * `<driver>-images/images.json` has each image's ID, names and top layer;
+ * `<driver>-images/<ID>/=<base64 of sha256:ID>` is its configuration with the diff IDs;
+ * `<driver>-layers/layers.json` leads from the top layer down to the base. The top layer's tree is the
  * subvolume `btrfs/subvolumes/<layer ID>`. Formats: images.go and layers.go of containers-storage
  * (https://github.com/containers/storage/tree/v1.57.2).
  *
  * Not read: additional image stores (`additionalimagestores`), which may lie on another filesystem.
+ *
+ * @param driver as Podman calls it: `btrfs`, `overlay`
  */
-export function openPodman(location: StoreLocation): ImageStore {
+export function openPodman(
+  location: StoreLocation,
+  driver: string,
+): StoreReader {
+  const imagesDirectory = `${driver}-images`;
+  let images: readonly PodmanImage[] | undefined;
+  const store = {
+    location,
+    imagesDirectory,
+    readImages: () => (images ??= readImages(location, imagesDirectory)),
+    layersFile: `${driver}-layers/layers.json`,
+  };
+  const unsupported = () =>
+    driver === "btrfs"
+      ? undefined
+      : storeUnsupported(location.path, { engine: "podman", driver });
   return {
-    find: (reference) => findImage(location, reference),
-    listLayers: (id) => listLayers(location, id),
+    kind: "podman",
+    name: `Podman's ${driver} driver`,
+    unsupported,
+    hasImages: () => store.readImages().length > 0,
+    lookUp: (reference) => lookUp(store, reference),
+    findSource: (image) => {
+      const error = unsupported();
+      if (error !== undefined) throw error;
+      return findSource(store, image);
+    },
+    listLayers: (image) => listLayers(store, image),
   };
 }
 
-const IMAGES = "btrfs-images";
-const IMAGES_FILE = path.join(IMAGES, "images.json");
-const LAYERS_FILE = "btrfs-layers/layers.json";
+/** The store, and where in it a driver's metadata are. */
+interface PodmanStore {
+  readonly location: StoreLocation;
+  readonly imagesDirectory: string;
+  /** Once. */
+  readonly readImages: () => readonly PodmanImage[];
+  readonly layersFile: string;
+}
+
 const SUBVOLUMES = "btrfs/subvolumes";
 /** Some ten thousand images or layers. */
 const MAX_LIST_BYTES = 64 * 1024 * 1024;
-const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
 const MAX_INDEX_BYTES = 4 * 1024 * 1024;
 const LAYER_ID = /^[0-9a-f]{64}$/;
 
@@ -66,38 +98,34 @@ interface PodmanLayer {
   readonly sizeBytes: unknown;
 }
 
-function findImage(
-  location: StoreLocation,
-  reference: ImageReference,
-): FoundImage {
-  const images = readImages(location);
-  const named = findEntry(location, reference, images);
-  const image = named.isList
-    ? findInList(location, reference, named, images)
+function lookUp(store: PodmanStore, reference: ImageReference): StoredImage {
+  const images = store.readImages();
+  const named = findEntry(store, reference, images);
+  const { id } = named.isList
+    ? findInList(store, reference, named, images)
     : named;
-  const { id } = image;
-  const { diffIds, architecture } = readConfig(location, image);
-  const top = readLayers(location, image, diffIds).at(-1)?.id ?? "";
-  const source = path.join(findDirectory(location, SUBVOLUMES), top);
-  if (!isSubvolume(location.host, path.join(location.topLevel, source))) {
-    throw new BootError(
-      "SOURCE_MISSING",
-      `the image ${id} has its top layer at ${source}, but there is no subvolume`,
-      { hint: PULL_AGAIN },
-    );
-  }
-  return { id, source, layerCount: diffIds.length, architecture };
+  const name = `=${Buffer.from(id).toString("base64")}`;
+  const file = path.join(store.imagesDirectory, hexOf(id), name);
+  const bytes = readStoreFile(store.location, file, MAX_CONFIG_BYTES);
+  return readImageConfig(store.location, { id, configId: id, file }, bytes);
 }
 
-function readImages(location: StoreLocation): PodmanImage[] {
-  return parsePodmanImages(
-    readJson(location, IMAGES_FILE, MAX_LIST_BYTES),
-    (what) => damaged(location, IMAGES_FILE, what),
+function findSource(store: PodmanStore, image: StoredImage): string {
+  const { location } = store;
+  const top = readLayers(store, image).at(-1)?.id ?? "";
+  const directory = findDirectory(location, SUBVOLUMES);
+  return requireSubvolume(location, image.id, path.join(directory, top));
+}
+
+function readImages(location: StoreLocation, directory: string): PodmanImage[] {
+  const file = path.join(directory, "images.json");
+  return parsePodmanImages(readJson(location, file, MAX_LIST_BYTES), (what) =>
+    damaged(location, file, what),
   );
 }
 
 function findEntry(
-  location: StoreLocation,
+  { location }: PodmanStore,
   reference: ImageReference,
   images: readonly PodmanImage[],
 ): PodmanImage {
@@ -123,13 +151,14 @@ function findEntry(
 
 /** The first image in a list that is for this machine, as Podman takes it. */
 function findInList(
-  location: StoreLocation,
+  store: PodmanStore,
   reference: ImageReference,
   list: PodmanImage,
   images: readonly PodmanImage[],
 ): PodmanImage {
+  const { location } = store;
   const machine = goArchitecture(location.host);
-  const entries = readList(location, list);
+  const entries = readList(store, list);
   const fitting = entries.find(
     ({ os, architecture }) => os === "linux" && architecture === machine,
   );
@@ -153,10 +182,10 @@ function findInList(
 
 /** @see https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md */
 function readList(
-  location: StoreLocation,
+  { location, imagesDirectory }: PodmanStore,
   { id }: PodmanImage,
 ): { digest: string; os: string; architecture: string }[] {
-  const file = path.join(IMAGES, hexOf(id), "manifest");
+  const file = path.join(imagesDirectory, hexOf(id), "manifest");
   const index = readJson(location, file, MAX_INDEX_BYTES);
   const manifests = isRecord(index) ? index["manifests"] : undefined;
   if (!Array.isArray(manifests)) {
@@ -175,58 +204,14 @@ function readList(
   });
 }
 
-function readConfig(
-  location: StoreLocation,
-  { id, topLayer }: PodmanImage,
-): { diffIds: readonly string[]; architecture: string | undefined } {
-  const name = `=${Buffer.from(id).toString("base64")}`;
-  const file = path.join(IMAGES, hexOf(id), name);
-  const bytes = readStoreFile(location, file, MAX_CONFIG_BYTES);
-  if (`sha256:${sha256(bytes)}` !== id) {
-    throw damaged(
-      location,
-      file,
-      `its content (${String(bytes.length)} bytes) has another sha256 than its name says`,
-    );
-  }
-  const config = parseJson(location, file, bytes);
-  const rootfs = isRecord(config) ? config["rootfs"] : undefined;
-  if (!isRecord(config) || !isRecord(rootfs)) {
-    throw damaged(location, file, `it has no "rootfs"`);
-  }
-  const diffIds: unknown = rootfs["diff_ids"] ?? [];
-  if (!Array.isArray(diffIds) || !diffIds.every(isDigest)) {
-    throw damaged(location, file, `its "diff_ids" are no digests`);
-  }
-  if (diffIds.length === 0 && topLayer === undefined) {
-    throw new BootError(
-      "IMAGE_EMPTY",
-      `the image ${id} has no layers, so there is no root filesystem in it`,
-      {
-        hint: "Name an image that holds a system; this one was built FROM scratch without any file.",
-      },
-    );
-  }
-  const { architecture } = config;
-  return {
-    diffIds,
-    architecture: typeof architecture === "string" ? architecture : undefined,
-  };
-}
-
-/** The base layer first. @throws BootError */
-function listLayers(location: StoreLocation, id: ImageId): StoredLayer[] {
-  const image = readImages(location).find((entry) => entry.id === id);
-  if (image === undefined) {
-    throw imageMissing({ kind: "id", id }, location.path, []);
-  }
-  const { diffIds } = readConfig(location, image);
-  const chains = chainIds(diffIds);
-  return readLayers(location, image, diffIds).map((layer, index) => {
+function listLayers(store: PodmanStore, image: StoredImage): StoredLayer[] {
+  const chains = chainIds(image.diffIds);
+  return readLayers(store, image).map((layer, index) => {
     // Go leaves out what is 0.
     const sizeBytes = layer.sizeBytes ?? 0;
     if (!isCount(sizeBytes)) {
-      throw damaged(location, LAYERS_FILE, `the layer ${layer.id} has no size`);
+      const what = `the layer ${layer.id} has no size`;
+      throw damaged(store.location, store.layersFile, what);
     }
     return {
       chainId: chains[index] ?? "",
@@ -242,25 +227,27 @@ function listLayers(location: StoreLocation, id: ImageId): StoredLayer[] {
  * @throws BootError SOURCE_MISSING, STORE_DAMAGED
  */
 function readLayers(
-  location: StoreLocation,
-  image: PodmanImage,
-  diffIds: readonly string[],
+  store: PodmanStore,
+  { id, diffIds }: StoredImage,
 ): PodmanLayer[] {
-  const parsed = readJson(location, LAYERS_FILE, MAX_LIST_BYTES);
+  const { location, layersFile } = store;
+  const parsed = readJson(location, layersFile, MAX_LIST_BYTES);
   if (!Array.isArray(parsed)) {
-    throw damaged(location, LAYERS_FILE, "it is no list of layers");
+    throw damaged(location, layersFile, "it is no list of layers");
   }
   const entries = new Map<unknown, Record<string, unknown>>();
   for (const entry of parsed.filter(isRecord)) entries.set(entry["id"], entry);
 
   const layers: PodmanLayer[] = [];
-  let next: unknown = image.topLayer;
+  let next: unknown = store
+    .readImages()
+    .find((entry) => entry.id === id)?.topLayer;
   for (const diffId of diffIds.toReversed()) {
-    const layer = readLayer(location, image.id, next, entries);
+    const layer = readLayer(store, id, next, entries);
     if (layer.diffId !== diffId) {
       throw damaged(
         location,
-        LAYERS_FILE,
+        layersFile,
         `the layer ${layer.id} is ${shorten(layer.diffId)}, the image's layer is ${diffId}`,
       );
     }
@@ -270,15 +257,15 @@ function readLayers(
   if (next !== undefined) {
     throw damaged(
       location,
-      LAYERS_FILE,
-      `below the ${String(diffIds.length)} layers of the image ${image.id} is another one`,
+      layersFile,
+      `below the ${String(diffIds.length)} layers of the image ${id} is another one`,
     );
   }
   return layers.toReversed();
 }
 
 function readLayer(
-  location: StoreLocation,
+  { location, layersFile }: PodmanStore,
   image: ImageId,
   id: unknown,
   entries: ReadonlyMap<unknown, Record<string, unknown>>,
@@ -286,7 +273,7 @@ function readLayer(
   if (typeof id !== "string" || !LAYER_ID.test(id)) {
     throw damaged(
       location,
-      LAYERS_FILE,
+      layersFile,
       `a layer of the image ${image} has the ID "${shorten(String(id))}"`,
     );
   }

@@ -71,6 +71,12 @@ export function isPresent(location: StoreLocation, file: string): boolean {
   );
 }
 
+/** The names in a directory of the store, sorted; an empty list where there is none. */
+export function namesIn(location: StoreLocation, directory: string): string[] {
+  const target = follow(location, directory);
+  return target === undefined ? [] : location.host.files.namesIn(target);
+}
+
 /** Where a path of the store leads; `undefined` where links loop. */
 export function follow(
   { host, topLevel, path: store }: StoreLocation,

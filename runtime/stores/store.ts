@@ -1,14 +1,27 @@
 import type { Host } from "../host/host.ts";
 import type { ImageId, ImageReference } from "../image-ref.ts";
 
-/** An image as its store has it. */
-export interface FoundImage {
+/** Who wrote a store, as `dockroot.store=` names it. */
+export const STORE_KINDS = ["graphdriver", "containerd", "podman"] as const;
+export type StoreKind = (typeof STORE_KINDS)[number];
+
+/** An image as its store's metadata have it. */
+export interface StoredImage {
+  /** The ID that its engine shows. */
   readonly id: ImageId;
-  /** The subvolume with the whole tree of its top layer, relative to the filesystem's top level. */
-  readonly source: string;
-  readonly layerCount: number;
+  /** The digest of its configuration: the same image has the same one in each store. */
+  readonly configId: ImageId;
+  /** The base layer first; at least one. */
+  readonly diffIds: readonly string[];
   /** The platform it is made for, as Go names it (`amd64`, `arm64`); `undefined` where it says none. */
   readonly architecture: string | undefined;
+}
+
+/** An image that can be a root. */
+export interface FoundImage extends StoredImage {
+  readonly store: StoreKind;
+  /** The subvolume with the whole tree of its top layer, relative to the filesystem's top level. */
+  readonly source: string;
 }
 
 /** A layer of an image, as its engine keeps it. */
@@ -30,15 +43,36 @@ export interface StoreLocation {
   readonly path: string;
 }
 
+/** What one engine's store of one kind says, from its files alone, no engine running. */
+export interface StoreReader {
+  readonly kind: StoreKind;
+  /** What it is, for people: "Docker's btrfs driver". */
+  readonly name: string;
+  /** Why no image in it can be a root, where that is so. */
+  readonly unsupported: () => Error | undefined;
+  /** @throws BootError STORE_DAMAGED */
+  readonly hasImages: () => boolean;
+  /** @throws BootError IMAGE_MISSING, IMAGE_AMBIGUOUS, IMAGE_EMPTY, STORE_DAMAGED */
+  readonly lookUp: (reference: ImageReference) => StoredImage;
+  /**
+   * The subvolume of an image that was looked up, as in `FoundImage`.
+   * @throws BootError SOURCE_MISSING, IMAGE_NOT_UNPACKED, STORE_UNSUPPORTED, STORE_DAMAGED
+   */
+  readonly findSource: (image: StoredImage) => string;
+  /**
+   * The layers of an image that was looked up, the base layer first.
+   * @throws BootError as `findSource`
+   */
+  readonly listLayers: (image: StoredImage) => StoredLayer[];
+}
+
+/** All that a directory holds, as one store. */
 export interface ImageStore {
   /**
-   * Finds an image from the store's files alone, no engine running.
-   * @throws BootError IMAGE_MISSING, IMAGE_AMBIGUOUS, IMAGE_EMPTY, SOURCE_MISSING, STORE_DAMAGED
+   * @throws BootError as a reader's `lookUp` and `findSource`; STORE_AMBIGUOUS where several engines'
+   *   stores are there and answer differently
    */
-  find(reference: ImageReference): FoundImage;
-  /**
-   * The layers of an image that was found, the base layer first.
-   * @throws BootError SOURCE_MISSING, STORE_DAMAGED
-   */
-  listLayers(id: ImageId): StoredLayer[];
+  readonly find: (reference: ImageReference) => FoundImage;
+  /** The layers of an image that was found, the base layer first. @throws BootError */
+  readonly listLayers: (image: FoundImage) => StoredLayer[];
 }

@@ -1,41 +1,34 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import path from "node:path";
 import type { Test } from "tap";
 import {
   makePodmanEngine,
   type PodmanEngine,
 } from "../../fixtures/podman-engine.ts";
-import { ALIASES, podmanIdOf } from "../../fixtures/podman-images.ts";
-import { run } from "../../fixtures/run.ts";
-import {
-  compareListings,
-  listTree,
-  type TreeListing,
-} from "../../fixtures/tree-listing.ts";
-import { BootError } from "../../runtime/host/errors.ts";
+import { ALIASES } from "../../fixtures/podman-images.ts";
 import { createHost } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
 import { parseImageReference } from "../../runtime/image-ref.ts";
-import { openPodman } from "../../runtime/stores/podman.ts";
+import { openStore } from "../../runtime/stores/open-store.ts";
 import type { FoundImage, StoreLocation } from "../../runtime/stores/store.ts";
+import { checkAnswers, type References } from "./engine-references.ts";
+import { askPodman } from "./podman-answers.ts";
 
 /** A store, and the podman that writes it. */
 export interface PodmanBench {
   readonly engine: PodmanEngine;
   readonly location: StoreLocation;
-  readonly scratch: string;
   readonly find: (text: string) => FoundImage;
-  /** What was found, in order. */
-  readonly listed: string[];
-  /** How many of them wrongly. */
-  wrong: number;
-  /** What is wrong with an image's source, by its ID. */
-  readonly compared: Map<string, readonly string[]>;
+  /** Each reference leads to what podman says, and to the tree that it exports. */
+  readonly check: (t: Test, references: References) => Promise<void>;
+  /** What was checked, in order. */
+  readonly checked: string[];
+  /** How many of them lead elsewhere. */
+  readonly wrong: () => number;
 }
 
-/** Makes a store on a btrfs. @param store its name on the disk */
+/** Makes a store on a btrfs. */
 export async function makePodmanBench({
   disk,
   scratch,
@@ -45,6 +38,7 @@ export async function makePodmanBench({
 }: {
   readonly disk: string;
   readonly scratch: string;
+  /** Its name on the disk. */
   readonly store: string;
   readonly storageDriver: string;
   readonly engineRoot: string | undefined;
@@ -58,87 +52,24 @@ export async function makePodmanBench({
     registries: ALIASES,
     ...(engineRoot !== undefined && { engineRoot }),
   });
+  const exports = path.join(scratch, `exports-${store}`);
+  mkdirSync(exports);
   const host = createHost("/", createLog([]));
   const location = { host, topLevel: disk, path: store };
+  const find = (text: string) =>
+    openStore(location).find(parseImageReference(text));
+  const checked: string[] = [];
+  let wrong = 0;
   return {
     engine,
     location,
-    scratch,
-    find: (text) => openPodman(location).find(parseImageReference(text)),
-    listed: [],
-    wrong: 0,
-    compared: new Map(),
+    find,
+    check: async (t, references) => {
+      const answers = await askPodman(engine, references, exports);
+      wrong += checkAnswers(t, answers, find, disk).wrong;
+      checked.push(...Object.values(references).flat());
+    },
+    checked,
+    wrong: () => wrong,
   };
-}
-
-/** Each reference leads to what podman says, and to the tree that podman exports. */
-export async function checkReferences(
-  t: Test,
-  bench: PodmanBench,
-  references: Readonly<Record<string, readonly string[]>>,
-): Promise<void> {
-  for (const [kind, texts] of Object.entries(references)) {
-    for (const text of texts) {
-      const problems = await checkReference(bench, text);
-      if (problems.length > 0) bench.wrong += 1;
-      t.strictSame(problems, [], `${kind}: ${text}`);
-      bench.listed.push(text);
-    }
-    t.comment(`${kind.padEnd(36)} ${String(texts.length).padStart(2)}`);
-  }
-}
-
-async function checkReference(
-  bench: PodmanBench,
-  text: string,
-): Promise<readonly string[]> {
-  const id = await podmanIdOf(bench.engine, text);
-  let found;
-  try {
-    found = bench.find(text);
-  } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    return [`${error.code} ${error.message}`];
-  }
-  if (found.id !== id) return [`is ${found.id}, podman says ${id}`];
-  const known = bench.compared.get(id);
-  if (known !== undefined) return known;
-  const source = listTree(path.join(bench.location.topLevel, found.source), {
-    mtimes: "seconds",
-  });
-  const problems = compareListings(
-    withoutRoot(await exportImage(bench, id)),
-    withoutRoot(source),
-  );
-  bench.compared.set(id, problems);
-  return problems;
-}
-
-/** The image's tree as podman itself exports it from a new container. */
-async function exportImage(
-  { engine, location, scratch }: PodmanBench,
-  id: string,
-): Promise<TreeListing> {
-  const { podman, shared } = engine;
-  const container = await podman(["create", "--network=none", id, "none"]);
-  const tar = path.join(shared, "export.tar");
-  await podman(["export", "--output", tar, container]);
-  await podman(["rm", container]);
-  const directory = path.join(
-    scratch,
-    `export-${id.slice(7, 19)}-${location.path}`,
-  );
-  mkdirSync(directory);
-  await run([
-    ...["tar", "--extract", "--file", tar, "--directory", directory],
-    ...["--numeric-owner", "--same-owner", "--preserve-permissions"],
-    ...["--xattrs", "--xattrs-include=*"],
-  ]);
-  await rm(tar);
-  return listTree(directory, { mtimes: "seconds" });
-}
-
-/** A tar of podman's has no root directory. */
-function withoutRoot(tree: TreeListing): TreeListing {
-  return Object.fromEntries(Object.entries(tree).filter(([name]) => name));
 }

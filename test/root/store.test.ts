@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, mkdtempSync } from "node:fs";
 import path from "node:path";
 import t, { type Test } from "tap";
 import {
@@ -10,25 +10,20 @@ import { idOf, makeImages } from "../../fixtures/images.ts";
 import { makeMountedBtrfs } from "../../fixtures/loop-disk.ts";
 import { startRegistry } from "../../fixtures/registry.ts";
 import { compareListings, listTree } from "../../fixtures/tree-listing.ts";
-import { BootError } from "../../runtime/host/errors.ts";
 import { createHost } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
 import { parseImageReference } from "../../runtime/image-ref.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
 import {
-  exportImage,
-  withInitLayer,
-  withoutInitLayerTimes,
-} from "./container-tree.ts";
+  askEngine,
+  checkAnswers,
+  digestOf,
+  type References,
+} from "./engine-references.ts";
 import { makeScratch } from "./scratch.ts";
-
-/** References of one kind, for the table. */
-type References = Readonly<Record<string, readonly string[]>>;
 
 /** What was found, in order. */
 const listed: { store: string; text: string }[] = [];
-/** What is wrong with an image's source, by its store and ID. */
-const compared = new Map<string, readonly string[]>();
 
 const scratch = makeScratch(t, "store");
 const disk = await makeMountedBtrfs(
@@ -91,7 +86,7 @@ t.test("the layers are those that docker says, with their sizes", async (t) => {
     const said = await first.docker([
       ...["inspect", "--format={{json .RootFS.Layers}} {{.Size}}", text],
     ]);
-    const layers = open("docker").listLayers(find("docker", text).id);
+    const layers = open("docker").listLayers(find("docker", text));
     const bytes = layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     const diffIds = layers.map(({ diffId }) => diffId);
     t.equal(`${JSON.stringify(diffIds)} ${String(bytes)}`, said, text);
@@ -194,49 +189,18 @@ async function checkReferences(
   store: string,
   references: References,
 ): Promise<void> {
-  let wrong = 0;
-  for (const [kind, texts] of Object.entries(references)) {
-    for (const text of texts) {
-      const problems = await checkReference(engine, store, text);
-      if (problems.length > 0) wrong += 1;
-      t.strictSame(problems, [], `${kind}: ${text}`);
-      listed.push({ store, text });
-    }
-    t.comment(`${kind.padEnd(30)} ${String(texts.length).padStart(2)}`);
-  }
-  const count = Object.values(references).flat().length;
+  const exports = mkdtempSync(path.join(scratch, "exports-"));
+  const answers = await askEngine(engine, references, exports);
+  const count = checkAnswers(
+    t,
+    answers,
+    (text) => find(store, text),
+    disk.mountPoint,
+  );
+  for (const text of answers.ids.keys()) listed.push({ store, text });
   t.comment(
-    `${String(count)} references resolved and compared with docker create + docker export, wrong: ${String(wrong)}`,
+    `${String(count.references)} references resolved and compared with docker create + docker export, wrong: ${String(count.wrong)}`,
   );
-}
-
-async function checkReference(
-  engine: DockerEngine,
-  store: string,
-  text: string,
-): Promise<readonly string[]> {
-  const id = await idOf(engine, text);
-  let found;
-  try {
-    found = find(store, text);
-  } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    return [`${error.code} ${error.message}`];
-  }
-  if (found.id !== id) return [`is ${found.id}, docker says ${id}`];
-  const key = `${store} ${id}`;
-  const known = compared.get(key);
-  if (known !== undefined) return known;
-  const source = path.join(disk.mountPoint, found.source);
-  const expected = withInitLayer(listTree(source, { mtimes: "seconds" }));
-  const directory = path.join(scratch, `export-${id.slice(7, 19)}-${store}`);
-  const exported = await exportImage(engine, id, directory);
-  const problems = compareListings(
-    withoutInitLayerTimes(exported),
-    withoutInitLayerTimes(expected),
-  );
-  compared.set(key, problems);
-  return problems;
 }
 
 function find(store: string, text: string) {
@@ -246,19 +210,6 @@ function find(store: string, text: string) {
 function open(store: string) {
   const host = createHost("/", createLog([]));
   return openStore({ host, topLevel: disk.mountPoint, path: store });
-}
-
-/** `name@sha256:...`, which docker knows after a push or a pull. */
-async function digestOf(engine: DockerEngine, name: string): Promise<string> {
-  const repository = /^(.*?)(?::[^/:]*)?$/.exec(name)?.[1] ?? "";
-  const text = await engine.docker([
-    ...["inspect", "--format={{json .RepoDigests}}", name],
-  ]);
-  const digest = (JSON.parse(text) as string[]).find((other) =>
-    other.startsWith(`${repository}@`),
-  );
-  if (digest === undefined) throw new Error(`${name} has no digest: ${text}`);
-  return digest;
 }
 
 async function startEngine(store: string): Promise<DockerEngine> {

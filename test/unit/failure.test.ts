@@ -28,7 +28,7 @@ t.test("nor does a plan, and its JSON has the names as they are", async (t) => {
   const id = `sha256:${"ab".repeat(32)}` as const;
   const facts = {
     reference: parseImageReference("x"),
-    image: { id, source: HOSTILE, layerCount: 1, architecture: undefined },
+    image: { id, source: HOSTILE, diffIds: [id], architecture: undefined },
     paths: rwlayerPaths(HOSTILE),
     topLayer: { at: "/", record: { name: HOSTILE } },
   } as unknown as BootFacts;

@@ -38,6 +38,7 @@ t.test("the tutorial's command line and configuration", async (t) => {
     rwlayer: "docker_rwlayer",
     mountFlags: [],
     storePath: "docker",
+    storeKind: undefined,
     image: {
       kind: "name",
       repository: "sample_image",

@@ -41,7 +41,9 @@ const facts: BootFacts = {
   image: {
     id: IMAGE_ID,
     source: "docker/btrfs/subvolumes/c0ffee",
-    layerCount: 2,
+    configId: IMAGE_ID,
+    store: "graphdriver",
+    diffIds: [IMAGE_ID, IMAGE_ID],
     architecture: "amd64",
   },
   storePath: "docker",

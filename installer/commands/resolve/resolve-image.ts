@@ -3,7 +3,7 @@ import {
   formatImageReference,
   parseImageReference,
 } from "../../../runtime/image-ref.ts";
-import type { StoredLayer } from "../../../runtime/stores/store.ts";
+import type { StoredLayer, StoreKind } from "../../../runtime/stores/store.ts";
 import { lookInStore } from "../../image.ts";
 
 /** What `dockroot resolve --json` prints, version 1. */
@@ -11,6 +11,8 @@ export interface ResolvedImage {
   readonly version: 1;
   readonly reference: string;
   readonly id: string;
+  /** Whose store it is in. */
+  readonly store: StoreKind;
   /** As Go names it (`amd64`, `arm64`); `null` where the image says none. */
   readonly architecture: string | null;
   /** The image's whole tree, absolute: a subvolume of the store. */
@@ -30,14 +32,16 @@ export function resolveImage(
 ): ResolvedImage {
   const reference = parseImageReference(text);
   return lookInStore(host, store, reference, (opened) => {
-    const { id, architecture, source } = opened.find(reference);
+    const image = opened.find(reference);
+    const { id, store, architecture, source } = image;
     return {
       version: 1,
       reference: formatImageReference(reference),
       id,
+      store,
       architecture: architecture ?? null,
       directory: host.path(`/${source}`),
-      layers: opened.listLayers(id),
+      layers: opened.listLayers(image),
     };
   });
 }

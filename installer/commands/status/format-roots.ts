@@ -1,5 +1,5 @@
 import path from "node:path";
-import { abbreviateIds } from "../../../runtime/steps.ts";
+import { abbreviateIds } from "../../../runtime/abbreviate-ids.ts";
 import { escapeControl } from "../../../runtime/host/escape.ts";
 import { formatSize } from "./human.ts";
 import type { RootOnDisk } from "./status.ts";

@@ -1,5 +1,5 @@
 import { escapeControl, formatJson } from "../../../../runtime/host/escape.ts";
-import { abbreviateIds } from "../../../../runtime/steps.ts";
+import { abbreviateIds } from "../../../../runtime/abbreviate-ids.ts";
 import type { Terminal } from "../../../surroundings.ts";
 import { plain, title, type Line } from "../../status/line.ts";
 import { formatTable } from "../../status/table.ts";

@@ -1,0 +1,6 @@
+/** The first twelve digits of each long ID, as Docker prints them, for lines that people read. */
+export function abbreviateIds(text: string): string {
+  return text
+    .replace(/sha256:([0-9a-f]{12})[0-9a-f]{52}/g, "$1")
+    .replace(/([0-9a-f]{12})[0-9a-f]{52}/g, "$1...");
+}

@@ -1,0 +1,95 @@
+import fs from "node:fs";
+import { refuseUnreadable } from "./readable-file.ts";
+import { BootError, systemErrorCode } from "./errors.ts";
+
+/** A file of which parts are read. */
+export interface OpenFile {
+  /** When it was opened. */
+  readonly sizeBytes: number;
+  /**
+   * Fills the buffer with what is at that position.
+   * @throws BootError FILE_UNREADABLE where it cannot be read, or ends before
+   */
+  readonly read: (into: Buffer, position: number) => void;
+}
+
+/**
+ * Opens a regular file for as long as the work takes.
+ * @returns `undefined` where there is no such file
+ * @throws BootError FILE_UNREADABLE where it cannot be opened, is no regular file, or is larger than
+ *   `maxBytes`; and what the work throws
+ */
+export function withFile<T>(
+  file: string,
+  maxBytes: number,
+  work: (opened: OpenFile) => T,
+): T | undefined {
+  const opened = openFile(file, maxBytes);
+  if (opened === undefined) return undefined;
+  const { descriptor, sizeBytes } = opened;
+  try {
+    return work({
+      sizeBytes,
+      read: (into, position) => {
+        readPart(file, descriptor, into, position);
+      },
+    });
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+function openFile(
+  file: string,
+  maxBytes: number,
+): { descriptor: number; sizeBytes: number } | undefined {
+  try {
+    refuseUnreadable(file, fs.statSync(file), maxBytes);
+    const { O_NONBLOCK, O_RDONLY } = fs.constants;
+    const descriptor = fs.openSync(file, O_RDONLY | O_NONBLOCK);
+    return { descriptor, sizeBytes: fs.fstatSync(descriptor).size };
+  } catch (cause) {
+    if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(cause) ?? "")) {
+      return undefined;
+    }
+    if (cause instanceof BootError) throw cause;
+    throw unreadable(file, cause);
+  }
+}
+
+function readPart(
+  file: string,
+  descriptor: number,
+  into: Buffer,
+  position: number,
+): void {
+  let done = 0;
+  while (done < into.length) {
+    let length;
+    try {
+      length = fs.readSync(
+        descriptor,
+        into,
+        done,
+        into.length - done,
+        position + done,
+      );
+    } catch (cause) {
+      throw unreadable(file, cause);
+    }
+    if (length === 0) {
+      throw unreadable(
+        file,
+        new Error(`it ends at byte ${String(position + done)}`),
+      );
+    }
+    done += length;
+  }
+}
+
+function unreadable(file: string, cause: unknown): BootError {
+  return new BootError("FILE_UNREADABLE", `cannot read ${file}`, {
+    cause,
+    hint: "The kernel log may say more: dmesg | tail.",
+  });
+}

@@ -1,0 +1,40 @@
+import { BootError } from "../host/errors.ts";
+
+/** Which driver of which engine keeps the layers. */
+export interface Driver {
+  readonly engine: "docker" | "containerd" | "podman";
+  /** As the engine calls it: `overlay2`, `overlayfs`, `vfs`. */
+  readonly driver: string;
+}
+
+/** What is written where, and which commands move an image over. */
+const WAYS = {
+  docker: {
+    called: (driver) => `Docker's ${driver} driver`,
+    way: `docker save --output image.tar NAME; put { "storage-driver": "btrfs" } into /etc/docker/daemon.json; systemctl restart docker; docker load --input image.tar. /var/lib/docker must be on the btrfs.`,
+  },
+  containerd: {
+    called: (driver) => `containerd's ${driver} snapshotter`,
+    way: `put { "features": { "containerd-snapshotter": true }, "storage-driver": "btrfs" } into /etc/docker/daemon.json; systemctl restart docker; unpack the image there: docker rm $(docker create NAME true). containerd's directory must be on the btrfs.`,
+  },
+  podman: {
+    called: (driver) => `Podman's ${driver} driver`,
+    way: `podman save --output image.tar NAME; podman system reset (it removes all images and containers); put driver = "btrfs" below [storage] into /etc/containers/storage.conf; podman load --input image.tar. /var/lib/containers/storage must be on the btrfs.`,
+  },
+} as const satisfies Record<
+  Driver["engine"],
+  { called: (driver: string) => string; way: string }
+>;
+
+/** The error for a store whose layers are no subvolumes: what it is, and the way to btrfs. */
+export function storeUnsupported(
+  storePath: string,
+  { engine, driver }: Driver,
+): BootError {
+  const { called, way } = WAYS[engine];
+  return new BootError(
+    "STORE_UNSUPPORTED",
+    `the layers in the store ${storePath} are not btrfs subvolumes but directories: ${called(driver)} has made them, and only of a subvolume a snapshot can be taken`,
+    { hint: `In a running system: ${way}` },
+  );
+}

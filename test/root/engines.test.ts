@@ -18,6 +18,7 @@ import {
   type Answers,
   type References,
 } from "./engine-references.ts";
+import { printTable, type TableRow } from "./engine-table.ts";
 
 const STORES = [
   { suite: "trixie", kind: "classic" },
@@ -31,11 +32,24 @@ const place = await makeEnginePlace(t, "engines");
 const registry = await startRegistry(path.join(place.scratch, "registry"));
 t.teardown(registry.stop);
 
-for (const { suite, kind } of STORES) {
-  t.test(`Debian ${suite}, ${kind}`, async (t) => {
-    await testStore(t, { suite, kind, driver: "btrfs" });
-  });
-}
+// Each waits for its engine and for the disk most of the time.
+t.jobs = STORES.length;
+const table = new Map<(typeof STORES)[number], TableRow>();
+await Promise.all(
+  STORES.map((store) =>
+    t.test(
+      `Debian ${store.suite}, ${store.kind}`,
+      { buffered: true },
+      async (t) => {
+        table.set(store, await testStore(t, { ...store, driver: "btrfs" }));
+      },
+    ),
+  ),
+);
+printTable(
+  t,
+  STORES.flatMap((store) => table.get(store) ?? []),
+);
 
 /** What was asked while the engine ran, for when it has ended. */
 interface Asked {
@@ -46,7 +60,7 @@ interface Asked {
 }
 
 /** What dockroot finds, once the engine has ended, is what the engine said while it ran. */
-async function testStore(t: Test, engineStore: EngineStore): Promise<void> {
+async function testStore(t: Test, engineStore: EngineStore): Promise<TableRow> {
   const name = `${engineStore.suite}-${engineStore.kind.replace(" ", "-")}`;
   const isContainerd = engineStore.kind !== "classic";
   const files = path.join(place.scratch, name);
@@ -76,9 +90,11 @@ async function testStore(t: Test, engineStore: EngineStore): Promise<void> {
       `the layers of ${text}`,
     );
   }
-  t.comment(
-    `docker.io ${version}, ${engineStore.kind}, btrfs: ${String(count.references)} references resolved and compared, ${String(count.wrong)} wrong`,
-  );
+  return {
+    engine: ["docker.io", version],
+    store: `${engineStore.kind}, btrfs`,
+    ...count,
+  };
 }
 
 async function ask(

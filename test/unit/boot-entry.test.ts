@@ -46,6 +46,7 @@ const kernel: FoundKernel = {
 const onEsp: FoundKernel = { ...kernel, filesystem: esp, mountPoint: "/efi" };
 const facts: BootFacts = {
   ...{ store: btrfs, hasDefaultSubvolume: false, storePath: "docker" },
+  ...{ storeHome: "docker" as const, storeKind: undefined },
   isRwlayerForeign: false,
   ...{ cmdline: [], startedRwlayer: undefined },
   ...{ topLayerDirectory: "boot_docker", image: undefined },

@@ -96,7 +96,7 @@ async function testStore(t: Test, engineStore: EngineStore): Promise<void> {
     t.throws(() => find(text), { code: "IMAGE_AMBIGUOUS" }, `two: ${text}`);
   }
   if (isContainerd) {
-    t.throws(() => find("not-unpacked:1"), { code: "SOURCE_MISSING" });
+    t.throws(() => find("not-unpacked:1"), { code: "IMAGE_NOT_UNPACKED" });
   }
   t.comment(
     `docker.io ${version}, ${engineStore.kind}, btrfs: ${String(count.references)} references resolved and compared, ${String(count.wrong)} wrong`,

@@ -52,7 +52,7 @@ function checkImage({ found, directory }: TargetFacts): Finding {
 const SET_DRIVER = {
   docker: "set the storage driver btrfs in /etc/docker/daemon.json",
   podman:
-    'put driver = "btrfs" below [storage] into /etc/containers/storage.conf',
+    'set driver = "btrfs" below [storage] in /etc/containers/storage.conf',
 } as const satisfies Record<ReturnType<typeof programOf>, string>;
 
 function checkFilesystem({

@@ -2,7 +2,7 @@ import type { PodmanConfig } from "../../../engines/engine-configs.ts";
 import type { Judgement } from "./judgement.ts";
 
 const SET_DRIVER =
-  'Put driver = "btrfs" below [storage] into /etc/containers/storage.conf.';
+  'Write driver = "btrfs" below [storage] in /etc/containers/storage.conf; a new file needs runroot = "/run/containers/storage" and graphroot = "/var/lib/containers/storage" there, too.';
 
 /** @param hasStore whether there is a store already, with whose driver Podman stays */
 export function judgePodman(

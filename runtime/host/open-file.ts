@@ -4,8 +4,8 @@ import { BootError, systemErrorCode } from "./errors.ts";
 
 /** A file of which parts are read. */
 export interface OpenFile {
-  /** When it was opened. */
-  readonly sizeBytes: number;
+  /** Now: it may grow, or shrink. @throws BootError FILE_UNREADABLE */
+  readonly sizeBytes: () => number;
   /**
    * Fills the buffer with what is at that position.
    * @throws BootError FILE_UNREADABLE where it cannot be read, or ends before
@@ -24,12 +24,11 @@ export function withFile<T>(
   maxBytes: number,
   work: (opened: OpenFile) => T,
 ): T | undefined {
-  const opened = openFile(file, maxBytes);
-  if (opened === undefined) return undefined;
-  const { descriptor, sizeBytes } = opened;
+  const descriptor = openFile(file, maxBytes);
+  if (descriptor === undefined) return undefined;
   try {
     return work({
-      sizeBytes,
+      sizeBytes: () => readSize(file, descriptor, maxBytes),
       read: (into, position) => {
         readPart(file, descriptor, into, position);
       },
@@ -39,15 +38,11 @@ export function withFile<T>(
   }
 }
 
-function openFile(
-  file: string,
-  maxBytes: number,
-): { descriptor: number; sizeBytes: number } | undefined {
+function openFile(file: string, maxBytes: number): number | undefined {
   try {
     refuseUnreadable(file, fs.statSync(file), maxBytes);
     const { O_NONBLOCK, O_RDONLY } = fs.constants;
-    const descriptor = fs.openSync(file, O_RDONLY | O_NONBLOCK);
-    return { descriptor, sizeBytes: fs.fstatSync(descriptor).size };
+    return fs.openSync(file, O_RDONLY | O_NONBLOCK);
   } catch (cause) {
     if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(cause) ?? "")) {
       return undefined;
@@ -55,6 +50,17 @@ function openFile(
     if (cause instanceof BootError) throw cause;
     throw unreadable(file, cause);
   }
+}
+
+function readSize(file: string, descriptor: number, maxBytes: number): number {
+  let stats;
+  try {
+    stats = fs.fstatSync(descriptor);
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+  refuseUnreadable(file, stats, maxBytes);
+  return stats.size;
 }
 
 function readPart(

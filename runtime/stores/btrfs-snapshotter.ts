@@ -1,7 +1,8 @@
 import path from "node:path";
 import { BootError } from "../host/errors.ts";
 import { shorten } from "../shorten.ts";
-import { BoltError, type BoltBucket } from "./bolt.ts";
+import { BoltError } from "./bolt-error.ts";
+import type { BoltBucket } from "./bolt.ts";
 import { bucketAt } from "./bolt-buckets.ts";
 import { readBolt } from "./bolt-file.ts";
 import { findDirectory, PULL_AGAIN } from "./store-files.ts";

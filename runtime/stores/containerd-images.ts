@@ -5,7 +5,8 @@ import {
   type ImageReference,
 } from "../image-ref.ts";
 import { shorten } from "../shorten.ts";
-import { BoltError, type BoltBucket } from "./bolt.ts";
+import { BoltError } from "./bolt-error.ts";
+import type { BoltBucket } from "./bolt.ts";
 
 /** An image's name in full, and the digest of its manifest or index. */
 export interface Target {

@@ -5,7 +5,8 @@ import {
   type ImageReference,
 } from "../image-ref.ts";
 import { shorten } from "../shorten.ts";
-import { BoltError, type BoltBucket } from "./bolt.ts";
+import { BoltError } from "./bolt-error.ts";
+import type { BoltBucket } from "./bolt.ts";
 import { bucketAt, listBuckets } from "./bolt-buckets.ts";
 import { readSnapshot, SNAPSHOTTER, subvolumeOf } from "./btrfs-snapshotter.ts";
 import { findTarget, readTargets } from "./containerd-images.ts";

@@ -28,7 +28,8 @@ export function parsePodmanImages(
   if (!Array.isArray(parsed)) throw fail("it is no list of images");
   return parsed.map((entry: unknown, index) => {
     const at = `its image ${String(index + 1)}`;
-    const id = isRecord(entry) ? `sha256:${String(entry["id"])}` : "";
+    const hex = isRecord(entry) ? entry["id"] : undefined;
+    const id = typeof hex === "string" ? `sha256:${hex}` : "";
     if (!isRecord(entry) || !isImageId(id)) throw fail(`${at} has no ID`);
     const names = entry["names"] ?? [];
     if (!isListOfTexts(names)) throw fail(`${at} has "names" that are no list`);

@@ -289,10 +289,10 @@ function readLayer(
       { hint: PULL_AGAIN },
     );
   }
-  const parent = entry["parent"];
+  const { parent, "diff-digest": diffId } = entry;
   return {
     id,
-    diffId: String(entry["diff-digest"]),
+    diffId: typeof diffId === "string" ? diffId : "of no digest",
     sizeBytes: entry["diff-size"],
     parent: parent === "" ? undefined : parent,
   };

@@ -1,20 +1,16 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import t, { type Test } from "tap";
-import { findEngineRoots } from "../../fixtures/cached-debian.ts";
 import type { DockerEngine } from "../../fixtures/docker-engine.ts";
 import { idOf, makeImages } from "../../fixtures/images.ts";
-import { makeMountedBtrfs } from "../../fixtures/loop-disk.ts";
 import { writeOciLayout } from "../../fixtures/oci-image.ts";
 import { startRegistry } from "../../fixtures/registry.ts";
 import {
   makeImageOfTwoPlatforms,
   shipImages,
 } from "../../fixtures/shipped-images.ts";
-import { createHost } from "../../runtime/host/host.ts";
-import { createLog } from "../../runtime/host/log.ts";
-import { parseImageReference } from "../../runtime/image-ref.ts";
-import { openStore } from "../../runtime/stores/open-store.ts";
+import type { ErrorCode } from "../../runtime/host/errors.ts";
+import { makeEnginePlace, type EngineStore } from "./engine-place.ts";
 import {
   askEngine,
   checkAnswers,
@@ -22,81 +18,63 @@ import {
   type Answers,
   type References,
 } from "./engine-references.ts";
-import { startEngineStore, type EngineStore } from "./engine-stores.ts";
-import { makeScratch } from "./scratch.ts";
 
-const STORES: readonly EngineStore[] = [
+const STORES = [
   { suite: "trixie", kind: "classic" },
   { suite: "trixie", kind: "containerd" },
   { suite: "trixie", kind: "system containerd" },
   { suite: "forky", kind: "classic" },
   { suite: "forky", kind: "containerd" },
-];
+] as const;
 
-const scratch = makeScratch(t, "engines");
-const disk = await makeMountedBtrfs(
-  path.join(scratch, "disk"),
-  path.join(scratch, "mnt"),
-);
-t.teardown(disk.close);
-const registry = await startRegistry(path.join(scratch, "registry"));
+const place = await makeEnginePlace(t, "engines");
+const registry = await startRegistry(path.join(place.scratch, "registry"));
 t.teardown(registry.stop);
-const roots = await findEngineRoots();
 
-for (const store of STORES) {
-  t.test(`Debian ${store.suite}, ${store.kind}, btrfs`, async (t) => {
-    await testStore(t, store);
+for (const { suite, kind } of STORES) {
+  t.test(`Debian ${suite}, ${kind}`, async (t) => {
+    await testStore(t, { suite, kind, driver: "btrfs" });
   });
 }
 
 /** What was asked while the engine ran, for when it has ended. */
 interface Asked {
   readonly answers: Answers;
-  readonly missing: readonly string[];
-  readonly empty: readonly string[];
-  readonly ambiguous: readonly string[];
+  readonly refused: Readonly<Partial<Record<ErrorCode, readonly string[]>>>;
+  /** Reference to diff IDs. */
+  readonly layers: ReadonlyMap<string, readonly string[]>;
 }
 
+/** What dockroot finds, once the engine has ended, is what the engine said while it ran. */
 async function testStore(t: Test, engineStore: EngineStore): Promise<void> {
   const name = `${engineStore.suite}-${engineStore.kind.replace(" ", "-")}`;
-  const place = {
-    ...{ scratch, top: disk.mountPoint, name },
-    engineRoot: roots[engineStore.suite],
-  };
   const isContainerd = engineStore.kind !== "classic";
-  const files = path.join(scratch, name);
+  const files = path.join(place.scratch, name);
   mkdirSync(files);
   if (isContainerd) {
-    const elsewhere = await startEngineStore(engineStore, {
-      ...{ ...place, driver: "overlay2" },
-    });
-    t.teardown(elsewhere.engine.stop);
-    await loadPlatforms(elsewhere.engine, files, "not-unpacked:1");
-    await elsewhere.engine.stop();
+    const before = await place.start(
+      { ...engineStore, driver: "overlay" },
+      name,
+    );
+    await loadPlatforms(before.engine, files, "not-unpacked:1");
+    await before.engine.stop();
   }
-  const { engine, store, version } = await startEngineStore(engineStore, place);
-  t.teardown(engine.stop);
+  const { engine, store, version } = await place.start(engineStore, name);
   const asked = await ask(t, engine, files, isContainerd);
   await engine.stop();
 
-  const find = (text: string) => {
-    const host = createHost("/", createLog([]));
-    return openStore({ host, topLevel: disk.mountPoint, path: store }).find(
-      parseImageReference(text),
+  const find = (text: string) => place.find(store, text);
+  const count = checkAnswers(t, asked.answers, find, place.top);
+  for (const [code, texts] of Object.entries(asked.refused)) {
+    for (const text of texts) t.throws(() => find(text), { code }, text);
+  }
+  for (const [text, diffIds] of asked.layers) {
+    const layers = place.open(store).listLayers(find(text));
+    t.strictSame(
+      layers.map(({ diffId }) => diffId),
+      diffIds,
+      `the layers of ${text}`,
     );
-  };
-  const count = checkAnswers(t, asked.answers, find, disk.mountPoint);
-  for (const text of asked.missing) {
-    t.throws(() => find(text), { code: "IMAGE_MISSING" }, `no image: ${text}`);
-  }
-  for (const text of asked.empty) {
-    t.throws(() => find(text), { code: "IMAGE_EMPTY" }, `no layers: ${text}`);
-  }
-  for (const text of asked.ambiguous) {
-    t.throws(() => find(text), { code: "IMAGE_AMBIGUOUS" }, `two: ${text}`);
-  }
-  if (isContainerd) {
-    t.throws(() => find("not-unpacked:1"), { code: "IMAGE_NOT_UNPACKED" });
   }
   t.comment(
     `docker.io ${version}, ${engineStore.kind}, btrfs: ${String(count.references)} references resolved and compared, ${String(count.wrong)} wrong`,
@@ -180,11 +158,22 @@ async function ask(
   for (const text of [...missing, made.ambiguousPrefix]) {
     await t.rejects(engine.docker(["image", "inspect", text]), text);
   }
+  const layers = new Map<string, readonly string[]>();
+  for (const text of ["base:1", "repeated:1", "many:1", "committed"]) {
+    const said = await engine.docker([
+      ...["inspect", "--format={{json .RootFS.Layers}}", text],
+    ]);
+    layers.set(text, JSON.parse(said) as string[]);
+  }
   return {
     answers: await askEngine(engine, references, files),
-    missing,
-    empty: ["empty:1", empty, hexOf(empty).slice(0, 12)],
-    ambiguous: [made.ambiguousPrefix],
+    refused: {
+      IMAGE_MISSING: missing,
+      IMAGE_EMPTY: ["empty:1", empty, hexOf(empty).slice(0, 12)],
+      IMAGE_AMBIGUOUS: [made.ambiguousPrefix],
+      ...(isContainerd && { IMAGE_NOT_UNPACKED: ["not-unpacked:1"] }),
+    },
+    layers,
   };
 }
 

@@ -7,6 +7,7 @@ import { createHost, type Host } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
 import { parseImageReference } from "../../runtime/image-ref.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
+import { fails } from "./fails.ts";
 
 const CAPTURED = path.join(
   import.meta.dirname,
@@ -63,25 +64,6 @@ function copyStore(t: Test) {
     fs.mkdirpSync(path.join(directory, "docker/btrfs/subvolumes", name));
   }
   return storeIn(directory);
-}
-
-function fails(
-  t: Test,
-  find: () => unknown,
-  code: ErrorCode,
-  ...patterns: RegExp[]
-) {
-  try {
-    find();
-    t.fail("was found");
-  } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    t.equal(error.code, code, error.message);
-    t.ok(error.hint, "says what to do");
-    const cause = error.cause instanceof Error ? error.cause.message : "";
-    for (const pattern of patterns)
-      t.match(`${error.message}; ${cause}`, pattern);
-  }
 }
 
 t.test(

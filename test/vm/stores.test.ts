@@ -9,6 +9,10 @@ await t.test("a computer comes up from a containerd store", async (t) => {
   await bootFrom(t, "docker_path=docker-28", OTHER_IMAGES.containerd);
 });
 
+await t.test("and from Podman's", async (t) => {
+  await bootFrom(t, "store_path=podman docker_path=", OTHER_IMAGES.podman);
+});
+
 async function bootFrom(t: Test, options: string, image: string) {
   const vm = await computer.start(t, `${options} docker_image=${image}`);
   const { boot, root, systemd, failedUnits } = await waitForReport(vm);

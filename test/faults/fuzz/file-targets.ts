@@ -11,10 +11,7 @@ import { openStore } from "../../../runtime/stores/open-store.ts";
 import { check, checkPrintable } from "./check.ts";
 import type { Target } from "./target.ts";
 
-const CAPTURED = path.join(
-  import.meta.dirname,
-  "../../../fixtures/captured/docker-20.10.24-btrfs",
-);
+const CAPTURED = path.join(import.meta.dirname, "../../../fixtures/captured");
 const HEX = "0123456789abcdef".repeat(4);
 
 /** state.json, through what reads it from a disk. */
@@ -40,30 +37,55 @@ export function stateTarget(directory: string): Target {
 }
 
 /** The captured store of a real dockerd, one of its files changed. */
-export function storeTarget(directory: string): Target {
+export function dockerTarget(directory: string): Target {
   fs.copySync(
-    path.join(CAPTURED, "image"),
-    path.join(directory, "docker/image"),
+    path.join(CAPTURED, "docker-20.10.24-btrfs/image"),
+    path.join(directory, "store/image"),
   );
+  return storeTarget(
+    "docker's store",
+    directory,
+    "image/btrfs/{repositories.json,imagedb/content/sha256/*,layerdb/sha256/*/{diff,cache-id}}",
+    ["many:1", "one:1", "mony", "beef"],
+  );
+}
+
+/** As `dockerTarget`, of a real podman. */
+export function podmanTarget(directory: string): Target {
+  fs.copySync(
+    path.join(CAPTURED, "podman-4.3.1-btrfs/store"),
+    path.join(directory, "store"),
+  );
+  return storeTarget(
+    "podman's store",
+    directory,
+    "btrfs-{images/images.json,images/*/{manifest,=c2hhMjU2*},layers/layers.json}",
+    ["many:1", "x/one:v2", "both:1", "multi:1", "mony", "beef"],
+  );
+}
+
+function storeTarget(
+  name: string,
+  directory: string,
+  pattern: string,
+  references: readonly string[],
+): Target {
   const files = fs
-    .globSync(
-      "docker/image/btrfs/{repositories.json,imagedb/content/sha256/*,layerdb/sha256/*/{diff,cache-id}}",
-      { cwd: directory },
-    )
+    .globSync(path.join("store", pattern), { cwd: directory })
     .sort()
     .map((file) => path.join(directory, file));
   const contents = files.map((file) => fs.readFileSync(file, "utf8"));
   const host = createHost("/", createLog([]));
-  const location = { host, topLevel: directory, path: "docker" };
+  const location = { host, topLevel: directory, path: "store" };
   return {
-    name: "docker's store",
+    name,
     samples: [contents[0] ?? "", ...contents.slice(1)],
     parse: (text, random) => {
       const index = random.below(files.length);
       const file = files[index] ?? "";
       fs.writeFileSync(file, text);
       try {
-        for (const reference of ["many:1", "one:1", "mony", "beef"]) {
+        for (const reference of references) {
           refuses(() =>
             openStore(location).find(parseImageReference(reference)),
           );

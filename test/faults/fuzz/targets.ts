@@ -1,6 +1,6 @@
 import path from "node:path";
 import { doctorTargets } from "./doctor-targets.ts";
-import { stateTarget, storeTarget } from "./file-targets.ts";
+import { dockerTarget, podmanTarget, stateTarget } from "./file-targets.ts";
 import type { Target } from "./target.ts";
 import { textTargets } from "./text-targets.ts";
 import { toplayerTargets } from "./toplayer-targets.ts";
@@ -12,6 +12,7 @@ export function createTargets(scratch: string): readonly [Target, ...Target[]] {
     ...toplayerTargets,
     ...doctorTargets,
     stateTarget(path.join(scratch, "state")),
-    storeTarget(path.join(scratch, "store")),
+    dockerTarget(path.join(scratch, "docker")),
+    podmanTarget(path.join(scratch, "podman")),
   ];
 }

@@ -47,8 +47,14 @@ export function chooseAnswers(
     "IMAGE_MISSING",
     `the image ${formatImageReference(reference)} is in none of the stores in ${storePath}`,
     {
-      cause: new Error(answers.map(describe).join("; ")),
-      ...(first?.hint === undefined ? {} : { hint: first.hint }),
+      cause: new Error(
+        answers.length === 0
+          ? "no image is in any of them"
+          : answers.map(describe).join("; "),
+      ),
+      hint:
+        first?.hint ??
+        "Fetch the image in a running system, with docker pull or podman pull.",
     },
   );
 }
@@ -64,7 +70,7 @@ function ambiguous(
     `there are ${String(answers.length)} image stores in ${storePath}, and they say different things of ${formatImageReference(reference)}`,
     {
       cause: new Error(answers.map(describe).join("; ")),
-      hint: `Say which one counts, among the kernel options or in the configuration: ${kinds.map((kind) => `dockroot.store=${kind}`).join(" or ")}. docker info shows which one Docker uses.`,
+      hint: `Say which one counts, among the kernel options or in the configuration: ${kinds.map((kind) => `dockroot.store=${kind}`).join(" or ")}${kinds.length === 1 ? ", which is the one of which a root can be made" : ""}. docker info shows which one Docker uses.`,
     },
   );
 }

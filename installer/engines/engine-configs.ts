@@ -35,12 +35,13 @@ export function readEngineConfigs(
   const { text, error } = read(DAEMON_JSON);
   const docker = parseDaemonJson(DAEMON_JSON, text);
   const own = read(STORAGE_CONF).text;
-  const storage = parseTomlTexts(own ?? read(USUAL_STORAGE_CONF).text ?? "");
+  const usual = own === undefined ? read(USUAL_STORAGE_CONF).text : undefined;
+  const storage = parseTomlTexts(own ?? usual ?? "");
   const containerd = parseTomlTexts(read(CONTAINERD_TOML).text ?? "");
   return {
     docker: error === undefined ? docker : { ...docker, error },
     podman: {
-      file: own === undefined ? USUAL_STORAGE_CONF : STORAGE_CONF,
+      file: usual === undefined ? STORAGE_CONF : USUAL_STORAGE_CONF,
       driver: nonEmpty(storage.get("storage.driver")),
       graphRoot: nonEmpty(storage.get("storage.graphroot")),
     },

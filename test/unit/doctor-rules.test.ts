@@ -357,6 +357,20 @@ t.test("stores side by side, whose images may come to differ", (t) => {
   t.end();
 });
 
+t.test("of a store that is refused its own remedy is told alone", (t) => {
+  const failure = {
+    ...{ code: "STORE_UNSUPPORTED", message: "they are directories" },
+    ...{ causes: [], hint: "In a running system: podman save." },
+  };
+  const outcome = { kind: "failed", failure } as const;
+  const engines = docker("");
+  t.match(
+    told(factsOf({ starts: [startOf({ outcome, entries: [] })], engines })),
+    [/^stops engine: .*they are directories$/, /^unknown boot-entries: /],
+  );
+  t.end();
+});
+
 t.test("a store that no start names, for who can name it", (t) => {
   const failure = {
     ...{ code: "STORE_AMBIGUOUS", message: "there are several", causes: [] },

@@ -27,7 +27,8 @@ export function checkEngine(facts: DoctorFacts): Finding[] {
         (outcome.kind === "failed" && IN_STORE.has(outcome.failure.code)),
     ) || target?.found.kind === "image";
   const kinds = new Set(trees.map(({ storeKind }) => storeKind));
-  if (kinds.size === 0) kinds.add(undefined);
+  // Where no root can be made of a store, that finding says all that is to be done.
+  if (kinds.size === 0 && !isUnsupported(facts)) kinds.add(undefined);
   return [
     ...checkSeveral(facts),
     ...(place.kind === "running"
@@ -37,6 +38,15 @@ export function checkEngine(facts: DoctorFacts): Finding[] {
       .filter(({ store }) => store.hasEngine)
       .map((tree) => judge(tree.what, tree.engines, tree.storeKind, hasStore)),
   ];
+}
+
+function isUnsupported({ starts, target }: DoctorFacts): boolean {
+  const outcomes = [...starts.map(({ outcome }) => outcome), target?.found];
+  return outcomes.some(
+    (outcome) =>
+      outcome?.kind === "failed" &&
+      outcome.failure.code === "STORE_UNSUPPORTED",
+  );
 }
 
 /** @param hasStore whether the engine finds a store of btrfs: it may stay with that */

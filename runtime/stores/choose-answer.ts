@@ -47,14 +47,8 @@ export function chooseAnswers(
     "IMAGE_MISSING",
     `the image ${formatImageReference(reference)} is in none of the stores in ${storePath}`,
     {
-      cause: new Error(
-        answers.length === 0
-          ? "no image is in any of them"
-          : answers.map(describe).join("; "),
-      ),
-      hint:
-        first?.hint ??
-        "Fetch the image in a running system, with docker pull or podman pull.",
+      cause: new Error(answers.map(describe).join("; ")),
+      ...(first?.hint === undefined ? {} : { hint: first.hint }),
     },
   );
 }

@@ -27,7 +27,7 @@ export function imageMissing(
     `the image ${formatImageReference(reference)} is not in the store ${storePath}`,
     {
       cause: new Error(describeNames(reference, names)),
-      hint: "Correct docker_image= or docker_tag= in the boot menu entry, or fetch the image with docker pull in a running system.",
+      hint: "Correct docker_image= or docker_tag= in the boot menu entry, or fetch the image in a running system: docker pull, podman pull.",
     },
   );
 }

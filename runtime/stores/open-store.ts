@@ -35,9 +35,11 @@ export function openStore(
     find: (reference) =>
       others.length === 0
         ? findIn(first, reference)
-        : findInSeveral(location, readers, reference),
+        : findInSeveral(location, [first, ...others], reference),
     listLayers: (image) =>
-      readers.find(({ kind }) => kind === image.store)?.listLayers(image) ?? [],
+      (readers.find((reader) => isFrom(reader, image)) ?? first).listLayers(
+        image,
+      ),
   };
 }
 
@@ -46,6 +48,11 @@ function preferUsable(readers: readonly StoreReader[]): readonly StoreReader[] {
   if (readers.length < 2) return readers;
   const usable = readers.filter((reader) => reader.unsupported() === undefined);
   return usable.length > 0 ? usable : readers;
+}
+
+/** Of one kind there may be two, of which one makes no subvolumes. */
+function isFrom(reader: StoreReader, { store }: FoundImage): boolean {
+  return reader.kind === store && reader.unsupported() === undefined;
 }
 
 function refuseUnsupported(reader: Pick<StoreReader, "unsupported">): void {
@@ -60,12 +67,13 @@ function findIn(reader: StoreReader, reference: ImageReference): FoundImage {
 
 function findInSeveral(
   location: StoreLocation,
-  readers: readonly StoreReader[],
+  readers: readonly [StoreReader, ...StoreReader[]],
   reference: ImageReference,
 ): FoundImage {
   const answers = readers.flatMap((reader) => ask(reader, reference));
   const [only] = answers;
-  if (only !== undefined && answers.length === 1) {
+  if (only === undefined) return findIn(readers[0], reference);
+  if (answers.length === 1) {
     if (only.kind !== "image") throw only.error;
     refuseUnsupported(only.reader);
   }
@@ -82,12 +90,23 @@ function findInSeveral(
 /** Nothing where it has no images at all: then it is not the one that is used. */
 function ask(reader: StoreReader, reference: ImageReference): Answer[] {
   try {
-    if (!reader.hasImages()) return [];
     return [{ reader, kind: "image", image: reader.lookUp(reference) }];
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
-    const kind = error.code === "IMAGE_MISSING" ? "missing" : "failed";
-    return [{ reader, kind, error }];
+    if (error.code !== "IMAGE_MISSING") {
+      return [{ reader, kind: "failed", error }];
+    }
+    return hasImages(reader) ? [{ reader, kind: "missing", error }] : [];
+  }
+}
+
+/** What cannot be read may have some. */
+function hasImages(reader: StoreReader): boolean {
+  try {
+    return reader.hasImages();
+  } catch (error) {
+    if (error instanceof BootError) return true;
+    throw error;
   }
 }
 

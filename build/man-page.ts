@@ -28,8 +28,11 @@ function formatCommand(
   { summary, usage = "[OPTION...]", flags }: CommandHelp,
 ): string[] {
   const options = Object.entries(flags).flatMap(
-    ([flag, { describe, placeholder }]) => [
-      `.It Fl -${flag}${formatPlaceholder(placeholder)}`,
+    ([flag, { describe, placeholder, alias }]) => [
+      `.It ${[flag, alias ?? []]
+        .flat()
+        .map((word) => `Fl -${word}${formatPlaceholder(placeholder)}`)
+        .join(" , ")}`,
       escape(capitalize(describe)),
     ],
   );

@@ -8,6 +8,8 @@ export interface Flag {
   readonly type: "string" | "boolean";
   readonly describe: string;
   readonly placeholder?: string;
+  /** Another name of it, for those who know that. */
+  readonly alias?: string;
   /** All that its value can be. */
   readonly values?: readonly string[];
 }
@@ -41,9 +43,15 @@ function describeFlags(
   command: Argv,
   flags: Readonly<Record<string, Flag>>,
 ): Argv {
-  for (const [name, { type, describe, placeholder }] of Object.entries(flags)) {
-    const shown = placeholder === undefined ? name : `${name} ${placeholder}`;
-    command.option(shown, { type, describe });
+  for (const [name, flag] of Object.entries(flags)) {
+    const { type, describe, placeholder, alias } = flag;
+    const [shown = "", ...others] = [
+      name,
+      ...(alias === undefined ? [] : [alias]),
+    ].map((word) =>
+      placeholder === undefined ? word : `${word} ${placeholder}`,
+    );
+    command.option(shown, { type, describe, alias: others });
   }
   return command;
 }

@@ -4,6 +4,7 @@ import {
   type Call,
   type CommandHelp,
 } from "./command-help.ts";
+import { storeFlags } from "./image-flags.ts";
 import { bootEntryFlags, runBootEntry } from "./commands/boot-entry.ts";
 
 export const bootEntryCommands = {
@@ -18,6 +19,7 @@ export const bootEntryCommands = {
 } as const satisfies Readonly<Record<string, CommandHelp>>;
 
 const VALUE = { type: "string", requiresArg: true, hidden: true } as const;
+const STORE_PATH = { ...VALUE, alias: storeFlags["store-path"].alias };
 
 /** @param choose gets the call, where it is this command */
 export function describeBootEntry(
@@ -33,7 +35,8 @@ export function describeBootEntry(
         .option("loader", VALUE)
         .option("output", { type: "string", hidden: true })
         .option("image", VALUE)
-        .option("docker", VALUE)
+        .option("store-path", STORE_PATH)
+        .option("store", VALUE)
         .option("json", { type: "boolean" }),
     (flags) => {
       choose((surroundings) => runBootEntry(flags, surroundings));

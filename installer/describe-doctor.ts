@@ -4,6 +4,7 @@ import {
   type Call,
   type CommandHelp,
 } from "./command-help.ts";
+import { storeFlags } from "./image-flags.ts";
 import { doctorFlags, runDoctor } from "./commands/doctor.ts";
 import { resolveFlags, runResolve } from "./commands/resolve.ts";
 
@@ -25,6 +26,7 @@ export const doctorCommands = {
 } as const satisfies Readonly<Record<string, CommandHelp>>;
 
 const VALUE = { type: "string", requiresArg: true, hidden: true } as const;
+const STORE_PATH = { ...VALUE, alias: storeFlags["store-path"].alias };
 
 /** @param choose gets the call, where it is one of these */
 export function describeDoctor(all: Argv, choose: (call: Call) => void): Argv {
@@ -51,7 +53,8 @@ export function describeDoctor(all: Argv, choose: (call: Call) => void): Argv {
           demandOption: true,
           describe: "name, name:tag, name@sha256:..., or an image ID",
         })
-        .option("docker", VALUE)
+        .option("store-path", STORE_PATH)
+        .option("store", VALUE)
         .option("json", { type: "boolean" }),
     ({ REF: reference, ...flags }) => {
       const call = { ...flags, reference };

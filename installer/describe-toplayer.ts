@@ -4,6 +4,7 @@ import {
   type Call,
   type CommandHelp,
 } from "./command-help.ts";
+import { storeFlags } from "./image-flags.ts";
 import {
   runToplayerCheck,
   toplayerCheckFlags,
@@ -96,7 +97,10 @@ function withImageFlags(own: Argv) {
     type: "string" as const,
     ...{ requiresArg: true, hidden: true, coerce: lastOf<string> },
   };
-  return own.option("image", value).option("docker", value);
+  return own
+    .option("image", value)
+    .option("store-path", { ...value, alias: storeFlags["store-path"].alias })
+    .option("store", value);
 }
 
 /** Of a repeated option the last one counts. */

@@ -16,18 +16,26 @@ import {
 } from "../runtime/image-ref.ts";
 import { nonEmpty } from "../runtime/option-values.ts";
 import { openStore } from "../runtime/stores/open-store.ts";
-import type { ImageStore, StoreLocation } from "../runtime/stores/store.ts";
-
-export const DEFAULT_STORE = "/var/lib/docker";
+import type {
+  ImageStore,
+  StoreKind,
+  StoreLocation,
+} from "../runtime/stores/store.ts";
+import {
+  findSystemStore,
+  NAME_STORE,
+  type StoreChoice,
+} from "./find-system-store.ts";
 
 /** For who sits at a running system; who cannot start one is told otherwise. */
 export const REPAIR_STORE =
-  "Look at the store with its engine (docker images), and pull or build the image again.";
+  "Look at the store with its engine (docker images, podman images), and pull or build the image again.";
 
 /** An image that layers can be laid over. */
 export interface ImageTree {
   readonly reference: string;
   readonly id: string;
+  readonly store: StoreKind;
   /** Its whole tree. */
   readonly root: string;
 }
@@ -62,7 +70,7 @@ export function readImageReference(
       "it is not known which image is meant",
       {
         cause,
-        hint: "Name it with --image, as docker images does: --image NAME:TAG.",
+        hint: "Name it with --image, as its engine's list of images does: --image NAME:TAG.",
       },
     );
   }
@@ -71,78 +79,81 @@ export function readImageReference(
 /** @throws BootError */
 export function findImage(
   location: StoreLocation,
+  kind: StoreKind | undefined,
   reference: ImageReference,
 ): ImageTree {
-  const { id, source } = openStore(location).find(reference);
+  const { id, store, source } = openStore(location, kind).find(reference);
   return {
     reference: formatImageReference(reference),
-    id,
+    ...{ id, store },
     root: path.join(location.topLevel, source),
   };
 }
 
 /**
  * Finds the image in a store that the running system sees.
- * @param store the engine's directory, absolute
  * @throws BootError
  */
 export function findImageInSystem(
   host: Host,
-  store: string,
+  choice: StoreChoice,
   given: string | undefined,
 ): ImageTree {
   const reference = readImageReference(host, given);
-  const { id, source } = lookInStore(host, store, reference, (opened) =>
+  const { id, store, source } = lookInStore(host, choice, reference, (opened) =>
     opened.find(reference),
   );
   return {
     reference: formatImageReference(reference),
-    id,
+    ...{ id, store },
     root: host.path(`/${source}`),
   };
 }
 
 /**
  * Asks a store that the running system sees for an image. What it answers is relative to `/`.
- * @param store the engine's directory, absolute
  * @throws BootError whose hint is for who sits at the running system
  */
 export function lookInStore<T>(
   host: Host,
-  store: string,
+  choice: StoreChoice,
   reference: ImageReference,
   look: (opened: ImageStore) => T,
 ): T {
+  let store = choice.directory;
   try {
+    const { directory, kind } = findSystemStore(host, choice);
+    store = directory;
     if (host.files.statusOfTarget(host.path(store))?.kind !== "directory") {
       throw new BootError("STORE_MISSING", `${store} is no directory`);
     }
-    return look(
-      openStore({ host, topLevel: host.path("/"), path: store.slice(1) }),
-    );
+    const topLevel = host.path("/");
+    return look(openStore({ host, topLevel, path: store.slice(1) }, kind));
   } catch (cause) {
     if (isDenied(cause)) {
-      throw new BootError("NOT_ROOT", `only root may read ${store}`, {
-        cause,
-        hint: "Run it with sudo.",
-      });
+      throw new BootError(
+        "NOT_ROOT",
+        `only root may read ${store ?? "the image stores"}`,
+        { cause, hint: "Run it with sudo." },
+      );
     }
     if (!(cause instanceof BootError)) throw cause;
     const { code } = cause;
     if (!isHinted(code)) throw cause;
     throw new BootError(
       code,
-      `cannot find the image ${formatImageReference(reference)} in ${store}`,
+      `cannot find the image ${formatImageReference(reference)}${store === undefined ? "" : ` in ${store}`}`,
       { cause, hint: HINTS[code] },
     );
   }
 }
 
 const HINTS = {
-  STORE_MISSING:
-    "Mount the image store there, or name its directory with --docker DIR.",
+  STORE_MISSING: NAME_STORE,
+  STORE_AMBIGUOUS:
+    "Say which one is meant: --store-path DIR, or of several in one directory --store KIND. docker info shows which one Docker uses.",
   IMAGE_MISSING:
-    "Name one that is there as docker images does, or fetch it with docker pull.",
+    "Name one that is there as docker images (or podman images) does, or pull it.",
   STORE_DAMAGED: REPAIR_STORE,
 } as const satisfies Partial<Record<ErrorCode, string>>;
 

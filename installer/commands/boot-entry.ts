@@ -19,7 +19,12 @@ import {
 } from "./boot-entry/loader-name.ts";
 import { planEntry, type EntryPlan } from "./boot-entry/plan-entry.ts";
 import { writeEntry } from "./boot-entry/write-entry.ts";
-import { imageFlags, readStoreFlag } from "../image-flags.ts";
+import {
+  imageFlags,
+  readStoreFlags,
+  storeFlags,
+  type StoreFlags,
+} from "../image-flags.ts";
 import { requireRoot } from "./toplayer/require-root.ts";
 
 export const bootEntryFlags = {
@@ -40,18 +45,17 @@ export const bootEntryFlags = {
     describe:
       "the image that the entry is to boot, instead of the one that the initramfs names",
   },
-  docker: imageFlags.docker,
+  ...storeFlags,
   json: {
     type: "boolean",
     describe: "print all of it as JSON",
   },
 } as const;
 
-export interface BootEntryFlags {
+export interface BootEntryFlags extends StoreFlags {
   readonly loader?: string | undefined;
   readonly output?: string | undefined;
   readonly image?: string | undefined;
-  readonly docker?: string | undefined;
   readonly json?: boolean | undefined;
 }
 
@@ -64,12 +68,12 @@ const HELPER_TIMEOUT_MS = 30_000;
  * @throws BootError, UsageError
  */
 export async function runBootEntry(
-  { loader: given, output, image, docker, json }: BootEntryFlags,
+  { loader: given, output, image, json, ...flags }: BootEntryFlags,
   { host: unlimited, isRoot, stdout }: Surroundings,
 ): Promise<number> {
   const loader = readLoader(given);
   if (loader === "efistub" && output === "") throw noFile();
-  const store = docker === undefined ? undefined : readStoreFlag(docker);
+  const store = readStoreFlags(flags);
   const reference =
     image === undefined
       ? undefined

@@ -1,5 +1,5 @@
 import { UsageError } from "../../runtime/host/errors.ts";
-import { readStoreFlag, storeFlags } from "../image-flags.ts";
+import { readStoreFlags, storeFlags, type StoreFlags } from "../image-flags.ts";
 import type { Surroundings } from "../surroundings.ts";
 import {
   formatResolved,
@@ -15,9 +15,8 @@ export const resolveFlags = {
   },
 } as const;
 
-export interface ResolveFlags {
+export interface ResolveFlags extends StoreFlags {
   readonly reference: string;
-  readonly docker?: string | undefined;
   readonly json?: boolean | undefined;
 }
 
@@ -27,11 +26,11 @@ export interface ResolveFlags {
  * @throws BootError, UsageError
  */
 export function runResolve(
-  { reference, docker, json }: ResolveFlags,
+  { reference, json, ...flags }: ResolveFlags,
   { host, terminal, stdout }: Surroundings,
 ): Promise<number> {
   if (reference === "") throw new UsageError("REF names no image");
-  const resolved = resolveImage(host, readStoreFlag(docker), reference);
+  const resolved = resolveImage(host, readStoreFlags(flags), reference);
   stdout(
     json === true
       ? formatResolvedAsJson(resolved)

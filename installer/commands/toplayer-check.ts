@@ -12,7 +12,7 @@ import {
 import { gatherFacts } from "./toplayer/check/gather-facts.ts";
 import { withSources } from "./toplayer/check/open-sources.ts";
 import { reportEntry, type CheckReport } from "./toplayer/check/report.ts";
-import { imageFlags, readStoreFlag } from "../image-flags.ts";
+import { imageFlags, readStoreFlags, type StoreFlags } from "../image-flags.ts";
 import { requireRoot } from "./toplayer/require-root.ts";
 
 export const toplayerCheckFlags = {
@@ -27,10 +27,9 @@ export const toplayerCheckFlags = {
   },
 } as const;
 
-export interface ToplayerCheckFlags {
+export interface ToplayerCheckFlags extends StoreFlags {
   readonly directories: readonly string[];
   readonly image?: string | undefined;
-  readonly docker?: string | undefined;
   readonly all?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
@@ -45,14 +44,14 @@ const HELPER_TIMEOUT_MS = 30_000;
  * @throws BootError, UsageError
  */
 export async function runToplayerCheck(
-  { directories, image, docker, all, json }: ToplayerCheckFlags,
+  { directories, image, all, json, ...flags }: ToplayerCheckFlags,
   { host: unlimited, isRoot, terminal, stdout }: Surroundings,
 ): Promise<number> {
   if (directories.includes("")) throw new UsageError("DIR names no directory");
   const request = {
     directories: directories.map((directory) => path.resolve(directory)),
     image,
-    store: docker === undefined ? undefined : readStoreFlag(docker),
+    store: readStoreFlags(flags),
   };
   requireRoot(isRoot, "toplayer check");
   const host = silence(limitHelpers(unlimited, HELPER_TIMEOUT_MS));

@@ -9,7 +9,8 @@ import type { Confirm, Questions, Surroundings } from "../surroundings.ts";
 import { holdSignals } from "./status/hold-signals.ts";
 import { readAccounts } from "./toplayer/accounts/read-accounts.ts";
 import { readBootTarget } from "./toplayer/boot-target.ts";
-import { imageFlags, readStoreFlag } from "../image-flags.ts";
+import type { StoreChoice } from "../find-system-store.ts";
+import { imageFlags, readStoreFlags, type StoreFlags } from "../image-flags.ts";
 import { findImageInSystem } from "../image.ts";
 import { chooseAccounts } from "./toplayer/init/ask.ts";
 import { findStoreMount, sourceOf } from "./toplayer/init/find-store-mount.ts";
@@ -32,11 +33,10 @@ export const toplayerInitFlags = {
   ...imageFlags,
 } as const;
 
-export interface ToplayerInitFlags {
+export interface ToplayerInitFlags extends StoreFlags {
   readonly directory: string;
   readonly yes?: boolean | undefined;
   readonly image?: string | undefined;
-  readonly docker?: string | undefined;
 }
 
 /**
@@ -45,11 +45,11 @@ export interface ToplayerInitFlags {
  * @throws BootError, UsageError
  */
 export async function runToplayerInit(
-  { directory: given, yes, image, docker }: ToplayerInitFlags,
+  { directory: given, yes, image, ...flags }: ToplayerInitFlags,
   { host, isRoot, terminal, stdout, questions }: Surroundings,
 ): Promise<number> {
   if (given === "") throw new UsageError("DIR names no directory");
-  const storeDirectory = readStoreFlag(docker);
+  const choice = readStoreFlags(flags);
   requireRoot(isRoot, "toplayer init");
   const ask = yes === true ? answerYes : questions;
   if (ask === undefined) {
@@ -60,9 +60,9 @@ export async function runToplayerInit(
   const warnings: string[] = [];
   const machine = gatherMachine(host);
   const imageAccounts = readImageAccounts(
-    ...([host, storeDirectory, image, warnings] as const),
+    ...([host, choice, image, warnings] as const),
   );
-  const storeMount = await findStoreMount(host, storeDirectory);
+  const storeMount = await findStoreMount(host, choice);
   const choose = (confirm: Confirm) =>
     chooseAccounts(machine.accounts, confirm);
   const chosen = await ask(choose);
@@ -80,7 +80,10 @@ export async function runToplayerInit(
   const checkArguments = [
     directory,
     ...(image === undefined ? [] : ["--image", image]),
-    ...(docker === undefined ? [] : ["--docker", docker]),
+    ...(["store-path", "store"] as const).flatMap((name) => {
+      const value = flags[name];
+      return value === undefined ? [] : [`--${name}`, value];
+    }),
   ];
   const report = { checkArguments, files, warnings, kernelOptions };
   stdout(formatInit(report, terminal));
@@ -92,12 +95,12 @@ const answerYes: Questions = (work) => work(() => Promise.resolve(true));
 /** @param warnings gets why there are none */
 function readImageAccounts(
   host: Host,
-  store: string,
+  choice: StoreChoice,
   image: string | undefined,
   warnings: string[],
 ): AccountTexts | undefined {
   try {
-    const { reference, root } = findImageInSystem(host, store, image);
+    const { reference, root } = findImageInSystem(host, choice, image);
     const accounts = readAccounts(host, root);
     if (accounts === undefined) {
       warnings.push(`the image ${reference} has no passwd, group or shadow`);

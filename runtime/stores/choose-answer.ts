@@ -64,7 +64,7 @@ function ambiguous(
     `there are ${String(answers.length)} image stores in ${storePath}, and they say different things of ${formatImageReference(reference)}`,
     {
       cause: new Error(answers.map(describe).join("; ")),
-      hint: `Say which one counts, among the kernel options or in the configuration: ${kinds.map((kind) => `dockroot.store=${kind}`).join(" or ")}. docker info shows which one Docker uses.`,
+      hint: `Say which one counts, among the kernel options or in the configuration: ${kinds.map((kind) => `dockroot.store=${kind}`).join(" or ")}${kinds.length === 1 ? ", which is the one of which a root can be made" : ""}. docker info shows which one Docker uses.`,
     },
   );
 }

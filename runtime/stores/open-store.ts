@@ -26,7 +26,8 @@ export function openStore(
   wanted?: StoreKind,
 ): ImageStore {
   refuseNoDirectory(location);
-  const readers = findReaders(location, wanted);
+  const found = findReaders(location, wanted);
+  const readers = wanted === undefined ? found : preferUsable(found);
   const [first, ...others] = readers;
   if (first === undefined) throw storeMissing(location, wanted);
   if (others.length === 0) refuseUnsupported(first);
@@ -40,6 +41,13 @@ export function openStore(
         image,
       ),
   };
+}
+
+/** Of several drivers of one engine, who names the engine can only mean one of which a root can be made. */
+function preferUsable(readers: readonly StoreReader[]): readonly StoreReader[] {
+  if (readers.length < 2) return readers;
+  const usable = readers.filter((reader) => reader.unsupported() === undefined);
+  return usable.length > 0 ? usable : readers;
 }
 
 /** Of one kind there may be two, of which one makes no subvolumes. */

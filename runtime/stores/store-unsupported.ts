@@ -19,7 +19,7 @@ const WAYS = {
   },
   podman: {
     called: (driver) => `Podman's ${driver} driver`,
-    way: `podman save --output image.tar NAME; podman system reset (it removes all images and containers); put driver = "btrfs" below [storage] into /etc/containers/storage.conf; podman load --input image.tar. /var/lib/containers/storage must be on the btrfs.`,
+    way: `podman save --output image.tar NAME; podman system reset (it removes all images, containers and volumes, and without it Podman stays with its driver); write below [storage] in /etc/containers/storage.conf: driver = "btrfs", and where there was no such file also runroot = "/run/containers/storage" and graphroot = "/var/lib/containers/storage"; podman load --input image.tar. /var/lib/containers/storage must be on the btrfs.`,
   },
 } as const satisfies Record<
   Driver["engine"],

@@ -47,7 +47,10 @@ t.test("a command's --help lists its flags", (t) => {
     for (const flag of Object.keys(flags)) {
       t.match(
         help.stdout,
-        new RegExp(`^ +--${flag}( \\[?[A-Z]+\\]?)?  +\\w`, "m"),
+        new RegExp(
+          `^ +--${flag}( \\[?[A-Z]+\\]?)?(, --docker DIR)?  +\\w`,
+          "m",
+        ),
       );
     }
     t.match(help.stdout, new RegExp(`^Examples:\\n  dockroot ${command}`, "m"));

@@ -19,7 +19,7 @@ t.test("no store there: status 1, and what to do", (t) => {
       stderr,
       `dockroot: cannot find the image system:1 in ${directory}/${store}\n`,
     );
-    t.match(stderr, "what to do: Mount the image store there, or name its ");
+    t.match(stderr, "what to do: Mount the image store, or name its directory");
   }
   t.end();
 });

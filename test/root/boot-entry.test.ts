@@ -311,7 +311,7 @@ await t.test("what cannot be found is told, and what to do", async (t) => {
     t.match(outcome.stderr, words);
     t.match(outcome.stderr, /^ {2}what to do: \w/m);
   };
-  check(make({ etc: {} }), /the image store .* is on \S+, not on btrfs/);
+  check(make({ etc: {} }), /there is no image in \/var\/lib\/docker, /);
   check(make(system(), "--docker", "/nowhere"), /there is no image store/);
   check(make(system(), "--loader", "limine"), /Limine cannot read any of/);
   check(

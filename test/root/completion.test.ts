@@ -65,8 +65,9 @@ function sortLines(text: string): string[] {
 
 const options = (command: string) => [
   "--help",
-  ...Object.keys(commandTable.get(command)?.flags ?? {}).map(
-    (flag) => `--${flag}`,
+  ...Object.entries(commandTable.get(command)?.flags ?? {}).flatMap(
+    ([flag, { alias }]) =>
+      [flag, alias ?? []].flat().map((name) => `--${name}`),
   ),
 ];
 

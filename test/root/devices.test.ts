@@ -117,7 +117,7 @@ await t.test(
       // An empty filesystem: that there is no store in it is known once it was found and mounted.
       const { status, stderr } = machine.boot(`root=${root}`);
       t.equal(status, 1);
-      t.match(stderr, "there is no image store at docker_path=docker");
+      t.match(stderr, "there is no image store at docker");
     }
     await run(["partx", "--delete", device]);
     await detach(file);

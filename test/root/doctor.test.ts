@@ -37,7 +37,10 @@ await t.test("a machine on which nothing is wrong", async (t) => {
   t.strictSame(report.starts, [
     {
       names: ["the kernel options of this start", ENTRY],
-      image: { reference: "system:1", id: disk.ids["system:1"] },
+      image: {
+        ...{ reference: "system:1", id: disk.ids["system:1"] },
+        store: "graphdriver",
+      },
     },
   ]);
   t.strictSame(await disk.traces(), before, "nothing stays mounted");
@@ -67,7 +70,7 @@ await t.test("what is wrong with an entry would stop it", (t) => {
     [
       "another directory of the store",
       refindConf(options.replace("docker_path=docker", "docker_path=dokcer")),
-      /^engine: .*there is no image store at docker_path=dokcer/,
+      /^engine: .*there is no image store at dokcer/,
     ],
     [
       "no directory of the store",

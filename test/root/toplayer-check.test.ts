@@ -248,7 +248,7 @@ await t.test("what cannot be found is told", (t) => {
     ],
     [
       [good, "--image", "system:1", "--docker", "/nowhere"],
-      /^dockroot: cannot find the image system:1 in \/nowhere\n[^]*what to do: .*--docker/,
+      /^dockroot: cannot find the image system:1 in \/nowhere\n[^]*what to do: .*--store-path DIR/,
     ],
     [[`${good}/nothing`, "--image", "system:1"], / is absent\n/],
     [[], /^dockroot: the kernel options of this start name no top layer\n/],

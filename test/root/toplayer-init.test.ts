@@ -184,7 +184,7 @@ await t.test(
     );
     t.match(
       stdout,
-      /^warning: cannot find the image system:1 in \/var\/lib\/docker: /m,
+      /^warning: cannot find the image system:1: there is no image in \/var\/lib\/docker, /m,
     );
     t.match(stdout, /^warning: the accounts are all of this machine, /m);
     t.end();

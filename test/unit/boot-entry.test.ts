@@ -46,6 +46,7 @@ const kernel: FoundKernel = {
 const onEsp: FoundKernel = { ...kernel, filesystem: esp, mountPoint: "/efi" };
 const facts: BootFacts = {
   ...{ store: btrfs, hasDefaultSubvolume: false, storePath: "docker" },
+  ...{ storeHome: "docker" as const, storeKind: undefined },
   isRwlayerForeign: false,
   ...{ cmdline: [], startedRwlayer: undefined },
   ...{ topLayerDirectory: "boot_docker", image: undefined },
@@ -202,6 +203,26 @@ t.test("a machine that dockroot started keeps its options", (t) => {
     "root=UUID=1 rootflags=noatime,subvol=next rw quiet docker_path=d docker_image=a docker_tag=b toplayer=LABEL=esp toplayerfstype=vfat toplayer_path=one:two console=tty0 console=ttyS0",
   );
   t.match(options("c:d"), /^(?!.*docker_tag).* docker_image=c:d$/);
+  const other = parseCmdline(
+    "root=UUID=1 rootflags=subvol=next store_path=p dockroot.store=containerd",
+  );
+  t.match(
+    make({ ...started, cmdline: other, storeKind: "podman" }, "refind"),
+    / rw store_path=p dockroot\.store=podman"/,
+  );
+  t.end();
+});
+
+t.test("a directory that is not Docker's has the other option", (t) => {
+  const cmdline = parseCmdline("store_path=former dockroot.store=podman quiet");
+  const store = {
+    ...{ storePath: "containerd", storeHome: "containerd" as const },
+    ...{ storeKind: "containerd" as const, cmdline },
+  };
+  t.match(
+    make(store, "refind"),
+    / rw store_path=containerd dockroot\.store=containerd toplayer=\S+ toplayer_path=\S+ quiet"/,
+  );
   t.end();
 });
 

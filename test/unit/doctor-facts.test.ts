@@ -1,5 +1,6 @@
 import t from "tap";
 import { gatherLogins } from "../../installer/commands/doctor/facts/gather-logins.ts";
+import { readEngineConfigs } from "../../installer/engines/engine-configs.ts";
 import { gatherStoreMount } from "../../installer/commands/doctor/facts/gather-store-mount.ts";
 import { hooksProblem } from "../../installer/commands/doctor/facts/hooks-problem.ts";
 import { rootedHost } from "../../installer/commands/doctor/facts/rooted-host.ts";
@@ -101,7 +102,13 @@ t.test("what mounts the image store", (t) => {
         stands: (file) => standing.includes(file),
         isRootFilesystem: (source) => source === "LABEL=x",
       },
-      { dataRoot },
+      readEngineConfigs((file) => ({
+        text:
+          file === "/etc/docker/daemon.json"
+            ? JSON.stringify({ "data-root": dataRoot })
+            : undefined,
+      })),
+      "docker",
     );
   t.match(find("LABEL=x /var/lib/docker btrfs subvol=/docker/,noatime 0 0"), {
     ...{ hasEngine: false, mountPoint: "/var/lib/docker" },

@@ -1,7 +1,12 @@
 import t from "tap";
 import { makeCpio, makeKernel } from "../../fixtures/boot-files.ts";
 import { overrideImage } from "../../installer/commands/doctor/override-image.ts";
-import { parseDaemonJson } from "../../installer/commands/doctor/parse-daemon-json.ts";
+import {
+  directoryOf,
+  readEngineConfigs,
+} from "../../installer/engines/engine-configs.ts";
+import { homeOf, HOMES } from "../../installer/engines/home.ts";
+import { parseDaemonJson } from "../../installer/engines/parse-daemon-json.ts";
 import {
   KERNEL_START_BYTES,
   parseKernelVersion,
@@ -111,5 +116,49 @@ t.test("an archive that comes in pieces of any size", (t) => {
       () => undefined,
     ).push(Buffer.alloc(200, "x")),
   );
+  t.end();
+});
+
+t.test("where engines have their directories", (t) => {
+  const read = (files: Readonly<Record<string, string>>) =>
+    readEngineConfigs((file) => ({ text: files[file] }));
+  const usual = read({});
+  t.strictSame(
+    HOMES.map((home) => directoryOf(usual, home)),
+    ["/var/lib/docker", "/var/lib/containerd", "/var/lib/containers/storage"],
+  );
+  const told = read({
+    "/etc/docker/daemon.json": '{ "data-root": "/d/" }',
+    "/etc/containerd/config.toml": 'version = 2\nroot = "/c"\n[x]\nroot="/y"\n',
+    "/etc/containers/storage.conf":
+      '# graphroot = "/old"\n[storage]\ndriver = ""\ngraphroot = "/p" # mine\n[storage.options]\ngraphroot = "/z"\n',
+    "/usr/share/containers/storage.conf": '[storage]\ndriver = "overlay"\n',
+  });
+  t.strictSame(
+    HOMES.map((home) => directoryOf(told, home)),
+    ["/d", "/c", "/p"],
+  );
+  t.match(told.podman, {
+    file: "/etc/containers/storage.conf",
+    driver: undefined,
+  });
+  t.match(
+    read({
+      "/usr/share/containers/storage.conf": '[storage]\ndriver = "overlay"\n',
+    }).podman,
+    { file: "/usr/share/containers/storage.conf", driver: "overlay" },
+  );
+  t.end();
+});
+
+t.test("whose directory it is, by what is in it", (t) => {
+  for (const [names, home] of [
+    [["btrfs", "image", "containerd"], "docker"],
+    [["io.containerd.metadata.v1.bolt"], "containerd"],
+    [["btrfs-images", "db.sql"], "podman"],
+    [[], "docker"],
+  ] as const) {
+    t.equal(homeOf(names), home);
+  }
   t.end();
 });

@@ -10,13 +10,14 @@ import type {
   StoreMountFacts,
   TreeFacts,
 } from "../../installer/commands/doctor/facts.ts";
+import type { StoreKind } from "../../runtime/stores/store.ts";
 import { findFindings } from "../../installer/commands/doctor/find-findings.ts";
 import { formatReport } from "../../installer/commands/doctor/format-report.ts";
-import {
-  parseDaemonJson,
-  type EngineConfig,
-} from "../../installer/commands/doctor/parse-daemon-json.ts";
 import { describeReport } from "../../installer/commands/doctor/report.ts";
+import {
+  readEngineConfigs,
+  type EngineConfigs,
+} from "../../installer/engines/engine-configs.ts";
 
 const GB = 1e9;
 const KERNEL = "6.1.0-23-amd64";
@@ -24,9 +25,10 @@ const FAILURE = {
   ...{ code: "INVALID_OPTION", message: "no image is named" },
   ...{ causes: [], hint: "Write docker_image=NAME[:TAG] there." },
 };
-const engine = (text: string): EngineConfig =>
-  parseDaemonJson("/etc/docker/daemon.json", text);
-const BTRFS = engine('{ "storage-driver": "btrfs" }');
+const enginesOf = (files: Readonly<Record<string, string>>): EngineConfigs =>
+  readEngineConfigs((file) => ({ text: files[file] }));
+const docker = (text: string) => enginesOf({ "/etc/docker/daemon.json": text });
+const BTRFS = docker('{ "storage-driver": "btrfs" }');
 
 const content = (changes: Partial<InitramfsContent> = {}) => ({
   ...{ hasInit: true, hasDockroot: true, lacks: [], config: undefined },
@@ -61,9 +63,9 @@ const treeOf = (changes: Partial<TreeFacts> = {}): TreeFacts => ({
   ...{ what: "the image system:1", hasTopLayer: true, initFailure: undefined },
   ...{ modules: [KERNEL], kernels: [], problems: [], hasRootLine: false },
   generators: [{ name: "dracut", missing: [], problem: undefined }],
-  engine: BTRFS,
+  ...{ engines: BTRFS, storeKind: "graphdriver" },
   store: {
-    ...{ hasEngine: true, mountPoint: "/var/lib/docker" },
+    ...{ home: "docker", hasEngine: true, mountPoint: "/var/lib/docker" },
     by: LINE,
   },
   logins: logins({ byPassword: ["root"] }),
@@ -76,11 +78,12 @@ const planned = (
 ): StartFacts["outcome"] => ({
   kind: "planned",
   warnings: [],
-  image: { reference: "system:1", id: "sha256:0" },
+  image: { reference: "system:1", id: "sha256:0", store: "graphdriver" },
   disk: {
     ...{ root: "LABEL=linux", device: "/dev/sda2", storePath: "docker" },
     room: { totalBytes: 100 * GB, freeBytes: 50 * GB },
-    isStoreOfEngine: true,
+    ...{ engineDirectory: "/var/lib/docker", isStoreOfEngine: true },
+    stores: ["Docker's btrfs driver"],
     ...changes,
   },
   tree,
@@ -100,7 +103,7 @@ const factsOf = (changes: Partial<DoctorFacts> = {}): DoctorFacts => ({
   },
   menus: { entryCount: 3, unreadable: [], notInGrub: [] },
   starts: [startOf()],
-  ...{ target: undefined, engine: BTRFS, bootRooms: [] },
+  ...{ target: undefined, engines: BTRFS, bootRooms: [] },
   helpers: [
     {
       ...{ name: "btrfs", version: "6.2", problem: undefined },
@@ -298,7 +301,7 @@ t.test("where the engine keeps images", (t) => {
     ],
     ["[]", /makes no sense, and Docker does not start with it: it is no JSON/],
   ] as const) {
-    t.match(told(withTree({ engine: engine(text) })), [
+    t.match(told(withTree({ engines: docker(text) })), [
       new RegExp(`^warning engine: the image system:1: .*${expected.source}`),
     ]);
   }
@@ -306,8 +309,83 @@ t.test("where the engine keeps images", (t) => {
     "",
     '{ "features": { "containerd-snapshotter": false } }',
   ]) {
-    t.strictSame(told(withTree({ engine: engine(text) })), [], text);
+    t.strictSame(told(withTree({ engines: docker(text) })), [], text);
   }
+  t.end();
+});
+
+t.test("whether the new system's engine keeps images as its root's", (t) => {
+  const containerd = (text: string) => toldOfEngine("containerd", docker(text));
+  const podman = (text: string) =>
+    toldOfEngine("podman", enginesOf({ "/etc/containers/storage.conf": text }));
+  t.match(containerd('{ "storage-driver": "btrfs" }'), [
+    /lacks the feature containerd-snapshotter: what is pulled may be kept elsewhere/,
+  ]);
+  for (const [driver, expected] of [
+    ["", /and no storage driver: what is pulled is unpacked by overlayfs/],
+    [
+      ', "storage-driver": "overlayfs"',
+      /and the storage driver overlayfs: what is pulled is unpacked by overlayfs/,
+    ],
+  ] as const) {
+    const feature = '{ "features": { "containerd-snapshotter": true }';
+    t.match(containerd(`${feature}${driver} }`), [expected]);
+    t.strictSame(containerd(`${feature}, "storage-driver": "btrfs" }`), []);
+  }
+  t.match(podman('[storage]\ndriver = "overlay" # as packaged\n'), [
+    /storage\.conf names the driver overlay: no root can be made/,
+  ]);
+  t.strictSame(podman("[storage]\ndriver = 'btrfs'\n"), []);
+  t.strictSame(podman(""), [], "Podman stays with the driver of its store");
+  t.end();
+
+  function toldOfEngine(storeKind: StoreKind, engines: EngineConfigs) {
+    const outcome = planned(treeOf({ storeKind, engines }));
+    const facts = factsOf({ starts: [startOf({ outcome })] });
+    return told({
+      ...facts,
+      place: { kind: "elsewhere" },
+    }).filter((text) => text.startsWith("warning engine: "));
+  }
+});
+
+t.test("stores side by side, whose images may come to differ", (t) => {
+  const outcome = planned(treeOf(), { stores: ["containerd", "Docker's"] });
+  t.match(told(factsOf({ starts: [startOf({ outcome })] })), [
+    /^warning engine: docker holds the images of containerd and of Docker's: /,
+  ]);
+  t.end();
+});
+
+t.test("of a store that is refused its own remedy is told alone", (t) => {
+  const failure = {
+    ...{ code: "STORE_UNSUPPORTED", message: "they are directories" },
+    ...{ causes: [], hint: "In a running system: podman save." },
+  };
+  const outcome = { kind: "failed", failure } as const;
+  const engines = docker("");
+  t.match(
+    told(factsOf({ starts: [startOf({ outcome, entries: [] })], engines })),
+    [/^stops engine: .*they are directories$/, /^unknown boot-entries: /],
+  );
+  t.end();
+});
+
+t.test("a store that no start names, for who can name it", (t) => {
+  const failure = {
+    ...{ code: "STORE_AMBIGUOUS", message: "there are several", causes: [] },
+    hint: "Say which one is meant: --store-path DIR.",
+  };
+  const target = {
+    ...{ directory: "/var/lib/docker", storeFsType: "btrfs" },
+    home: "docker",
+    found: { kind: "failed", failure },
+  } as const;
+  const findings = findFindings(factsOf({ starts: [], target }));
+  t.match(
+    findings.find(({ severity }) => severity === "stops"),
+    { subject: "engine", remedy: /dockroot boot-entry --store-path DIR/ },
+  );
   t.end();
 });
 
@@ -320,10 +398,13 @@ t.test("what mounts the store in the new system", (t) => {
   t.strictSame(store({ by: undefined, hasEngine: false }), []);
   t.strictSame(store({ by: { kind: "unit", file: "/x.mount" } }), []);
   t.match(store({ by: { ...LINE, subvolume: "other" } }), [
-    /^warning store-mount: .*line 2 of its fstab mounts other at .* docker_path=docker$/,
+    /^warning store-mount: .*line 2 of its fstab mounts other at .* the image store docker$/,
   ]);
   t.match(store({ by: { ...LINE, problem: "another filesystem" } }), [
     /^warning store-mount: .*line 2 of its fstab mounts LABEL=linux \(another filesystem\), where the image store is docker of LABEL=linux/,
+  ]);
+  t.match(store({ home: "podman", by: undefined }), [
+    /: podman pull in the new /,
   ]);
   const odd = planned(treeOf({ store: { ...treeOf().store, by: undefined } }), {
     ...{ root: "LABEL=my disk", storePath: "a b", isStoreOfEngine: false },
@@ -351,7 +432,7 @@ t.test("a damaged store is repaired from the system here", (t) => {
   const findings = findFindings(
     factsOf({
       starts: [startOf({ outcome: { kind: "failed", failure } })],
-      engine: { ...BTRFS, storageDriver: undefined },
+      engines: docker(""),
     }),
   );
   t.match(

@@ -1,5 +1,6 @@
 import t from "tap";
 import { lastValues, parseCmdline } from "../../runtime/cmdline.ts";
+import { USUAL_DIRECTORIES } from "../../installer/engines/home.ts";
 import { formatKernelOptions } from "../../installer/commands/toplayer/init/format-kernel-options.ts";
 import { makeFstab } from "../../installer/commands/toplayer/init/make-fstab.ts";
 import {
@@ -62,21 +63,25 @@ t.test("root is nobody's user, whatever its number", async (t) => {
 });
 
 t.test("an fstab without root, with the store once", async (t) => {
-  const store = { source: "UUID=a", subvolume: "my docker" };
-  const at = "/var/lib/docker";
+  const store = {
+    home: "docker" as const,
+    source: "UUID=a",
+    subvolume: "my docker",
+  };
+  const at = USUAL_DIRECTORIES.docker;
   const head =
     "# The root is mounted by the kernel options: it has no line here.\n";
-  t.strictSame(makeFstab(undefined, at, undefined), {
+  t.strictSame(makeFstab(undefined, "docker", undefined), {
     content: head,
     has: "none",
   });
-  t.match(makeFstab("x / btrfs\n\n", at, store), {
+  t.match(makeFstab("x / btrfs\n\n", "docker", store), {
     content:
       /\nUUID=a {2}\/var\/lib\/docker {2}btrfs {2}subvol=my\\040docker {2}0 {2}0\n$/,
     has: "added",
   });
   const own = `LABEL=l ${at}/ btrfs subvol=docker 0 0\n`;
-  t.strictSame(makeFstab(`UUID=b / ext4 x 0 1\n${own}`, at, store), {
+  t.strictSame(makeFstab(`UUID=b / ext4 x 0 1\n${own}`, "docker", store), {
     content: head + own,
     has: "own",
   });
@@ -106,7 +111,7 @@ t.test("accounts are made as far as they are needed", async (t) => {
       ...{ fstab: undefined, hostname: "h", machineId: undefined },
       accounts: machine,
     },
-    storeMount: { unknown: "it is elsewhere" },
+    storeMount: { home: "docker" as const, unknown: "it is elsewhere" },
     imageAccounts: image,
     newMachineId: "new\n",
   };
@@ -156,7 +161,7 @@ t.test("only the system's own group shadow reads passwords", async (t) => {
         ...{ fstab: undefined, hostname: "h", machineId: undefined },
         accounts: machine,
       },
-      storeMount: { unknown: "it is elsewhere" },
+      storeMount: { home: "docker" as const, unknown: "it is elsewhere" },
       imageAccounts: { ...image, group: `root:x:0:\nshadow:x:${gid}:\n` },
       newMachineId: "new\n",
     };

@@ -1,4 +1,6 @@
 import type { CmdlineOption } from "../../../runtime/cmdline.ts";
+import type { StoreKind } from "../../../runtime/stores/store.ts";
+import type { Home } from "../../engines/home.ts";
 import type { LoaderName } from "./loader-name.ts";
 
 /** Where a filesystem is on its disk. */
@@ -63,6 +65,9 @@ export interface BootFacts {
   /** Its default subvolume is another than the top level. */
   readonly hasDefaultSubvolume: boolean;
   readonly storePath: string;
+  readonly storeHome: Home;
+  /** Which of the stores there counts, as it was asked for. */
+  readonly storeKind: StoreKind | undefined;
   /** This start's kernel options. */
   readonly cmdline: readonly CmdlineOption[];
   /** The rwlayer of this start, where dockroot made it and its kernel options are to be kept. */

@@ -7,7 +7,12 @@ import {
 import { BootError } from "../../../runtime/host/errors.ts";
 import type { Host } from "../../../runtime/host/host.ts";
 import { readMounts } from "../../../runtime/mounts.ts";
-import { DEFAULT_STORE } from "../../image.ts";
+import type { StoreKind } from "../../../runtime/stores/store.ts";
+import {
+  findSystemStore,
+  NAME_STORE,
+  type StoreChoice,
+} from "../../find-system-store.ts";
 import { locate } from "../toplayer/locate.ts";
 
 /** Where the image store is. */
@@ -16,27 +21,28 @@ export interface StorePlace {
   readonly device: string;
   /** From the filesystem's top level. */
   readonly path: string;
+  /** Which of the stores there counts, where that was said. */
+  readonly kind: StoreKind | undefined;
   /** The rwlayer of this start, where its kernel options say where the store is. */
   readonly startedRwlayer: string | undefined;
 }
 
 const OWN_FILES = { cmdline: undefined, config: undefined };
-const REMEDY =
-  "Mount the btrfs with the image store there, or name the store's directory with --docker DIR.";
 
 /**
  * Where this start's kernel options say, where dockroot made its root; else where the directory is
  * mounted from.
- * @param given the engine's directory, absolute: then the kernel options do not count
+ * @param choice with a directory the kernel options do not count
  * @throws BootError, HelperError
  */
 export async function findStore(
   host: Host,
-  given: string | undefined,
+  choice: StoreChoice,
 ): Promise<StorePlace> {
   return (
-    (given === undefined ? await fromThisStart(host) : undefined) ??
-    (await fromMount(host, given ?? DEFAULT_STORE))
+    (choice.directory === undefined
+      ? await fromThisStart(host, choice.kind)
+      : undefined) ?? (await fromMount(host, choice))
   );
 }
 
@@ -45,14 +51,18 @@ export function readCmdline(host: Host): readonly CmdlineOption[] {
   return parseCmdline(readOptionTexts(host, OWN_FILES).cmdline);
 }
 
-async function fromThisStart(host: Host): Promise<StorePlace | undefined> {
+async function fromThisStart(
+  host: Host,
+  kind: StoreKind | undefined,
+): Promise<StorePlace | undefined> {
   try {
     const { disk, readSystem } = gatherOptions(host, OWN_FILES);
-    const { storePath } = readSystem();
+    const { storePath, storeKind } = readSystem();
     const device = await waitForDevice(host, disk.root, 0);
     return {
       device: device.path,
       path: storePath,
+      kind: kind ?? storeKind,
       startedRwlayer: disk.rwlayer,
     };
   } catch (error) {
@@ -62,11 +72,12 @@ async function fromThisStart(host: Host): Promise<StorePlace | undefined> {
   }
 }
 
-async function fromMount(host: Host, store: string): Promise<StorePlace> {
+async function fromMount(host: Host, choice: StoreChoice): Promise<StorePlace> {
+  const { directory: store } = findSystemStore(host, choice);
   const directory = host.path(store);
   if (host.files.statusOfTarget(directory)?.kind !== "directory") {
     throw new BootError("STORE_MISSING", `there is no image store ${store}`, {
-      hint: REMEDY,
+      hint: NAME_STORE,
     });
   }
   const real = host.files.realPath(directory);
@@ -75,7 +86,7 @@ async function fromMount(host: Host, store: string): Promise<StorePlace> {
     throw new BootError(
       "STORE_UNSUPPORTED",
       `the image store ${store} is on ${location?.mount.fsType ?? "nothing that is mounted"}, not on btrfs`,
-      { hint: REMEDY },
+      { hint: NAME_STORE },
     );
   }
   if (location.path === "") {
@@ -92,6 +103,7 @@ async function fromMount(host: Host, store: string): Promise<StorePlace> {
   return {
     device: device.path,
     path: location.path,
+    kind: choice.kind,
     startedRwlayer: undefined,
   };
 }

@@ -9,6 +9,8 @@ import {
   rwlayerPaths,
 } from "../../../runtime/rwlayer-state.ts";
 import { BOOT_DIRECTORIES } from "../../boot-directories.ts";
+import { homeOf } from "../../engines/home.ts";
+import type { StoreChoice } from "../../find-system-store.ts";
 import { findImage, readImageReference } from "../../image.ts";
 import { locate, type Location } from "../toplayer/locate.ts";
 import type { BootFacts, Filesystem, FoundKernel } from "./facts.ts";
@@ -24,8 +26,7 @@ const TOP_LAYER_DIRECTORY = "boot_docker";
 const BOOT_DEPTH = 2;
 
 export interface FactRequest {
-  /** Absolute; `undefined` where it is not given. */
-  readonly store: string | undefined;
+  readonly store: StoreChoice;
   readonly image: string | undefined;
 }
 
@@ -65,7 +66,11 @@ export async function gatherFacts(
       });
     }
     const directory = path.join(topLevel, TOP_LAYER_DIRECTORY);
+    const storeDirectory = followIn(host, topLevel, place.path);
     return {
+      storeHome: homeOf(
+        storeDirectory === undefined ? [] : host.files.namesIn(storeDirectory),
+      ),
       hasDefaultSubvolume: !isDefault,
       isRwlayerForeign: isForeign(host, topLevel, rwlayer),
       topLayerDirectory:
@@ -77,6 +82,7 @@ export async function gatherFacts(
   });
   return {
     ...{ ...facts, store, storePath: place.path, image },
+    storeKind: given.kind,
     cmdline: readCmdline(host),
     startedRwlayer: place.startedRwlayer,
     loaders: findLoaders(
@@ -180,13 +186,13 @@ function describeKernels(
 function readModules(
   host: Host,
   topLevel: string,
-  { path: store }: StorePlace,
+  { path: store, kind }: StorePlace,
   given: string | undefined,
 ): (version: string) => boolean | undefined {
   try {
     const reference = readImageReference(host, given);
     const location = { host, topLevel, path: store };
-    const { root } = findImage(location, reference);
+    const { root } = findImage(location, kind, reference);
     return (version) => {
       const at = followIn(host, root, `lib/modules/${version}`);
       return at !== undefined && host.files.statusOf(at) !== undefined;

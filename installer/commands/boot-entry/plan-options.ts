@@ -1,5 +1,6 @@
 import { lastValues, type CmdlineOption } from "../../../runtime/cmdline.ts";
 import { BootError } from "../../../runtime/host/errors.ts";
+import type { StoreKind } from "../../../runtime/stores/store.ts";
 import { USUAL_RWLAYER } from "../../boot-entries/speaks-of-dockroot.ts";
 import type { BootFacts, Filesystem } from "./facts.ts";
 import { canBeOption, formatOption } from "./kernel-option.ts";
@@ -17,7 +18,7 @@ const OF_ONE_START =
   /^(?:BOOT_IMAGE|initrd|auto|recovery|single|emergency|rescue|[s1-5]|ro|rw|rd\.break|break|systemd\.unit|init|rdinit)$/;
 /** What says where another root is. */
 const OF_ANOTHER_ROOT =
-  /^(?:root|rootflags|rootfstype|subvol|toplayer|toplayerfstype|toplayerflags|toplayer_path|docker_path|docker_image|docker_tag|zfs|boot)$|^dockroot\./;
+  /^(?:root|rootflags|rootfstype|subvol|toplayer|toplayerfstype|toplayerflags|toplayer_path|docker_path|store_path|docker_image|docker_tag|zfs|boot)$|^dockroot\./;
 
 /**
  * As the tutorial writes them, and what this machine was started with besides: its console, its
@@ -32,12 +33,13 @@ export function planOptions(facts: BootFacts): PlannedOptions {
 
 /** dockroot made this start's root: what it was told is right. */
 function keepOptions(
-  { cmdline, image }: BootFacts,
+  { cmdline, image, storeKind }: BootFacts,
   rwlayer: string,
 ): PlannedOptions {
-  const replaced = new Set(
-    image === undefined ? [] : ["docker_image", "docker_tag"],
-  );
+  const replaced = new Set([
+    ...(image === undefined ? [] : ["docker_image", "docker_tag"]),
+    ...(storeKind === undefined ? [] : ["dockroot.store"]),
+  ]);
   const last = lastValues(cmdline);
   const kept = cmdline.filter(
     ({ key, value }) =>
@@ -51,7 +53,7 @@ function keepOptions(
       : [option],
   );
   return {
-    options: [...options, ...imageOption(image)],
+    options: [...options, ...kindOption(storeKind), ...imageOption(image)],
     notes: ["the kernel options are those of this start"],
     comments: [],
   };
@@ -69,6 +71,8 @@ function nameRwlayer(
 function planAnew({
   store,
   storePath,
+  storeHome,
+  storeKind,
   cmdline,
   image,
   topLayerDirectory,
@@ -93,7 +97,11 @@ function planAnew({
       { key: "root", value: root },
       { key: "rootflags", value: `subvol=${USUAL_RWLAYER}` },
       { key: "rw", value: undefined },
-      { key: "docker_path", value: storePath },
+      {
+        key: storeHome === "docker" ? "docker_path" : "store_path",
+        value: storePath,
+      },
+      ...kindOption(storeKind),
       ...(hasTopLayer
         ? [
             { key: "toplayer", value: root },
@@ -142,6 +150,10 @@ function nameFilesystem({
     `the filesystem on ${device} has neither a label nor a UUID that blkid can tell`,
     { hint: `See what blkid -p ${device} says.` },
   );
+}
+
+function kindOption(kind: StoreKind | undefined): CmdlineOption[] {
+  return kind === undefined ? [] : [{ key: "dockroot.store", value: kind }];
 }
 
 function imageOption(image: string | undefined): CmdlineOption[] {

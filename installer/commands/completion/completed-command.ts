@@ -35,8 +35,8 @@ export function listCompletedCommands(
 ): CompletedCommand[] {
   return [...table].map(([name, { summary, flags, operands, usage = "" }]) => ({
     ...{ words: name.split(" "), summary },
-    options: Object.entries(flags).map(([flag, help]) =>
-      describeOption(flag, help),
+    options: Object.entries(flags).flatMap(([flag, help]) =>
+      [flag, help.alias ?? []].flat().map((word) => describeOption(word, help)),
     ),
     operands:
       operands === undefined

@@ -1,10 +1,12 @@
 import type { ConfigSource } from "../../../runtime/config.ts";
 import type { BootFailure } from "../../../runtime/failure.ts";
 import type { Room } from "../../../runtime/host/files.ts";
+import type { StoreKind } from "../../../runtime/stores/store.ts";
 import type { BootEntry } from "../../boot-entries/boot-entry.ts";
+import type { EngineConfigs } from "../../engines/engine-configs.ts";
+import type { Home } from "../../engines/home.ts";
 import type { HelperStatus } from "../../install/helper-version.ts";
 import type { Problem } from "../toplayer/check/problem.ts";
-import type { EngineConfig } from "./parse-daemon-json.ts";
 
 /** All that the rules look at. */
 export interface DoctorFacts {
@@ -16,7 +18,7 @@ export interface DoctorFacts {
   /** What is looked at where no start says what. */
   readonly target: TargetFacts | undefined;
   /** Of the system here. */
-  readonly engine: EngineConfig;
+  readonly engines: EngineConfigs;
   readonly helpers: readonly HelperStatus[];
   readonly bootRooms: readonly BootRoom[];
 }
@@ -73,9 +75,15 @@ export type StartOutcome =
 
 export interface PlannedFacts {
   readonly warnings: readonly string[];
-  readonly image: { readonly reference: string; readonly id: string };
+  readonly image: ImageFacts;
   readonly disk: DiskFacts;
   readonly tree: TreeFacts;
+}
+
+export interface ImageFacts {
+  readonly reference: string;
+  readonly id: string;
+  readonly store: StoreKind;
 }
 
 export interface DiskFacts {
@@ -85,7 +93,11 @@ export interface DiskFacts {
   readonly room: Room;
   /** Relative to the top level. */
   readonly storePath: string;
-  /** Whether the engine here has this store at its directory; `undefined` where there is no engine. */
+  /** What people call the stores there that have images and count: more than one may come to differ. */
+  readonly stores: readonly string[];
+  /** Where its engine has its directory here. */
+  readonly engineDirectory: string;
+  /** Whether that is this store; `undefined` where it is absent. */
   readonly isStoreOfEngine: boolean | undefined;
 }
 
@@ -128,14 +140,18 @@ export interface InitramfsContent {
 
 /** Where no start says which image. */
 export interface TargetFacts {
-  /** The filesystem of the engine's directory; `undefined` where that is absent. */
+  /** The engine's directory; Docker's where no store has an image. */
+  readonly directory: string;
+  /** Of what is in it. */
+  readonly home: Home;
+  /** Its filesystem; `undefined` where it is absent. */
   readonly storeFsType: string | undefined;
   readonly found:
     | { readonly kind: "failed"; readonly failure: BootFailure }
     | { readonly kind: "not-named" }
     | {
         readonly kind: "image";
-        readonly image: { readonly reference: string; readonly id: string };
+        readonly image: ImageFacts;
         readonly tree: TreeFacts;
       }
     /** The system here is the image. */
@@ -160,7 +176,9 @@ export interface TreeFacts {
   /** What toplayer check finds, of the image's own fstab and accounts, too. */
   readonly problems: readonly Problem[];
   readonly hasRootLine: boolean;
-  readonly engine: EngineConfig;
+  readonly engines: EngineConfigs;
+  /** Which engine's store it comes from; `undefined` where that is not known. */
+  readonly storeKind: StoreKind | undefined;
   readonly store: StoreMountFacts;
   readonly logins: LoginFacts;
 }
@@ -175,7 +193,9 @@ export interface GeneratorFacts {
 
 /** What mounts the image store in the new system. */
 export interface StoreMountFacts {
-  /** Whether the new system has an engine at all. */
+  /** Whose store it is. */
+  readonly home: Home;
+  /** Whether the new system has its engine at all. */
   readonly hasEngine: boolean;
   readonly mountPoint: string;
   readonly by:

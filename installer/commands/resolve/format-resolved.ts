@@ -1,31 +1,40 @@
 import { escapeControl, formatJson } from "../../../runtime/host/escape.ts";
 import { abbreviateIds } from "../../../runtime/abbreviate-ids.ts";
+import type { StoreKind } from "../../../runtime/stores/store.ts";
 import type { Terminal } from "../../surroundings.ts";
 import { formatSize } from "../status/human.ts";
 import { formatTable } from "../status/table.ts";
 import type { ResolvedImage } from "./resolve-image.ts";
 
-const SHOWN_CACHE_ID_CHARS = 12;
+const SHOWN_LAYER_CHARS = 12;
+
+/** Whose it is, and what `--store` calls it. */
+const STORES = {
+  graphdriver: "graphdriver, Docker's own",
+  containerd: "containerd",
+  podman: "podman",
+} as const satisfies Record<StoreKind, string>;
 
 /** The image for people. */
 export function formatResolved(
-  { reference, id, architecture, directory, layers }: ResolvedImage,
+  { reference, id, store, architecture, directory, layers }: ResolvedImage,
   { style }: Pick<Terminal, "style">,
 ): string {
   const bytes = layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const about = formatTable([
     ["image", reference],
     ["ID", id],
+    ["store", STORES[store]],
     ["made for", architecture ?? "unknown"],
     ["directory", directory],
     ["layers", `${String(layers.length)}, ${formatSize(bytes)}`],
   ]);
   const table = formatTable(
     [
-      ["size", "cache ID", "diff ID", "chain ID"],
+      ["size", "layer", "diff ID", "chain ID"],
       ...layers.map(({ sizeBytes, cacheId, diffId, chainId }) => [
         formatSize(sizeBytes),
-        cacheId.slice(0, SHOWN_CACHE_ID_CHARS),
+        cacheId.slice(0, SHOWN_LAYER_CHARS),
         abbreviateIds(diffId),
         abbreviateIds(chainId),
       ]),

@@ -4,6 +4,7 @@ import {
   parseImageReference,
 } from "../../../runtime/image-ref.ts";
 import type { StoredLayer, StoreKind } from "../../../runtime/stores/store.ts";
+import type { StoreChoice } from "../../find-system-store.ts";
 import { lookInStore } from "../../image.ts";
 
 /** What `dockroot resolve --json` prints, version 1. */
@@ -21,17 +22,14 @@ export interface ResolvedImage {
   readonly layers: readonly StoredLayer[];
 }
 
-/**
- * @param store the engine's directory, absolute
- * @throws BootError
- */
+/** @throws BootError */
 export function resolveImage(
   host: Host,
-  store: string,
+  choice: StoreChoice,
   text: string,
 ): ResolvedImage {
   const reference = parseImageReference(text);
-  return lookInStore(host, store, reference, (opened) => {
+  return lookInStore(host, choice, reference, (opened) => {
     const image = opened.find(reference);
     const { id, store, architecture, source } = image;
     return {

@@ -9,7 +9,7 @@ import { parseLoaderEntry } from "../../../installer/boot-entries/parse-loader-e
 import { parseRefindLinux } from "../../../installer/boot-entries/parse-refind-linux.ts";
 import { parseRefind } from "../../../installer/boot-entries/parse-refind.ts";
 import { pathOnVolume } from "../../../installer/boot-entries/path-on-volume.ts";
-import { parseDaemonJson } from "../../../installer/commands/doctor/parse-daemon-json.ts";
+import { parseDaemonJson } from "../../../installer/engines/parse-daemon-json.ts";
 import { parseKernelVersion } from "../../../installer/parse-kernel-version.ts";
 import { readStartOptions } from "../../../installer/commands/doctor/start.ts";
 import { createCpioReader } from "../../../installer/initramfs/cpio-reader.ts";

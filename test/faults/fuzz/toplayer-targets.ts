@@ -23,7 +23,11 @@ const OTHERS = {
   shadow: "root:$6$secret:1::::::\nalice:$6$alice:1::::::\n",
   gshadow: "root:*::\nsudo:*::alice\n",
 };
-const STORE = { source: "UUID=a", subvolume: "docker" };
+const STORE = {
+  home: "docker" as const,
+  source: "UUID=a",
+  subvolume: "docker",
+};
 
 /** The parsers of what people put into a top layer. */
 export const toplayerTargets: readonly Target[] = [
@@ -60,7 +64,7 @@ export const toplayerTargets: readonly Target[] = [
     ],
     parse: (text) => {
       const at = "/var/lib/docker";
-      const { content } = makeFstab(text, at, STORE);
+      const { content } = makeFstab(text, "docker", STORE);
       const points = parseFstab(content).entries.map(
         ({ mountPoint }) => mountPoint,
       );

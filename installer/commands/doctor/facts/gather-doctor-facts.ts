@@ -1,6 +1,7 @@
 import type { Host } from "../../../../runtime/host/host.ts";
 import { findEntries } from "../../../boot-entries/find-entries.ts";
 import { speaksOfDockroot } from "../../../boot-entries/speaks-of-dockroot.ts";
+import { readSystemConfigs } from "../../../engines/system-configs.ts";
 import { checkHelpers } from "../../../install/helpers.ts";
 import type { DoctorFacts } from "../facts.ts";
 import type { Generator } from "../../../generators/generator.ts";
@@ -11,7 +12,6 @@ import { gatherStarts } from "./gather-starts.ts";
 import { gatherTarget } from "./gather-target.ts";
 import { createInitramfsLook } from "./look-into-initramfs.ts";
 import { readConfigFacts } from "./read-config-facts.ts";
-import { readEngineConfig } from "./read-engine-config.ts";
 import { readPlace } from "./read-place.ts";
 
 const MAX_CMDLINE_BYTES = 64 * 1024;
@@ -56,7 +56,7 @@ export async function gatherDoctorFacts(
       saysWhich && hasDisks
         ? undefined
         : await gatherTarget({ host, generators, lookInto, image }, place),
-    engine: readEngineConfig(host),
+    engines: readSystemConfigs(host),
     helpers: await checkHelpers(host),
     bootRooms: gatherBootRooms(host, found),
   };

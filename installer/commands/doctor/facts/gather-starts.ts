@@ -114,7 +114,10 @@ async function planStart(
   const outcome: StartOutcome =
     planned.kind === "generation"
       ? { kind: "generation", warnings }
-      : await gatherPlanned(look, context, planned, warnings);
+      : await gatherPlanned(
+          ...([look, context, options.readSystem().storeKind] as const),
+          ...([planned, warnings] as const),
+        );
   const versions = outcome.kind === "planned" ? outcome.tree.modules : [];
   return { outcome, entries: await gatherEntries(look, start, versions) };
 }

@@ -1,12 +1,15 @@
-import { DEFAULT_STORE } from "../../../image.ts";
 import path from "node:path";
+import {
+  directoryOf,
+  type EngineConfigs,
+} from "../../../engines/engine-configs.ts";
+import { programOf, type Home } from "../../../engines/home.ts";
 import {
   optionValue,
   parseFstab,
   type FstabEntry,
 } from "../../toplayer/fstab.ts";
 import type { CheckFacts } from "../../toplayer/check/facts.ts";
-import type { EngineConfig } from "../parse-daemon-json.ts";
 import type { StoreMountFacts } from "../facts.ts";
 
 const UNIT_DIRECTORIES = [
@@ -14,16 +17,21 @@ const UNIT_DIRECTORIES = [
   "/usr/lib/systemd/system",
   "/usr/local/lib/systemd/system",
 ];
-const ENGINES = ["/usr/bin/dockerd", "/usr/sbin/dockerd"];
+const ENGINES = {
+  docker: ["/usr/bin/dockerd", "/usr/sbin/dockerd"],
+  podman: ["/usr/bin/podman"],
+} as const;
 
 /** What mounts the image store in the new system, where its engine looks for it. */
 export function gatherStoreMount(
   facts: Pick<CheckFacts, "texts" | "stands" | "isRootFilesystem">,
-  { dataRoot = DEFAULT_STORE }: Pick<EngineConfig, "dataRoot">,
+  engines: EngineConfigs,
+  home: Home,
 ): StoreMountFacts {
-  const mountPoint = dataRoot.replace(/(?<=.)\/+$/, "");
+  const mountPoint = directoryOf(engines, home);
   return {
-    hasEngine: ENGINES.some(facts.stands),
+    home,
+    hasEngine: ENGINES[programOf(home)].some(facts.stands),
     mountPoint,
     by: findMount(facts, mountPoint),
   };

@@ -2,17 +2,16 @@ import { asFailureOf, describeFailure } from "../../../../runtime/failure.ts";
 import { BootError } from "../../../../runtime/host/errors.ts";
 import type { Host } from "../../../../runtime/host/host.ts";
 import { readMounts } from "../../../../runtime/mounts.ts";
-import {
-  DEFAULT_STORE,
-  findImageInSystem,
-  readImageReference,
-} from "../../../image.ts";
+import { directoryOf } from "../../../engines/engine-configs.ts";
+import { homeOf } from "../../../engines/home.ts";
+import { readSystemConfigs } from "../../../engines/system-configs.ts";
+import { findSystemStore } from "../../../find-system-store.ts";
+import { findImageInSystem, readImageReference } from "../../../image.ts";
 import { locate } from "../../toplayer/locate.ts";
 import type { InitrdFile, Place, TargetFacts, TreeFacts } from "../facts.ts";
 import type { Generator } from "../../../generators/generator.ts";
-import { gatherTree } from "./gather-tree.ts";
+import { gatherTree, type TreeRequest } from "./gather-tree.ts";
 import type { LookIntoInitramfs } from "./look-into-initramfs.ts";
-import { readEngineConfig } from "./read-engine-config.ts";
 
 export interface TargetLook {
   readonly host: Host;
@@ -25,6 +24,7 @@ export interface TargetLook {
 const INITRAMFS_NAME = /^(?:initrd|initramfs)[-.]/;
 /** What dracut keeps for rescue, and what others keep of a former one: no start of today's. */
 const KEPT_NAME = /^initramfs-0-rescue-|[.~-](?:bak|old|new|dpkg-\w+)$|~$/;
+const ANY_STORE = { directory: undefined, kind: undefined };
 const NO_BOOT = { rwlayer: undefined, root: undefined };
 
 /** What is looked at where no start says which image. */
@@ -33,28 +33,31 @@ export async function gatherTarget(
   place: Place,
 ): Promise<TargetFacts> {
   const { host, image } = look;
-  const { dataRoot = DEFAULT_STORE } = readEngineConfig(host);
-  const storeFsType = fsTypeOf(host, dataRoot);
+  const directory = findDirectory(host);
+  const home = homeOf(host.files.namesIn(host.path(directory)));
+  const store = { directory, home, storeFsType: fsTypeOf(host, directory) };
   if (place.kind === "elsewhere" && image === undefined) {
-    const tree = await gatherOf(look, "this system", host.path("/"), true);
+    const tree = await gatherOf(look, {
+      ...{ what: "this system", at: host.path("/"), isHere: true },
+      store: undefined,
+    });
     const initrds = await gatherInitrds(look);
-    return { storeFsType, found: { kind: "itself", tree, initrds } };
+    return { ...store, found: { kind: "itself", tree, initrds } };
   }
   if (isNotNamed(host, image)) {
-    return { storeFsType, found: { kind: "not-named" } };
+    return { ...store, found: { kind: "not-named" } };
   }
   try {
-    const found = findImageInSystem(host, dataRoot, image);
-    const { reference, id, root } = found;
-    const tree = await gatherOf(look, `the image ${reference}`, root, false);
-    return {
-      storeFsType,
-      found: { kind: "image", image: { reference, id }, tree },
-    };
+    const { root, ...found } = findImageInSystem(host, ANY_STORE, image);
+    const tree = await gatherOf(look, {
+      ...{ what: `the image ${found.reference}`, at: root, isHere: false },
+      store: { kind: found.store, home },
+    });
+    return { ...store, found: { kind: "image", image: found, tree } };
   } catch (error) {
     const failure = describeFailure(asFailureOf("look for the image", error));
     if (failure.code === "BUG") throw error;
-    return { storeFsType, found: { kind: "failed", failure } };
+    return { ...store, found: { kind: "failed", failure } };
   }
 }
 
@@ -70,13 +73,22 @@ function isNotNamed(host: Host, image: string | undefined): boolean {
 
 function gatherOf(
   { host, generators }: TargetLook,
-  what: string,
-  at: string,
-  isHere: boolean,
+  tree: Pick<TreeRequest, "what" | "at" | "isHere" | "store">,
 ): Promise<TreeFacts> {
   return gatherTree(host, generators, {
-    ...{ what, at, isHere, layers: [], boot: NO_BOOT, init: undefined },
+    ...tree,
+    ...{ layers: [], boot: NO_BOOT, init: undefined },
   });
+}
+
+/** Docker's where no store, or more than one, has images. */
+function findDirectory(host: Host): string {
+  try {
+    return findSystemStore(host, ANY_STORE).directory;
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return directoryOf(readSystemConfigs(host), "docker");
+  }
 }
 
 /** The images in /boot of a system that is an image itself. Links may lead to what is not made yet. */

@@ -6,19 +6,20 @@ import {
 import { BootError } from "../../../../runtime/host/errors.ts";
 import type { Host } from "../../../../runtime/host/host.ts";
 import type { ListedLayer } from "../../../../runtime/toplayer/layer.ts";
+import type { StoreKind } from "../../../../runtime/stores/store.ts";
+import { readEngineConfigs } from "../../../engines/engine-configs.ts";
+import type { Home } from "../../../engines/home.ts";
 import type { BootTarget } from "../../toplayer/check/facts.ts";
 import { gatherFacts } from "../../toplayer/check/gather-facts.ts";
 import { parseFstab } from "../../toplayer/fstab.ts";
 import type { TreeFacts } from "../facts.ts";
 import type { Generator } from "../../../generators/generator.ts";
-import { parseDaemonJson } from "../parse-daemon-json.ts";
 import { findTreeProblems } from "../tree-problems.ts";
 import { createFinalFiles } from "./final-files.ts";
 import { gatherGenerators } from "./gather-generators.ts";
 import { gatherKernels } from "./gather-kernels.ts";
 import { gatherLogins } from "./gather-logins.ts";
 import { gatherStoreMount } from "./gather-store-mount.ts";
-import { DAEMON_JSON } from "./read-engine-config.ts";
 import { rootedHost } from "./rooted-host.ts";
 
 export interface TreeRequest {
@@ -29,6 +30,8 @@ export interface TreeRequest {
   readonly isHere: boolean;
   readonly layers: readonly ListedLayer[];
   readonly boot: BootTarget;
+  /** Which store it comes from; `undefined` where that is not known. */
+  readonly store: { readonly kind: StoreKind; readonly home: Home } | undefined;
   /** What `init=` names. */
   readonly init: string | undefined;
 }
@@ -37,12 +40,12 @@ export interface TreeRequest {
 export async function gatherTree(
   host: Host,
   generators: readonly Generator[],
-  { what, at, isHere, layers, boot, init }: TreeRequest,
+  { what, at, isHere, layers, boot, init, store }: TreeRequest,
 ): Promise<TreeFacts> {
   const rooted = isHere ? host : rootedHost(host, at);
   const facts = await gatherFacts(host, layers, at, boot);
   const files = createFinalFiles(host, layers, at, facts);
-  const engine = parseDaemonJson(DAEMON_JSON, files.readText(DAEMON_JSON));
+  const engines = readEngineConfigs((file) => ({ text: files.readText(file) }));
   return {
     what,
     hasTopLayer: layers.length > 0,
@@ -53,8 +56,9 @@ export async function gatherTree(
     hasRootLine: parseFstab(facts.texts.fstab.text ?? "").entries.some(
       ({ mountPoint }) => mountPoint === "/",
     ),
-    engine,
-    store: gatherStoreMount(facts, engine),
+    engines,
+    storeKind: store?.kind,
+    store: gatherStoreMount(facts, engines, store?.home ?? "docker"),
     logins: gatherLogins(facts, files),
   };
 }

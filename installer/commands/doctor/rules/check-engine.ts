@@ -1,13 +1,13 @@
 import type { ErrorCode } from "../../../../runtime/host/errors.ts";
+import type { StoreKind } from "../../../../runtime/stores/store.ts";
+import type { EngineConfigs } from "../../../engines/engine-configs.ts";
 import type { DoctorFacts } from "../facts.ts";
 import { ok, warning, type Finding } from "../finding.ts";
-import type { EngineConfig } from "../parse-daemon-json.ts";
+import { judgeDocker } from "./judge-docker.ts";
+import { judgePodman } from "./judge-podman.ts";
 import { treesOf } from "./trees.ts";
 
-const SET_DRIVER =
-  'Set { "storage-driver": "btrfs" } in it, without the feature containerd-snapshotter, restart Docker, and pull the image again.';
-
-/** What a start fails at when it has found a store of the driver btrfs. */
+/** What a start fails at when it has found a store of which roots can be made. */
 const IN_STORE: ReadonlySet<string> = new Set<ErrorCode>([
   ...(["STORE_DAMAGED", "IMAGE_MISSING", "IMAGE_AMBIGUOUS"] as const),
   ...(["IMAGE_EMPTY", "SOURCE_MISSING"] as const),
@@ -16,73 +16,67 @@ const IN_STORE: ReadonlySet<string> = new Set<ErrorCode>([
 /**
  * Whether the engine keeps what it pulls where dockroot looks for it: here, for the next start, and in
  * the new system, for those after it.
- * @see https://docs.docker.com/engine/storage/containerd/
  */
 export function checkEngine(facts: DoctorFacts): Finding[] {
-  const { engine, place, starts, target } = facts;
+  const { engines, place, starts, target } = facts;
+  const trees = treesOf(facts);
   const hasStore =
     starts.some(
       ({ outcome }) =>
         outcome.kind === "planned" ||
         (outcome.kind === "failed" && IN_STORE.has(outcome.failure.code)),
     ) || target?.found.kind === "image";
+  const kinds = new Set(trees.map(({ storeKind }) => storeKind));
+  // Where no root can be made of a store, that finding says all that is to be done.
+  if (kinds.size === 0 && !isUnsupported(facts)) kinds.add(undefined);
   return [
+    ...checkSeveral(facts),
     ...(place.kind === "running"
-      ? checkConfig("this system", engine, hasStore)
+      ? [...kinds].map((kind) => judge("this system", engines, kind, hasStore))
       : []),
-    ...treesOf(facts)
+    ...trees
       .filter(({ store }) => store.hasEngine)
-      .flatMap(({ what, engine: own }) => checkConfig(what, own, hasStore)),
+      .map((tree) => judge(tree.what, tree.engines, tree.storeKind, hasStore)),
   ];
 }
 
-/** @param hasStore whether the store that Docker finds is one of the driver btrfs: it stays with that */
-function checkConfig(
+function isUnsupported({ starts, target }: DoctorFacts): boolean {
+  const outcomes = [...starts.map(({ outcome }) => outcome), target?.found];
+  return outcomes.some(
+    (outcome) =>
+      outcome?.kind === "failed" &&
+      outcome.failure.code === "STORE_UNSUPPORTED",
+  );
+}
+
+/** @param hasStore whether the engine finds a store of btrfs: it may stay with that */
+function judge(
   what: string,
-  config: EngineConfig,
+  { docker, podman }: EngineConfigs,
+  kind: StoreKind | undefined,
   hasStore: boolean,
-): Finding[] {
-  const { file, error, storageDriver, keepsInContainerd } = config;
-  const name = `${what}: ${file}`;
-  if (error !== undefined) {
-    return [
-      warning(
-        "engine",
-        `${name} makes no sense, and Docker does not start with it: ${error}`,
-        "Correct it: it is a JSON object.",
-      ),
-    ];
-  }
-  if (keepsInContainerd === true) {
-    return [
-      warning(
-        "engine",
-        `${name} has the feature containerd-snapshotter: what is pulled is kept where dockroot does not look`,
-        SET_DRIVER,
-      ),
-    ];
-  }
-  if (storageDriver === undefined && hasStore) {
-    return [
-      ok("engine", `${name} names no storage driver: Docker stays with btrfs`),
-    ];
-  }
-  if (storageDriver === undefined) {
-    return [
-      warning(
-        "engine",
-        `${name} names no storage driver: in an empty directory Docker takes another than btrfs`,
-        SET_DRIVER,
-      ),
-    ];
-  }
-  return storageDriver === "btrfs"
-    ? [ok("engine", `${name} names the storage driver btrfs`)]
-    : [
-        warning(
-          "engine",
-          `${name} names the storage driver ${storageDriver}: what is pulled is kept where dockroot does not look`,
-          SET_DRIVER,
-        ),
-      ];
+): Finding {
+  const { config, problem, remedy } =
+    kind === "podman"
+      ? judgePodman(podman, hasStore)
+      : judgeDocker(docker, kind, hasStore);
+  const message = `${what}: ${config}`;
+  return remedy === undefined
+    ? ok("engine", message)
+    : warning("engine", `${message}: ${problem}`, remedy);
+}
+
+/** Stores side by side, whose answers may come to differ. */
+function checkSeveral({ starts }: DoctorFacts): Finding[] {
+  return starts.flatMap(({ outcome }) =>
+    outcome.kind === "planned" && outcome.disk.stores.length > 1
+      ? [
+          warning(
+            "engine",
+            `${outcome.disk.storePath} holds the images of ${outcome.disk.stores.join(" and of ")}: once they say different things of ${outcome.image.reference}, no start knows which one counts`,
+            `Write dockroot.store=${outcome.image.store} among the kernel options, or remove the images that are of former times.`,
+          ),
+        ]
+      : [],
+  );
 }

@@ -1,10 +1,11 @@
 import { escapeFstab } from "../../toplayer/fstab.ts";
 import { quote } from "../../toplayer/quote.ts";
+import { programOf } from "../../../engines/home.ts";
 import type { DoctorFacts, PlannedFacts } from "../facts.ts";
 import { ok, warning, type Finding } from "../finding.ts";
 import { nameOf } from "./check-starts.ts";
 
-/** Whether `docker pull` fetches into the store that is booted from: here, and in the new system. */
+/** Whether what is pulled comes into the store that is booted from: here, and in the new system. */
 export function checkStoreMount({ starts }: DoctorFacts): Finding[] {
   return starts.flatMap((start) =>
     start.outcome.kind === "planned"
@@ -17,14 +18,14 @@ export function checkStoreMount({ starts }: DoctorFacts): Finding[] {
 }
 
 function checkHere(name: string, { disk, tree }: PlannedFacts): Finding[] {
-  const { isStoreOfEngine, storePath, root } = disk;
-  const { mountPoint } = tree.store;
+  const { isStoreOfEngine, storePath, root, engineDirectory } = disk;
+  const pull = `${programOf(tree.store.home)} pull`;
   if (isStoreOfEngine !== false) return [];
   return [
     warning(
       "store-mount",
-      `${name}: the image store ${storePath} of ${root} is not what is at ${mountPoint} here: docker pull fetches elsewhere`,
-      `Mount it: ${["mount", "-o", `subvol=${storePath}`, root, mountPoint].map(quote).join(" ")}`,
+      `${name}: the image store ${storePath} of ${root} is not what is at ${engineDirectory} here: ${pull} fetches elsewhere`,
+      `Mount it: ${["mount", "-o", `subvol=${storePath}`, root, engineDirectory].map(quote).join(" ")}`,
     ),
   ];
 }
@@ -33,6 +34,7 @@ function checkNewSystem({ disk, tree }: PlannedFacts): Finding[] {
   const { what, store } = tree;
   if (!store.hasEngine) return [];
   const { mountPoint, by } = store;
+  const pull = `${programOf(store.home)} pull`;
   const { storePath, root } = disk;
   const line = [root, mountPoint, "btrfs", `subvol=${storePath}`, "0", "0"]
     .map(escapeFstab)
@@ -41,7 +43,7 @@ function checkNewSystem({ disk, tree }: PlannedFacts): Finding[] {
     return [
       warning(
         "store-mount",
-        `${what}: nothing mounts the image store at ${mountPoint}: docker pull in the new system fetches into the root, which the next start replaces`,
+        `${what}: nothing mounts the image store at ${mountPoint}: ${pull} in the new system fetches into the root, which the next start replaces`,
         `Add a line to the top layer's etc/fstab: ${line}`,
       ),
     ];
@@ -50,7 +52,7 @@ function checkNewSystem({ disk, tree }: PlannedFacts): Finding[] {
     return [
       warning(
         "store-mount",
-        `${what}: line ${String(by.line)} of its fstab mounts ${by.source} (${by.problem}), where the image store is ${storePath} of ${root}: docker pull in the new system fetches elsewhere`,
+        `${what}: line ${String(by.line)} of its fstab mounts ${by.source} (${by.problem}), where the image store is ${storePath} of ${root}: ${pull} in the new system fetches elsewhere`,
         `Write: ${line}`,
       ),
     ];
@@ -63,7 +65,7 @@ function checkNewSystem({ disk, tree }: PlannedFacts): Finding[] {
     ? [
         warning(
           "store-mount",
-          `${what}: line ${String(by.line)} of its fstab mounts ${by.subvolume} at ${mountPoint}, where the kernel options have docker_path=${storePath}`,
+          `${what}: line ${String(by.line)} of its fstab mounts ${by.subvolume} at ${mountPoint}, where the kernel options name the image store ${storePath}`,
           `Write: ${line}`,
         ),
       ]

@@ -14,12 +14,12 @@ import { readMounts } from "../../../../runtime/mounts.ts";
 import type { ListedLayer } from "../../../../runtime/toplayer/layer.ts";
 import { listLayers } from "../../../../runtime/toplayer/list-layer.ts";
 import {
-  DEFAULT_STORE,
   findImage,
   findImageInSystem,
   readImageReference,
   type ImageTree,
 } from "../../../image.ts";
+import type { StoreChoice } from "../../../find-system-store.ts";
 import { readBootTarget } from "../boot-target.ts";
 import { locate } from "../locate.ts";
 import type { BootTarget } from "./facts.ts";
@@ -36,8 +36,7 @@ export interface SourceRequest {
   /** Absolute; none: those that the kernel options of this start name. */
   readonly directories: readonly string[];
   readonly image: string | undefined;
-  /** Absolute. */
-  readonly store: string | undefined;
+  readonly store: StoreChoice;
 }
 
 const OWN_FILES = { cmdline: undefined, config: undefined };
@@ -58,7 +57,7 @@ export async function withSources<T>(
 
 async function readDirectories(
   host: Host,
-  { directories, image, store = DEFAULT_STORE }: SourceRequest,
+  { directories, image, store }: SourceRequest,
 ): Promise<Sources> {
   const mounts = readMounts(host);
   const places = directories.map((directory) => {
@@ -97,17 +96,18 @@ async function withBootSources<T>(
   const request = { files: OWN_FILES, runDirectory };
   try {
     return await lookAtDisk(host, request, async (context, disk, options) => {
-      const { topLayer, storePath } = options.readSystem();
+      const { topLayer, storePath, storeKind } = options.readSystem();
       if (topLayer === undefined) throw noTopLayer();
       const found = await gatherTopLayer(context, topLayer, disk, storePath);
       const { topLevel } = context;
       const image =
-        store === undefined
+        store.directory === undefined
           ? findImage(
               {
                 ...{ host, topLevel },
                 path: followStore(host, topLevel, storePath),
               },
+              store.kind ?? storeKind,
               readImageReference(host, given),
             )
           : findImageInSystem(host, store, given);

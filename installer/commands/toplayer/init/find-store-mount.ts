@@ -6,34 +6,58 @@ import { BootError } from "../../../../runtime/host/errors.ts";
 import type { Host } from "../../../../runtime/host/host.ts";
 import { readMounts } from "../../../../runtime/mounts.ts";
 import { locate, type Location } from "../locate.ts";
-import type { StoreMount } from "./make-fstab.ts";
+import { directoryOf } from "../../../engines/engine-configs.ts";
+import { homeOf } from "../../../engines/home.ts";
+import { readSystemConfigs } from "../../../engines/system-configs.ts";
+import {
+  findSystemStore,
+  type StoreChoice,
+} from "../../../find-system-store.ts";
+import type { StoreMount, UnknownMount } from "./make-fstab.ts";
 
 /**
  * How the image store can be mounted: as it is mounted now, else as the kernel options of this start
  * say.
- * @param store the engine's directory, absolute
  * @returns or why it cannot be told
  */
 export async function findStoreMount(
   host: Host,
-  store: string,
-): Promise<StoreMount | { readonly unknown: string }> {
-  const directory = host.path(store);
+  choice: StoreChoice,
+): Promise<StoreMount | UnknownMount> {
+  const found = findDirectory(host, choice);
+  if (found instanceof BootError) {
+    return { home: "docker", unknown: found.message };
+  }
+  const directory = host.path(found);
   if (host.files.statusOfTarget(directory)?.kind === "directory") {
+    const home = homeOf(host.files.namesIn(directory));
     const real = host.files.realPath(directory);
     const location = locate(readMounts(host), real);
     if (location?.mount.fsType === "btrfs") {
       return isSubvolume(host, real) && location.path !== ""
         ? {
+            ...{ home, subvolume: location.path },
             source: await sourceOf(host, location),
-            subvolume: location.path,
           }
         : {
-            unknown: `${store} is on btrfs, but is no subvolume, which a line of fstab could mount`,
+            home,
+            unknown: `${found} is on btrfs, but is no subvolume, which a line of fstab could mount`,
           };
     }
   }
-  return fromKernelOptions(host, store);
+  return fromKernelOptions(host, found);
+}
+
+/** Docker's where no store has an image yet, or why none can be chosen. */
+function findDirectory(host: Host, choice: StoreChoice): string | BootError {
+  try {
+    return findSystemStore(host, choice).directory;
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return error.code === "STORE_MISSING"
+      ? directoryOf(readSystemConfigs(host), "docker")
+      : error;
+  }
 }
 
 /** The filesystem's UUID, which stays as it is, or where there is none its device. @throws HelperError */
@@ -55,17 +79,20 @@ export async function sourceOf(
 function fromKernelOptions(
   host: Host,
   store: string,
-): StoreMount | { readonly unknown: string } {
+): StoreMount | UnknownMount {
   try {
     const none = { cmdline: undefined, config: undefined };
     const { disk, readSystem } = gatherOptions(host, none);
+    const { storePath, storeKind } = readSystem();
     return {
+      home: storeKind === "podman" ? "podman" : "docker",
       source: formatDeviceSpec(disk.root),
-      subvolume: readSystem().storePath,
+      subvolume: storePath,
     };
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
     return {
+      home: "docker",
       unknown: `${store} is not on btrfs, and the kernel options of this start name no image store`,
     };
   }

@@ -1,7 +1,7 @@
 import { isSystemId } from "../accounts/account-ids.ts";
 import { parseGroup } from "../accounts/parse-accounts.ts";
-import { DEFAULT_STORE } from "../../../image.ts";
-import { makeFstab, type StoreMount } from "./make-fstab.ts";
+import { programOf, USUAL_DIRECTORIES } from "../../../engines/home.ts";
+import { makeFstab, type StoreMount, type UnknownMount } from "./make-fstab.ts";
 import type { Machine } from "./gather-machine.ts";
 import {
   mergeAccounts,
@@ -23,7 +23,7 @@ export interface PlannedFile {
 
 export interface InitFacts {
   readonly machine: Machine;
-  readonly storeMount: StoreMount | { readonly unknown: string };
+  readonly storeMount: StoreMount | UnknownMount;
   /** `undefined` where no image can be found, or it has none. */
   readonly imageAccounts: AccountTexts | undefined;
   /** For a machine that has none that lasts. */
@@ -63,16 +63,18 @@ function planFstab(
   warnings: string[],
 ): PlannedFile {
   const store = "unknown" in storeMount ? undefined : storeMount;
-  const { content, has } = makeFstab(machine.fstab, DEFAULT_STORE, store);
+  const { home } = storeMount;
+  const mountPoint = USUAL_DIRECTORIES[home];
+  const { content, has } = makeFstab(machine.fstab, home, store);
   if (has === "none" && "unknown" in storeMount) {
     warnings.push(
-      `the fstab has no line for ${DEFAULT_STORE}, for docker pull to fetch the next system: ${storeMount.unknown}`,
+      `the fstab has no line for ${mountPoint}, for ${programOf(home)} pull to fetch the next system: ${storeMount.unknown}`,
     );
   }
   const withStore = {
-    own: `with its own line for ${DEFAULT_STORE}`,
-    added: `with ${store?.source ?? ""} subvol=${store?.subvolume ?? ""} at ${DEFAULT_STORE}`,
-    none: `without ${DEFAULT_STORE}`,
+    own: `with its own line for ${mountPoint}`,
+    added: `with ${store?.source ?? ""} subvol=${store?.subvolume ?? ""} at ${mountPoint}`,
+    none: `without ${mountPoint}`,
   }[has];
   return readable(
     "etc/fstab",

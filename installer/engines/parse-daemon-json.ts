@@ -1,7 +1,7 @@
-import { isRecord } from "../../../runtime/json-values.ts";
+import { isRecord } from "../../runtime/json-values.ts";
 
 /** What a daemon.json says of where images are. */
-export interface EngineConfig {
+export interface DockerConfig {
   /** Where the file stands. */
   readonly file: string;
   /** Why it makes no sense. */
@@ -19,8 +19,8 @@ export interface EngineConfig {
 export function parseDaemonJson(
   file: string,
   text: string | undefined,
-): EngineConfig {
-  const nothing: EngineConfig = {
+): DockerConfig {
+  const nothing: DockerConfig = {
     ...{ file, error: undefined, storageDriver: undefined },
     ...{ keepsInContainerd: undefined, dataRoot: undefined },
   };

@@ -1,0 +1,67 @@
+import { USUAL_DIRECTORIES, type Home } from "./home.ts";
+import { parseDaemonJson, type DockerConfig } from "./parse-daemon-json.ts";
+import { parseTomlTexts } from "./parse-toml-texts.ts";
+
+/** What the engines of a system are told of where images are. */
+export interface EngineConfigs {
+  readonly docker: DockerConfig;
+  readonly podman: PodmanConfig;
+  /** `root` of containerd's configuration. */
+  readonly containerdRoot: string | undefined;
+}
+
+/** What a storage.conf says. */
+export interface PodmanConfig {
+  /** The one that counts. */
+  readonly file: string;
+  readonly driver: string | undefined;
+  readonly graphRoot: string | undefined;
+}
+
+const DAEMON_JSON = "/etc/docker/daemon.json";
+const CONTAINERD_TOML = "/etc/containerd/config.toml";
+const STORAGE_CONF = "/etc/containers/storage.conf";
+/** Read where the other one is absent. */
+const USUAL_STORAGE_CONF = "/usr/share/containers/storage.conf";
+
+/**
+ * @param read a file of the system; `undefined` where it is absent
+ * @see https://github.com/containers/storage/blob/main/docs/containers-storage.conf.5.md
+ * @see https://github.com/containerd/containerd/blob/main/docs/man/containerd-config.toml.5.md
+ */
+export function readEngineConfigs(
+  read: (file: string) => { text: string | undefined; error?: string },
+): EngineConfigs {
+  const { text, error } = read(DAEMON_JSON);
+  const docker = parseDaemonJson(DAEMON_JSON, text);
+  const own = read(STORAGE_CONF).text;
+  const usual = own === undefined ? read(USUAL_STORAGE_CONF).text : undefined;
+  const storage = parseTomlTexts(own ?? usual ?? "");
+  const containerd = parseTomlTexts(read(CONTAINERD_TOML).text ?? "");
+  return {
+    docker: error === undefined ? docker : { ...docker, error },
+    podman: {
+      file: usual === undefined ? STORAGE_CONF : USUAL_STORAGE_CONF,
+      driver: nonEmpty(storage.get("storage.driver")),
+      graphRoot: nonEmpty(storage.get("storage.graphroot")),
+    },
+    containerdRoot: nonEmpty(containerd.get("root")),
+  };
+}
+
+/** Where an engine of the system has its directory. */
+export function directoryOf(
+  { docker, podman, containerdRoot }: EngineConfigs,
+  home: Home,
+): string {
+  const told = {
+    docker: docker.dataRoot,
+    containerd: containerdRoot,
+    podman: podman.graphRoot,
+  }[home];
+  return (told ?? USUAL_DIRECTORIES[home]).replace(/(?<=.)\/+$/, "");
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === "" ? undefined : text;
+}

@@ -39,9 +39,10 @@ export function readDatabases(): Database[] {
       const name = file.replace(/\.db\.gz$/, "");
       const read = (end: string) =>
         gunzipSync(readFileSync(path.join(CAPTURED, `${name}${end}`)));
-      const listing = JSON.parse(
-        read(".json.gz").toString("utf8"),
-      ) as Omit<Database, "name" | "bytes">;
+      const listing = JSON.parse(read(".json.gz").toString("utf8")) as Omit<
+        Database,
+        "name" | "bytes"
+      >;
       return { ...listing, name, bytes: read(".db.gz") };
     });
 }

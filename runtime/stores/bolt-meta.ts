@@ -64,7 +64,7 @@ function findMeta(file: BoltFile): BoltMeta | undefined {
   }
   const second = places
     .map((at) => readMetaAt(file, at))
-    .find((meta) => meta?.pageBytes === meta?.at);
+    .find((meta) => meta !== undefined && meta.pageBytes === meta.at);
   return first === undefined || (second?.transaction ?? -1n) > first.transaction
     ? second
     : first;
@@ -79,8 +79,11 @@ function readMetaAt(file: BoltFile, at: number): BoltMeta | undefined {
   const isWhole =
     bytes.readUInt32LE(0) === MAGIC &&
     bytes.readUInt32LE(4) === VERSION &&
-    bytes.readBigUInt64LE(META_CHECKED_BYTES) ===
-      fnv1a(bytes.subarray(0, META_CHECKED_BYTES));
+    isSum(
+      bytes.subarray(0, META_CHECKED_BYTES),
+      bytes.readUInt32LE(META_CHECKED_BYTES),
+      bytes.readUInt32LE(META_CHECKED_BYTES + 4),
+    );
   const isPageSize =
     pageBytes >= MIN_PAGE_BYTES &&
     pageBytes <= MAX_PAGE_BYTES &&
@@ -95,15 +98,20 @@ function readMetaAt(file: BoltFile, at: number): BoltMeta | undefined {
   };
 }
 
-function fnv1a(bytes: Buffer): bigint {
-  let hash = 0xcbf29ce484222325n;
+/** FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/), its two halves apart: the factor is 2^40 + 0x1b3. */
+function isSum(bytes: Buffer, low: number, high: number): boolean {
+  let [sumLow, sumHigh] = [0x84222325, 0xcbf29ce4];
   for (const byte of bytes) {
-    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+    sumLow = (sumLow ^ byte) >>> 0;
+    const product = sumLow * 0x1b3;
+    const carry = Math.floor(product / 2 ** 32);
+    sumHigh = (sumHigh * 0x1b3 + carry + sumLow * 2 ** 8) % 2 ** 32;
+    sumLow = product % 2 ** 32;
   }
-  return hash;
+  return sumLow === low && sumHigh === high;
 }
 
 /** A u64; what is past 2^53 is past the end of any file, too. */
 export function readNumber(bytes: Buffer, at: number): number {
-  return Number(bytes.readBigUInt64LE(at));
+  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
 }

@@ -51,9 +51,7 @@ export function checkPage(
   }
   const isLeaf = flags === LEAF;
   const page = { name, isLeaf, bytes, count: bytes.readUInt16LE(10) };
-  if (place.isInline && !isLeaf) {
-    throw new BoltError(`${name} is a branch, in a place for leaves`);
-  }
+  if (place.isInline) checkInline(page);
   if (page.count === 0 && (!isLeaf || place.from !== undefined)) {
     throw new BoltError(`${name} is empty`);
   }
@@ -62,60 +60,82 @@ export function checkPage(
   return page;
 }
 
+/** A page without a number and others that continue it. @throws BoltError */
+function checkInline({ name, isLeaf, bytes }: BoltPage): void {
+  if (!isLeaf) {
+    throw new BoltError(`${name} is a branch, in a place for leaves`);
+  }
+  if (readNumber(bytes, 0) !== 0 || bytes.readUInt32LE(12) !== 0) {
+    throw new BoltError(`${name} says that it is a page of its own`);
+  }
+}
+
 /** What all of a page's elements must keep to. @returns where the last one ends @throws BoltError */
 function checkElements(page: BoltPage, place: PagePlace): number {
   const { name, bytes, count } = page;
-  let end = PAGE_HEADER_BYTES + count * ELEMENT_BYTES;
-  let former: Buffer | undefined;
+  let former: Element | undefined;
+  let end = elementAt(count);
   for (let index = 0; index < count; index += 1) {
-    const { at, valueAt, end: next } = locateElement(page, index);
-    if (at !== end || next > bytes.length) {
+    const element = locateElement(page, index);
+    if (element.at !== end || element.end > bytes.length) {
       throw new BoltError(
         `${name}: what element ${String(index)} points at is not in its place`,
       );
     }
-    end = next;
-    const key = bytes.subarray(at, valueAt);
-    const isInOrder =
-      former === undefined
-        ? place.from === undefined || key.compare(place.from) >= 0
-        : key.compare(former) > 0;
-    if (key.length === 0 || !isInOrder) {
+    if (!isAfter(page, element, former, place)) {
       throw new BoltError(`${name}: key ${String(index)} is not in its order`);
     }
-    former = key;
-    if (page.isLeaf) checkKind(page, index, place);
+    if (page.isLeaf) checkKind(page, index, element, place);
+    former = element;
+    end = element.end;
   }
   if (
     former !== undefined &&
     place.before !== undefined &&
-    former.compare(place.before) >= 0
+    keyOf(page, former).compare(place.before) >= 0
   ) {
     throw new BoltError(`${name}: its last key is not in its order`);
   }
   return end;
 }
 
+/** Whether an element's key is past the one before it, or the first that may be in the page. */
+function isAfter(
+  page: BoltPage,
+  { at, valueAt }: Element,
+  former: Element | undefined,
+  { from }: PagePlace,
+): boolean {
+  const { bytes } = page;
+  if (at === valueAt) return false;
+  return former === undefined
+    ? from === undefined ||
+        bytes.compare(from, 0, from.length, at, valueAt) >= 0
+    : bytes.compare(bytes, former.at, former.valueAt, at, valueAt) > 0;
+}
+
 /** @throws BoltError */
-function checkKind(page: BoltPage, index: number, place: PagePlace): void {
-  const flags = page.bytes.readUInt32LE(elementAt(index));
+function checkKind(
+  { name, bytes }: BoltPage,
+  index: number,
+  { valueAt, end }: Element,
+  place: PagePlace,
+): void {
+  const flags = bytes.readUInt32LE(elementAt(index));
   if (flags === 0) return;
-  const { valueAt, end } = locateElement(page, index);
   const room = end - valueAt - BUCKET_HEADER_BYTES;
   const isBucket =
     flags === 1 &&
     room >= 0 &&
-    (readNumber(page.bytes, valueAt) === 0
-      ? room >= PAGE_HEADER_BYTES
-      : room === 0);
+    (readNumber(bytes, valueAt) === 0 ? room >= PAGE_HEADER_BYTES : room === 0);
   if (!isBucket) {
     throw new BoltError(
-      `${page.name}: element ${String(index)} is neither a value nor a bucket`,
+      `${name}: element ${String(index)} is neither a value nor a bucket`,
     );
   }
   if (place.isInline) {
     throw new BoltError(
-      `${page.name}: element ${String(index)} is a bucket, in a place for values`,
+      `${name}: element ${String(index)} is a bucket, in a place for values`,
     );
   }
 }
@@ -135,11 +155,18 @@ function elementAt(index: number): number {
   return PAGE_HEADER_BYTES + index * ELEMENT_BYTES;
 }
 
-/** Where an element's key and value are in its page. @throws BoltError */
+/** Where an element's key and value are in its page. */
+interface Element {
+  readonly at: number;
+  readonly valueAt: number;
+  readonly end: number;
+}
+
+/** @throws BoltError */
 function locateElement(
   { name, bytes, isLeaf, count }: BoltPage,
   index: number,
-): { at: number; valueAt: number; end: number } {
+): Element {
   const element = elementAt(index);
   if (index >= count || element + ELEMENT_BYTES > bytes.length) {
     throw new BoltError(
@@ -152,9 +179,12 @@ function locateElement(
   return { at, valueAt, end };
 }
 
+function keyOf({ bytes }: BoltPage, { at, valueAt }: Element): Buffer {
+  return bytes.subarray(at, valueAt);
+}
+
 export function keyAt(page: BoltPage, index: number): Buffer {
-  const { at, valueAt } = locateElement(page, index);
-  return page.bytes.subarray(at, valueAt);
+  return keyOf(page, locateElement(page, index));
 }
 
 /** A leaf's. */
@@ -185,19 +215,19 @@ export function childAt(
   };
 }
 
-/** The pages that an element points at, with the index of the element. */
-export function* pointersOf(
+/** Calls back with the number of each page that an element points at, and the element's own. */
+export function visitPointers(
   page: BoltPage,
-): Generator<{ index: number; number: number }> {
-  for (let index = 0; index < page.count; index += 1) {
-    if (!page.isLeaf) {
-      yield { index, number: readNumber(page.bytes, elementAt(index) + 8) };
-      continue;
+  visit: (number: number, index: number) => void,
+): void {
+  const { bytes, isLeaf, count } = page;
+  for (let index = 0; index < count; index += 1) {
+    const element = elementAt(index);
+    if (!isLeaf) visit(readNumber(bytes, element + 8), index);
+    else if (bytes.readUInt32LE(element) === 1) {
+      const root = readNumber(bytes, locateElement(page, index).valueAt);
+      if (root !== 0) visit(root, index);
     }
-    const { kind, value } = valueAt(page, index);
-    if (kind === "value") continue;
-    const number = readNumber(value, 0);
-    if (number !== 0) yield { index, number };
   }
 }
 
@@ -207,8 +237,10 @@ export function lastUpTo(page: BoltPage, key: Buffer): number {
   let high = page.count;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (keyAt(page, middle).compare(key) <= 0) low = middle + 1;
-    else high = middle;
+    const { at, valueAt } = locateElement(page, middle);
+    if (page.bytes.compare(key, 0, key.length, at, valueAt) <= 0) {
+      low = middle + 1;
+    } else high = middle;
   }
   return low - 1;
 }

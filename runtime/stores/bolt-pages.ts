@@ -2,7 +2,7 @@ import { BoltError } from "./bolt-error.ts";
 import { readNumber, type BoltFile, type BoltMeta } from "./bolt-meta.ts";
 import {
   checkPage,
-  pointersOf,
+  visitPointers,
   type BoltPage,
   type PagePlace,
 } from "./bolt-page.ts";
@@ -80,9 +80,9 @@ export function createPages(file: BoltFile, meta: BoltMeta): BoltPages {
       const former = known.get(number);
       if (former !== undefined) return former;
       const page = checkPage(nameOf(number), load(number), pageBytes, place);
-      for (const pointer of pointersOf(page)) {
-        claim(pointer.number, number, pointer.index);
-      }
+      visitPointers(page, (target, index) => {
+        claim(target, number, index);
+      });
       known.set(number, page);
       return page;
     },

@@ -44,7 +44,7 @@ export function readSnapshot(location: StoreLocation, name: string): Snapshot {
     }
     const id = readId(name, snapshot);
     checkId(root, snapshots, { name, id, snapshot });
-    return { id, sizeBytes: readSize(snapshot.get("size")) };
+    return { id, sizeBytes: readSize(name, snapshot.get("size")) };
   });
   if (found !== undefined && found !== "absent") return found;
   const file = path.join(location.path, METADATA);
@@ -100,10 +100,16 @@ function readId(name: string, snapshot: BoltBucket): bigint {
   return id;
 }
 
-/** A signed number, as encoding/binary.Varint has it. */
-function readSize(bytes: Buffer | undefined): number {
-  const zigzag = readUvarint(bytes) ?? 0n;
-  return Number(zigzag >> 1n);
+/** A signed number, as encoding/binary.Varint has it. @throws BoltError */
+function readSize(name: string, bytes: Buffer | undefined): number {
+  if (bytes === undefined) return 0;
+  const zigzag = readUvarint(bytes);
+  const size = zigzag === undefined ? NaN : Number(zigzag >> 1n);
+  const isNegative = zigzag !== undefined && (zigzag & 1n) === 1n;
+  if (Number.isSafeInteger(size) && !isNegative) return size;
+  throw new BoltError(
+    `the snapshot ${shorten(name)} has no size that could be one`,
+  );
 }
 
 /** Where a snapshot's subvolume must be, relative to the top level. */

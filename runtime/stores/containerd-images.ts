@@ -5,6 +5,7 @@ import {
   type ImageReference,
 } from "../image-ref.ts";
 import { shorten } from "../shorten.ts";
+import { readWhole } from "./bolt-buckets.ts";
 import { BoltError } from "./bolt-error.ts";
 import type { BoltBucket } from "./bolt.ts";
 
@@ -22,6 +23,8 @@ export function findTarget(
   images: BoltBucket,
   reference: ImageReference,
 ): ImageId | undefined {
+  // A name that points at another image's record is found by who reads both names.
+  readWhole(images);
   if (reference.kind === "id") {
     const { id } = reference;
     return readTargets(images, "").some(({ digest }) => digest === id)

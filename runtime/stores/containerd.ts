@@ -7,7 +7,7 @@ import {
 import { shorten } from "../shorten.ts";
 import { BoltError } from "./bolt-error.ts";
 import type { BoltBucket } from "./bolt.ts";
-import { bucketAt, listBuckets } from "./bolt-buckets.ts";
+import { bucketAt, listBuckets, readWhole } from "./bolt-buckets.ts";
 import { readSnapshot, SNAPSHOTTER, subvolumeOf } from "./btrfs-snapshotter.ts";
 import { findTarget, readTargets } from "./containerd-images.ts";
 import { readBolt } from "./bolt-file.ts";
@@ -57,6 +57,7 @@ export const CONTAINERD_METADATA = "io.containerd.metadata.v1.bolt/meta.db";
 
 /** Docker's; each user of a containerd has one. */
 const NAMESPACE = "moby";
+const MAX_LISTED = 10;
 /** How Docker names what lost its name. */
 const NAMELESS = "moby-dangling@";
 
@@ -65,9 +66,14 @@ function findImageId(
   reference: ImageReference,
 ): ImageId {
   return readMetadata(location, (root) => {
-    const images = bucketAt(root, ["v1", NAMESPACE, "images"]);
+    const namespaces = bucketAt(root, ["v1"]);
+    // Another one's record could be taken for this one's, as in findTarget().
+    for (const name of listBuckets(namespaces)) {
+      readWhole(bucketAt(namespaces, [name, "images"]));
+    }
+    const images = bucketAt(namespaces, [NAMESPACE, "images"]);
     if (images === undefined) {
-      throw namespaceMissing(reference, location, bucketAt(root, ["v1"]));
+      throw namespaceMissing(reference, location, namespaces);
     }
     const found = findTarget(images, reference);
     if (found !== undefined) return found;
@@ -94,7 +100,7 @@ function namespaceMissing(
     cause: new Error(
       names.length === 0
         ? "Docker keeps no image in this containerd"
-        : `Docker keeps no image in this containerd; others do, in the namespace ${names.map(shorten).join(", ")}`,
+        : `Docker keeps no image in this containerd; others do, in the namespace ${names.slice(0, MAX_LISTED).map(shorten).join(", ")}`,
     ),
     hint: "Fetch the image with docker pull in a running system, where Docker uses this containerd.",
   });
@@ -122,7 +128,10 @@ function unsupportedSnapshotter(
   const [other] = others;
   return other === undefined || others.includes(SNAPSHOTTER)
     ? undefined
-    : storeUnsupported(location.path, { engine: "containerd", driver: other });
+    : storeUnsupported(location.path, {
+        engine: "containerd",
+        driver: shorten(other),
+      });
 }
 
 function findSource(location: StoreLocation, image: StoredImage): string {
@@ -168,9 +177,10 @@ function findSnapshotName(
       throw new BoltError(`the snapshot ${chainId} has no name that fits it`);
     }
     const all = listBuckets(snapshotters);
-    const other = all.find(
+    const found = all.find(
       (name) => bucketAt(snapshotters, [name, chainId]) !== undefined,
     );
+    const other = found === undefined ? undefined : shorten(found);
     if (other !== undefined && !all.includes(SNAPSHOTTER)) {
       throw storeUnsupported(location.path, {
         engine: "containerd",

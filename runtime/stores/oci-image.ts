@@ -1,6 +1,7 @@
 import { BootError } from "../host/errors.ts";
 import { isImageId, type ImageId } from "../image-ref.ts";
 import { isRecord } from "../json-values.ts";
+import { shorten } from "../shorten.ts";
 import { goArchitecture } from "../go-architecture.ts";
 import {
   checkDigest,
@@ -29,8 +30,9 @@ export interface BlobStore {
  * @see https://github.com/opencontainers/image-spec/blob/main/image-index.md
  */
 export function readOciImage(blobs: BlobStore, id: ImageId): StoredImage {
-  const others: string[] = [];
-  const found = findForMachine(blobs, id, id, others, 0);
+  const others = new Set<string>();
+  const search = { blobs, id, others, seen: new Set<ImageId>() };
+  const found = findForMachine(search, id, 0);
   if (found !== undefined) return found;
   const machine = goArchitecture(blobs.location.host);
   throw new BootError(
@@ -38,9 +40,9 @@ export function readOciImage(blobs: BlobStore, id: ImageId): StoredImage {
     `of the image ${id} there is none in the store for linux/${machine}, this machine`,
     {
       cause: new Error(
-        others.length === 0
+        others.size === 0
           ? "nothing that it names was fetched"
-          : `there is one for ${[...new Set(others)].slice(0, MAX_LISTED).join(", ")}`,
+          : `there is one for ${[...others].slice(0, MAX_LISTED).map(shorten).join(", ")}`,
       ),
       hint: `Fetch it in a running system: docker pull --platform linux/${machine} NAME.`,
     },
@@ -49,17 +51,23 @@ export function readOciImage(blobs: BlobStore, id: ImageId): StoredImage {
 
 const MAX_LISTED = 10;
 
-/**
- * @param others gets the platforms that are not this machine's
- * @returns `undefined` where an index has none for this machine
- */
+interface Search {
+  readonly blobs: BlobStore;
+  /** The image's own ID. */
+  readonly id: ImageId;
+  /** Gets the platforms that are not this machine's. */
+  readonly others: Set<string>;
+  /** What was opened: indexes that name the same ones again and again do not make it longer. */
+  readonly seen: Set<ImageId>;
+}
+
+/** @returns `undefined` where an index has none for this machine */
 function findForMachine(
-  blobs: BlobStore,
-  id: ImageId,
+  search: Search,
   digest: ImageId,
-  others: string[],
   depth: number,
 ): StoredImage | undefined {
+  const { blobs, id, others, seen } = search;
   const file = blobFile(blobs, digest);
   const bytes = readStoreFile(blobs.location, file, MAX_MANIFEST_BYTES);
   checkDigest(blobs.location, file, digest, bytes);
@@ -88,14 +96,16 @@ function findForMachine(
     }
     const platform = platformOf(child);
     if (platform !== undefined && !isOfMachine(blobs, platform)) {
-      others.push(platform);
+      others.add(platform);
       continue;
     }
-    const image = findForMachine(blobs, id, childDigest, others, depth + 1);
+    if (seen.has(childDigest)) continue;
+    seen.add(childDigest);
+    const image = findForMachine(search, childDigest, depth + 1);
     if (image === undefined) continue;
     const own = `linux/${image.architecture ?? ""}`;
     if (platform !== undefined || isOfMachine(blobs, own)) return image;
-    others.push(own);
+    others.add(own);
   }
   return undefined;
 }

@@ -1,5 +1,6 @@
 /**
- * All of the bytes as one unsigned number; `undefined` where they are none.
+ * All of the bytes as one unsigned number of 64 bits, in the only way that Go writes it; `undefined`
+ * where they are none.
  * @see https://pkg.go.dev/encoding/binary#Uvarint
  */
 export function readUvarint(bytes: Buffer | undefined): bigint | undefined {
@@ -12,7 +13,8 @@ export function readUvarint(bytes: Buffer | undefined): bigint | undefined {
     if (byte < 0x80 !== isLast) return undefined;
     value |= BigInt(byte & 0x7f) << BigInt(7 * index);
   }
-  return value;
+  const isShortest = bytes.length === 1 || bytes.at(-1) !== 0;
+  return isShortest && value < 1n << 64n ? value : undefined;
 }
 
 /** As `readUvarint` reads it. */

@@ -157,7 +157,10 @@ export default tseslint.config(
         ...["make-room", "merge-plan", "merged-tree", "merging", "plan-merge"],
         ...["safe-mode", "shorten-warnings", "whiteout"],
       ].map((name) => `toplayer/${name}`),
-      ...["podman-images", "podman-names"].map((name) => `stores/${name}`),
+      ...[
+        ...["bolt", "bolt-buckets", "bolt-error", "bolt-meta", "bolt-page"],
+        ...["bolt-pages", "podman-images", "podman-names", "uvarint"],
+      ].map((name) => `stores/${name}`),
     ].map((name) => `runtime/${name}.ts`),
     rules: {
       "@typescript-eslint/no-restricted-imports": forbidImports(

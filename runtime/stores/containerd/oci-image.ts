@@ -8,7 +8,12 @@ import {
   MAX_CONFIG_BYTES,
   readImageConfig,
 } from "../image-config.ts";
-import { damaged, isPresent, parseJson, readStoreFile } from "../store-files.ts";
+import {
+  damaged,
+  isPresent,
+  parseJson,
+  readStoreFile,
+} from "../store-files.ts";
 import type { StoredImage, StoreLocation } from "../store.ts";
 
 /** What containerd itself reads at most. */

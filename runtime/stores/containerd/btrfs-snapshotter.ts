@@ -58,8 +58,9 @@ export function readSnapshot(location: StoreLocation, name: string): Snapshot {
 }
 
 /**
- * An ID has no checksum, but the store has it twice: with its parent's, where it has one. Of those
- * that have none, no other snapshot may have the ID.
+ * An ID has no checksum, but the store has it a second time: with its parent's, where it has one, else
+ * with its children's, where it has some. Of those that have neither, no other snapshot may have the
+ * ID, for which all are read.
  * @throws BoltError
  */
 function checkId(
@@ -67,28 +68,80 @@ function checkId(
   snapshots: BoltBucket,
   { name, id, snapshot }: { name: string; id: bigint; snapshot: BoltBucket },
 ): void {
-  const contradiction = new BoltError(
+  const parents = bucketAt(root, ["v1", "parents"]);
+  const parent = snapshot.get("parent")?.toString("latin1");
+  const isRight =
+    parent === undefined
+      ? isIdOfBase(snapshots, parents, name, id)
+      : isIdOfChild(snapshots, parents, { name, id, parent });
+  if (isRight) return;
+  throw new BoltError(
     `the snapshot ${shorten(name)} has the ID ${String(id)}, which another place contradicts`,
   );
-  const parent = snapshot.get("parent")?.toString("latin1");
-  if (parent !== undefined) {
-    const above = snapshots.bucket(parent);
-    if (above === undefined) throw contradiction;
-    const key = Buffer.concat([
-      encodeUvarint(readId(parent, above)),
-      Buffer.of(0),
-      encodeUvarint(id),
-    ]);
-    const known = bucketAt(root, ["v1", "parents"])?.get(key);
-    if (known?.toString("latin1") !== name) throw contradiction;
-    return;
-  }
-  snapshots.each("", (key, entry) => {
-    if (entry.kind !== "bucket" || key.toString("latin1") === name) return true;
-    if (readId(key.toString("latin1"), entry.bucket) === id)
-      throw contradiction;
-    return true;
+}
+
+/** @throws BoltError */
+function isIdOfChild(
+  snapshots: BoltBucket,
+  parents: BoltBucket | undefined,
+  { name, id, parent }: { name: string; id: bigint; parent: string },
+): boolean {
+  const above = snapshots.bucket(parent);
+  if (above === undefined) return false;
+  const key = childKey(readId(parent, above), id);
+  return parents?.get(key)?.toString("latin1") === name;
+}
+
+/** @throws BoltError */
+function isIdOfBase(
+  snapshots: BoltBucket,
+  parents: BoltBucket | undefined,
+  name: string,
+  id: bigint,
+): boolean {
+  const child = firstChild(parents, id);
+  return child === undefined
+    ? !isTaken(snapshots, name, id)
+    : snapshots.bucket(child)?.get("parent")?.toString("latin1") === name;
+}
+
+/** The name of one that is on top of another. @throws BoltError */
+function firstChild(
+  parents: BoltBucket | undefined,
+  id: bigint,
+): string | undefined {
+  const prefix = childKey(id);
+  let child: string | undefined;
+  parents?.each(prefix, (key, entry) => {
+    const isChild = key.subarray(0, prefix.length).equals(prefix);
+    if (isChild && entry.kind === "value") {
+      child = entry.value.toString("latin1");
+    }
+    return false;
   });
+  return child;
+}
+
+function childKey(parentId: bigint, id?: bigint): Buffer {
+  return Buffer.concat([
+    encodeUvarint(parentId),
+    Buffer.of(0),
+    ...(id === undefined ? [] : [encodeUvarint(id)]),
+  ]);
+}
+
+/** Whether another snapshot has that ID. @throws BoltError */
+function isTaken(snapshots: BoltBucket, name: string, id: bigint): boolean {
+  let taken = false;
+  snapshots.each("", (key, entry) => {
+    const other = key.toString("latin1");
+    taken =
+      entry.kind === "bucket" &&
+      other !== name &&
+      readId(other, entry.bucket) === id;
+    return !taken;
+  });
+  return taken;
 }
 
 /** @throws BoltError */

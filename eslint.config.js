@@ -157,7 +157,11 @@ export default tseslint.config(
         ...["make-room", "merge-plan", "merged-tree", "merging", "plan-merge"],
         ...["safe-mode", "shorten-warnings", "whiteout"],
       ].map((name) => `toplayer/${name}`),
-      ...["podman-images", "podman-names"].map((name) => `stores/${name}`),
+      ...[
+        ...["bolt/*", "chain-id", "choose-answer", "containerd/images"],
+        ...["containerd/uvarint", "image-missing", "match-prefix"],
+        ...["podman/images", "podman/names", "store-unsupported"],
+      ].map((name) => `stores/${name}`),
     ].map((name) => `runtime/${name}.ts`),
     rules: {
       "@typescript-eslint/no-restricted-imports": forbidImports(

@@ -6,8 +6,9 @@ import { idOf, makeImages } from "../../fixtures/images.ts";
 import { writeOciLayout } from "../../fixtures/oci-image.ts";
 import { startRegistry } from "../../fixtures/registry.ts";
 import {
-  makeImageOfTwoPlatforms,
+  makeImageOfPlatforms,
   shipImages,
+  TWO_PLATFORMS,
 } from "../../fixtures/shipped-images.ts";
 import type { ErrorCode } from "../../runtime/host/errors.ts";
 import { makeEnginePlace, type EngineStore } from "./engine-place.ts";
@@ -18,6 +19,7 @@ import {
   type Answers,
   type References,
 } from "./engine-references.ts";
+import { printTable, type TableRow } from "./engine-table.ts";
 
 const STORES = [
   { suite: "trixie", kind: "classic" },
@@ -31,11 +33,24 @@ const place = await makeEnginePlace(t, "engines");
 const registry = await startRegistry(path.join(place.scratch, "registry"));
 t.teardown(registry.stop);
 
-for (const { suite, kind } of STORES) {
-  t.test(`Debian ${suite}, ${kind}`, async (t) => {
-    await testStore(t, { suite, kind, driver: "btrfs" });
-  });
-}
+// Each waits for its engine and for the disk most of the time.
+t.jobs = STORES.length;
+const table = new Map<(typeof STORES)[number], TableRow>();
+await Promise.all(
+  STORES.map((store) =>
+    t.test(
+      `Debian ${store.suite}, ${store.kind}`,
+      { buffered: true },
+      async (t) => {
+        table.set(store, await testStore(t, { ...store, driver: "btrfs" }));
+      },
+    ),
+  ),
+);
+printTable(
+  t,
+  STORES.flatMap((store) => table.get(store) ?? []),
+);
 
 /** What was asked while the engine ran, for when it has ended. */
 interface Asked {
@@ -46,7 +61,7 @@ interface Asked {
 }
 
 /** What dockroot finds, once the engine has ended, is what the engine said while it ran. */
-async function testStore(t: Test, engineStore: EngineStore): Promise<void> {
+async function testStore(t: Test, engineStore: EngineStore): Promise<TableRow> {
   const name = `${engineStore.suite}-${engineStore.kind.replace(" ", "-")}`;
   const isContainerd = engineStore.kind !== "classic";
   const files = path.join(place.scratch, name);
@@ -56,7 +71,7 @@ async function testStore(t: Test, engineStore: EngineStore): Promise<void> {
       { ...engineStore, driver: "overlay" },
       name,
     );
-    await loadPlatforms(before.engine, files, "not-unpacked:1");
+    await loadPlatforms(before.engine, files, "not-unpacked:1", TWO_PLATFORMS);
     await before.engine.stop();
   }
   const { engine, store, version } = await place.start(engineStore, name);
@@ -76,9 +91,26 @@ async function testStore(t: Test, engineStore: EngineStore): Promise<void> {
       `the layers of ${text}`,
     );
   }
-  t.comment(
-    `docker.io ${version}, ${engineStore.kind}, btrfs: ${String(count.references)} references resolved and compared, ${String(count.wrong)} wrong`,
-  );
+  if (engineStore.kind === "containerd") {
+    const direct = place.find(`${name}/containerd/daemon`, "base:1");
+    t.strictSame(
+      direct,
+      find("base:1"),
+      "its containerd's directory does, too",
+    );
+  }
+  if (engineStore.kind === "system containerd") {
+    t.throws(
+      () => place.find(name, "base:1"),
+      { code: "STORE_MISSING", hint: /with a containerd that runs by itself/ },
+      "Docker's own directory has no images, and it says who has",
+    );
+  }
+  return {
+    engine: ["docker.io", version],
+    store: `${engineStore.kind}, btrfs`,
+    ...count,
+  };
 }
 
 async function ask(
@@ -93,7 +125,10 @@ async function ask(
     isContainerd ? "manifest" : "configuration",
   );
   const shipped = await shipImages(engine, files, registry.address);
-  if (isContainerd) await loadPlatforms(engine, files, "two-platforms:1");
+  if (isContainerd) {
+    await loadPlatforms(engine, files, "two-platforms:1", TWO_PLATFORMS);
+    await loadPlatforms(engine, files, "other-machine:1", ["arm64"]);
+  }
   const many = await idOf(engine, "many:1");
   const committed = await idOf(engine, "committed");
   const empty = await idOf(engine, "empty:1");
@@ -168,7 +203,7 @@ async function ask(
   return {
     answers: await askEngine(engine, references, files),
     refused: {
-      IMAGE_MISSING: missing,
+      IMAGE_MISSING: [...missing, ...(isContainerd ? ["other-machine:1"] : [])],
       IMAGE_EMPTY: ["empty:1", empty, hexOf(empty).slice(0, 12)],
       IMAGE_AMBIGUOUS: [made.ambiguousPrefix],
       ...(isContainerd && { IMAGE_NOT_UNPACKED: ["not-unpacked:1"] }),
@@ -182,9 +217,10 @@ async function loadPlatforms(
   { docker }: DockerEngine,
   files: string,
   name: string,
+  architectures: readonly string[],
 ): Promise<void> {
   const directory = path.join(files, name.replace(":", "-"));
-  const image = await makeImageOfTwoPlatforms(directory);
+  const image = await makeImageOfPlatforms(directory, architectures);
   const tar = `${directory}.tar`;
   await writeOciLayout(tar, [{ image, names: [`docker.io/library/${name}`] }]);
   await docker(["load", "--input", tar]);

@@ -163,7 +163,7 @@ await t.test("a store that is not there is told, with what is", async (t) => {
   fs.mkdirpSync(path.join(disk.mountPoint, "photos/2024"));
   refuses(t, "photos", "STORE_MISSING", ["photos", "2024"]);
   fs.writeFileSync(path.join(disk.mountPoint, "file"), "");
-  refuses(t, "file", "STORE_MISSING", ["file, where", "is not a directory"]);
+  refuses(t, "file", "STORE_MISSING", ["file", "is not a directory"]);
   refuses(t, source, "STORE_MISSING", [source]);
 });
 

@@ -20,10 +20,13 @@ import {
   digestOf,
   type References,
 } from "./engine-references.ts";
+import { printTable } from "./engine-table.ts";
 import { makeScratch } from "./scratch.ts";
 
 /** What was found, in order. */
 const listed: { store: string; text: string }[] = [];
+
+const sum = { references: 0, wrong: 0 };
 
 const scratch = makeScratch(t, "store");
 const disk = await makeMountedBtrfs(
@@ -166,6 +169,9 @@ t.test(
 );
 
 t.test("nothing changes when the engine stops", async (t) => {
+  const version = await first.docker([
+    ...["version", "--format", "{{.Server.Version}}"],
+  ]);
   const before = listed.map(({ store, text }) => find(store, text));
   await first.stop();
   const store = path.join(disk.mountPoint, "docker");
@@ -180,6 +186,8 @@ t.test("nothing changes when the engine stops", async (t) => {
     [],
     "and finding touches no file of the store",
   );
+  const engine = ["docker.io", version.replace(/\+.*/, "")] as const;
+  printTable(t, [{ engine, store: "classic, btrfs", ...sum }]);
 });
 
 /** Each reference leads to what docker says, and to the tree that docker exports. */
@@ -198,9 +206,8 @@ async function checkReferences(
     disk.mountPoint,
   );
   for (const text of answers.ids.keys()) listed.push({ store, text });
-  t.comment(
-    `${String(count.references)} references resolved and compared with docker create + docker export, wrong: ${String(count.wrong)}`,
-  );
+  sum.references += count.references;
+  sum.wrong += count.wrong;
 }
 
 function find(store: string, text: string) {

@@ -1,0 +1,338 @@
+import t, { type Test } from "tap";
+import { createRandom, type Random } from "../../fixtures/random.ts";
+import { BootError } from "../../runtime/host/errors.ts";
+import { parseImageReference } from "../../runtime/image-ref.ts";
+import { BoltError } from "../../runtime/stores/bolt/bolt-error.ts";
+import type { BoltFile } from "../../runtime/stores/bolt/meta.ts";
+import { openBolt, type BoltBucket } from "../../runtime/stores/bolt/bolt.ts";
+import { openStore } from "../../runtime/stores/open-store.ts";
+import { asFile, readDatabases } from "../unit/bolt-databases.ts";
+import {
+  capturedImages,
+  META,
+  openMemoryStore,
+  readCaptured,
+  SNAPSHOTTER,
+} from "../unit/memory-store.ts";
+import { mapBytes, type ByteKind } from "./bolt-bytes.ts";
+import { mutate, type Mutant, type Original } from "./bolt-mutate.ts";
+import { wantedFaults } from "./campaign.ts";
+import { createTally } from "./tally.ts";
+
+// Damages databases that a real containerd and bbolt wrote, in memory, and reads each mutant twice: the
+// reader alone goes through all keys, and an image is looked up through the whole path. Each has to
+// answer what it answers for the whole file, or to fail with an error of its own kind; it reads no more
+// than the file is large.
+//
+// What no reader can find out, for nothing in the file tells of it (nothing but the meta pages has a
+// checksum):
+//
+// - A page, or a sector of one, that is as bbolt wrote it at another time: a write that never reached
+//   the disk, in a place where what was there before keeps to all rules. So does a page that is copied
+//   to where another one belongs, with that one's number.
+// - A pointer to a page that is free now, and holds what it held before.
+// - A newer meta page that is not whole: then the former transaction counts, as the format wants it.
+// - The bytes of keys, as long as they stay in order, and of values, for who goes through all keys. Who
+//   looks up an image gets no other answer by them: a name that is not as it was is not found; digests,
+//   chain IDs and the snapshots' names and IDs are there twice, or in what has a digest. But who looks
+//   up a name that no image has could find one by it.
+
+const SEED = 6;
+const MUTANTS = 100_000;
+/** Of the kinds of bytes; what else changes must not go unnoticed. */
+const UNCHECKED: readonly ByteKind[] = [
+  "key",
+  "value",
+  "last sizes",
+  "element kind",
+];
+/** Readers of one database that a look-up opens, each for a try. */
+const MAX_OPENED = 8;
+
+/** In a listing, around what is in a bucket. */
+const BEGIN = Buffer.from("{");
+const END = Buffer.from("}");
+
+const store = openMemoryStore();
+const names = capturedImages().map(({ name, id }) =>
+  name.startsWith("<none>") ? id : name,
+);
+const references: [string, ...string[]] = ["gone:1", "many:2", ...names];
+
+interface Subject extends Original {
+  /** Where it is in the store; `undefined` for one that is no containerd's. */
+  readonly file: string | undefined;
+  readonly listing: readonly Buffer[];
+  readonly formerListing: readonly Buffer[];
+  readonly answers: ReadonlyMap<string, string>;
+  readonly formerAnswers: ReadonlyMap<string, string>;
+}
+
+// Most mutants end in an error; where those come from is of no interest.
+Error.stackTraceLimit = 0;
+
+await t.test("no mutant of a database is believed", (t) => {
+  const random = createRandom(SEED);
+  const [last, former] = [readCaptured("last"), readCaptured("former")];
+  const meta = subject("meta.db", last.meta, former.meta, META);
+  const snapshotter = subject(
+    "metadata.db",
+    last.snapshotter,
+    former.snapshotter,
+    SNAPSHOTTER,
+  );
+  const others = readDatabases()
+    .filter(({ bytes }) => bytes.length <= 600_000)
+    .map(({ name, bytes }) => subject(name, bytes, undefined, undefined));
+  const tally = createTally();
+  const counts = { refused: 0, same: 0, former: 0, unknowable: 0 };
+  const count = Math.max(MUTANTS, finite(wantedFaults()));
+  let slowest = { ms: 0, fault: "none" };
+  for (let number = 0; number < count; number += 1) {
+    const chosen = random.oneIn(10)
+      ? random.pick(others as [Subject, ...Subject[]])
+      : random.oneIn(3)
+        ? snapshotter
+        : meta;
+    const mutant = mutate(chosen, random);
+    const start = performance.now();
+    const problems = [
+      judgeListing(chosen, mutant, counts),
+      chosen.file === undefined
+        ? undefined
+        : judgeAnswer(chosen, mutant, chosen.file, random),
+    ];
+    const ms = performance.now() - start;
+    if (ms > slowest.ms) slowest = { ms, fault: mutant.fault };
+    mutant.undo();
+    tally.count(
+      t,
+      `mutant ${String(number)}, ${mutant.fault}`,
+      problems.find((problem) => problem !== undefined),
+    );
+  }
+  t.comment(
+    `seed ${String(SEED)}; the reader alone: ${JSON.stringify(counts)}`,
+  );
+  t.comment(`the slowest took ${slowest.ms.toFixed(1)} ms (${slowest.fault})`);
+  record(t, tally, counts);
+  t.end();
+});
+
+function record(
+  t: Test,
+  tally: ReturnType<typeof createTally>,
+  { refused, unknowable }: { refused: number; unknowable: number },
+): void {
+  tally.record(
+    t,
+    "bolt mutations",
+    `${String(refused)} refused`,
+    `${String(unknowable)} nobody could know`,
+  );
+}
+
+function subject(
+  name: string,
+  pristine: Buffer,
+  former: Buffer | undefined,
+  file: string | undefined,
+): Subject {
+  const map = mapBytes(pristine);
+  const bytes = Buffer.from(pristine);
+  // Without its newer meta page it is as it was a transaction ago.
+  const before = Buffer.from(pristine);
+  for (let at = 0; at < 2 * map.pageBytes; at += 1) {
+    if (map.kindAt(at) === "newer meta") before[at] = 0;
+  }
+  const answersOf = (content: Buffer) =>
+    new Map(
+      references.map((reference) => [
+        reference,
+        file === undefined ? "" : lookUp(file, asFile(content), reference),
+      ]),
+    );
+  return {
+    ...{ name, bytes, pristine, former, map, file },
+    listing: listAll(asFile(pristine)),
+    formerListing: listAll(asFile(before)),
+    answers: answersOf(pristine),
+    formerAnswers: answersOf(before),
+  };
+}
+
+/** The reader alone, over all keys. @returns what is wrong */
+function judgeListing(
+  chosen: Subject,
+  mutant: Mutant,
+  counts: { refused: number; same: number; former: number; unknowable: number },
+): string | undefined {
+  const file = countReads(mutant.bytes);
+  let listing;
+  try {
+    listing = listAll(file);
+  } catch (error) {
+    if (!(error instanceof BoltError)) return describe(error);
+    counts.refused += 1;
+    return file.problem();
+  }
+  if (isSame(listing, chosen.listing)) counts.same += 1;
+  else if (
+    mutant.changed.some((at) => chosen.map.kindAt(at) === "newer meta") &&
+    isSame(listing, chosen.formerListing)
+  ) {
+    counts.former += 1;
+  } else if (isUnknowable(chosen, mutant)) counts.unknowable += 1;
+  else
+    return `other keys, by a change of ${kindsOf(chosen, mutant).join(", ")}`;
+  return file.problem();
+}
+
+/** Whether what was read may differ, by the kinds of the bytes that did. */
+function isUnknowable(chosen: Subject, mutant: Mutant): boolean {
+  if (mutant.isStale || hasStalePointer(chosen, mutant)) return true;
+  const kinds = new Set(kindsOf(chosen, mutant));
+  // Where a bucket has become a value, or another transaction counts, pages are not read that were.
+  const isReadWhole = !kinds.has("element kind") && !kinds.has("newer meta");
+  return (
+    UNCHECKED.some((kind) => kinds.has(kind)) &&
+    !(isReadWhole && kinds.has("structure"))
+  );
+}
+
+/** Whether one of the pointers leads to a page that is not part of the tree. */
+function hasStalePointer(chosen: Subject, mutant: Mutant): boolean {
+  return mutant.changed.some((at) => {
+    if (chosen.map.kindAt(at) !== "pointer") return false;
+    let start = at;
+    // What is before and after it is of another kind.
+    while (chosen.map.kindAt(start - 1) === "pointer") start -= 1;
+    if (start + 8 > mutant.bytes.length) return false;
+    const page = Number(mutant.bytes.readBigUInt64LE(start));
+    return !chosen.map.isLive(page);
+  });
+}
+
+/** The whole path, for one reference. @returns what is wrong */
+function judgeAnswer(
+  chosen: Subject,
+  mutant: Mutant,
+  name: string,
+  random: Random,
+): string | undefined {
+  const reference = random.pick(references);
+  const file = countReads(mutant.bytes, MAX_OPENED);
+  let answer;
+  try {
+    answer = lookUp(name, file, reference);
+  } catch (error) {
+    return describe(error);
+  }
+  const problem = file.problem();
+  if (problem !== undefined) return problem;
+  const whole = chosen.answers.get(reference);
+  if (answer === whole || answer.startsWith("error ")) return undefined;
+  const hasNewerMeta = mutant.changed.some(
+    (at) => chosen.map.kindAt(at) === "newer meta",
+  );
+  if (hasNewerMeta && answer === chosen.formerAnswers.get(reference)) {
+    return undefined;
+  }
+  if (mutant.isStale || hasStalePointer(chosen, mutant)) return undefined;
+  return `${reference}: ${answer}, by a change of ${kindsOf(chosen, mutant).join(", ")}`;
+}
+
+/** What a store with that file in it answers; the beginning is "error" where it refuses. */
+function lookUp(name: string, file: BoltFile, reference: string): string {
+  const { host } = store.location;
+  const location = {
+    ...store.location,
+    host: {
+      ...host,
+      files: {
+        ...host.files,
+        withFile: <T>(
+          place: string,
+          maxBytes: number,
+          work: (opened: BoltFile) => T,
+        ) =>
+          place.endsWith(name)
+            ? work(file)
+            : host.files.withFile(place, maxBytes, work),
+      },
+    },
+  };
+  try {
+    const found = openStore(location).find(parseImageReference(reference));
+    return `${found.id} ${found.source}`;
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    if (error.hint === undefined) throw error;
+    return `error ${error.code}`;
+  }
+}
+
+/** All keys and values, in their order, with the ends of buckets between. */
+function listAll(file: BoltFile): Buffer[] {
+  const all: Buffer[] = [];
+  const list = (bucket: BoltBucket) => {
+    bucket.each("", (key, entry) => {
+      all.push(key);
+      if (entry.kind === "value") all.push(entry.value);
+      else {
+        all.push(BEGIN);
+        list(entry.bucket);
+        all.push(END);
+      }
+      return true;
+    });
+  };
+  list(openBolt(file).root);
+  return all;
+}
+
+function isSame(list: readonly Buffer[], other: readonly Buffer[]): boolean {
+  return (
+    list.length === other.length &&
+    list.every((part, index) => other[index]?.equals(part))
+  );
+}
+
+function kindsOf({ map }: Subject, { changed }: Mutant): ByteKind[] {
+  return [...new Set(changed.map(map.kindAt))];
+}
+
+/** Counts what is read of a file. @param opened how often it may be opened */
+function countReads(
+  bytes: Buffer,
+  opened = 1,
+): BoltFile & { problem: () => string | undefined } {
+  const file = asFile(bytes);
+  /** The places where the second meta page may be, and both once more. */
+  const metas = 24;
+  let reads = 0;
+  let readBytes = 0;
+  return {
+    ...file,
+    read: (into, position) => {
+      reads += 1;
+      readBytes += into.length;
+      file.read(into, position);
+    },
+    problem: () =>
+      readBytes > opened * (bytes.length + metas * 64) ||
+      reads > opened * (bytes.length / 512 + metas)
+        ? `${String(reads)} reads of ${String(readBytes)} bytes, of ${String(bytes.length)}`
+        : undefined,
+  };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error
+    ? (error.stack ?? error.message)
+    : String(error);
+}
+
+function finite(number: number | undefined): number {
+  return number !== undefined && Number.isFinite(number) ? number : 0;
+}

@@ -70,6 +70,8 @@ interface Subject extends Original {
 
 // Most mutants end in an error; where those come from is of no interest.
 Error.stackTraceLimit = 0;
+// Millions of pages are read: Node takes the room for many at once.
+Buffer.poolSize = 2 ** 20;
 
 await t.test("no mutant of a database is believed", (t) => {
   const random = createRandom(SEED);

@@ -41,9 +41,12 @@ import { shorten } from "../../shorten.ts";
  * keys lie in order and within what is above them. Those of how bbolt writes a page: the elements'
  * keys and values follow each other without a gap, zeros come after, and it is no page longer than that
  * takes; only a bucket's first page may be empty; an inline page ends with its value and has no
- * buckets. So of what tells where things are, no byte can change unnoticed but pointers to pages that
- * were right once; a hostile file can neither keep the reader going nor make it hold more than the file
- * is large.
+ * buckets. So of what tells where things are, little can change unnoticed: a pointer to a page that was
+ * right once, whether an element is a bucket, where in a page the last key ends and its value does. And
+ * a hostile file can neither keep the reader going nor make it hold more than the file is large.
+ *
+ * A key that is not found may yet be there where a branch's key is wrong, which comes out only as the
+ * pages next to it are read: who makes something of an absence goes through all keys.
  */
 
 export interface BoltDatabase {

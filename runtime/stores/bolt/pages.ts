@@ -49,7 +49,7 @@ export function createPages(file: BoltFile, meta: BoltMeta): BoltPages {
         `${nameOf(number)} and what was read before are larger than makes sense`,
       );
     }
-    return Buffer.allocUnsafeSlow(pages * pageBytes);
+    return Buffer.allocUnsafe(pages * pageBytes);
   };
   const load = (number: number): Buffer => {
     if (number < 2 || number >= count) {

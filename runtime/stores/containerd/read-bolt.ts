@@ -6,7 +6,7 @@ import type { StoreLocation } from "../store.ts";
 
 /** A hundred thousand images have a quarter of it. */
 const MAX_BYTES = 2 ** 31;
-/** An engine takes a hundred times as long for a transaction as it takes to look up an image. */
+/** An engine waits for the disk with each transaction; to look up an image takes milliseconds. */
 const MAX_TRIES = 50;
 
 /**

@@ -7,7 +7,10 @@ import { createLog } from "../../../runtime/host/log.ts";
 import { parseImageReference } from "../../../runtime/image-ref.ts";
 import { rwlayerPaths } from "../../../runtime/rwlayer-state.ts";
 import { readState, writeState } from "../../../runtime/state-file.ts";
+import { sha256 } from "../../../runtime/stores/chain-id.ts";
+import { readOciImage } from "../../../runtime/stores/oci-image.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
+import { openMemoryStore } from "../../unit/memory-store.ts";
 import { check, checkPrintable } from "./check.ts";
 import type { Target } from "./target.ts";
 
@@ -92,6 +95,35 @@ function storeTarget(
         }
       } finally {
         fs.writeFileSync(file, contents[index] ?? "");
+      }
+    },
+  };
+}
+
+/** The manifest or index of an image in a containerd's store, under the digest that it then has. */
+export function manifestTarget(): Target {
+  const { files, location } = openMemoryStore();
+  const directory = "io.containerd.content.v1.content/blobs";
+  const samples = [...files]
+    .filter(([name]) => name.startsWith(directory))
+    .map(([, bytes]) => bytes.toString("utf8"));
+  const digests = samples.map((text) => `"sha256:${sha256(text)}"`);
+  const index = `{"manifests":[{"digest":${digests.join('},{"digest":')},"platform":{"os":"linux","architecture":"amd64"}}]}`;
+  return {
+    name: "a manifest",
+    samples: [index, ...samples],
+    parse: (text) => {
+      const digest = sha256(text);
+      const file = `${directory}/sha256/${digest}`;
+      const former = files.get(file);
+      files.set(file, Buffer.from(text));
+      try {
+        const id = `sha256:${digest}` as const;
+        const image = readOciImage({ location, directory }, id);
+        check(image.diffIds.length > 0, "an image without layers");
+      } finally {
+        if (former === undefined) files.delete(file);
+        else files.set(file, former);
       }
     },
   };

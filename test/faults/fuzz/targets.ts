@@ -1,6 +1,11 @@
 import path from "node:path";
 import { doctorTargets } from "./doctor-targets.ts";
-import { dockerTarget, podmanTarget, stateTarget } from "./file-targets.ts";
+import {
+  dockerTarget,
+  manifestTarget,
+  podmanTarget,
+  stateTarget,
+} from "./file-targets.ts";
 import type { Target } from "./target.ts";
 import { textTargets } from "./text-targets.ts";
 import { toplayerTargets } from "./toplayer-targets.ts";
@@ -14,5 +19,6 @@ export function createTargets(scratch: string): readonly [Target, ...Target[]] {
     stateTarget(path.join(scratch, "state")),
     dockerTarget(path.join(scratch, "docker")),
     podmanTarget(path.join(scratch, "podman")),
+    manifestTarget(),
   ];
 }

@@ -158,8 +158,9 @@ export default tseslint.config(
         ...["safe-mode", "shorten-warnings", "whiteout"],
       ].map((name) => `toplayer/${name}`),
       ...[
-        ...["bolt", "bolt-buckets", "bolt-error", "bolt-meta", "bolt-page"],
-        ...["bolt-pages", "podman-images", "podman-names", "uvarint"],
+        ...["bolt/*", "chain-id", "choose-answer", "containerd/images"],
+        ...["containerd/uvarint", "image-missing", "match-prefix"],
+        ...["podman/images", "podman/names", "store-unsupported"],
       ].map((name) => `stores/${name}`),
     ].map((name) => `runtime/${name}.ts`),
     rules: {

@@ -58,7 +58,7 @@ export function findSystemStore(host: Host, choice: StoreChoice): SystemStore {
   if (store === undefined) {
     throw new BootError(
       "STORE_MISSING",
-      `there is no image in ${directories.join(", ")}`,
+      `there is no ${kind === undefined ? "image" : `${kind} store with images`} in ${directories.join(", ")}`,
       { hint: NAME_STORE },
     );
   }

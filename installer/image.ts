@@ -143,7 +143,13 @@ export function lookInStore<T>(
     throw new BootError(
       code,
       `cannot find the image ${formatImageReference(reference)}${store === undefined ? "" : ` in ${store}`}`,
-      { cause, hint: HINTS[code] },
+      {
+        cause,
+        hint:
+          code === "STORE_MISSING" && choice.kind !== undefined
+            ? `Correct or drop --store ${choice.kind}, or name the store's directory: --store-path DIR.`
+            : HINTS[code],
+      },
     );
   }
 }

@@ -49,7 +49,7 @@ export function readEngineConfigs(
   };
 }
 
-/** Where an engine of the system has its directory. */
+/** Where an engine of the system has its directory, absolute. */
 export function directoryOf(
   { docker, podman, containerdRoot }: EngineConfigs,
   home: Home,
@@ -59,7 +59,8 @@ export function directoryOf(
     containerd: containerdRoot,
     podman: podman.graphRoot,
   }[home];
-  return (told ?? USUAL_DIRECTORIES[home]).replace(/(?<=.)\/+$/, "");
+  const directory = told?.startsWith("/") === true ? told : undefined;
+  return (directory ?? USUAL_DIRECTORIES[home]).replace(/(?<=.)\/+$/, "");
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

@@ -7,8 +7,8 @@ export function parseTomlTexts(text: string): ReadonlyMap<string, string> {
   const texts = new Map<string, string>();
   let table = "";
   for (const line of text.split("\n")) {
-    const header = /^\s*\[+\s*([^\]]*?)\s*\]/.exec(line)?.[1];
-    if (header !== undefined) table = `${header}.`;
+    const header = /^\s*\[([^\]]*)\]/.exec(line)?.[1];
+    if (header !== undefined) table = `${header.replace("[", "").trim()}.`;
     const [, key, basic, literal] =
       /^\s*([\w-]+)\s*=\s*(?:"([^"\\]*)"|'([^']*)')\s*(?:#.*)?$/.exec(line) ??
       [];

@@ -1,7 +1,10 @@
 import path from "node:path";
-import { CONTAINERD_METADATA, openContainerd } from "./containerd.ts";
+import {
+  CONTAINERD_METADATA,
+  openContainerd,
+} from "./containerd/containerd.ts";
 import { openDockerGraphdriver } from "./docker-graphdriver.ts";
-import { openPodman } from "./podman.ts";
+import { openPodman } from "./podman/podman.ts";
 import { isPresent, namesIn } from "./store-files.ts";
 import type { StoreKind, StoreLocation, StoreReader } from "./store.ts";
 

@@ -1,5 +1,5 @@
 /**
- * What each byte of a bbolt database is for, by the format (runtime/stores/bolt.ts has it). It reads
+ * What each byte of a bbolt database is for, by the format (runtime/stores/bolt/bolt.ts has it). It reads
  * files that are whole, and is written apart from the reader that it judges.
  */
 

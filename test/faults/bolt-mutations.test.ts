@@ -2,9 +2,9 @@ import t, { type Test } from "tap";
 import { createRandom, type Random } from "../../fixtures/random.ts";
 import { BootError } from "../../runtime/host/errors.ts";
 import { parseImageReference } from "../../runtime/image-ref.ts";
-import { BoltError } from "../../runtime/stores/bolt-error.ts";
-import type { BoltFile } from "../../runtime/stores/bolt-meta.ts";
-import { openBolt, type BoltBucket } from "../../runtime/stores/bolt.ts";
+import { BoltError } from "../../runtime/stores/bolt/bolt-error.ts";
+import type { BoltFile } from "../../runtime/stores/bolt/meta.ts";
+import { openBolt, type BoltBucket } from "../../runtime/stores/bolt/bolt.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
 import { asFile, readDatabases } from "../unit/bolt-databases.ts";
 import {

@@ -123,6 +123,11 @@ await t.test("a system with several engines", (t) => {
       /because: several image stores have images: \/var\/lib\/docker \(containerd\), \/var\/lib\/containers\/storage \(Podman's btrfs driver\)\n/,
   });
   checkFound(t, both, "newer", "podman", ["--store", "podman"]);
+  t.match(resolve(both, ["--store", "graphdriver"]), {
+    status: 1,
+    stderr:
+      /because: there is no graphdriver store with images in [^]*what to do: Correct or drop --store graphdriver, /,
+  });
   checkFound(t, both, "newer", "containerd", ["--docker", "/var/lib/docker"]);
   const { stdout } = resolve(both, [], optionsFor("podman"));
   t.equal((JSON.parse(stdout) as ResolvedImage).store, "podman");

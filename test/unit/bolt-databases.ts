@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
-import type { BoltFile } from "../../runtime/stores/bolt-meta.ts";
-import type { BoltBucket } from "../../runtime/stores/bolt.ts";
+import type { BoltFile } from "../../runtime/stores/bolt/meta.ts";
+import type { BoltBucket } from "../../runtime/stores/bolt/bolt.ts";
 
 const CAPTURED = path.join(
   import.meta.dirname,

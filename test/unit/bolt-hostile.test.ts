@@ -1,7 +1,7 @@
 import t, { type Test } from "tap";
-import { BoltError } from "../../runtime/stores/bolt-error.ts";
-import type { BoltFile } from "../../runtime/stores/bolt-meta.ts";
-import { openBolt } from "../../runtime/stores/bolt.ts";
+import { BoltError } from "../../runtime/stores/bolt/bolt-error.ts";
+import type { BoltFile } from "../../runtime/stores/bolt/meta.ts";
+import { openBolt } from "../../runtime/stores/bolt/bolt.ts";
 import { asFile, listBucket } from "./bolt-databases.ts";
 import { PAGE, writeDatabase, writeMeta, type Part } from "./bolt-writer.ts";
 

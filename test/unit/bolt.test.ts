@@ -1,10 +1,10 @@
 import t, { type Test } from "tap";
-import { BoltError } from "../../runtime/stores/bolt-error.ts";
+import { BoltError } from "../../runtime/stores/bolt/bolt-error.ts";
 import {
   openBolt,
   type BoltBucket,
   type BoltEntry,
-} from "../../runtime/stores/bolt.ts";
+} from "../../runtime/stores/bolt/bolt.ts";
 import {
   asFile,
   hashListing,

@@ -5,7 +5,7 @@ import { createHost, type Host } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
 import { BootError } from "../../runtime/host/errors.ts";
 import { parseImageReference } from "../../runtime/image-ref.ts";
-import type { BoltFile } from "../../runtime/stores/bolt-meta.ts";
+import type { BoltFile } from "../../runtime/stores/bolt/meta.ts";
 import { sha256 } from "../../runtime/stores/chain-id.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
 import { asFile } from "./bolt-databases.ts";

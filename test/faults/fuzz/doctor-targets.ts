@@ -9,6 +9,11 @@ import { parseLoaderEntry } from "../../../installer/boot-entries/parse-loader-e
 import { parseRefindLinux } from "../../../installer/boot-entries/parse-refind-linux.ts";
 import { parseRefind } from "../../../installer/boot-entries/parse-refind.ts";
 import { pathOnVolume } from "../../../installer/boot-entries/path-on-volume.ts";
+import {
+  directoryOf,
+  readEngineConfigs,
+} from "../../../installer/engines/engine-configs.ts";
+import { HOMES } from "../../../installer/engines/home.ts";
 import { parseDaemonJson } from "../../../installer/engines/parse-daemon-json.ts";
 import { parseKernelVersion } from "../../../installer/parse-kernel-version.ts";
 import { readStartOptions } from "../../../installer/commands/doctor/start.ts";
@@ -60,6 +65,19 @@ export const doctorTargets: readonly Target[] = [
         error === undefined || storageDriver === undefined,
         "a driver of what makes no sense",
       );
+    },
+  },
+  {
+    name: "storage.conf",
+    samples: [
+      '[storage]\ndriver = "btrfs" # mine\ngraphroot = \'/p\'\n[storage.options]\nx = ["a"]\n',
+    ],
+    parse: (text) => {
+      const configs = readEngineConfigs(() => ({ text }));
+      for (const home of HOMES) {
+        const directory = directoryOf(configs, home);
+        check(/^\/[^\n]*$/.test(directory), "a directory that is none");
+      }
     },
   },
   {

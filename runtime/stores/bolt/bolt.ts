@@ -1,5 +1,5 @@
 import { BoltError } from "./bolt-error.ts";
-import { isCurrent, readMeta, readNumber, type BoltFile } from "./bolt-meta.ts";
+import { isCurrent, readMeta, readNumber, type BoltFile } from "./meta.ts";
 import {
   BUCKET_HEADER_BYTES,
   checkPage,
@@ -11,9 +11,9 @@ import {
   valueAt,
   type BoltPage,
   type PagePlace,
-} from "./bolt-page.ts";
-import { createPages, type BoltPages } from "./bolt-pages.ts";
-import { shorten } from "../shorten.ts";
+} from "./page.ts";
+import { createPages, type BoltPages } from "./pages.ts";
+import { shorten } from "../../shorten.ts";
 
 /**
  * A reader of bbolt databases, the files in which containerd keeps its metadata.

@@ -1,5 +1,5 @@
-import { isImageId, type ImageId } from "../image-ref.ts";
-import { isRecord } from "../json-values.ts";
+import { isImageId, type ImageId } from "../../image-ref.ts";
+import { isRecord } from "../../json-values.ts";
 
 /** An entry of Podman's images.json, as far as it is needed. */
 export interface PodmanImage {

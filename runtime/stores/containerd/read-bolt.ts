@@ -1,8 +1,8 @@
-import { BootError } from "../host/errors.ts";
-import { BoltError } from "./bolt-error.ts";
-import { openBolt, type BoltBucket } from "./bolt.ts";
-import { damaged, follow } from "./store-files.ts";
-import type { StoreLocation } from "./store.ts";
+import { BootError } from "../../host/errors.ts";
+import { BoltError } from "../bolt/bolt-error.ts";
+import { openBolt, type BoltBucket } from "../bolt/bolt.ts";
+import { damaged, follow } from "../store-files.ts";
+import type { StoreLocation } from "../store.ts";
 
 /** A hundred thousand images have a quarter of it. */
 const MAX_BYTES = 2 ** 31;

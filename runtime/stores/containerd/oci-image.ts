@@ -1,15 +1,20 @@
-import { BootError } from "../host/errors.ts";
-import { isImageId, type ImageId } from "../image-ref.ts";
-import { isRecord } from "../json-values.ts";
-import { shorten } from "../shorten.ts";
-import { goArchitecture } from "../go-architecture.ts";
+import { BootError } from "../../host/errors.ts";
+import { isImageId, type ImageId } from "../../image-ref.ts";
+import { isRecord } from "../../json-values.ts";
+import { shorten } from "../../shorten.ts";
+import { goArchitecture } from "../../go-architecture.ts";
 import {
   checkDigest,
   MAX_CONFIG_BYTES,
   readImageConfig,
-} from "./image-config.ts";
-import { damaged, isPresent, parseJson, readStoreFile } from "./store-files.ts";
-import type { StoredImage, StoreLocation } from "./store.ts";
+} from "../image-config.ts";
+import {
+  damaged,
+  isPresent,
+  parseJson,
+  readStoreFile,
+} from "../store-files.ts";
+import type { StoredImage, StoreLocation } from "../store.ts";
 
 /** What containerd itself reads at most. */
 const MAX_MANIFEST_BYTES = 8 * 1024 * 1024;

@@ -1,35 +1,35 @@
 import path from "node:path";
-import { goArchitecture } from "../go-architecture.ts";
-import { BootError } from "../host/errors.ts";
+import { goArchitecture } from "../../go-architecture.ts";
+import { BootError } from "../../host/errors.ts";
 import {
   formatImageReference,
   isImageId,
   type ImageId,
   type ImageReference,
-} from "../image-ref.ts";
-import { isCount, isRecord } from "../json-values.ts";
-import { shorten } from "../shorten.ts";
-import { chainIds } from "./chain-id.ts";
-import { MAX_CONFIG_BYTES, readImageConfig } from "./image-config.ts";
-import { imageMissing } from "./image-missing.ts";
-import { matchPrefix } from "./match-prefix.ts";
-import { parsePodmanImages, type PodmanImage } from "./podman-images.ts";
-import { matchName, matchNameEnd } from "./podman-names.ts";
-import { requireSubvolume } from "./require-subvolume.ts";
+} from "../../image-ref.ts";
+import { isCount, isRecord } from "../../json-values.ts";
+import { shorten } from "../../shorten.ts";
+import { chainIds } from "../chain-id.ts";
+import { MAX_CONFIG_BYTES, readImageConfig } from "../image-config.ts";
+import { imageMissing } from "../image-missing.ts";
+import { matchPrefix } from "../match-prefix.ts";
+import { parsePodmanImages, type PodmanImage } from "./images.ts";
+import { matchName, matchNameEnd } from "./names.ts";
+import { requireSubvolume } from "../require-subvolume.ts";
 import {
   damaged,
   findDirectory,
   PULL_AGAIN,
   readJson,
   readStoreFile,
-} from "./store-files.ts";
+} from "../store-files.ts";
 import type {
   StoredImage,
   StoredLayer,
   StoreLocation,
   StoreReader,
-} from "./store.ts";
-import { storeUnsupported } from "./store-unsupported.ts";
+} from "../store.ts";
+import { storeUnsupported } from "../store-unsupported.ts";
 
 /**
  * Podman's image store, containers-storage, of which the btrfs driver's images can be roots: three

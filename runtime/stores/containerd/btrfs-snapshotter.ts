@@ -1,12 +1,12 @@
 import path from "node:path";
-import { BootError } from "../host/errors.ts";
-import { shorten } from "../shorten.ts";
-import { BoltError } from "./bolt-error.ts";
-import type { BoltBucket } from "./bolt.ts";
-import { bucketAt } from "./bolt-buckets.ts";
-import { readBolt } from "./bolt-file.ts";
-import { findDirectory, PULL_AGAIN } from "./store-files.ts";
-import type { StoreLocation } from "./store.ts";
+import { BootError } from "../../host/errors.ts";
+import { shorten } from "../../shorten.ts";
+import { BoltError } from "../bolt/bolt-error.ts";
+import type { BoltBucket } from "../bolt/bolt.ts";
+import { bucketAt } from "../bolt/buckets.ts";
+import { readBolt } from "./read-bolt.ts";
+import { findDirectory, PULL_AGAIN } from "../store-files.ts";
+import type { StoreLocation } from "../store.ts";
 import { encodeUvarint, readUvarint } from "./uvarint.ts";
 
 /**

@@ -1,7 +1,7 @@
-import { BootError } from "../host/errors.ts";
-import { fullRepository, type ImageReference } from "../image-ref.ts";
-import { shorten } from "../shorten.ts";
-import type { PodmanImage } from "./podman-images.ts";
+import { BootError } from "../../host/errors.ts";
+import { fullRepository, type ImageReference } from "../../image-ref.ts";
+import { shorten } from "../../shorten.ts";
+import type { PodmanImage } from "./images.ts";
 
 type ImageName = Extract<ImageReference, { readonly kind: "name" }>;
 

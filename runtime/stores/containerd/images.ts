@@ -3,11 +3,11 @@ import {
   isImageId,
   type ImageId,
   type ImageReference,
-} from "../image-ref.ts";
-import { shorten } from "../shorten.ts";
-import { readWhole } from "./bolt-buckets.ts";
-import { BoltError } from "./bolt-error.ts";
-import type { BoltBucket } from "./bolt.ts";
+} from "../../image-ref.ts";
+import { shorten } from "../../shorten.ts";
+import { readWhole } from "../bolt/buckets.ts";
+import { BoltError } from "../bolt/bolt-error.ts";
+import type { BoltBucket } from "../bolt/bolt.ts";
 
 /** An image's name in full, and the digest of its manifest or index. */
 export interface Target {

@@ -1,29 +1,29 @@
-import { BootError } from "../host/errors.ts";
+import { BootError } from "../../host/errors.ts";
 import {
   familiarName,
   type ImageId,
   type ImageReference,
-} from "../image-ref.ts";
-import { shorten } from "../shorten.ts";
-import { BoltError } from "./bolt-error.ts";
-import type { BoltBucket } from "./bolt.ts";
-import { bucketAt, listBuckets, readWhole } from "./bolt-buckets.ts";
+} from "../../image-ref.ts";
+import { shorten } from "../../shorten.ts";
+import { BoltError } from "../bolt/bolt-error.ts";
+import type { BoltBucket } from "../bolt/bolt.ts";
+import { bucketAt, listBuckets, readWhole } from "../bolt/buckets.ts";
 import { readSnapshot, SNAPSHOTTER, subvolumeOf } from "./btrfs-snapshotter.ts";
-import { findTarget, readTargets } from "./containerd-images.ts";
-import { readBolt } from "./bolt-file.ts";
-import { chainIds } from "./chain-id.ts";
-import { imageMissing } from "./image-missing.ts";
-import { matchPrefix } from "./match-prefix.ts";
+import { findTarget, readTargets } from "./images.ts";
+import { readBolt } from "./read-bolt.ts";
+import { chainIds } from "../chain-id.ts";
+import { imageMissing } from "../image-missing.ts";
+import { matchPrefix } from "../match-prefix.ts";
 import { readOciImage } from "./oci-image.ts";
-import { requireSubvolume } from "./require-subvolume.ts";
-import { damaged } from "./store-files.ts";
+import { requireSubvolume } from "../require-subvolume.ts";
+import { damaged } from "../store-files.ts";
 import type {
   StoredImage,
   StoredLayer,
   StoreLocation,
   StoreReader,
-} from "./store.ts";
-import { storeUnsupported } from "./store-unsupported.ts";
+} from "../store.ts";
+import { storeUnsupported } from "../store-unsupported.ts";
 
 /**
  * containerd's image store, as Docker uses it (namespace `moby`), with the btrfs snapshotter.

@@ -1,11 +1,11 @@
 import { BoltError } from "./bolt-error.ts";
-import { readNumber, type BoltFile, type BoltMeta } from "./bolt-meta.ts";
+import { readNumber, type BoltFile, type BoltMeta } from "./meta.ts";
 import {
   checkPage,
   visitPointers,
   type BoltPage,
   type PagePlace,
-} from "./bolt-page.ts";
+} from "./page.ts";
 
 /** The pages of a database's trees. */
 export interface BoltPages {

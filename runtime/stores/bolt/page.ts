@@ -1,5 +1,5 @@
 import { BoltError } from "./bolt-error.ts";
-import { MAX_PAGE_BYTES, readNumber } from "./bolt-meta.ts";
+import { MAX_PAGE_BYTES, readNumber } from "./meta.ts";
 
 /** A page of a tree with the bytes of all its pages, after `checkPage`; the format is bolt.ts's. */
 export interface BoltPage {

@@ -8,7 +8,7 @@ import { parseImageReference } from "../../../runtime/image-ref.ts";
 import { rwlayerPaths } from "../../../runtime/rwlayer-state.ts";
 import { readState, writeState } from "../../../runtime/state-file.ts";
 import { sha256 } from "../../../runtime/stores/chain-id.ts";
-import { readOciImage } from "../../../runtime/stores/oci-image.ts";
+import { readOciImage } from "../../../runtime/stores/containerd/oci-image.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import { openMemoryStore } from "../../unit/memory-store.ts";
 import { check, checkPrintable } from "./check.ts";

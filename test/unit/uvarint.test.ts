@@ -1,5 +1,8 @@
 import t from "tap";
-import { encodeUvarint, readUvarint } from "../../runtime/stores/containerd/uvarint.ts";
+import {
+  encodeUvarint,
+  readUvarint,
+} from "../../runtime/stores/containerd/uvarint.ts";
 
 t.test("numbers are read as Go writes them, and in no other way", (t) => {
   for (const [value, bytes] of [

@@ -480,3 +480,15 @@ t.test("names of any number and length are told in a few words", async (t) => {
     }
   }
 });
+
+t.test("lists that would fill the memory are not parsed", async (t) => {
+  const store = copyStore(t);
+  const depth = 1_100_000;
+  for (const text of [
+    `[${"{},".repeat(depth)}{}]`,
+    "[".repeat(2 * depth) + "]".repeat(2 * depth),
+  ]) {
+    fs.writeFileSync(store.file(IMAGES), text);
+    fails(t, () => store.find("many:1"), "STORE_DAMAGED", /more than 2000000/);
+  }
+});

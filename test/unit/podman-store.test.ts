@@ -39,7 +39,7 @@ type Entry = Record<string, unknown>;
 
 /**
  * The captured store on any filesystem. What is faked: the directories in btrfs/subvolumes have the
- * inode number of subvolumes, and the machine's architecture. The root rung has real ones.
+ * inode number of subvolumes and are root's, and the machine's architecture. The root rung has real ones.
  */
 function copyStore(t: Test, architecture = "x64") {
   const directory = t.testdir();
@@ -58,7 +58,7 @@ function copyStore(t: Test, architecture = "x64") {
         const status = real.files.statusOf(file);
         return status !== undefined &&
           path.dirname(String(file)).endsWith("podman/btrfs/subvolumes")
-          ? { ...status, inode: 256 }
+          ? { ...status, inode: 256, uid: 0 }
           : status;
       },
     },

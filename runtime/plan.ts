@@ -54,16 +54,19 @@ export function planBoot(facts: BootFacts): BootPlan {
   };
 }
 
-/** The rwlayer's record where it can serve again: complete, and of the image that is asked for. */
+/**
+ * The rwlayer's record where it can serve again: complete, and of the image that is asked for, which
+ * containerd's store calls by another ID than the others, who take the configuration's digest.
+ */
 function recordToKeep({
   rwlayer,
   image,
 }: BootFacts): SubvolumeRecord | undefined {
   if (rwlayer.kind !== "subvolume") return undefined;
   const { record } = rwlayer;
-  return record?.complete === true && record.image.id === image.id
-    ? record
-    : undefined;
+  if (record?.complete !== true) return undefined;
+  const ids: readonly string[] = [image.id, image.configId];
+  return ids.includes(record.image.id) ? record : undefined;
 }
 
 function planNewRwlayer(facts: BootFacts): BootPlan {

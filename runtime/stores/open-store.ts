@@ -164,11 +164,19 @@ function storeMissing(
       cause: new Error(
         names.length === 0 ? "it is empty" : `it holds: ${listNames(names)}`,
       ),
-      hint: names.includes("engine-id")
-        ? "It is Docker's, but its images are with a containerd that runs by itself: name that one's directory (/var/lib/containerd in the running system), which must be on this btrfs."
-        : PATH_HINT,
+      hint: hintFor(names),
     },
   );
+}
+
+/** @param names what is in a directory that is no image store */
+function hintFor(names: readonly string[]): string {
+  if (names.includes("engine-id")) {
+    return "It is Docker's, but its images are with a containerd that runs by itself: name that one's directory (/var/lib/containerd in the running system), which must be on this btrfs.";
+  }
+  return names.some((name) => /^[0-9]+\.[0-9]+$/.test(name))
+    ? `It is Docker's with a user namespace, and no root can be made of what is in there: take "userns-remap" out of /etc/docker/daemon.json in a running system, restart Docker, and pull the image again.`
+    : PATH_HINT;
 }
 
 function listNames(names: readonly string[]): string {

@@ -12,6 +12,13 @@ import type { StoreLocation } from "./store.ts";
 export const PULL_AGAIN =
   "The store is incomplete: in a running system, remove the image with its engine and pull (or build) it again.";
 
+/**
+ * A hundred thousand of Podman's layers, or of Docker's tags, have as many at most. An empty list takes
+ * a byte or two in a file and fifty in memory: without a limit a file within its own takes gigabytes.
+ */
+const MAX_JSON_PARTS = 2_000_000;
+const PART_BEGINS: ReadonlySet<number> = new Set(Buffer.from("[{,"));
+
 /** @throws BootError STORE_DAMAGED where the file is absent, too large, or can not be read */
 export function readStoreFile(
   location: StoreLocation,
@@ -52,6 +59,10 @@ export function parseJson(
   file: string,
   bytes: Buffer,
 ): unknown {
+  if (hasMoreParts(bytes, MAX_JSON_PARTS)) {
+    const what = `it has more than ${String(MAX_JSON_PARTS)} lists, objects and members`;
+    throw damaged(location, file, what);
+  }
   try {
     return JSON.parse(bytes.toString("utf8"));
   } catch (cause) {
@@ -62,6 +73,15 @@ export function parseJson(
       cause,
     );
   }
+}
+
+/** Whether there may be more values in it: commas in texts count, too. */
+function hasMoreParts(bytes: Buffer, most: number): boolean {
+  // Each part has a byte at least.
+  if (bytes.length <= most) return false;
+  let parts = 0;
+  for (const byte of bytes) if (PART_BEGINS.has(byte)) parts += 1;
+  return parts > most;
 }
 
 export function isPresent(location: StoreLocation, file: string): boolean {

@@ -48,7 +48,7 @@ function copyStore(t: Test, captured = CAPTURED, architecture = "x64") {
         const status = real.files.statusOf(name);
         return status !== undefined &&
           path.dirname(String(name)).endsWith(`${SNAPSHOTTER}/snapshots`)
-          ? { ...status, inode: 256 }
+          ? { ...status, inode: 256, uid: 0 }
           : status;
       },
     },

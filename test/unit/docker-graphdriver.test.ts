@@ -26,7 +26,7 @@ const idOf = (tag: string) =>
 
 /**
  * The captured store on any filesystem. What is faked: the directories in btrfs/subvolumes have the
- * inode number of subvolumes. The root rung has real ones.
+ * inode number of subvolumes and are root's. The root rung has real ones.
  */
 function storeIn(directory: string) {
   const real = createHost("/", createLog([]));
@@ -38,7 +38,7 @@ function storeIn(directory: string) {
         const status = real.files.statusOf(file);
         return status !== undefined &&
           path.dirname(String(file)).endsWith("docker/btrfs/subvolumes")
-          ? { ...status, inode: 256 }
+          ? { ...status, inode: 256, uid: 0 }
           : status;
       },
     },

@@ -259,7 +259,8 @@ t.test("keep: the same image and top layer, the same root", async (t) => {
 });
 
 t.test("keep: another image, or a root that is not complete", async (t) => {
-  const image = { ...keep.image, id: `sha256:${"cd".repeat(32)}` as const };
+  const other = `sha256:${"cd".repeat(32)}` as const;
+  const image = { ...keep.image, id: other, configId: other };
   const halfMade = standing({ ...record, complete: false });
   for (const given of [
     { ...keep, image },
@@ -271,6 +272,15 @@ t.test("keep: another image, or a root that is not complete", async (t) => {
     t.match(steps[1], { kind: "snapshot", from: keep.image.source });
   }
 });
+
+t.test(
+  "keep: the same image, which is in containerd's store now",
+  async (t) => {
+    const id = `sha256:${"cd".repeat(32)}` as const;
+    const image = { ...keep.image, id, store: "containerd" as const };
+    t.equal(planBoot({ ...keep, image }).result, "kept");
+  },
+);
 
 t.test("keep: a top layer that has changed", async (t) => {
   const changed = {

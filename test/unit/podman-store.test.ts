@@ -39,7 +39,7 @@ type Entry = Record<string, unknown>;
 
 /**
  * The captured store on any filesystem. What is faked: the directories in btrfs/subvolumes have the
- * inode number of subvolumes, and the machine's architecture. The root rung has real ones.
+ * inode number of subvolumes and are root's, and the machine's architecture. The root rung has real ones.
  */
 function copyStore(t: Test, architecture = "x64") {
   const directory = t.testdir();
@@ -58,7 +58,7 @@ function copyStore(t: Test, architecture = "x64") {
         const status = real.files.statusOf(file);
         return status !== undefined &&
           path.dirname(String(file)).endsWith("podman/btrfs/subvolumes")
-          ? { ...status, inode: 256 }
+          ? { ...status, inode: 256, uid: 0 }
           : status;
       },
     },
@@ -478,5 +478,17 @@ t.test("names of any number and length are told in a few words", async (t) => {
       t.ok(cause instanceof Error && cause.message.length < 1000);
       t.ok(message.length < 1000);
     }
+  }
+});
+
+t.test("lists that would fill the memory are not parsed", async (t) => {
+  const store = copyStore(t);
+  const depth = 1_100_000;
+  for (const text of [
+    `[${"{},".repeat(depth)}{}]`,
+    "[".repeat(2 * depth) + "]".repeat(2 * depth),
+  ]) {
+    fs.writeFileSync(store.file(IMAGES), text);
+    fails(t, () => store.find("many:1"), "STORE_DAMAGED", /more than 2000000/);
   }
 });

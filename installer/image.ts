@@ -127,8 +127,9 @@ export function lookInStore<T>(
     if (host.files.statusOfTarget(host.path(store))?.kind !== "directory") {
       throw new BootError("STORE_MISSING", `${store} is no directory`);
     }
-    const topLevel = host.path("/");
-    return look(openStore({ host, topLevel, path: store.slice(1) }, kind));
+    // Absolute, so that messages name it as it is seen here.
+    const location = { host, topLevel: host.path("/"), path: store };
+    return look(openStore(location, kind));
   } catch (cause) {
     if (isDenied(cause)) {
       throw new BootError(

@@ -23,7 +23,7 @@ import type {
   StoreLocation,
   StoreReader,
 } from "../store.ts";
-import { storeUnsupported } from "../store-unsupported.ts";
+import { CONTAINERD_TO_BTRFS, storeUnsupported } from "../store-unsupported.ts";
 
 /**
  * containerd's image store, as Docker uses it (namespace `moby`), with the btrfs snapshotter.
@@ -190,7 +190,7 @@ function findSnapshotName(
       "IMAGE_NOT_UNPACKED",
       `the image ${id} is in the store ${location.path}, but not unpacked: the ${SNAPSHOTTER} snapshotter has no tree of it${other === undefined ? "" : `, only ${other} has`}`,
       {
-        hint: "Unpack it in a running system, where docker info says that the storage driver is btrfs: docker rm $(docker create IMAGE true).",
+        hint: `In a running system, where docker info says that the storage driver is btrfs: docker rm $(docker create NAME true). Where it says another, first ${CONTAINERD_TO_BTRFS}.`,
       },
     );
   });

@@ -14,15 +14,15 @@ export const CONTAINERD_TO_BTRFS = `put { "features": { "containerd-snapshotter"
 const WAYS = {
   docker: {
     called: (driver) => `Docker's ${driver} driver`,
-    way: `docker save --output image.tar NAME; put { "storage-driver": "btrfs" } into /etc/docker/daemon.json; systemctl restart docker; docker load --input image.tar. /var/lib/docker must be on the btrfs.`,
+    way: `docker save --output image.tar NAME; where /var/lib/docker is not on the btrfs, stop Docker and mount a subvolume there; put { "storage-driver": "btrfs" } into /etc/docker/daemon.json; systemctl restart docker; docker load --input image.tar.`,
   },
   containerd: {
     called: (driver) => `containerd's ${driver} snapshotter`,
-    way: `${CONTAINERD_TO_BTRFS}; unpack the image there: docker rm $(docker create NAME true). containerd's directory must be on the btrfs.`,
+    way: `${CONTAINERD_TO_BTRFS}; unpack the image there: docker rm $(docker create NAME true). Where containerd's directory is not on the btrfs, instead: docker save --output image.tar NAME; stop Docker and containerd; mount a subvolume there; change daemon.json as above; start Docker; docker load --input image.tar.`,
   },
   podman: {
     called: (driver) => `Podman's ${driver} driver`,
-    way: `podman save --output image.tar NAME; podman system reset (it removes all images, containers and volumes, and without it Podman stays with its driver); write below [storage] in /etc/containers/storage.conf: driver = "btrfs", and where there was no such file also runroot = "/run/containers/storage" and graphroot = "/var/lib/containers/storage"; podman load --input image.tar. /var/lib/containers/storage must be on the btrfs.`,
+    way: `podman save --output image.tar NAME; podman system reset (it removes all images, containers and volumes, and without it Podman stays with its driver); where /var/lib/containers/storage is not on the btrfs, mount a subvolume there; write below [storage] in /etc/containers/storage.conf: driver = "btrfs", and where there was no such file also runroot = "/run/containers/storage" and graphroot = "/var/lib/containers/storage"; podman load --input image.tar.`,
   },
 } as const satisfies Record<
   Driver["engine"],

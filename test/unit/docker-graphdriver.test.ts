@@ -7,6 +7,7 @@ import { createHost, type Host } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
 import { parseImageReference } from "../../runtime/image-ref.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
+import { storeUnsupported } from "../../runtime/stores/store-unsupported.ts";
 import { fails } from "./fails.ts";
 
 const CAPTURED = path.join(
@@ -264,6 +265,14 @@ t.test("a source that is gone says so", async (t) => {
     "SOURCE_MISSING",
     /there is no subvolume/,
   );
+});
+
+t.test("the way to btrfs begins with the directory on one", async (t) => {
+  for (const engine of ["docker", "containerd", "podman"] as const) {
+    t.match(storeUnsupported("docker", { engine, driver: "overlay" }), {
+      hint: /is not on the btrfs, .*mount a subvolume there; .* load --input/,
+    });
+  }
 });
 
 t.test("stores of other kinds are named, with what to do", async (t) => {

@@ -56,7 +56,7 @@ await t.test("Docker's overlay2 driver, moved to btrfs", async (t) => {
   t.match(resolve({ docker: "docker" }), {
     status: 1,
     stderr:
-      /^dockroot: cannot find the image system:1 in \/var\/lib\/docker\n {2}because: there are 2 image stores in [^]*what to do: .*--store KIND/,
+      /^dockroot: cannot find the image system:1 in \/var\/lib\/docker\n {2}because: there are 2 image stores in [^]*what to do: .*--store graphdriver/,
   });
   checkFound(t, { docker: "docker" }, "docker", "graphdriver", [
     "--store",

@@ -27,6 +27,8 @@ export interface SystemStore {
 export const NAME_STORE =
   "Mount the image store, or name its directory: --store-path DIR.";
 
+export const NAME_DIRECTORY = "Say which one is meant: --store-path DIR.";
+
 /**
  * The store that is named, else the one that the kernel options of this start name, where an engine of
  * the running system has it, else the one that has images: of several the one of which a root can be
@@ -70,7 +72,7 @@ export function findSystemStore(host: Host, choice: StoreChoice): SystemStore {
     throw new BootError(
       "STORE_AMBIGUOUS",
       `several image stores have images: ${all.join(", ")}`,
-      { hint: "Say which one is meant: --store-path DIR." },
+      { hint: NAME_DIRECTORY },
     );
   }
   return { directory: store.directory, kind };

@@ -23,6 +23,7 @@ import type {
 } from "../runtime/stores/store.ts";
 import {
   findSystemStore,
+  NAME_DIRECTORY,
   NAME_STORE,
   type StoreChoice,
 } from "./find-system-store.ts";
@@ -127,8 +128,9 @@ export function lookInStore<T>(
     if (host.files.statusOfTarget(host.path(store))?.kind !== "directory") {
       throw new BootError("STORE_MISSING", `${store} is no directory`);
     }
-    const topLevel = host.path("/");
-    return look(openStore({ host, topLevel, path: store.slice(1) }, kind));
+    // Absolute, so that messages name it as it is seen here.
+    const location = { host, topLevel: host.path("/"), path: store };
+    return look(openStore(location, kind));
   } catch (cause) {
     if (isDenied(cause)) {
       throw new BootError(
@@ -140,6 +142,7 @@ export function lookInStore<T>(
     if (!(cause instanceof BootError)) throw cause;
     const { code } = cause;
     if (!isHinted(code)) throw cause;
+    const isOfDirectories = code === "STORE_AMBIGUOUS" && store === undefined;
     throw new BootError(
       code,
       `cannot find the image ${formatImageReference(reference)}${store === undefined ? "" : ` in ${store}`}`,
@@ -148,7 +151,9 @@ export function lookInStore<T>(
         hint:
           code === "STORE_MISSING" && choice.kind !== undefined
             ? `Correct or drop --store ${choice.kind}, or name the store's directory: --store-path DIR.`
-            : HINTS[code],
+            : isOfDirectories
+              ? NAME_DIRECTORY
+              : HINTS[code],
       },
     );
   }
@@ -157,7 +162,7 @@ export function lookInStore<T>(
 const HINTS = {
   STORE_MISSING: NAME_STORE,
   STORE_AMBIGUOUS:
-    "Say which one is meant: --store-path DIR, or of several in one directory --store KIND. docker info shows which one Docker uses.",
+    "Say which one is meant: --store graphdriver (Docker's own), --store containerd or --store podman. Docker uses containerd's where docker info has the driver-type io.containerd.snapshotter.v1.",
   IMAGE_MISSING:
     "Name one that is there as docker images (or podman images) does, or pull it.",
   STORE_DAMAGED: REPAIR_STORE,

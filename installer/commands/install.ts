@@ -37,7 +37,7 @@ export const installFlags = {
     type: "string",
     placeholder: "REF",
     describe:
-      "the image to boot, as docker images names it [what the configuration says]",
+      "the image to boot, as docker images or podman images names it [what the configuration says]",
   },
   root: {
     type: "string",

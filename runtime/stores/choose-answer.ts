@@ -1,7 +1,7 @@
 import { BootError } from "../host/errors.ts";
 import { formatImageReference, type ImageReference } from "../image-ref.ts";
 import { abbreviateIds } from "../abbreviate-ids.ts";
-import type { StoredImage, StoreReader } from "./store.ts";
+import type { StoredImage, StoreKind, StoreReader } from "./store.ts";
 
 /** What one of several stores says to a reference. */
 export type Answer = FoundAnswer | OtherAnswer;
@@ -64,9 +64,18 @@ function ambiguous(
     `there are ${String(answers.length)} image stores in ${storePath}, and they say different things of ${formatImageReference(reference)}`,
     {
       cause: new Error(answers.map(describe).join("; ")),
-      hint: `Say which one counts, among the kernel options or in the configuration: ${kinds.map((kind) => `dockroot.store=${kind}`).join(" or ")}${kinds.length === 1 ? ", which is the one of which a root can be made" : ""}. docker info shows which one Docker uses.`,
+      hint: `Say which one counts, among the kernel options or in the configuration: ${kinds.map((kind) => `dockroot.store=${kind}`).join(" or ")}${kinds.length === 1 ? ", which is the one of which a root can be made" : ""}. ${tellUsed(kinds)}`,
     },
   );
+}
+
+/** How to tell which of them is in use; Docker's two may have the same driver. */
+function tellUsed(kinds: readonly StoreKind[]): string {
+  if (kinds.includes("containerd")) {
+    return "Docker uses containerd's where docker info has the driver-type io.containerd.snapshotter.v1.";
+  }
+  const engine = kinds.includes("podman") ? "podman" : "docker";
+  return `${engine} info shows which driver is in use.`;
 }
 
 function describe(answer: Answer): string {

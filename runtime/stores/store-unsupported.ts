@@ -7,6 +7,9 @@ export interface Driver {
   readonly driver: string;
 }
 
+/** How Docker comes to unpack by containerd's btrfs snapshotter. */
+export const CONTAINERD_TO_BTRFS = `put { "features": { "containerd-snapshotter": true }, "storage-driver": "btrfs" } into /etc/docker/daemon.json; systemctl restart docker`;
+
 /** What is written where, and which commands move an image over. */
 const WAYS = {
   docker: {
@@ -15,7 +18,7 @@ const WAYS = {
   },
   containerd: {
     called: (driver) => `containerd's ${driver} snapshotter`,
-    way: `put { "features": { "containerd-snapshotter": true }, "storage-driver": "btrfs" } into /etc/docker/daemon.json; systemctl restart docker; unpack the image there: docker rm $(docker create NAME true). containerd's directory must be on the btrfs.`,
+    way: `${CONTAINERD_TO_BTRFS}; unpack the image there: docker rm $(docker create NAME true). containerd's directory must be on the btrfs.`,
   },
   podman: {
     called: (driver) => `Podman's ${driver} driver`,

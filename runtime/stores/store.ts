@@ -39,7 +39,7 @@ export interface StoreLocation {
   readonly host: Host;
   /** Where the filesystem's top level is mounted. */
   readonly topLevel: string;
-  /** The store's directory, relative to the top level. */
+  /** The store's directory, seen from the top level; absolute where that is the running system's root. Messages have it as it is here. */
   readonly path: string;
 }
 

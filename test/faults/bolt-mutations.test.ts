@@ -163,6 +163,42 @@ function subject(
   };
 }
 
+t.test("no snapshot is taken for another by its number", (t) => {
+  const { snapshotter } = readCaptured("last");
+  const places = findIds(snapshotter);
+  const ids = places.map((at) => snapshotter[at] ?? 0);
+  const whole = references.map((reference) =>
+    lookUp(SNAPSHOTTER, asFile(snapshotter), reference),
+  );
+  let wrong = 0;
+  for (const at of places) {
+    for (const id of ids) {
+      const changed = Buffer.from(snapshotter);
+      changed[at] = id;
+      for (const [index, reference] of references.entries()) {
+        const answer = lookUp(SNAPSHOTTER, asFile(changed), reference);
+        if (answer !== whole[index] && !answer.startsWith("error ")) wrong += 1;
+      }
+    }
+  }
+  t.ok(places.length > 10, `${String(places.length)} numbers changed`);
+  t.equal(wrong, 0);
+  t.end();
+});
+
+/** Where the snapshots' numbers are: values of one byte, after a key that is "id". */
+function findIds(bytes: Buffer): number[] {
+  const { kindAt, used } = mapBytes(bytes);
+  return used.filter(
+    (at) =>
+      kindAt(at) === "value" &&
+      kindAt(at + 1) === "key" &&
+      kindAt(at - 3) === "value" &&
+      bytes.toString("latin1", at - 2, at) === "id" &&
+      kindAt(at - 1) === "key",
+  );
+}
+
 /** The reader alone, over all keys. @returns what is wrong */
 function judgeListing(
   chosen: Subject,

@@ -63,7 +63,7 @@ await t.test("a damaged store, for who sits at a running system", async (t) => {
   t.match(resolve("system:2"), {
     status: 1,
     stderr:
-      /^dockroot: cannot find the image system:2 in \/.*\n {2}because: the image store is damaged at .*\n[^]*what to do: Look at the store with its engine/,
+      /^dockroot: cannot find the image system:2 in \/.*\n {2}because: the image store is damaged at \/.*\n[^]*what to do: Look at the store with its engine/,
   });
   await change(`${name}.kept`, name);
 });

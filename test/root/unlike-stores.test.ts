@@ -120,7 +120,7 @@ await t.test("a system with several engines", (t) => {
   t.match(resolve(both), {
     status: 1,
     stderr:
-      /because: several image stores have images: \/var\/lib\/docker \(containerd\), \/var\/lib\/containers\/storage \(Podman's btrfs driver\)\n/,
+      /because: several image stores have images: \/var\/lib\/docker \(containerd\), \/var\/lib\/containers\/storage \(Podman's btrfs driver\)\n {2}what to do: Say which one is meant: --store-path DIR\.\n/,
   });
   checkFound(t, both, "newer", "podman", ["--store", "podman"]);
   t.match(resolve(both, ["--store", "graphdriver"]), {

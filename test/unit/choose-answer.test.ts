@@ -64,8 +64,17 @@ t.test("different images are not chosen from: both are named", async (t) => {
       message:
         /^the graphdriver: 111111111111; the containerd: 222222222222 \(its configuration is 333333333333\)$/,
     },
-    hint: /dockroot\.store=graphdriver or dockroot\.store=containerd/,
+    hint: /dockroot\.store=graphdriver or dockroot\.store=containerd\. Docker uses containerd's where docker info/,
   });
+});
+
+t.test("one engine's drivers are told apart by its own program", async (t) => {
+  const differ = (kind: StoreKind) => () =>
+    choose(found(kind, "1", "1"), found(kind, "2", "2"));
+  const code = "STORE_AMBIGUOUS";
+  const hint = (engine: string) => new RegExp(`\\. ${engine} info shows`);
+  t.throws(differ("graphdriver"), { code, hint: hint("docker") });
+  t.throws(differ("podman"), { code, hint: hint("podman") });
 });
 
 t.test("a store that cannot be read may have another image", async (t) => {

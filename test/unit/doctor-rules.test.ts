@@ -388,7 +388,10 @@ t.test("a store that no start names, for who can name it", (t) => {
   const findings = findFindings(factsOf({ starts: [], target }));
   t.match(
     findings.find(({ severity }) => severity === "stops"),
-    { subject: "engine", remedy: /dockroot boot-entry --store-path DIR/ },
+    {
+      subject: "engine",
+      remedy: /dockroot boot-entry --store-path DIR .*--store KIND/,
+    },
   );
   t.end();
 });

@@ -23,7 +23,7 @@ import type {
   StoreLocation,
   StoreReader,
 } from "../store.ts";
-import { storeUnsupported } from "../store-unsupported.ts";
+import { CONTAINERD_TO_BTRFS, storeUnsupported } from "../store-unsupported.ts";
 
 /**
  * containerd's image store, as Docker uses it (namespace `moby`), with the btrfs snapshotter.
@@ -65,8 +65,7 @@ function findImageId(
   location: StoreLocation,
   reference: ImageReference,
 ): ImageId {
-  return readMetadata(location, (root) => {
-    const namespaces = bucketAt(root, ["v1"]);
+  return readMetadata(location, (namespaces) => {
     // Another one's record could be taken for this one's, as in findTarget().
     for (const name of listBuckets(namespaces)) {
       readWhole(bucketAt(namespaces, [name, "images"]));
@@ -92,7 +91,7 @@ function findImageId(
 function namespaceMissing(
   reference: ImageReference,
   { path: store }: StoreLocation,
-  namespaces: BoltBucket | undefined,
+  namespaces: BoltBucket,
 ): BootError {
   const names = listBuckets(namespaces);
   const error = imageMissing(reference, store, []);
@@ -108,9 +107,9 @@ function namespaceMissing(
 
 /** @throws BootError STORE_DAMAGED */
 function hasImages(location: StoreLocation): boolean {
-  return readMetadata(location, (root) => {
+  return readMetadata(location, (namespaces) => {
     let found = false;
-    bucketAt(root, ["v1", NAMESPACE, "images"])?.each("", () => {
+    bucketAt(namespaces, [NAMESPACE, "images"])?.each("", () => {
       found = true;
       return false;
     });
@@ -122,8 +121,8 @@ function hasImages(location: StoreLocation): boolean {
 function unsupportedSnapshotter(
   location: StoreLocation,
 ): BootError | undefined {
-  const others = readMetadata(location, (root) =>
-    listBuckets(bucketAt(root, ["v1", NAMESPACE, "snapshots"])),
+  const others = readMetadata(location, (namespaces) =>
+    listBuckets(bucketAt(namespaces, [NAMESPACE, "snapshots"])),
   );
   const [other] = others;
   return other === undefined || others.includes(SNAPSHOTTER)
@@ -166,8 +165,8 @@ function findSnapshotName(
   id: ImageId,
   chainId: string,
 ): string {
-  return readMetadata(location, (root) => {
-    const snapshotters = bucketAt(root, ["v1", NAMESPACE, "snapshots"]);
+  return readMetadata(location, (namespaces) => {
+    const snapshotters = bucketAt(namespaces, [NAMESPACE, "snapshots"]);
     const own = bucketAt(snapshotters, [SNAPSHOTTER, chainId]);
     if (own !== undefined) {
       const name = own.get("name")?.toString("latin1") ?? "";
@@ -191,19 +190,22 @@ function findSnapshotName(
       "IMAGE_NOT_UNPACKED",
       `the image ${id} is in the store ${location.path}, but not unpacked: the ${SNAPSHOTTER} snapshotter has no tree of it${other === undefined ? "" : `, only ${other} has`}`,
       {
-        hint: "Unpack it in a running system, where docker info says that the storage driver is btrfs: docker rm $(docker create IMAGE true).",
+        hint: `In a running system, where docker info says that the storage driver is btrfs: docker rm $(docker create NAME true). Where it says another, first ${CONTAINERD_TO_BTRFS}.`,
       },
     );
   });
 }
 
+/** @param read gets the bucket of the namespaces, which containerd makes before any other */
 function readMetadata<T>(
   location: StoreLocation,
-  read: (root: BoltBucket) => T,
+  read: (namespaces: BoltBucket) => T,
 ): T {
-  const found = readBolt(location, CONTAINERD_METADATA, (root) => ({
-    value: read(root),
-  }));
+  const found = readBolt(location, CONTAINERD_METADATA, (root) => {
+    const namespaces = root.bucket("v1");
+    if (namespaces === undefined) throw new BoltError('it has no "v1"');
+    return { value: read(namespaces) };
+  });
   if (found === undefined) {
     throw damaged(location, CONTAINERD_METADATA, "it is absent");
   }

@@ -16,7 +16,7 @@ export function checkTarget({ target, place }: DoctorFacts): Finding[] {
 const REMEDIES: Partial<Record<ErrorCode, string>> = {
   STORE_MISSING: "Mount the image store, or pull the image.",
   STORE_AMBIGUOUS:
-    "Say which one is meant in the boot menu entry: dockroot boot-entry --store-path DIR prints it.",
+    "Say which one is meant in the boot menu entry: dockroot boot-entry --store-path DIR (of several in one directory --store KIND) prints it.",
 };
 
 function failedImage(failure: BootFailure): Finding {

@@ -10,6 +10,8 @@ export interface DockerConfig {
   /** Whether images are kept by containerd; `undefined` where the engine decides. */
   readonly keepsInContainerd: boolean | undefined;
   readonly dataRoot: string | undefined;
+  /** Whether files belong to other users on the disk than in an image. */
+  readonly hasUserNamespace: boolean;
 }
 
 /**
@@ -23,6 +25,7 @@ export function parseDaemonJson(
   const nothing: DockerConfig = {
     ...{ file, error: undefined, storageDriver: undefined },
     ...{ keepsInContainerd: undefined, dataRoot: undefined },
+    hasUserNamespace: false,
   };
   if (text === undefined || text.trim() === "") return nothing;
   let value: unknown;
@@ -41,6 +44,7 @@ export function parseDaemonJson(
     storageDriver: asText(value["storage-driver"]),
     keepsInContainerd: typeof feature === "boolean" ? feature : undefined,
     dataRoot: asText(value["data-root"] ?? value["graph"]),
+    hasUserNamespace: asText(value["userns-remap"]) !== undefined,
   };
 }
 

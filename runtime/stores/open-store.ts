@@ -157,26 +157,33 @@ function storeMissing(
     );
   }
   const names = namesIn(location, "");
+  const { what, hint } = explain(names);
   return new BootError(
     "STORE_MISSING",
-    `the directory ${location.path} is no image store`,
+    `the directory ${location.path} ${what}`,
     {
       cause: new Error(
         names.length === 0 ? "it is empty" : `it holds: ${listNames(names)}`,
       ),
-      hint: hintFor(names),
+      hint,
     },
   );
 }
 
-/** @param names what is in a directory that is no image store */
-function hintFor(names: readonly string[]): string {
+/** @param names what is in a directory without images */
+function explain(names: readonly string[]): { what: string; hint: string } {
   if (names.includes("engine-id")) {
-    return "It is Docker's, but its images are with a containerd that runs by itself: name that one's directory (/var/lib/containerd in the running system), which must be on this btrfs.";
+    return {
+      what: "is Docker's, but its images are with a containerd that runs by itself",
+      hint: "Name that one's directory (/var/lib/containerd in the running system), which must be on this btrfs.",
+    };
   }
   return names.some((name) => /^[0-9]+\.[0-9]+$/.test(name))
-    ? `It is Docker's with a user namespace, and no root can be made of what is in there: take "userns-remap" out of /etc/docker/daemon.json in a running system, restart Docker, and pull the image again.`
-    : PATH_HINT;
+    ? {
+        what: "is Docker's with a user namespace, and no root can be made of its images",
+        hint: `In a running system: take "userns-remap" out of /etc/docker/daemon.json, restart Docker, and pull the image again.`,
+      }
+    : { what: "is no image store", hint: PATH_HINT };
 }
 
 function listNames(names: readonly string[]): string {

@@ -102,7 +102,11 @@ async function testStore(t: Test, engineStore: EngineStore): Promise<TableRow> {
   if (engineStore.kind === "system containerd") {
     t.throws(
       () => place.find(name, "base:1"),
-      { code: "STORE_MISSING", hint: /with a containerd that runs by itself/ },
+      {
+        code: "STORE_MISSING",
+        message: /with a containerd that runs by itself/,
+        hint: /\/var\/lib\/containerd/,
+      },
       "Docker's own directory has no images, and it says who has",
     );
   }

@@ -95,15 +95,17 @@ async function runToEnd(
 
 function commandLine(file: string, rung: Rung) {
   const limit = { TAP_TIMEOUT: String(rung.timeoutSeconds) };
+  // tap names a test's directory after its arguments: two runs in one checkout have different ones.
+  const run = `run-${String(process.pid)}`;
   if (!rung.needsRoot || isRoot) {
     const environment = { ...process.env, ...limit };
-    return { command: process.execPath, args: [file], environment };
+    return { command: process.execPath, args: [file, run], environment };
   }
   // sudo drops the environment.
   const { CI, FAULTS, FAULT } = process.env;
   const assignments = Object.entries({ ...limit, CI, FAULTS, FAULT }).flatMap(
     ([name, value]) => (value === undefined ? [] : `${name}=${value}`),
   );
-  const args = ["env", ...assignments, process.execPath, file];
+  const args = ["env", ...assignments, process.execPath, file, run];
   return { command: "sudo", args, environment: process.env };
 }

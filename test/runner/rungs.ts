@@ -30,7 +30,7 @@ export const rungs: readonly Rung[] = [
   {
     name: "unit",
     jobs: 2,
-    timeoutSeconds: 60,
+    timeoutSeconds: 180,
     needsRoot: false,
     commands: [],
   },

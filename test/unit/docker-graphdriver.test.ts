@@ -281,6 +281,8 @@ t.test("stores of other kinds are named, with what to do", async (t) => {
     ["image/zfs/layerdb", "STORE_UNSUPPORTED", /zfs/],
     ["something", "STORE_MISSING", /it holds: something/],
     ["", "STORE_MISSING", /it is empty/],
+    ["engine-id", "STORE_MISSING", /with a containerd that runs by itself/],
+    ["100000.100000", "STORE_MISSING", /with a user namespace/],
   ];
   for (const [sign, code, pattern] of cases) {
     const directory = fs.mkdtempSync(path.join(t.testdir(), "x"));

@@ -48,6 +48,8 @@ t.test("what a daemon.json says of images", (t) => {
   t.match(parse('{ "graph": "/g", "storage-driver": "" }'), {
     ...{ dataRoot: "/g", storageDriver: undefined },
   });
+  t.match(parse('{ "userns-remap": "default" }'), { hasUserNamespace: true });
+  t.match(parse('{ "userns-remap": "" }'), { hasUserNamespace: false });
   t.match(parse("{,}"), { error: /JSON/ });
   t.match(parse(undefined), { error: undefined, storageDriver: undefined });
   t.match(parse(" \n"), { error: undefined });

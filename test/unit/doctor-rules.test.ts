@@ -296,6 +296,10 @@ t.test("where the engine keeps images", (t) => {
   for (const [text, expected] of [
     ['{ "storage-driver": "overlay2" }', /names the storage driver overlay2/],
     [
+      '{ "storage-driver": "btrfs", "userns-remap": "default" }',
+      /has "userns-remap": .* other users than root/,
+    ],
+    [
       '{ "storage-driver": "btrfs", "features": { "containerd-snapshotter": true } }',
       /has the feature containerd-snapshotter/,
     ],

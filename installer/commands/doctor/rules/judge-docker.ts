@@ -25,6 +25,15 @@ export function judgeDocker(
       remedy: "Correct it: it is a JSON object.",
     };
   }
+  if (docker.hasUserNamespace && !keepsInContainerd) {
+    return {
+      config: `${file} has "userns-remap"`,
+      problem:
+        "what is pulled has files of other users than root, in a directory of its own, and no root can be made of that",
+      remedy:
+        'Take "userns-remap" out of it, restart Docker, and pull the image again.',
+    };
+  }
   if (kind === "containerd" && !keepsInContainerd) {
     return {
       config: `${file} lacks the feature containerd-snapshotter`,

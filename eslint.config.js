@@ -187,7 +187,7 @@ export default tseslint.config(
       "installer/install/{change,format-install,format-uninstall,helper-version}.ts",
       "installer/install/{journal,make-config,manifest,parse-ldd,plan-edits}.ts",
       "installer/install/{parse-ending,plan-install,plan-kept,refusal,verify-image}.ts",
-      "installer/engines/{engine-configs,home,parse-daemon-json,parse-toml-texts}.ts",
+      "installer/engines/{engine-configs,home,parse-daemon-json,parse-toml}.ts",
       "installer/{parse-kernel-version,without-root}.ts",
       "installer/generators/mkinitcpio/{configuration,disable-hook,edit-configurations,enable-hook}.ts",
       "installer/generators/mkinitcpio/{hand-work,hook-order,read-hooks}.ts",

@@ -1,6 +1,6 @@
 import { USUAL_DIRECTORIES, type Home } from "./home.ts";
 import { parseDaemonJson, type DockerConfig } from "./parse-daemon-json.ts";
-import { parseTomlTexts } from "./parse-toml-texts.ts";
+import { parseToml, textAt } from "./parse-toml.ts";
 
 /** What the engines of a system are told of where images are. */
 export interface EngineConfigs {
@@ -14,6 +14,8 @@ export interface EngineConfigs {
 export interface PodmanConfig {
   /** The one that counts. */
   readonly file: string;
+  /** Why it makes no sense. */
+  readonly error: string | undefined;
   readonly driver: string | undefined;
   readonly graphRoot: string | undefined;
 }
@@ -36,16 +38,18 @@ export function readEngineConfigs(
   const docker = parseDaemonJson(DAEMON_JSON, text);
   const own = read(STORAGE_CONF).text;
   const usual = own === undefined ? read(USUAL_STORAGE_CONF).text : undefined;
-  const storage = parseTomlTexts(own ?? usual ?? "");
-  const containerd = parseTomlTexts(read(CONTAINERD_TOML).text ?? "");
+  const storage = parseToml(own ?? usual ?? "");
+  // Without it Docker says itself that its containerd does not start.
+  const containerd = parseToml(read(CONTAINERD_TOML).text ?? "");
   return {
     docker: error === undefined ? docker : { ...docker, error },
     podman: {
       file: usual === undefined ? STORAGE_CONF : USUAL_STORAGE_CONF,
-      driver: nonEmpty(storage.get("storage.driver")),
-      graphRoot: nonEmpty(storage.get("storage.graphroot")),
+      error: storage.error,
+      driver: textAt(storage.table, "storage", "driver"),
+      graphRoot: textAt(storage.table, "storage", "graphroot"),
     },
-    containerdRoot: nonEmpty(containerd.get("root")),
+    containerdRoot: textAt(containerd.table, "root"),
   };
 }
 
@@ -59,10 +63,8 @@ export function directoryOf(
     containerd: containerdRoot,
     podman: podman.graphRoot,
   }[home];
-  const directory = told?.startsWith("/") === true ? told : undefined;
+  // No file can have a NUL in its name.
+  const directory =
+    told !== undefined && /^\/[^\0]*$/.test(told) ? told : undefined;
   return (directory ?? USUAL_DIRECTORIES[home]).replace(/(?<=.)\/+$/, "");
-}
-
-function nonEmpty(text: string | undefined): string | undefined {
-  return text === "" ? undefined : text;
 }

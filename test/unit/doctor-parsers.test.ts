@@ -140,6 +140,14 @@ t.test("where engines have their directories", (t) => {
     HOMES.map((home) => directoryOf(told, home)),
     ["/d", "/c", "/p"],
   );
+  t.equal(
+    directoryOf(
+      read({ "/etc/docker/daemon.json": '{"data-root":"/a\\u0000"}' }),
+      "docker",
+    ),
+    "/var/lib/docker",
+    "a name that no directory can have",
+  );
   t.match(told.podman, {
     file: "/etc/containers/storage.conf",
     driver: undefined,

@@ -340,6 +340,9 @@ t.test("whether the new system's engine keeps images as its root's", (t) => {
     /storage\.conf names the driver overlay: no root can be made/,
   ]);
   t.strictSame(podman("[storage]\ndriver = 'btrfs'\n"), []);
+  t.match(podman("[storage]\ndriver = btrfs\n"), [
+    /storage\.conf makes no sense, and Podman does not start with it: Invalid/,
+  ]);
   t.strictSame(podman(""), [], "Podman stays with the driver of its store");
   t.end();
 

@@ -76,7 +76,7 @@ export const doctorTargets: readonly Target[] = [
       const configs = readEngineConfigs(() => ({ text }));
       for (const home of HOMES) {
         const directory = directoryOf(configs, home);
-        check(/^\/[^\n]*$/.test(directory), "a directory that is none");
+        check(/^\/[^\0]*$/.test(directory), "a directory that is none");
       }
     },
   },

@@ -6,9 +6,16 @@ const SET_DRIVER =
 
 /** @param hasStore whether there is a store already, with whose driver Podman stays */
 export function judgePodman(
-  { file, driver }: PodmanConfig,
+  { file, error, driver }: PodmanConfig,
   hasStore: boolean,
 ): Judgement {
+  if (error !== undefined) {
+    return {
+      config: `${file} makes no sense, and Podman does not start with it`,
+      problem: error,
+      remedy: "Correct it: it is TOML.",
+    };
+  }
   if (driver === "btrfs") return { config: `${file} names the driver btrfs` };
   if (driver === undefined && hasStore) {
     return { config: `${file} names no driver: Podman stays with btrfs` };

@@ -113,7 +113,7 @@ async function testNames(
     "docker.io, not written": ["hub:1", "library/hub:1", "me/hub:1"],
     "other registries": [
       ...["registry.example:5000/ns/many:v2", "registry.example/elsewhere"],
-      ...["quay.io/a/two:1", "quay.io/b/two:1"],
+      ...["images.example/a/two:1", "images.example/b/two:1"],
     ],
     "a registry not written": [
       ...["elsewhere", "many:v2", "ns/many:v2", "er/many:v1.0_x-y"],

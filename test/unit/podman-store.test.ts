@@ -133,7 +133,7 @@ t.test(
       t,
       () => find("both:2"),
       "IMAGE_AMBIGUOUS",
-      /registry\.example\/x\/both:2, quay\.io\/y\/both:2/,
+      /registry\.example\/x\/both:2, images\.example\/y\/both:2/,
     );
   },
 );
@@ -147,11 +147,11 @@ t.test("a name directly below a registry wins over an ID's beginning", (t) => {
       entry["names"] = [text];
     });
   };
-  for (const registry of ["localhost", "docker.io/library", "quay.io"]) {
+  for (const registry of ["localhost", "docker.io/library", "images.example"]) {
     name(`${registry}/${prefix}:latest`);
     t.equal(find(prefix).id, said("many:1").id, registry);
   }
-  name(`quay.io/deep/${prefix}:latest`);
+  name(`images.example/deep/${prefix}:latest`);
   t.equal(find(prefix).id, said("one:1").id, "a name's end does not");
   t.end();
 });
@@ -462,7 +462,7 @@ t.test("names of any number and length are told in a few words", async (t) => {
   const lists = [
     Array.from(
       { length: 50_000 },
-      (_, index) => `quay.io/n${String(index)}/x:1`,
+      (_, index) => `images.example/n${String(index)}/x:1`,
     ),
     [`localhost/${"x".repeat(1_000_000)}:1`],
   ];

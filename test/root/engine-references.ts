@@ -35,20 +35,39 @@ export async function askEngine(
   references: References,
   scratch: string,
 ): Promise<Answers> {
+  const asked = await askEach(references, scratch, {
+    idOf: (text) => idOf(engine, text),
+    exportTree: async (id, directory) =>
+      withoutInitLayerTimes(await exportImage(engine, id, directory)),
+  });
+  return {
+    ...asked,
+    asExported: (image) => withoutInitLayerTimes(withInitLayer(image)),
+  };
+}
+
+/** @param scratch a directory for what is exported */
+export async function askEach(
+  references: References,
+  scratch: string,
+  engine: {
+    readonly idOf: (text: string) => Promise<string>;
+    readonly exportTree: (
+      id: string,
+      directory: string,
+    ) => Promise<TreeListing>;
+  },
+): Promise<Omit<Answers, "asExported">> {
   const ids = new Map<string, string>();
   const trees = new Map<string, TreeListing>();
   for (const text of Object.values(references).flat()) {
-    const id = await idOf(engine, text);
+    const id = await engine.idOf(text);
     ids.set(text, id);
     if (trees.has(id)) continue;
     const directory = path.join(scratch, `export-${id.slice(7, 19)}`);
-    const exported = await exportImage(engine, id, directory);
-    trees.set(id, withoutInitLayerTimes(exported));
+    trees.set(id, await engine.exportTree(id, directory));
   }
-  return {
-    ...{ references, ids, trees },
-    asExported: (image) => withoutInitLayerTimes(withInitLayer(image)),
-  };
+  return { references, ids, trees };
 }
 
 /**

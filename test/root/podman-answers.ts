@@ -5,7 +5,7 @@ import type { PodmanEngine } from "../../fixtures/podman-engine.ts";
 import { podmanIdOf } from "../../fixtures/podman-images.ts";
 import { run } from "../../fixtures/run.ts";
 import { listTree, type TreeListing } from "../../fixtures/tree-listing.ts";
-import type { Answers, References } from "./engine-references.ts";
+import { askEach, type Answers, type References } from "./engine-references.ts";
 
 /**
  * Asks podman where each reference leads, and exports each of the images.
@@ -16,17 +16,13 @@ export async function askPodman(
   references: References,
   scratch: string,
 ): Promise<Answers> {
-  const ids = new Map<string, string>();
-  const trees = new Map<string, TreeListing>();
-  for (const text of Object.values(references).flat()) {
-    const id = await podmanIdOf(engine, text);
-    ids.set(text, id);
-    if (trees.has(id)) continue;
-    const directory = path.join(scratch, `export-${id.slice(7, 19)}`);
-    trees.set(id, withoutRoot(await exportImage(engine, id, directory)));
-  }
+  const asked = await askEach(references, scratch, {
+    idOf: (text) => podmanIdOf(engine, text),
+    exportTree: async (id, directory) =>
+      withoutRoot(await exportImage(engine, id, directory)),
+  });
   // Podman adds what a container needs only when it starts.
-  return { references, ids, trees, asExported: withoutRoot };
+  return { ...asked, asExported: withoutRoot };
 }
 
 /** The image's tree as podman itself exports it from a new container. */

@@ -2,11 +2,10 @@ import fs from "fs-extra";
 import path from "node:path";
 import t, { type Test } from "tap";
 import { BootError } from "../../runtime/host/errors.ts";
-import { createHost, type Host } from "../../runtime/host/host.ts";
-import { createLog } from "../../runtime/host/log.ts";
 import { parseImageReference } from "../../runtime/image-ref.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
 import { fails } from "./fails.ts";
+import { hostWithSubvolumes } from "./host-with-subvolumes.ts";
 
 const CAPTURED = path.join(
   import.meta.dirname,
@@ -23,10 +22,7 @@ interface Image {
   readonly layers: readonly string[];
 }
 
-/**
- * A captured store on any filesystem. What is faked: the directories in snapshots have the inode
- * number of subvolumes, and the machine is the one whose images were captured.
- */
+/** A captured store, on the machine whose images were captured. */
 function copyStore(t: Test, captured = CAPTURED, architecture = "x64") {
   const directory = t.testdir();
   const file = (name: string) => path.join(directory, "containerd", name);
@@ -38,21 +34,7 @@ function copyStore(t: Test, captured = CAPTURED, architecture = "x64") {
   for (const name of snapshots) {
     fs.mkdirpSync(file(`${SNAPSHOTTER}/snapshots/${name}`));
   }
-  const real = createHost("/", createLog([]));
-  const host: Host = {
-    ...real,
-    architecture,
-    files: {
-      ...real.files,
-      statusOf: (name) => {
-        const status = real.files.statusOf(name);
-        return status !== undefined &&
-          path.dirname(String(name)).endsWith(`${SNAPSHOTTER}/snapshots`)
-          ? { ...status, inode: 256, uid: 0 }
-          : status;
-      },
-    },
-  };
+  const host = hostWithSubvolumes(`${SNAPSHOTTER}/snapshots`, architecture);
   const store = () =>
     openStore({ host, topLevel: directory, path: "containerd" });
   return {

@@ -19,7 +19,7 @@ const MAX_LISTED = 20;
 /**
  * Opens what is in a store's directory. Where several stores are, those without images do not count.
  * @param wanted the kind that `dockroot.store=` names
- * @throws BootError STORE_MISSING, STORE_DAMAGED, or STORE_UNSUPPORTED where there is but one and no image in it can be a root
+ * @throws BootError STORE_MISSING
  */
 export function openStore(
   location: StoreLocation,
@@ -30,11 +30,10 @@ export function openStore(
   const readers = wanted === undefined ? found : preferUsable(found);
   const [first, ...others] = readers;
   if (first === undefined) throw storeMissing(location, wanted);
-  if (others.length === 0) refuseUnsupported(first);
   return {
     find: (reference) =>
       others.length === 0
-        ? findIn(first, reference)
+        ? findInOnly(first, reference)
         : findInSeveral(location, [first, ...others], reference),
     listLayers: (image) =>
       (readers.find((reader) => isFrom(reader, image)) ?? first).listLayers(
@@ -58,6 +57,19 @@ function isFrom(reader: StoreReader, { store }: FoundImage): boolean {
 function refuseUnsupported(reader: Pick<StoreReader, "unsupported">): void {
   const error = reader.unsupported();
   if (error !== undefined) throw error;
+}
+
+/** That no root can be made of any image is told before what else is wrong, but asked only then. */
+function findInOnly(
+  reader: StoreReader,
+  reference: ImageReference,
+): FoundImage {
+  try {
+    return findIn(reader, reference);
+  } catch (error) {
+    refuseUnsupported(reader);
+    throw error;
+  }
 }
 
 function findIn(reader: StoreReader, reference: ImageReference): FoundImage {

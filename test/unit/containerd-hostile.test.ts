@@ -146,26 +146,37 @@ t.test("a platform and namespaces of any length fit a message", async (t) => {
 t.test("a store that changes at any moment is read as it was or is", (t) => {
   const last = readCaptured("last");
   const former = readCaptured("former");
-  const answers = [former, last].map(({ meta }) =>
-    answer(() => asFile(meta), "moved:1"),
+  const answersTo = (text: string) =>
+    [former, last].map(({ meta }) => answer(() => asFile(meta), text));
+  t.equal(
+    new Set(answersTo("moved:1")).size,
+    2,
+    "the name has come to another image",
   );
-  t.equal(new Set(answers).size, 2, "the name has come to another image");
   let moments = 0;
-  for (let isOver = false; !isOver; moments += 1) {
-    let reads = 0;
-    const found = answer(() => {
-      const files = [asFile(former.meta), asFile(last.meta)] as const;
-      const now = () => files[reads > moments ? 1 : 0];
-      return {
-        sizeBytes: () => now().sizeBytes(),
-        read: (into, position) => {
-          reads += 1;
-          now().read(into, position);
-        },
-      };
-    }, "moved:1");
-    if (!answers.includes(found)) t.fail(`after ${String(moments)}: ${found}`);
-    isOver = reads <= moments;
+  // One that is there, and one for which all names are read.
+  for (const text of ["moved:1", "nowhere:1"]) {
+    const answers = answersTo(text);
+    let moment = 0;
+    for (let isOver = false; !isOver; moment += 1) {
+      let reads = 0;
+      const found = answer(() => {
+        const files = [asFile(former.meta), asFile(last.meta)] as const;
+        const now = () => files[reads > moment ? 1 : 0];
+        return {
+          sizeBytes: () => now().sizeBytes(),
+          read: (into, position) => {
+            reads += 1;
+            now().read(into, position);
+          },
+        };
+      }, text);
+      if (!answers.includes(found)) {
+        t.fail(`${text} after ${String(moment)}: ${found}`);
+      }
+      isOver = reads <= moment;
+    }
+    moments += moment;
   }
   t.ok(moments > 20, `at ${String(moments)} moments`);
   t.end();

@@ -1,20 +1,27 @@
+import pkg from "@yao-pkg/pkg/lib-es5/sea.js";
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { hostArchitecture } from "./architecture.ts";
 import { assetsDirectory } from "./layout.ts";
-import { importSeededPkg } from "./seeded-pkg.ts";
+
+/** How Node runs in the executable. */
+export const nodeFlags: readonly string[] = [
+  // What was of use for a moment is collected early: a large top layer takes a third less memory.
+  "--max-semi-space-size=4",
+];
 
 /**
- * Makes `output` from a copy of `nodeFile` with the script in it.
+ * Makes `output` from a copy of `nodeFile` with a script and assets in it.
+ * @param assets files by name, besides those that get installed
  * @param workDirectory for temporary files; the script lies right in it
  */
 export async function inject(
   script: string,
+  assets: Readonly<Record<string, string>>,
   nodeFile: string,
   output: string,
   workDirectory: string,
 ): Promise<void> {
-  const makeSingleExecutable = await importSeededPkg();
   // pkg works in a directory that it makes below TMPDIR.
   process.env["TMPDIR"] = workDirectory;
   const seaConfig = {
@@ -22,16 +29,16 @@ export async function inject(
     // same in every checkout.
     main: path.join("..", path.relative(workDirectory, script)),
     disableExperimentalSEAWarning: true,
-    useCodeCache: true,
+    // The code of the scripts is among the assets.
+    useCodeCache: false,
     useSnapshot: false,
     // Neither NODE_OPTIONS nor --node-options change what the executable does.
     execArgvExtension: "none",
-    // What was of use for a moment is collected early: a large top layer takes a third less memory.
-    execArgv: ["--max-semi-space-size=4"],
-    assets: await findAssets(),
+    execArgv: [...nodeFlags],
+    assets: { ...(await findInstalledFiles()), ...assets },
   };
   const arch = hostArchitecture();
-  await makeSingleExecutable(script, {
+  await pkg.default(script, {
     targets: [{ nodeRange: "node24", platform: "linux", arch, output }],
     nodePath: nodeFile,
     seaConfig,
@@ -39,7 +46,7 @@ export async function inject(
 }
 
 /** The files that get installed: each name, in an order of its own, and where it stands. */
-async function findAssets(): Promise<Record<string, string>> {
+async function findInstalledFiles(): Promise<Record<string, string>> {
   const entries = await readdir(assetsDirectory, {
     recursive: true,
     withFileTypes: true,

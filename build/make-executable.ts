@@ -1,9 +1,10 @@
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { prepareBaseNode } from "./base-node.ts";
 import { bundle } from "./bundle.ts";
 import { checkExecutable } from "./check-executable.ts";
-import { inject } from "./inject.ts";
+import { compileScripts, toCommonJs } from "./compile-scripts.ts";
+import { inject, nodeFlags } from "./inject.ts";
 import { cacheDirectory } from "./layout.ts";
 
 /**
@@ -18,14 +19,19 @@ export async function makeExecutable(
     cacheDirectory,
     `work.${String(process.pid)}`,
   );
-  const script = path.join(workDirectory, "dockroot.cjs");
+  const script = path.join(workDirectory, "start.cjs");
   const unchecked = `${output}.${String(process.pid)}.new`;
   await mkdir(workDirectory, { recursive: true });
   await mkdir(path.dirname(output), { recursive: true });
   try {
-    await bundle(entry, script);
+    const { scripts } = await bundle(entry);
     const base = await prepareBaseNode();
-    await inject(script, base.file, unchecked, workDirectory);
+    const assets = await compileScripts(
+      ...([scripts, base.file, nodeFlags] as const),
+      path.join(workDirectory, "scripts"),
+    );
+    await writeFile(script, await toCommonJs("start.ts"));
+    await inject(script, assets, base.file, unchecked, workDirectory);
     const version = await checkExecutable(unchecked, base.version);
     await rename(unchecked, output);
     return version;

@@ -1,11 +1,11 @@
-import { createHash } from "node:crypto";
 import fs from "node:fs";
+import { createSha256 } from "../sha256.ts";
 
 const PIECE_BYTES = 1024 * 1024;
 
 /** The SHA-256 of a file of any size, in hex digits. */
 export function hashFile(file: string): string {
-  const hash = createHash("sha256");
+  const hash = createSha256();
   const piece = Buffer.allocUnsafe(PIECE_BYTES);
   const descriptor = fs.openSync(file, "r");
   try {

@@ -1,4 +1,3 @@
-import pino from "pino";
 import { isSystemError } from "./errors.ts";
 import { escapeControl } from "./escape.ts";
 import { appendText, ensureDirectories } from "./files.ts";
@@ -17,6 +16,7 @@ export type LogSink = (level: LogLevel, message: string) => void;
 
 /** Kernel log levels (https://man7.org/linux/man-pages/man2/syslog.2.html). */
 const KERNEL_LEVELS: Record<LogLevel, number> = { error: 3, warn: 4, info: 6 };
+const JSON_LEVELS: Record<LogLevel, number> = { error: 50, warn: 40, info: 30 };
 /** The kernel refuses records of more than about a thousand bytes. */
 const MAX_KERNEL_LINE_BYTES = 900;
 
@@ -27,15 +27,20 @@ export function createLog(sinks: readonly LogSink[]): Log {
   return { info: write("info"), warn: write("warn"), error: write("error") };
 }
 
-/** JSON lines, each on disk when the call returns. */
+/**
+ * JSON lines with the fields `level` (pino's numbers), `time` and `msg`, each in the file when the
+ * call returns. Without pino itself, whose modules take a start longer to load than all else here.
+ * @see https://github.com/pinojs/pino/blob/main/docs/api.md#loggerlevels-object
+ */
 export function jsonLinesSink(file: string): LogSink {
   ensureDirectories(file.slice(0, file.lastIndexOf("/")));
-  const logger = pino(
-    { base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: file, append: true, sync: true }),
-  );
   return quiet((level, message) => {
-    logger[level](message);
+    const record = {
+      level: JSON_LEVELS[level],
+      time: new Date().toISOString(),
+      msg: message,
+    };
+    appendText(file, `${JSON.stringify(record)}\n`);
   });
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256 } from "../sha256.ts";
 
 /**
  * The chain ID of each layer in a stack: `c0 = diff0`, `cN = sha256(c(N-1) + " " + diffN)`.
@@ -14,9 +14,4 @@ export function chainIds(diffIds: readonly string[]): string[] {
     );
   }
   return chains;
-}
-
-/** Lower-case hex. */
-export function sha256(content: string | Buffer): string {
-  return createHash("sha256").update(content).digest("hex");
 }

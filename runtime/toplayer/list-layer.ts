@@ -1,7 +1,8 @@
-import { createHash, type Hash } from "node:crypto";
+import type { Hash } from "node:crypto";
 import type { ListedEntry } from "../host/files.ts";
 import type { Host } from "../host/host.ts";
 import { pathIn, type LayerEntry, type ListedLayer } from "./layer.ts";
+import { createSha256 } from "../sha256.ts";
 import type { TopLayerRecord } from "./record.ts";
 import { parseWhiteout } from "./whiteout.ts";
 
@@ -33,7 +34,7 @@ export async function listLayers(
   name: string,
   tellProgress: (describe: () => string) => void = () => undefined,
 ): Promise<{ layers: ListedLayer[]; record: TopLayerRecord }> {
-  const hash = createHash("sha256");
+  const hash = createSha256();
   const counts = { files: 0, directories: 0, symlinks: 0, others: 0, bytes: 0 };
   tellProgress(() => `${String(counts.files)} files so far`);
   const layers: ListedLayer[] = [];

@@ -12,7 +12,7 @@ import { BootError } from "../../runtime/host/errors.ts";
 import { createHost } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
 import { parseImageReference } from "../../runtime/image-ref.ts";
-import { sha256 } from "../../runtime/stores/chain-id.ts";
+import { sha256 } from "../../runtime/sha256.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
 import { makeBootDisk, rehearse } from "../root/boot-disk.ts";
 import { withTimes } from "../root/failures.ts";

@@ -6,7 +6,7 @@ import { createLog } from "../../runtime/host/log.ts";
 import { BootError } from "../../runtime/host/errors.ts";
 import { parseImageReference } from "../../runtime/image-ref.ts";
 import type { BoltFile } from "../../runtime/stores/bolt/meta.ts";
-import { sha256 } from "../../runtime/stores/chain-id.ts";
+import { sha256 } from "../../runtime/sha256.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
 import { asFile } from "./bolt-databases.ts";
 import { writeDatabase, writeMeta, PAGE, type Part } from "./bolt-writer.ts";

@@ -7,7 +7,7 @@ import { createLog } from "../../../runtime/host/log.ts";
 import { parseImageReference } from "../../../runtime/image-ref.ts";
 import { rwlayerPaths } from "../../../runtime/rwlayer-state.ts";
 import { readState, writeState } from "../../../runtime/state-file.ts";
-import { sha256 } from "../../../runtime/stores/chain-id.ts";
+import { sha256 } from "../../../runtime/sha256.ts";
 import { readOciImage } from "../../../runtime/stores/containerd/oci-image.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import { openMemoryStore } from "../../unit/memory-store.ts";

@@ -1,0 +1,35 @@
+import { getRawAsset } from "node:sea";
+import { Script } from "node:vm";
+
+// What a single executable starts: reads the scripts of bundle.ts, with the code that V8 made of them
+// when they were built, and runs the first. Node would keep such code for one script alone, and of
+// that for few of the functions.
+
+type Body = (
+  exports: unknown,
+  require: (name: string) => unknown,
+  module: { exports: unknown },
+) => void;
+
+const modules = new Map<string, { exports: unknown }>();
+
+function load(name: string): unknown {
+  const known = modules.get(name);
+  if (known !== undefined) return known.exports;
+  const module = { exports: {} as unknown };
+  modules.set(name, module);
+  const script = new Script(readAsset(name).toString("latin1"), {
+    filename: name,
+    cachedData: readAsset(`${name}.cache`),
+  });
+  const body = script.runInThisContext() as Body;
+  body(module.exports, load, module);
+  return module.exports;
+}
+
+/** Where it lies in the executable: nothing is copied. */
+function readAsset(name: string): Buffer {
+  return Buffer.from(getRawAsset(`scripts/${name.replace("./", "")}`));
+}
+
+load("./main.js");

@@ -1,7 +1,6 @@
 import path from "node:path";
 import { bootGeneration } from "./boot-generation.ts";
-import { syncFilesystem } from "./btrfs.ts";
-import type { BootFacts, DiskFacts, OpenDisk } from "./facts.ts";
+import type { BootFacts, OpenDisk } from "./facts.ts";
 import { describeFailure, summarizeFailure } from "./failure.ts";
 import { fallBack } from "./fall-back.ts";
 import type { PlannedBoot } from "./format-plan.ts";
@@ -11,11 +10,12 @@ import { BootError, UsageError } from "./host/errors.ts";
 import { limitHelpers, type Host } from "./host/host.ts";
 import { saveFailure } from "./last-failure.ts";
 import { isInitramfs } from "./machine.ts";
-import { makeRoot, planRoot, refuseInUse } from "./make-root.ts";
+import { gatherFacts } from "./gather-facts.ts";
+import { makeRoot, refuseInUse } from "./make-root.ts";
 import { createMountStack } from "./mounts.ts";
 import { openDisk, reopenTopLevel } from "./open-disk.ts";
 import type { BootOptions } from "./options.ts";
-import type { BootPlan } from "./plan.ts";
+import { planBoot, type BootPlan } from "./plan.ts";
 import { createRecorder, type Recorder } from "./recorder.ts";
 import {
   describeFailedBoot,
@@ -26,8 +26,6 @@ import {
   type RootedBoot,
   type RootOutcome,
 } from "./report.ts";
-import { findRecord } from "./rwlayer-state.ts";
-import { lookAtRwlayer } from "./standing.ts";
 import { readBaseTree } from "./toplayer/base-tree.ts";
 import { planMerge } from "./toplayer/plan-merge.ts";
 import { shortenWarnings } from "./toplayer/shorten-warnings.ts";
@@ -104,17 +102,16 @@ async function findRoot(
   options: BootOptions,
 ): Promise<RootOutcome> {
   const { generation } = options.disk;
-  let facts: DiskFacts | undefined;
   try {
     if (generation !== undefined) {
       const booted = await bootGeneration(context, disk, generation);
       return { result: "generation", ...booted };
     }
-    facts = await gatherDisk(context, disk);
-    const { result, record } = await makeRoot(context, facts, options);
+    const facts = await gatherFacts(context, disk, options);
+    const { result, record } = await makeRoot(context, facts);
     return { result, uuid: record.uuid, record };
   } catch (error) {
-    const former = await findFormerRoot(context, disk, facts, error);
+    const former = await findFormerRoot(context, disk, error);
     await context.recorder.tolerate(() => {
       saveFailure(context, disk, { error, former, cmdline: options.cmdline });
     });
@@ -123,28 +120,13 @@ async function findRoot(
   }
 }
 
-async function gatherDisk(
-  { host, recorder, topLevel }: BootContext,
-  disk: OpenDisk,
-): Promise<DiskFacts> {
-  const { paths } = disk;
-  const own = await recorder.time(`look at ${paths.rwlayer}`, () =>
-    lookAtRwlayer(host, topLevel, paths),
-  );
-  return { ...disk, ...own };
-}
-
-/**
- * @param facts what was known before the failure
- * @returns `undefined` where none may boot, or none can
- */
+/** @returns `undefined` where none may boot, or none can */
 async function findFormerRoot(
   context: BootContext,
   disk: OpenDisk,
-  facts: DiskFacts | undefined,
   error: unknown,
 ): Promise<RootOutcome | undefined> {
-  const { host, recorder, topLevel, options } = context;
+  const { recorder, options } = context;
   if (options.fallback === "none" || options.generation !== undefined) {
     return undefined;
   }
@@ -154,14 +136,7 @@ async function findFormerRoot(
     const former = await fallBack(context, disk);
     if (former === undefined) return undefined;
     const { record, restored } = former;
-    const { uuid } = record;
-    if (facts !== undefined && findRecord(facts.state, uuid) === undefined) {
-      // The new root itself: all failed but its last step, which makes its place durable.
-      recorder.warn(summarizeFailure(error));
-      await recorder.tolerate(() => syncFilesystem(host, topLevel));
-      return { result: "fresh", uuid, record };
-    }
-    return { result: "fallback", uuid, record, restored, failure };
+    return { result: "fallback", uuid: record.uuid, record, restored, failure };
   } catch (cause) {
     recorder.warn(
       `nor can a former root be booted: ${summarizeFailure(cause)}`,
@@ -192,9 +167,11 @@ export async function planOn(
     await bootGeneration(context, disk, generation);
     return { kind: "generation", generation };
   }
-  const facts = await gatherDisk(context, disk);
-  const planned = await planRoot(context, facts, options);
-  return { kind: "root", ...foreseeMerge(context, planned) };
+  const facts = await gatherFacts(context, disk, options);
+  return {
+    kind: "root",
+    ...foreseeMerge(context, { facts, plan: planBoot(facts) }),
+  };
 }
 
 /**

@@ -1,6 +1,5 @@
 import path from "node:path";
-import { findSubvolume } from "./btrfs.ts";
-import type { BootFacts, DiskFacts, Standing } from "./facts.ts";
+import type { BootFacts, OpenDisk } from "./facts.ts";
 import { followIn } from "./follow-in.ts";
 import type { BootContext } from "./boot-context.ts";
 import { gatherTopLayer } from "./gather-toplayer.ts";
@@ -9,45 +8,47 @@ import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { formatImageReference } from "./image-ref.ts";
 import { findLeftOvers } from "./left-overs.ts";
-import { readKernelRelease } from "./machine.ts";
+import type { BootOptions } from "./options.ts";
 import { refuseOverlap } from "./overlap.ts";
-import { standingAt } from "./standing.ts";
 import { openStore } from "./stores/open-store.ts";
 import type { FoundImage } from "./stores/store.ts";
 import type { SystemOptions } from "./system-options.ts";
 
-/** Asks the image store and the top layer for what is to be root. @throws BootError */
+/** What is to be root. */
+type SystemFacts = Pick<
+  BootFacts,
+  "reference" | "image" | "storePath" | "leftOvers" | "topLayer" | "modes"
+>;
+
+/**
+ * Asks the image store and the top layer for what is to be root.
+ * @throws BootError
+ */
 export async function gatherSystem(
   context: BootContext,
-  disk: DiskFacts,
-  system: SystemOptions,
-): Promise<BootFacts> {
-  const { host, topLevel } = context;
-  const { paths, state } = disk;
+  disk: OpenDisk,
+  options: BootOptions,
+): Promise<SystemFacts> {
+  const { host, recorder, topLevel } = context;
+  const { warnings, ...system } = options.readSystem();
+  for (const warning of warnings) recorder.warn(warning);
   const storePath = followToTopLevel(
     host,
     topLevel,
     system.storePath,
     "docker_path",
   );
-  refuseOverlap({ rwlayer: paths.rwlayer, storePath });
+  refuseOverlap({ rwlayer: disk.paths.rwlayer, storePath });
   const image = await findImage(context, storePath, system);
-  const staging = await standingAt(host, topLevel, paths.staging, state);
   return {
-    ...disk,
     reference: system.image,
     image,
     storePath,
-    staging,
-    generations: host.files.namesIn(path.join(topLevel, paths.generations)),
-    stagingOrigin: await findOrigin(host, topLevel, staging),
     leftOvers: findLeftOvers(host, path.join(topLevel, image.source)),
     topLayer:
       system.topLayer === undefined
         ? undefined
         : await gatherTopLayer(context, system.topLayer, disk, storePath),
-    init: context.options.init,
-    kernelRelease: readKernelRelease(host),
     modes: system,
   };
 }
@@ -70,21 +71,6 @@ async function findImage(
     );
   }
   return image;
-}
-
-/** Asked only for a staging that the state file does not know: power failed before it was recorded. */
-async function findOrigin(
-  host: Host,
-  topLevel: string,
-  staging: Standing,
-): Promise<string | undefined> {
-  if (staging.kind !== "subvolume" || staging.record !== undefined) {
-    return undefined;
-  }
-  const { parentUuid } = staging.subvolume;
-  return parentUuid === undefined
-    ? undefined
-    : findSubvolume(host, topLevel, parentUuid);
 }
 
 /** A user's path with its symlinks resolved inside the top level. */

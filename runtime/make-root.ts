@@ -1,11 +1,9 @@
 import { executeSteps } from "./execute.ts";
-import type { BootFacts, DiskFacts } from "./facts.ts";
+import type { BootFacts } from "./facts.ts";
 import type { BootContext } from "./boot-context.ts";
-import { gatherSystem } from "./gather-system.ts";
 import { BootError } from "./host/errors.ts";
 import { findOtherMount } from "./mounts.ts";
-import type { BootOptions } from "./options.ts";
-import { planBoot, type BootPlan } from "./plan.ts";
+import { planBoot } from "./plan.ts";
 import type { RwlayerPaths, SubvolumeRecord } from "./rwlayer-state.ts";
 
 /** The rwlayer that is to be root. */
@@ -19,12 +17,10 @@ export interface MadeRoot {
  * @throws BootError
  */
 export async function makeRoot(
-  context: BootContext,
-  disk: DiskFacts,
-  options: BootOptions,
+  { host, recorder, topLevel, mergeMount }: BootContext,
+  facts: BootFacts,
 ): Promise<MadeRoot> {
-  const { facts, plan } = await planRoot(context, disk, options);
-  const { host, recorder, topLevel, mergeMount } = context;
+  const plan = planBoot(facts);
   for (const warning of plan.warnings) recorder.warn(warning);
   const made = await executeSteps(plan.steps, {
     host,
@@ -41,18 +37,6 @@ export async function makeRoot(
   const record = made ?? present;
   if (record === undefined) throw new Error("the plan made no root");
   return { result: plan.result, record };
-}
-
-/** Decides what `makeRoot` does. @throws BootError */
-export async function planRoot(
-  context: BootContext,
-  disk: DiskFacts,
-  options: BootOptions,
-): Promise<{ facts: BootFacts; plan: BootPlan }> {
-  const { warnings, ...system } = options.readSystem();
-  for (const warning of warnings) context.recorder.warn(warning);
-  const facts = await gatherSystem(context, disk, system);
-  return { facts, plan: planBoot(facts) };
 }
 
 /**

@@ -11,6 +11,7 @@ import type { BootContext } from "./boot-context.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { rwlayerPaths } from "./rwlayer-state.ts";
+import { createSha256 } from "./sha256.ts";
 
 /** Finds the root device and mounts its top level. @throws BootError */
 export async function openDisk(context: BootContext): Promise<OpenDisk> {
@@ -95,11 +96,11 @@ async function mountTopLevel(
   });
 }
 
-function mountOnce(
+async function mountOnce(
   { options, topLevel, readOnly, mounts }: BootContext,
   device: BlockDevice,
 ): Promise<void> {
-  return mounts.mount({
+  const mounted = mounts.mount({
     device,
     at: topLevel,
     fsType: "btrfs",
@@ -111,6 +112,9 @@ function mountOnce(
       "noatime",
     ],
   });
+  // The first is slow, and the processor has nothing else to do meanwhile.
+  createSha256();
+  await mounted;
 }
 
 /** A link on the way could lead anywhere. */

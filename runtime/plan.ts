@@ -153,7 +153,7 @@ function planSwap(
       path: paths.staging,
       record: { ...record, complete: true },
     },
-    { kind: "sync", what: "the new root" },
+    { kind: "sync" },
   );
   if (rwlayer.kind === "subvolume") {
     steps.push({
@@ -162,11 +162,8 @@ function planSwap(
       to: path.join(paths.generations, nextGeneration(facts.generations)),
     });
   }
-  steps.push(
-    { kind: "putInPlace", from: paths.staging, to: paths.rwlayer },
-    // Else what is written to the new root could be durable before its name is.
-    { kind: "sync", what: "its place" },
-  );
+  // Its name is made durable by `dockroot finish`, before anything is written to it.
+  steps.push({ kind: "putInPlace", from: paths.staging, to: paths.rwlayer });
   return { result, warnings: describeRepairs(facts), steps };
 }
 

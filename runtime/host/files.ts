@@ -194,8 +194,9 @@ export function setAside(file: string): void {
 }
 
 /**
- * Replaces a file as a whole: after a crash it has its former content or the new one.
- * Written to a temporary name, fsync, rename, fsync of the directory. Links are never followed.
+ * Replaces a file as a whole: after a crash it has its former content or the new one, and on btrfs
+ * the new one where anything is there that was written later, which is in the same commit or in a
+ * later one. Written to a temporary name, fsync, rename. Links are never followed.
  */
 export function replaceFile(file: string, content: string, mode: number): void {
   const temporary = `${file}.new`;
@@ -209,12 +210,6 @@ export function replaceFile(file: string, content: string, mode: number): void {
     fs.closeSync(descriptor);
   }
   fs.renameSync(temporary, file);
-  const directory = fs.openSync(path.dirname(file), "r");
-  try {
-    fs.fsyncSync(directory);
-  } finally {
-    fs.closeSync(directory);
-  }
 }
 
 /** One `write` of the whole text at the file's end: what the kernel log device asks for. */

@@ -1,0 +1,62 @@
+import path from "node:path";
+import type { BootContext } from "./boot-context.ts";
+import { both } from "./both.ts";
+import { findSubvolume } from "./btrfs.ts";
+import type { BootFacts, OpenDisk, Standing } from "./facts.ts";
+import { gatherSystem } from "./gather-system.ts";
+import type { Host } from "./host/host.ts";
+import { readKernelRelease } from "./machine.ts";
+import type { BootOptions } from "./options.ts";
+import { lookAtRwlayer, standingAt } from "./standing.ts";
+
+/** All that deciding needs to know. @throws BootError */
+export async function gatherFacts(
+  context: BootContext,
+  disk: OpenDisk,
+  options: BootOptions,
+): Promise<BootFacts> {
+  // The image is looked for while btrfs tells of what stands there.
+  const [own, system] = await both(
+    gatherOwn(context, disk),
+    gatherSystem(context, disk, options),
+  );
+  return {
+    ...disk,
+    ...own,
+    ...system,
+    init: context.options.init,
+    kernelRelease: readKernelRelease(context.host),
+  };
+}
+
+/** What the disk holds of ours. */
+async function gatherOwn(
+  { host, recorder, topLevel }: BootContext,
+  { paths }: OpenDisk,
+) {
+  const own = await recorder.time(`look at ${paths.rwlayer}`, () =>
+    lookAtRwlayer(host, topLevel, paths),
+  );
+  const staging = await standingAt(host, topLevel, paths.staging, own.state);
+  return {
+    ...own,
+    staging,
+    stagingOrigin: await findOrigin(host, topLevel, staging),
+    generations: host.files.namesIn(path.join(topLevel, paths.generations)),
+  };
+}
+
+/** Asked only for a staging that the state file does not know: power failed before it was recorded. */
+async function findOrigin(
+  host: Host,
+  topLevel: string,
+  staging: Standing,
+): Promise<string | undefined> {
+  if (staging.kind !== "subvolume" || staging.record !== undefined) {
+    return undefined;
+  }
+  const { parentUuid } = staging.subvolume;
+  return parentUuid === undefined
+    ? undefined
+    : findSubvolume(host, topLevel, parentUuid);
+}

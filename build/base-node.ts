@@ -4,29 +4,34 @@ import path from "node:path";
 import { hostArchitecture } from "./architecture.ts";
 import { cacheDirectory } from "./layout.ts";
 import { run } from "./run.ts";
+import { hashSlimmingSources, slimNode } from "./slim/slim-node.ts";
 
 /** The Node that becomes part of the executable: one package of the npm registry for each architecture. */
 export interface BaseNode {
-  /** Without its symbol tables. */
+  /** Without its symbol tables and without what dockroot never uses. */
   readonly file: string;
   readonly version: string;
 }
 
 /**
- * The Node of this machine's architecture, stripped. Stripping comes before the injection: after it,
- * `strip` would break the executable.
+ * The Node of this machine's architecture, stripped and slimmed. Stripping comes before the injection:
+ * after it, `strip` would break the executable.
  */
 export async function prepareBaseNode(): Promise<BaseNode> {
   const name = `node-linux-${hostArchitecture()}`;
   const { manifestFile, version } = findPackage(name);
   const originalFile = path.join(path.dirname(manifestFile), "bin/node");
-  const file = path.join(cacheDirectory, `${name}-${version}-stripped`);
+  const file = path.join(
+    cacheDirectory,
+    `${name}-${version}-slim-${hashSlimmingSources()}`,
+  );
   if (!(await exists(file))) {
     await mkdir(cacheDirectory, { recursive: true });
     const temporary = `${file}.${String(process.pid)}`;
     try {
       await copyFile(originalFile, temporary);
       await run(["strip", temporary]);
+      await slimNode(originalFile, temporary);
       await rename(temporary, file);
     } finally {
       await rm(temporary, { force: true });

@@ -1,0 +1,32 @@
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { parseElf } from "./elf.ts";
+import { slimIcu } from "./slim-icu.ts";
+
+/**
+ * Blanks what dockroot never uses of Node.
+ * @param originalFile Node with its symbol table, which says where things are
+ * @param strippedFile the same without it; gets changed
+ * @throws where anything is not as expected, before anything is written
+ */
+export async function slimNode(
+  originalFile: string,
+  strippedFile: string,
+): Promise<void> {
+  const original = parseElf(await readFile(originalFile));
+  const bytes = await readFile(strippedFile);
+  const slimmed = parseElf(bytes);
+  slimIcu(original, slimmed);
+  await writeFile(strippedFile, bytes);
+}
+
+/** Differs whenever these sources differ: a Node that others have slimmed is not used again. */
+export function hashSlimmingSources(): string {
+  const hash = createHash("sha256");
+  for (const name of readdirSync(import.meta.dirname).sort()) {
+    hash.update(readFileSync(path.join(import.meta.dirname, name)));
+  }
+  return hash.digest("hex").slice(0, 12);
+}

@@ -2,11 +2,13 @@ import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { run } from "../run.ts";
 import { parseElf } from "./elf.ts";
+import { keepHashSeed } from "./keep-hash-seed.ts";
 import { slimIcu } from "./slim-icu.ts";
 
 /**
- * Blanks what dockroot never uses of Node.
+ * Blanks what dockroot never uses of Node, and what makes it slow to start.
  * @param originalFile Node with its symbol table, which says where things are
  * @param strippedFile the same without it; gets changed
  * @throws where anything is not as expected, before anything is written
@@ -19,6 +21,8 @@ export async function slimNode(
   const bytes = await readFile(strippedFile);
   const slimmed = parseElf(bytes);
   slimIcu(original, slimmed);
+  const v8Version = await run([originalFile, "-p", "process.versions.v8"]);
+  keepHashSeed(slimmed, v8Version.trim());
   await writeFile(strippedFile, bytes);
 }
 

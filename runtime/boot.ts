@@ -10,6 +10,7 @@ import { BootError, UsageError } from "./host/errors.ts";
 import { limitHelpers, type Host } from "./host/host.ts";
 import { saveFailure } from "./last-failure.ts";
 import { isInitramfs } from "./machine.ts";
+import { foreseeMerge } from "./foresee-merge.ts";
 import { gatherFacts } from "./gather-facts.ts";
 import { makeRoot, refuseInUse } from "./make-root.ts";
 import { createMountStack } from "./mounts.ts";
@@ -26,8 +27,6 @@ import {
   type RootedBoot,
   type RootOutcome,
 } from "./report.ts";
-import { readBaseTree } from "./toplayer/base-tree.ts";
-import { planMerge } from "./toplayer/plan-merge.ts";
 import { shortenWarnings } from "./toplayer/shorten-warnings.ts";
 
 export interface BootRequest {
@@ -170,7 +169,7 @@ export async function planOn(
   const facts = await gatherFacts(context, disk, options);
   return {
     kind: "root",
-    ...foreseeMerge(context, { facts, plan: planBoot(facts) }),
+    ...addForeseen(context, { facts, plan: planBoot(facts) }),
   };
 }
 
@@ -213,21 +212,20 @@ export async function lookAtDiskOf<T>(
 }
 
 /** The plan with the warnings that copying the top layer would give. */
-function foreseeMerge(
+function addForeseen(
   { host, topLevel }: BootContext,
   { facts, plan }: { facts: BootFacts; plan: BootPlan },
 ): { facts: BootFacts; plan: BootPlan } {
-  const snapshot = plan.steps.find(({ kind }) => kind === "snapshot");
-  if (facts.topLayer === undefined || snapshot?.kind !== "snapshot") {
+  const { steps, warnings } = plan;
+  if (
+    facts.topLayer === undefined ||
+    !steps.some(({ kind }) => kind === "copyTopLayer")
+  ) {
     return { facts, plan };
   }
-  const removal = plan.steps.find(({ kind }) => kind === "removeLeftOvers");
-  const removed = removal?.kind === "removeLeftOvers" ? removal.files : [];
-  const from = path.join(topLevel, snapshot.from);
-  const base = readBaseTree(host, from, removed);
-  const merge = planMerge(facts.topLayer.layers, base);
-  const warnings = [...plan.warnings, ...shortenWarnings(merge.warnings)];
-  return { facts, plan: { ...plan, warnings } };
+  const merge = foreseeMerge(host, topLevel, facts.topLayer.layers, steps);
+  const foreseen = shortenWarnings(merge.warnings);
+  return { facts, plan: { ...plan, warnings: [...warnings, ...foreseen] } };
 }
 
 /** @param directory gets the mount points */

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { checkBootable } from "./bootable.ts";
+import { both } from "./both.ts";
 import {
   isSubvolume,
   moveSubvolume,
@@ -20,10 +21,8 @@ import {
 import { writeState } from "./state-file.ts";
 import { describeStep, type Step } from "./steps.ts";
 import { deleteSubvolumeTree, snapshotNested } from "./subvolume-tree.ts";
-import { readBaseTree } from "./toplayer/base-tree.ts";
 import { executeMerge } from "./toplayer/execute-merge.ts";
-import type { ListedLayer } from "./toplayer/layer.ts";
-import { planMerge } from "./toplayer/plan-merge.ts";
+import type { MergePlan } from "./toplayer/merge-plan.ts";
 import { shortenWarnings } from "./toplayer/shorten-warnings.ts";
 
 export interface ExecutionContext {
@@ -35,7 +34,8 @@ export interface ExecutionContext {
   readonly state: RwlayerState;
   /** For a plan that copies a top layer. */
   readonly topLayer?: {
-    readonly layers: readonly ListedLayer[];
+    /** How it is laid over the new root; asked more than once, it answers the same. */
+    readonly plan: () => MergePlan;
     /** A directory to mount in; absolute. */
     readonly scratch: string;
   };
@@ -100,7 +100,11 @@ async function perform(
     case "snapshot":
       requireAbsent(host, at(step.to));
       await discardOnFailure(step.to, () =>
-        snapshotSubvolume(host, at(step.from), at(step.to)),
+        both(
+          snapshotSubvolume(host, at(step.from), at(step.to)),
+          // While the filesystem commits.
+          (async () => context.topLayer?.plan())(),
+        ),
       );
       return undefined;
     case "snapshotNested":
@@ -151,10 +155,13 @@ async function copyTopLayer(
   tellProgress: (describe: () => string) => void,
 ): Promise<void> {
   if (topLayer === undefined) throw new Error("there is no top layer to copy");
-  const { layers, scratch } = topLayer;
-  const merge = planMerge(layers, readBaseTree(host, tree));
+  const merge = topLayer.plan();
   for (const warning of shortenWarnings(merge.warnings)) recorder.warn(warning);
-  await executeMerge(host, merge, { tree, scratch }, tellProgress);
+  await executeMerge(
+    ...([host, merge] as const),
+    { tree, scratch: topLayer.scratch },
+    tellProgress,
+  );
 }
 
 /** @throws BootError STEP_FAILED where something stands there */

@@ -1,10 +1,12 @@
 import { executeSteps } from "./execute.ts";
 import type { BootFacts } from "./facts.ts";
 import type { BootContext } from "./boot-context.ts";
+import { foreseeMerge } from "./foresee-merge.ts";
 import { BootError } from "./host/errors.ts";
 import { findOtherMount } from "./mounts.ts";
 import { planBoot } from "./plan.ts";
 import type { RwlayerPaths, SubvolumeRecord } from "./rwlayer-state.ts";
+import type { MergePlan } from "./toplayer/merge-plan.ts";
 
 /** The rwlayer that is to be root. */
 export interface MadeRoot {
@@ -22,14 +24,20 @@ export async function makeRoot(
 ): Promise<MadeRoot> {
   const plan = planBoot(facts);
   for (const warning of plan.warnings) recorder.warn(warning);
+  const { topLayer } = facts;
+  let merge: MergePlan | undefined;
   const made = await executeSteps(plan.steps, {
     host,
     recorder,
     topLevel,
     paths: facts.paths,
     state: facts.state,
-    ...(facts.topLayer !== undefined && {
-      topLayer: { layers: facts.topLayer.layers, scratch: mergeMount },
+    ...(topLayer !== undefined && {
+      topLayer: {
+        plan: () =>
+          (merge ??= foreseeMerge(host, topLevel, topLayer.layers, plan.steps)),
+        scratch: mergeMount,
+      },
     }),
   });
   const present =

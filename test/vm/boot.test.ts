@@ -16,6 +16,7 @@ await t.test("a computer comes up from a Docker image", async (t) => {
   t.equal(report.store.filesystems[0]?.fsroot, "/docker");
   t.equal(report.systemd, "running", report.failedUnits);
   t.strictSame(boot.warnings, []);
+  t.type(boot.waitedMs, "number", "it was made by what had begun early");
   firstUuid = report.rootUuid;
 
   const shell = await logIn(vm);

@@ -21,6 +21,7 @@ await t.test(
     t.equal(report.rootUuid, boot.subvolumeUuid);
     t.equal(report.systemd, "running", report.failedUnits);
     t.strictSame(boot.warnings, []);
+    t.type(boot.waitedMs, "number", "it was made by what had begun early");
     t.match(vm.output(), ROOT_COMES_UP);
 
     const shell = await logIn(vm);

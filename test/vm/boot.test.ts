@@ -1,8 +1,14 @@
 import t from "tap";
-import { logIn } from "../../fixtures/guest-shell.ts";
-import { createComputer, powerOff, waitForReport } from "./computer.ts";
+import { createGuestShell, logIn } from "../../fixtures/guest-shell.ts";
+import {
+  createComputer,
+  powerOff,
+  waitForDockroot,
+  waitForReport,
+} from "./computer.ts";
 
 const computer = await createComputer(t, "boot");
+const SHELL_TIMEOUT_MS = 5 * 60_000;
 const generations = "/mnt/.dockroot/docker_rwlayer/generations";
 let firstUuid = "";
 
@@ -82,3 +88,19 @@ await t.test("docker_image= boots another image", async (t) => {
   t.equal(await shell("cat /etc/demo-other"), "2");
   await powerOff(vm);
 });
+
+await t.test(
+  "dockroot begins before there are disks, and touches none",
+  async (t) => {
+    const vm = await computer.start(t, "break=premount");
+    await vm.waitFor(/\(initramfs\) /, SHELL_TIMEOUT_MS);
+    const shell = createGuestShell(vm);
+    await waitForDockroot(shell);
+    t.notMatch(await shell("cat /proc/mounts"), / btrfs /);
+    vm.send("exit\r");
+    const { boot, systemd } = await waitForReport(vm);
+    t.equal(systemd, "running");
+    t.type(boot.waitedMs, "number");
+    await vm.stop();
+  },
+);

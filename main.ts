@@ -14,7 +14,11 @@ import { finish } from "./runtime/finish.ts";
 import { formatPlan, formatPlanAsJson } from "./runtime/format-plan.ts";
 import { BootError, UsageError } from "./runtime/host/errors.ts";
 import { escapeControl, formatJson } from "./runtime/host/escape.ts";
-import { ensureDirectories, realPath } from "./runtime/host/files.ts";
+import {
+  ensureDirectories,
+  realPath,
+  statusOfTarget,
+} from "./runtime/host/files.ts";
 import { createHost } from "./runtime/host/host.ts";
 import {
   createLog,
@@ -85,6 +89,8 @@ async function runBoot(args: readonly string[]): Promise<number> {
     files: { cmdline: flags.cmdline, config: flags.config },
     runDirectory,
   };
+  const gate = flags.when;
+  if (gate !== undefined) requireGate(gate, flags["dry-run"] === true);
   if (flags["dry-run"] === true) {
     const plan = await planOnly(
       createHost("/", createLog([stderrLog])),
@@ -97,7 +103,7 @@ async function runBoot(args: readonly string[]): Promise<number> {
     jsonLinesSink(path.join(runDirectory, "boot.log")),
     consoleSink(flags.cmdline),
   ]);
-  const record = await boot(createHost("/", log), request);
+  const record = await boot(createHost("/", log), { ...request, gate });
   if (record.result === "fallback") stderr(formatFallback(record));
   if (flags.json === true) stdout(`${formatJson(record)}\n`);
   return 0;
@@ -123,6 +129,15 @@ function openRunDirectory(given: string): string {
   const directory = path.resolve(given);
   ensureDirectories(directory);
   return realPath(directory);
+}
+
+/** Else it would be waited for without an end. */
+function requireGate(file: string, isDryRun: boolean): void {
+  if (isDryRun) throw new UsageError("--when: a --dry-run waits for nothing");
+  const directory = path.dirname(file);
+  if (file === "" || statusOfTarget(directory)?.kind !== "directory") {
+    throw new UsageError(`--when: there is no directory for ${file}`);
+  }
 }
 
 function requireRoot(argv: readonly string[]): void {

@@ -24,6 +24,12 @@ export const bootFlags = {
     describe:
       "where logs, the record and mount points go [/run/dockroot; with --cmdline /run/dockroot-rehearsal]",
   },
+  when: {
+    type: "string",
+    placeholder: "FILE",
+    describe:
+      "get ready at once, but touch no device before there is a FILE: for a hook that starts dockroot while devices are still being found",
+  },
   "dry-run": {
     type: "boolean",
     describe: "print what would be done and change nothing",

@@ -4,6 +4,7 @@ import type { BootFacts, OpenDisk } from "./facts.ts";
 import { describeFailure, summarizeFailure } from "./failure.ts";
 import { fallBack } from "./fall-back.ts";
 import type { PlannedBoot } from "./format-plan.ts";
+import { waitAtGate } from "./gate.ts";
 import { gatherOptions, type OptionFiles } from "./gather-options.ts";
 import type { BootContext } from "./boot-context.ts";
 import { BootError, UsageError } from "./host/errors.ts";
@@ -33,6 +34,8 @@ export interface BootRequest {
   readonly files: OptionFiles;
   /** Where logs, the record and mount points go; absolute. */
   readonly runDirectory: string;
+  /** A file that is to be there before the boot touches a device. */
+  readonly gate?: string | undefined;
 }
 
 /**
@@ -42,10 +45,12 @@ export interface BootRequest {
  */
 export async function boot(
   host: Host,
-  { files, runDirectory }: BootRequest,
+  { files, runDirectory, gate }: BootRequest,
 ): Promise<RootedBoot> {
   if (files.cmdline === undefined) requireInitramfs(host);
-  const recorder = createRecorder(host);
+  const waitedMs =
+    gate === undefined ? null : await waitAtGate(host, gate, files);
+  const recorder = createRecorder(host, waitedMs);
   try {
     const options = gatherOptions(host, files);
     const record = await bootWith(

@@ -13,6 +13,8 @@ const PROGRESS_MS = 3000;
 
 /** Times steps and keeps warnings, for the log and for the record. */
 export interface Recorder {
+  /** What came before the first step; `null` where the boot did not wait. */
+  readonly waitedMs: number | null;
   readonly steps: readonly TimedStep[];
   readonly warnings: readonly string[];
   elapsedMs(): number;
@@ -31,7 +33,10 @@ export interface Recorder {
   tolerate(work: () => Promise<void> | void): Promise<void>;
 }
 
-export function createRecorder(host: Host): Recorder {
+export function createRecorder(
+  host: Host,
+  waitedMs: number | null = null,
+): Recorder {
   const started = host.nowMs();
   const steps: TimedStep[] = [];
   const warnings: string[] = [];
@@ -41,6 +46,7 @@ export function createRecorder(host: Host): Recorder {
   };
   const round = (ms: number) => Math.round(ms * 10) / 10;
   return {
+    waitedMs,
     steps,
     warnings,
     elapsedMs: () => round(host.nowMs() - started),

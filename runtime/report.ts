@@ -18,6 +18,8 @@ interface RunFacts {
   readonly kernel: string;
   readonly steps: readonly TimedStep[];
   readonly totalMs: number;
+  /** How long it waited before that, ready to begin; `null` where it was not told to wait. */
+  readonly waitedMs: number | null;
   readonly warnings: readonly string[];
 }
 
@@ -147,6 +149,7 @@ function describeRun(host: Host, recorder: Recorder): RunFacts {
     kernel: readKernelRelease(host),
     steps: recorder.steps,
     totalMs: recorder.elapsedMs(),
+    waitedMs: recorder.waitedMs,
     warnings: recorder.warnings,
   };
 }

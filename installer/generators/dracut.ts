@@ -47,11 +47,7 @@ export const dracut: Generator = {
     ),
   list: async (host, image) =>
     parseListing((await host.run(["lsinitrd", image])).stdout.toString("utf8")),
-  hooksInImage: [
-    "usr/lib/systemd/system/dockroot.service",
-    "usr/lib/systemd/system/dockroot-finish.service",
-    "usr/lib/systemd/system/sysroot.mount.d/dockroot.conf",
-  ],
+  hooksInImage: systemdUnits.map(({ path }) => path.slice(1)),
 };
 
 /** Debian's name, and that of the others; the one that is there goes first. */

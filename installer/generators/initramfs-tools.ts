@@ -4,11 +4,9 @@ import { kernelVersions } from "./kernels.ts";
 import { newImageName } from "./new-image.ts";
 import { parseListing } from "./parse-listing.ts";
 
-const SCRIPTS = [
-  "hooks/dockroot",
-  "scripts/local-premount/dockroot",
-  "scripts/local-bottom/dockroot",
-];
+const SCRIPTS = ["init-top", "local-premount", "local-bottom"].map(
+  (when) => `scripts/${when}/dockroot`,
+);
 const LOADER_HOOKS = "/etc/initramfs/post-update.d";
 
 /** initramfs-tools(7), of Debian and Ubuntu. What lies in its directories runs: there is nothing to enable. */
@@ -16,7 +14,7 @@ export const initramfsTools: Generator = {
   name: "initramfs-tools",
   isPresent: (host) => hasFile(host, "/usr/sbin/mkinitramfs"),
   isInCharge: (host) => hasFile(host, "/etc/kernel/postinst.d/initramfs-tools"),
-  files: SCRIPTS.map((name) => ({
+  files: ["hooks/dockroot", ...SCRIPTS].map((name) => ({
     path: `/etc/initramfs-tools/${name}`,
     asset: `initramfs-tools/${name}`,
     mode: 0o755,
@@ -45,8 +43,5 @@ export const initramfsTools: Generator = {
     parseListing(
       (await host.run(["lsinitramfs", "-l", image])).stdout.toString("utf8"),
     ),
-  hooksInImage: [
-    "scripts/local-premount/dockroot",
-    "scripts/local-bottom/dockroot",
-  ],
+  hooksInImage: SCRIPTS,
 };

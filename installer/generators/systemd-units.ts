@@ -5,6 +5,7 @@ const DIRECTORY = "/usr/lib/systemd/system";
 /** The units of an initramfs with systemd, the same for all generators. In the running system they do nothing. */
 export const systemdUnits: readonly HookFile[] = [
   "dockroot.service",
+  "dockroot-go.service",
   "dockroot-finish.service",
   "sysroot.mount.d/dockroot.conf",
 ].map((name) => ({

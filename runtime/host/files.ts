@@ -15,6 +15,7 @@ export {
   type Attributes,
 } from "./durable-files.ts";
 export { hashFile } from "./hash-file.ts";
+export { waitForFile } from "./wait-for-file.ts";
 export { withFile, type OpenFile } from "./open-file.ts";
 export * from "./tree.ts";
 export type { FileKind } from "./file-kind.ts";
@@ -167,7 +168,8 @@ export function ensureDirectories(directory: string): void {
   if (statusOfTarget(directory)?.kind === "directory") return;
   const parent = path.dirname(directory);
   if (parent !== directory) ensureDirectories(parent);
-  fs.mkdirSync(directory);
+  // Somebody else may have made it since.
+  ensureDirectory(directory, 0o777);
 }
 
 /** Removes a directory that is empty and not in use, if it can be removed: tidying up, no more. */

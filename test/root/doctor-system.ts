@@ -27,7 +27,7 @@ touch lib/modules/${KERNEL}/modules.dep
 echo '{ "storage-driver": "btrfs" }' >etc/docker/daemon.json
 printf '#!/bin/sh\n' | tee usr/bin/dockerd usr/sbin/mkinitramfs >usr/bin/lsinitramfs
 chmod 0755 usr/bin/dockerd usr/sbin/mkinitramfs usr/bin/lsinitramfs
-for script in hooks scripts/local-premount scripts/local-bottom; do
+for script in hooks scripts/init-top scripts/local-premount scripts/local-bottom; do
   mkdir -p etc/initramfs-tools/$script; touch etc/initramfs-tools/$script/dockroot
 done
 printf 'root:x:0:0::/root:/bin/sh\n' >etc/passwd
@@ -49,6 +49,7 @@ export const INITRAMFS: InitramfsFiles = {
   ...Object.fromEntries(
     helperNames.map((name) => [`usr/lib/dockroot/bin/${name}`, "program"]),
   ),
+  "scripts/init-top/dockroot": "",
   "scripts/local-premount/dockroot": "",
   "scripts/local-bottom/dockroot": "",
   "etc/dockroot.json": CONFIG,

@@ -6,10 +6,7 @@ import { mkinitcpio } from "../../installer/generators/mkinitcpio.ts";
 import { readAsset } from "../../installer/read-asset.ts";
 import { findProgram } from "../runner/find-program.ts";
 import { executable } from "../binary/run-dockroot.ts";
-import {
-  makeMkinitcpioSystem,
-  type MkinitcpioSystem,
-} from "./mkinitcpio-system.ts";
+import { makeOverlaySystem, type OverlaySystem } from "./overlay-system.ts";
 
 const INSTALL_SCRIPT = "/usr/lib/initcpio/install/dockroot";
 const HELPERS = ["btrfs", "mount", "umount", "blkid", "cp", "sync"];
@@ -17,7 +14,7 @@ const HELPERS = ["btrfs", "mount", "umount", "blkid", "cp", "sync"];
 const standIn = (name: string) =>
   fs.readFileSync(path.join(import.meta.dirname, "mkinitcpio", name), "utf8");
 
-function installFiles({ write }: MkinitcpioSystem): void {
+function installFiles({ write }: OverlaySystem): void {
   for (const { path: file, asset, mode } of mkinitcpio.files) {
     write(file, readAsset(asset), mode);
   }
@@ -27,7 +24,7 @@ function installFiles({ write }: MkinitcpioSystem): void {
 await t.test(
   "the install script, where a stand-in is mkinitcpio",
   async (t) => {
-    const system = makeMkinitcpioSystem(t, "mkinitcpio-install");
+    const system = makeOverlaySystem(t, "mkinitcpio-install");
     installFiles(system);
     system.write("/tmp/run", standIn("run-install-script"));
     const build = async (script: string, fails = "") => {
@@ -50,6 +47,7 @@ await t.test(
       ),
       "add_runscript dockroot",
       "add_file /usr/lib/systemd/system/dockroot.service",
+      "add_file /usr/lib/systemd/system/dockroot-go.service",
       "add_file /usr/lib/systemd/system/dockroot-finish.service",
       "add_file /usr/lib/systemd/system/sysroot.mount.d/dockroot.conf",
       "add_symlink /usr/lib/systemd/system/initrd.target.wants/dockroot-finish.service ../dockroot-finish.service",
@@ -66,7 +64,7 @@ await t.test(
       const required = whole.calls.filter(
         (call) => call.startsWith("add_") && !call.endsWith("?"),
       );
-      t.equal(required.length, 15);
+      t.equal(required.length, 16);
       for (const call of required) {
         const { exitCode, calls } = await build(INSTALL_SCRIPT, call);
         t.equal(exitCode, 1, call);
@@ -79,45 +77,49 @@ await t.test(
 await t.test(
   "the runtime hook, where a stand-in is mkinitcpio's init",
   async (t) => {
+    const path = "/usr/local/sbin:/usr/local/bin:/usr/bin";
+    const wayOut = [
+      "run_hookfunctions: run_emergencyhook emergency hook plymouth other",
+      "dockroot: there is no root to boot. 'exit' tries again, 'reboot -f' restarts.",
+      `shell: PATH=/usr/lib/dockroot/bin:${path}`,
+    ];
+    const begun = [
+      "dockroot boot --when /run/dockroot/go",
+      "devices are there",
+    ];
+    // What comes before the second start.
+    const firstTries = {
+      "": [...begun, "it goes on", ...wayOut],
+      "kill -9": [...begun, "dockroot boot", ...wayOut],
+      absent: ["dockroot boot", ...wayOut],
+    };
     const shells = [["busybox", "ash"], ["dash"]];
     for (const shell of shells) {
-      await t.test(shell.join(" "), async (t) => {
-        const system = makeMkinitcpioSystem(t, "mkinitcpio-hook");
-        installFiles(system);
-        system.write("/tmp/run", standIn("run-runtime-hook"));
-        // Stands in for dockroot: the third start makes a root.
-        system.write(
-          "/usr/bin/dockroot",
-          `#!/bin/sh
-echo "dockroot $*"
-echo >>/tmp/starts
-[ "$(wc -l </tmp/starts)" = 3 ]
-`,
-          0o755,
-        );
-        const { exitCode, stdout } = await system.run(
-          ...shell,
-          "/tmp/run",
-          "/usr/lib/initcpio/hooks/dockroot",
-        );
-        const path = "/usr/local/sbin:/usr/local/bin:/usr/bin";
-        const wayOut = [
-          "dockroot boot",
-          "run_hookfunctions: run_emergencyhook emergency hook plymouth other",
-          "dockroot: there is no root to boot. 'exit' tries again, 'reboot -f' restarts.",
-          `shell: PATH=/usr/lib/dockroot/bin:${path}`,
-        ];
-        t.equal(exitCode, 0);
-        t.same(stdout.split("\n").slice(0, -1), [
-          ...wayOut,
-          ...wayOut,
-          "dockroot boot",
-          `root is mounted: PATH=${path}`,
-          // This one fails: the system starts all the same.
-          "dockroot finish",
-          "the system starts",
-        ]);
-      });
+      for (const [early, firstTry] of Object.entries(firstTries)) {
+        await t.test(`${shell.join(" ")} ${early}`, async (t) => {
+          const system = makeOverlaySystem(t, "mkinitcpio-hook");
+          installFiles(system);
+          system.write("/tmp/run", standIn("run-runtime-hook"));
+          system.write("/usr/bin/dockroot", standIn("dockroot"), 0o755);
+          const { exitCode, stdout } = await system.run(
+            ...shell,
+            "/tmp/run",
+            "/usr/lib/initcpio/hooks/dockroot",
+            early,
+          );
+          t.equal(exitCode, 0);
+          t.same(stdout.split("\n").slice(0, -1), [
+            ...firstTry,
+            "dockroot boot",
+            ...wayOut,
+            "dockroot boot",
+            `root is mounted: PATH=${path}`,
+            // This one fails: the system starts all the same.
+            "dockroot finish",
+            "the system starts",
+          ]);
+        });
+      }
     }
   },
 );
@@ -125,7 +127,7 @@ echo >>/tmp/starts
 await t.test(
   "what mkinitcpio is to build is read from its presets",
   async (t) => {
-    const system = makeMkinitcpioSystem(t, "mkinitcpio-presets");
+    const system = makeOverlaySystem(t, "mkinitcpio-presets");
     const { host, write } = system;
     // Stands in for mkinitcpio's own way to tell a kernel's version.
     write(
@@ -206,7 +208,7 @@ other_options="-c /etc/other.conf --kernel=6.12.7-1-lts"
 );
 
 await t.test("docker-btrfs stays for the package that it is of", async (t) => {
-  const { host, write } = makeMkinitcpioSystem(t, "mkinitcpio-former");
+  const { host, write } = makeOverlaySystem(t, "mkinitcpio-former");
   const text = "HOOKS=(base udev block docker-btrfs)\n";
   write("/etc/mkinitcpio.conf", text);
   t.same(await mkinitcpio.enable(host), []);
@@ -218,7 +220,7 @@ await t.test("docker-btrfs stays for the package that it is of", async (t) => {
 await t.test(
   "where mkinitcpio is gone, nothing is to be taken out",
   async (t) => {
-    const { host, write } = makeMkinitcpioSystem(t, "mkinitcpio-gone");
+    const { host, write } = makeOverlaySystem(t, "mkinitcpio-gone");
     t.equal(mkinitcpio.isPresent(host), false);
     t.same(await mkinitcpio.disable(host), []);
     await t.rejects(mkinitcpio.enable(host), {
@@ -239,7 +241,7 @@ await t.test(
 if (findProgram("mkinitcpio") !== undefined) {
   for (const hooks of ["base strip", "base systemd"]) {
     await t.test(`mkinitcpio itself: ${hooks}`, async (t) => {
-      const system = makeMkinitcpioSystem(t, "mkinitcpio-itself");
+      const system = makeOverlaySystem(t, "mkinitcpio-itself");
       const { host, own, write, run } = system;
       installFiles(system);
       write("/etc/mkinitcpio.conf", `HOOKS=(${hooks})\n`);

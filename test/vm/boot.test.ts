@@ -1,8 +1,14 @@
 import t from "tap";
-import { logIn } from "../../fixtures/guest-shell.ts";
-import { createComputer, powerOff, waitForReport } from "./computer.ts";
+import { createGuestShell, logIn } from "../../fixtures/guest-shell.ts";
+import {
+  createComputer,
+  powerOff,
+  waitForDockroot,
+  waitForReport,
+} from "./computer.ts";
 
 const computer = await createComputer(t, "boot");
+const SHELL_TIMEOUT_MS = 5 * 60_000;
 const generations = "/mnt/.dockroot/docker_rwlayer/generations";
 let firstUuid = "";
 
@@ -16,6 +22,7 @@ await t.test("a computer comes up from a Docker image", async (t) => {
   t.equal(report.store.filesystems[0]?.fsroot, "/docker");
   t.equal(report.systemd, "running", report.failedUnits);
   t.strictSame(boot.warnings, []);
+  t.type(boot.waitedMs, "number", "it was made by what had begun early");
   firstUuid = report.rootUuid;
 
   const shell = await logIn(vm);
@@ -81,3 +88,19 @@ await t.test("docker_image= boots another image", async (t) => {
   t.equal(await shell("cat /etc/demo-other"), "2");
   await powerOff(vm);
 });
+
+await t.test(
+  "dockroot begins before there are disks, and touches none",
+  async (t) => {
+    const vm = await computer.start(t, "break=premount");
+    await vm.waitFor(/\(initramfs\) /, SHELL_TIMEOUT_MS);
+    const shell = createGuestShell(vm);
+    await waitForDockroot(shell);
+    t.notMatch(await shell("cat /proc/mounts"), / btrfs /);
+    vm.send("exit\r");
+    const { boot, systemd } = await waitForReport(vm);
+    t.equal(systemd, "running");
+    t.type(boot.waitedMs, "number");
+    await vm.stop();
+  },
+);

@@ -5,6 +5,7 @@ import {
   parseMachineReport,
   type MachineReport,
 } from "../../fixtures/machine-report.ts";
+import type { GuestShell } from "../../fixtures/guest-shell.ts";
 import { createMachine, type Machine } from "../../fixtures/machine.ts";
 import { startVm, type Vm } from "../../fixtures/vm.ts";
 
@@ -75,6 +76,14 @@ export function waitForReport(vm: Vm): Promise<MachineReport> {
   return vm.waitUntil("reported", BOOT_TIMEOUT_MS, async () =>
     parseMachineReport(await vm.readReport()),
   );
+}
+
+/** Waits, in a shell of the initramfs, until dockroot waits to be told that it may touch disks. */
+export async function waitForDockroot(shell: GuestShell): Promise<void> {
+  // klibc has no grep.
+  const log = '"$(cat /run/dockroot/boot.log)"';
+  const says = `case ${log} in *"ready, and waiting"*) ;; *) false ;; esac`;
+  await shell(`until ${says}; do sleep 1; done`);
 }
 
 export async function powerOff(vm: Vm): Promise<void> {

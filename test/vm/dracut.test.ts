@@ -2,7 +2,12 @@ import t from "tap";
 import { useDracut } from "../../fixtures/dracut-initramfs.ts";
 import { createGuestShell, logIn } from "../../fixtures/guest-shell.ts";
 import type { Vm } from "../../fixtures/vm.ts";
-import { createComputer, powerOff, waitForReport } from "./computer.ts";
+import {
+  createComputer,
+  powerOff,
+  waitForDockroot,
+  waitForReport,
+} from "./computer.ts";
 
 /** What systemd says when it starts in the root; in the initramfs it adds "(Initramfs)". */
 const ROOT_COMES_UP = /Welcome to [^\n]*\(bookworm\)(?![^\n]*Initramfs)/;
@@ -21,6 +26,7 @@ await t.test(
     t.equal(report.rootUuid, boot.subvolumeUuid);
     t.equal(report.systemd, "running", report.failedUnits);
     t.strictSame(boot.warnings, []);
+    t.type(boot.waitedMs, "number", "it was made by what had begun early");
     t.match(vm.output(), ROOT_COMES_UP);
 
     const shell = await logIn(vm);
@@ -30,6 +36,29 @@ await t.test(
       "dockroot has let go of the disk",
     );
     await powerOff(vm);
+  },
+);
+
+await t.test(
+  "dockroot begins before there are disks, and touches none",
+  async (t) => {
+    const vm = await computer.start(
+      t,
+      "docker_image=demo-dracut rd.break=pre-mount",
+    );
+    await openShell(vm);
+    const shell = createGuestShell(vm);
+    await waitForDockroot(shell);
+    t.notMatch(await shell("cat /proc/mounts"), / btrfs /);
+    t.equal(
+      await shell("systemctl show --value -p ActiveState dockroot.service"),
+      "activating",
+    );
+    vm.send("exit\r");
+    const { boot, systemd } = await waitForReport(vm);
+    t.equal(systemd, "running");
+    t.type(boot.waitedMs, "number");
+    await vm.stop();
   },
 );
 

@@ -6,7 +6,7 @@ import { createLog } from "../../runtime/host/log.ts";
 import { makeScratch } from "./scratch.ts";
 
 /** A system with an /etc and a /boot of its own, and this machine's /usr with more files in it. */
-export interface MkinitcpioSystem {
+export interface OverlaySystem {
   /** Its files are in `root`; what runs, runs in there. */
   readonly host: Host;
   readonly root: string;
@@ -29,12 +29,13 @@ mount --rbind /dev "$root/dev"
 exec chroot "$root" "$@"
 `;
 
-export function makeMkinitcpioSystem(t: Test, name: string): MkinitcpioSystem {
+export function makeOverlaySystem(t: Test, name: string): OverlaySystem {
   const scratch = makeScratch(t, name);
   const root = path.join(scratch, "root");
   const own = path.join(scratch, "usr");
   for (const directory of [
-    ...["boot", "dev", "etc/alternatives", "proc", "tmp", "usr", "var/tmp"],
+    ...["boot", "dev", "etc/alternatives", "proc", "run", "tmp", "usr"],
+    "var/tmp",
   ]) {
     fs.mkdirpSync(path.join(root, directory));
   }

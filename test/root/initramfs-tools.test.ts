@@ -1,0 +1,73 @@
+import fs from "node:fs";
+import path from "node:path";
+import t from "tap";
+import { initramfsTools } from "../../installer/generators/initramfs-tools.ts";
+import { readAsset } from "../../installer/read-asset.ts";
+import { makeOverlaySystem } from "./overlay-system.ts";
+
+const standIn = (name: string) =>
+  fs.readFileSync(
+    path.join(import.meta.dirname, "initramfs-tools", name),
+    "utf8",
+  );
+const early = ["dockroot boot --when /run/dockroot/go", "devices are there"];
+const shellOpens =
+  "panic: dockroot: there is no root to boot. 'exit' tries again, 'reboot -f' restarts.";
+/** What becomes of the early start, the statuses of all starts, and what is then seen. */
+const cases: Record<string, { statuses: string; seen: readonly string[] }> = {
+  "": { statuses: "0", seen: [...early, "it goes on"] },
+  fails: {
+    statuses: "1 70 0",
+    seen: [
+      ...[...early, "it goes on", shellOpens, "dockroot boot", shellOpens],
+      "dockroot boot",
+    ],
+  },
+  kill: { statuses: "0", seen: [...early, "dockroot boot"] },
+  "kill both": {
+    statuses: "1 0",
+    seen: [...early, "dockroot boot", shellOpens, "dockroot boot"],
+  },
+  later: { statuses: "0", seen: [...early, "dockroot boot"] },
+  none: { statuses: "0", seen: ["dockroot boot"] },
+};
+
+for (const shell of ["busybox ash", "dash"]) {
+  for (const [name, { statuses, seen }] of Object.entries(cases)) {
+    await t.test(
+      `the scripts of initramfs-tools, for ${shell}, early start: ${name}`,
+      async (t) => {
+        const system = makeOverlaySystem(t, "initramfs-tools");
+        for (const { path: file, asset, mode } of initramfsTools.files) {
+          system.write(file, readAsset(asset), mode);
+        }
+        system.write("/usr/bin/dockroot", standIn("dockroot"), 0o755);
+        system.write("/tmp/statuses", statuses.split(" ").join("\n") + "\n");
+        // What initramfs-tools gives a shell by; it may exit.
+        system.write(
+          "/scripts/functions",
+          'panic() { echo "panic: $*"; exit; }',
+        );
+        system.write("/tmp/run", standIn("run-scripts"));
+        const { exitCode, stdout } = await system.run(
+          ...["env", "BOOT=local", "dash", "/tmp/run", shell, name],
+        );
+        t.equal(exitCode, 0);
+        t.same(stdout.split("\n").slice(0, -1), [...seen, "root is mounted"]);
+      },
+    );
+  }
+}
+
+await t.test("with another BOOT, nothing begins", async (t) => {
+  const system = makeOverlaySystem(t, "initramfs-tools");
+  system.write(
+    "/init-top",
+    readAsset("initramfs-tools/scripts/init-top/dockroot"),
+  );
+  system.write("/usr/bin/dockroot", "#!/bin/sh\necho began", 0o755);
+  const { exitCode, stdout } = await system.run(
+    ...["env", "BOOT=nfs", "dash", "/init-top"],
+  );
+  t.same({ exitCode, stdout }, { exitCode: 0, stdout: "" });
+});

@@ -1,6 +1,6 @@
 import { gatherOptions, type OptionFiles } from "./gather-options.ts";
 import type { Host } from "./host/host.ts";
-import { sha256 } from "./stores/chain-id.ts";
+import { createSha256 } from "./sha256.ts";
 
 /**
  * Lets a boot begin before it may touch a device: what takes long the first time is done once for
@@ -14,7 +14,7 @@ export async function waitAtGate(
 ): Promise<number> {
   if (host.files.statusOf(gate) !== undefined) return 0;
   await rehearse(() => gatherOptions(host, files));
-  await rehearse(() => sha256(""));
+  await rehearse(createSha256);
   // A helper that looks at no device.
   await rehearse(() => host.run(["btrfs", "--version"]));
   host.log.info(`ready, and waiting for ${gate}`);

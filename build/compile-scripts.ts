@@ -7,7 +7,7 @@ import { run } from "./run.ts";
 /**
  * Writes scripts into `directory`, and beside each what V8 makes of it: all of its functions' code
  * where it is evaluated at each start, for one that is compiled when it is first called costs as much
- * as a hundred that are read.
+ * as thirty that are read.
  * @param nodeFile the very Node that will read that code
  * @param nodeFlags with which it will
  * @returns the files, by the names that start.ts gives them

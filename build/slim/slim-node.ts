@@ -2,14 +2,18 @@ import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { checkBuiltins, describeBuiltins } from "./describe-builtins.ts";
 import { parseElf } from "./elf.ts";
+import { slimBuiltins } from "./slim-builtins.ts";
+import { slimExports } from "./slim-exports.ts";
 import { slimIcu } from "./slim-icu.ts";
+import { slimUnwinding } from "./slim-unwinding.ts";
 
 /**
  * Blanks what dockroot never uses of Node.
  * @param originalFile Node with its symbol table, which says where things are
  * @param strippedFile the same without it; gets changed
- * @throws where anything is not as expected, before anything is written
+ * @throws where anything is not as expected
  */
 export async function slimNode(
   originalFile: string,
@@ -18,8 +22,13 @@ export async function slimNode(
   const original = parseElf(await readFile(originalFile));
   const bytes = await readFile(strippedFile);
   const slimmed = parseElf(bytes);
+  const builtins = await describeBuiltins(originalFile);
   slimIcu(original, slimmed);
+  slimBuiltins(slimmed, builtins);
+  slimUnwinding(original, slimmed);
+  slimExports(slimmed);
   await writeFile(strippedFile, bytes);
+  await checkBuiltins(strippedFile, builtins);
 }
 
 /** Differs whenever these sources differ: a Node that others have slimmed is not used again. */

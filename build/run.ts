@@ -13,6 +13,7 @@ export async function run(
     const { stdout } = await execFileAsync(command, args, {
       env: environment,
       timeout: 60_000,
+      maxBuffer: 64 << 20,
     });
     return stdout;
   } catch (cause) {

@@ -158,21 +158,29 @@ export function sectionBytes(elf: Elf, section: ElfSection): Buffer {
 }
 
 /**
- * The one symbol whose name matches.
- * @throws {ElfError} where there is none or more than one, or no symbol table
+ * The symbols that `strip` takes off.
+ * @throws {ElfError} where there are none
  */
-export function findSymbol(elf: Elf, pattern: RegExp): ElfSymbol {
+export function listSymbols(elf: Elf): ElfSymbol[] {
   const table = findSection(elf, ".symtab");
   const names = elf.sections[table.link];
   if (names === undefined) throw new ElfError("the symbols have no names");
   const count = Math.floor(table.size / SYMBOL_BYTES);
-  const found = readTable(elf.bytes, table.offset, SYMBOL_BYTES, count)
-    .map((entry) => ({
+  return readTable(elf.bytes, table.offset, SYMBOL_BYTES, count).map(
+    (entry) => ({
       name: readName(elf.bytes, names, entry.readUInt32LE(0), "symbol"),
       address: readNumber(entry, 8),
       size: readNumber(entry, 16),
-    }))
-    .filter(({ name }) => pattern.test(name));
+    }),
+  );
+}
+
+/**
+ * The one symbol whose name matches.
+ * @throws {ElfError} where there is none or more than one
+ */
+export function findSymbol(elf: Elf, pattern: RegExp): ElfSymbol {
+  const found = listSymbols(elf).filter(({ name }) => pattern.test(name));
   return requireOne(found, `symbol ${String(pattern)}`);
 }
 

@@ -3,13 +3,14 @@ import path from "node:path";
 import { isSystemError } from "./errors.ts";
 import { statusOf } from "./file-status.ts";
 
-/** How late the file is seen where the kernel does not tell of it. */
-const POLL_MS = 100;
+/** How late the file is seen where the kernel watches nothing. */
+const POLL_MS = 20;
+/** How late it is seen in a directory that took the place of another. */
+const RELOOK_MS = 1000;
 
 /**
  * Waits, however long it takes, until the directory has something of this name: a link counts
- * wherever it leads. The kernel tells of it at once (inotify); a look now and then is for a kernel
- * that cannot, and for a directory that is replaced.
+ * wherever it leads. The kernel tells of it at once (inotify), where it can.
  */
 export function waitForFile(file: string): Promise<void> {
   return new Promise((resolve) => {
@@ -21,8 +22,11 @@ export function waitForFile(file: string): Promise<void> {
     const look = () => {
       if (statusOf(file) !== undefined) end();
     };
-    const timer = setInterval(look, POLL_MS);
     const watcher = watch(path.dirname(file), look);
+    const timer = setInterval(
+      look,
+      watcher === undefined ? POLL_MS : RELOOK_MS,
+    );
     // It may have come before the watch began.
     look();
   });

@@ -8,7 +8,7 @@ import { isBuiltin } from "node:module";
 export const builtinModules: Plugin = {
   name: "builtin-modules",
   setup(build) {
-    build.onResolve({ filter: /^(?:node:)?[a-z_/]+$/ }, ({ path, kind }) => {
+    build.onResolve({ filter: /^(?:node:)?[a-z0-9_/]+$/ }, ({ path, kind }) => {
       if (!isBuiltin(path)) return undefined;
       const name = path.startsWith("node:") ? path : `node:${path}`;
       const namespace = kind === "require-call" ? "required" : "imported";

@@ -6,7 +6,7 @@ import { Script } from "node:vm";
 // its functions, or of those alone that are sure to run. Fails where V8 does not take it back.
 
 const [file = "", filename = "", functions = ""] = process.argv.slice(2);
-const source = fs.readFileSync(file, "latin1");
+const source = fs.readFileSync(file, "utf8");
 // The flag itself is stored with the code, for it to be refused where flags are others.
 if (functions === "all") v8.setFlagsFromString("--no-lazy");
 const script = new Script(source, { filename });

@@ -18,7 +18,7 @@ function load(name: string): unknown {
   if (known !== undefined) return known.exports;
   const module = { exports: {} as unknown };
   modules.set(name, module);
-  const script = new Script(readAsset(name).toString("latin1"), {
+  const script = new Script(readAsset(name).toString("utf8"), {
     filename: name,
     cachedData: readAsset(`${name}.cache`),
   });

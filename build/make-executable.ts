@@ -1,13 +1,14 @@
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { prepareBaseNode } from "./base-node.ts";
 import { bundle } from "./bundle.ts";
 import { checkExecutable } from "./check-executable.ts";
 import { inject } from "./inject.ts";
 import { cacheDirectory } from "./layout.ts";
+import { omitUnused } from "./slim/omit-unused.ts";
 
 /**
- * Bundle, Node, injection, check. `output` is replaced as a whole and only by an executable that
+ * Bundle, Node, injection, omission, check. `output` is replaced as a whole and only by an executable that
  * works. Answers with what it says to `--version`.
  */
 export async function makeExecutable(
@@ -26,6 +27,10 @@ export async function makeExecutable(
     await bundle(entry, script);
     const base = await prepareBaseNode();
     await inject(script, base.file, unchecked, workDirectory);
+    await writeFile(
+      unchecked,
+      omitUnused(await readFile(unchecked), base.unused),
+    );
     const version = await checkExecutable(unchecked, base.version);
     await rename(unchecked, output);
     return version;

@@ -4,6 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { checkBuiltins, describeBuiltins } from "./describe-builtins.ts";
 import { parseElf } from "./elf.ts";
+import type { AddressRange } from "./omit-unused.ts";
 import { slimBuiltins } from "./slim-builtins.ts";
 import { slimExports } from "./slim-exports.ts";
 import { slimIcu } from "./slim-icu.ts";
@@ -13,22 +14,23 @@ import { slimUnwinding } from "./slim-unwinding.ts";
  * Blanks what dockroot never uses of Node.
  * @param originalFile Node with its symbol table, which says where things are
  * @param strippedFile the same without it; gets changed
+ * @returns the addresses where nothing is any more
  * @throws where anything is not as expected
  */
 export async function slimNode(
   originalFile: string,
   strippedFile: string,
-): Promise<void> {
+): Promise<AddressRange[]> {
   const original = parseElf(await readFile(originalFile));
   const bytes = await readFile(strippedFile);
   const slimmed = parseElf(bytes);
   const builtins = await describeBuiltins(originalFile);
-  slimIcu(original, slimmed);
+  const unused = [slimIcu(original, slimmed), slimUnwinding(original, slimmed)];
   slimBuiltins(slimmed, builtins);
-  slimUnwinding(original, slimmed);
   slimExports(slimmed);
   await writeFile(strippedFile, bytes);
   await checkBuiltins(strippedFile, builtins);
+  return unused;
 }
 
 /** Differs whenever these sources differ: a Node that others have slimmed is not used again. */

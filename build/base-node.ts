@@ -1,9 +1,18 @@
-import { copyFile, mkdir, rename, rm, stat } from "node:fs/promises";
+import {
+  copyFile,
+  mkdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { hostArchitecture } from "./architecture.ts";
 import { cacheDirectory } from "./layout.ts";
 import { run } from "./run.ts";
+import type { AddressRange } from "./slim/omit-unused.ts";
 import { hashSlimmingSources, slimNode } from "./slim/slim-node.ts";
 
 /** The Node that becomes part of the executable: one package of the npm registry for each architecture. */
@@ -11,6 +20,8 @@ export interface BaseNode {
   /** Without its symbol tables and without what dockroot never uses. */
   readonly file: string;
   readonly version: string;
+  /** Where it has nothing but zeros that nobody reads. */
+  readonly unused: readonly AddressRange[];
 }
 
 /**
@@ -25,19 +36,24 @@ export async function prepareBaseNode(): Promise<BaseNode> {
     cacheDirectory,
     `${name}-${version}-slim-${hashSlimmingSources()}`,
   );
+  const unusedFile = `${file}.unused.json`;
   if (!(await exists(file))) {
     await mkdir(cacheDirectory, { recursive: true });
     const temporary = `${file}.${String(process.pid)}`;
     try {
       await copyFile(originalFile, temporary);
       await run(["strip", temporary]);
-      await slimNode(originalFile, temporary);
+      const unused = await slimNode(originalFile, temporary);
+      await writeFile(unusedFile, JSON.stringify(unused));
       await rename(temporary, file);
     } finally {
       await rm(temporary, { force: true });
     }
   }
-  return { file, version };
+  const unused = JSON.parse(
+    await readFile(unusedFile, "utf8"),
+  ) as AddressRange[];
+  return { file, version, unused };
 }
 
 function findPackage(name: string): { manifestFile: string; version: string } {

@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { prepareBaseNode } from "./base-node.ts";
 import { bundle } from "./bundle.ts";
@@ -6,9 +6,10 @@ import { checkExecutable } from "./check-executable.ts";
 import { compileScripts, toCommonJs } from "./compile-scripts.ts";
 import { inject, nodeFlags } from "./inject.ts";
 import { cacheDirectory } from "./layout.ts";
+import { omitUnused } from "./slim/omit-unused.ts";
 
 /**
- * Bundle, Node, injection, check. `output` is replaced as a whole and only by an executable that
+ * Bundle, Node, injection, omission, check. `output` is replaced as a whole and only by an executable that
  * works. Answers with what it says to `--version`.
  */
 export async function makeExecutable(
@@ -32,6 +33,10 @@ export async function makeExecutable(
     );
     await writeFile(script, await toCommonJs("start.ts"));
     await inject(script, assets, base.file, unchecked, workDirectory);
+    await writeFile(
+      unchecked,
+      omitUnused(await readFile(unchecked), base.unused),
+    );
     const version = await checkExecutable(unchecked, base.version);
     await rename(unchecked, output);
     return version;

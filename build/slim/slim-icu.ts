@@ -1,4 +1,5 @@
 import { findSymbol, objectBytes, type Elf } from "./elf.ts";
+import type { AddressRange } from "./omit-unused.ts";
 import {
   formatIcuPackage,
   IcuPackageError,
@@ -11,8 +12,9 @@ import {
  * locale that it never had: with the root's data.
  * @param named the same program, with its symbols
  * @param slimmed gets changed
+ * @returns where nothing is any more
  */
-export function slimIcu(named: Elf, slimmed: Elf): void {
+export function slimIcu(named: Elf, slimmed: Elf): AddressRange {
   const symbol = findSymbol(named, /^icudt\d+_dat$/);
   const place = objectBytes(slimmed, ".rodata", symbol);
   if (!place.equals(objectBytes(named, ".rodata", symbol)))
@@ -24,6 +26,10 @@ export function slimIcu(named: Elf, slimmed: Elf): void {
   parseIcuPackage(smaller);
   place.fill(0);
   smaller.copy(place);
+  return {
+    start: symbol.address + smaller.length,
+    end: symbol.address + symbol.size,
+  };
 }
 
 /** Whether ICU needs an item of this name to speak English. */

@@ -6,6 +6,7 @@ import { run } from "../run.ts";
 import { checkBuiltins, describeBuiltins } from "./describe-builtins.ts";
 import { parseElf } from "./elf.ts";
 import { keepHashSeed } from "./keep-hash-seed.ts";
+import type { AddressRange } from "./omit-unused.ts";
 import { slimBuiltins } from "./slim-builtins.ts";
 import { slimExports } from "./slim-exports.ts";
 import { slimIcu } from "./slim-icu.ts";
@@ -15,24 +16,25 @@ import { slimUnwinding } from "./slim-unwinding.ts";
  * Blanks what dockroot never uses of Node, and what makes it slow to start.
  * @param originalFile Node with its symbol table, which says where things are
  * @param strippedFile the same without it; gets changed
+ * @returns the addresses where nothing is any more
  * @throws where anything is not as expected
  */
 export async function slimNode(
   originalFile: string,
   strippedFile: string,
-): Promise<void> {
+): Promise<AddressRange[]> {
   const original = parseElf(await readFile(originalFile));
   const bytes = await readFile(strippedFile);
   const slimmed = parseElf(bytes);
   const builtins = await describeBuiltins(originalFile);
-  slimIcu(original, slimmed);
+  const unused = [slimIcu(original, slimmed), slimUnwinding(original, slimmed)];
   slimBuiltins(slimmed, builtins);
-  slimUnwinding(original, slimmed);
   slimExports(slimmed);
   const v8Version = await run([originalFile, "-p", "process.versions.v8"]);
   keepHashSeed(slimmed, v8Version.trim());
   await writeFile(strippedFile, bytes);
   await checkBuiltins(strippedFile, builtins);
+  return unused;
 }
 
 /** Differs whenever these sources differ: a Node that others have slimmed is not used again. */

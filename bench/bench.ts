@@ -6,15 +6,28 @@ import { createProgress } from "../fixtures/progress.ts";
 import { undoLater } from "../fixtures/undo.ts";
 import { version } from "../runtime/version.ts";
 import { takeTurns, type Result } from "./comparison.ts";
+import { coldStart } from "./cold-start.ts";
 import type { Entry } from "./entry.ts";
 import { formatResult } from "./format-result.ts";
 import { formatMachine, readMachineFacts } from "./machine-facts.ts";
+import { memory } from "./memory.ts";
 import { keepResults, RESULTS_FILE, type EntryResult } from "./results.ts";
+import { sizes } from "./sizes.ts";
+import { startUp } from "./start-up.ts";
 import { DOCKROOT } from "./start.ts";
+import { storeSize } from "./store-size.ts";
 import { topLayer } from "./top-layer.ts";
 import { wholeBoot } from "./whole-boot.ts";
 
-const ENTRIES: readonly Entry[] = [wholeBoot, topLayer];
+const ENTRIES: readonly Entry[] = [
+  startUp,
+  wholeBoot,
+  storeSize,
+  coldStart,
+  memory,
+  topLayer,
+  sizes,
+];
 
 const HELP = `usage: bench/bench.ts [--runs=N] [--only=ENTRY[,ENTRY...]] [--before=FILE]
 

@@ -98,6 +98,10 @@ bench: setup-bench dist/dockroot ## Measure, next to what it is measured by; pri
 	@$(AS_ROOT) $(NODE) bench/bench.ts $(if $(RUNS),--runs=$(RUNS)) \
 		$(if $(ENTRY),--only=$(ENTRY)) $(if $(BEFORE),--before=$(BEFORE))
 
+.PHONY: bench-plot
+bench-plot: setup-check ## Draw docs/boot-time.svg and fill docs/performance.md from what was measured last
+	@$(NODE) bench/plot/plot.ts
+
 .PHONY: clean
 clean: ## Remove what was built, not what was downloaded
 	rm -rf dist .cache/build

@@ -10,6 +10,7 @@ import { coldStart } from "./cold-start.ts";
 import type { Entry } from "./entry.ts";
 import { formatResult } from "./format-result.ts";
 import { formatMachine, readMachineFacts } from "./machine-facts.ts";
+import { machineStart } from "./machine-start.ts";
 import { memory } from "./memory.ts";
 import { keepResults, RESULTS_FILE, type EntryResult } from "./results.ts";
 import { sizes } from "./sizes.ts";
@@ -27,6 +28,7 @@ const ENTRIES: readonly Entry[] = [
   memory,
   topLayer,
   sizes,
+  machineStart,
 ];
 
 const HELP = `usage: bench/bench.ts [--runs=N] [--only=ENTRY[,ENTRY...]] [--before=FILE]

@@ -50,13 +50,12 @@ async function measure(bench: Bench): Promise<void> {
   const byStore = stores.map(({ name, tag, disk }) => {
     const options = { topLayer: SMALL_LAYER, tag };
     const shellOnly = { ...bench, executables: [] };
+    const scan = { flags: ["--scan"] };
     return {
       store: name,
       contenders: [
+        ...bootContenders(shellOnly, () => disk, options, scan),
         ...bootContenders(bench, () => disk, options),
-        ...bootContenders(shellOnly, () => disk, options, {
-          flags: ["--scan"],
-        }),
       ],
     };
   });

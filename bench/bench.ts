@@ -10,6 +10,7 @@ import { coldStart } from "./cold-start.ts";
 import type { Entry } from "./entry.ts";
 import { formatResult } from "./format-result.ts";
 import { formatMachine, readMachineFacts } from "./machine-facts.ts";
+import { gate } from "./gate.ts";
 import { machineStart } from "./machine-start.ts";
 import { memory } from "./memory.ts";
 import { keepResults, RESULTS_FILE, type EntryResult } from "./results.ts";
@@ -23,6 +24,7 @@ import { wholeBoot } from "./whole-boot.ts";
 const ENTRIES: readonly Entry[] = [
   startUp,
   wholeBoot,
+  gate,
   storeSize,
   coldStart,
   memory,

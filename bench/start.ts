@@ -1,5 +1,6 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { attachDisk } from "../fixtures/loop-disk.ts";
 import { run } from "../fixtures/run.ts";
 import { undoLater } from "../fixtures/undo.ts";
@@ -15,6 +16,9 @@ export const DOCKROOT: Executable = {
   file: join(import.meta.dirname, "../dist/dockroot"),
 };
 const BASELINE = join(import.meta.dirname, "baseline/boot-from-image");
+
+/** More than a boot takes to get ready. */
+const GET_READY_MS = 500;
 
 /** The part that comes after a boot: what the initramfs does then. */
 export const MOUNT_ROOT = "mount root";
@@ -103,6 +107,28 @@ export function measureBoot(
     const mounted = await mountRoot(device, at("root"));
     const parts = groupSteps(await readBoot(at), value);
     return { value, parts: { ...parts, [MOUNT_ROOT]: mounted } };
+  });
+}
+
+/**
+ * Measures from the moment at which a boot that has got ready may begin, until root is made.
+ * @throws Error where it has no `--when`
+ */
+export function measureFromGate(
+  disk: string,
+  options: StartOptions,
+  { file }: Executable,
+): Promise<number> {
+  return rehearse(disk, options, async ({ at }) => {
+    const ended = runInGroup([
+      ...bootCommand(file, at),
+      ...["--when", at("gate")],
+    ]);
+    await sleep(GET_READY_MS);
+    const opened = performance.now();
+    await writeFile(at("gate"), "");
+    await ended;
+    return performance.now() - opened;
   });
 }
 

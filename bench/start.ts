@@ -26,6 +26,8 @@ export const MOUNT_ROOT = "mount root";
 export interface StartOptions {
   /** Of the repository `system`. Default: 1. */
   readonly tag?: string;
+  /** The image store's directory. Default: docker. */
+  readonly store?: string;
   /** The top layer's directory on the same disk. Default: no top layer. */
   readonly topLayer?: string | undefined;
   /** Is called right before the start. */
@@ -40,7 +42,7 @@ interface Rehearsal {
 
 async function rehearse<T>(
   file: string,
-  { tag = "1", topLayer, prepare }: StartOptions,
+  { tag = "1", store = "docker", topLayer, prepare }: StartOptions,
   work: (rehearsal: Rehearsal) => Promise<T>,
 ): Promise<T> {
   const directory = await mkdtemp(`${file}-start-`);
@@ -57,7 +59,7 @@ async function rehearse<T>(
         : ` toplayer=${device} toplayer_path=${topLayer}`;
     await writeFile(
       at("cmdline"),
-      `root=${device} rootflags=subvol=docker_rwlayer rw docker_path=docker dockroot.fallback=none${options}\n`,
+      `root=${device} rootflags=subvol=docker_rwlayer rw docker_path=${store} dockroot.fallback=none${options}\n`,
     );
     await writeFile(
       at("config.json"),

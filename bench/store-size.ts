@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { deriveDisk, makeBootDisk, SMALL_LAYER } from "./boot-disk.ts";
 import type { Contender } from "./comparison.ts";
 import type { Bench, Entry } from "./entry.ts";
+import { addContainerdStore, CONTAINERD } from "./synthetic-containerd.ts";
 import { addDeepImage, addImages, addLayers } from "./synthetic-store.ts";
 import { bootContenders } from "./whole-boot.ts";
 
@@ -18,7 +19,7 @@ export const storeSize: Entry = {
 };
 
 async function measure(bench: Bench): Promise<void> {
-  const { scratch, progress, compare } = bench;
+  const { scratch, progress } = bench;
   const few = await progress("a disk with an image", () =>
     makeBootDisk(scratch, FEW),
   );
@@ -46,24 +47,59 @@ async function measure(bench: Bench): Promise<void> {
     },
   ];
 
-  // One comparison a program: its stores are what is to be next to each other.
-  const byStore = stores.map(({ name, tag, disk }) => {
-    const options = { topLayer: SMALL_LAYER, tag };
-    const shellOnly = { ...bench, executables: [] };
-    const scan = { flags: ["--scan"] };
-    return {
+  const options = { topLayer: SMALL_LAYER };
+  const shellOnly = { ...bench, executables: [] };
+  await compareStores(
+    bench,
+    "the store",
+    stores.map(({ name, tag, disk }) => ({
       store: name,
       contenders: [
-        ...bootContenders(shellOnly, () => disk, options, scan),
-        ...bootContenders(bench, () => disk, options),
+        ...bootContenders(
+          shellOnly,
+          () => disk,
+          { ...options, tag },
+          { flags: ["--scan"] },
+        ),
+        ...bootContenders(bench, () => disk, { ...options, tag }),
       ],
-    };
-  });
-  for (const [index, program] of (byStore[0]?.contenders ?? []).entries()) {
+    })),
+  );
+
+  const inContainerd: MeasuredStore[] = [];
+  for (const [images, name] of [
+    [1, "one image"],
+    [MANY_IMAGES, `${MANY_IMAGES.toLocaleString("en")} images and tags`],
+  ] as const) {
+    const { disk } = await derive(`containerd's ${name}`, (store) =>
+      addContainerdStore(store, "system:1", images - 1),
+    );
+    const contenders = bootContenders(bench, () => disk, {
+      ...options,
+      store: CONTAINERD,
+    });
+    // The shell script reads Docker's own store alone.
+    inContainerd.push({ store: name, contenders: contenders.slice(1) });
+  }
+  await compareStores(bench, "containerd's store", inContainerd);
+}
+
+interface MeasuredStore {
+  readonly store: string;
+  readonly contenders: readonly Contender[];
+}
+
+/** One comparison a program: its stores are what is to be next to each other. */
+async function compareStores(
+  { compare }: Bench,
+  what: string,
+  stores: readonly MeasuredStore[],
+): Promise<void> {
+  for (const [index, program] of (stores[0]?.contenders ?? []).entries()) {
     await compare({
-      title: `a boot by the size of the store: ${program.name}`,
+      title: `a boot by the size of ${what}: ${program.name}`,
       unit: "ms",
-      contenders: byStore.flatMap(({ store, contenders }): Contender[] => {
+      contenders: stores.flatMap(({ store, contenders }): Contender[] => {
         const contender = contenders[index];
         return contender === undefined ? [] : [{ ...contender, name: store }];
       }),

@@ -42,7 +42,10 @@ function planParts(results: readonly EntryResult[]): BarChart {
 /** A group for each store, with a bar for each program. */
 function planGrowth(results: readonly EntryResult[]): BarChart {
   const programs = results
-    .filter(({ entry }) => entry === "store-size")
+    .filter(
+      ({ entry, title }) =>
+        entry === "store-size" && !title.includes("containerd"),
+    )
     .map((result) => ({
       name: result.title.replace(/^.*: /, ""),
       series: result.series,

@@ -10,12 +10,12 @@ const COMPRESSORS: readonly (readonly [string, string?])[] = [
   ["cat"],
   ["lz4 -l -9"],
   ["gzip -n -9", "dracut"],
-  ["xz --check=crc32"],
-  ["zstd -1"],
-  ["zstd -3", "mkinitcpio"],
-  ["zstd -9", "initramfs-tools"],
-  ["zstd -15"],
-  ["zstd -19"],
+  ["xz --check=crc32 -T0"],
+  ["zstd -1 -T0"],
+  ["zstd -3 -T0", "mkinitcpio"],
+  ["zstd -9 -T0", "initramfs-tools"],
+  ["zstd -15 -T0"],
+  ["zstd -19 -T0"],
 ];
 
 export const sizes: Entry = {

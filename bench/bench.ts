@@ -90,10 +90,10 @@ async function main(): Promise<void> {
     try {
       await measure({
         ...{ scratch, progress, executables, record },
-        compare: async (comparison) => {
-          const result = await takeTurns(comparison, runs, progress);
-          record(result);
-          return result;
+        compare: async (...comparisons) => {
+          const measured = await takeTurns(comparisons, runs, progress);
+          measured.forEach(record);
+          return measured;
         },
       });
     } finally {

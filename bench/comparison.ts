@@ -40,37 +40,45 @@ export interface Series {
 }
 
 /**
- * Measures the contenders in turn, so that what changes on the machine meanwhile changes for all of
- * them. The first round warms up and does not count.
+ * Measures the contenders of all comparisons in turn, so that what changes on the machine meanwhile
+ * changes for all of them. The first round warms up and does not count.
  */
 export async function takeTurns(
-  { title, unit, contenders, maxRuns = Infinity }: Comparison,
+  comparisons: readonly Comparison[],
   runs: number,
   progress: Progress,
-): Promise<Result> {
-  const rounds = Math.min(runs, maxRuns);
-  const measured = contenders.map(({ name, measure }) => ({
-    ...{ name, measure },
-    samples: [] as number[],
-    parts: [] as Parts[],
+): Promise<Result[]> {
+  const measured = comparisons.map((comparison) => ({
+    ...comparison,
+    series: comparison.contenders.map(({ name, measure }) => ({
+      ...{ name, measure },
+      samples: [] as number[],
+      parts: [] as Parts[],
+    })),
   }));
-  await progress(title, async (say) => {
+  const rounds = Math.min(
+    runs,
+    ...comparisons.map(({ maxRuns = Infinity }) => maxRuns),
+  );
+  await progress(comparisons[0]?.title ?? "", async (say) => {
     for (let round = 0; round <= rounds; round += 1) {
-      for (const { name, measure, samples, parts } of measured) {
-        const sample = await measure();
-        const value = typeof sample === "number" ? sample : sample.value;
-        say(`run ${String(round)}: ${name}: ${value.toFixed(1)} ${unit}`);
-        if (round === 0) continue;
-        samples.push(value);
-        if (typeof sample !== "number") parts.push(sample.parts);
+      for (const { unit, series } of measured) {
+        for (const { name, measure, samples, parts } of series) {
+          const sample = await measure();
+          const value = typeof sample === "number" ? sample : sample.value;
+          say(`run ${String(round)}: ${name}: ${value.toFixed(1)} ${unit}`);
+          if (round === 0) continue;
+          samples.push(value);
+          if (typeof sample !== "number") parts.push(sample.parts);
+        }
       }
     }
   });
-  return {
+  return measured.map(({ title, unit, series }) => ({
     ...{ title, unit },
-    series: measured.map(({ name, samples, parts }) => ({
+    series: series.map(({ name, samples, parts }) => ({
       ...{ name, samples },
       ...(parts.length > 0 && { parts }),
     })),
-  };
+  }));
 }

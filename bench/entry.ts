@@ -8,8 +8,8 @@ export interface Bench {
   readonly progress: Progress;
   /** What is measured: this project's, and another where one is given. */
   readonly executables: readonly Executable[];
-  /** Measures, prints and keeps the result. */
-  readonly compare: (comparison: Comparison) => Promise<Result>;
+  /** Measures all in turn, prints and keeps the results. */
+  readonly compare: (...comparisons: Comparison[]) => Promise<Result[]>;
   /** Prints and keeps what needs no turns, or is derived from what was measured. */
   readonly record: (result: Result) => void;
 }

@@ -95,14 +95,15 @@ async function compareStores(
   what: string,
   stores: readonly MeasuredStore[],
 ): Promise<void> {
-  for (const [index, program] of (stores[0]?.contenders ?? []).entries()) {
-    await compare({
+  const programs = stores[0]?.contenders ?? [];
+  await compare(
+    ...programs.map((program, index) => ({
       title: `a boot by the size of ${what}: ${program.name}`,
-      unit: "ms",
+      unit: "ms" as const,
       contenders: stores.flatMap(({ store, contenders }): Contender[] => {
         const contender = contenders[index];
         return contender === undefined ? [] : [{ ...contender, name: store }];
       }),
-    });
-  }
+    })),
+  );
 }

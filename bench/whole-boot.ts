@@ -54,7 +54,8 @@ export async function compareBoots(
   title: string,
   contenders: readonly Contender[],
 ): Promise<void> {
-  record(untilRootIsMounted(await compare({ title, unit: "ms", contenders })));
+  const measured = await compare({ title, unit: "ms", contenders });
+  measured.map(untilRootIsMounted).forEach(record);
 }
 
 /**

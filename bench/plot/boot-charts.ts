@@ -10,6 +10,7 @@ const FILLS = [
 ];
 const SHELL_FILL = "#8c959f";
 const DOCKROOT_FILL = "#0072b2";
+const BEFORE_FILL = "#56b4e9";
 
 /** What `make bench-plot` draws: where the time of a boot goes, and how it grows with the store. */
 export function planCharts(results: readonly EntryResult[]): BarChart[] {
@@ -56,7 +57,7 @@ function planGrowth(results: readonly EntryResult[]): BarChart {
     title: "How a boot grows with the image store",
     colours: programs.map(({ name }) => ({
       name,
-      fill: name.startsWith("dockroot") ? DOCKROOT_FILL : SHELL_FILL,
+      fill: fillOf(name),
     })),
     groups: stores.map((store, index): BarGroup => ({
       title: store,
@@ -71,6 +72,11 @@ function planGrowth(results: readonly EntryResult[]): BarChart {
       })),
     })),
   };
+}
+
+function fillOf(program: string): string {
+  if (program === "dockroot") return DOCKROOT_FILL;
+  return program.startsWith("dockroot") ? BEFORE_FILL : SHELL_FILL;
 }
 
 function missing(entry: string): Error {

@@ -36,16 +36,27 @@ t.test(
       name,
       measure: () => Promise.resolve(order.push(name)),
     });
-    const { series } = await takeTurns(
-      { title: "", unit: "ms", contenders: [contender("a"), contender("b")] },
+    const compare = (...names: string[]) => ({
+      title: "",
+      unit: "ms" as const,
+      contenders: names.map(contender),
+    });
+    const results = await takeTurns(
+      [compare("a", "b"), compare("c")],
       2,
       (_, work) => work(() => undefined),
     );
-    t.equal(order.join(""), "ababab");
-    t.strictSame(series, [
-      { name: "a", samples: [3, 5] },
-      { name: "b", samples: [4, 6] },
-    ]);
+    t.equal(order.join(""), "abcabcabc");
+    t.strictSame(
+      results.map(({ series }) => series),
+      [
+        [
+          { name: "a", samples: [4, 7] },
+          { name: "b", samples: [5, 8] },
+        ],
+        [{ name: "c", samples: [6, 9] }],
+      ],
+    );
   },
 );
 

@@ -92,10 +92,15 @@ test-faults: setup-test dist/dockroot ## Inject faults (as root): power cuts, fa
 	@[ ! -e .cache/faults ] || $(AS_ROOT) rm -rf .cache/faults
 	@$(NODE) test/run.ts faults; status=$$?; $(NODE) test/faults/print-table.ts && exit $$status
 
-# RUNS=n: how often each is measured.
+# RUNS=n: how often each is measured. ENTRY=name: that entry alone. BEFORE=file: another dockroot beside.
 .PHONY: bench
 bench: setup-bench dist/dockroot ## Measure, next to what it is measured by; print tables (as root)
-	@$(AS_ROOT) $(NODE) bench/bench.ts $(if $(RUNS),--runs=$(RUNS))
+	@$(AS_ROOT) $(NODE) bench/bench.ts $(if $(RUNS),--runs=$(RUNS)) \
+		$(if $(ENTRY),--only=$(ENTRY)) $(if $(BEFORE),--before=$(BEFORE))
+
+.PHONY: bench-plot
+bench-plot: setup-check ## Draw docs/boot-time.svg and fill docs/performance.md from what was measured last
+	@$(NODE) bench/plot/plot.ts
 
 .PHONY: clean
 clean: ## Remove what was built, not what was downloaded

@@ -205,6 +205,16 @@ export default tseslint.config(
     },
   },
   {
+    name: "deciding, in the benchmark",
+    files: [
+      "bench/{boot-parts,format-result,parse-kernel-log,statistics,tabulate}.ts",
+      "bench/plot/{bars,boot-charts,fill-tables,svg}.ts",
+    ],
+    rules: {
+      "@typescript-eslint/no-restricted-imports": forbidImports(doors),
+    },
+  },
+  {
     name: "tests",
     files: ["test/**/*.ts"],
     rules: {

@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { copyDisk, mountDisk } from "../fixtures/loop-disk.ts";
+import { mountDisk } from "../fixtures/loop-disk.ts";
 import { createRandom } from "../fixtures/random.ts";
-import { run } from "../fixtures/run.ts";
 import { makeSystemDisk } from "../fixtures/system-disk.ts";
-import { stopIfInterrupted, undoLater } from "../fixtures/undo.ts";
+import { stopIfInterrupted } from "../fixtures/undo.ts";
+import { withCopyOf } from "./disk-copy.ts";
 import { startFrom } from "./start.ts";
 
 const FILES_PER_DIRECTORY = 100;
@@ -48,25 +48,6 @@ export async function makeLayerDisk(
   const { source } = (await withCopyOf(file, (copy) => startFrom(copy))).boot;
   if (source === null) throw new Error("the start does not tell its source");
   return { file, source };
-}
-
-/** Gives the work a copy of a disk: always the same one, of which no filesystem has anything in memory. */
-export async function withCopyOf<T>(
-  disk: string,
-  work: (file: string, scratch: string) => Promise<T>,
-): Promise<T> {
-  stopIfInterrupted();
-  const scratch = await mkdtemp(`${disk}-copy-`);
-  const remove = undoLater(() => rm(scratch, { recursive: true, force: true }));
-  try {
-    const file = join(scratch, "disk");
-    await copyDisk(disk, file);
-    // What is still being written would take its time from the one who is measured.
-    await run(["sync", "--", file]);
-    return await work(file, scratch);
-  } finally {
-    await remove();
-  }
 }
 
 async function makeFiles(

@@ -1,15 +1,18 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { lineSplitter } from "../fixtures/run.ts";
 import { undoLater } from "../fixtures/undo.ts";
 
 /**
  * Runs a program to its end in a process group of its own, which an interrupt of the benchmark ends
  * with all that the program has started: what they use can be unmounted then.
+ * @param onLine gets each line that it says on stderr, and how long after its start
  * @returns how long it took
  * @throws Error with what it said
  */
 export async function runInGroup(
   argv: readonly [string, ...string[]],
+  onLine?: (line: string, afterMs: number) => void,
 ): Promise<number> {
   const [program, ...args] = argv;
   const started = performance.now();
@@ -18,8 +21,12 @@ export async function runInGroup(
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";
+  const hear = lineSplitter((line) => {
+    onLine?.(line, performance.now() - started);
+  });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     said += text;
+    hear(text);
   });
   const closed = once(child, "close");
   const end = undoLater(async () => {

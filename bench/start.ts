@@ -1,28 +1,50 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { attachDisk } from "../fixtures/loop-disk.ts";
+import { run } from "../fixtures/run.ts";
 import { undoLater } from "../fixtures/undo.ts";
 import { unmountBelow } from "../fixtures/unmount.ts";
 import type { RootedBoot } from "../runtime/report.ts";
+import { groupMarks, groupSteps, type Mark } from "./boot-parts.ts";
+import type { Sample } from "./comparison.ts";
+import type { Executable } from "./entry.ts";
 import { runInGroup } from "./run-in-group.ts";
 
-/** A start as boot.json tells of it, and what it took besides. */
-export interface Start {
-  readonly boot: RootedBoot;
-  /** The most that dockroot, or the largest of its helpers, had in memory. */
-  readonly peakBytes: number;
+export const DOCKROOT: Executable = {
+  name: "dockroot",
+  file: join(import.meta.dirname, "../dist/dockroot"),
+};
+const BASELINE = join(import.meta.dirname, "baseline/boot-from-image");
+
+/** More than a boot takes to get ready. */
+const GET_READY_MS = 500;
+
+/** The part that comes after a boot: what the initramfs does then. */
+export const MOUNT_ROOT = "mount root";
+
+export interface StartOptions {
+  /** Of the repository `system`. Default: 1. */
+  readonly tag?: string;
+  /** The image store's directory. Default: docker. */
+  readonly store?: string;
+  /** The top layer's directory on the same disk. Default: no top layer. */
+  readonly topLayer?: string | undefined;
+  /** Is called right before the start. */
+  readonly prepare?: (() => Promise<unknown>) | undefined;
 }
 
-const DOCKROOT = join(import.meta.dirname, "../dist/dockroot");
+/** The files that say what to start from, on a disk that is not in use. */
+interface Rehearsal {
+  readonly device: string;
+  readonly at: (name: string) => string;
+}
 
-/**
- * Rehearses the start of a machine from `system:1` on a disk that is not in use.
- * @param topLayer the top layer's directory on the same disk
- */
-export async function startFrom(
+async function rehearse<T>(
   file: string,
-  topLayer?: string,
-): Promise<Start> {
+  { tag = "1", store = "docker", topLayer, prepare }: StartOptions,
+  work: (rehearsal: Rehearsal) => Promise<T>,
+): Promise<T> {
   const directory = await mkdtemp(`${file}-start-`);
   const { device, close } = await attachDisk(file);
   const clear = undoLater(async () => {
@@ -37,22 +59,121 @@ export async function startFrom(
         : ` toplayer=${device} toplayer_path=${topLayer}`;
     await writeFile(
       at("cmdline"),
-      `root=${device} rootflags=subvol=docker_rwlayer rw docker_path=docker docker_image=system:1 dockroot.fallback=none${options}\n`,
+      `root=${device} rootflags=subvol=docker_rwlayer rw docker_path=${store} dockroot.fallback=none${options}\n`,
     );
-    await writeFile(at("config.json"), "{}");
-    await runInGroup([
-      ...(["/usr/bin/time", "--format=%M", "--output", at("peak")] as const),
-      ...[DOCKROOT, "boot", "--cmdline", at("cmdline")],
-      ...["--config", at("config.json"), "--run-dir", at("run")],
-    ]);
-    const kibibytes = Number(await readFile(at("peak"), "utf8"));
-    const boot = JSON.parse(
-      await readFile(at("run/boot.json"), "utf8"),
-    ) as RootedBoot;
-    await runInGroup([DOCKROOT, "finish", "--run-dir", at("run")]);
-    return { boot, peakBytes: kibibytes * 1024 };
+    await writeFile(
+      at("config.json"),
+      JSON.stringify({ docker_image: "system", docker_tag: tag }),
+    );
+    await prepare?.();
+    return await work({ device, at });
   } finally {
     await clear();
     await close();
   }
+}
+
+/** A start as boot.json tells of it, and what it took besides. */
+export interface Start {
+  readonly boot: RootedBoot;
+  /** The most that dockroot, or the largest of its helpers, had in memory. */
+  readonly peakBytes: number;
+}
+
+/** Rehearses the whole start of a machine, `dockroot finish` included. */
+export function startFrom(
+  disk: string,
+  options: StartOptions = {},
+  { file }: Executable = DOCKROOT,
+): Promise<Start> {
+  return rehearse(disk, options, async ({ at }) => {
+    await runInGroup([
+      ...(["/usr/bin/time", "--format=%M", "--output", at("peak")] as const),
+      ...bootCommand(file, at),
+    ]);
+    const kibibytes = Number(await readFile(at("peak"), "utf8"));
+    const boot = await readBoot(at);
+    await runInGroup([file, "finish", "--run-dir", at("run")]);
+    return { boot, peakBytes: kibibytes * 1024 };
+  });
+}
+
+/** Measures `dockroot boot`, and as its last part how long mounting root takes then. */
+export function measureBoot(
+  disk: string,
+  options: StartOptions,
+  { file }: Executable,
+): Promise<Sample> {
+  return rehearse(disk, options, async ({ device, at }) => {
+    const value = await runInGroup(bootCommand(file, at));
+    const mounted = await mountRoot(device, at("root"));
+    const parts = groupSteps(await readBoot(at), value);
+    return { value, parts: { ...parts, [MOUNT_ROOT]: mounted } };
+  });
+}
+
+/**
+ * Measures from the moment at which a boot that has got ready may begin, until root is made.
+ * @throws Error where it has no `--when`
+ */
+export function measureFromGate(
+  disk: string,
+  options: StartOptions,
+  { file }: Executable,
+): Promise<number> {
+  return rehearse(disk, options, async ({ at }) => {
+    const ended = runInGroup([
+      ...bootCommand(file, at),
+      ...["--when", at("gate")],
+    ]);
+    await sleep(GET_READY_MS);
+    const opened = performance.now();
+    await writeFile(at("gate"), "");
+    await ended;
+    return performance.now() - opened;
+  });
+}
+
+/**
+ * As `measureBoot`, of the shell script.
+ * @param flags of the script
+ */
+export function measureBaseline(
+  disk: string,
+  options: StartOptions,
+  flags: readonly string[],
+): Promise<Sample> {
+  return rehearse(disk, options, async ({ device, at }) => {
+    const marks: Mark[] = [];
+    const value = await runInGroup(
+      [BASELINE, ...flags, at("cmdline"), at("config.json"), at("run")],
+      (line, afterMs) => {
+        const step = /^step: (.+)/.exec(line)?.[1];
+        if (step !== undefined) marks.push({ step, afterMs });
+      },
+    );
+    const mounted = await mountRoot(device, at("root"));
+    const parts = groupMarks(marks, value);
+    return { value, parts: { ...parts, [MOUNT_ROOT]: mounted } };
+  });
+}
+
+/** As the initramfs does it. */
+async function mountRoot(device: string, at: string): Promise<number> {
+  await run(["mkdir", "-p", at]);
+  return runInGroup([
+    ...(["mount", "-t", "btrfs", "-o", "subvol=docker_rwlayer"] as const),
+    ...[device, at],
+  ]);
+}
+
+function bootCommand(file: string, at: Rehearsal["at"]): [string, ...string[]] {
+  return [
+    ...([file, "boot", "--cmdline", at("cmdline")] as const),
+    ...["--config", at("config.json"), "--run-dir", at("run")],
+  ];
+}
+
+async function readBoot(at: Rehearsal["at"]): Promise<RootedBoot> {
+  return JSON.parse(await readFile(at("run/boot.json"), "utf8")) as RootedBoot;
 }

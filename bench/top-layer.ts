@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { mountDisk } from "../fixtures/loop-disk.ts";
 import { run } from "../fixtures/run.ts";
 import type { Contender } from "./comparison.ts";
-import type { Bench } from "./entry.ts";
+import { withCopyOf } from "./disk-copy.ts";
+import type { Bench, Entry } from "./entry.ts";
 import {
   makeLayerDisk,
   NEW_LAYER,
   REPLACING_LAYER,
-  withCopyOf,
   type LayerDisk,
 } from "./layer-disk.ts";
 import { runInGroup } from "./run-in-group.ts";
@@ -18,12 +18,13 @@ const FILES = 10_000;
 const MANY_FILES = 100_000;
 const MEMORY_RUNS = 3;
 
-/** How long a top layer of small files takes, next to a plain `cp -a`, and what memory. */
-export async function benchTopLayer({
-  scratch,
-  progress,
-  compare,
-}: Bench): Promise<void> {
+export const topLayer: Entry = {
+  name: "top-layer",
+  describe: `a top layer of ${inWords(FILES)} small files next to \`cp -a\`, and what memory it takes`,
+  measure,
+};
+
+async function measure({ scratch, progress, compare }: Bench): Promise<void> {
   const disk = (files: number) =>
     progress(`a disk with top layers of ${inWords(files)} files`, async () => {
       const directory = join(scratch, `disk-${String(files)}`);
@@ -92,7 +93,7 @@ function mergeLayer({ file: disk }: LayerDisk, layer: string): Contender {
     name: "dockroot: read and copy it",
     measure: () =>
       withCopyOf(disk, async (file) => {
-        const { boot } = await startFrom(file, layer);
+        const { boot } = await startFrom(file, { topLayer: layer });
         const steps = boot.steps.filter(({ step }) =>
           /^(?:read|copy) the top layer /.test(step),
         );
@@ -115,10 +116,12 @@ function usePeakMemory(
     name,
     measure: () =>
       withCopyOf(disk, async (file) => {
-        const { peakBytes } = await startFrom(file, layer);
+        const { peakBytes } = await startFrom(file, { topLayer: layer });
         return peakBytes / 1e6;
       }),
   };
 }
 
-const inWords = (files: number) => files.toLocaleString("en");
+function inWords(files: number): string {
+  return files.toLocaleString("en");
+}

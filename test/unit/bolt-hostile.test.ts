@@ -3,7 +3,12 @@ import { BoltError } from "../../runtime/stores/bolt/bolt-error.ts";
 import type { BoltFile } from "../../runtime/stores/bolt/meta.ts";
 import { openBolt } from "../../runtime/stores/bolt/bolt.ts";
 import { asFile, listBucket } from "./bolt-databases.ts";
-import { PAGE, writeDatabase, writeMeta, type Part } from "./bolt-writer.ts";
+import {
+  PAGE,
+  writeDatabase,
+  writeMeta,
+  type Part,
+} from "../../fixtures/bolt-writer.ts";
 
 // Databases that bbolt never writes: each is refused, and says why.
 

@@ -9,7 +9,12 @@ import type { BoltFile } from "../../runtime/stores/bolt/meta.ts";
 import { sha256 } from "../../runtime/sha256.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
 import { asFile } from "./bolt-databases.ts";
-import { writeDatabase, writeMeta, PAGE, type Part } from "./bolt-writer.ts";
+import {
+  writeDatabase,
+  writeMeta,
+  PAGE,
+  type Part,
+} from "../../fixtures/bolt-writer.ts";
 import { fails } from "./fails.ts";
 import { META, openMemoryStore, readCaptured } from "./memory-store.ts";
 

@@ -32,10 +32,32 @@ export const HELPERS = [
   "umount",
 ] as const;
 
+/**
+ * One call among those of a start. Calls for different work may come at once and in any order, those
+ * for the same work do not.
+ */
+export interface HelperCall {
+  /** The helper's name, of btrfs with what it is to do. */
+  readonly work: string;
+  /** Of those for this work, from 1 on. */
+  readonly number: number;
+}
+
+/** @param calls names and arguments, in order */
+export function numberCalls(calls: readonly string[]): HelperCall[] {
+  const counts = new Map<string, number>();
+  return calls.map((call) => {
+    const work = /^(?:btrfs \S+ \S+|\S+)/.exec(call)?.[0] ?? "";
+    const number = (counts.get(work) ?? 0) + 1;
+    counts.set(work, number);
+    return { work, number };
+  });
+}
+
 /** A place for programs that stand before the real ones, as far as one process and its children see. */
 export interface FaultyHelpers extends Machine {
-  /** From the next call on they count anew; the `call`-th has the fault. */
-  readonly arrange: (fault?: Fault, call?: number) => void;
+  /** From the next call on they count anew; the given one has the fault. */
+  readonly arrange: (fault?: Fault, call?: HelperCall) => void;
   /** What was called since, in order: name and arguments. */
   readonly calls: () => string[];
   /** Whether the call that was to have the fault came. */
@@ -71,9 +93,12 @@ export function makeFaultyHelpers(directory: string): FaultyHelpers {
   }
   const wrap = (helper: string) => `#!${real("sh")}
 # Counts its calls, and lets the wanted one fail.
-read -r call <'${file("count")}'
+work='${helper}'
+[ "$work" != btrfs ] || work="$work $1 $2"
+call=0
+[ ! -e "${file("counts")}/$work" ] || read -r call <"${file("counts")}/$work"
 call=$((call + 1))
-echo "$call" >'${file("count")}'
+echo "$call" >"${file("counts")}/$work"
 echo '${helper}' "$*" >>'${file("calls")}'
 real='${real(helper)}' sleep='${real("sleep")}' yes='${real("yes")}'
 . '${file("fault")}'
@@ -97,14 +122,15 @@ mount --bind '${file("fake")}' /usr/bin
     command: (script) =>
       plainMachine.command(`set -e;${enter}set +e;${script}`),
     arrange: (fault, call) => {
-      fs.writeFileSync(file("count"), "0\n");
+      fs.rmSync(file("counts"), { recursive: true, force: true });
+      fs.mkdirSync(file("counts"));
       fs.writeFileSync(file("calls"), "");
       fs.rmSync(file("fired"), { force: true });
       fs.writeFileSync(
         file("fault"),
-        fault === undefined
+        fault === undefined || call === undefined
           ? ""
-          : `if [ "$call" = ${String(call)} ]; then : >'${file("fired")}'; ${HELPER_FAULTS[fault]}; fi\n`,
+          : `if [ "$work $call" = '${call.work} ${String(call.number)}' ]; then : >'${file("fired")}'; ${HELPER_FAULTS[fault]}; fi\n`,
       );
     },
     calls: () =>

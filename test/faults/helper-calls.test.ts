@@ -14,6 +14,7 @@ import {
   HELPER_FAULTS,
   HELPERS,
   makeFaultyHelpers,
+  numberCalls,
   type Fault,
 } from "./faulty-helpers.ts";
 import { start } from "./faulty-start.ts";
@@ -83,6 +84,7 @@ await t.test("every helper call fails, in every way", async (t) => {
     t.comment(`${name}: ${String(called.length)} calls of helpers`);
     t.ok(called.length > 0, `${name}: helpers were called`);
     const expectation = { before: scenario.content, reference };
+    const numbered = numberCalls(called);
     for (const [index, call] of called.entries()) {
       const visible = FAULTS.filter((fault) => !isOrdinary(fault, call));
       for (let round = 0; round < visible.length; round += 1) {
@@ -91,7 +93,7 @@ await t.test("every helper call fails, in every way", async (t) => {
           name: `${name}, call ${String(index + 1)}, ${abbreviate(call)}, ${String(fault)}`,
           run: () =>
             inject(scenario, good, expectation, fault, () => {
-              helpers.arrange(fault, index + 1);
+              helpers.arrange(fault, numbered[index]);
             }),
         });
       }

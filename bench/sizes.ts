@@ -53,7 +53,7 @@ async function measure({
 
 async function packAdded({ file }: Executable): Promise<Buffer> {
   const entries = await Promise.all(
-    (await listAddedFiles(file)).map(
+    (await listAddedFiles(file)).all.map(
       async (added) => [basename(added), await readFile(added)] as const,
     ),
   );

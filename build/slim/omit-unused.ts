@@ -19,7 +19,7 @@ export interface AddressRange {
  * The executable without the pages that are of no use: they are neither in the file nor in memory.
  * The segment around them becomes two. The headers of the sections, which no kernel and no dynamic
  * linker looks at, go as well; without them `strip` refuses the file instead of breaking it.
- * @param unused zeros, each range in one segment that is only read
+ * @param unused zeros, each range in one segment that is not written
  * @throws {ElfError} where that is not so, or there is no room for the headers of more segments
  */
 export function omitUnused(
@@ -78,8 +78,8 @@ function cut(
   for (const hole of holes) {
     const from = offset + hole.start - address;
     const to = offset + hole.end - address;
-    if (segment.flags !== PF_R)
-      throw new ElfError("what is of no use lies where programs write or run");
+    if ((segment.flags & PF_W) !== 0)
+      throw new ElfError("what is of no use lies where programs write");
     if (hole.start < start || to > offset + fileSize)
       throw new ElfError("what is of no use lies in more than one segment");
     if (bytes.subarray(from, to).some((byte) => byte !== 0))
@@ -94,7 +94,7 @@ function cut(
   );
 }
 
-const PF_R = 4;
+const PF_W = 2;
 
 function slice(segment: ElfSegment, start: number, size: number): ElfSegment {
   return {

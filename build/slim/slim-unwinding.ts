@@ -32,7 +32,8 @@ export function slimUnwinding(named: Elf, slimmed: Elf): AddressRange {
   );
   const known = new Set<number>();
   for (const { name, address } of listSymbols(named)) {
-    if (!functions.has(address)) continue;
+    // On arm64, `$x` marks where code begins.
+    if (!functions.has(address) || name.startsWith("$")) continue;
     known.add(address);
     if (!CXX_LIBRARY.test(name))
       throw new ElfError(`${name} may catch exceptions`);

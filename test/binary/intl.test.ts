@@ -94,7 +94,7 @@ t.test("Intl", async (t) => {
     const answers = ours("briefly", ...locales, ...unknown);
     t.ok(answers.length > 15 * locales.length);
     t.strictSame(findThrows(answers), []);
-    for (const locale of ["ar", "de", "und", "zh-Hant-HK"]) {
+    for (const locale of ["ar", "und"]) {
       t.strictSame(
         findThrows(ours("at-length", locale)),
         findThrows(theirs("at-length", locale)),

@@ -104,7 +104,6 @@ t.test("what would make a doubtful program is refused", (t) => {
       [{ start: BASE + PAGE, end: BASE + 3 * PAGE }],
     ],
     ["programs write there", makeProgram({ flags: 6 }), blank],
-    ["programs run there", makeProgram({ flags: 5 }), blank],
     ["no room for a header", makeProgram({ room: 5 }), blank],
     ["a segment points there", withPointer, blank],
     ["a table that older kernels do not find", movedTable, blank],

@@ -73,8 +73,8 @@ const MAX_ID_FILE_BYTES = 4096;
 /** 64 hex digits, or 25 base-36 digits for the layers that BuildKit makes. */
 const CACHE_ID = /^(?:[0-9a-f]{64}|[0-9a-z]{25})$/;
 
-/** Familiar repository -> reference (`repo:tag` or `repo@digest`) -> image ID. */
-type Repositories = ReadonlyMap<string, ReadonlyMap<string, ImageId>>;
+/** Familiar repository -> reference (`repo:tag` or `repo@digest`) -> image ID; unchecked below the first level. */
+type Repositories = Readonly<Record<string, unknown>>;
 
 function findImageId(store: Graphdriver, reference: ImageReference): ImageId {
   const { location } = store;
@@ -89,47 +89,50 @@ function findImageId(store: Graphdriver, reference: ImageReference): ImageId {
   const { repository, tag, digest } = reference;
   const key =
     digest === undefined ? `${repository}:${tag}` : `${repository}@${digest}`;
-  const named = repositories.get(repository)?.get(key);
+  const named = findNamed(store, repositories, repository, key);
   if (named !== undefined) return named;
 
   const byPrefix = matchPrefix(reference, location.path, () =>
     listImageIds(store),
   );
   if (byPrefix !== undefined) return byPrefix;
-  const names = [...repositories.values()].flatMap((refs) => [...refs.keys()]);
+  const names = Object.values(repositories).flatMap((references) =>
+    isRecord(references) ? Object.keys(references) : [],
+  );
   throw imageMissing(reference, location.path, names);
 }
 
-function readRepositories({ location, metadata }: Graphdriver): Repositories {
-  const file = path.join(metadata, "repositories.json");
+/** There may be many: none but the one that is asked for is looked at. */
+function findNamed(
+  store: Graphdriver,
+  repositories: Repositories,
+  repository: string,
+  key: string,
+): ImageId | undefined {
+  const refuse = (what: string) =>
+    damaged(store.location, repositoriesFile(store), what);
+  if (!Object.hasOwn(repositories, repository)) return undefined;
+  const references = repositories[repository];
+  if (!isRecord(references)) {
+    throw refuse(`"${shorten(repository)}" has no references`);
+  }
+  if (!Object.hasOwn(references, key)) return undefined;
+  const id = references[key];
+  if (typeof id === "string" && isImageId(id)) return id;
+  throw refuse(`"${shorten(key)}" has no image ID`);
+}
+
+function readRepositories(store: Graphdriver): Repositories {
+  const { location } = store;
+  const file = repositoriesFile(store);
   const parsed = readJson(location, file, MAX_REPOSITORIES_BYTES);
   const all = isRecord(parsed) ? parsed["Repositories"] : undefined;
-  if (!isRecord(all)) {
-    throw damaged(location, file, `it has no "Repositories"`);
-  }
-  const repositories = new Map<string, ReadonlyMap<string, ImageId>>();
-  for (const [repository, references] of Object.entries(all)) {
-    if (!isRecord(references)) {
-      throw damaged(
-        location,
-        file,
-        `"${shorten(repository)}" has no references`,
-      );
-    }
-    const ids = new Map<string, ImageId>();
-    for (const [reference, id] of Object.entries(references)) {
-      if (typeof id !== "string" || !isImageId(id)) {
-        throw damaged(
-          location,
-          file,
-          `"${shorten(reference)}" has no image ID`,
-        );
-      }
-      ids.set(reference, id);
-    }
-    repositories.set(repository, ids);
-  }
-  return repositories;
+  if (isRecord(all)) return all;
+  throw damaged(location, file, `it has no "Repositories"`);
+}
+
+function repositoriesFile({ metadata }: Graphdriver): string {
+  return path.join(metadata, "repositories.json");
 }
 
 function listImageIds({ location, metadata }: Graphdriver): ImageId[] {

@@ -17,7 +17,7 @@ export const PULL_AGAIN =
  * a byte or two in a file and fifty in memory: without a limit a file within its own takes gigabytes.
  */
 const MAX_JSON_PARTS = 2_000_000;
-const PART_BEGINS: ReadonlySet<number> = new Set(Buffer.from("[{,"));
+const PART_BEGINS = ["[", "{", ","];
 
 /** @throws BootError STORE_DAMAGED where the file is absent, too large, or can not be read */
 export function readStoreFile(
@@ -80,7 +80,13 @@ function hasMoreParts(bytes: Buffer, most: number): boolean {
   // Each part has a byte at least.
   if (bytes.length <= most) return false;
   let parts = 0;
-  for (const byte of bytes) if (PART_BEGINS.has(byte)) parts += 1;
+  for (const begin of PART_BEGINS) {
+    let at = bytes.indexOf(begin);
+    while (at >= 0 && parts <= most) {
+      parts += 1;
+      at = bytes.indexOf(begin, at + 1);
+    }
+  }
   return parts > most;
 }
 

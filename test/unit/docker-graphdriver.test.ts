@@ -230,6 +230,7 @@ t.test("a hostile cache ID or ID never becomes a path", async (t) => {
     [],
     { Repositories: [] },
     { Repositories: { many: null } },
+    { Repositories: { many: `sha256:${"0".repeat(64)}` } },
     5,
   ]) {
     fs.writeJsonSync(file, other);

@@ -4,6 +4,7 @@ import type { Contender, Result } from "./comparison.ts";
 import { withCopyOf } from "./disk-copy.ts";
 import type { Bench, Entry, Executable } from "./entry.ts";
 import {
+  FINISH,
   measureBaseline,
   measureBoot,
   MOUNT_ROOT,
@@ -48,14 +49,17 @@ async function measure(bench: Bench): Promise<void> {
   );
 }
 
-/** Measures, and records the same runs with the mounting of root added. */
+/** Measures, and records the same runs with what follows added. */
 export async function compareBoots(
   { compare, record }: Bench,
   title: string,
   contenders: readonly Contender[],
 ): Promise<void> {
   const measured = await compare({ title, unit: "ms", contenders });
-  measured.map(untilRootIsMounted).forEach(record);
+  for (const result of measured) {
+    record(addParts(result, "until root is mounted", [MOUNT_ROOT]));
+    record(addParts(result, "until init starts", [MOUNT_ROOT, FINISH]));
+  }
 }
 
 /**
@@ -97,14 +101,18 @@ export function bootContenders(
   ];
 }
 
-function untilRootIsMounted({ title, unit, series }: Result): Result {
+function addParts(
+  { title, unit, series }: Result,
+  until: string,
+  added: readonly string[],
+): Result {
   return {
-    title: `${title}; until root is mounted`,
+    title: `${title}; ${until}`,
     unit,
     series: series.map(({ name, samples, parts = [] }) => ({
       name,
-      samples: samples.map(
-        (sample, run) => sample + (parts[run]?.[MOUNT_ROOT] ?? NaN),
+      samples: samples.map((sample, run) =>
+        added.reduce((sum, part) => sum + (parts[run]?.[part] ?? NaN), sample),
       ),
     })),
   };

@@ -13,7 +13,7 @@ import { hostArchitecture } from "./architecture.ts";
 import { cacheDirectory } from "./layout.ts";
 import { run } from "./run.ts";
 import type { AddressRange } from "./slim/omit-unused.ts";
-import { hashSlimmingSources, slimNode } from "./slim/slim-node.ts";
+import { hashSlimming, slimNode } from "./slim/slim-node.ts";
 
 /** The Node that becomes part of the executable: one package of the npm registry for each architecture. */
 export interface BaseNode {
@@ -32,10 +32,11 @@ export async function prepareBaseNode(): Promise<BaseNode> {
   const name = `node-linux-${hostArchitecture()}`;
   const { manifestFile, version } = findPackage(name);
   const originalFile = path.join(path.dirname(manifestFile), "bin/node");
-  const file = path.join(
-    cacheDirectory,
-    `${name}-${version}-slim-${hashSlimmingSources()}`,
+  const made = hashSlimming(
+    await run(["strip", "--version"]),
+    await readFile(import.meta.filename),
   );
+  const file = path.join(cacheDirectory, `${name}-${version}-slim-${made}`);
   const unusedFile = `${file}.unused.json`;
   if (!(await exists(file))) {
     await mkdir(cacheDirectory, { recursive: true });

@@ -9,8 +9,8 @@ import { cacheDirectory } from "./layout.ts";
 import { omitUnused } from "./slim/omit-unused.ts";
 
 /**
- * Bundle, Node, injection, omission, check. `output` is replaced as a whole and only by an executable that
- * works. Answers with what it says to `--version`.
+ * Bundle, Node, compilation, injection, omission, check. `output` is replaced as a whole and only by
+ * an executable that works. Answers with what it says to `--version`.
  */
 export async function makeExecutable(
   entry: string,

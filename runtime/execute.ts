@@ -12,6 +12,7 @@ import {
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import type { Recorder } from "./recorder.ts";
+import { rehearse } from "./rehearse.ts";
 import {
   withRecord,
   type RwlayerPaths,
@@ -102,8 +103,8 @@ async function perform(
       await discardOnFailure(step.to, () =>
         both(
           snapshotSubvolume(host, at(step.from), at(step.to)),
-          // While the filesystem commits.
-          (async () => context.topLayer?.plan())(),
+          // While the filesystem commits. What fails here fails again where it is copied.
+          rehearse(() => context.topLayer?.plan()),
         ),
       );
       return undefined;

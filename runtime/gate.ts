@@ -1,5 +1,6 @@
 import { gatherOptions, type OptionFiles } from "./gather-options.ts";
 import type { Host } from "./host/host.ts";
+import { rehearse } from "./rehearse.ts";
 import { createSha256 } from "./sha256.ts";
 
 /**
@@ -21,11 +22,4 @@ export async function waitAtGate(
   const begun = host.nowMs();
   await host.files.waitForFile(gate);
   return Math.round(host.nowMs() - begun);
-}
-
-/** What fails here fails again in the boot itself, which says so. */
-async function rehearse(work: () => unknown): Promise<void> {
-  await Promise.resolve()
-    .then(work)
-    .catch(() => undefined);
 }

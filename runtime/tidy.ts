@@ -1,5 +1,5 @@
 import path from "node:path";
-import { isSubvolume, readSubvolume, syncFilesystem } from "./btrfs.ts";
+import { isSubvolume, readSubvolume } from "./btrfs.ts";
 import { standingAt } from "./standing.ts";
 import { asFailureOf, summarizeFailure } from "./failure.ts";
 import type { Host } from "./host/host.ts";
@@ -17,8 +17,8 @@ import { readState, writeState } from "./state-file.ts";
 import { deleteSubvolumeTree } from "./subvolume-tree.ts";
 
 /**
- * Makes the root's name durable, then removes what is ours and no longer needed: generations past the
- * limit, and a staging that never became root. After a fallback all generations stay: one of them may be what the user looks for.
+ * Removes what is ours and no longer needed: generations past the limit, and a staging that never
+ * became root. After a fallback all generations stay: one of them may be what the user looks for.
  * What cannot be removed is warned of.
  */
 export async function tidy(
@@ -29,8 +29,6 @@ export async function tidy(
   if (boot.result === "generation") return;
   const { result, rwlayer, limits } = boot;
   try {
-    // What will be written to the root must not be durable before.
-    await syncFilesystem(host, topLevel);
     const paths = rwlayerPaths(rwlayer);
     const state = readState(host, topLevel, paths);
     const names = host.files.namesIn(path.join(topLevel, paths.generations));

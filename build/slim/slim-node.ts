@@ -37,9 +37,13 @@ export async function slimNode(
   return unused;
 }
 
-/** Differs whenever these sources differ: a Node that others have slimmed is not used again. */
-export function hashSlimmingSources(): string {
+/**
+ * Differs whenever these sources, or what else made a slim Node, differ: a Node that others have made
+ * is not used again.
+ */
+export function hashSlimming(...others: readonly (string | Buffer)[]): string {
   const hash = createHash("sha256");
+  for (const other of others) hash.update(other).update("\0");
   for (const name of readdirSync(import.meta.dirname).sort()) {
     hash.update(readFileSync(path.join(import.meta.dirname, name)));
   }

@@ -18,8 +18,9 @@ const CXX_LIBRARY = /^_Z(N[KVRO]*)?(St|9__gnu_cxx)/;
 /**
  * Removes the tables by which an exception finds who catches it. Nobody does: Node and V8 are
  * compiled without exceptions. What can catch is code of the C++ library that was linked in, which
- * cleans up and throws on. So an exception ends the process by `std::terminate`, as it does with the
- * tables; only a native stack trace is shorter now.
+ * cleans up and throws on, or has a stream note its failure, of which nobody asks for exceptions. So
+ * an exception ends the process by `std::terminate`, as it does with the tables; only a native stack
+ * trace is shorter now.
  * @param named the same program, with its symbols
  * @param slimmed gets changed
  * @returns where nothing is any more

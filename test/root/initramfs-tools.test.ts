@@ -32,7 +32,7 @@ const cases: Record<string, { statuses: string; seen: readonly string[] }> = {
   none: { statuses: "0", seen: ["dockroot boot"] },
 };
 
-for (const shell of ["busybox ash", "dash"]) {
+for (const shell of ["busybox ash", "dash", "bash"]) {
   for (const [name, { statuses, seen }] of Object.entries(cases)) {
     await t.test(
       `the scripts of initramfs-tools, for ${shell}, early start: ${name}`,

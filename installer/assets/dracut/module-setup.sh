@@ -16,7 +16,7 @@ installkernel() {
 	hostonly='' instmods ext4 vfat nls_cp437 nls_ascii nls_iso8859_1
 }
 install() {
-	export do_strip=no # It destroys the executable; distributions strip what they ship anyway.
+	export do_strip=no # It refuses the executable; distributions strip what they ship anyway.
 	local units=${systemdsystemunitdir:?}
 	inst_multiple /usr/bin/dockroot "$units"/{dockroot{,-go,-finish}.service,sysroot.mount.d/dockroot.conf} ||
 		fail "cannot copy all of the above"

@@ -26,9 +26,9 @@ const calls: readonly (readonly [
   [["no-such-command"], false],
   [["status", "--run-dir", machine.runDirectory], true],
   [["status", "--run-dir", machine.runDirectory, "--json"], false],
-  [["status", "--run-dir", "/nonexistent"], false],
+  [["status", "--run-dir", `${machine.runDirectory}-absent`], false],
   [["boot", "--dry-run", "--cmdline", cmdline], false],
-  [["finish", "--run-dir", "/nonexistent"], false],
+  [["finish", "--run-dir", `${machine.runDirectory}-empty`], false],
   [
     [
       ...["toplayer", "check", layer, "--image", "system:1"],

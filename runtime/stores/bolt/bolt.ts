@@ -68,6 +68,12 @@ export interface BoltBucket {
     from: Buffer | string,
     visit: (key: Buffer, entry: BoltEntry) => boolean,
   ) => void;
+  /**
+   * Reads all the pages that the bucket itself has, and so finds out what points at the same page as
+   * another key of it does.
+   * @throws BoltError
+   */
+  readonly readPages: () => void;
 }
 
 export type BoltEntry =
@@ -138,7 +144,25 @@ function bucketOf(pages: BoltPages, readRoot: () => BoltPage): BoltBucket {
       };
       walk(readRoot(), ROOT, 0);
     },
+    readPages: () => {
+      readBelow(pages, readRoot(), ROOT, 0);
+    },
   };
+}
+
+function readBelow(
+  pages: BoltPages,
+  page: BoltPage,
+  place: PagePlace,
+  depth: number,
+): void {
+  refuseDepth(page, depth);
+  if (page.isLeaf) return;
+  for (let index = 0; index < page.count; index += 1) {
+    const child = childAt(page, index, place);
+    const below = pages.page(child.number, child.place);
+    readBelow(pages, below, child.place, depth + 1);
+  }
 }
 
 function entryAt(pages: BoltPages, page: BoltPage, index: number): BoltEntry {

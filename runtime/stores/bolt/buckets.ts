@@ -11,15 +11,6 @@ export function bucketAt(
   );
 }
 
-/**
- * Reads all the pages that a bucket itself has, and so finds out what points at the same page as
- * another key of it does.
- * @throws BoltError
- */
-export function readWhole(bucket: BoltBucket | undefined): void {
-  bucket?.each("", () => true);
-}
-
 /** The names of the buckets in a bucket. @throws BoltError */
 export function listBuckets(bucket: BoltBucket | undefined): string[] {
   const names: string[] = [];

@@ -7,7 +7,7 @@ import {
 import { shorten } from "../../shorten.ts";
 import { BoltError } from "../bolt/bolt-error.ts";
 import type { BoltBucket } from "../bolt/bolt.ts";
-import { bucketAt, listBuckets, readWhole } from "../bolt/buckets.ts";
+import { bucketAt, listBuckets } from "../bolt/buckets.ts";
 import { readSnapshot, SNAPSHOTTER, subvolumeOf } from "./btrfs-snapshotter.ts";
 import { findTarget, readTargets } from "./images.ts";
 import { readBolt } from "./read-bolt.ts";
@@ -68,7 +68,7 @@ function findImageId(
   return readMetadata(location, (namespaces) => {
     // Another one's record could be taken for this one's, as in findTarget().
     for (const name of listBuckets(namespaces)) {
-      readWhole(bucketAt(namespaces, [name, "images"]));
+      bucketAt(namespaces, [name, "images"])?.readPages();
     }
     const images = bucketAt(namespaces, [NAMESPACE, "images"]);
     if (images === undefined) {

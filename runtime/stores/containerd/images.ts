@@ -5,7 +5,6 @@ import {
   type ImageReference,
 } from "../../image-ref.ts";
 import { shorten } from "../../shorten.ts";
-import { readWhole } from "../bolt/buckets.ts";
 import { BoltError } from "../bolt/bolt-error.ts";
 import type { BoltBucket } from "../bolt/bolt.ts";
 
@@ -24,7 +23,7 @@ export function findTarget(
   reference: ImageReference,
 ): ImageId | undefined {
   // A name that points at another image's record is found by who reads both names.
-  readWhole(images);
+  images.readPages();
   if (reference.kind === "id") {
     const { id } = reference;
     return readTargets(images, "").some(({ digest }) => digest === id)

@@ -35,7 +35,7 @@ export function findLacks(
   const bytes = sizes.get("usr/bin/dockroot");
   if (bytes !== undefined && bytes !== needs.executableBytes) {
     lacks.push(
-      `a whole usr/bin/dockroot (it has ${String(bytes)} bytes instead of ${String(needs.executableBytes)}: something has stripped it)`,
+      `a whole usr/bin/dockroot (it has ${String(bytes)} bytes instead of ${String(needs.executableBytes)}: something has changed it)`,
     );
   }
   for (const helper of needs.helpers) require(`${HELPER_DIRECTORY}/${helper}`);

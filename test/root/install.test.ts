@@ -187,16 +187,16 @@ await t.test("a failure leaves all as it was, and says why", async (t) => {
     t.strictSame(system.tree(), now);
     t.end();
   });
-  await t.test("a hook that strips the executable", (t) => {
+  await t.test("a hook that cuts the executable short", (t) => {
     const hook = at("etc/initramfs-tools/hooks/zz-own");
     fs.writeFileSync(
       hook,
-      '#!/bin/sh\n[ "$1" = prereqs ] && echo dockroot && exit 0\nstrip "$DESTDIR"/usr/bin/dockroot\n',
+      '#!/bin/sh\n[ "$1" = prereqs ] && echo dockroot && exit 0\ntruncate -s -1000 "$DESTDIR"/usr/bin/dockroot\n',
       { mode: 0o755 },
     );
     const { status, stderr } = system.dockroot("install");
     t.equal(status, 1);
-    t.match(stderr, /something has stripped it/);
+    t.match(stderr, /something has changed it/);
     fs.rmSync(hook);
     t.strictSame(system.tree(), now);
     t.end();

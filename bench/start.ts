@@ -22,7 +22,7 @@ const GET_READY_MS = 500;
 
 /** The part that comes after a boot: what the initramfs does then. */
 export const MOUNT_ROOT = "mount root";
-/** Makes durable where root stands, and removes what is too old; the shell script has done it by then. */
+/** Removes what is too old; the shell script has done it by then. */
 export const FINISH = "finish";
 
 export interface StartOptions {

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { bootGeneration } from "./boot-generation.ts";
-import type { BootFacts, OpenDisk } from "./facts.ts";
+import { syncFilesystem } from "./btrfs.ts";
+import type { BootFacts, DiskFacts, OpenDisk } from "./facts.ts";
 import { describeFailure, summarizeFailure } from "./failure.ts";
 import { fallBack } from "./fall-back.ts";
 import type { PlannedBoot } from "./format-plan.ts";
@@ -28,6 +29,7 @@ import {
   type RootedBoot,
   type RootOutcome,
 } from "./report.ts";
+import { findRecord } from "./rwlayer-state.ts";
 import { shortenWarnings } from "./toplayer/shorten-warnings.ts";
 
 export interface BootRequest {
@@ -106,16 +108,17 @@ async function findRoot(
   options: BootOptions,
 ): Promise<RootOutcome> {
   const { generation } = options.disk;
+  let facts: BootFacts | undefined;
   try {
     if (generation !== undefined) {
       const booted = await bootGeneration(context, disk, generation);
       return { result: "generation", ...booted };
     }
-    const facts = await gatherFacts(context, disk, options);
+    facts = await gatherFacts(context, disk, options);
     const { result, record } = await makeRoot(context, facts);
     return { result, uuid: record.uuid, record };
   } catch (error) {
-    const former = await findFormerRoot(context, disk, error);
+    const former = await findFormerRoot(context, disk, facts, error);
     await context.recorder.tolerate(() => {
       saveFailure(context, disk, { error, former, cmdline: options.cmdline });
     });
@@ -124,13 +127,17 @@ async function findRoot(
   }
 }
 
-/** @returns `undefined` where none may boot, or none can */
+/**
+ * @param facts what was known before the failure
+ * @returns `undefined` where none may boot, or none can
+ */
 async function findFormerRoot(
   context: BootContext,
   disk: OpenDisk,
+  facts: DiskFacts | undefined,
   error: unknown,
 ): Promise<RootOutcome | undefined> {
-  const { recorder, options } = context;
+  const { host, recorder, topLevel, options } = context;
   if (options.fallback === "none" || options.generation !== undefined) {
     return undefined;
   }
@@ -140,7 +147,14 @@ async function findFormerRoot(
     const former = await fallBack(context, disk);
     if (former === undefined) return undefined;
     const { record, restored } = former;
-    return { result: "fallback", uuid: record.uuid, record, restored, failure };
+    const { uuid } = record;
+    if (facts !== undefined && findRecord(facts.state, uuid) === undefined) {
+      // The new root itself: all failed but its last step, which makes its place durable.
+      recorder.warn(summarizeFailure(error));
+      await recorder.tolerate(() => syncFilesystem(host, topLevel));
+      return { result: "fresh", uuid, record };
+    }
+    return { result: "fallback", uuid, record, restored, failure };
   } catch (cause) {
     recorder.warn(
       `nor can a former root be booted: ${summarizeFailure(cause)}`,

@@ -1,6 +1,4 @@
 import path from "node:path";
-import { syncFilesystem } from "./btrfs.ts";
-import { asFailureOf, summarizeFailure } from "./failure.ts";
 import { BootError } from "./host/errors.ts";
 import { limitHelpers, type Host } from "./host/host.ts";
 import { isMountPoint, unmount } from "./mounts.ts";
@@ -13,8 +11,8 @@ const MAX_RECORD_BYTES = 1024 * 1024;
 const MAX_HELPER_TIMEOUT_MS = 30_000;
 
 /**
- * After root is mounted: makes durable where that stands, removes generations past the limit and what
- * a failed start left, and releases the top level. What cannot be removed stays and is warned of: the machine is up.
+ * After root is mounted: removes generations past the limit and what a failed start left, and releases
+ * the top level. What cannot be removed stays and is warned of: the machine is up.
  * @throws BootError NOTHING_BOOTED or FILE_UNREADABLE where `<runDirectory>/boot.json` does not tell
  *   of a boot; the top level is released all the same
  */
@@ -26,30 +24,14 @@ export async function finish(
   const isMounted = isMountPoint(unlimited, topLevel);
   let host = limitHelpers(unlimited, MAX_HELPER_TIMEOUT_MS);
   try {
-    const isDurable = isMounted && (await makeDurable(host, topLevel));
     const record = readBootRecord(host, runDirectory);
     host = limitHelpers(
       unlimited,
       Math.min(MAX_HELPER_TIMEOUT_MS, record.limits.helperTimeoutMs),
     );
-    if (isDurable) await tidy(host, topLevel, record);
+    if (isMounted) await tidy(host, topLevel, record);
   } finally {
     if (isMounted) await unmount(host, topLevel);
-  }
-}
-
-/**
- * Commits the root's name, whatever else is known: what will be written to the root must not be durable
- * before. Nothing is removed from a disk that cannot do this.
- */
-async function makeDurable(host: Host, topLevel: string): Promise<boolean> {
-  try {
-    await syncFilesystem(host, topLevel);
-    return true;
-  } catch (error) {
-    const failure = asFailureOf("make the place of the root durable", error);
-    host.log.warn(summarizeFailure(failure));
-    return false;
   }
 }
 

@@ -65,6 +65,7 @@ export function planGeneration(
       checkFormer(from, check),
       ...(isFree ? [] : [makeRoom]),
       { kind: "restoreGeneration", from, to: paths.rwlayer },
+      { kind: "sync", what: "its place" },
     ],
   };
 }

@@ -153,7 +153,7 @@ function planSwap(
       path: paths.staging,
       record: { ...record, complete: true },
     },
-    { kind: "sync" },
+    { kind: "sync", what: "the new root" },
   );
   if (rwlayer.kind === "subvolume") {
     steps.push({
@@ -162,8 +162,11 @@ function planSwap(
       to: path.join(paths.generations, nextGeneration(facts.generations)),
     });
   }
-  // Its name is made durable by `dockroot finish`, before anything is written to it.
-  steps.push({ kind: "putInPlace", from: paths.staging, to: paths.rwlayer });
+  steps.push(
+    { kind: "putInPlace", from: paths.staging, to: paths.rwlayer },
+    // Else what is written to the new root could be durable before its name is.
+    { kind: "sync", what: "its place" },
+  );
   return { result, warnings: describeRepairs(facts), steps };
 }
 

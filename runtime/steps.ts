@@ -46,8 +46,8 @@ export type Step =
       readonly path: string;
       readonly record: Omit<SubvolumeRecord, "uuid">;
     }
-  /** One commit of the filesystem, with the new root whole in it. */
-  | { readonly kind: "sync" }
+  /** One commit of the filesystem. */
+  | { readonly kind: "sync"; readonly what: string }
   | {
       readonly kind: "keepAsGeneration";
       readonly from: string;
@@ -82,7 +82,7 @@ export function describeStep(step: Step): string {
     case "recordSubvolume":
       return `record ${step.path} as ${step.record.complete ? "complete" : "in the making"}`;
     case "sync":
-      return "make the new root durable";
+      return `make ${step.what} durable`;
     case "keepAsGeneration":
       return `keep the former ${step.from} as ${step.to}`;
     case "putInPlace":

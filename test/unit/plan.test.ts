@@ -110,6 +110,7 @@ t.test("the first start", async (t) => {
     "record .dockroot/docker_rwlayer/staging as complete",
     "make the new root durable",
     "put .dockroot/docker_rwlayer/staging in place as docker_rwlayer",
+    "make its place durable",
   ]);
   t.strictSame(planBoot(facts).warnings, []);
 });
@@ -118,11 +119,12 @@ t.test(
   "the former rwlayer becomes the newest generation once the new one is durable",
   async (t) => {
     t.strictSame(
-      words({ ...withOurs, generations: ["1", "10", "9", "x"] }).slice(-3),
+      words({ ...withOurs, generations: ["1", "10", "9", "x"] }).slice(-4),
       [
         "make the new root durable",
         "keep the former docker_rwlayer as .dockroot/docker_rwlayer/generations/11",
         "put .dockroot/docker_rwlayer/staging in place as docker_rwlayer",
+        "make its place durable",
       ],
     );
   },
@@ -346,6 +348,7 @@ t.test("fallback: a complete generation is put back", async (t) => {
   t.strictSame(plan({ kind: "nothing" })?.steps.map(describeStep), [
     "check that .dockroot/docker_rwlayer/generations/2 has an init",
     "put the former root .dockroot/docker_rwlayer/generations/2 back as docker_rwlayer",
+    "make its place durable",
   ]);
   for (const ours of [halfMade, standing(record)]) {
     t.match(

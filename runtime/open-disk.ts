@@ -112,7 +112,7 @@ async function mountOnce(
       "noatime",
     ],
   });
-  // The first is slow, and the processor has nothing else to do meanwhile.
+  // The first hash loads Node's crypto: here, where the processor has nothing else to do.
   createSha256();
   await mounted;
 }

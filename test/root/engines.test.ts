@@ -4,7 +4,7 @@ import t, { type Test } from "tap";
 import type { DockerEngine } from "../../fixtures/docker-engine.ts";
 import { idOf, makeImages } from "../../fixtures/images.ts";
 import { writeOciLayout } from "../../fixtures/oci-image.ts";
-import { startRegistry } from "../../fixtures/registry.ts";
+import { startRegistry, type Registry } from "../../fixtures/registry.ts";
 import {
   makeImageOfPlatforms,
   shipImages,
@@ -30,19 +30,26 @@ const STORES = [
 ] as const;
 
 const place = await makeEnginePlace(t, "engines");
-const registry = await startRegistry(path.join(place.scratch, "registry"));
-t.teardown(registry.stop);
-
 // Each waits for its engine and for the disk most of the time.
 t.jobs = STORES.length;
 const table = new Map<(typeof STORES)[number], TableRow>();
+// A registry answers 500 for a tag that another push is just writing: each has its own.
+const registries: Registry[] = [];
+for (const { suite, kind } of STORES) {
+  const directory = path.join(place.scratch, `registry-${suite}-${kind}`);
+  const registry = await startRegistry(directory);
+  t.teardown(registry.stop);
+  registries.push(registry);
+}
 await Promise.all(
-  STORES.map((store) =>
+  STORES.map((store, index) =>
     t.test(
       `Debian ${store.suite}, ${store.kind}`,
       { buffered: true },
       async (t) => {
-        table.set(store, await testStore(t, { ...store, driver: "btrfs" }));
+        const address = registries[index]?.address ?? "";
+        const engineStore = { ...store, driver: "btrfs" } as const;
+        table.set(store, await testStore(t, engineStore, address));
       },
     ),
   ),
@@ -61,7 +68,11 @@ interface Asked {
 }
 
 /** What dockroot finds, once the engine has ended, is what the engine said while it ran. */
-async function testStore(t: Test, engineStore: EngineStore): Promise<TableRow> {
+async function testStore(
+  t: Test,
+  engineStore: EngineStore,
+  registryAddress: string,
+): Promise<TableRow> {
   const name = `${engineStore.suite}-${engineStore.kind.replace(" ", "-")}`;
   const isContainerd = engineStore.kind !== "classic";
   const files = path.join(place.scratch, name);
@@ -75,7 +86,7 @@ async function testStore(t: Test, engineStore: EngineStore): Promise<TableRow> {
     await before.engine.stop();
   }
   const { engine, store, version } = await place.start(engineStore, name);
-  const asked = await ask(t, engine, files, isContainerd);
+  const asked = await ask(t, engine, files, isContainerd, registryAddress);
   await engine.stop();
 
   const find = (text: string) => place.find(store, text);
@@ -122,13 +133,14 @@ async function ask(
   engine: DockerEngine,
   files: string,
   isContainerd: boolean,
+  registryAddress: string,
 ): Promise<Asked> {
   const made = await makeImages(
     engine,
     files,
     isContainerd ? "manifest" : "configuration",
   );
-  const shipped = await shipImages(engine, files, registry.address);
+  const shipped = await shipImages(engine, files, registryAddress);
   if (isContainerd) {
     await loadPlatforms(engine, files, "two-platforms:1", TWO_PLATFORMS);
     await loadPlatforms(engine, files, "other-machine:1", ["arm64"]);

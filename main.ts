@@ -89,9 +89,11 @@ async function runBoot(args: readonly string[]): Promise<number> {
     files: { cmdline: flags.cmdline, config: flags.config },
     runDirectory,
   };
-  const gate = flags.when;
-  if (gate !== undefined) requireGate(gate, flags["dry-run"] === true);
+  const gate = checkGate(flags.when);
   if (flags["dry-run"] === true) {
+    if (gate !== undefined) {
+      throw new UsageError("--when: a --dry-run waits for nothing");
+    }
     const plan = await planOnly(
       createHost("/", createLog([stderrLog])),
       request,
@@ -115,11 +117,12 @@ async function runFinish(args: readonly string[]): Promise<number> {
   const runDirectory = openRunDirectory(
     flags["run-dir"] ?? DEFAULT_RUN_DIRECTORY,
   );
+  const gate = checkGate(flags.when);
   const log = createLog([
     jsonLinesSink(path.join(runDirectory, "boot.log")),
     consoleSink(flags["run-dir"]),
   ]);
-  await finish(createHost("/", log), runDirectory);
+  await finish(createHost("/", log), { runDirectory, gate });
   return 0;
 }
 
@@ -131,13 +134,14 @@ function openRunDirectory(given: string): string {
   return realPath(directory);
 }
 
-/** Else it would be waited for without an end. */
-function requireGate(file: string, isDryRun: boolean): void {
-  if (isDryRun) throw new UsageError("--when: a --dry-run waits for nothing");
+/** Has a directory, else it would be waited for without an end. */
+function checkGate(file: string | undefined): string | undefined {
+  if (file === undefined) return undefined;
   const directory = path.dirname(file);
   if (file === "" || statusOfTarget(directory)?.kind !== "directory") {
     throw new UsageError(`--when: there is no directory for ${file}`);
   }
+  return file;
 }
 
 function requireRoot(argv: readonly string[]): void {

@@ -46,6 +46,11 @@ export const finishFlags = {
     ...bootFlags["run-dir"],
     describe: "where boot left its record and mount [/run/dockroot]",
   },
+  when: {
+    ...bootFlags.when,
+    describe:
+      "get ready at once, but look at nothing before there is a FILE: for a hook that starts it before root is mounted",
+  },
 } as const satisfies Record<string, Flag>;
 
 export const DEFAULT_RUN_DIRECTORY = "/run/dockroot";

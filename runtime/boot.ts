@@ -30,6 +30,7 @@ import {
   type RootOutcome,
 } from "./report.ts";
 import { findRecord } from "./rwlayer-state.ts";
+import { createSha256 } from "./sha256.ts";
 import { shortenWarnings } from "./toplayer/shorten-warnings.ts";
 
 export interface BootRequest {
@@ -51,7 +52,12 @@ export async function boot(
 ): Promise<RootedBoot> {
   if (files.cmdline === undefined) requireInitramfs(host);
   const waitedMs =
-    gate === undefined ? null : await waitAtGate(host, gate, files);
+    gate === undefined
+      ? null
+      : await waitAtGate(host, gate, [
+          () => gatherOptions(host, files),
+          createSha256,
+        ]);
   const recorder = createRecorder(host, waitedMs);
   try {
     const options = gatherOptions(host, files);

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { waitAtGate } from "./gate.ts";
 import { BootError } from "./host/errors.ts";
 import { limitHelpers, type Host } from "./host/host.ts";
 import { isMountPoint, unmount } from "./mounts.ts";
@@ -10,6 +11,13 @@ const MAX_RECORD_BYTES = 1024 * 1024;
 /** The machine waits for this, and nothing depends on it. */
 const MAX_HELPER_TIMEOUT_MS = 30_000;
 
+export interface FinishRequest {
+  /** Where boot left its record and mount; absolute. */
+  readonly runDirectory: string;
+  /** A file that is to be there before anything is looked at. */
+  readonly gate?: string | undefined;
+}
+
 /**
  * After root is mounted: removes generations past the limit and what a failed start left, and releases
  * the top level. What cannot be removed stays and is warned of: the machine is up.
@@ -18,8 +26,13 @@ const MAX_HELPER_TIMEOUT_MS = 30_000;
  */
 export async function finish(
   unlimited: Host,
-  runDirectory: string,
+  { runDirectory, gate }: FinishRequest,
 ): Promise<void> {
+  if (gate !== undefined) {
+    await waitAtGate(unlimited, gate, [
+      () => readBootRecord(unlimited, runDirectory),
+    ]);
+  }
   const topLevel = path.join(runDirectory, TOP_LEVEL_MOUNT);
   const isMounted = isMountPoint(unlimited, topLevel);
   let host = limitHelpers(unlimited, MAX_HELPER_TIMEOUT_MS);

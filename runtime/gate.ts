@@ -1,22 +1,19 @@
-import { gatherOptions, type OptionFiles } from "./gather-options.ts";
 import type { Host } from "./host/host.ts";
 import { rehearse } from "./rehearse.ts";
-import { createSha256 } from "./sha256.ts";
 
 /**
- * Lets a boot begin before it may touch a device: what takes long the first time is done once for
- * nothing, then the file is waited for.
- * @returns for how long
+ * Lets a command begin before its time: what takes long the first time is done once for nothing, then
+ * the file is waited for.
+ * @param rehearsals touch no device
+ * @returns for how long it was waited, in milliseconds
  */
 export async function waitAtGate(
   host: Host,
   gate: string,
-  files: OptionFiles,
+  rehearsals: readonly (() => unknown)[],
 ): Promise<number> {
   if (host.files.statusOf(gate) !== undefined) return 0;
-  await rehearse(() => gatherOptions(host, files));
-  await rehearse(createSha256);
-  // A helper that looks at no device.
+  for (const work of rehearsals) await rehearse(work);
   await rehearse(() => host.run(["btrfs", "--version"]));
   host.log.info(`ready, and waiting for ${gate}`);
   const begun = host.nowMs();

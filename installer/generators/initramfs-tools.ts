@@ -4,9 +4,12 @@ import { kernelVersions } from "./kernels.ts";
 import { newImageName } from "./new-image.ts";
 import { parseListing } from "./parse-listing.ts";
 
-const SCRIPTS = ["init-top", "local-premount", "local-bottom"].map(
-  (when) => `scripts/${when}/dockroot`,
-);
+const SCRIPTS = [
+  "scripts/dockroot-functions",
+  ...["init-top", "local-premount", "local-bottom"].map(
+    (when) => `scripts/${when}/dockroot`,
+  ),
+];
 const LOADER_HOOKS = "/etc/initramfs/post-update.d";
 
 /** initramfs-tools(7), of Debian and Ubuntu. What lies in its directories runs: there is nothing to enable. */

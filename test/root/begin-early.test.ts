@@ -27,24 +27,26 @@ function begin(
   options: string,
   gate = "go",
 ): Begun {
-  const directory = path.join(machine.runDirectory, "..");
-  const file = (name: string) => path.join(directory, name);
+  const file = (name: string) => path.join(machine.runDirectory, "..", name);
   fs.writeFileSync(
     file("cmdline"),
     `root=LABEL=${disk.label} rootflags=subvol=${machine.rwlayer} docker_path=docker dockroot.fallback=none ${options}\n`,
   );
+  const files = ["--cmdline", file("cmdline"), "--config", file("config.json")];
+  return { file, ...beginCommand(t, machine, ["boot", ...files], gate) };
+}
+
+function beginCommand(
+  t: Test,
+  { runDirectory }: Rehearsal,
+  command: readonly string[],
+  gate: string,
+): Omit<Begun, "file"> {
   const child = spawn(
     executable,
     [
-      ...[
-        "boot",
-        "--cmdline",
-        file("cmdline"),
-        "--config",
-        file("config.json"),
-      ],
-      ...["--run-dir", machine.runDirectory],
-      ...["--when", path.resolve(machine.runDirectory, gate)],
+      ...[...command, "--run-dir", runDirectory],
+      ...["--when", path.resolve(runDirectory, gate)],
     ],
     { cwd: "/", env: {}, stdio: ["ignore", "ignore", "pipe"] },
   );
@@ -57,7 +59,6 @@ function begin(
     [number | null, string | null]
   >;
   return {
-    file,
     pid: child.pid ?? 0,
     said: () => said,
     ready: async () => {
@@ -146,6 +147,45 @@ await t.test(
   },
 );
 
+await t.test(
+  "what tidies up begins before the boot, and looks at nothing until told",
+  async (t) => {
+    const machine = rehearse(t, disk, "finish");
+    const options = "docker_image=system:1 dockroot.generations=1";
+    for (const round of [1, 2]) {
+      t.equal(machine.boot(options).status, 0, String(round));
+      t.equal(machine.finish().status, 0);
+    }
+    const left = await disk.traces();
+    const begun = beginCommand(t, machine, ["finish"], "rooted");
+    await begun.ready();
+    t.equal(machine.boot(options).status, 0);
+    const past = Object.keys(await disk.subvolumes());
+    t.ok(past.includes(".dockroot/finish/generations/1"), past.join(" "));
+    t.equal(
+      (await disk.traces()).length,
+      left.length + 1,
+      "the top level stays mounted",
+    );
+
+    fs.writeFileSync(path.join(machine.runDirectory, "rooted"), "");
+    t.strictSame(await begun.end(), { status: 0, signal: null }, begun.said());
+    t.strictSame(await disk.traces(), left);
+    t.strictSame(
+      past.filter((name) => name !== ".dockroot/finish/generations/1"),
+      Object.keys(await disk.subvolumes()),
+    );
+  },
+);
+
+await t.test("where nothing has booted, it says so", async (t) => {
+  const machine = rehearse(t, disk, "nothing");
+  fs.writeFileSync(path.join(machine.runDirectory, "rooted"), "");
+  const begun = beginCommand(t, machine, ["finish"], "rooted");
+  t.equal((await begun.end()).status, 1);
+  t.match(begun.said(), /there is no .*boot\.json/);
+});
+
 await t.test("it ends when told, and leaves nothing", async (t) => {
   const machine = rehearse(t, disk, "ended");
   const traces = await disk.traces();
@@ -186,6 +226,9 @@ await t.test(
     const begun = begin(t, machine, "", gate);
     t.equal((await begun.end()).status, 2);
     t.match(begun.said(), `--when: there is no directory for ${gate}`);
+    const finish = beginCommand(t, machine, ["finish"], gate);
+    t.equal((await finish.end()).status, 2);
+    t.match(finish.said(), `--when: there is no directory for ${gate}`);
     const { status, stderr } = machine.boot(
       "",
       "--dry-run",

@@ -30,6 +30,7 @@ chmod 0755 usr/bin/dockerd usr/sbin/mkinitramfs usr/bin/lsinitramfs
 for script in hooks scripts/init-top scripts/local-premount scripts/local-bottom; do
   mkdir -p etc/initramfs-tools/$script; touch etc/initramfs-tools/$script/dockroot
 done
+touch etc/initramfs-tools/scripts/dockroot-functions
 printf 'root:x:0:0::/root:/bin/sh\n' >etc/passwd
 printf 'root:x:0:\nshadow:x:42:\n' >etc/group
 printf 'root:*:1::::::\n' >etc/shadow
@@ -49,6 +50,7 @@ export const INITRAMFS: InitramfsFiles = {
   ...Object.fromEntries(
     helperNames.map((name) => [`usr/lib/dockroot/bin/${name}`, "program"]),
   ),
+  "scripts/dockroot-functions": "",
   "scripts/init-top/dockroot": "",
   "scripts/local-premount/dockroot": "",
   "scripts/local-bottom/dockroot": "",

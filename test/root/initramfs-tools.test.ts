@@ -10,36 +10,57 @@ const standIn = (name: string) =>
     path.join(import.meta.dirname, "initramfs-tools", name),
     "utf8",
   );
-const early = ["dockroot boot --when /run/dockroot/go", "devices are there"];
+const early = [
+  "dockroot boot --when /run/dockroot/go",
+  "dockroot finish --when /run/dockroot/rooted",
+  "devices are there",
+];
 const shellOpens =
   "panic: dockroot: there is no root to boot. 'exit' tries again, 'reboot -f' restarts.";
-/** What becomes of the early start, the statuses of all starts, and what is then seen. */
-const cases: Record<string, { statuses: string; seen: readonly string[] }> = {
-  "": { statuses: "0", seen: [...early, "it goes on"] },
+/** What becomes of the early starts, the statuses of all boots, and what is then seen of them. */
+interface Case {
+  readonly statuses: string;
+  readonly boots: readonly string[];
+  readonly finishes: string;
+}
+const again = "dockroot finish";
+const cases: Record<string, Case> = {
+  "": {
+    statuses: "0",
+    boots: [...early, "boot goes on"],
+    finishes: "finish goes on",
+  },
   fails: {
     statuses: "1 70 0",
-    seen: [
-      ...[...early, "it goes on", shellOpens, "dockroot boot", shellOpens],
+    boots: [
+      ...[...early, "boot goes on", shellOpens, "dockroot boot", shellOpens],
       "dockroot boot",
     ],
+    finishes: "finish goes on",
   },
-  kill: { statuses: "0", seen: [...early, "dockroot boot"] },
+  kill: { statuses: "0", boots: [...early, "dockroot boot"], finishes: again },
   "kill both": {
     statuses: "1 0",
-    seen: [...early, "dockroot boot", shellOpens, "dockroot boot"],
+    boots: [...early, "dockroot boot", shellOpens, "dockroot boot"],
+    finishes: again,
   },
-  later: { statuses: "0", seen: [...early, "dockroot boot"] },
-  none: { statuses: "0", seen: ["dockroot boot"] },
+  later: { statuses: "0", boots: [...early, "dockroot boot"], finishes: again },
+  none: { statuses: "0", boots: ["dockroot boot"], finishes: again },
 };
 
 for (const shell of ["busybox ash", "dash", "bash"]) {
-  for (const [name, { statuses, seen }] of Object.entries(cases)) {
+  for (const [name, { statuses, boots, finishes }] of Object.entries(cases)) {
     await t.test(
       `the scripts of initramfs-tools, for ${shell}, early start: ${name}`,
       async (t) => {
         const system = makeOverlaySystem(t, "initramfs-tools");
         for (const { path: file, asset, mode } of initramfsTools.files) {
-          system.write(file, readAsset(asset), mode);
+          // mkinitramfs puts the directory there.
+          system.write(
+            file.replace("/etc/initramfs-tools/scripts/", "/scripts/"),
+            readAsset(asset),
+            mode,
+          );
         }
         system.write("/usr/bin/dockroot", standIn("dockroot"), 0o755);
         system.write("/tmp/statuses", statuses.split(" ").join("\n") + "\n");
@@ -53,7 +74,12 @@ for (const shell of ["busybox ash", "dash", "bash"]) {
           ...["env", "BOOT=local", "dash", "/tmp/run", shell, name],
         );
         t.equal(exitCode, 0);
-        t.same(stdout.split("\n").slice(0, -1), [...seen, "root is mounted"]);
+        t.same(stdout.split("\n").slice(0, -1), [
+          ...[...boots, "root is mounted", finishes],
+          // What fails after that keeps no system from starting.
+          "dockroot: warning: could not tidy up; the system starts all the same",
+          "the system starts",
+        ]);
       },
     );
   }

@@ -33,6 +33,11 @@ await t.test("a computer comes up from a Docker image", async (t) => {
     "dockroot has let go of the disk",
   );
   t.match(
+    await shell("cat /run/dockroot/boot.log"),
+    /waiting for \/run\/dockroot\/rooted[^]*is in place as docker_rwlayer/,
+    "what tidies up was ready before there was a root",
+  );
+  t.match(
     await shell("dmesg --level=info"),
     /dockroot: snapshot docker\/btrfs[^]*dockroot: demo:latest \(.*\) is in place as docker_rwlayer/,
     "the kernel log tells what was done",

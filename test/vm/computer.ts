@@ -82,7 +82,7 @@ export function waitForReport(vm: Vm): Promise<MachineReport> {
 export async function waitForDockroot(shell: GuestShell): Promise<void> {
   // klibc has no grep.
   const log = '"$(cat /run/dockroot/boot.log)"';
-  const says = `case ${log} in *"ready, and waiting"*) ;; *) false ;; esac`;
+  const says = `case ${log} in *"waiting for /run/dockroot/go"*) ;; *) false ;; esac`;
   await shell(`until ${says}; do sleep 1; done`);
 }
 

@@ -9,6 +9,7 @@ import type { RootedBoot } from "../runtime/report.ts";
 import { groupMarks, groupSteps, type Mark } from "./boot-parts.ts";
 import type { Sample } from "./comparison.ts";
 import type { Executable } from "./entry.ts";
+import { measurePeakBytes } from "./peak-memory.ts";
 import { runInGroup } from "./run-in-group.ts";
 
 export const DOCKROOT: Executable = {
@@ -89,14 +90,10 @@ export function startFrom(
   { file }: Executable = DOCKROOT,
 ): Promise<Start> {
   return rehearse(disk, options, async ({ at }) => {
-    await runInGroup([
-      ...(["/usr/bin/time", "--format=%M", "--output", at("peak")] as const),
-      ...bootCommand(file, at),
-    ]);
-    const kibibytes = Number(await readFile(at("peak"), "utf8"));
+    const peakBytes = await measurePeakBytes(at("peak"), bootCommand(file, at));
     const boot = await readBoot(at);
     await runInGroup([file, "finish", "--run-dir", at("run")]);
-    return { boot, peakBytes: kibibytes * 1024 };
+    return { boot, peakBytes };
   });
 }
 

@@ -35,8 +35,11 @@ async function measure({
     {
       name: `${node.name}, -e 0`,
       measure: async () =>
-        (await measurePeakBytes(join(scratch, "peak"), [node.file, "-e", "0"])) /
-        1e6,
+        (await measurePeakBytes(join(scratch, "peak"), [
+          node.file,
+          "-e",
+          "0",
+        ])) / 1e6,
     },
   ];
   for (const executable of executables) {

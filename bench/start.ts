@@ -116,24 +116,39 @@ export function measureBoot(
 }
 
 /**
- * Measures from the moment at which a boot that has got ready may begin, until root is made.
- * @throws Error where it has no `--when`
+ * As `measureBoot`, where both commands have begun and got ready before: measures from the moment at
+ * which the boot may touch the disk, and at which root is mounted.
+ * @throws Error where they have no `--when`
  */
 export function measureFromGate(
   disk: string,
   options: StartOptions,
   { file }: Executable,
-): Promise<number> {
-  return rehearse(disk, options, async ({ at }) => {
-    const ended = runInGroup([
+): Promise<Sample> {
+  return rehearse(disk, options, async ({ device, at }) => {
+    const booted = runInGroup([
       ...bootCommand(file, at),
       ...["--when", at("gate")],
     ]);
+    const tidied = runInGroup([
+      ...([file, "finish", "--run-dir", at("run")] as const),
+      ...["--when", at("rooted")],
+    ]);
     await sleep(GET_READY_MS);
-    const opened = performance.now();
-    await writeFile(at("gate"), "");
-    await ended;
-    return performance.now() - opened;
+    const letGoOn = async (gate: string, ended: Promise<unknown>) => {
+      const begun = performance.now();
+      await writeFile(at(gate), "");
+      await ended;
+      return performance.now() - begun;
+    };
+    const value = await letGoOn("gate", booted);
+    const mounted = await mountRoot(device, at("root"));
+    const parts = groupSteps(await readBoot(at), value);
+    const finished = await letGoOn("rooted", tidied);
+    return {
+      value,
+      parts: { ...parts, [MOUNT_ROOT]: mounted, [FINISH]: finished },
+    };
   });
 }
 

@@ -31,17 +31,21 @@ dist/dockroot: $(BUILD_INPUTS) | setup-build
 dist/dockroot.8: docs/man/dockroot.8.in build/man-page.ts build/make-man-page.ts dist/dockroot
 	$(NODE) build/make-man-page.ts
 
+dist/LICENSE.modules: build/collect-licenses.ts build/make-licenses.ts dist/dockroot
+	$(NODE) build/make-licenses.ts
+
 # What a package ships. No hooks: one that merely lies there would be in the next initramfs, and stop a
 # machine that boots no image. `dockroot install` puts them in place.
+SHIPPED := dist/dockroot dist/dockroot.8 dist/LICENSE.modules
 PREFIX ?= /usr
 ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 LICENSES ?= $(PREFIX)/share/licenses/dockroot
 .PHONY: install
-install: dist/dockroot dist/dockroot.8 ## Install the files that a package ships: DESTDIR=, PREFIX=/usr
+install: $(SHIPPED) ## Install the files that a package ships: DESTDIR=, PREFIX=/usr
 	@scripts/install-files '$(DESTDIR)' '$(PREFIX)' '$(ZSH_COMPLETIONS)' '$(LICENSES)'
 
 .PHONY: deb
-deb: dist/dockroot dist/dockroot.8 ## Make a package for Debian and Ubuntu, dist/dockroot_*.deb
+deb: $(SHIPPED) ## Make a package for Debian and Ubuntu, dist/dockroot_*.deb
 	@packaging/deb/make-deb dist
 
 .PHONY: demo

@@ -43,10 +43,19 @@ await t.test(
         "usr/share/bash-completion/completions/dockroot",
         "usr/share/fish/vendor_completions.d/dockroot.fish",
         "usr/share/licenses/dockroot/LICENSE",
+        "usr/share/licenses/dockroot/LICENSE.modules",
         "usr/share/licenses/dockroot/LICENSE.node",
         "usr/share/man/man8/dockroot.8",
         "usr/share/zsh/site-functions/_dockroot",
       ],
+    );
+    t.match(
+      fs.readFileSync(
+        path.join(shared, "usr/share/licenses/dockroot/LICENSE.modules"),
+        "utf8",
+      ),
+      /^yargs \d[^]*Permission is hereby granted/m,
+      "what the executable has of others comes with its licence",
     );
     for (const [name, { kind, mode, owner }] of Object.entries(files)) {
       const isProgram = kind === "directory" || name === "usr/bin/dockroot";

@@ -159,7 +159,8 @@ export default tseslint.config(
       ].map((name) => `toplayer/${name}`),
       ...[
         ...["bolt/*", "chain-id", "choose-answer", "containerd/images"],
-        ...["containerd/uvarint", "image-missing", "match-prefix"],
+        ...["containerd/uvarint", "docker-repositories", "image-missing"],
+        ...["match-prefix"],
         ...["podman/images", "podman/names", "store-unsupported"],
       ].map((name) => `stores/${name}`),
     ].map((name) => `runtime/${name}.ts`),

@@ -66,11 +66,19 @@ function readToEnd(
     const room = Math.max(expectedBytes - total, READ_BYTES) + 1;
     const piece = Buffer.allocUnsafe(room);
     const length = fs.readSync(descriptor, piece);
-    if (length === 0) return Buffer.concat(pieces);
+    if (length === 0) return join(pieces);
     total += length;
     if (total > maxBytes) throw tooLarge(file, total, maxBytes);
     pieces.push(piece.subarray(0, length));
   }
+}
+
+/** A piece that is all of it is not copied. */
+function join(pieces: readonly Buffer[]): Buffer {
+  const [first] = pieces;
+  return first !== undefined && pieces.length === 1
+    ? first
+    : Buffer.concat(pieces);
 }
 
 /** As `readBytes`, decoded as UTF-8. */

@@ -4,6 +4,7 @@ import { isImageId, type ImageId, type ImageReference } from "../image-ref.ts";
 import { isRecord } from "../json-values.ts";
 import { shorten } from "../shorten.ts";
 import { chainIds } from "./chain-id.ts";
+import { pickRepository } from "./docker-repositories.ts";
 import { MAX_CONFIG_BYTES, readImageConfig } from "./image-config.ts";
 import { imageMissing } from "./image-missing.ts";
 import { matchPrefix } from "./match-prefix.ts";
@@ -13,9 +14,9 @@ import {
   findDirectory,
   isPresent,
   namesIn,
+  parseJson,
   PULL_AGAIN,
   readIfPresent,
-  readJson,
   readStoreFile,
 } from "./store-files.ts";
 import type {
@@ -85,10 +86,19 @@ function findImageId(store: Graphdriver, reference: ImageReference): ImageId {
     }
     return reference.id;
   }
-  const repositories = readRepositories(store);
   const { repository, tag, digest } = reference;
   const key =
     digest === undefined ? `${repository}:${tag}` : `${repository}@${digest}`;
+  const bytes = readStoreFile(
+    location,
+    repositoriesFile(store),
+    MAX_REPOSITORIES_BYTES,
+  );
+  const only = pickRepository(bytes.toString("utf8"), repository);
+  const quickly = findNamed(store, only, repository, key);
+  if (quickly !== undefined) return quickly;
+
+  const repositories = parseRepositories(store, bytes);
   const named = findNamed(store, repositories, repository, key);
   if (named !== undefined) return named;
 
@@ -122,10 +132,10 @@ function findNamed(
   throw refuse(`"${shorten(key)}" has no image ID`);
 }
 
-function readRepositories(store: Graphdriver): Repositories {
+function parseRepositories(store: Graphdriver, bytes: Buffer): Repositories {
   const { location } = store;
   const file = repositoriesFile(store);
-  const parsed = readJson(location, file, MAX_REPOSITORIES_BYTES);
+  const parsed = parseJson(location, file, bytes);
   const all = isRecord(parsed) ? parsed["Repositories"] : undefined;
   if (isRecord(all)) return all;
   throw damaged(location, file, `it has no "Repositories"`);

@@ -1,5 +1,5 @@
 import { BoltError } from "./bolt-error.ts";
-import { isCurrent, readMeta, readNumber, type BoltFile } from "./meta.ts";
+import { isCurrent, readMeta, type BoltFile } from "./meta.ts";
 import {
   BUCKET_HEADER_BYTES,
   checkPage,
@@ -168,19 +168,20 @@ function readBelow(
 function entryAt(pages: BoltPages, page: BoltPage, index: number): BoltEntry {
   const { kind, value } = valueAt(page, index);
   if (kind === "value") return { kind, value };
-  const root = readNumber(value, 0);
+  const root = page.pointers[index] ?? 0;
   if (root !== 0) {
     return { kind, bucket: bucketOf(pages, () => pages.page(root, ROOT)) };
   }
   const name = `${page.name}, element ${String(index)}`;
-  const bytes = value.subarray(BUCKET_HEADER_BYTES);
+  const readInline = () => {
+    // A copy, so that it begins where numbers may.
+    const bytes = Buffer.from(value.subarray(BUCKET_HEADER_BYTES));
+    return checkPage(name, bytes, pages.pageBytes, INLINE);
+  };
   let inline: BoltPage | undefined;
   return {
     kind,
-    bucket: bucketOf(
-      pages,
-      () => (inline ??= checkPage(name, bytes, pages.pageBytes, INLINE)),
-    ),
+    bucket: bucketOf(pages, () => (inline ??= readInline())),
   };
 }
 

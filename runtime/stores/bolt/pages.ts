@@ -1,11 +1,6 @@
 import { BoltError } from "./bolt-error.ts";
 import { readNumber, type BoltFile, type BoltMeta } from "./meta.ts";
-import {
-  checkPage,
-  visitPointers,
-  type BoltPage,
-  type PagePlace,
-} from "./page.ts";
+import { checkPage, type BoltPage, type PagePlace } from "./page.ts";
 
 /** The pages of a database's trees. */
 export interface BoltPages {
@@ -80,9 +75,10 @@ export function createPages(file: BoltFile, meta: BoltMeta): BoltPages {
       const former = known.get(number);
       if (former !== undefined) return former;
       const page = checkPage(nameOf(number), load(number), pageBytes, place);
-      visitPointers(page, (target, index) => {
-        claim(target, number, index);
-      });
+      for (let index = 0; index < page.count; index += 1) {
+        const target = page.pointers[index] ?? 0;
+        if (!page.isLeaf || target !== 0) claim(target, number, index);
+      }
       known.set(number, page);
       return page;
     },

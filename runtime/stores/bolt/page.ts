@@ -120,10 +120,17 @@ function checkElements(
     if (former === undefined ? !isFirst(key, from) : key <= former) {
       throw new BoltError(`${name}: key ${String(index)} is not in its order`);
     }
+    const flags = isLeaf ? words[word] : 0;
     if (!isLeaf) pointers.push(readNumber(bytes, element + 8));
-    else if (words[word] === 0) pointers.push(0);
+    else if (flags === 0) pointers.push(0);
     else {
-      pointers.push(readBucketRoot(page, index, valueAt, valueEnd, isInline));
+      const room = valueEnd - valueAt - BUCKET_HEADER_BYTES;
+      const root = room < 0 ? 0 : readNumber(bytes, valueAt);
+      const isWhole = root === 0 ? room >= PAGE_HEADER_BYTES : room === 0;
+      if (flags !== 1 || !isWhole || isInline) {
+        throw wrongKind(name, index, flags === 1 && isWhole);
+      }
+      pointers.push(root);
     }
     former = key;
     end = valueEnd;
@@ -139,30 +146,10 @@ function isFirst(key: string, from = ""): boolean {
   return key !== "" && key >= from;
 }
 
-/** @returns 0 where the bucket is in the value @throws BoltError where it is none */
-function readBucketRoot(
-  { name, bytes, words }: UncheckedPage,
-  index: number,
-  valueAt: number,
-  valueEnd: number,
-  isInline: boolean,
-): number {
-  const room = valueEnd - valueAt - BUCKET_HEADER_BYTES;
-  const root = room < 0 ? 0 : readNumber(bytes, valueAt);
-  const isBucket =
-    words[elementAt(index) / WORD_BYTES] === 1 &&
-    (root === 0 ? room >= PAGE_HEADER_BYTES : room === 0);
-  if (!isBucket) {
-    throw new BoltError(
-      `${name}: element ${String(index)} is neither a value nor a bucket`,
-    );
-  }
-  if (isInline) {
-    throw new BoltError(
-      `${name}: element ${String(index)} is a bucket, in a place for values`,
-    );
-  }
-  return root;
+function wrongKind(name: string, index: number, isBucket: boolean): BoltError {
+  return new BoltError(
+    `${name}: element ${String(index)} is ${isBucket ? "a bucket, in a place for values" : "neither a value nor a bucket"}`,
+  );
 }
 
 /** What is behind the last element: zeros, and no page more than bbolt takes. @throws BoltError */
@@ -171,11 +158,11 @@ function checkTail(
   end: number,
   most: number,
 ): void {
-  const tail = bytes.subarray(end);
-  if (tail.length > most) {
+  const rest = bytes.length - end;
+  if (rest > most) {
     throw new BoltError(`${name} is longer than what is in it`);
   }
-  if (!tail.equals(ZEROS.subarray(0, tail.length))) {
+  if (bytes.compare(ZEROS, 0, rest, end) !== 0) {
     throw new BoltError(`${name} goes on behind its last element`);
   }
 }
@@ -224,7 +211,10 @@ export function childAt(
   index: number,
   { before }: PagePlace,
 ): { number: number; place: PagePlace } {
-  const textAt = (element: number) => keyAt(branch, element).toString("latin1");
+  const textAt = (element: number) => {
+    const { at, valueAt } = locateElement(branch, element);
+    return branch.bytes.toString("latin1", at, valueAt);
+  };
   return {
     number: branch.pointers[index] ?? 0,
     place: {

@@ -1,20 +1,29 @@
 import { BoltError } from "./bolt-error.ts";
 import { MAX_PAGE_BYTES, readNumber } from "./meta.ts";
 
-/** A page of a tree with the bytes of all its pages, after `checkPage`; the format is bolt.ts's. */
-export interface BoltPage {
+/** The bytes of a page of a tree, and of those that continue it; the format is bolt.ts's. */
+interface PageBytes {
   /** For messages. */
   readonly name: string;
   readonly isLeaf: boolean;
   readonly bytes: Buffer;
-  /** The same bytes. */
+  /** The same as numbers: all of them, but the last ones of a page in a bucket's value. */
   readonly words: Uint32Array;
   readonly count: number;
-  /** The page that each element points at; 0 where it points at none. */
-  readonly pointers: readonly number[];
 }
 
-type UncheckedPage = Omit<BoltPage, "pointers">;
+/** What is in a page that keeps to the rules. */
+interface Elements {
+  /** Where the last one ends. */
+  readonly end: number;
+  /** The page that each points at; 0 where it points at none. */
+  readonly pointers: readonly number[];
+  /** A branch's; as those in `PagePlace`. */
+  readonly keys: readonly string[];
+}
+
+/** After `checkPage`. */
+export type BoltPage = PageBytes & Omit<Elements, "end">;
 
 /** Where a page stands in its tree, which tells what may be in it. Keys are in Latin-1: they sort as bytes do. */
 export interface PagePlace {
@@ -68,14 +77,13 @@ export function checkPage(
   if (page.count === 0 && (!isLeaf || place.from !== undefined)) {
     throw new BoltError(`${name} is empty`);
   }
-  const pointers: number[] = [];
-  const end = checkElements(page, place, pointers);
+  const { end, pointers, keys } = checkElements(page, place);
   checkTail(page, end, place.isInline ? 0 : pageBytes);
-  return { ...page, pointers };
+  return { ...page, pointers, keys };
 }
 
 /** A page without a number and others that continue it. @throws BoltError */
-function checkInline({ name, isLeaf, bytes }: UncheckedPage): void {
+function checkInline({ name, isLeaf, bytes }: PageBytes): void {
   if (!isLeaf) {
     throw new BoltError(`${name} is a branch, in a place for leaves`);
   }
@@ -88,29 +96,27 @@ function checkInline({ name, isLeaf, bytes }: UncheckedPage): void {
  * What all of a page's elements must keep to. With ten thousand images, this is where the time goes, in
  * code that has not run before: so it is a loop with few calls, which reads numbers as such, and compares
  * keys as texts, for to compare bytes where they are takes longer.
- * @param pointers gets those of the elements
- * @returns where the last one ends
  * @throws BoltError
  */
 function checkElements(
-  page: UncheckedPage,
+  { name, isLeaf, bytes, words, count }: PageBytes,
   { from, before, isInline }: PagePlace,
-  pointers: number[],
-): number {
-  const { name, isLeaf, bytes, words, count } = page;
+): Elements {
+  const { length } = bytes;
   // Not of a page that a few values make long.
-  const text =
-    bytes.length > MAX_PAGE_BYTES ? undefined : bytes.toString("latin1");
+  const text = length > MAX_PAGE_BYTES ? undefined : bytes.toString("latin1");
+  const pointers: number[] = [];
+  const keys: string[] = [];
   const position = isLeaf ? 1 : 0;
   let end = elementAt(count);
   let former: string | undefined;
   for (let index = 0; index < count; index += 1) {
-    const element = elementAt(index);
+    const element = PAGE_HEADER_BYTES + index * ELEMENT_BYTES;
     const word = element / WORD_BYTES;
     const at = element + (words[word + position] ?? 0);
     const valueAt = at + (words[word + position + 1] ?? 0);
     const valueEnd = isLeaf ? valueAt + (words[word + 3] ?? 0) : valueAt;
-    if (at !== end || valueEnd > bytes.length) {
+    if (at !== end || valueEnd > length) {
       throw new BoltError(
         `${name}: what element ${String(index)} points at is not in its place`,
       );
@@ -120,16 +126,18 @@ function checkElements(
     if (former === undefined ? !isFirst(key, from) : key <= former) {
       throw new BoltError(`${name}: key ${String(index)} is not in its order`);
     }
-    const flags = isLeaf ? words[word] : 0;
-    if (!isLeaf) pointers.push(readNumber(bytes, element + 8));
-    else if (flags === 0) pointers.push(0);
-    else {
+    if (!isLeaf) {
+      keys.push(key);
+      pointers.push(numberAt(words, element + 8));
+    } else if (words[word] === 0) {
+      pointers.push(0);
+    } else {
       const room = valueEnd - valueAt - BUCKET_HEADER_BYTES;
-      const root = room < 0 ? 0 : readNumber(bytes, valueAt);
-      const isWhole = root === 0 ? room >= PAGE_HEADER_BYTES : room === 0;
-      if (flags !== 1 || !isWhole || isInline) {
-        throw wrongKind(name, index, flags === 1 && isWhole);
-      }
+      const root = room < 0 ? 0 : numberAt(words, valueAt);
+      const isBucket =
+        words[word] === 1 &&
+        (root === 0 ? room >= PAGE_HEADER_BYTES : room === 0);
+      if (!isBucket || isInline) throw wrongKind(name, index, isBucket);
       pointers.push(root);
     }
     former = key;
@@ -138,7 +146,7 @@ function checkElements(
   if (former !== undefined && before !== undefined && former >= before) {
     throw new BoltError(`${name}: its last key is not in its order`);
   }
-  return end;
+  return { end, pointers, keys };
 }
 
 /** Whether a page can begin with that key. */
@@ -152,9 +160,23 @@ function wrongKind(name: string, index: number, isBucket: boolean): BoltError {
   );
 }
 
+/** A u64 that begins anywhere; one that is past 2^53 is past the end of any file, too. */
+function numberAt(words: Uint32Array, at: number): number {
+  const word = at >>> 2;
+  const first = words[word] ?? 0;
+  const second = words[word + 1] ?? 0;
+  const skipped = (at & 3) * 8;
+  if (skipped === 0) return first + second * 2 ** 32;
+  const third = words[word + 2] ?? 0;
+  const taken = 32 - skipped;
+  const low = ((first >>> skipped) | (second << taken)) >>> 0;
+  const high = ((second >>> skipped) | (third << taken)) >>> 0;
+  return low + high * 2 ** 32;
+}
+
 /** What is behind the last element: zeros, and no page more than bbolt takes. @throws BoltError */
 function checkTail(
-  { name, bytes }: UncheckedPage,
+  { name, bytes }: PageBytes,
   end: number,
   most: number,
 ): void {
@@ -211,15 +233,11 @@ export function childAt(
   index: number,
   { before }: PagePlace,
 ): { number: number; place: PagePlace } {
-  const textAt = (element: number) => {
-    const { at, valueAt } = locateElement(branch, element);
-    return branch.bytes.toString("latin1", at, valueAt);
-  };
   return {
     number: branch.pointers[index] ?? 0,
     place: {
-      from: textAt(index),
-      before: index + 1 < branch.count ? textAt(index + 1) : before,
+      from: branch.keys[index],
+      before: branch.keys[index + 1] ?? before,
       isInline: false,
     },
   };

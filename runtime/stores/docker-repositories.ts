@@ -24,13 +24,16 @@ export function pickRepository(
   return { [name]: JSON.parse(references) as unknown };
 }
 
+const OUTER = '{"Repositories":{';
+
+/** Where it is in the outer object; `undefined` where it is not there once. */
 function findOnly(text: string, part: string): number | undefined {
-  const at = text.indexOf(part);
+  const at = text.indexOf(part, OUTER.length);
   return at < 0 || text.includes(part, at + 1) ? undefined : at;
 }
 
 const STRING = String.raw`"[^"\\{}\0-\x1f]*"`;
-const FIRST = String.raw`\{"Repositories":\{${STRING}:\{`;
+const FIRST = String.raw`${STRING}:\{`;
 const MEMBER = `${STRING}:${STRING}`;
 const MEMBER_BEFORE_ANOTHER = String.raw`${MEMBER}(?:,|\},${STRING}:\{)`;
 const LAST = String.raw`${MEMBER}\}\}\}`;
@@ -38,12 +41,14 @@ const LAST = String.raw`${MEMBER}\}\}\}`;
 const MEMBERS_AT_ONCE = 1000;
 
 function isAsWritten(text: string): boolean {
+  if (!text.startsWith(OUTER)) return false;
   const members = new RegExp(
     `(?:${MEMBER_BEFORE_ANOTHER}){0,${String(MEMBERS_AT_ONCE)}}`,
     "y",
   );
-  let end = endOf(new RegExp(FIRST, "y"), text, 0);
-  for (let at = -1; end > at;) {
+  let end = endOf(new RegExp(FIRST, "y"), text, OUTER.length);
+  let at = -1;
+  while (end > at) {
     at = end;
     end = endOf(members, text, at);
   }

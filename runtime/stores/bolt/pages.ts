@@ -31,11 +31,21 @@ export function createPages(file: BoltFile, meta: BoltMeta): BoltPages {
   const claim = (number: number, holder: number, index: number) => {
     // What is past the end is an error only for who follows it.
     if (number >= count) return;
-    const place = holder * (CONTINUED + 1) + index + 1;
+    const place = placeOf(holder, index);
     if ((claims[number] ?? 0) !== 0 && claims[number] !== place) {
       throw new BoltError(`${nameOf(number)} is in it twice`);
     }
     claims[number] = place;
+  };
+  const claimPointers = (number: number, { pointers, isLeaf }: BoltPage) => {
+    const firstPlace = placeOf(number, 0);
+    for (let index = 0; index < pointers.length; index += 1) {
+      const target = pointers[index] ?? 0;
+      if (target === 0 && isLeaf) continue;
+      // Nearly always: not a call for each of ten thousand images.
+      if (claims[target] === 0) claims[target] = firstPlace + index;
+      else claim(target, number, index);
+    }
   };
   const allocate = (number: number, pages: number): Buffer => {
     readBytes += pages * pageBytes;
@@ -75,14 +85,16 @@ export function createPages(file: BoltFile, meta: BoltMeta): BoltPages {
       const former = known.get(number);
       if (former !== undefined) return former;
       const page = checkPage(nameOf(number), load(number), pageBytes, place);
-      for (let index = 0; index < page.count; index += 1) {
-        const target = page.pointers[index] ?? 0;
-        if (!page.isLeaf || target !== 0) claim(target, number, index);
-      }
+      claimPointers(number, page);
       known.set(number, page);
       return page;
     },
   };
+}
+
+/** A number for each element, and 0 for none. */
+function placeOf(holder: number, index: number): number {
+  return holder * (CONTINUED + 1) + index + 1;
 }
 
 function nameOf(number: number): string {

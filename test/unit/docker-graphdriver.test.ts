@@ -47,7 +47,11 @@ function copyStore(t: Test) {
   for (const name of subvolumes) {
     fs.mkdirpSync(path.join(directory, "docker/btrfs/subvolumes", name));
   }
-  return storeIn(directory);
+  const store = storeIn(directory);
+  // As Docker writes it: what was captured has got white space since.
+  const names = store.file("image/btrfs/repositories.json");
+  fs.writeFileSync(names, JSON.stringify(fs.readJsonSync(names)));
+  return store;
 }
 
 t.test(
@@ -151,6 +155,14 @@ t.test("a name wins over the beginning of an ID", async (t) => {
   all.Repositories[prefix] = { [`${prefix}:latest`]: idOf("many:1") };
   fs.writeJsonSync(file, all);
   t.equal(store.find(prefix).id, idOf("many:1"));
+});
+
+t.test("names that somebody has put in other lines are found", (t) => {
+  const store = copyStore(t);
+  const file = store.file("image/btrfs/repositories.json");
+  fs.writeJsonSync(file, fs.readJsonSync(file), { spaces: 2 });
+  t.equal(store.find("many:1").id, idOf("many:1"));
+  t.end();
 });
 
 t.test(

@@ -134,21 +134,29 @@ export function measureFromGate(
       ...([file, "finish", "--run-dir", at("run")] as const),
       ...["--when", at("rooted")],
     ]);
-    await sleep(GET_READY_MS);
-    const letGoOn = async (gate: string, ended: Promise<unknown>) => {
+    // One that ends too soon fails where it is waited for.
+    const ended = Promise.allSettled([booted, tidied]);
+    const letGoOn = async (gate: string, command: Promise<unknown>) => {
       const begun = performance.now();
       await writeFile(at(gate), "");
-      await ended;
+      await command;
       return performance.now() - begun;
     };
-    const value = await letGoOn("gate", booted);
-    const mounted = await mountRoot(device, at("root"));
-    const parts = groupSteps(await readBoot(at), value);
-    const finished = await letGoOn("rooted", tidied);
-    return {
-      value,
-      parts: { ...parts, [MOUNT_ROOT]: mounted, [FINISH]: finished },
-    };
+    try {
+      await sleep(GET_READY_MS);
+      const value = await letGoOn("gate", booted);
+      const mounted = await mountRoot(device, at("root"));
+      const parts = groupSteps(await readBoot(at), value);
+      const finished = await letGoOn("rooted", tidied);
+      return {
+        value,
+        parts: { ...parts, [MOUNT_ROOT]: mounted, [FINISH]: finished },
+      };
+    } finally {
+      // After a failure, too: else they would wait for ever.
+      for (const gate of ["gate", "rooted"]) await writeFile(at(gate), "");
+      await ended;
+    }
   });
 }
 

@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import path from "node:path";
+import { pid } from "node:process";
 import t from "tap";
 import { makeBootDisk, SMALL_LAYER } from "../../bench/boot-disk.ts";
 import { withCopyOf } from "../../bench/disk-copy.ts";
@@ -6,6 +8,7 @@ import {
   DOCKROOT,
   measureBaseline,
   measureBoot,
+  measureFromGate,
   type StartOptions,
 } from "../../bench/start.ts";
 import { mountDisk } from "../../fixtures/loop-disk.ts";
@@ -16,7 +19,7 @@ import {
 } from "../../fixtures/tree-listing.ts";
 import { makeScratch } from "./scratch.ts";
 
-// What dockroot is measured by does the same work.
+// What dockroot is measured by does the same work, and what is measured leaves nothing behind.
 
 const LAYERS = 3;
 
@@ -58,3 +61,17 @@ t.test("the shell script makes the same root as dockroot", async (t) => {
     t.strictSame(compareListings(made, root), [], flags.join());
   }
 });
+
+t.test(
+  "where a boot that has begun early fails, what follows waits no longer",
+  async (t) => {
+    await withCopyOf(disk, async (file) => {
+      await t.rejects(
+        measureFromGate(file, { tag: "absent" }, DOCKROOT),
+        /the image system:absent is not in the store/,
+      );
+      const children = `/proc/self/task/${String(pid)}/children`;
+      t.equal(readFileSync(children, "utf8"), "", "no process is left");
+    });
+  },
+);

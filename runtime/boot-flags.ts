@@ -49,7 +49,7 @@ export const finishFlags = {
   when: {
     ...bootFlags.when,
     describe:
-      "get ready at once, but look at nothing before there is a FILE: for a hook that starts it before root is mounted",
+      "get ready at once, but touch nothing before there is a FILE: for a hook that starts it before root is mounted",
   },
 } as const satisfies Record<string, Flag>;
 

@@ -14,7 +14,7 @@ const MAX_HELPER_TIMEOUT_MS = 30_000;
 export interface FinishRequest {
   /** Where boot left its record and mount; absolute. */
   readonly runDirectory: string;
-  /** A file that is to be there before anything is looked at. */
+  /** A file that is to be there before anything is touched. */
   readonly gate?: string | undefined;
 }
 

@@ -148,7 +148,7 @@ await t.test(
 );
 
 await t.test(
-  "what tidies up begins before the boot, and looks at nothing until told",
+  "what tidies up begins before the boot, and touches nothing until told",
   async (t) => {
     const machine = rehearse(t, disk, "finish");
     const options = "docker_image=system:1 dockroot.generations=1";

@@ -97,3 +97,27 @@ await t.test("with another BOOT, nothing begins", async (t) => {
   );
   t.same({ exitCode, stdout }, { exitCode: 0, stdout: "" });
 });
+
+await t.test(
+  "without its scripts there is no initramfs, for it would mount what root there was",
+  async (t) => {
+    const scripts = ["dockroot-functions", "local-premount/dockroot"];
+    for (const missing of scripts) {
+      const system = makeOverlaySystem(t, "initramfs-tools-hook");
+      system.write("/usr/share/initramfs-tools/hook-functions", "");
+      system.write("/tmp/hook", readAsset("initramfs-tools/hooks/dockroot"));
+      for (const script of scripts) {
+        if (script !== missing)
+          system.write(`/tmp/image/scripts/${script}`, "");
+      }
+      const { exitCode, stdout } = await system.run(
+        ...["sh", "-c", "DESTDIR=/tmp/image sh /tmp/hook 2>&1"],
+      );
+      t.equal(exitCode, 1);
+      t.equal(
+        stdout,
+        `E: dockroot: there is no scripts/${missing}: run dockroot install\n`,
+      );
+    }
+  },
+);

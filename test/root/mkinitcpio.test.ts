@@ -92,6 +92,7 @@ await t.test(
     const firstTries = {
       "": [...begun, "boot goes on", ...wayOut],
       "kill -9": [...begun, "dockroot boot", ...wayOut],
+      untell: [...begun, "dockroot boot", ...wayOut],
       absent: ["dockroot boot", ...wayOut],
     };
     const shells = [["busybox", "ash"], ["dash"]];
@@ -109,7 +110,9 @@ await t.test(
             early,
           );
           t.equal(exitCode, 0);
-          t.same(stdout.split("\n").slice(0, -1), [
+          // What the shell itself says of a file that it cannot make.
+          const seen = stdout.replaceAll(/.*\/rooted: .*\n/g, "");
+          t.same(seen.split("\n").slice(0, -1), [
             ...firstTry,
             "dockroot boot",
             ...wayOut,

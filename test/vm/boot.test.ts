@@ -32,6 +32,11 @@ await t.test("a computer comes up from a Docker image", async (t) => {
     "0",
     "dockroot has let go of the disk",
   );
+  t.equal(
+    await shell("ls -l /proc/[0-9]*/exe 2>&1 | grep dockroot || true"),
+    "",
+    "and nothing of it still runs",
+  );
   t.match(
     await shell("cat /run/dockroot/boot.log"),
     /waiting for \/run\/dockroot\/rooted[^]*is in place as docker_rwlayer/,

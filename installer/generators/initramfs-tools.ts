@@ -4,12 +4,10 @@ import { kernelVersions } from "./kernels.ts";
 import { newImageName } from "./new-image.ts";
 import { parseListing } from "./parse-listing.ts";
 
-const SCRIPTS = [
-  "scripts/dockroot-functions",
-  ...["init-top", "local-premount", "local-bottom"].map(
-    (when) => `scripts/${when}/dockroot`,
-  ),
-];
+const FUNCTIONS = "scripts/dockroot-functions";
+const SCRIPTS = ["init-top", "local-premount", "local-bottom"].map(
+  (when) => `scripts/${when}/dockroot`,
+);
 const LOADER_HOOKS = "/etc/initramfs/post-update.d";
 
 /** initramfs-tools(7), of Debian and Ubuntu. What lies in its directories runs: there is nothing to enable. */
@@ -17,11 +15,18 @@ export const initramfsTools: Generator = {
   name: "initramfs-tools",
   isPresent: (host) => hasFile(host, "/usr/sbin/mkinitramfs"),
   isInCharge: (host) => hasFile(host, "/etc/kernel/postinst.d/initramfs-tools"),
-  files: ["hooks/dockroot", ...SCRIPTS].map((name) => ({
-    path: `/etc/initramfs-tools/${name}`,
-    asset: `initramfs-tools/${name}`,
-    mode: 0o755,
-  })),
+  files: [
+    ...["hooks/dockroot", ...SCRIPTS].map((name) => ({
+      path: `/etc/initramfs-tools/${name}`,
+      asset: `initramfs-tools/${name}`,
+      mode: 0o755,
+    })),
+    {
+      path: `/etc/initramfs-tools/${FUNCTIONS}`,
+      asset: "dockroot-functions",
+      mode: 0o755,
+    },
+  ],
   enable: () => Promise.resolve([]),
   disable: () => Promise.resolve([]),
   builds: (host) =>
@@ -46,5 +51,5 @@ export const initramfsTools: Generator = {
     parseListing(
       (await host.run(["lsinitramfs", "-l", image])).stdout.toString("utf8"),
     ),
-  hooksInImage: SCRIPTS,
+  hooksInImage: [FUNCTIONS, ...SCRIPTS],
 };

@@ -19,6 +19,11 @@ const files: readonly HookFile[] = [
     mode: 0o644,
   })),
   {
+    path: "/usr/lib/initcpio/dockroot/functions",
+    asset: "dockroot-functions",
+    mode: 0o644,
+  },
+  {
     path: "/usr/lib/initcpio/dockroot/emergency.conf",
     asset: "mkinitcpio/emergency.conf",
     mode: 0o644,
@@ -74,6 +79,7 @@ export const mkinitcpio: Generator = {
   },
   hooksInImage: [
     "hooks/dockroot",
+    "usr/lib/dockroot/functions",
     ...systemdUnits.map(({ path }) => path.slice(1)),
     "usr/lib/systemd/system/initrd.target.wants/dockroot-finish.service",
     "etc/systemd/system/emergency.service.d/dockroot.conf",

@@ -46,6 +46,7 @@ await t.test(
         (name) => `add_module ${name}?`,
       ),
       "add_runscript dockroot",
+      "add_file /usr/lib/initcpio/dockroot/functions /usr/lib/dockroot/functions 644",
       "add_file /usr/lib/systemd/system/dockroot.service",
       "add_file /usr/lib/systemd/system/dockroot-go.service",
       "add_file /usr/lib/systemd/system/dockroot-finish.service",
@@ -64,7 +65,7 @@ await t.test(
       const required = whole.calls.filter(
         (call) => call.startsWith("add_") && !call.endsWith("?"),
       );
-      t.equal(required.length, 16);
+      t.equal(required.length, 17);
       for (const call of required) {
         const { exitCode, calls } = await build(INSTALL_SCRIPT, call);
         t.equal(exitCode, 1, call);
@@ -102,6 +103,11 @@ await t.test(
           const system = makeOverlaySystem(t, "mkinitcpio-hook");
           installFiles(system);
           system.write("/tmp/run", standIn("run-runtime-hook"));
+          // mkinitcpio puts it there.
+          system.write(
+            "/usr/lib/dockroot/functions",
+            readAsset("dockroot-functions"),
+          );
           system.write("/usr/bin/dockroot", standIn("dockroot"), 0o755);
           const { exitCode, stdout } = await system.run(
             ...shell,

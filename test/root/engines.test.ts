@@ -4,7 +4,7 @@ import t, { type Test } from "tap";
 import type { DockerEngine } from "../../fixtures/docker-engine.ts";
 import { idOf, makeImages } from "../../fixtures/images.ts";
 import { writeOciLayout } from "../../fixtures/oci-image.ts";
-import { startRegistry, type Registry } from "../../fixtures/registry.ts";
+import { startRegistry } from "../../fixtures/registry.ts";
 import {
   makeImageOfPlatforms,
   shipImages,
@@ -34,20 +34,19 @@ const place = await makeEnginePlace(t, "engines");
 t.jobs = STORES.length;
 const table = new Map<(typeof STORES)[number], TableRow>();
 // A registry answers 500 for a tag that another push is just writing: each has its own.
-const registries: Registry[] = [];
-for (const { suite, kind } of STORES) {
-  const directory = path.join(place.scratch, `registry-${suite}-${kind}`);
-  const registry = await startRegistry(directory);
-  t.teardown(registry.stop);
-  registries.push(registry);
+const stores: { store: (typeof STORES)[number]; address: string }[] = [];
+for (const store of STORES) {
+  const name = `registry-${store.suite}-${store.kind}`;
+  const { address, stop } = await startRegistry(path.join(place.scratch, name));
+  t.teardown(stop);
+  stores.push({ store, address });
 }
 await Promise.all(
-  STORES.map((store, index) =>
+  stores.map(({ store, address }) =>
     t.test(
       `Debian ${store.suite}, ${store.kind}`,
       { buffered: true },
       async (t) => {
-        const address = registries[index]?.address ?? "";
         const engineStore = { ...store, driver: "btrfs" } as const;
         table.set(store, await testStore(t, engineStore, address));
       },

@@ -69,32 +69,37 @@ format: setup-check ## Bring all files into prettier's format
 
 # Where something cannot be installed, the rungs that need it are skipped, or failed with CI=true.
 .PHONY: test
-test: dist/dockroot ## Run all rungs of tests: unit, binary, root, vm
+test: dist/dockroot ## Run the tests that every change must pass: all rungs, campaigns by sample
 	@scripts/setup test || echo "Going on without: tests that need it are skipped, or fail with CI=true"
 	@$(NODE) test/run.ts
 
+.PHONY: test-all
+test-all: dist/dockroot ## Run all tests: every combination, whole campaigns of faults
+	@scripts/setup test || echo "Going on without: tests that need it are skipped, or fail with CI=true"
+	@$(NODE) test/run.ts --all
+
+# One rung, with all that `make test` leaves out of it.
 .PHONY: test-unit
 test-unit: setup-build ## Run the unit tests: decisions and parsers
-	@$(NODE) test/run.ts unit
+	@$(NODE) test/run.ts --all unit
 
 .PHONY: test-binary
 test-binary: dist/dockroot ## Run the tests of the built executable
-	@$(NODE) test/run.ts binary
+	@$(NODE) test/run.ts --all binary
 
 .PHONY: test-root
 test-root: setup-test dist/dockroot ## Run the tests on real btrfs and dockerd (as root)
-	@$(NODE) test/run.ts root
+	@$(NODE) test/run.ts --all root
 
 .PHONY: test-vm
 test-vm: setup-test dist/dockroot ## Run the tests that boot machines in QEMU (as root)
-	@$(NODE) test/run.ts vm
+	@$(NODE) test/run.ts --all vm
 
 # FAULTS=n bounds the campaigns of power cuts, helper calls, I/O errors and full disks by a number
 # instead of by their time; FAULTS=all: all that there are. The others are always whole.
 .PHONY: test-faults
 test-faults: setup-test dist/dockroot ## Inject faults (as root): power cuts, failing helpers, full disks, ...
-	@[ ! -e .cache/faults ] || $(AS_ROOT) rm -rf .cache/faults
-	@$(NODE) test/run.ts faults; status=$$?; $(NODE) test/faults/print-table.ts && exit $$status
+	@$(NODE) test/run.ts --all faults
 
 # RUNS=n: how often each is measured. ENTRY=name: that entry alone. BEFORE=file: another dockroot beside.
 .PHONY: bench

@@ -1,101 +1,188 @@
-import { globSync } from "node:fs";
 import path from "node:path";
-import { reasonToSkip, rungs, type Rung } from "./runner/rungs.ts";
-import { runFile, type Counts } from "./runner/run-file.ts";
+import { parseArgs } from "node:util";
+import { measureSlowness } from "../fixtures/emulation-speed.ts";
+import { SLOWNESS_VARIABLE } from "../fixtures/slowness.ts";
+import type { Tier } from "./runner/declaration.ts";
+import { findProgram } from "./runner/find-program.ts";
 import { formatDuration } from "./runner/format.ts";
+import { prepare, runFile, type RunOptions } from "./runner/run-file.ts";
+import { reasonToSkip } from "./runner/rungs.ts";
+import { chooseNext } from "./runner/schedule.ts";
+import {
+  selectFiles,
+  type RunTask,
+  type Selection,
+} from "./runner/select-files.ts";
+import { createStatusLine } from "./runner/status-line.ts";
+import {
+  formatRungs,
+  formatSlowest,
+  sumUp,
+  type Finished,
+} from "./runner/summary.ts";
+import { sampleSeed } from "./tier.ts";
 
-// node test/run.ts [RUNG | FILE]...: runs the rungs of tests in their order, all but the campaigns of
-// faults if none is named. Its last line is the sum. A rung whose needs are missing is skipped, or failed with CI=true.
+const USAGE = `usage: node test/run.ts [--all] [RUNG | FILE]...
+Runs tests, two files at a time. RUNG: unit, binary, root, vm or faults; without RUNG and FILE, all of
+them. --all: what the first tier leaves out, too, and whole campaigns of faults in place of samples.
+TEST_SEED=N chooses the samples; without it the commit does. The last line is the sum.`;
+
+/** The machine for which time limits are set has two cores. */
+const SLOTS = 2;
 
 const isCi = process.env["CI"] === "true";
-const print = (text: string) => {
-  process.stdout.write(`${text}\n`);
-};
+const status = createStatusLine(process.stdout);
+const finished: Finished[] = [];
+let otherFailures = 0;
+let isInterrupted = false;
 
 process.chdir(path.join(import.meta.dirname, ".."));
-const sum: Counts = { passed: 0, failed: 0, skipped: 0 };
-const interruption = new AbortController();
-// The test gets the signal too and cleans up; a second Ctrl-C ends this program at once.
+// The tests get the signal too and clean up; a second Ctrl-C ends this program at once.
 process.once("SIGINT", () => {
-  interruption.abort();
+  isInterrupted = true;
 });
-for (const { rung, files } of selectFiles(process.argv.slice(2))) {
-  if (!interruption.signal.aborted) await runRung(rung, files);
-}
-if (sum.skipped > 0) print(`${String(sum.skipped)} skipped`);
-print(`${String(sum.passed)} passed, ${String(sum.failed)} failed`);
-process.exitCode =
-  sum.failed === 0 && sum.passed > 0 && !interruption.signal.aborted ? 0 : 1;
+process.exitCode = await main();
 
-function selectFiles(
-  wanted: readonly string[],
-): { rung: Rung; files: string[] }[] {
-  const selection = rungs.map((rung) => {
-    const all = globSync(`test/${rung.name}/**/*.test.ts`).sort();
-    const isAll =
-      wanted.includes(rung.name) ||
-      (wanted.length === 0 && rung.isCampaign === undefined);
-    return {
-      rung,
-      all,
-      files: isAll ? all : all.filter((file) => wanted.includes(file)),
-    };
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { all: { type: "boolean" }, help: { type: "boolean" } },
   });
-  for (const name of wanted) {
-    if (
-      !selection.some(
-        ({ rung, all }) => rung.name === name || all.includes(name),
-      )
-    ) {
-      print(`${name}: neither a rung of tests nor a test file`);
-      sum.failed += 1;
-    }
+  if (values.help === true) {
+    status.print(USAGE);
+    return 0;
   }
-  return selection.filter(
-    ({ rung, files }) =>
-      wanted.includes(rung.name) ||
-      files.length > 0 ||
-      (wanted.length === 0 && rung.isCampaign === undefined),
-  );
+  const tier = values.all === true ? "all" : "first";
+  const begin = performance.now();
+  const selection = selectFiles(positionals, tier, reasonToSkip);
+  selection.problems.forEach(fail);
+  for (const { rung, reason } of selection.skipped) {
+    if (isCi) fail(`${rung.name}: FAIL: ${reason}`);
+    else status.print(`${rung.name}: skipped: ${reason}`);
+  }
+  await runAll(selection.tasks, await describeRun(selection.tasks, tier));
+  status.clear();
+  return printSummary(selection, performance.now() - begin);
 }
 
-async function runRung(rung: Rung, files: readonly string[]): Promise<void> {
-  const reason = files.length === 0 ? "no test files" : reasonToSkip(rung);
-  if (reason !== undefined) {
-    print(`${rung.name}: ${isCi ? "FAIL" : "skipped"}: ${reason}\n`);
-    if (isCi) sum.failed += 1;
-    return;
+async function describeRun(
+  tasks: readonly RunTask[],
+  tier: Tier,
+): Promise<RunOptions> {
+  const seed = String(sampleSeed());
+  const environment = { TEST_TIER: tier, TEST_SEED: seed };
+  const needsMachine = tasks.some(({ rung }) => rung?.needsRoot === true);
+  if (!needsMachine || findProgram("qemu-system-x86_64") === undefined) {
+    return { environment, slowness: 1 };
   }
-  const startMs = performance.now();
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  const pending = [...files];
-  const work = async () => {
-    while (!interruption.signal.aborted) {
-      const file = pending.shift();
-      if (file === undefined) return;
-      add(counts, await runOne(file, rung));
-    }
+  status.show("measuring how fast this machine emulates another");
+  const slowness = await measureSlowness();
+  status.print(
+    `Time limits are ${slowness.toFixed(2)} times the usual ones: so slowly does this machine emulate another.\n` +
+      `Samples are chosen by TEST_SEED=${seed}.\n`,
+  );
+  return {
+    environment: { ...environment, [SLOWNESS_VARIABLE]: String(slowness) },
+    slowness,
   };
-  await Promise.all(Array.from({ length: rung.jobs }, work));
-  add(sum, counts);
-  const skipped =
-    counts.skipped === 0 ? "" : `, ${String(counts.skipped)} skipped`;
-  print(
-    `${rung.name}: ${String(counts.passed)} passed, ${String(counts.failed)} failed${skipped} in ${formatDuration(performance.now() - startMs)}\n`,
-  );
 }
 
-/** Lines come as they are written where one file runs at a time, else file by file. */
-async function runOne(file: string, rung: Rung): Promise<Counts> {
-  if (rung.jobs === 1) return runFile(file, rung, print);
+async function runAll(
+  tasks: readonly RunTask[],
+  options: RunOptions,
+): Promise<void> {
+  const pending = [...tasks];
+  const running = new Map<RunTask, Promise<void>>();
+  while (pending.length + running.size > 0) {
+    const next = isInterrupted
+      ? undefined
+      : chooseNext(pending, [...running.keys()], SLOTS);
+    if (next !== undefined) {
+      pending.splice(pending.indexOf(next), 1);
+      running.set(
+        next,
+        runTask(next, options, tasks.length === 1).then((hasFailed) => {
+          running.delete(next);
+          if (next.rung === undefined && hasFailed) dropUsersOf(next, pending);
+        }),
+      );
+      continue;
+    }
+    if (running.size === 0) break;
+    const names = [...running.keys()].map(({ name }) => name).join(", ");
+    status.show(`${names}; ${String(pending.length)} to come`);
+    await Promise.race(running.values());
+  }
+  if (pending.length > 0 && !isInterrupted) {
+    fail(`cannot run: ${pending.map(({ name }) => name).join(", ")}`);
+  }
+}
+
+/** @returns whether something failed */
+async function runTask(
+  { name, rung }: RunTask,
+  options: RunOptions,
+  isByItself: boolean,
+): Promise<boolean> {
+  const begin = performance.now();
+  // The lines of one file stand together; those of the only one come as they are written.
   const lines: string[] = [];
-  const counts = await runFile(file, rung, (text) => lines.push(text));
-  print(lines.join("\n"));
-  return counts;
+  const print = isByItself
+    ? status.print
+    : (text: string) => void lines.push(text);
+  const counts =
+    rung === undefined
+      ? await prepare(name, options, print)
+      : await runFile(name, rung, options, print);
+  const durationMs = performance.now() - begin;
+  const title = rung === undefined ? `preparation: ${name}` : name;
+  status.print(
+    [`${title} (${formatDuration(durationMs)})`, ...lines].join("\n"),
+  );
+  finished.push({ name: title, rung, durationMs, counts });
+  return counts.failed > 0;
 }
 
-function add(total: Counts, more: Counts): void {
-  total.passed += more.passed;
-  total.failed += more.failed;
-  total.skipped += more.skipped;
+/** They would only fail in other words. */
+function dropUsersOf({ name }: RunTask, pending: RunTask[]): void {
+  for (const user of pending.filter(({ needs }) => needs.includes(name))) {
+    pending.splice(pending.indexOf(user), 1);
+    fail(`${user.name} was not run, since ${name} was not prepared`);
+    if (user.rung === undefined) dropUsersOf(user, pending);
+  }
+}
+
+function fail(text: string): void {
+  otherFailures += 1;
+  status.print(`  FAIL ${text}`);
+}
+
+function printSummary(
+  { leftOut, sampled }: Selection,
+  durationMs: number,
+): number {
+  const { passed, failed, skipped } = sumUp([
+    ...finished.map(({ counts }) => counts),
+    { passed: 0, failed: otherFailures, skipped: 0 },
+  ]);
+  const failures = finished.filter(({ counts }) => counts.failed > 0);
+  const lines = [
+    "",
+    ...(finished.length > 1 ? formatSlowest(finished) : []),
+    "",
+    ...formatRungs(finished),
+    `${formatDuration(durationMs)} in all, in ${String(SLOTS)} slots`,
+    ...(failures.length > 0
+      ? [`FAILED: ${failures.map(({ name }) => name).join(", ")}`]
+      : []),
+    ...(leftOut.length + sampled.length > 0
+      ? [
+          `Left out, run by "make test-all": ${[...leftOut, ...sampled.map((file) => `${file} (a sample was run)`)].join(", ")}`,
+        ]
+      : []),
+    ...(skipped > 0 ? [`${String(skipped)} skipped`] : []),
+    `${String(passed)} passed, ${String(failed)} failed`,
+  ];
+  status.print(lines.join("\n"));
+  return failed === 0 && passed > 0 && !isInterrupted ? 0 : 1;
 }

@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import path from "node:path";
+import { scaleTimeout } from "../../fixtures/slowness.ts";
 
 export const executable = path.resolve(
   import.meta.dirname,
@@ -25,7 +26,7 @@ export function runIn(
     cwd: "/",
     env: { PATH: "/nonexistent", ...environment },
     encoding: "utf8",
-    timeout: 30_000,
+    timeout: scaleTimeout(30_000),
   });
   if (error !== undefined) throw error;
   return { status, stdout, stderr };

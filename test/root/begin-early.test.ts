@@ -1,9 +1,11 @@
+// runner: tier=first seconds=4
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "fs-extra";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t, { type Test } from "tap";
+import { scaleTimeout } from "../../fixtures/slowness.ts";
 import { executable } from "../binary/run-dockroot.ts";
 import { makeBootDisk, rehearse, type Rehearsal } from "./boot-disk.ts";
 
@@ -62,7 +64,7 @@ function beginCommand(
     pid: child.pid ?? 0,
     said: () => said,
     ready: async () => {
-      const end = Date.now() + READY_TIMEOUT_MS;
+      const end = Date.now() + scaleTimeout(READY_TIMEOUT_MS);
       while (!said.includes("ready, and waiting for")) {
         if (Date.now() > end) throw new Error(`it is not ready: ${said}`);
         await sleep(20);

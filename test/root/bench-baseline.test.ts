@@ -1,3 +1,4 @@
+// runner: tier=first seconds=5
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { pid } from "node:process";

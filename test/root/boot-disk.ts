@@ -4,6 +4,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Test } from "tap";
 import { run } from "../../fixtures/run.ts";
+import { scaleTimeout } from "../../fixtures/slowness.ts";
 import { makeSystemDisk, type SystemDisk } from "../../fixtures/system-disk.ts";
 import { stopIfInterrupted, undoLater } from "../../fixtures/undo.ts";
 import { unmountBelow } from "../../fixtures/unmount.ts";
@@ -126,7 +127,7 @@ export async function detach(file: string): Promise<void> {
 
 /** As `detach`, where nothing is mounted from it. */
 export async function freeDevices(file: string): Promise<void> {
-  const end = Date.now() + DETACH_TIMEOUT_MS;
+  const end = Date.now() + scaleTimeout(DETACH_TIMEOUT_MS);
   for (const device of devicesOf(file)) await run(["losetup", "-d", device]);
   while (devicesOf(file).length > 0) {
     if (Date.now() > end) throw new Error(`${file} is still in use`);

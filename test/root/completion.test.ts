@@ -1,3 +1,4 @@
+// runner: tier=first seconds=7
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";

@@ -1,3 +1,4 @@
+// runner: tier=first seconds=3
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";

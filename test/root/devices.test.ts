@@ -1,3 +1,4 @@
+// runner: tier=first seconds=25
 import fs from "fs-extra";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

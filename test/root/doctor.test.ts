@@ -1,3 +1,4 @@
+// runner: tier=first seconds=12
 import { spawnSync } from "node:child_process";
 import fs from "fs-extra";
 import path from "node:path";

@@ -1,3 +1,4 @@
+// runner: tier=first seconds=136 weight=2 needs=engines
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import t, { type Test } from "tap";

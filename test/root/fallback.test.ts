@@ -1,3 +1,4 @@
+// runner: tier=first seconds=10
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import t, { type Test } from "tap";

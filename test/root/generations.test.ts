@@ -1,3 +1,4 @@
+// runner: tier=first seconds=4
 import fs from "fs-extra";
 import t from "tap";
 import { run } from "../../fixtures/run.ts";

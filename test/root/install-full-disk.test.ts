@@ -1,3 +1,4 @@
+// runner: tier=first seconds=1 needs=debian
 import fs from "node:fs";
 import path from "node:path";
 import t, { type Test } from "tap";

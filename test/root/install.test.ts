@@ -1,3 +1,4 @@
+// runner: tier=first seconds=187 needs=debian,trixie
 import {
   spawn,
   spawnSync,

@@ -4,6 +4,7 @@ import path from "node:path";
 import type { Test } from "tap";
 import { makeDebianRoot, type Suite } from "../../fixtures/debian-root.ts";
 import { run } from "../../fixtures/run.ts";
+import { scaleTimeout } from "../../fixtures/slowness.ts";
 import { listTree, type TreeEntry } from "../../fixtures/tree-listing.ts";
 import { executable, type Outcome } from "../binary/run-dockroot.ts";
 import { makeScratch } from "./scratch.ts";
@@ -61,7 +62,7 @@ export async function makeInstalledSystem(
       const { status, stdout, stderr, error } = spawnSync(
         executable,
         [command, "--root", root, ...args],
-        { encoding: "utf8", timeout: 300_000 },
+        { encoding: "utf8", timeout: scaleTimeout(300_000) },
       );
       if (error !== undefined) throw error;
       return { status, stdout, stderr };

@@ -1,3 +1,4 @@
+// runner: tier=first seconds=16 needs=engines
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import t, { type Test } from "tap";

@@ -1,3 +1,4 @@
+// runner: tier=first seconds=41 needs=engines
 import path from "node:path";
 import t, { type Test } from "tap";
 import { findEngineRoots } from "../../fixtures/cached-debian.ts";

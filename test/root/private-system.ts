@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { scaleTimeout } from "../../fixtures/slowness.ts";
 import { executable, type Outcome } from "../binary/run-dockroot.ts";
 
 const AUTOMOUNT = path.join(import.meta.dirname, "automount");
@@ -77,7 +78,11 @@ export function runInSystem(
       ? call
       : ["script", "-qec", call.map(quote).join(" "), "/dev/null"];
   const { status, stdout, stderr, error } = spawnSync(program, rest, {
-    ...{ input: answers ?? "", encoding: "utf8", timeout: 60_000 },
+    ...{
+      input: answers ?? "",
+      encoding: "utf8",
+      timeout: scaleTimeout(60_000),
+    },
   });
   if (error !== undefined) throw error;
   return { status, stdout, stderr };

@@ -1,3 +1,4 @@
+// runner: tier=first seconds=6
 import fs from "node:fs";
 import t from "tap";
 import { compareListings, listTree } from "../../fixtures/tree-listing.ts";

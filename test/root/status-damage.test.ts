@@ -1,3 +1,4 @@
+// runner: tier=first seconds=5
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";

@@ -1,3 +1,4 @@
+// runner: tier=first seconds=22
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync } from "node:fs";
 import path from "node:path";

@@ -1,3 +1,4 @@
+// runner: tier=first seconds=5
 import t from "tap";
 import { overlayListing } from "../../fixtures/overlay-listing.ts";
 import {

@@ -1,3 +1,4 @@
+// runner: tier=first seconds=4
 import fs from "fs-extra";
 import path from "node:path";
 import t from "tap";

@@ -1,3 +1,4 @@
+// runner: tier=first seconds=10
 import fs from "fs-extra";
 import t, { type Test } from "tap";
 import { run } from "../../fixtures/run.ts";

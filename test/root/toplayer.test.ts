@@ -1,3 +1,4 @@
+// runner: tier=first seconds=8
 import fs from "fs-extra";
 import { createHash } from "node:crypto";
 import path from "node:path";

@@ -1,3 +1,4 @@
+// runner: tier=first seconds=6 needs=engines
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import t from "tap";

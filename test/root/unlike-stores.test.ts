@@ -1,3 +1,4 @@
+// runner: tier=first seconds=13 needs=engines
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";

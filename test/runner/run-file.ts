@@ -1,4 +1,7 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcessByStdio } from "node:child_process";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { isRoot, type Rung } from "./rungs.ts";
 import { formatTest } from "./format.ts";
 import { readTap } from "./tap-results.ts";
@@ -11,6 +14,42 @@ export interface Counts {
 
 const KEPT_OUTPUT_CHARACTERS = 100_000;
 
+/** What holds for a whole run. */
+export interface RunOptions {
+  /** For each program: the tier, the samples' seed, this machine's slowness. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** How many times as long as usual things take here. */
+  readonly slowness: number;
+}
+
+const PREPARE = path.join(import.meta.dirname, "prepare.ts");
+const PREPARE_TIMEOUT_S = 1800;
+
+/**
+ * Makes what test files need (prepare.ts), in a process of its own.
+ * @param print gets whole lines
+ */
+export async function prepare(
+  name: string,
+  options: RunOptions,
+  print: (text: string) => void,
+): Promise<Counts> {
+  const { problem } = await runToEnd(
+    [PREPARE, name],
+    { needsRoot: true, timeoutSeconds: PREPARE_TIMEOUT_S },
+    options,
+    (child) => {
+      for (const stream of [child.stdout, child.stderr]) {
+        createInterface(stream).on("line", (line) => {
+          print(`  ${line}`);
+        });
+      }
+    },
+  );
+  if (problem !== undefined) print(`  FAIL the preparation ${problem}`);
+  return { passed: 0, failed: problem === undefined ? 0 : 1, skipped: 0 };
+}
+
 /**
  * Runs one test file in a process of its own. A file that crashes, hangs or has no tests counts as
  * one failure.
@@ -19,6 +58,7 @@ const KEPT_OUTPUT_CHARACTERS = 100_000;
 export async function runFile(
   file: string,
   rung: Rung,
+  options: RunOptions,
   print: (text: string) => void,
 ): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
@@ -36,8 +76,12 @@ export async function runFile(
     },
     output: keep,
   });
-  print(file);
-  const end = await runToEnd(file, rung, tap, keep);
+  // tap names a test's directory after its arguments: two runs in one checkout have different ones.
+  const args = [file, `run-${String(process.pid)}`];
+  const end = await runToEnd(args, rung, options, (child) => {
+    child.stdout.pipe(tap);
+    child.stderr.setEncoding("utf8").on("data", keep);
+  });
   const total = counts.passed + counts.failed + counts.skipped;
   const problem =
     end.problem !== undefined && counts.failed === 0
@@ -57,20 +101,24 @@ export async function runFile(
   return counts;
 }
 
+/** @returns how it ended, to follow its name; `undefined` where all is well */
 async function runToEnd(
-  file: string,
-  rung: Rung,
-  tap: NodeJS.WritableStream,
-  keep: (text: string) => void,
+  args: readonly string[],
+  limits: Pick<Rung, "needsRoot" | "timeoutSeconds">,
+  { environment, slowness }: RunOptions,
+  listen: (child: ChildProcessByStdio<null, Readable, Readable>) => void,
 ): Promise<{ problem: string | undefined }> {
-  const { command, args, environment } = commandLine(file, rung);
-  const child = spawn(command, args, {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: environment,
+  const timeoutS = Math.ceil(limits.timeoutSeconds * slowness);
+  const { command, ...call } = commandLine(args, limits.needsRoot, {
+    ...environment,
+    TAP_TIMEOUT: String(timeoutS),
   });
-  child.stdout.pipe(tap);
-  child.stderr.setEncoding("utf8").on("data", keep);
-  const limit = AbortSignal.timeout(rung.timeoutSeconds * 1000);
+  const child = spawn(command, call.args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: call.environment,
+  });
+  listen(child);
+  const limit = AbortSignal.timeout(timeoutS * 1000);
   limit.addEventListener("abort", () => {
     child.kill("SIGTERM");
     // Time to clean up, then the end.
@@ -85,27 +133,39 @@ async function runToEnd(
     },
   );
   if (limit.aborted) {
-    return { problem: `took longer than ${String(rung.timeoutSeconds)} s` };
+    return { problem: `took longer than ${String(timeoutS)} s` };
   }
-  if (signal !== null) return { problem: `was ended by ${signal}` };
+  if (signal !== null) return { problem: `was killed by ${signal}` };
   return {
-    problem: code === 0 ? undefined : `ended with exit code ${String(code)}`,
+    problem: code === 0 ? undefined : `exited with status ${String(code)}`,
   };
 }
 
-function commandLine(file: string, rung: Rung) {
-  const limit = { TAP_TIMEOUT: String(rung.timeoutSeconds) };
-  // tap names a test's directory after its arguments: two runs in one checkout have different ones.
-  const run = `run-${String(process.pid)}`;
-  if (!rung.needsRoot || isRoot) {
-    const environment = { ...process.env, ...limit };
-    return { command: process.execPath, args: [file, run], environment };
-  }
+/**
+ * As root, in a mount namespace of its own: what is mounted in one file keeps no disk of another busy,
+ * and goes with the file.
+ */
+function commandLine(
+  args: readonly string[],
+  needsRoot: boolean,
+  environment: Readonly<Record<string, string>>,
+) {
+  const call = needsRoot
+    ? ["unshare", "--mount", "--", process.execPath, ...args]
+    : [process.execPath, ...args];
   // sudo drops the environment.
   const { CI, FAULTS, FAULT } = process.env;
-  const assignments = Object.entries({ ...limit, CI, FAULTS, FAULT }).flatMap(
-    ([name, value]) => (value === undefined ? [] : `${name}=${value}`),
+  const assignments = Object.entries({
+    ...environment,
+    ...{ CI, FAULTS, FAULT },
+  }).flatMap(([name, value]) =>
+    value === undefined ? [] : `${name}=${value}`,
   );
-  const args = ["env", ...assignments, process.execPath, file, run];
-  return { command: "sudo", args, environment: process.env };
+  const [command = "", ...rest] =
+    needsRoot && !isRoot ? ["sudo", "env", ...assignments, ...call] : call;
+  return {
+    command,
+    args: rest,
+    environment: { ...process.env, ...environment },
+  };
 }

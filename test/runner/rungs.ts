@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { parseDeclaration, type Declaration } from "./declaration.ts";
 import { findProgram } from "./find-program.ts";
 
 export type RungName = "unit" | "binary" | "root" | "vm" | "faults";
@@ -7,58 +8,51 @@ export type RungName = "unit" | "binary" | "root" | "vm" | "faults";
 /** One rung of the ladder of tests: the files `test/<name>/*.test.ts`. */
 export interface Rung {
   readonly name: RungName;
-  /** Takes long, and runs only where it is asked for by name. */
-  readonly isCampaign?: true;
-  /** How many files run at the same time. */
-  readonly jobs: number;
-  /** For one file, and for each test in it. */
+  /** For one file, and for each test in it, on the machine for which time limits are set. */
   readonly timeoutSeconds: number;
   readonly needsRoot: boolean;
   /** Commands and files without which the rung cannot run. */
   readonly commands: readonly string[];
+  /** What holds for a file without a declaration; without it each must have one. */
+  readonly usual?: Declaration;
 }
 
 const engineCommands = ["btrfs", "mkfs.btrfs", "losetup", "dockerd", "docker"];
 const machineCommands = [
   ...engineCommands,
-  "debootstrap",
-  "qemu-system-x86_64",
+  ...["debootstrap", "qemu-system-x86_64", "qemu-img"],
 ];
+const short = parseDeclaration("// runner: tier=first seconds=1");
 
-/** In the order in which they run. */
 export const rungs: readonly Rung[] = [
   {
     name: "unit",
-    jobs: 2,
     timeoutSeconds: 180,
     needsRoot: false,
     commands: [],
+    usual: short,
   },
   {
     name: "binary",
-    jobs: 1,
     timeoutSeconds: 180,
     needsRoot: false,
     commands: ["strip", "readelf"],
+    usual: short,
   },
   {
     name: "root",
-    jobs: 1,
-    timeoutSeconds: 600,
+    timeoutSeconds: 900,
     needsRoot: true,
     commands: [...engineCommands, "debootstrap"],
   },
   {
     name: "vm",
-    jobs: 1,
-    timeoutSeconds: 1500,
+    timeoutSeconds: 1800,
     needsRoot: true,
     commands: machineCommands,
   },
   {
     name: "faults",
-    isCampaign: true,
-    jobs: 1,
     // FAULTS=n and FAULTS=all take as long as they take.
     timeoutSeconds: (process.env["FAULTS"] ?? "") === "" ? 1800 : 1e6,
     needsRoot: true,

@@ -1,8 +1,14 @@
+// runner: tier=first seconds=90 needs=machine
 import t from "tap";
-import { createGuestShell, logIn } from "../../fixtures/guest-shell.ts";
+import {
+  createGuestShell,
+  logIn,
+  openShell,
+} from "../../fixtures/guest-shell.ts";
 import {
   createComputer,
   powerOff,
+  syncAndTurnOff,
   waitForDockroot,
   waitForReport,
 } from "./computer.ts";
@@ -13,7 +19,7 @@ const generations = "/mnt/.dockroot/docker_rwlayer/generations";
 let firstUuid = "";
 
 await t.test("a computer comes up from a Docker image", async (t) => {
-  const vm = await computer.start(t);
+  const vm = await computer.start(t, { upTo: "login" });
   const { boot, root, ...report } = await waitForReport(vm);
   t.equal(boot.image?.id, computer.machine.images["demo:latest"]);
   t.equal(root.filesystems[0]?.fsroot, "/docker_rwlayer");
@@ -75,7 +81,7 @@ await t.test(
     t.equal(rootUuid, boot.subvolumeUuid);
     t.not(rootUuid, firstUuid);
 
-    const shell = await logIn(vm);
+    const shell = await openShell(vm);
     await shell("test ! -e /etc/written-at-first-start");
     await shell("mount -o subvolid=5 LABEL=linux /mnt");
     t.equal(
@@ -84,33 +90,27 @@ await t.test(
       "a generation",
     );
     t.match(await shell(`btrfs subvolume show ${generations}/*`), firstUuid);
-    await powerOff(vm);
+    await syncAndTurnOff(vm);
   },
 );
 
-await t.test("docker_image= boots another image", async (t) => {
-  const vm = await computer.start(t, "docker_image=demo-other:2");
-  const { boot, systemd, hostname } = await waitForReport(vm);
-  t.equal(systemd, "running");
-  t.equal(boot.image?.id, computer.machine.images["demo-other:2"]);
-  t.equal(hostname, "demo-pc");
-  const shell = await logIn(vm);
-  t.equal(await shell("cat /etc/demo-other"), "2");
-  await powerOff(vm);
-});
-
 await t.test(
-  "dockroot begins before there are disks, and touches none",
+  "dockroot begins before there are disks, and touches none; docker_image= boots another image",
   async (t) => {
-    const vm = await computer.start(t, "break=premount");
+    const vm = await computer.start(t, {
+      cmdline: "docker_image=demo-other:2 break=premount",
+    });
     await vm.waitFor(/\(initramfs\) /, SHELL_TIMEOUT_MS);
-    const shell = createGuestShell(vm);
-    await waitForDockroot(shell);
-    t.notMatch(await shell("cat /proc/mounts"), / btrfs /);
+    const early = createGuestShell(vm);
+    await waitForDockroot(early);
+    t.notMatch(await early("cat /proc/mounts"), / btrfs /);
     vm.send("exit\r");
-    const { boot, systemd } = await waitForReport(vm);
+    const { boot, systemd, hostname } = await waitForReport(vm);
     t.equal(systemd, "running");
     t.type(boot.waitedMs, "number");
-    await vm.stop();
+    t.equal(boot.image?.id, computer.machine.images["demo-other:2"]);
+    t.equal(hostname, "demo-pc");
+    const shell = await openShell(vm);
+    t.equal(await shell("cat /etc/demo-other"), "2");
   },
 );

@@ -1,10 +1,11 @@
 import { rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Test } from "tap";
-import { createGuestShell, logIn } from "../../fixtures/guest-shell.ts";
-import type { Machine } from "../../fixtures/machine.ts";
+import { createGuestShell, openShell } from "../../fixtures/guest-shell.ts";
+import { flattenOverlay } from "../../fixtures/loop-disk.ts";
+import type { MachineKind } from "../../fixtures/machine-kinds.ts";
 import { run } from "../../fixtures/run.ts";
-import { createComputer, powerOff, waitForReport } from "./computer.ts";
+import { createComputer, waitForReport } from "./computer.ts";
 
 const SWAP_BYTES = 1024 ** 3;
 const HIBERNATE_TIMEOUT_MS = 5 * 60_000;
@@ -17,23 +18,23 @@ const LOOK_AT_DISK =
 /**
  * Hibernates a computer and turns it on again: the system that was left resumes, and no root is made.
  * @param name of the computer's directory
- * @param change what is to be another than in the demo's machine
  */
 export async function hibernate(
   t: Test,
   name: string,
-  change?: (machine: Machine, workDir: string) => Promise<Machine>,
+  kind: MachineKind,
 ): Promise<void> {
-  const computer = await createComputer(t, name, change);
+  const computer = await createComputer(t, name, kind);
   const swap = join(computer.workDir, "swap.img");
   await writeFile(swap, "");
   t.teardown(() => rm(swap));
   await truncate(swap, SWAP_BYTES);
   await run(["mkswap", "--label", "sleep", swap]);
 
-  const vm = await computer.start(t, OPTIONS, [swap]);
+  const start = { cmdline: OPTIONS, moreDisks: [swap] };
+  const vm = await computer.start(t, start);
   t.equal((await waitForReport(vm)).systemd, "running");
-  const shell = await logIn(vm);
+  const shell = await openShell(vm);
   const [before = "", after] = (await shell("dmesg")).split(
     /PM: [^\n]*image not (?:found|present)/i,
   );
@@ -47,13 +48,18 @@ export async function hibernate(
   await shell("echo in memory > /run/note && echo on disk > /etc/note");
   await shell("{ sleep infinity & } && echo $! > /run/sleeper");
   const disk = await shell(LOOK_AT_DISK);
-  vm.send("systemctl start systemd-hibernate; echo hibernated and res''umed\r");
+  vm.secondConsole.send(
+    "systemctl start systemd-hibernate; echo hibernated and res''umed\r",
+  );
   await vm.waitForPowerOff(HIBERNATE_TIMEOUT_MS);
 
-  const resumed = await computer.start(t, OPTIONS, [swap]);
-  await resumed.waitFor(/hibernated and resumed/, HIBERNATE_TIMEOUT_MS);
+  const resumed = await computer.start(t, start);
+  await resumed.secondConsole.waitFor(
+    /hibernated and resumed/,
+    HIBERNATE_TIMEOUT_MS,
+  );
   t.notMatch(resumed.output(), /dockroot: /);
-  const again = createGuestShell(resumed);
+  const again = createGuestShell(resumed.secondConsole);
   t.equal(await again("cat /run/note /etc/note"), "in memory\non disk");
   await again("kill -0 $(cat /run/sleeper)");
   t.equal(await again(LOOK_AT_DISK), disk, "no other root was made");
@@ -62,10 +68,10 @@ export async function hibernate(
     /dockroot: [^]*PM: hibernation: Creating image(?![^]*dockroot: )/,
     "dockroot has run once",
   );
-  await again("umount /mnt");
-  await powerOff(resumed);
-  await run([
-    ...["btrfs", "check", "--readonly", "--check-data-csum"],
-    computer.machine.disk,
-  ]);
+  await again("umount /mnt && sync");
+  await resumed.stop();
+  const flat = join(computer.workDir, "disk.img");
+  t.teardown(() => rm(flat));
+  await flattenOverlay(computer.overlay, flat);
+  await run([...["btrfs", "check", "--readonly", "--check-data-csum"], flat]);
 }

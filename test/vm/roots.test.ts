@@ -1,12 +1,12 @@
+// runner: tier=all seconds=300 needs=crypt,dracut
 import { rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { addBuiltImage } from "../../fixtures/built-image.ts";
-import { useDracut } from "../../fixtures/dracut-initramfs.ts";
-import { logIn } from "../../fixtures/guest-shell.ts";
-import { copyDisk } from "../../fixtures/loop-disk.ts";
-import type { Machine } from "../../fixtures/machine.ts";
-import { createComputer, powerOff, waitForReport } from "./computer.ts";
+import { openShell } from "../../fixtures/guest-shell.ts";
+import { makeOverlay } from "../../fixtures/loop-disk.ts";
+import { findMachine } from "../../fixtures/machine-kinds.ts";
+import type { Progress } from "../../fixtures/progress.ts";
+import { createComputer, syncAndTurnOff, waitForReport } from "./computer.ts";
 
 const DISK_BYTES = 4 * 1024 ** 3;
 const PROMPT_TIMEOUT_MS = 5 * 60_000;
@@ -14,12 +14,6 @@ const PROMPT_TIMEOUT_MS = 5 * 60_000;
 const LOCKED = /Please (unlock disk|enter passphrase)[^\n]*: /i;
 const PASSPHRASE = "correct horse";
 const LUKS_UUID = "5b8e7c0a-2d44-4b7e-9f5e-0c1d2e3f4a5b";
-
-/** As demo's, which no host has a root on LUKS for: such a one must be asked for. */
-const CRYPT_DOCKERFILE = `FROM demo
-RUN echo CRYPTSETUP=y >> /etc/cryptsetup-initramfs/conf-hook
-RUN update-initramfs -u -k all
-`;
 
 /** What lies between disk and btrfs. */
 interface RootKind {
@@ -61,17 +55,12 @@ const KINDS: readonly RootKind[] = [
   },
 ];
 
-let dracut: Machine | undefined;
-const computer = await createComputer(t, "roots", async (machine, workDir) => {
-  dracut = await useDracut(machine, workDir);
-  return addBuiltImage(dracut, workDir, {
-    image: "demo-crypt:latest",
-    dockerfile: CRYPT_DOCKERFILE,
-  });
-});
-const generators: Readonly<Record<string, Machine | undefined>> = {
-  "initramfs-tools": computer.machine,
-  dracut,
+const computer = await createComputer(t, "roots", "crypt");
+const silent: Progress = (_name, work) => work(() => undefined);
+const dracut = await findMachine("dracut", silent);
+const initramfsOf: Readonly<Record<string, string>> = {
+  "initramfs-tools": computer.machine.initramfs,
+  dracut: dracut.initramfs,
 };
 
 for (const kind of KINDS) {
@@ -82,11 +71,11 @@ for (const kind of KINDS) {
     await truncate(disk, DISK_BYTES);
     await moveOnto(t, kind, disk);
   });
-  for (const [name, machine] of Object.entries(generators)) {
+  for (const [name, initramfs] of Object.entries(initramfsOf)) {
     await t.test(`it comes up from there, with ${name}`, async (t) => {
-      const vm = await computer.start(t, kind.options[name], [], {
-        ...machine,
-        disk,
+      const vm = await computer.start(t, {
+        cmdline: kind.options[name] ?? "",
+        ...{ initramfs, disk },
       });
       if (kind.isLocked) {
         await vm.waitFor(LOCKED, PROMPT_TIMEOUT_MS);
@@ -97,26 +86,31 @@ for (const kind of KINDS) {
       t.equal(boot.image?.id, computer.machine.images["demo:latest"]);
       t.equal(root.filesystems[0]?.fsroot, "/docker_rwlayer");
       t.strictSame(boot.warnings, []);
-      const shell = await logIn(vm);
+      const shell = await openShell(vm);
       t.match(
         await shell("lsblk --noheadings --output TYPE,MOUNTPOINTS"),
         new RegExp(`^${kind.type} .*/`, "m"),
       );
-      await powerOff(vm);
+      await syncAndTurnOff(vm);
     });
   }
 }
 
 /** Moves the filesystem, root, store and all, from its disk to another: it keeps its label and UUID. */
 async function moveOnto(t: Test, kind: RootKind, disk: string): Promise<void> {
-  const former = join(computer.workDir, "former.img");
-  await copyDisk(computer.machine.disk, former);
-  const vm = await computer.start(t, "", [disk], { disk: former });
-  const shell = await logIn(vm);
+  const former = join(computer.workDir, "former.qcow2");
+  await makeOverlay(computer.machine.disk, former);
+  const vm = await computer.start(t, {
+    disk: { overlay: former },
+    moreDisks: [disk],
+  });
+  const { systemd } = await waitForReport(vm);
+  t.equal(systemd, "running");
+  const shell = await openShell(vm);
   await shell(kind.make);
   const device = kind.type === "lvm" ? "pc-linux" : "linux";
   await shell(`btrfs device add -f -K /dev/mapper/${device} /`);
   await shell("btrfs device remove /dev/vda /");
-  await powerOff(vm);
+  await syncAndTurnOff(vm);
   await rm(former);
 }

@@ -1,10 +1,11 @@
+// runner: tier=first seconds=60 needs=machine
 import { existsSync } from "node:fs";
 import { chmod, cp, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import t from "tap";
-import { logIn } from "../../fixtures/guest-shell.ts";
+import { openShell } from "../../fixtures/guest-shell.ts";
 import { run } from "../../fixtures/run.ts";
-import { createComputer, powerOff, waitForReport } from "./computer.ts";
+import { createComputer, syncAndTurnOff, waitForReport } from "./computer.ts";
 
 /** Of a top layer that has no modes: the files to their modes in the root, with directories that are new. */
 const MODES: Readonly<Record<string, string>> = {
@@ -54,19 +55,18 @@ await t.test("a top layer on a disk of its own, with ext4", async (t) => {
     "64M",
   ]);
 
-  const vm = await computer.start(
-    t,
-    "toplayer=LABEL=machines toplayer_path=/machines/blue",
-    [disk],
-  );
+  const vm = await computer.start(t, {
+    cmdline: "toplayer=LABEL=machines toplayer_path=/machines/blue",
+    moreDisks: [disk],
+  });
   const { boot, hostname, systemd } = await waitForReport(vm);
   t.equal(hostname, "blue");
   t.equal(systemd, "running");
   t.strictSame(boot.warnings, []);
-  const shell = await logIn(vm);
+  const shell = await openShell(vm);
   t.equal(await shell("stat -c %a /etc/secret"), "600");
   t.equal(await shell("grep -c /dev/vdb /proc/mounts || true"), "0");
-  await powerOff(vm);
+  await syncAndTurnOff(vm);
 });
 
 await t.test("a top layer on a disk of its own, with vfat", async (t) => {
@@ -92,19 +92,20 @@ await t.test("a top layer on a disk of its own, with vfat", async (t) => {
   const copied = (await readdir(files)).map((name) => join(files, name));
   await run(["mcopy", "-s", "-i", disk, ...copied, "::"]);
 
-  const options = "toplayer=LABEL=GREEN toplayer_path=/ toplayerfstype=auto";
-  const vm = await computer.start(t, options, [disk]);
+  const vm = await computer.start(t, {
+    cmdline: "toplayer=LABEL=GREEN toplayer_path=/ toplayerfstype=auto",
+    moreDisks: [disk],
+  });
   const { boot, hostname, systemd } = await waitForReport(vm);
   t.equal(hostname, "green");
   t.equal(systemd, "running");
   t.match(boot.warnings, [/is on vfat, which keeps neither owners nor modes/]);
   t.equal(boot.warnings.length, 1);
-  const shell = await logIn(vm);
+  const shell = await openShell(vm);
   for (const [name, mode] of Object.entries({ ...MODES, ...MODES_OF_IMAGE })) {
     const shown = await shell(`stat -c '%a %u:%g' /${name}`);
     t.equal(shown, `${mode} 0:0`, name);
   }
-  await powerOff(vm);
 });
 
 function isFile(name: string): boolean {

@@ -1,9 +1,9 @@
-import { truncate, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+// runner: tier=first seconds=60 needs=exported
+import { rm, truncate, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import t from "tap";
-import { addExportedImage } from "../../fixtures/exported-image.ts";
 import { failToLogIn, logIn } from "../../fixtures/guest-shell.ts";
-import { mountDisk } from "../../fixtures/loop-disk.ts";
+import { flattenOverlay, mountDisk } from "../../fixtures/loop-disk.ts";
 import { run } from "../../fixtures/run.ts";
 import { createComputer, powerOff, waitForReport } from "./computer.ts";
 
@@ -49,18 +49,19 @@ touch -d '2001-02-03 04:05:06.123456789Z' home/ada/notes
 chown -R 1000:1000 home/ada; chmod 0700 home/ada
 `;
 
-const computer = await createComputer(t, "top-layer", addExportedImage);
+const computer = await createComputer(t, "top-layer", "exported");
 const machines = join(computer.workDir, "machines.img");
 await makeTopLayers();
 
 await t.test(
   "a computer comes up from an image with merged /usr and two top layers",
   async (t) => {
-    const vm = await computer.start(
-      t,
-      "docker_image=demo-exported toplayer=LABEL=machines toplayer_path=common:laptop",
-      [machines],
-    );
+    const vm = await computer.start(t, {
+      cmdline:
+        "docker_image=demo-exported toplayer=LABEL=machines toplayer_path=common:laptop",
+      upTo: "login",
+      moreDisks: [machines],
+    });
     const { boot, systemd, failedUnits } = await waitForReport(vm);
     t.equal(systemd, "running", failedUnits);
     t.equal(boot.image?.id, computer.machine.images["demo-exported:latest"]);
@@ -162,11 +163,10 @@ await t.test(
 
     // The image has no program that shows them.
     t.comment("xattrs, as they are on the disk");
-    const disk = await mountDisk(
-      computer.machine.disk,
-      join(computer.workDir, "mnt"),
-      ["ro"],
-    );
+    const flat = join(computer.workDir, "disk.img");
+    t.teardown(() => rm(flat));
+    await flattenOverlay(computer.overlay, flat);
+    const disk = await mountDisk(flat, join(computer.workDir, "mnt"), ["ro"]);
     t.teardown(disk.close);
     const root = join(disk.mountPoint, "docker_rwlayer");
     t.equal(
@@ -192,7 +192,7 @@ async function makeTopLayers(): Promise<void> {
   try {
     const env = {
       DEMO: join(import.meta.dirname, "../../demo/toplayer"),
-      IMAGE: join(computer.workDir, "image"),
+      IMAGE: join(dirname(computer.machine.disk), "image"),
       HASH: await hashPassword(PASSWORD),
       ROOT_HASH: await hashPassword(ROOT_PASSWORD),
     };

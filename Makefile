@@ -17,9 +17,11 @@ SHELL_FILES = $(shell scripts/list-shell-files)
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: setup setup-build setup-check setup-demo setup-test setup-bench
+SETUPS := $(addprefix setup-,modules build check demo bench test \
+	test-unit test-binary test-root test-vm test-faults)
+.PHONY: setup $(SETUPS)
 setup: setup-test setup-check ## Install all that building, checking and testing need
-setup-build setup-check setup-demo setup-test setup-bench: setup-%:
+$(SETUPS): setup-%:
 	@scripts/setup $*
 
 .PHONY: build
@@ -64,7 +66,7 @@ check: setup-check ## Check types, rules, format and shell scripts
 	shellcheck $(SHELL_FILES)
 
 .PHONY: format
-format: setup-check ## Bring all files into prettier's format
+format: setup-modules ## Bring all files into prettier's format
 	$(BIN)/prettier --write --log-level warn .
 
 # Where something cannot be installed, the rungs that need it are skipped, or failed with CI=true.
@@ -80,25 +82,25 @@ test-all: dist/dockroot ## Run all tests: every combination, whole campaigns of 
 
 # One rung, with all that `make test` leaves out of it.
 .PHONY: test-unit
-test-unit: setup-build ## Run the unit tests: decisions and parsers
+test-unit: setup-test-unit ## Run the unit tests: decisions and parsers
 	@$(NODE) test/run.ts --all unit
 
 .PHONY: test-binary
-test-binary: dist/dockroot ## Run the tests of the built executable
+test-binary: setup-test-binary dist/dockroot ## Run the tests of the built executable
 	@$(NODE) test/run.ts --all binary
 
 .PHONY: test-root
-test-root: setup-test dist/dockroot ## Run the tests on real btrfs and dockerd (as root)
+test-root: setup-test-root dist/dockroot ## Run the tests on real btrfs and dockerd (as root)
 	@$(NODE) test/run.ts --all root
 
 .PHONY: test-vm
-test-vm: setup-test dist/dockroot ## Run the tests that boot machines in QEMU (as root)
+test-vm: setup-test-vm dist/dockroot ## Run the tests that boot machines in QEMU (as root)
 	@$(NODE) test/run.ts --all vm
 
 # FAULTS=n bounds the campaigns of power cuts, helper calls, I/O errors and full disks by a number
 # instead of by their time; FAULTS=all: all that there are. The others are always whole.
 .PHONY: test-faults
-test-faults: setup-test dist/dockroot ## Inject faults (as root): power cuts, failing helpers, full disks, ...
+test-faults: setup-test-faults dist/dockroot ## Inject faults (as root): power cuts, failing helpers, full disks, ...
 	@$(NODE) test/run.ts --all faults
 
 # RUNS=n: how often each is measured. ENTRY=name: that entry alone. BEFORE=file: another dockroot beside.
@@ -108,7 +110,7 @@ bench: setup-bench dist/dockroot ## Measure, next to what it is measured by; pri
 		$(if $(ENTRY),--only=$(ENTRY)) $(if $(BEFORE),--before=$(BEFORE))
 
 .PHONY: bench-plot
-bench-plot: setup-check ## Draw docs/boot-time.svg and fill docs/performance.md from what was measured last
+bench-plot: setup-modules ## Draw docs/boot-time.svg and fill docs/performance.md from what was measured last
 	@$(NODE) bench/plot/plot.ts
 
 .PHONY: clean

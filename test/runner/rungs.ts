@@ -20,7 +20,7 @@ export interface Rung {
 const engineCommands = ["btrfs", "mkfs.btrfs", "losetup", "dockerd", "docker"];
 const machineCommands = [
   ...engineCommands,
-  ...["debootstrap", "qemu-system-x86_64", "qemu-img"],
+  ...["debootstrap", "qemu-system-x86_64"],
 ];
 const short = parseDeclaration("// runner: tier=first seconds=1");
 
@@ -49,7 +49,7 @@ export const rungs: readonly Rung[] = [
     name: "vm",
     timeoutSeconds: 1800,
     needsRoot: true,
-    commands: machineCommands,
+    commands: [...machineCommands, "qemu-img"],
   },
   {
     name: "faults",
@@ -68,7 +68,7 @@ export function reasonToSkip(rung: Rung): string | undefined {
       : findProgram(command) === undefined,
   );
   if (missing.length > 0) {
-    return `not found: ${missing.join(", ")} (run: scripts/setup test)`;
+    return `not found: ${missing.join(", ")} (run: scripts/setup test-${rung.name})`;
   }
   if (rung.name === "binary" && !existsSync("dist/dockroot")) {
     return "dist/dockroot is not built (run: make build)";

@@ -75,7 +75,9 @@ await t.test("with an image that is not there", async (t) => {
 
   t.comment("put right in the shell");
   const again = createGuestShell(vm);
-  await again("sed s/no-such-tag/latest/ /proc/cmdline > /run/cmdline");
+  await again(
+    "sed 's/no-such-tag/latest/; s/rd.break=pre-mount//' /proc/cmdline > /run/cmdline",
+  );
   await again("mount --bind /run/cmdline /proc/cmdline");
   vm.send("exit\r");
   await vm.waitFor(ROOT_COMES_UP, SHELL_TIMEOUT_MS);

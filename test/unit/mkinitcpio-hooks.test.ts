@@ -159,6 +159,12 @@ const refused: readonly {
     advises: /HOOKS/,
   },
   {
+    name: "a backslash at the file's end, which bash keeps",
+    files: ["HOOKS=base\\ udev\\"],
+    says: /line 1: "udev\\" is no name of a hook/,
+    advises: /HOOKS/,
+  },
+  {
     name: "a condition after the line that has dockroot",
     files: ["HOOKS=(base dockroot)\nif true; then HOOKS=(base udev); fi\n"],
     says: /line 2: it is set under a condition/,
@@ -295,4 +301,11 @@ t.test("dockroot under a condition: who wrote it takes it out", async (t) => {
     code: "GENERATOR_UNSUITABLE",
     message: /cannot take dockroot out of HOOKS in \/etc\/0.conf, line 2/,
   });
+});
+
+t.test("taking dockroot out of an unclosed list undoes it", async (t) => {
+  const files = ["HOOKS=(base\nudev\\\n"];
+  const enabled = withEdits(files, enableHook(asConfiguration(files)));
+  const undone = disableHook(asConfiguration(enabled), false);
+  t.strictSame(withEdits(enabled, undone), files);
 });

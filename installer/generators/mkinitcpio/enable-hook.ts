@@ -89,7 +89,7 @@ function refuseUnfit(configuration: Configuration, read: Hooks): void {
   }
   const broken = read.hooks.find(
     ({ name, place }) =>
-      /\s/.test(name) || (read.isArray === true && place !== "list"),
+      /[\s\\]/.test(name) || (read.isArray === true && place !== "list"),
   );
   if (broken === undefined) return;
   throw handWork(

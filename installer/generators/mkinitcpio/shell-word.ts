@@ -46,7 +46,10 @@ export function readWord(text: string, start: number): Word {
       isInDoubleQuotes = !isInDoubleQuotes;
       position += 1;
     } else if (character === "\\") {
-      const isEscape = !isInDoubleQuotes || ESCAPED_IN_DOUBLE_QUOTES.has(next);
+      // At the file's end it quotes nothing, and bash keeps it.
+      const isEscape =
+        next !== "" &&
+        (!isInDoubleQuotes || ESCAPED_IN_DOUBLE_QUOTES.has(next));
       add(isEscape ? 2 : 1, isEscape ? next : character, true);
     } else if (character === "$" || character === "`") {
       const end = skipExpansion(text, position);

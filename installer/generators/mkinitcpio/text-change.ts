@@ -37,6 +37,7 @@ export function takeOut(
   }
   const lineEnd = endOfLine(text, end);
   if (
+    lineEnd < text.length &&
     indentOf(text, start) !== undefined &&
     /^[ \t]*$/.test(text.slice(end, lineEnd))
   ) {

@@ -2,6 +2,7 @@ import path from "node:path";
 import { isSubvolume, setReadOnly, snapshotSubvolume } from "./btrfs.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
+import { HelperError } from "./host/process.ts";
 
 export interface SubvolumeEdge {
   readonly id: number;
@@ -154,17 +155,33 @@ function isBelow(file: Buffer, ancestor: Buffer): boolean {
   return file.subarray(0, prefix.length).equals(prefix);
 }
 
-/** @returns its path, relative to the top level; `undefined` where there is no such subvolume */
+/**
+ * What subvolid-resolve of btrfs-progs 6.2 to 7.1 prints where it finds no such subvolume (ENOENT), as
+ * with a number that a forged line has. All else is a failure, and leaves it unknown.
+ */
+const NO_SUCH_SUBVOLUME = /resolving subvolid \d+ error -2$/;
+
+/**
+ * @returns its path, relative to the top level; `undefined` where there is no such subvolume
+ * @throws HelperError, BootError
+ */
 async function resolveSubvolumeId(
   host: Host,
   topLevel: string,
   id: number,
 ): Promise<Buffer | undefined> {
-  const { exitCode, stdout } = await host.run(
-    ["btrfs", "inspect-internal", "subvolid-resolve", String(id), topLevel],
-    { okExitCodes: [0, 1] },
-  );
-  if (exitCode !== 0) return undefined;
+  let stdout: Buffer;
+  try {
+    ({ stdout } = await host.run([
+      ...["btrfs", "inspect-internal", "subvolid-resolve"],
+      ...[String(id), topLevel],
+    ]));
+  } catch (error) {
+    if (error instanceof HelperError && NO_SUCH_SUBVOLUME.test(error.message)) {
+      return undefined;
+    }
+    throw error;
+  }
   const found = stdout.subarray(0, Math.max(stdout.length - 1, 0));
   if (found.length === 0 || !isSubvolume(host, below(topLevel, found))) {
     throw new BootError(

@@ -32,13 +32,21 @@ export interface ByteMap {
   readonly used: readonly number[];
   /** Whether a page is part of the last transaction's tree. */
   readonly isLive: (page: number) => boolean;
+  /** Whether the way from the root to a page of the tree leads through another one. */
+  readonly isBelow: (page: number, other: number) => boolean;
 }
 
-/** @param bytes a database that is whole */
-export function mapBytes(bytes: Buffer): ByteMap {
-  const pageBytes = bytes.readUInt32LE(24);
+/**
+ * @param bytes a database that is whole, but for one of its meta pages
+ * @param pageBytes where it cannot be read from the first meta page
+ */
+export function mapBytes(
+  bytes: Buffer,
+  pageBytes = bytes.readUInt32LE(24),
+): ByteMap {
   const kinds = new Uint8Array(bytes.length);
-  const live = new Set<number>();
+  /** The pages of the tree, to the page that points there. */
+  const parents = new Map<number, number | undefined>();
   const mark = (kind: ByteKind, from: number, to: number) => {
     kinds.fill(KINDS.indexOf(kind), from, to);
   };
@@ -47,32 +55,34 @@ export function mapBytes(bytes: Buffer): ByteMap {
   mark("newer meta", newer + 16, newer + 80);
   mark("older meta", pageBytes - newer + 16, pageBytes - newer + 80);
 
-  const markPage = (page: number) => {
+  const markPage = (page: number, parent?: number) => {
     const at = page * pageBytes;
     const more = bytes.readUInt32LE(at + 12);
-    for (let next = page; next <= page + more; next += 1) live.add(next);
-    markElements(at);
+    for (let next = page; next <= page + more; next += 1) {
+      parents.set(next, parent);
+    }
+    markElements(at, page);
   };
-  const markElements = (start: number) => {
+  const markElements = (start: number, page: number) => {
     mark("structure", start, start + 16);
     const isLeaf = bytes.readUInt16LE(start + 8) === 2;
     const count = bytes.readUInt16LE(start + 10);
     const end = start + 16 + count * 16;
     for (let at = start + 16; at < end; at += 16) {
-      if (isLeaf) markLeaf(at);
-      else markBranch(at);
+      if (isLeaf) markLeaf(at, page);
+      else markBranch(at, page);
     }
     const isInline = start % pageBytes !== 0;
     if (isLeaf && count > 0 && !isInline) mark("last sizes", end - 8, end);
   };
-  const markBranch = (at: number) => {
+  const markBranch = (at: number, page: number) => {
     mark("structure", at, at + 8);
     mark("pointer", at + 8, at + 16);
     const key = at + bytes.readUInt32LE(at);
     mark("branch key", key, key + bytes.readUInt32LE(at + 4));
-    markPage(Number(bytes.readBigUInt64LE(at + 8)));
+    markPage(Number(bytes.readBigUInt64LE(at + 8)), page);
   };
-  const markLeaf = (at: number) => {
+  const markLeaf = (at: number, page: number) => {
     mark("structure", at, at + 16);
     mark("element kind", at, at + 4);
     const key = at + bytes.readUInt32LE(at + 4);
@@ -85,8 +95,8 @@ export function mapBytes(bytes: Buffer): ByteMap {
     mark("pointer", value, value + 8);
     mark("sequence", value + 8, value + 16);
     const root = Number(bytes.readBigUInt64LE(value));
-    if (root === 0) markElements(value + 16);
-    else markPage(root);
+    if (root === 0) markElements(value + 16, page);
+    else markPage(root, page);
   };
   markPage(Number(bytes.readBigUInt64LE(newer + 32)));
 
@@ -96,6 +106,11 @@ export function mapBytes(bytes: Buffer): ByteMap {
     pageBytes,
     kindAt: (at) => KINDS[kinds[at] ?? 0] ?? "unused",
     used,
-    isLive: (page) => live.has(page),
+    isLive: (page) => parents.has(page),
+    isBelow: (page, other) => {
+      let above = parents.get(page);
+      while (above !== undefined && above !== other) above = parents.get(above);
+      return above === other;
+    },
   };
 }

@@ -37,14 +37,18 @@ export async function startAfterCut(
   }
 }
 
-/** A start's whole record, as if the power failed after its end, and points within. */
+/**
+ * A start's whole record, as if the power failed after its end, and points within.
+ * @param seed as for `listCrashPoints`
+ */
 export function pickCrashPoints(
   { requests }: RecordedStart,
   count: number,
+  seed: number,
 ): CrashPoint[] {
   const pieces = cutIntoPieces(requests);
   const points = [findCrashPoint(pieces, `prefix:${String(pieces.length)}`)];
-  for (const point of listCrashPoints(pieces)) {
+  for (const point of listCrashPoints(pieces, seed)) {
     if (points.length === count) break;
     points.push(point);
   }

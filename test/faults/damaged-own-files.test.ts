@@ -1,3 +1,4 @@
+// runner: tier=first seconds=14 whole=35
 import fs from "fs-extra";
 import path from "node:path";
 import t from "tap";
@@ -8,6 +9,7 @@ import { rwlayerPaths } from "../../runtime/rwlayer-state.ts";
 import { readState } from "../../runtime/state-file.ts";
 import { runDockroot } from "../binary/run-dockroot.ts";
 import { makeBootDisk, rehearse } from "../root/boot-disk.ts";
+import { createSampler } from "./campaign.ts";
 import { makeSocket, oddFiles, type OddFile } from "./odd-files.ts";
 import { judgeOutcome } from "./raw-controls.ts";
 import { createTally } from "./tally.ts";
@@ -18,10 +20,15 @@ import {
   type WholeDisk,
 } from "./whole-disk.ts";
 
-// Damages what dockroot itself wrote or is configured by: state.json, boot.json, the configuration.
+// Damages what dockroot itself wrote or is configured by: state.json, boot.json, the configuration. In
+// the first tier each of them in some of the ways that there are.
+
+/** So many kinds of odd files, and of odd contents, are tried in each place in the first tier. */
+const SAMPLE = 5;
 
 const disk = await makeBootDisk(t, "damaged-own-files");
 const tally = createTally();
+const sampler = createSampler();
 const machine = rehearse(t, disk, "kept");
 const {
   directory,
@@ -75,7 +82,7 @@ await t.test(
 );
 
 await t.test("a damaged state file costs nothing", async (t) => {
-  const kinds = Object.keys(oddFiles(""));
+  const kinds = sampler.take(Object.keys(oddFiles("")), SAMPLE);
   const damaged: Record<string, string> = {
     "no JSON": "{",
     "no state": "{}",
@@ -86,7 +93,10 @@ await t.test("a damaged state file costs nothing", async (t) => {
     "deep nesting": "[".repeat(500_000),
     garbage: "\u001b[2J\u0000\ud800".repeat(100),
   };
-  for (const kind of [...kinds, ...Object.keys(damaged)]) {
+  for (const kind of [
+    ...kinds,
+    ...sampler.take(Object.keys(damaged), SAMPLE),
+  ]) {
     const before = await disk.look(readWholeDisk);
     const place = await disk.look((top) => {
       const file = path.join(top, statePath);
@@ -162,7 +172,10 @@ await t.test("a record of any kind is read or refused", async (t) => {
   const place = path.join(machine.runDirectory, "boot.json");
   const contents = damagedRecords();
   const odd = oddFiles(socket);
-  for (const kind of [...Object.keys(odd), ...Object.keys(contents)]) {
+  for (const kind of [
+    ...sampler.take(Object.keys(odd), SAMPLE),
+    ...sampler.take(Object.keys(contents), SAMPLE),
+  ]) {
     const { status, stderr } = machine.boot("dockroot.rwlayer=keep");
     t.equal(status, 0, stderr);
     const before = await disk.look(readWholeDisk);
@@ -200,7 +213,11 @@ await t.test("what a boot writes over may be anything", async (t) => {
       fs.symlinkSync(untouched, place);
     },
   };
-  for (const kind of Object.keys(kinds)) {
+  await disk.look((top) => {
+    // An earlier boot's.
+    fs.removeSync(path.join(top, logPath));
+  });
+  for (const kind of sampler.take(Object.keys(kinds), SAMPLE)) {
     for (const isGood of [false, true]) {
       const target = identify(untouched);
       const makeLog = (top: string) =>
@@ -242,7 +259,7 @@ await t.test("what a boot writes over may be anything", async (t) => {
   }
   t.notOk(fs.existsSync("/nowhere"), "no link was followed");
   fs.removeSync(record);
-  tally.record(t, "damaged own files");
+  tally.record(t, "damaged own files", ...sampler.notes());
 });
 
 /** boot.json as nobody writes it. */

@@ -1,17 +1,21 @@
+// runner: tier=first seconds=11 whole=61
 import { once } from "node:events";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import t from "tap";
 import { escapeControl } from "../../runtime/host/escape.ts";
 import { makeScratch } from "../root/scratch.ts";
-import { recordCampaign, wantedFaults } from "./campaign.ts";
+import { isWholeTier, sampleSeed } from "../tier.ts";
+import { isWholeCampaign, recordCampaign, wantedFaults } from "./campaign.ts";
 import type { FuzzOrder, FuzzResult } from "./fuzz/worker.ts";
 
-// Feeds every parser of the runtime with what a damaged or hostile source could hold. The same
-// inputs at each run, as many as a minute takes; FAULTS=n makes it n of them where that is more.
+// Feeds every parser of the runtime with what a damaged or hostile source could hold. In the first
+// tier these are some inputs made with the sample's seed; in the whole one the same at each run, as
+// many as a minute takes. FAULTS=n makes it n of them where that is more.
 
 const SEED = 20_25;
 const DURATION_MS = 60_000;
+const SAMPLE = 25_000;
 /** An input that is under way for longer hangs: the usual one takes less than a millisecond. */
 const HANG_MS = 20_000;
 const LOOK_MS = 500;
@@ -20,12 +24,14 @@ await t.test(
   "every parser answers or refuses, whatever it is fed",
   async (t) => {
     const wanted = wantedFaults() ?? 0;
+    const bound = isWholeCampaign() ? 0 : SAMPLE;
+    const seed = isWholeTier() ? SEED : sampleSeed();
     const order: FuzzOrder = {
       scratch: makeScratch(t, "fuzz"),
-      seed: SEED,
+      seed,
       // `all`: there is no end of them.
-      leastInputs: Number.isFinite(wanted) ? wanted : 0,
-      leastMs: DURATION_MS,
+      leastInputs: Math.max(bound, Number.isFinite(wanted) ? wanted : 0),
+      leastMs: isWholeCampaign() ? DURATION_MS : 0,
       progress: new SharedArrayBuffer(4),
     };
     const { inputs, refused, failed, problems, slowest } = await fuzz(order);
@@ -39,7 +45,7 @@ await t.test(
       injected: inputs,
       survived: inputs - failed,
       lost: failed,
-      note: `${String(refused)} refused`,
+      note: `seed ${String(seed)}, ${String(refused)} refused`,
     });
   },
 );

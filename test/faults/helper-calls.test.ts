@@ -1,3 +1,4 @@
+// runner: tier=first seconds=22 whole=150
 import t from "tap";
 import { lookAt } from "../root/boot-disk.ts";
 import { makeScratch } from "../root/scratch.ts";
@@ -6,8 +7,9 @@ import {
   scenarioNames,
   type Scenario,
 } from "./boot-scenarios.ts";
-import { wantedFaults } from "./campaign.ts";
-import { chooseFaults } from "./choose-faults.ts";
+import { isWholeTier, sampleSeed } from "../tier.ts";
+import { choosePart, wantedFaults } from "./campaign.ts";
+import { sampleFaults } from "./choose-faults.ts";
 import { readContent, type DiskContent } from "./disk-content.ts";
 import { makeFastScratch, withCopy } from "./disk-copy.ts";
 import {
@@ -36,6 +38,8 @@ const ENDLESS: readonly Fault[] = [
 const FAULTS = Object.keys(HELPER_FAULTS) as Fault[];
 /** Prime to the number of faults that any call can have: neighbours and rounds differ. */
 const STRIDE = 5;
+/** What the first tier has time for. */
+const SAMPLE = { scenarios: 2, faults: 16 };
 
 interface Injection {
   readonly name: string;
@@ -45,22 +49,32 @@ interface Injection {
 await t.test("every helper call fails, in every way", async (t) => {
   const scratch = makeFastScratch(t, "helper-calls");
   const helpers = makeFaultyHelpers(makeScratch(t, "helpers"));
-  const scenarios = await makeScenarios(t, scenarioNames);
+  const isSample = !isWholeTier() && wantedFaults() === undefined;
+  const names = isSample
+    ? sampleFaults(scenarioNames, SAMPLE.scenarios, sampleSeed())
+    : scenarioNames;
+  const scenarios = await makeScenarios(t, names);
 
   let calls = 0;
   const rounds: Injection[][] = [];
   for (const scenario of scenarios) await plan(scenario);
-  const all = rounds.flat().length;
-  // Each call once: what fits the time in CI.
-  const bound = rounds[0]?.length ?? 0;
+  const { chosen, note } = choosePart(
+    rounds,
+    {
+      first: SAMPLE.faults,
+      // Each call once.
+      whole: rounds[0]?.length ?? 0,
+    },
+    // The same scenarios come again after so many seeds.
+    Math.ceil(scenarioNames.length / names.length),
+  );
   const tally = createTally();
-  for (const { name, run } of chooseFaults(rounds, wantedFaults() ?? bound)) {
-    tally.count(t, name, await run());
-  }
+  for (const { name, run } of chosen) tally.count(t, name, await run());
   tally.record(
     t,
     "helper calls",
-    `of ${String(all)} that there are at ${String(calls)} calls`,
+    `${note}, at ${String(calls)} calls`,
+    `${String(names.length)} of ${String(scenarioNames.length)} machines`,
   );
 
   /** Every call of every helper in a start, with every fault: one in each round. */

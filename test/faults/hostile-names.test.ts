@@ -1,3 +1,4 @@
+// runner: tier=first seconds=15 whole=49
 import fs from "fs-extra";
 import path from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
@@ -8,11 +9,13 @@ import { compareListings, listTree } from "../../fixtures/tree-listing.ts";
 import { runDockroot, type Outcome } from "../binary/run-dockroot.ts";
 import { makeBootDisk, rehearse } from "../root/boot-disk.ts";
 import { withTimes } from "../root/failures.ts";
+import { createSampler } from "./campaign.ts";
 import { findRawControl, judgeOutcome } from "./raw-controls.ts";
 import { createTally } from "./tally.ts";
 
 // Gives everything that has a name a hostile one. Each time dockroot works, or says clearly why not;
-// what it prints never writes on a terminal, and nothing outside of the disk is touched.
+// what it prints never writes on a terminal, and nothing outside of the disk is touched. In the first
+// tier each place gets some of the names.
 
 const NAMES: Readonly<Record<string, string>> = {
   "a space": "a b",
@@ -57,6 +60,10 @@ const REFUSED: ReadonlySet<string> = new Set([
 /** Where a flag ends. */
 const REFUSED_RWLAYERS: ReadonlySet<string> = new Set([...REFUSED, "a comma"]);
 
+/** So many names are tried in each place in the first tier. */
+const SAMPLE = 5;
+
+const sampler = createSampler();
 const disk = await makeBootDisk(t, "hostile-names");
 const machine = rehearse(t, disk, "plain");
 const tally = createTally();
@@ -108,7 +115,7 @@ await t.test(
 );
 
 await t.test("as the store's path", async (t) => {
-  for (const [what, name] of Object.entries(NAMES)) {
+  for (const [what, name] of sampleNames()) {
     fs.renameSync(path.join(top, "docker"), path.join(top, name));
     const outcome = await count(t, `docker_path= named by ${what}`, [
       "plain",
@@ -124,7 +131,7 @@ await t.test("as the store's path", async (t) => {
 });
 
 await t.test("as the rwlayer", async (t) => {
-  for (const [what, name] of Object.entries(NAMES)) {
+  for (const [what, name] of sampleNames()) {
     const flags = `${rest} "rootflags=subvol=${name}"`;
     const before = await disk.subvolumes();
     const expected = REFUSED_RWLAYERS.has(what) ? 1 : 0;
@@ -159,7 +166,7 @@ await t.test("as the rwlayer", async (t) => {
 });
 
 await t.test("in and of the top layer", async (t) => {
-  for (const [what, name] of Object.entries(NAMES)) {
+  for (const [what, name] of sampleNames()) {
     const layer = path.join(top, name);
     fs.mkdirpSync(path.join(layer, "deep/er"));
     for (const inside of Object.values(NAMES)) {
@@ -217,7 +224,7 @@ await t.test("as tags", async (t) => {
       await count(t, "tags listed", ["plain", rest]);
     }
   }
-  for (const [what, name] of Object.entries(NAMES)) {
+  for (const [what, name] of sampleNames()) {
     fs.writeJsonSync(file, { Repositories: { [name]: { [name]: name } } });
     await count(t, `a damaged tag named by ${what}`, ["plain", rest]);
     fs.writeFileSync(file, whole);
@@ -233,7 +240,7 @@ await t.test("as tags", async (t) => {
 });
 
 await t.test("as the label of a filesystem, and as a device", async (t) => {
-  for (const [what, name] of Object.entries(NAMES)) {
+  for (const [what, name] of sampleNames()) {
     const link = `/dev/${disk.label}${name}`.slice(0, 260);
     const removeLink = undoLater(() => fs.remove(link));
     try {
@@ -302,7 +309,7 @@ await t.test("paths that leave, or are as long as paths can be", async (t) => {
 });
 
 await t.test("as arguments", async (t) => {
-  for (const [what, name] of Object.entries(NAMES)) {
+  for (const [what, name] of sampleNames()) {
     await turn();
     for (const args of [
       [name],
@@ -321,8 +328,12 @@ await t.test("as arguments", async (t) => {
 
 await t.test("nothing around the disk has changed", async (t) => {
   t.strictSame(around(), surroundings);
-  tally.record(t, "hostile names");
+  tally.record(t, "hostile names", ...sampler.notes());
 });
+
+function sampleNames(): readonly [what: string, name: string][] {
+  return sampler.take(Object.entries(NAMES), SAMPLE);
+}
 
 /** Plans a boot, for people and for programs, and counts how that ends. */
 async function count(

@@ -1,9 +1,12 @@
+// runner: tier=first seconds=16 whole=40
 import fs from "node:fs";
 import t, { type Test } from "tap";
 import { run } from "../../fixtures/run.ts";
 import { attach, detach, lookAt } from "../root/boot-disk.ts";
 import { makeScenarios, type Scenario } from "./boot-scenarios.ts";
-import { wantedFaults } from "./campaign.ts";
+import { isWholeTier, sampleSeed } from "../tier.ts";
+import { describePart, wantedFaults } from "./campaign.ts";
+import { sampleFaults } from "./choose-faults.ts";
 import { readContent, type DiskContent } from "./disk-content.ts";
 import { makeFastScratch, withCopy } from "./disk-copy.ts";
 import { plainMachine, start, type Start } from "./faulty-start.ts";
@@ -14,8 +17,8 @@ import {
 } from "./judge-start.ts";
 import { createTally, type Problem } from "./tally.ts";
 
-/** How many sizes of free room fit the time that there is in CI. */
-const BOUND = 30;
+/** As many sizes of free room as each tier has time for. */
+const BOUNDS = { first: 10, whole: 30 };
 /** A subvolume of its own, so that it goes at once. */
 const FILLING = "filling";
 const WRITABLE = ["subvolid=5"];
@@ -72,16 +75,20 @@ await t.test("the disk is full, but for more and more", async (t) => {
 
   const tally = createTally();
   const results: Record<string, number> = {};
-  const wanted = wantedFaults() ?? BOUND;
+  const wanted =
+    wantedFaults() ?? (isWholeTier() ? BOUNDS.whole : BOUNDS.first);
+  let tried = 0;
+  let sizes = 0;
   for (const filling of [data, metadata]) {
     const { what } = filling;
     const full = `${scratch}/full`;
     const order = await fill(t, scenario, full, filling);
     t.comment(`${what}: full with ${String(order.length)} pieces`);
     const enough = Math.min(filling.enough, order.length);
-    const bound = Math.max(2, Math.min(Math.floor(wanted / 2), enough + 1));
-    for (let index = 0; index < bound; index += 1) {
-      const given = Math.floor((index * enough) / (bound - 1));
+    const chosen = chooseSizes(enough, wanted / 2);
+    tried += chosen.length;
+    sizes += enough + 1;
+    for (const given of chosen) {
       const { problems, faulty } = await inject(
         full,
         order,
@@ -98,7 +105,7 @@ await t.test("the disk is full, but for more and more", async (t) => {
     }
     fs.rmSync(full);
   }
-  if (wanted >= BOUND) {
+  if (wanted >= BOUNDS.whole) {
     const isCopyFull = Object.keys(results).some((result) =>
       result.includes("cannot copy the top layer"),
     );
@@ -107,6 +114,7 @@ await t.test("the disk is full, but for more and more", async (t) => {
   tally.record(
     t,
     "no space",
+    describePart(tried, sizes, isWholeTier() ? undefined : sampleSeed()),
     ...Object.entries(results).map(
       ([result, count]) => `${String(count)} ${result}`,
     ),
@@ -140,6 +148,21 @@ await t.test("the disk is full, but for more and more", async (t) => {
     });
   }
 });
+
+/**
+ * How many pieces are given back in each start: none, all that are needed, and some sizes between.
+ * @param wanted how many starts, at least two
+ */
+function chooseSizes(enough: number, wanted: number): number[] {
+  const count = Math.max(2, Math.min(Math.floor(wanted), enough + 1));
+  if (isWholeTier()) {
+    return Array.from({ length: count }, (_, index) =>
+      Math.floor((index * enough) / (count - 1)),
+    );
+  }
+  const between = Array.from({ length: enough - 1 }, (_, index) => index + 1);
+  return [0, ...sampleFaults(between, count - 2, sampleSeed()), enough];
+}
 
 /** Fills a copy of the scenario's disk. @returns the names of the pieces, in the order of their making */
 async function fill(

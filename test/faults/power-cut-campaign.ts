@@ -7,6 +7,7 @@ import {
   listCrashPoints,
   type CrashPoint,
 } from "../../fixtures/crash-points.ts";
+import { isWholeTier, sampleSeed } from "../tier.ts";
 import { recordCampaign, wantedFaults } from "./campaign.ts";
 import { pickCrashPoints, startAfterCut } from "./crashed-start.ts";
 import type { Cut, CutBench } from "./cut-bench.ts";
@@ -14,7 +15,7 @@ import type { DiskInventory } from "./disk-inventory.ts";
 import { cutFirstStart, type PowerCutSetup } from "./power-cut-setup.ts";
 import { stagingOf } from "./prove-root.ts";
 
-/** From the set-up's end, where no number is given: then no new cut is begun. */
+/** From the set-up's end, in the whole tier where no number is given: then no new cut is begun. */
 const TIME_BOUND_MS = 5 * 60_000;
 /** A start in the machine, and its cuts, must end within the bound. */
 const LAST_START_MS = 3.5 * 60_000;
@@ -22,12 +23,25 @@ const LAST_START_MS = 3.5 * 60_000;
 const STARTS = 20;
 const CUTS_PER_START = 50;
 const CUTS_OF_SECOND_START = 10;
+/** What the first tier has time for. */
+const SAMPLE: Plan = { starts: 1, cutsOfFirst: 40, cutsOfSecond: 5 };
 /** With fewer the campaign says nothing. */
 const LEAST_CUTS = 20;
 const SHOWN_LOST = 10;
 
 interface Job extends Cut {
   readonly name: string;
+}
+
+interface Plan {
+  /** How many starts in the machine. */
+  readonly starts: number;
+  /** How many cuts of the recorded start. */
+  readonly cutsOfFirst: number;
+  /** How many cuts of each start in the machine. */
+  readonly cutsOfSecond: number;
+  /** No new cut is begun when the time is over. */
+  readonly isTimed?: true;
 }
 
 /** What was visible after a cut, for a second start. */
@@ -51,9 +65,10 @@ export async function runPowerCuts(
   const pieces = cutIntoPieces(first.requests);
   const wanted = wantedFaults();
   const plan = planCampaign(wanted, pieces.length);
+  const seed = isWholeTier() ? 0 : sampleSeed();
   const beginMs = performance.now();
   const isOver = (boundMs: number) =>
-    wanted === undefined && performance.now() - beginMs > boundMs;
+    plan.isTimed === true && performance.now() - beginMs > boundMs;
 
   let injected = 0;
   let started = 0;
@@ -87,7 +102,7 @@ export async function runPowerCuts(
       const start = await startAfterCut(setup, point, former, point.name);
       count(name, []);
       const { promises } = start;
-      for (const cut of pickCrashPoints(start, CUTS_OF_SECOND_START)) {
+      for (const cut of pickCrashPoints(start, plan.cutsOfSecond, seed)) {
         second.push({
           name: `${point.name}/${cut.name}`,
           ...{ point: cut, former, before, promises },
@@ -127,7 +142,7 @@ export async function runPowerCuts(
     }
   };
 
-  const points = listCrashPoints(pieces);
+  const points = listCrashPoints(pieces, seed);
   let taken = 0;
   const nextOfFirst = (): Job | undefined => {
     if (taken >= plan.cutsOfFirst || isOver(TIME_BOUND_MS)) return undefined;
@@ -163,6 +178,7 @@ export async function runPowerCuts(
     t.comment(`what the cuts left: ${describe(left)}`);
     t.comment(`milliseconds of all cuts: ${describe(bench.spentMs)}`);
     const note = [
+      ...(isWholeTier() ? [] : [`sample of seed ${String(seed)}`]),
       `${String(started)} starts in the machine, ${String(cutsOfStarts)} cuts of those`,
       ...(lost.length === 0
         ? []
@@ -181,24 +197,25 @@ export async function runPowerCuts(
     cuts >= Math.min(LEAST_CUTS, wanted ?? LEAST_CUTS),
     `enough cuts were done: ${String(cuts)}`,
   );
-  if (wanted !== undefined) {
+  if (plan.isTimed !== true) {
     t.equal(started, plan.starts, "all starts in the machine were done");
   }
 }
 
-/** How many starts in the machine, and how many cuts of the recorded start. */
-function planCampaign(
-  wanted: number | undefined,
-  pieces: number,
-): { starts: number; cutsOfFirst: number } {
-  if (wanted === undefined) return { starts: STARTS, cutsOfFirst: Infinity };
+function planCampaign(wanted: number | undefined, pieces: number): Plan {
+  const cutsOfSecond = CUTS_OF_SECOND_START;
+  if (wanted === undefined) {
+    if (!isWholeTier()) return SAMPLE;
+    const unbounded = { starts: STARTS, cutsOfFirst: Infinity, cutsOfSecond };
+    return { ...unbounded, isTimed: true };
+  }
   // All prefixes, and as many subsets, which have no end in sight.
   if (wanted === Infinity) {
-    return { starts: STARTS, cutsOfFirst: 2 * (pieces + 1) };
+    return { starts: STARTS, cutsOfFirst: 2 * (pieces + 1), cutsOfSecond };
   }
   const starts = Math.min(STARTS, Math.floor(wanted / CUTS_PER_START));
-  const cutsOfFirst = wanted - starts * (1 + CUTS_OF_SECOND_START);
-  return { starts, cutsOfFirst };
+  const cutsOfFirst = wanted - starts * (1 + cutsOfSecond);
+  return { starts, cutsOfFirst, cutsOfSecond };
 }
 
 function describeLeft(

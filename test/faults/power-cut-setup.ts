@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Test } from "tap";
 import { parseBlockWriteLog } from "../../fixtures/block-write-log.ts";
 import type { CrashPoint } from "../../fixtures/crash-points.ts";
 import { copyDisk, mountDisk } from "../../fixtures/loop-disk.ts";
-import { createMachine } from "../../fixtures/machine.ts";
+import { makeDemoMachine } from "../../fixtures/machine.ts";
 import { overlayListing } from "../../fixtures/overlay-listing.ts";
 import { listTree } from "../../fixtures/tree-listing.ts";
 import type { Cut } from "./cut-bench.ts";
@@ -39,6 +39,8 @@ export interface PowerCutSetup {
  * again on its own records alone.
  */
 export const KEPT = path.join(import.meta.dirname, "../../.cache/power-cut");
+const KERNEL = "vmlinuz";
+const INITRAMFS = "initrd.img";
 const FIRST = "first";
 const LABEL = path.join(KEPT, "label");
 const BASE = path.join(KEPT, "base.img");
@@ -47,12 +49,13 @@ const BASE = path.join(KEPT, "base.img");
 export async function setUpPowerCut(t: Test): Promise<PowerCutSetup> {
   await rm(KEPT, { recursive: true, force: true });
   await mkdir(KEPT, { recursive: true });
-  const machine = await createMachine(KEPT, async (step, work) => {
+  // Its kernel and initramfs are used, with a smaller disk.
+  const machine = await makeDemoMachine(async (step, work) => {
     t.comment(step);
     return work(() => undefined);
   });
-  // Its kernel and initramfs are used, with a smaller disk.
-  await rm(machine.disk);
+  await copyFile(machine.kernel, path.join(KEPT, KERNEL));
+  await copyFile(machine.initramfs, path.join(KEPT, INITRAMFS));
   const disk = await makeWrittenDisk(t, "power-cut", USER_INIT);
   await copyDisk(disk.file, BASE);
   await writeFile(LABEL, disk.label);
@@ -102,8 +105,8 @@ export async function recordAndKeep(
   const label = await readFile(LABEL, "utf8");
   const start = await recordStart(
     {
-      kernel: path.join(KEPT, "vmlinuz"),
-      initramfs: path.join(KEPT, "initrd.img"),
+      kernel: path.join(KEPT, KERNEL),
+      initramfs: path.join(KEPT, INITRAMFS),
       ...{ label, options: optionsOf({ label }) },
     },
     disk,

@@ -1,3 +1,4 @@
+// runner: tier=first seconds=55 whole=360 needs=machine
 import path from "node:path";
 import t, { type Test } from "tap";
 import { cutIntoPieces, findCrashPoint } from "../../fixtures/crash-points.ts";
@@ -20,6 +21,7 @@ import {
  * One start of a computer is recorded at the block layer. Then its power fails again and again, each
  * time at another point of the record; the disk that is left is looked at and started from.
  *
+ * In the first tier these are a few dozen cuts, other ones for each seed of the sample.
  * FAULTS=n: so many cuts; 1,000 or more are a full run. FAULT=NAME: this one alone, on the records
  * that the last run kept, as `prefix:137`, `prefix:137/machine` or `prefix:137/subset:33:5`.
  */

@@ -1,3 +1,4 @@
+// runner: tier=first seconds=9
 import t from "tap";
 import { run } from "../../fixtures/run.ts";
 import { lookAt } from "../root/boot-disk.ts";

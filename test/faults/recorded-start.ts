@@ -4,7 +4,7 @@ import {
   parseBlockWriteLog,
   type LoggedRequest,
 } from "../../fixtures/block-write-log.ts";
-import { startVm, type Vm } from "../../fixtures/vm.ts";
+import { LEAN_KERNEL_OPTIONS, startVm, type Vm } from "../../fixtures/vm.ts";
 import type { BootRecord } from "../root/boot-disk.ts";
 import { hashOf } from "./disk-inventory.ts";
 import { RWLAYER, USER_DIRECTORY, USER_MARK } from "./written-disk.ts";
@@ -72,10 +72,9 @@ export async function recordStart(
   await writeFile(writeLog, "");
   const vm = await startVm({
     ...{ kernel, initramfs },
-    cmdline: `root=LABEL=${label} rootflags=subvol=${RWLAYER} rw docker_path=docker ${options} console=ttyS0 loglevel=4 panic=1`,
+    cmdline: `root=LABEL=${label} rootflags=subvol=${RWLAYER} rw docker_path=docker ${options} ${LEAN_KERNEL_OPTIONS} console=ttyS0 loglevel=4 panic=1`,
     disks: [{ file: disk, writeLog }],
     workDir: path.dirname(writeLog),
-    processors: 1,
   });
   try {
     const [, root = ""] = await vm.waitFor(/<up (\S*)>/, UP_TIMEOUT_MS);

@@ -17,13 +17,15 @@ function write(name: number, count = 1, isDurable = false): LoggedRequest {
   return { kind: "write", offset: name * 4096, data, isDurable };
 }
 const flush: LoggedRequest = { kind: "flush" };
+const SEEDS = [0, 1, 123_456_789, 2 ** 32 - 1];
 
 function collect(
   requests: readonly LoggedRequest[],
   limit = Number.POSITIVE_INFINITY,
+  seed = 0,
 ): CrashPoint[] {
   const points: CrashPoint[] = [];
-  for (const point of listCrashPoints(cutIntoPieces(requests))) {
+  for (const point of listCrashPoints(cutIntoPieces(requests), seed)) {
     if (points.length === limit) break;
     points.push(point);
   }
@@ -54,16 +56,18 @@ t.test("writes are cut at the size that disks write at once", async (t) => {
 t.test(
   "each prefix, and each subset of what was not flushed, once",
   async (t) => {
-    const points = collect([write(1), write(2), flush, write(3, 2), write(5)]);
-    t.strictSame(
-      points.map(namesOf).toSorted(),
-      [
-        ...["", "1", "2", "1 2"],
-        ...["3", "4", "5", "3 4", "3 5", "4 5", "3 4 5"].map(
-          (rest) => `1 2 ${rest}`,
-        ),
-      ].toSorted(),
-    );
+    const requests = [write(1), write(2), flush, write(3, 2), write(5)];
+    for (const seed of SEEDS) {
+      t.strictSame(
+        collect(requests, Infinity, seed).map(namesOf).toSorted(),
+        [
+          ...["", "1", "2", "1 2"],
+          ...["3", "4", "5", "3 4", "3 5", "4 5", "3 4 5"].map(
+            (rest) => `1 2 ${rest}`,
+          ),
+        ].toSorted(),
+      );
+    }
   },
 );
 
@@ -78,25 +82,44 @@ t.test("the first points are spread over the record", async (t) => {
   const requests = Array.from({ length: 64 }, (_, index) =>
     index % 8 === 7 ? flush : write(index, 2),
   );
-  const points = collect(requests, 16);
-  const quarters = new Set(
-    points.map(({ pieces }) => Math.floor((pieces.length * 4) / 113)),
+  for (const seed of SEEDS) {
+    const points = collect(requests, 16, seed);
+    const quarters = new Set(
+      points.map(({ pieces }) => Math.floor((pieces.length * 4) / 113)),
+    );
+    t.equal(quarters.size, 4);
+    const kinds = points.map(({ name }) => name.replace(/:.*/, ""));
+    t.strictSame(kinds.slice(0, 4), ["prefix", "subset", "prefix", "subset"]);
+  }
+});
+
+t.test("another seed begins elsewhere, until all is taken", async (t) => {
+  const requests = Array.from({ length: 64 }, (_, index) =>
+    index % 8 === 7 ? flush : write(index, 2),
   );
-  t.equal(quarters.size, 4);
-  const kinds = points.map(({ name }) => name.replace(/:.*/, ""));
-  t.strictSame(kinds.slice(0, 4), ["prefix", "subset", "prefix", "subset"]);
+  const prefixes = new Set<string>();
+  const subsets = new Set<string>();
+  for (let seed = 1000; seed < 1016; seed += 1) {
+    for (const { name } of collect(requests, 32, seed)) {
+      (name.startsWith("prefix:") ? prefixes : subsets).add(name);
+    }
+  }
+  t.equal(prefixes.size, 113, "each prefix was among the first of some seed");
+  t.equal(subsets.size, 16 * 16, "no subset came twice");
 });
 
 t.test("the same record gives the same points, by name too", async (t) => {
   const requests = [write(1, 9), flush, write(20, 9), flush, write(40, 30)];
-  const points = collect(requests, 200);
-  t.strictSame(collect(requests, 200), points);
-  t.equal(new Set(points.map(namesOf)).size, 200, "no state comes twice");
   const pieces = cutIntoPieces(requests);
-  t.strictSame(
-    points.map(({ name }) => findCrashPoint(pieces, name)),
-    points,
-  );
+  for (const seed of SEEDS) {
+    const points = collect(requests, 200, seed);
+    t.strictSame(collect(requests, 200, seed), points);
+    t.equal(new Set(points.map(namesOf)).size, 200, "no state comes twice");
+    t.strictSame(
+      points.map(({ name }) => findCrashPoint(pieces, name)),
+      points,
+    );
+  }
   for (const name of ["", "prefix:49", "prefix:-1", "subset:3", "suffix:1"]) {
     t.throws(() => findCrashPoint(pieces, name), { message: /no point/ }, name);
   }

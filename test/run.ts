@@ -2,6 +2,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { measureSlowness } from "../fixtures/emulation-speed.ts";
 import { SLOWNESS_VARIABLE } from "../fixtures/slowness.ts";
+import { formatCampaigns } from "./runner/campaign-table.ts";
 import type { Tier } from "./runner/declaration.ts";
 import { findProgram } from "./runner/find-program.ts";
 import { formatDuration } from "./runner/format.ts";
@@ -53,7 +54,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const tier = values.all === true ? "all" : "first";
-  const begin = performance.now();
+  const beginMs = Date.now();
   const selection = selectFiles(positionals, tier, reasonToSkip);
   selection.problems.forEach(fail);
   for (const { rung, reason } of selection.skipped) {
@@ -62,7 +63,7 @@ async function main(): Promise<number> {
   }
   await runAll(selection.tasks, await describeRun(selection.tasks, tier));
   status.clear();
-  return printSummary(selection, performance.now() - begin);
+  return printSummary(selection, beginMs);
 }
 
 async function describeRun(
@@ -159,7 +160,7 @@ function fail(text: string): void {
 
 function printSummary(
   { leftOut, sampled }: Selection,
-  durationMs: number,
+  beginMs: number,
 ): number {
   const { passed, failed, skipped } = sumUp([
     ...finished.map(({ counts }) => counts),
@@ -168,10 +169,10 @@ function printSummary(
   const failures = finished.filter(({ counts }) => counts.failed > 0);
   const lines = [
     "",
-    ...(finished.length > 1 ? formatSlowest(finished) : []),
-    "",
+    ...formatCampaigns(beginMs),
+    ...(finished.length > 1 ? [...formatSlowest(finished), ""] : []),
     ...formatRungs(finished),
-    `${formatDuration(durationMs)} in all, in ${String(SLOTS)} slots`,
+    `${formatDuration(Date.now() - beginMs)} in all, in ${String(SLOTS)} slots`,
     ...(failures.length > 0
       ? [`FAILED: ${failures.map(({ name }) => name).join(", ")}`]
       : []),

@@ -10,7 +10,12 @@ import {
   type MachineReport,
 } from "../../fixtures/machine-report.ts";
 import { scaleTimeout } from "../../fixtures/slowness.ts";
-import { startVm, type Vm, type VmDisk } from "../../fixtures/vm.ts";
+import {
+  LEAN_KERNEL_OPTIONS,
+  startVm,
+  type Vm,
+  type VmDisk,
+} from "../../fixtures/vm.ts";
 
 /** The tutorial's computer, which can be started again and again. */
 export interface Computer {
@@ -43,12 +48,6 @@ const TUTORIAL =
 
 /** systemd's own limit for a mount, 90 s, is too short for an emulated machine on a busy host. */
 const UNIT_TIMEOUT_MS = 10 * 60_000;
-/**
- * Without what makes an emulated processor slow and is not what is tested. QEMU does "rep stos" byte by
- * byte: without it a whole boot takes a third less.
- */
-const LEAN =
-  "mitigations=off audit=0 apparmor=0 nokaslr clearcpuid=rep_good,erms,fsrm";
 /** All of it is systemd's own: the image and the top layer have no part for tests. */
 const SHELL_TARGET =
   "systemd.unit=basic.target systemd.wants=dockroot-demo.service systemd.debug_shell=ttyS2";
@@ -93,7 +92,11 @@ export async function createComputer(
         workDir: join(workDir, `start-${String(starts)}`),
         disks: [disk, ...moreDisks],
         cmdline: [
-          ...[TUTORIAL, LEAN, ...(upTo === "shell" ? [SHELL_TARGET] : [])],
+          ...[
+            TUTORIAL,
+            LEAN_KERNEL_OPTIONS,
+            ...(upTo === "shell" ? [SHELL_TARGET] : []),
+          ],
           `systemd.default_timeout_start_sec=${String(unitTimeoutS)}`,
           // Of the kernel only errors: under load, its lines and a program's garble each other.
           ...["console=ttyS0 loglevel=4", cmdline],

@@ -19,7 +19,7 @@ import {
   formatRungs,
   formatSlowest,
   sumUp,
-  type Finished,
+  type FinishedTask,
 } from "./runner/summary.ts";
 import { sampleSeed } from "./tier.ts";
 
@@ -33,7 +33,7 @@ const SLOTS = 2;
 
 const isCi = process.env["CI"] === "true";
 const status = createStatusLine(process.stdout);
-const finished: Finished[] = [];
+const finished: FinishedTask[] = [];
 let otherFailures = 0;
 let isInterrupted = false;
 
@@ -58,34 +58,47 @@ async function main(): Promise<number> {
   const selection = selectFiles(positionals, tier, reasonToSkip);
   selection.problems.forEach(fail);
   for (const { rung, reason } of selection.skipped) {
-    if (isCi) fail(`${rung.name}: FAIL: ${reason}`);
+    if (isCi) fail(`${rung.name}: ${reason}`);
     else status.print(`${rung.name}: skipped: ${reason}`);
   }
-  await runAll(selection.tasks, await describeRun(selection.tasks, tier));
+  await runAll(selection.tasks, await measureRun(selection.tasks, tier));
   status.clear();
   return printSummary(selection, beginMs);
 }
 
-async function describeRun(
+async function measureRun(
   tasks: readonly RunTask[],
   tier: Tier,
 ): Promise<RunOptions> {
-  const seed = String(sampleSeed());
+  const seed = String(orFail(sampleSeed, 0));
   const environment = { TEST_TIER: tier, TEST_SEED: seed };
   const needsMachine = tasks.some(({ rung }) => rung?.needsRoot === true);
   if (!needsMachine || findProgram("qemu-system-x86_64") === undefined) {
     return { environment, slowness: 1 };
   }
   status.show("measuring how fast this machine emulates another");
-  const slowness = await measureSlowness();
+  const slowness = await measureSlowness().catch((error: unknown) =>
+    orFail(() => {
+      throw error;
+    }, 1),
+  );
   status.print(
-    `Time limits are ${slowness.toFixed(2)} times the usual ones: so slowly does this machine emulate another.\n` +
-      `Samples are chosen by TEST_SEED=${seed}.\n`,
+    `Time limits are scaled by ${slowness.toFixed(2)}, from the speed of emulation.${tier === "first" ? ` Samples: TEST_SEED=${seed}.` : ""}\n`,
   );
   return {
     environment: { ...environment, [SLOWNESS_VARIABLE]: String(slowness) },
     slowness,
   };
+}
+
+/** What a run cannot be begun without, or else, with a failure, what it goes on with. */
+function orFail<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error));
+    return otherwise;
+  }
 }
 
 async function runAll(
@@ -104,7 +117,9 @@ async function runAll(
         next,
         runTask(next, options, tasks.length === 1).then((hasFailed) => {
           running.delete(next);
-          if (next.rung === undefined && hasFailed) dropUsersOf(next, pending);
+          if (next.rung === undefined && hasFailed && !isInterrupted) {
+            dropUsersOf(next, pending);
+          }
         }),
       );
       continue;
@@ -123,12 +138,12 @@ async function runAll(
 async function runTask(
   { name, rung }: RunTask,
   options: RunOptions,
-  isByItself: boolean,
+  isOnlyTask: boolean,
 ): Promise<boolean> {
   const begin = performance.now();
   // The lines of one file stand together; those of the only one come as they are written.
   const lines: string[] = [];
-  const print = isByItself
+  const print = isOnlyTask
     ? status.print
     : (text: string) => void lines.push(text);
   const counts =
@@ -147,7 +162,10 @@ async function runTask(
 /** They would only fail in other words. */
 function dropUsersOf({ name }: RunTask, pending: RunTask[]): void {
   for (const user of pending.filter(({ needs }) => needs.includes(name))) {
-    pending.splice(pending.indexOf(user), 1);
+    const at = pending.indexOf(user);
+    // One that needs both went with the other.
+    if (at < 0) continue;
+    pending.splice(at, 1);
     fail(`${user.name} was not run, since ${name} was not prepared`);
     if (user.rung === undefined) dropUsersOf(user, pending);
   }

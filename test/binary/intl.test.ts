@@ -2,6 +2,7 @@ import { execFileSync, type ExecFileSyncOptions } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import t from "tap";
+import { scaleTimeout } from "../../fixtures/slowness.ts";
 import { makeExecutable } from "../../build/make-executable.ts";
 import { findSymbol, objectBytes, parseElf } from "../../build/slim/elf.ts";
 import { parseIcuPackage } from "../../build/slim/icu-package.ts";
@@ -18,7 +19,7 @@ function asker(command: string, ...first: string[]): Ask {
     const options: ExecFileSyncOptions = {
       env: { LC_ALL: "de_DE.UTF-8", TZ: "Asia/Kathmandu" },
       maxBuffer: 1e9,
-      timeout: 60_000,
+      timeout: scaleTimeout(60_000),
     };
     // Whatever ends the process but its own end throws.
     const answer = execFileSync(command, [...first, ...args], options);

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import t from "tap";
+import { scaleTimeout } from "../../fixtures/slowness.ts";
 import { makeExecutable } from "../../build/make-executable.ts";
 
 // What is gone from the executable's Node never makes it end in another way than by an error.
@@ -11,7 +12,11 @@ t.test("what the executable lacks", async (t) => {
   const executable = path.join(t.testdir(), "slim");
   await makeExecutable(entry, executable);
   const act = (name: string, env: NodeJS.ProcessEnv = {}) =>
-    spawnSync(executable, [name], { encoding: "utf8", env, timeout: 60_000 });
+    spawnSync(executable, [name], {
+      encoding: "utf8",
+      env,
+      timeout: scaleTimeout(60_000),
+    });
 
   t.test("an end in failure is an end", (t) => {
     for (const [name, text] of [

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { run } from "../../fixtures/run.ts";
+import { scaleTimeout } from "../../fixtures/slowness.ts";
 import { undoLater } from "../../fixtures/undo.ts";
 import { freeDevices } from "../root/boot-disk.ts";
 
@@ -109,7 +110,7 @@ async function serveDisk<T>(
     await ended;
   });
   try {
-    const end = Date.now() + START_TIMEOUT_MS;
+    const end = Date.now() + scaleTimeout(START_TIMEOUT_MS);
     while (fs.statSync(served).size === 0) {
       if (Date.now() > end)
         throw new Error("the storage daemon does not serve");

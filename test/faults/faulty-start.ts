@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { scaleTimeout } from "../../fixtures/slowness.ts";
 import { systemErrorCode } from "../../runtime/host/errors.ts";
 import { executable } from "../binary/run-dockroot.ts";
 import type { BootRecord } from "../root/boot-disk.ts";
@@ -70,7 +71,7 @@ while read -r line; do echo "$line"; done </proc/self/mountinfo >'${file("mounts
 `);
   const limitS = limitOf(cmdline);
   const { error, stderr } = spawnSync(program, args, {
-    timeout: limitS * 1000,
+    timeout: scaleTimeout(limitS * 1000),
     killSignal: "SIGKILL",
     encoding: "utf8",
   });

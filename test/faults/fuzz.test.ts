@@ -3,6 +3,7 @@ import { once } from "node:events";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import t from "tap";
+import { scaleTimeout } from "../../fixtures/slowness.ts";
 import { escapeControl } from "../../runtime/host/escape.ts";
 import { makeScratch } from "../root/scratch.ts";
 import { isWholeTier, sampleSeed } from "../tier.ts";
@@ -62,7 +63,7 @@ async function fuzz(order: FuzzOrder): Promise<FuzzResult> {
     const input = Atomics.load(current, 0);
     const now = performance.now();
     if (input !== seen.input) seen = { input, at: now };
-    else if (now - seen.at > HANG_MS) {
+    else if (now - seen.at > scaleTimeout(HANG_MS)) {
       stop.abort(new Error(`a parser hangs on input ${String(input)}`));
     }
   }, LOOK_MS);

@@ -1,4 +1,4 @@
-// runner: tier=first seconds=16 whole=45
+// runner: tier=first weight=2 seconds=16 whole=45
 import fs from "node:fs";
 import t from "tap";
 import { run } from "../../fixtures/run.ts";

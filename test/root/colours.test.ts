@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import fs from "fs-extra";
 import path from "node:path";
 import t from "tap";
+import { scaleTimeout } from "../../fixtures/slowness.ts";
 import { executable } from "../binary/run-dockroot.ts";
 import { makeBootDisk, rehearse } from "./boot-disk.ts";
 
@@ -59,7 +60,7 @@ function call(
     ? ["script", "-qc", [...alone, `"${inSystem}"`].join(" "), "/dev/null"]
     : [...alone, inSystem];
   const { stdout, error } = spawnSync(program, rest, {
-    ...{ encoding: "utf8", timeout: 60_000 },
+    ...{ encoding: "utf8", timeout: scaleTimeout(60_000) },
     env: { PATH: process.env["PATH"], TERM: "xterm-256color", ...environment },
   });
   if (error !== undefined) throw error;

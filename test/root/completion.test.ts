@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import t from "tap";
+import { scaleTimeout } from "../../fixtures/slowness.ts";
 import {
   commandNames,
   commandTable,
@@ -52,7 +53,11 @@ const shells: Readonly<Record<string, (line: string) => string[]>> = {
 
 function call(program: string, args: readonly string[]): string[] {
   const { status, stdout, stderr } = spawnSync(program, args, {
-    ...{ cwd: path.join(scripts, "tree"), encoding: "utf8", timeout: 60_000 },
+    ...{
+      cwd: path.join(scripts, "tree"),
+      encoding: "utf8",
+      timeout: scaleTimeout(60_000),
+    },
     env: { PATH: process.env["PATH"], HOME: scripts, TERM: "dumb" },
   });
   if (status !== 0 || stderr !== "") throw new Error(`${program}: ${stderr}`);

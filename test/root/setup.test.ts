@@ -220,7 +220,7 @@ await t.test("after an interruption", async (t) => {
   let said = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     said += text;
-    if (/^installed$/m.test(text) && child.pid !== undefined) {
+    if (/^installed$/m.test(said) && child.pid !== undefined) {
       t.ok(fs.existsSync(POLICY), "policy-rc.d is there meanwhile");
       process.kill(-child.pid, "SIGINT");
     }
@@ -282,8 +282,11 @@ await t.test("on a terminal one line shows what apt does", (t) => {
   const drawn = stdout.split("\r\x1b[K");
   t.equal(drawn.shift(), "", "nothing before");
   t.equal(drawn.pop(), "", "erased at the end");
-  t.match(drawn[0], /^apt-get \(\d s\) 40% Retrieving$/, "as wide as it is");
-  t.match(drawn.at(-1), /^apt-get \(\d s\) 12% Unpacking $/);
+  // How often it is drawn depends on the machine.
+  for (const line of drawn) {
+    t.match(line, /^apt-get \(\d s\) (?:40% Retrieving|12% Unpacking )$/);
+  }
+  t.match(drawn.at(-1), / 12% Unpacking $/, "cut to the width");
   t.end();
 });
 

@@ -83,8 +83,10 @@ export async function runFile(
     child.stderr.setEncoding("utf8").on("data", keep);
   });
   const total = counts.passed + counts.failed + counts.skipped;
+  // A program whose tests failed exits with a status of its own, which says nothing more.
+  const isKnown = end.isOwn && counts.failed > 0;
   const problem =
-    end.problem !== undefined && counts.failed === 0
+    end.problem !== undefined && !isKnown
       ? end.problem
       : total === 0
         ? "has no tests"
@@ -107,9 +109,12 @@ async function runToEnd(
   limits: Pick<Rung, "needsRoot" | "timeoutSeconds">,
   { environment, slowness }: RunOptions,
   listen: (child: ChildProcessByStdio<null, Readable, Readable>) => void,
-): Promise<{ problem: string | undefined }> {
-  const timeoutS = Math.ceil(limits.timeoutSeconds * slowness);
-  const { command, ...call } = commandLine(args, limits.needsRoot, {
+): Promise<Ending> {
+  const timeoutS = Math.min(
+    Math.ceil(limits.timeoutSeconds * slowness),
+    MAX_TIMEOUT_S,
+  );
+  const { command, ...call } = commandLine(args, limits.needsRoot, timeoutS, {
     ...environment,
     TAP_TIMEOUT: String(timeoutS),
   });
@@ -118,41 +123,62 @@ async function runToEnd(
     env: call.environment,
   });
   listen(child);
-  const limit = AbortSignal.timeout(timeoutS * 1000);
-  limit.addEventListener("abort", () => {
-    child.kill("SIGTERM");
-    // Time to clean up, then the end.
-    setTimeout(() => child.kill("SIGKILL"), 30_000).unref();
-  });
-  const [code, signal] = await new Promise<[number | null, string | null]>(
-    (resolve, reject) => {
-      child.on("error", reject);
+  const ending = await new Promise<[number | null, string | null] | Error>(
+    (resolve) => {
+      child.on("error", resolve);
       child.on("close", (...end) => {
         resolve(end);
       });
     },
   );
-  if (limit.aborted) {
-    return { problem: `took longer than ${String(timeoutS)} s` };
+  if (ending instanceof Error) {
+    return { problem: `cannot be run: ${ending.message}`, isOwn: false };
   }
-  if (signal !== null) return { problem: `was killed by ${signal}` };
-  return {
-    problem: code === 0 ? undefined : `exited with status ${String(code)}`,
-  };
+  const [code, signal] = ending;
+  if (code === 0) return { problem: undefined, isOwn: false };
+  if (signal !== null) {
+    return { problem: `was killed by ${signal}`, isOwn: false };
+  }
+  return code === TIMED_OUT || code === KILLED
+    ? { problem: `took longer than ${String(timeoutS)} s`, isOwn: false }
+    : { problem: `exited with status ${String(code)}`, isOwn: true };
 }
+
+interface Ending {
+  readonly problem: string | undefined;
+  /** Whether that is how a program ends that has told of a failure itself. */
+  readonly isOwn: boolean;
+}
+
+/** timeout(1)'s exit statuses where the time was over. */
+const TIMED_OUT = 124;
+const KILLED = 137;
+/** Node's timers, tap's too, know no more than 2^31 milliseconds. */
+const MAX_TIMEOUT_S = 2_000_000;
+/** For a program to clean up, when its time is over. */
+const GRACE_S = 30;
 
 /**
  * As root, in a mount namespace of its own: what is mounted in one file keeps no disk of another busy,
- * and goes with the file.
+ * and goes with the file. Its /run/dockroot is its own, too.
  */
+const ISOLATE =
+  'mkdir -p /run/dockroot; mount -t tmpfs tmpfs /run/dockroot; exec "$@"';
+
+/** The time limit is timeout(1)'s: a user cannot end what sudo has started. */
 function commandLine(
   args: readonly string[],
   needsRoot: boolean,
+  timeoutS: number,
   environment: Readonly<Record<string, string>>,
 ) {
+  const limited = [
+    ...["timeout", "--foreground", `--kill-after=${String(GRACE_S)}`],
+    ...[String(timeoutS), process.execPath, ...args],
+  ];
   const call = needsRoot
-    ? ["unshare", "--mount", "--", process.execPath, ...args]
-    : [process.execPath, ...args];
+    ? ["unshare", "--mount", "--", "sh", "-ec", ISOLATE, "sh", ...limited]
+    : limited;
   // sudo drops the environment.
   const { CI, FAULTS, FAULT } = process.env;
   const assignments = Object.entries({

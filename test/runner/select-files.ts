@@ -68,7 +68,7 @@ export function selectFiles(
     ),
   );
   return {
-    tasks: [...planPreparations(tasks), ...tasks],
+    tasks: [...planPreparations(tasks, problems), ...tasks],
     ...{ leftOut, sampled, problems, skipped },
   };
 }
@@ -104,21 +104,23 @@ function toTask(
 }
 
 /** What the files need, and what that needs: one after the other, beside the first files. */
-function planPreparations(files: readonly RunTask[]): RunTask[] {
+function planPreparations(
+  files: readonly RunTask[],
+  problems: string[],
+): RunTask[] {
   const needed = new Set(files.flatMap(({ needs }) => needs));
   // A set goes on with what is added meanwhile.
   for (const name of needed) {
     for (const more of preparations[name]?.needs ?? []) needed.add(more);
   }
-  return [...needed].map((name) => {
+  return [...needed].flatMap((name) => {
     const preparation = preparations[name];
     if (preparation === undefined) {
-      throw new Error(`no such preparation: ${name} (test/runner/prepare.ts)`);
+      problems.push(`no such preparation: ${name} (test/runner/prepare.ts)`);
+      return [];
     }
     const { seconds, needs } = preparation;
-    return {
-      ...{ name, rung: undefined, stage: -1, weight: 1, seconds, needs },
-      alone: ["preparation"],
-    };
+    const task = { name, rung: undefined, stage: -1, weight: 1, seconds };
+    return [{ ...task, needs, alone: ["preparation"] }];
   });
 }

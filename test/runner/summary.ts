@@ -3,7 +3,7 @@ import type { Counts } from "./run-file.ts";
 import { rungs, type Rung } from "./rungs.ts";
 
 /** What has run: a test file, or a preparation. */
-export interface Finished {
+export interface FinishedTask {
   readonly name: string;
   /** `undefined` for a preparation. */
   readonly rung: Rung | undefined;
@@ -14,7 +14,7 @@ export interface Finished {
 const SHOWN_SLOWEST = 10;
 
 /** A line for each rung: what it came to, and how long its files took, one after the other. */
-export function formatRungs(finished: readonly Finished[]): string[] {
+export function formatRungs(finished: readonly FinishedTask[]): string[] {
   return [...rungs, undefined].flatMap((rung) => {
     const files = finished.filter((each) => each.rung === rung);
     if (files.length === 0) return [];
@@ -26,12 +26,12 @@ export function formatRungs(finished: readonly Finished[]): string[] {
     const skipped =
       total.skipped === 0 ? "" : `, ${String(total.skipped)} skipped`;
     return [
-      `${rung.name}: ${String(total.passed)} passed, ${String(total.failed)} failed${skipped} in ${formatDuration(durationMs)} of ${String(files.length)} files`,
+      `${rung.name}: ${String(total.passed)} passed, ${String(total.failed)} failed${skipped} in ${String(files.length)} files, ${formatDuration(durationMs)} one after the other`,
     ];
   });
 }
 
-export function formatSlowest(finished: readonly Finished[]): string[] {
+export function formatSlowest(finished: readonly FinishedTask[]): string[] {
   const slowest = finished
     .toSorted((one, other) => other.durationMs - one.durationMs)
     .slice(0, SHOWN_SLOWEST);

@@ -47,9 +47,11 @@ t.test("without a seed it comes from the commit", async (t) => {
   set(t, "TEST_SEED", undefined);
   const project = path.join(import.meta.dirname, "../..");
   if (existsSync(path.join(project, ".git"))) {
-    const commit = execFileSync("git", ["rev-parse", "HEAD"], {
-      ...{ cwd: project, encoding: "utf8" },
-    });
+    const commit = execFileSync(
+      "git",
+      ["-c", "safe.directory=*", "rev-parse", "HEAD"],
+      { cwd: project, encoding: "utf8" },
+    );
     t.equal(sampleSeed(), deriveSeed(commit));
   } else t.equal(sampleSeed(), 0);
 });

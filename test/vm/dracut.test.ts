@@ -2,7 +2,12 @@
 import t from "tap";
 import { createGuestShell, logIn } from "../../fixtures/guest-shell.ts";
 import type { Vm } from "../../fixtures/vm.ts";
-import { createComputer, waitForDockroot, waitForReport } from "./computer.ts";
+import {
+  createComputer,
+  powerOff,
+  waitForDockroot,
+  waitForReport,
+} from "./computer.ts";
 
 /** What systemd says when it starts in the root; in the initramfs it adds "(Initramfs)". */
 const ROOT_COMES_UP = /Welcome to [^\n]*\(bookworm\)(?![^\n]*Initramfs)/;
@@ -33,6 +38,7 @@ await t.test(
       "0",
       "dockroot has let go of the disk",
     );
+    await powerOff(vm);
   },
 );
 

@@ -5,7 +5,11 @@ import { createGuestShell, openShell } from "../../fixtures/guest-shell.ts";
 import { flattenOverlay } from "../../fixtures/loop-disk.ts";
 import type { MachineKind } from "../../fixtures/machine-kinds.ts";
 import { run } from "../../fixtures/run.ts";
-import { createComputer, waitForReport } from "./computer.ts";
+import {
+  createComputer,
+  powerOffFromShell,
+  waitForReport,
+} from "./computer.ts";
 
 const SWAP_BYTES = 1024 ** 3;
 const HIBERNATE_TIMEOUT_MS = 5 * 60_000;
@@ -48,18 +52,18 @@ export async function hibernate(
   await shell("echo in memory > /run/note && echo on disk > /etc/note");
   await shell("{ sleep infinity & } && echo $! > /run/sleeper");
   const disk = await shell(LOOK_AT_DISK);
-  vm.secondConsole.send(
+  vm.debugConsole.send(
     "systemctl start systemd-hibernate; echo hibernated and res''umed\r",
   );
   await vm.waitForPowerOff(HIBERNATE_TIMEOUT_MS);
 
   const resumed = await computer.start(t, start);
-  await resumed.secondConsole.waitFor(
+  await resumed.debugConsole.waitFor(
     /hibernated and resumed/,
     HIBERNATE_TIMEOUT_MS,
   );
   t.notMatch(resumed.output(), /dockroot: /);
-  const again = createGuestShell(resumed.secondConsole);
+  const again = createGuestShell(resumed.debugConsole);
   t.equal(await again("cat /run/note /etc/note"), "in memory\non disk");
   await again("kill -0 $(cat /run/sleeper)");
   t.equal(await again(LOOK_AT_DISK), disk, "no other root was made");
@@ -68,8 +72,8 @@ export async function hibernate(
     /dockroot: [^]*PM: hibernation: Creating image(?![^]*dockroot: )/,
     "dockroot has run once",
   );
-  await again("umount /mnt && sync");
-  await resumed.stop();
+  await again("umount /mnt");
+  await powerOffFromShell(resumed);
   const flat = join(computer.workDir, "disk.img");
   t.teardown(() => rm(flat));
   await flattenOverlay(computer.overlay, flat);

@@ -6,7 +6,12 @@ import { openShell } from "../../fixtures/guest-shell.ts";
 import { makeOverlay } from "../../fixtures/loop-disk.ts";
 import { findMachine } from "../../fixtures/machine-kinds.ts";
 import type { Progress } from "../../fixtures/progress.ts";
-import { createComputer, syncAndTurnOff, waitForReport } from "./computer.ts";
+import {
+  createComputer,
+  powerOffFromShell,
+  syncAndTurnOff,
+  waitForReport,
+} from "./computer.ts";
 
 const DISK_BYTES = 4 * 1024 ** 3;
 const PROMPT_TIMEOUT_MS = 5 * 60_000;
@@ -91,7 +96,7 @@ for (const kind of KINDS) {
         await shell("lsblk --noheadings --output TYPE,MOUNTPOINTS"),
         new RegExp(`^${kind.type} .*/`, "m"),
       );
-      await syncAndTurnOff(vm);
+      await powerOffFromShell(vm);
     });
   }
 }

@@ -2,7 +2,11 @@
 import t, { type Test } from "tap";
 import { openShell } from "../../fixtures/guest-shell.ts";
 import { OTHER_IMAGES } from "../../fixtures/other-stores.ts";
-import { createComputer, syncAndTurnOff, waitForReport } from "./computer.ts";
+import {
+  createComputer,
+  powerOffFromShell,
+  waitForReport,
+} from "./computer.ts";
 
 const computer = await createComputer(t, "stores", "stores");
 
@@ -26,5 +30,5 @@ async function bootFrom(t: Test, options: string, image: string) {
   const shell = await openShell(vm);
   t.equal(await shell("cat /etc/image"), image);
   await shell("echo written >> /etc/image");
-  await syncAndTurnOff(vm);
+  await powerOffFromShell(vm);
 }

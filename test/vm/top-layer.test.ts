@@ -1,4 +1,4 @@
-// runner: tier=first seconds=60 needs=exported
+// runner: tier=first seconds=60 needs=exported alone=preparation
 import { rm, truncate, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import t from "tap";

@@ -1,7 +1,12 @@
 // runner: tier=first seconds=130 needs=machine
 import t from "tap";
 import { createGuestShell, openShell } from "../../fixtures/guest-shell.ts";
-import { createComputer, syncAndTurnOff, waitForReport } from "./computer.ts";
+import {
+  createComputer,
+  powerOffFromShell,
+  syncAndTurnOff,
+  waitForReport,
+} from "./computer.ts";
 
 /** What systemd says when it starts. */
 const SYSTEMD = /Welcome to |\[ {2}OK {2}\]/;
@@ -93,7 +98,7 @@ await t.test(
       await shell("cat /mnt/.dockroot/docker_rwlayer/last-failure.log"),
       /demo:no-such-tag[^]*Kernel options: .*docker_image=demo:no-such-tag/,
     );
-    await syncAndTurnOff(vm);
+    await powerOffFromShell(vm);
   },
 );
 

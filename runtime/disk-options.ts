@@ -53,6 +53,9 @@ export function readDiskOptions(
       "Correct or drop rootfstype= in the boot menu entry.",
     );
   }
+  for (const key of ["root", "rootflags"]) {
+    refuseQuotesWithin(key, kernel.get(key));
+  }
   return {
     root: readRoot(kernel.get("root")),
     deviceTimeoutMs: readDeviceTimeout(kernel),
@@ -66,6 +69,18 @@ export function readDiskOptions(
     ]),
     helperTimeoutMs: readHelperTimeout(option("dockroot.timeout")),
   };
+}
+
+/**
+ * Whether quotes within a value belong to it is another answer for the kernel, systemd and the scripts of
+ * each initramfs: what is mounted as root could be another subvolume than the one that was made.
+ */
+function refuseQuotesWithin(key: string, value: string | undefined): void {
+  if (value?.includes('"') !== true) return;
+  throw invalidOption(
+    `${key}=${value} has quotes within its value, which not every program reads alike`,
+    `Write ${key}=${value.replaceAll('"', "")}; where there are spaces in it, quotes around the whole: "${key}=...".`,
+  );
 }
 
 function readRoot(value: string | undefined): DeviceSpec {

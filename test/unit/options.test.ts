@@ -91,6 +91,16 @@ t.test("rootflags that name no rwlayer are refused", async (t) => {
   const rest = "root=LABEL=x docker_path=docker";
   refuses(t, rest, /no subvol=NAME/);
   refuses(t, `${rest} rootflags=compress=zstd`, /no subvol=NAME/);
+  refuses(
+    t,
+    `${rest} rootflags=subvol="docker_rwlayer"`,
+    /rootflags=subvol="docker_rwlayer" has quotes within its value/,
+  );
+  refuses(
+    t,
+    'root=LABEL="x" rootflags=subvol=a docker_path=d',
+    /root=LABEL="x" has quotes within its value/,
+  );
   refuses(t, `${rest} rootflags=subvolid=256`, /subvolid=256 but no subvol/);
   refuses(t, `${rest} rootflags=subvol=a,subvolid=256`, /both/);
   refuses(t, `${rest} rootflags=subvol=`, /top level itself/);
@@ -147,11 +157,7 @@ t.test("devices: every form, quoted ones too", async (t) => {
     tag: "PARTLABEL",
     value: "my part",
   });
-  t.same(root(`LABEL="my disk"`), {
-    kind: "tag",
-    tag: "LABEL",
-    value: "my disk",
-  });
+  refuses(t, `root=LABEL="my disk" ${rest}`, /has quotes within its value/);
   t.same(root("LABEL=a=b"), { kind: "tag", tag: "LABEL", value: "a=b" });
   t.same(root("/dev/disk/by-label/x"), {
     kind: "path",

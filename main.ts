@@ -44,6 +44,8 @@ function write(stream: NodeJS.WriteStream, text: string): void {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
+  // What started it may have none: the log would be anybody's to write.
+  process.umask(0o022);
   const [command, ...rest] = argv;
   const asksForHelp = rest.includes("--help") || rest.includes("-h");
   if (command === "boot" && !asksForHelp) return runBoot(rest);

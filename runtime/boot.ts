@@ -14,7 +14,7 @@ import { saveFailure } from "./last-failure.ts";
 import { isInitramfs } from "./machine.ts";
 import { foreseeMerge } from "./foresee-merge.ts";
 import { gatherFacts } from "./gather-facts.ts";
-import { makeRoot, refuseInUse } from "./make-root.ts";
+import { makeRoot, refuseMounted } from "./make-root.ts";
 import { createMountStack } from "./mounts.ts";
 import { openDisk, reopenTopLevel } from "./open-disk.ts";
 import type { BootOptions } from "./options.ts";
@@ -97,7 +97,9 @@ async function bootWith(
   try {
     for (const warning of options.warnings) recorder.warn(warning);
     const disk = await openDisk(context);
-    if (options.disk.generation === undefined) refuseInUse(context, disk.paths);
+    if (options.disk.generation === undefined) {
+      refuseMounted(context, disk.paths);
+    }
     const outcome = await findRoot(context, disk, options);
     // The root is in place: from here on nothing is worth stopping for.
     await recorder.tolerate(() => mounts.release(topLevel));
@@ -124,6 +126,7 @@ async function findRoot(
     const { result, record } = await makeRoot(context, facts);
     return { result, uuid: record.uuid, record };
   } catch (error) {
+    if (isRefusal(error)) throw error;
     const former = await findFormerRoot(context, disk, facts, error);
     await context.recorder.tolerate(() => {
       saveFailure(context, disk, { error, former, cmdline: options.cmdline });

@@ -36,14 +36,22 @@ export function checkBootable(
       },
     );
   }
-  const modules = followIn(host, tree, `/lib/modules/${kernelRelease}`);
-  if (
-    modules === undefined ||
-    host.files.statusOf(modules)?.kind !== "directory"
-  ) {
+  if (!hasModules(host, tree, kernelRelease)) {
     return `${what} has no /lib/modules/${kernelRelease}: drivers of the running kernel will be missing; boot the kernel that is in the image`;
   }
   return undefined;
+}
+
+/** Whether the tree has the modules of a kernel; a kernel without them lacks most drivers. */
+export function hasModules(
+  host: Host,
+  tree: string,
+  kernelRelease: string,
+): boolean {
+  const modules = followIn(host, tree, `/lib/modules/${kernelRelease}`);
+  return (
+    modules !== undefined && host.files.statusOf(modules)?.kind === "directory"
+  );
 }
 
 function isExecutable(host: Host, tree: string, file: string): boolean {

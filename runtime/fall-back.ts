@@ -3,9 +3,11 @@ import { executeSteps } from "./execute.ts";
 import type { DiskFacts, OpenDisk } from "./facts.ts";
 import { summarizeFailure } from "./failure.ts";
 import type { BootContext } from "./boot-context.ts";
+import { hasModules } from "./bootable.ts";
 import { BootError } from "./host/errors.ts";
 import { readKernelRelease } from "./machine.ts";
-import { findOtherMount } from "./mounts.ts";
+import { findUse } from "./in-use.ts";
+import { readMountsOf } from "./mounts.ts";
 import {
   planGeneration,
   planPresent,
@@ -50,21 +52,35 @@ export async function fallBack(
   }
 }
 
+/** The first that has the running kernel's modules; where none has them, the first. */
 async function chooseCandidate(
   context: BootContext,
   disk: DiskFacts,
   refused: ReadonlySet<string>,
 ): Promise<FallbackCandidate | undefined> {
-  const { host, recorder, topLevel, options } = context;
+  const { host, topLevel } = context;
+  let first: FallbackCandidate | undefined;
+  for await (const candidate of listCandidates(context, disk)) {
+    if (refused.has(candidate.record.uuid)) continue;
+    const tree = path.join(topLevel, candidate.path);
+    if (hasModules(host, tree, readKernelRelease(host))) return candidate;
+    first ??= candidate;
+  }
+  return first;
+}
+
+/** The present rwlayer, then the generations, the newest first. */
+async function* listCandidates(
+  { host, recorder, topLevel, options }: BootContext,
+  disk: DiskFacts,
+): AsyncGenerator<FallbackCandidate> {
   const { paths, state } = disk;
   const check = {
     init: options.init,
     kernelRelease: readKernelRelease(host),
   };
-  const isOpen = (candidate: FallbackCandidate | undefined) =>
-    candidate !== undefined && !refused.has(candidate.record.uuid);
   const present = planPresent(disk, check);
-  if (isOpen(present)) return present;
+  if (present !== undefined) yield present;
   const names = host.files.namesIn(path.join(topLevel, paths.generations));
   for (const number of generationNumbers(names).toReversed()) {
     const file = path.join(paths.generations, String(number));
@@ -76,27 +92,28 @@ async function chooseCandidate(
         { ...standing, path: file },
         check,
       );
-      if (isOpen(candidate)) return candidate;
+      if (candidate !== undefined) yield candidate;
     } catch (error) {
       recorder.warn(`cannot look at ${file}: ${summarizeFailure(error)}`);
     }
   }
-  return undefined;
 }
 
 async function tryCandidate(
   { host, recorder, topLevel }: BootContext,
-  { paths, state }: DiskFacts,
-  { path: from, steps }: FallbackCandidate,
+  { paths, state, rwlayer }: DiskFacts,
+  { path: from, record: candidate, steps }: FallbackCandidate,
 ): Promise<boolean> {
   try {
-    for (const file of [from, paths.rwlayer]) {
-      const mountPoint = findOtherMount(host, topLevel, file);
-      if (mountPoint === undefined) continue;
-      throw new BootError(
-        "RWLAYER_IN_USE",
-        `${file} is mounted at ${mountPoint}`,
-      );
+    const present = rwlayer.kind === "subvolume" ? rwlayer.record : undefined;
+    const mounts = readMountsOf(host, topLevel);
+    for (const [file, record] of [
+      [from, candidate],
+      [paths.rwlayer, present],
+    ] as const) {
+      const use = findUse(host, mounts, file, record);
+      if (use === undefined) continue;
+      throw new BootError("RWLAYER_IN_USE", `${file} is ${use}`);
     }
     await executeSteps(steps, { host, recorder, topLevel, paths, state });
     return true;

@@ -12,6 +12,7 @@ export function formatFallback(record: RootedBoot): string {
     "A FORMER ROOT BOOTS INSTEAD:",
     escapeControl(summarizeBoot(record)),
     ...(record.restored === null ? [] : [`put back from ${record.restored}`]),
+    ...record.warnings.map((warning) => `warning: ${escapeControl(warning)}`),
     "",
     ...(record.failure === null
       ? []

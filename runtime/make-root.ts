@@ -3,7 +3,9 @@ import type { BootFacts } from "./facts.ts";
 import type { BootContext } from "./boot-context.ts";
 import { foreseeMerge } from "./foresee-merge.ts";
 import { BootError } from "./host/errors.ts";
-import { findOtherMount } from "./mounts.ts";
+import type { Host } from "./host/host.ts";
+import { isRootOfRunningKernel } from "./in-use.ts";
+import { findMountOf, readMountsOf } from "./mounts.ts";
 import { planBoot } from "./plan.ts";
 import type { RwlayerPaths, SubvolumeRecord } from "./rwlayer-state.ts";
 import type { MergePlan } from "./toplayer/merge-plan.ts";
@@ -22,6 +24,7 @@ export async function makeRoot(
   { host, recorder, topLevel, mergeMount }: BootContext,
   facts: BootFacts,
 ): Promise<MadeRoot> {
+  refuseRunning(host, facts);
   const plan = planBoot(facts);
   for (const warning of plan.warnings) recorder.warn(warning);
   const { topLayer } = facts;
@@ -48,25 +51,37 @@ export async function makeRoot(
 }
 
 /**
- * The root of a running system must not be replaced under it, nor must another system's.
+ * The root of a running system must not be replaced under it, nor must another system's. Asks for what
+ * is mounted alone: whether a root is this kernel's is known when the state file is read.
  * @throws BootError RWLAYER_IN_USE
  */
-export function refuseInUse(
+export function refuseMounted(
   { host, topLevel }: BootContext,
   paths: RwlayerPaths,
 ): void {
+  const mounts = readMountsOf(host, topLevel);
   for (const [what, file] of [
     ["rwlayer", paths.rwlayer],
     ["next rwlayer", paths.staging],
   ] as const) {
-    const mountPoint = findOtherMount(host, topLevel, file);
-    if (mountPoint === undefined) continue;
-    throw new BootError(
-      "RWLAYER_IN_USE",
-      `the ${what} ${file} is in use: it is mounted at ${mountPoint}`,
-      {
-        hint: "To see what the next start would do: dockroot boot --dry-run.",
-      },
-    );
+    const at = findMountOf(mounts, file);
+    if (at !== undefined) throw inUse(what, file, `mounted at ${at}`);
   }
+}
+
+/** @throws BootError RWLAYER_IN_USE */
+function refuseRunning(host: Host, { paths, rwlayer }: BootFacts): void {
+  if (rwlayer.kind !== "subvolume") return;
+  if (!isRootOfRunningKernel(host, rwlayer.record)) return;
+  throw inUse("rwlayer", paths.rwlayer, "a root of the running system");
+}
+
+function inUse(what: string, file: string, use: string): BootError {
+  return new BootError(
+    "RWLAYER_IN_USE",
+    `the ${what} ${file} is in use: it is ${use}`,
+    {
+      hint: "To see what the next start would do: dockroot boot --dry-run.",
+    },
+  );
 }

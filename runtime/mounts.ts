@@ -1,6 +1,6 @@
 import path from "node:path";
 import { describeDevice, type BlockDevice } from "./device.ts";
-import { BootError } from "./host/errors.ts";
+import { BootError, systemErrorCode } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 
 export interface MountRequest {
@@ -155,25 +155,91 @@ function countMounts(host: Host, at: string): number {
   return readMounts(host).filter(({ mountPoint }) => mountPoint === at).length;
 }
 
+/** A mount of a filesystem's subvolume, or of something in it. */
+export interface SubvolumeMount {
+  /** A path from the filesystem's top level. */
+  readonly root: string;
+  /** Where it is, in words, to follow "mounted at". */
+  readonly at: string;
+}
+
 /**
- * Where a subvolume, or something in it, is mounted besides being seen below the top level.
- * @param topLevel where the filesystem's top level is mounted
+ * What of a filesystem is mounted, in any mount namespace of a process that can be seen.
+ * @param topLevel where its top level is mounted
+ */
+export function readMountsOf(host: Host, topLevel: string): SubvolumeMount[] {
+  const own = readMounts(host);
+  const { device } =
+    own.find(({ mountPoint }) => mountPoint === topLevel) ?? {};
+  const select = (mounts: readonly Mount[], where: string) =>
+    mounts
+      .filter((mount) => mount.device === device)
+      .map(({ root, mountPoint }) => ({ root, at: `${mountPoint}${where}` }));
+  const others = Array.from(readMountsOfOthers(host), ({ processId, mounts }) =>
+    select(mounts, ` in the mount namespace of process ${processId}`),
+  );
+  return [...select(own, ""), ...others.flat()];
+}
+
+/**
+ * Where a subvolume, or something in it, is mounted, besides being seen below the top level.
  * @param file relative to the top level
  */
-export function findOtherMount(
-  host: Host,
-  topLevel: string,
+export function findMountOf(
+  mounts: readonly SubvolumeMount[],
   file: string,
 ): string | undefined {
-  const mounts = readMounts(host);
-  const { device } =
-    mounts.find(({ mountPoint }) => mountPoint === topLevel) ?? {};
   return mounts.find(
-    (mount) =>
-      mount.device === device &&
-      (mount.root === `/${file}` || mount.root.startsWith(`/${file}/`)),
-  )?.mountPoint;
+    ({ root }) => root === `/${file}` || root.startsWith(`/${file}/`),
+  )?.at;
 }
+
+/**
+ * What the processes that can be seen have mounted, but for those that have what this one has. Each
+ * mount namespace once, or once for each root directory in it, which hides what is outside.
+ */
+function* readMountsOfOthers(
+  host: Host,
+): Generator<{ readonly processId: string; readonly mounts: Mount[] }> {
+  const seen = new Set([viewOf(host, "self")]);
+  for (const processId of host.files.namesIn(host.path("/proc"))) {
+    if (!/^\d+$/.test(processId)) continue;
+    const view = viewOf(host, processId);
+    if (view !== undefined && seen.has(view)) continue;
+    if (view !== undefined) seen.add(view);
+    const text = readIfSeen(() =>
+      host.readText(`/proc/${processId}/mountinfo`, MAX_MOUNTINFO_BYTES),
+    );
+    yield { processId, mounts: parseMountinfo(text ?? "") };
+  }
+}
+
+/** Two processes with the same one see the same mounts. @see namespaces(7) */
+function viewOf(host: Host, processId: string): string | undefined {
+  return readIfSeen(() =>
+    ["ns/mnt", "root"]
+      .map((name) =>
+        host.files.linkTarget(host.path(`/proc/${processId}/${name}`)),
+      )
+      .join(" "),
+  );
+}
+
+/**
+ * @returns `undefined` where the process has ended, has no mounts any more, or keeps them to itself: that
+ *   the running kernel has mounted a root is known by its record, too (in-use.ts)
+ */
+function readIfSeen<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    const cause = error instanceof BootError ? error.cause : error;
+    if (UNSEEN.includes(systemErrorCode(cause) ?? "")) return undefined;
+    throw error;
+  }
+}
+
+const UNSEEN = ["ENOENT", "ESRCH", "EINVAL", "EACCES", "EPERM"];
 
 /** The type of the filesystem that is mounted right there. */
 export function fsTypeAt(host: Host, at: string): string | undefined {

@@ -7,17 +7,13 @@ import {
 } from "./json-values.ts";
 import { refuseOddPath, splitPath } from "./option-values.ts";
 import type { RootedBoot } from "./report.ts";
-import { DOCKROOT_DIRECTORY } from "./rwlayer-state.ts";
+import { DOCKROOT_DIRECTORY, rwlayerOfGeneration } from "./rwlayer-state.ts";
 
 /** What `dockroot finish` needs to know of the boot before it. */
-export type FinishedBoot =
-  | (Pick<RootedBoot, "limits" | "rwlayer"> & {
-      readonly result: Exclude<RootedBoot["result"], "generation">;
-    })
-  | {
-      readonly result: "generation";
-      readonly limits: RootedBoot["limits"];
-    };
+export type FinishedBoot = Pick<
+  RootedBoot,
+  "result" | "limits" | "root" | "rwlayer" | "subvolumeUuid"
+>;
 
 /**
  * Reads the text of boot.json, as far as `dockroot finish` acts on it.
@@ -26,23 +22,35 @@ export type FinishedBoot =
  */
 export function parseFinishedBoot(text: string): FinishedBoot | undefined {
   const fields = parseJsonObject(text);
-  const { result } = fields;
+  const { result, subvolumeUuid } = fields;
   switch (result) {
     case "failed":
       return undefined;
     case "generation":
-      return { result, limits: parseLimits(fields["limits"]) };
     case "fresh":
     case "kept":
-    case "fallback":
-      return {
-        result,
-        rwlayer: parseRwlayer(fields["rwlayer"]),
-        limits: parseLimits(fields["limits"]),
-      };
+    case "fallback": {
+      if (typeof subvolumeUuid !== "string") {
+        throw unreadable("it lacks the root's UUID");
+      }
+      const rwlayer = parseRwlayer(fields["rwlayer"]);
+      const root =
+        result === "generation"
+          ? parseGeneration(fields["root"], rwlayer)
+          : rwlayer;
+      const limits = parseLimits(fields["limits"]);
+      return { result, root, rwlayer, subvolumeUuid, limits };
+    }
     default:
       throw unreadable("it does not tell what booted");
   }
+}
+
+function parseGeneration(value: unknown, rwlayer: string): string {
+  if (typeof value === "string" && rwlayerOfGeneration(value) === rwlayer) {
+    return value;
+  }
+  throw unreadable(`its root is no generation of ${rwlayer}`);
 }
 
 /** A path as the options leave it: what is deleted is found by it. */

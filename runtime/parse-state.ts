@@ -41,7 +41,7 @@ export function parseState(text: string): RwlayerState {
 
 function parseSubvolumeRecord(value: unknown): SubvolumeRecord | undefined {
   if (!isRecord(value) || !isRecord(value["image"])) return undefined;
-  const { uuid, boot, complete, source } = value;
+  const { uuid, boot, complete, source, bootId } = value;
   const { reference, id } = value["image"];
   const toplayer = parseTopLayerRecord(value["toplayer"]);
   return typeof uuid === "string" &&
@@ -50,8 +50,12 @@ function parseSubvolumeRecord(value: unknown): SubvolumeRecord | undefined {
     typeof source === "string" &&
     typeof reference === "string" &&
     typeof id === "string" &&
-    toplayer !== undefined
-    ? { uuid, boot, complete, image: { reference, id }, source, toplayer }
+    toplayer !== undefined &&
+    (bootId === undefined || typeof bootId === "string")
+    ? {
+        ...{ uuid, boot, complete, image: { reference, id }, source, toplayer },
+        ...(bootId !== undefined && { bootId }),
+      }
     : undefined;
 }
 

@@ -14,6 +14,8 @@ export interface SubvolumeRecord {
   readonly source: string;
   /** What was copied over it; `null` without a top layer. */
   readonly toplayer: TopLayerRecord | null;
+  /** The kernel's boot_id of the last boot that has mounted it as root; absent before. */
+  readonly bootId?: string;
 }
 
 /** What `.dockroot/<rwlayer>/state.json` holds. */

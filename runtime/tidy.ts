@@ -3,9 +3,12 @@ import { isSubvolume, readSubvolume } from "./btrfs.ts";
 import { standingAt } from "./standing.ts";
 import { asFailureOf, summarizeFailure } from "./failure.ts";
 import type { Host } from "./host/host.ts";
-import { findOtherMount } from "./mounts.ts";
+import { findUse } from "./in-use.ts";
+import { readBootId } from "./machine.ts";
+import { findMountOf, readMountsOf, type SubvolumeMount } from "./mounts.ts";
 import type { FinishedBoot } from "./parse-finished-boot.ts";
 import {
+  findRecord,
   generationNumbers,
   rwlayerPaths,
   withRecord,
@@ -26,22 +29,28 @@ export async function tidy(
   topLevel: string,
   boot: FinishedBoot,
 ): Promise<void> {
-  if (boot.result === "generation") return;
   const { result, rwlayer, limits } = boot;
   try {
     const paths = rwlayerPaths(rwlayer);
-    const state = readState(host, topLevel, paths);
+    const former = readState(host, topLevel, paths);
+    const mounts = readMountsOf(host, topLevel);
+    const state = markAsRoot(host, mounts, former, boot);
+    if (result === "generation") {
+      if (state !== former) writeState(host, topLevel, paths, state);
+      return;
+    }
     const names = host.files.namesIn(path.join(topLevel, paths.generations));
     const numbers = generationNumbers(names);
     const old =
       result === "fallback"
         ? []
         : numbers.slice(0, Math.max(0, numbers.length - limits.generations));
-    const unwanted = await selectOurs(host, topLevel, state, [
+    const unwanted = await selectOurs(host, topLevel, mounts, state, [
       ...old.map((number) => path.join(paths.generations, String(number))),
       paths.staging,
     ]);
-    const marked = markIncomplete(host, topLevel, paths, state, unwanted);
+    const marked = markIncomplete(state, unwanted);
+    if (marked !== former) writeState(host, topLevel, paths, marked);
     const removed = new Set<string>();
     for (const { file, record } of unwanted) {
       if (await removeOurs(host, topLevel, file)) removed.add(record.uuid);
@@ -50,6 +59,26 @@ export async function tidy(
   } catch (error) {
     warnOf(host, "tidy up", error);
   }
+}
+
+/**
+ * The root that the initramfs has mounted is in use for as long as this kernel runs. Where nothing has
+ * mounted it, as in a rehearsal, nobody uses it.
+ */
+function markAsRoot(
+  host: Host,
+  mounts: readonly SubvolumeMount[],
+  state: RwlayerState,
+  { root, subvolumeUuid }: FinishedBoot,
+): RwlayerState {
+  const record = findRecord(state, subvolumeUuid);
+  const bootId = readBootId(host);
+  return record === undefined ||
+    bootId === undefined ||
+    record.bootId === bootId ||
+    findMountOf(mounts, root) === undefined
+    ? state
+    : withRecord(state, { ...record, bootId });
 }
 
 interface Unwanted {
@@ -62,6 +91,7 @@ interface Unwanted {
 async function selectOurs(
   host: Host,
   topLevel: string,
+  mounts: readonly SubvolumeMount[],
   state: RwlayerState,
   files: readonly string[],
 ): Promise<Unwanted[]> {
@@ -76,10 +106,9 @@ async function selectOurs(
         );
         continue;
       }
-      const mountPoint = findOtherMount(host, topLevel, file);
-      if (mountPoint === undefined) {
-        found.push({ file, record: standing.record });
-      } else host.log.warn(`${file} is mounted at ${mountPoint} and is kept`);
+      const use = findUse(host, mounts, file, standing.record);
+      if (use === undefined) found.push({ file, record: standing.record });
+      else host.log.warn(`${file} is ${use} and is kept`);
     } catch (error) {
       warnOf(host, `remove ${file}`, error);
     }
@@ -89,20 +118,15 @@ async function selectOurs(
 
 /** First of all: what is deleted in part must never stand in for a root. */
 function markIncomplete(
-  host: Host,
-  topLevel: string,
-  paths: RwlayerPaths,
   state: RwlayerState,
   unwanted: readonly Unwanted[],
 ): RwlayerState {
-  const complete = unwanted.filter(({ record }) => record.complete);
-  if (complete.length === 0) return state;
-  const marked = complete.reduce(
-    (sofar, { record }) => withRecord(sofar, { ...record, complete: false }),
-    state,
-  );
-  writeState(host, topLevel, paths, marked);
-  return marked;
+  return unwanted
+    .filter(({ record }) => record.complete)
+    .reduce(
+      (sofar, { record }) => withRecord(sofar, { ...record, complete: false }),
+      state,
+    );
 }
 
 async function removeOurs(

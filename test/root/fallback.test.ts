@@ -1,6 +1,7 @@
 // runner: tier=first seconds=10
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
+import os from "node:os";
 import t, { type Test } from "tap";
 import { run } from "../../fixtures/run.ts";
 import { executable } from "../binary/run-dockroot.ts";
@@ -111,6 +112,46 @@ await t.test("with a configuration that is damaged, too", async (t) => {
   });
   t.equal(machine.finish().status, 0);
 });
+
+await t.test(
+  "a former root with the running kernel's modules is preferred",
+  async (t) => {
+    const machine = rehearse(t, disk, "modules");
+    const keepAll = `${LAST} dockroot.generations=9`;
+    const first = await bootAndWrite(t, machine, "one", keepAll);
+    await bootAndWrite(t, machine, "two", keepAll);
+    const third = await bootAndWrite(t, machine, "three", keepAll);
+    const modules = `lib/modules/${os.release()}`;
+    const own = ".dockroot/modules/generations";
+    const fail = () => {
+      const { status, stderr } = machine.boot(`${keepAll} docker_image=gone:1`);
+      t.equal(status, 0, stderr);
+      t.equal(machine.finish().status, 0);
+      return stderr;
+    };
+    await disk.look((top) => {
+      for (const root of ["modules", `${own}/1`, `${own}/2`]) {
+        fs.rmSync(`${top}/${root}/${modules}`, { recursive: true });
+      }
+    });
+    const said = fail();
+    t.equal(machine.record().subvolumeUuid, third, "where none has them");
+    t.match(
+      said.slice(said.indexOf("A FORMER ROOT BOOTS INSTEAD")),
+      `warning: the former root modules has no /${modules}: `,
+      "the frame says that they are missing",
+    );
+
+    await disk.look((top) =>
+      fs.mkdirSync(`${top}/${own}/1/${modules}`, { recursive: true }),
+    );
+    t.notMatch(fail(), /has no \/lib\/modules/);
+    t.match(machine.record(), { subvolumeUuid: first, restored: `${own}/1` });
+    t.equal(await writtenIn(disk, `${own}/3`), "three", "nothing is lost");
+    fail();
+    t.match(machine.record(), { subvolumeUuid: first, restored: null });
+  },
+);
 
 await t.test(
   "where there is no rwlayer, the newest complete generation is put back",

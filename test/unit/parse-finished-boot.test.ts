@@ -4,14 +4,16 @@ import { parseFinishedBoot } from "../../runtime/parse-finished-boot.ts";
 import { freshRecord } from "./status-data.ts";
 
 t.test("a record of each kind of boot", async (t) => {
-  const { rwlayer, limits } = freshRecord;
+  const { rwlayer, limits, subvolumeUuid } = freshRecord;
+  const rest = { rwlayer, limits, subvolumeUuid };
   for (const result of ["fresh", "kept", "fallback"]) {
-    t.strictSame(parse({ result }), { result, rwlayer, limits });
+    t.strictSame(parse({ result }), { result, root: rwlayer, ...rest });
   }
-  t.strictSame(parse({ result: "generation", rwlayer: "a/../b" }), {
+  const generation = {
     result: "generation",
-    limits,
-  });
+    root: `.dockroot/${rwlayer}/generations/7`,
+  };
+  t.strictSame(parse(generation), { ...generation, ...rest });
   t.equal(parseFinishedBoot('{"result":"failed"}'), undefined);
   t.match(parse({ rwlayer: "a/b c/.d" }), { rwlayer: "a/b c/.d" });
   const bounds = { generations: 1000, helperTimeoutMs: 1 };
@@ -36,6 +38,18 @@ t.test("what makes no sense is refused", async (t) => {
     ...[null, 5, ["root"], {}],
   ]) {
     refuses(t, JSON.stringify({ ...freshRecord, rwlayer }));
+  }
+  for (const root of [
+    undefined,
+    null,
+    5,
+    "root",
+    ".dockroot/x/generations/1",
+  ]) {
+    refuses(t, JSON.stringify({ ...freshRecord, result: "generation", root }));
+  }
+  for (const subvolumeUuid of [undefined, null, 5]) {
+    refuses(t, JSON.stringify({ ...freshRecord, subvolumeUuid }));
   }
   const { limits } = freshRecord;
   for (const other of [

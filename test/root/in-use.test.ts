@@ -1,0 +1,171 @@
+// runner: tier=first seconds=6
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
+import { randomUUID } from "node:crypto";
+import path from "node:path";
+import t, { type Test } from "tap";
+import { run } from "../../fixtures/run.ts";
+import { undoLater } from "../../fixtures/undo.ts";
+import { unmountBelow } from "../../fixtures/unmount.ts";
+import type { RwlayerState } from "../../runtime/rwlayer-state.ts";
+import { makeBootDisk, rehearse, type Rehearsal } from "./boot-disk.ts";
+
+const disk = await makeBootDisk(t, "in-use");
+
+await t.test(
+  "a root that is mounted in another mount namespace is not replaced",
+  async (t) => {
+    const machine = rehearse(t, disk, "elsewhere");
+    startWell(t, machine);
+    const { processId, stop } = await mountElsewhere(t, "elsewhere");
+    const before = await disk.subvolumes();
+    const { status, stderr } = machine.boot();
+    t.equal(status, 1);
+    t.match(
+      stderr,
+      `the rwlayer elsewhere is in use: it is mounted at /mnt in the mount namespace of process ${processId}\n`,
+    );
+    t.strictSame(await disk.subvolumes(), before);
+    await stop();
+    startWell(t, machine);
+  },
+);
+
+await t.test("nor is a generation deleted that is", async (t) => {
+  const machine = rehearse(t, disk, "kept", "docker_image=system:1");
+  startWell(t, machine);
+  startWell(t, machine);
+  const generation = ".dockroot/kept/generations/1";
+  const { [generation]: uuid } = await disk.subvolumes();
+  const { stop } = await mountElsewhere(t, generation);
+  t.equal(machine.boot("dockroot.generations=0").status, 0);
+  t.match(
+    machine.finish().stderr,
+    /generations\/1 is mounted at \/mnt in the mount namespace of process \d+ and is kept/,
+  );
+  t.equal((await disk.subvolumes())[generation], uuid);
+  await stop();
+  startWell(t, machine, "dockroot.generations=0");
+  t.equal((await disk.subvolumes())[generation], undefined);
+});
+
+await t.test(
+  "a root that this kernel has mounted is in use, seen or not",
+  async (t) => {
+    const machine = rehearse(t, disk, "handed-over");
+    const at = path.join(disk.scratch, "root");
+    fs.mkdirSync(at);
+    t.equal(machine.boot().status, 0);
+    t.strictSame(await readBootIds(), {});
+    // As an initramfs does it.
+    await run(["mount", "-o", "subvol=handed-over", "--", disk.device, at]);
+    const unmount = undoLater(() => unmountBelow(at));
+    t.teardown(unmount);
+    t.equal(machine.finish().status, 0);
+    await unmount();
+    const bootId = fs
+      .readFileSync("/proc/sys/kernel/random/boot_id", "utf8")
+      .trim();
+    t.strictSame(await readBootIds(), { [uuidOf(machine)]: bootId });
+
+    const before = await disk.subvolumes();
+    for (const options of [
+      "",
+      "dockroot.fallback=last",
+      "dockroot.rwlayer=keep",
+    ]) {
+      const { status, stderr } = machine.boot(options);
+      t.equal(status, 1);
+      t.match(
+        stderr,
+        /the rwlayer handed-over is in use: it is a root of the running system\n/,
+      );
+    }
+    const { status, stderr } = machine.boot(
+      "docker_image=gone:1 dockroot.fallback=last",
+    );
+    t.equal(status, 1, "nor does it stand in for itself");
+    t.match(stderr, /handed-over is a root of the running system/);
+    t.equal(machine.boot("", "--dry-run").status, 0, "it can be planned");
+    t.strictSame(await disk.subvolumes(), before);
+
+    t.comment("as if the machine had been started anew");
+    await changeBootIds(randomUUID());
+    startWell(t, machine, "dockroot.generations=9");
+    await changeBootIds(bootId);
+    t.equal(machine.boot("dockroot.generations=0").status, 0);
+    t.match(
+      machine.finish().stderr,
+      /generations\/1 is a root of the running system and is kept/,
+    );
+    t.equal(
+      (await disk.subvolumes())[".dockroot/handed-over/generations/1"],
+      before["handed-over"],
+    );
+  },
+);
+
+function uuidOf(machine: Rehearsal): string {
+  return machine.record().subvolumeUuid;
+}
+
+function startWell(t: Test, machine: Rehearsal, options = ""): void {
+  for (const { status, stderr } of [machine.boot(options), machine.finish()]) {
+    t.equal(status, 0, stderr);
+  }
+}
+
+function stateOf(top: string): string {
+  return path.join(top, ".dockroot/handed-over/state.json");
+}
+
+/** UUID to boot ID, of those that have one. */
+function readBootIds(): Promise<Record<string, string>> {
+  return disk.look((top) =>
+    Object.fromEntries(
+      readState(top).subvolumes.flatMap(({ uuid, bootId }) =>
+        bootId === undefined ? [] : [[uuid, bootId]],
+      ),
+    ),
+  );
+}
+
+function changeBootIds(bootId: string): Promise<void> {
+  return disk.look((top) => {
+    const state = readState(top);
+    const subvolumes = state.subvolumes.map((record) =>
+      record.bootId === undefined ? record : { ...record, bootId },
+    );
+    fs.writeFileSync(stateOf(top), JSON.stringify({ ...state, subvolumes }));
+  });
+}
+
+function readState(top: string): RwlayerState {
+  return JSON.parse(fs.readFileSync(stateOf(top), "utf8")) as RwlayerState;
+}
+
+/** Mounts a subvolume where this process does not see it, until `stop`. */
+async function mountElsewhere(
+  t: Test,
+  subvolume: string,
+): Promise<{ processId: number; stop: () => Promise<void> }> {
+  const holder = spawn(
+    "unshare",
+    [
+      ...["--mount", "--", "sh", "-ec"],
+      'mount -o "subvol=$1" "$2" /mnt; echo mounted; exec sleep infinity',
+      ...["sh", subvolume, disk.device],
+    ],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  const ended = once(holder, "exit");
+  const stop = undoLater(async () => {
+    holder.kill();
+    await ended;
+  });
+  t.teardown(stop);
+  await Promise.race([once(holder.stdout, "data"), ended]);
+  t.equal(holder.exitCode, null, "it is mounted");
+  return { processId: holder.pid ?? 0, stop };
+}

@@ -52,8 +52,6 @@ const UNIT_TIMEOUT_MS = 10 * 60_000;
 const SHELL_TARGET =
   "systemd.unit=basic.target systemd.wants=dockroot-demo.service systemd.debug_shell=ttyS2";
 
-/** In place of dockroot's own 10 s. */
-const DEVICE_TIMEOUT_MS = 60_000;
 const BOOT_TIMEOUT_MS = 3 * 60_000;
 const OFF_TIMEOUT_MS = 2 * 60_000;
 
@@ -104,7 +102,6 @@ export async function createComputer(
             ...(upTo === "shell" ? [SHELL_TARGET] : []),
           ],
           `systemd.default_timeout_start_sec=${String(unitTimeoutS)}`,
-          `rootdelay=${String(Math.ceil(scaleTimeout(DEVICE_TIMEOUT_MS) / 1000))}`,
           // Of the kernel only errors: under load, its lines and a program's garble each other.
           ...["console=ttyS0 loglevel=4", cmdline],
         ].join(" "),

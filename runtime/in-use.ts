@@ -1,11 +1,11 @@
 import type { Host } from "./host/host.ts";
 import { readBootId } from "./machine.ts";
-import { findMountOf, type SubvolumeMount } from "./mounts.ts";
+import { findMountOf, seesAllMounts, type SubvolumeMount } from "./mounts.ts";
 import type { SubvolumeRecord } from "./rwlayer-state.ts";
 
 /**
- * Who uses a subvolume of ours. A mount that is seen in any mount namespace tells, and else that the
- * running kernel has mounted it as root: in a container the rest of the system may be hidden.
+ * Who uses a subvolume of ours: where it is mounted, or else, where the rest of the system is hidden,
+ * whether the running kernel has mounted it as root.
  * @param mounts as `readMountsOf` gives them
  * @param file relative to the top level
  * @returns in words, to follow "it is"; `undefined` where nobody is known to use it
@@ -18,15 +18,19 @@ export function findUse(
 ): string | undefined {
   const at = findMountOf(mounts, file);
   if (at !== undefined) return `mounted at ${at}`;
-  return isRootOfRunningKernel(host, record)
+  return isHiddenRoot(host, record)
     ? "a root of the running system"
     : undefined;
 }
 
-/** Whether this boot of the kernel has mounted it as root: who asks may not see that it still does. */
-export function isRootOfRunningKernel(
+/** Whether this kernel has mounted it as root, and may still have it mounted where it cannot be seen. */
+export function isHiddenRoot(
   host: Host,
   record: SubvolumeRecord | undefined,
 ): boolean {
-  return record?.bootId !== undefined && record.bootId === readBootId(host);
+  return (
+    record?.bootId !== undefined &&
+    record.bootId === readBootId(host) &&
+    !seesAllMounts(host)
+  );
 }

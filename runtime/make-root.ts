@@ -4,7 +4,7 @@ import type { BootContext } from "./boot-context.ts";
 import { foreseeMerge } from "./foresee-merge.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
-import { isRootOfRunningKernel } from "./in-use.ts";
+import { isHiddenRoot } from "./in-use.ts";
 import { findMountOf, readMountsOf } from "./mounts.ts";
 import { planBoot } from "./plan.ts";
 import type { RwlayerPaths, SubvolumeRecord } from "./rwlayer-state.ts";
@@ -72,7 +72,7 @@ export function refuseMounted(
 /** @throws BootError RWLAYER_IN_USE */
 function refuseRunning(host: Host, { paths, rwlayer }: BootFacts): void {
   if (rwlayer.kind !== "subvolume") return;
-  if (!isRootOfRunningKernel(host, rwlayer.record)) return;
+  if (!isHiddenRoot(host, rwlayer.record)) return;
   throw inUse("rwlayer", paths.rwlayer, "a root of the running system");
 }
 

@@ -214,6 +214,26 @@ function* readMountsOfOthers(
   }
 }
 
+/**
+ * Whether what all processes of the machine have mounted can be seen: in a container, or without the
+ * right to look at others, it cannot.
+ * @see PROC_PID_INIT_INO in the kernel's include/linux/proc_ns.h
+ */
+export function seesAllMounts(host: Host): boolean {
+  const namespace = host.files.linkTarget(host.path("/proc/self/ns/pid"));
+  if (namespace !== INITIAL_PID_NAMESPACE) return false;
+  try {
+    for (const processId of host.files.namesIn(host.path("/proc"))) {
+      if (!/^\d+$/.test(processId)) continue;
+      host.readText(`/proc/${processId}/mountinfo`, MAX_MOUNTINFO_BYTES);
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof BootError) return false;
+    throw error;
+  }
+}
+
 /** Two processes with the same one see the same mounts. @see namespaces(7) */
 function viewOf(host: Host, processId: string): string | undefined {
   return readIfSeen(() =>
@@ -239,6 +259,7 @@ function readIfSeen<T>(read: () => T): T | undefined {
   }
 }
 
+const INITIAL_PID_NAMESPACE = "pid:[4026531836]";
 const UNSEEN = ["ENOENT", "ESRCH", "EINVAL", "EACCES", "EPERM"];
 
 /** The type of the filesystem that is mounted right there. */

@@ -1,5 +1,5 @@
 import { link, mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Test } from "tap";
 import { openShell, type GuestShell } from "../../fixtures/guest-shell.ts";
 import { makeOverlay } from "../../fixtures/loop-disk.ts";
@@ -24,6 +24,8 @@ export interface Computer {
   /** Its disk, a qcow2 file. */
   readonly overlay: string;
   readonly workDir: string;
+  /** Where the machine's files come from, with what else belongs to its kind. */
+  readonly cached: string;
   /** Turns it on; what it is turned on with is gone at the test's end. */
   readonly start: (t: Test, options?: StartOptions) => Promise<Vm>;
 }
@@ -64,20 +66,18 @@ export async function createComputer(
   const workDir = join(import.meta.dirname, "../../.cache/test-vm", name);
   await rm(workDir, { recursive: true, force: true });
   await mkdir(workDir, { recursive: true });
-  const machine = await linkMachine(
-    await findMachine(kind, async (step, work) => {
-      t.comment(step);
-      return work(() => undefined);
-    }),
-    workDir,
-  );
+  const found = await findMachine(kind, async (step, work) => {
+    t.comment(step);
+    return work(() => undefined);
+  });
+  const machine = await linkMachine(found, workDir);
   t.teardown(() => rm(machine.disk));
   const overlay = join(workDir, "disk.qcow2");
   await makeOverlay(machine.disk, overlay);
   t.teardown(() => rm(overlay));
   let starts = 0;
   return {
-    ...{ machine, overlay, workDir },
+    ...{ machine, overlay, workDir, cached: dirname(found.disk) },
     start: async (
       t,
       {

@@ -74,7 +74,7 @@ export async function hibernate(
   );
   await again("umount /mnt");
   await powerOffFromShell(resumed);
-  const flat = join(computer.workDir, "disk.img");
+  const flat = join(computer.workDir, "flat.img");
   t.teardown(() => rm(flat));
   await flattenOverlay(computer.overlay, flat);
   await run([...["btrfs", "check", "--readonly", "--check-data-csum"], flat]);

@@ -1,6 +1,6 @@
 // runner: tier=first seconds=60 needs=exported alone=preparation
 import { rm, truncate, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import t from "tap";
 import { failToLogIn, logIn } from "../../fixtures/guest-shell.ts";
 import { flattenOverlay, mountDisk } from "../../fixtures/loop-disk.ts";
@@ -163,7 +163,7 @@ await t.test(
 
     // The image has no program that shows them.
     t.comment("xattrs, as they are on the disk");
-    const flat = join(computer.workDir, "disk.img");
+    const flat = join(computer.workDir, "flat.img");
     t.teardown(() => rm(flat));
     await flattenOverlay(computer.overlay, flat);
     const disk = await mountDisk(flat, join(computer.workDir, "mnt"), ["ro"]);
@@ -192,7 +192,7 @@ async function makeTopLayers(): Promise<void> {
   try {
     const env = {
       DEMO: join(import.meta.dirname, "../../demo/toplayer"),
-      IMAGE: join(dirname(computer.machine.disk), "image"),
+      IMAGE: join(computer.cached, "image"),
       HASH: await hashPassword(PASSWORD),
       ROOT_HASH: await hashPassword(ROOT_PASSWORD),
     };

@@ -222,14 +222,23 @@ function* readMountsOfOthers(
 export function seesAllMounts(host: Host): boolean {
   const namespace = host.files.linkTarget(host.path("/proc/self/ns/pid"));
   if (namespace !== INITIAL_PID_NAMESPACE) return false;
+  return host.files
+    .namesIn(host.path("/proc"))
+    .filter((name) => /^\d+$/.test(name))
+    .every((processId) => !hidesMounts(host, processId));
+}
+
+/** One that has ended, or is about to, has none to hide. */
+function hidesMounts(host: Host, processId: string): boolean {
   try {
-    for (const processId of host.files.namesIn(host.path("/proc"))) {
-      if (!/^\d+$/.test(processId)) continue;
-      host.readText(`/proc/${processId}/mountinfo`, MAX_MOUNTINFO_BYTES);
-    }
-    return true;
+    host.readText(`/proc/${processId}/mountinfo`, MAX_MOUNTINFO_BYTES);
+    return false;
   } catch (error) {
-    if (error instanceof BootError) return false;
+    const code = systemErrorCode(
+      error instanceof BootError ? error.cause : error,
+    );
+    if (code === "EACCES" || code === "EPERM") return true;
+    if (code === "ESRCH" || code === "EINVAL") return false;
     throw error;
   }
 }

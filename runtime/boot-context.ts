@@ -1,4 +1,5 @@
 import type { DiskOptions } from "./disk-options.ts";
+import type { DiskLock } from "./disk-lock.ts";
 import type { Host } from "./host/host.ts";
 import type { MountStack } from "./mounts.ts";
 import type { Recorder } from "./recorder.ts";
@@ -16,4 +17,6 @@ export interface BootContext {
   readonly readOnly: boolean;
   /** Gets what is mounted; whoever made it releases that. */
   readonly mounts: MountStack;
+  /** Taken before anything of ours on the disk is read, where it is to be written. */
+  readonly lock: DiskLock;
 }

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { bootGeneration } from "./boot-generation.ts";
 import { syncFilesystem } from "./btrfs.ts";
+import { createDiskLock } from "./disk-lock.ts";
 import type { BootFacts, DiskFacts, OpenDisk } from "./facts.ts";
 import { describeFailure, summarizeFailure } from "./failure.ts";
 import { fallBack } from "./fall-back.ts";
@@ -33,6 +34,9 @@ import { findRecord } from "./rwlayer-state.ts";
 import { createSha256 } from "./sha256.ts";
 import { shortenWarnings } from "./toplayer/shorten-warnings.ts";
 
+/** A former boot's `finish`, which removes roots, takes no longer. */
+const MAX_LOCK_WAIT_MS = 60_000;
+
 export interface BootRequest {
   readonly files: OptionFiles;
   /** Where logs, the record and mount points go; absolute. */
@@ -64,10 +68,8 @@ export async function boot(
     const record = await bootWith(
       describeContext(host, recorder, options, runDirectory, false),
       options,
+      runDirectory,
     );
-    await recorder.tolerate(() => {
-      writeBootRecord(host, runDirectory, record);
-    });
     const summary = summarizeBoot(record);
     if (record.failure === null) host.log.info(summary);
     else {
@@ -88,23 +90,34 @@ export async function boot(
   }
 }
 
-/** Releases all mounts but, where there is a root, the top level. */
+/** Releases all mounts but, where there is a root, the top level; and in any case the lock. */
 async function bootWith(
   context: BootContext,
   options: BootOptions,
+  runDirectory: string,
 ): Promise<RootedBoot> {
-  const { host, recorder, topLevel, mounts } = context;
+  const { host, recorder, topLevel, mounts, lock } = context;
   try {
     for (const warning of options.warnings) recorder.warn(warning);
     const disk = await openDisk(context);
-    if (options.disk.generation === undefined) {
-      refuseMounted(context, disk.paths);
-    }
     const outcome = await findRoot(context, disk, options);
     // The root is in place: from here on nothing is worth stopping for.
     await recorder.tolerate(() => mounts.release(topLevel));
-    return describeRootedBoot(host, recorder, disk, options.disk, outcome);
+    const record = describeRootedBoot(
+      host,
+      recorder,
+      disk,
+      options.disk,
+      outcome,
+    );
+    // While nobody else makes a root, which would make it untrue.
+    await recorder.tolerate(() => {
+      writeBootRecord(host, runDirectory, record);
+    });
+    await recorder.tolerate(() => lock.release());
+    return record;
   } catch (error) {
+    await recorder.tolerate(() => lock.release());
     await recorder.tolerate(() => mounts.release());
     throw error;
   }
@@ -118,15 +131,17 @@ async function findRoot(
   const { generation } = options.disk;
   let facts: BootFacts | undefined;
   try {
+    await lockDisk(context);
     if (generation !== undefined) {
       const booted = await bootGeneration(context, disk, generation);
       return { result: "generation", ...booted };
     }
+    refuseMounted(context, disk.paths);
     facts = await gatherFacts(context, disk, options);
     const { result, record } = await makeRoot(context, facts);
     return { result, uuid: record.uuid, record };
   } catch (error) {
-    if (isRefusal(error)) throw error;
+    if (isRefusal(error) || isBusy(error)) throw error;
     const former = await findFormerRoot(context, disk, facts, error);
     await context.recorder.tolerate(() => {
       saveFailure(context, disk, { error, former, cmdline: options.cmdline });
@@ -134,6 +149,13 @@ async function findRoot(
     if (former === undefined) throw error;
     return former;
   }
+}
+
+async function lockDisk({ recorder, lock }: BootContext): Promise<void> {
+  await recorder.time("lock the disk", async (tellProgress) => {
+    tellProgress(() => "another dockroot is at work on it");
+    await lock.take(MAX_LOCK_WAIT_MS);
+  });
 }
 
 /**
@@ -265,21 +287,28 @@ function describeContext(
   readOnly: boolean,
 ): BootContext {
   const host = limitHelpers(unlimited, disk.helperTimeoutMs);
+  const topLevel = path.join(directory, TOP_LEVEL_MOUNT);
   return {
     host,
     recorder,
     options: disk,
     readOnly,
-    topLevel: path.join(directory, TOP_LEVEL_MOUNT),
+    topLevel,
     topLayerMount: path.join(directory, "toplayer"),
     mergeMount: path.join(directory, "merge"),
     mounts: createMountStack(host),
+    lock: createDiskLock(host, topLevel),
   };
 }
 
 /** Nothing was begun, and what /run tells of the running system's start stays true. */
 function isRefusal(error: unknown): boolean {
   return error instanceof BootError && error.code === "RWLAYER_IN_USE";
+}
+
+/** Somebody else is changing what a former root would be chosen from. */
+function isBusy(error: unknown): boolean {
+  return error instanceof BootError && error.code === "DISK_BUSY";
 }
 
 function requireInitramfs(host: Host): void {

@@ -19,6 +19,8 @@ import {
   type RwlayerState,
   type SubvolumeRecord,
 } from "./rwlayer-state.ts";
+import { writeOwnRecord } from "./own-record.ts";
+import { listSubvolumes } from "./subvolume-list.ts";
 import { writeState } from "./state-file.ts";
 import { describeStep, type Step } from "./steps.ts";
 import { deleteSubvolumeTree, snapshotNested } from "./subvolume-tree.ts";
@@ -129,6 +131,9 @@ async function perform(
         const uuid =
           made?.uuid ?? (await readSubvolume(host, at(step.path))).uuid;
         const whole = { uuid, ...step.record };
+        if (whole.complete) {
+          writeOwnRecord(host, at(step.path), paths.rwlayer, whole);
+        }
         writeState(host, topLevel, paths, withRecord(state, whole));
         return whole;
       };
@@ -138,6 +143,9 @@ async function perform(
     }
     case "sync":
       await syncFilesystem(host, topLevel);
+      return undefined;
+    case "checkPlaces":
+      await checkPlaces(context, step.places, made);
       return undefined;
     case "keepAsGeneration":
     case "putInPlace":
@@ -171,6 +179,27 @@ function requireAbsent(host: Host, file: string): void {
   throw new BootError("STEP_FAILED", `${file} is there already`, {
     hint: "It was not there when this start began: something else writes to the disk. Try again.",
   });
+}
+
+/** @throws BootError STEP_FAILED where one is not there, or another is */
+async function checkPlaces(
+  { host, topLevel }: ExecutionContext,
+  places: Extract<Step, { kind: "checkPlaces" }>["places"],
+  made: SubvolumeRecord | undefined,
+): Promise<void> {
+  const list = await listSubvolumes(host, topLevel);
+  for (const { path: file, uuid = made?.uuid } of places) {
+    const whole = path.join(topLevel, file);
+    const found = isSubvolume(host, whole)
+      ? (list.at(file) ?? (await readSubvolume(host, whole))).uuid
+      : undefined;
+    if (found !== undefined && found === uuid) continue;
+    throw new BootError(
+      "STEP_FAILED",
+      `${file} is not the subvolume that was there before`,
+      { hint: "Something else writes to the disk. Try again." },
+    );
+  }
 }
 
 /** `a/b/c` as `a`, `a/b`, `a/b/c`. */

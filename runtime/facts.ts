@@ -21,6 +21,8 @@ export interface StandingSubvolume {
   readonly subvolume: SubvolumeFacts;
   /** `undefined` where it cannot be proved that dockroot made it. */
   readonly record: SubvolumeRecord | undefined;
+  /** Whether it is known by its own record alone. */
+  readonly isAdopted: boolean;
 }
 
 /** The disk, its top level mounted. */

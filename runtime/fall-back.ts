@@ -13,7 +13,11 @@ import {
   planPresent,
   type FallbackCandidate,
 } from "./plan-fallback.ts";
-import { generationNumbers, type SubvolumeRecord } from "./rwlayer-state.ts";
+import {
+  describeAdopted,
+  generationNumbers,
+  type SubvolumeRecord,
+} from "./rwlayer-state.ts";
 import { lookAtRwlayer, standingAt } from "./standing.ts";
 
 /** A former root that boots in place of one that could not be made. */
@@ -69,7 +73,7 @@ async function chooseCandidate(
   return first;
 }
 
-/** The present rwlayer, then the generations, the newest first. */
+/** The present rwlayer, then the generations, the newest first, what only stands in for one last. */
 async function* listCandidates(
   { host, recorder, topLevel, options }: BootContext,
   disk: DiskFacts,
@@ -81,6 +85,7 @@ async function* listCandidates(
   };
   const present = planPresent(disk, check);
   if (present !== undefined) yield present;
+  const copies: FallbackCandidate[] = [];
   const names = host.files.namesIn(path.join(topLevel, paths.generations));
   for (const number of generationNumbers(names).toReversed()) {
     const file = path.join(paths.generations, String(number));
@@ -92,17 +97,20 @@ async function* listCandidates(
         { ...standing, path: file },
         check,
       );
-      if (candidate !== undefined) yield candidate;
+      if (candidate === undefined) continue;
+      if (candidate.record.isCopy === true) copies.push(candidate);
+      else yield candidate;
     } catch (error) {
       recorder.warn(`cannot look at ${file}: ${summarizeFailure(error)}`);
     }
   }
+  yield* copies;
 }
 
 async function tryCandidate(
   { host, recorder, topLevel }: BootContext,
   { paths, state, rwlayer }: DiskFacts,
-  { path: from, record: candidate, steps }: FallbackCandidate,
+  { path: from, record: candidate, steps, isAdopted }: FallbackCandidate,
 ): Promise<boolean> {
   try {
     const present = rwlayer.kind === "subvolume" ? rwlayer.record : undefined;
@@ -116,6 +124,7 @@ async function tryCandidate(
       throw new BootError("RWLAYER_IN_USE", `${file} is ${use}`);
     }
     await executeSteps(steps, { host, recorder, topLevel, paths, state });
+    if (isAdopted) recorder.warn(describeAdopted(from, paths));
     return true;
   } catch (error) {
     recorder.warn(

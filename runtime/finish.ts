@@ -1,5 +1,6 @@
 import path from "node:path";
 import { waitAtGate } from "./gate.ts";
+import { createDiskLock } from "./disk-lock.ts";
 import { BootError } from "./host/errors.ts";
 import { limitHelpers, type Host } from "./host/host.ts";
 import { isMountPoint, unmount } from "./mounts.ts";
@@ -9,6 +10,8 @@ import { tidy } from "./tidy.ts";
 
 const MAX_RECORD_BYTES = 1024 * 1024;
 /** The machine waits for this, and nothing depends on it. */
+/** As for that: what is not tidied up is for the next start. */
+const MAX_LOCK_WAIT_MS = 20_000;
 const MAX_HELPER_TIMEOUT_MS = 30_000;
 
 export interface FinishRequest {
@@ -34,17 +37,23 @@ export async function finish(
     ]);
   }
   const topLevel = path.join(runDirectory, TOP_LEVEL_MOUNT);
-  const isMounted = isMountPoint(unlimited, topLevel);
   let host = limitHelpers(unlimited, MAX_HELPER_TIMEOUT_MS);
+  if (!isMountPoint(host, topLevel)) {
+    readBootRecord(host, runDirectory);
+    return;
+  }
+  const lock = createDiskLock(host, topLevel);
   try {
+    await lock.take(MAX_LOCK_WAIT_MS);
     const record = readBootRecord(host, runDirectory);
     host = limitHelpers(
       unlimited,
       Math.min(MAX_HELPER_TIMEOUT_MS, record.limits.helperTimeoutMs),
     );
-    if (isMounted) await tidy(host, topLevel, record);
+    await tidy(host, topLevel, record);
   } finally {
-    if (isMounted) await unmount(host, topLevel);
+    await lock.release();
+    if (isMountPoint(host, topLevel)) await unmount(host, topLevel);
   }
 }
 

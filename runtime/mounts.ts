@@ -11,6 +11,9 @@ export interface MountRequest {
   readonly flags: readonly string[];
 }
 
+/** A former boot's `finish`, which removes roots, takes no longer. */
+const MAX_BUSY_MS = 60_000;
+const BUSY_POLL_MS = 100;
 const MAX_MOUNTINFO_BYTES = 16 * 1024 * 1024;
 
 /** What was mounted, to be released in reverse. */
@@ -45,8 +48,7 @@ async function mountDevice(
   host: Host,
   { device, at, fsType, flags }: MountRequest,
 ): Promise<void> {
-  // What an attempt left that was killed.
-  while (isMountPoint(host, at)) await unmount(host, at);
+  while (isMountPoint(host, at)) await unmountStale(host, at);
   host.files.ensureDirectories(at);
   try {
     await host.run([
@@ -143,6 +145,24 @@ export async function unmount(
     });
   }
   host.files.removeUnusedDirectory(at);
+}
+
+/**
+ * Unmounts what an attempt left that was killed. It is busy for as long as another dockroot has the
+ * disk's lock through it: that is waited for.
+ * @throws BootError MOUNT_FAILED
+ */
+async function unmountStale(host: Host, at: string): Promise<void> {
+  const started = host.nowMs();
+  for (;;) {
+    try {
+      await unmount(host, at);
+      return;
+    } catch (error) {
+      if (host.nowMs() - started >= MAX_BUSY_MS) throw error;
+      await host.sleep(BUSY_POLL_MS);
+    }
+  }
 }
 
 /** Whether something is mounted right there. */

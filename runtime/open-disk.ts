@@ -13,6 +13,9 @@ import type { Host } from "./host/host.ts";
 import { rwlayerPaths } from "./rwlayer-state.ts";
 import { createSha256 } from "./sha256.ts";
 
+/** The disk was ours before it was mounted anew. */
+const REOPEN_LOCK_WAIT_MS = 10_000;
+
 /** Finds the root device and mounts its top level. @throws BootError */
 export async function openDisk(context: BootContext): Promise<OpenDisk> {
   const { host, options, topLevel } = context;
@@ -37,13 +40,15 @@ export async function reopenTopLevel(
   context: BootContext,
   { device, isReadOnly }: OpenDisk,
 ): Promise<void> {
-  const { host, recorder, topLevel, mounts } = context;
+  const { host, recorder, topLevel, mounts, lock } = context;
   if (isReadOnly || !host.files.isReadOnly(topLevel)) return;
   recorder.warn(
     `an error made ${device.path} read-only: it is mounted anew, and shows what is on it`,
   );
+  await lock.release();
   await mounts.release();
   await mountTopLevel(context, device);
+  await lock.take(REOPEN_LOCK_WAIT_MS);
 }
 
 async function findRootDevice({

@@ -41,7 +41,7 @@ export function parseState(text: string): RwlayerState {
 
 function parseSubvolumeRecord(value: unknown): SubvolumeRecord | undefined {
   if (!isRecord(value) || !isRecord(value["image"])) return undefined;
-  const { uuid, boot, complete, source, bootId } = value;
+  const { uuid, boot, complete, source, bootId, reached, isCopy } = value;
   const { reference, id } = value["image"];
   const toplayer = parseTopLayerRecord(value["toplayer"]);
   return typeof uuid === "string" &&
@@ -51,10 +51,14 @@ function parseSubvolumeRecord(value: unknown): SubvolumeRecord | undefined {
     typeof reference === "string" &&
     typeof id === "string" &&
     toplayer !== undefined &&
-    (bootId === undefined || typeof bootId === "string")
+    (bootId === undefined || typeof bootId === "string") &&
+    (reached === undefined || typeof reached === "boolean") &&
+    (isCopy === undefined || typeof isCopy === "boolean")
     ? {
         ...{ uuid, boot, complete, image: { reference, id }, source, toplayer },
         ...(bootId !== undefined && { bootId }),
+        ...(reached !== undefined && { reached }),
+        ...(isCopy !== undefined && { isCopy }),
       }
     : undefined;
 }

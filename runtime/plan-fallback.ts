@@ -9,6 +9,8 @@ export interface FallbackCandidate {
   /** Where it stands, relative to the top level. */
   readonly path: string;
   readonly steps: readonly Step[];
+  /** Whether it is known by its own record alone. */
+  readonly isAdopted: boolean;
 }
 
 /** What a root must have to boot. */
@@ -28,6 +30,7 @@ export function planPresent(
   return {
     record: rwlayer.record,
     path: paths.rwlayer,
+    isAdopted: rwlayer.isAdopted,
     steps: [checkFormer(paths.rwlayer, check)],
   };
 }
@@ -61,8 +64,18 @@ export function planGeneration(
   return {
     record,
     path: from,
+    isAdopted: generation.isAdopted,
     steps: [
       checkFormer(from, check),
+      {
+        kind: "checkPlaces",
+        places: [
+          { path: from, uuid: record.uuid },
+          ...(isFree
+            ? []
+            : [{ path: paths.rwlayer, uuid: rwlayer.subvolume.uuid }]),
+        ],
+      },
       ...(isFree ? [] : [makeRoom]),
       { kind: "restoreGeneration", from, to: paths.rwlayer },
       { kind: "sync", what: "its place" },

@@ -5,6 +5,7 @@ import { BootError } from "./host/errors.ts";
 import { formatImageReference } from "./image-ref.ts";
 import {
   findRecord,
+  describeAdopted,
   generationNumbers,
   lastBootOf,
   nextGeneration,
@@ -36,7 +37,7 @@ export function planBoot(facts: BootFacts): BootPlan {
     checkBootable(facts, paths.rwlayer, "the root that is kept"),
   ];
   if (kept.toplayer?.digest === topLayer?.record.digest) {
-    return { result: "kept", warnings: [], steps };
+    return { result: "kept", warnings: describeAdoption(facts), steps };
   }
   if (modes.topLayerMode === "always" && topLayer !== undefined) {
     return planNewTopLayer(facts, kept);
@@ -48,6 +49,7 @@ export function planBoot(facts: BootFacts): BootPlan {
   return {
     result: "kept",
     warnings: [
+      ...describeAdoption(facts),
       `${paths.rwlayer} is kept; ${change} (dockroot.rwlayer=fresh makes a new root${topLayer === undefined ? "" : ", dockroot.toplayer=always copies it"})`,
     ],
     steps,
@@ -106,6 +108,7 @@ function planSwap(
     boot: lastBootOf(state) + 1,
     ...origin,
     toplayer: topLayer?.record ?? null,
+    reached: false,
   };
   const steps: Step[] = [{ kind: "createDirectory", path: paths.generations }];
   if (facts.stateDamage !== undefined) {
@@ -154,6 +157,15 @@ function planSwap(
       record: { ...record, complete: true },
     },
     { kind: "sync", what: "the new root" },
+    {
+      kind: "checkPlaces",
+      places: [
+        { path: paths.staging, uuid: undefined },
+        ...(rwlayer.kind === "subvolume"
+          ? [{ path: paths.rwlayer, uuid: rwlayer.subvolume.uuid }]
+          : []),
+      ],
+    },
   );
   if (rwlayer.kind === "subvolume") {
     steps.push({
@@ -178,9 +190,15 @@ function checkBootable(
   return { kind: "checkBootable", path: file, what, init, kernelRelease };
 }
 
+function describeAdoption({ paths, rwlayer }: BootFacts): string[] {
+  return rwlayer.kind === "subvolume" && rwlayer.isAdopted
+    ? [describeAdopted(paths.rwlayer, paths)]
+    : [];
+}
+
 function describeRepairs(facts: BootFacts): string[] {
   const { paths, state, stateDamage, staging, rwlayer } = facts;
-  const repairs: string[] = [];
+  const repairs = describeAdoption(facts);
   if (stateDamage !== undefined) {
     repairs.push(
       `${stateDamage.message}: it is kept under another name; what it knew of is left alone`,

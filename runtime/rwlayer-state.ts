@@ -16,6 +16,13 @@ export interface SubvolumeRecord {
   readonly toplayer: TopLayerRecord | null;
   /** The kernel's boot_id of the last boot that has mounted it as root; absent before. */
   readonly bootId?: string;
+  /**
+   * Whether init has had it as root, as far as `dockroot finish` tells. Absent where it was made before
+   * that was recorded: it may have.
+   */
+  readonly reached?: boolean;
+  /** It is not the subvolume that was made, but stands in its place: never removed. */
+  readonly isCopy?: boolean;
 }
 
 /** What `.dockroot/<rwlayer>/state.json` holds. */
@@ -71,17 +78,27 @@ export function rwlayerOfGeneration(file: string): string | undefined {
     : undefined;
 }
 
-/** The generations' numbers, the newest last; names that are no numbers are not ours. */
+const MAX_GENERATION = 999_999_999;
+
+/** The generations' numbers, the newest last; names that are no such numbers are not ours. */
 export function generationNumbers(names: readonly string[]): number[] {
   return names
-    .filter((name) => /^[1-9][0-9]{0,14}$/.test(name))
+    .filter((name) => /^[1-9][0-9]{0,8}$/.test(name))
     .map(Number)
     .sort((a, b) => a - b);
 }
 
-/** The number that the next generation gets. */
+/**
+ * The number that the next generation gets: one more than the highest that leaves room for it. What has
+ * the last number of all was not counted up to, but put there.
+ */
 export function nextGeneration(names: readonly string[]): string {
-  return String((generationNumbers(names).at(-1) ?? 0) + 1);
+  const taken = new Set(generationNumbers(names));
+  const last = [0, ...taken].findLast(
+    (number) => number < MAX_GENERATION && !taken.has(number + 1),
+  );
+  if (last === undefined) throw new Error("all numbers are taken");
+  return String(last + 1);
 }
 
 /** The number of the last start that made a rwlayer; 0 before the first. */
@@ -91,6 +108,11 @@ export function lastBootOf({ subvolumes }: RwlayerState): number {
 
 export function emptyState(rwlayer: string): RwlayerState {
   return { version: 2, rwlayer, subvolumes: [] };
+}
+
+/** @param file the subvolume that is known by its own record alone */
+export function describeAdopted(file: string, { state }: RwlayerPaths): string {
+  return `${state} does not know the subvolume ${file}, but its own record says that dockroot made it: it is taken for a former root`;
 }
 
 /** The record of a subvolume; `undefined` where it cannot be proved that dockroot made it. */

@@ -1,11 +1,13 @@
 import path from "node:path";
 import { isSubvolume, readSubvolume } from "./btrfs.ts";
 import type { DiskFacts, OpenDisk, Standing } from "./facts.ts";
+import { readOwnRecord } from "./own-record.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import {
   emptyState,
   findRecord,
+  withRecord,
   type RwlayerPaths,
   type RwlayerState,
 } from "./rwlayer-state.ts";
@@ -18,15 +20,24 @@ export async function lookAtRwlayer(
   paths: RwlayerPaths,
 ): Promise<Omit<DiskFacts, keyof OpenDisk>> {
   const { state, stateDamage } = tryToReadState(host, topLevel, paths);
-  return {
-    state,
-    stateDamage,
-    rwlayer: await standingAt(host, topLevel, paths.rwlayer, state),
-  };
+  const rwlayer = await standingAt(host, topLevel, paths.rwlayer, state);
+  return { state: withStanding(state, rwlayer), stateDamage, rwlayer };
+}
+
+/** The state with what is known by its own record alone. */
+export function withStanding(
+  state: RwlayerState,
+  standing: Standing,
+): RwlayerState {
+  return standing.kind === "subvolume" &&
+    standing.isAdopted &&
+    standing.record !== undefined
+    ? withRecord(state, standing.record)
+    : state;
 }
 
 /**
- * What stands at a path on the top level.
+ * What stands at a path on the top level. What the state does not know is taken at its own word.
  * @param file relative to the top level
  * @throws HelperError, BootError
  */
@@ -40,8 +51,11 @@ export async function standingAt(
   if (host.files.statusOf(whole) === undefined) return { kind: "nothing" };
   if (!isSubvolume(host, whole)) return { kind: "other" };
   const subvolume = await readSubvolume(host, whole);
-  const record = findRecord(state, subvolume.uuid);
-  return { kind: "subvolume", subvolume, record };
+  const known = findRecord(state, subvolume.uuid);
+  const record =
+    known ?? readOwnRecord(host, whole, state.rwlayer, subvolume.uuid);
+  const isAdopted = known === undefined && record !== undefined;
+  return { kind: "subvolume", subvolume, record, isAdopted };
 }
 
 /** The state; an empty one, and why, where it is damaged. */

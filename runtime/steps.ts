@@ -48,6 +48,15 @@ export type Step =
     }
   /** One commit of the filesystem. */
   | { readonly kind: "sync"; readonly what: string }
+  /** Of all that is renamed next: nobody has put something else there since it was looked at. */
+  | {
+      readonly kind: "checkPlaces";
+      readonly places: readonly {
+        readonly path: string;
+        /** `undefined` for the subvolume that was just made. */
+        readonly uuid: string | undefined;
+      }[];
+    }
   | {
       readonly kind: "keepAsGeneration";
       readonly from: string;
@@ -83,6 +92,8 @@ export function describeStep(step: Step): string {
       return `record ${step.path} as ${step.record.complete ? "complete" : "in the making"}`;
     case "sync":
       return `make ${step.what} durable`;
+    case "checkPlaces":
+      return `check that ${step.places.map(({ path }) => path).join(" and ")} ${step.places.length === 1 ? "was" : "were"} not replaced`;
     case "keepAsGeneration":
       return `keep the former ${step.from} as ${step.to}`;
     case "putInPlace":

@@ -3,46 +3,7 @@ import { isSubvolume, setReadOnly, snapshotSubvolume } from "./btrfs.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { HelperError } from "./host/process.ts";
-
-export interface SubvolumeEdge {
-  readonly id: number;
-  readonly parentId: number;
-}
-
-/**
- * Reads numbers and parents from what `btrfs subvolume list` prints. A subvolume's name may contain
- * newlines, so some lines can be forged: an edge is a hint, to be confirmed by the kernel.
- */
-export function parseSubvolumeEdges(text: string): SubvolumeEdge[] {
-  return Array.from(
-    text.matchAll(/^ID (\d+) gen \d+ top level (\d+) path /gm),
-    ([, id, parentId]) => ({ id: Number(id), parentId: Number(parentId) }),
-  );
-}
-
-/**
- * The numbers of all subvolumes that may be nested in `rootId`, the deepest first, `rootId` itself
- * not included. Pure; forged edges can add candidates and never hide one.
- */
-export function nestedCandidates(
-  edges: readonly SubvolumeEdge[],
-  rootId: number,
-): number[] {
-  const children = Map.groupBy(edges, ({ parentId }) => parentId);
-  const found = new Map<number, number>([[rootId, 0]]);
-  let level = [rootId];
-  for (let depth = 1; level.length > 0; depth += 1) {
-    const below = level.flatMap((parent) => children.get(parent) ?? []);
-    level = [];
-    for (const { id } of below) {
-      if (found.has(id)) continue;
-      found.set(id, depth);
-      level.push(id);
-    }
-  }
-  found.delete(rootId);
-  return [...found].sort(([, a], [, b]) => b - a).map(([id]) => id);
-}
+import { listSubvolumes, type SubvolumeList } from "./subvolume-list.ts";
 
 /**
  * Deletes the subvolume at `file` with those nested in it, read-only ones too, and no others.
@@ -60,7 +21,17 @@ export async function deleteSubvolumeTree(
   if (!isSubvolume(host, target)) {
     throw new BootError("STEP_FAILED", `${target} is no subvolume`);
   }
-  const { id, nested } = await findNested(host, topLevel, file);
+  const list = await listSubvolumes(host, topLevel);
+  const tree = await findTree(host, topLevel, file, list);
+  return deleteFoundTree(host, topLevel, tree);
+}
+
+/** As `deleteSubvolumeTree`, of what `findTree` has found. @throws HelperError, BootError */
+export async function deleteFoundTree(
+  host: Host,
+  topLevel: string,
+  { file, id, nested }: SubvolumeTree,
+): Promise<number[]> {
   const parents = [
     Buffer.from(file),
     ...nested.map((child) => child.path),
@@ -85,7 +56,8 @@ export async function snapshotNested(
   from: string,
   to: string,
 ): Promise<void> {
-  const { nested } = await findNested(host, topLevel, from);
+  const list = await listSubvolumes(host, topLevel);
+  const { nested } = await findTree(host, topLevel, from, list);
   const readOnly: string[] = [];
   for (const child of nested.toReversed()) {
     const name = child.path.toString("utf8");
@@ -106,25 +78,37 @@ export async function snapshotNested(
   for (const target of readOnly) await setReadOnly(host, target, true);
 }
 
-interface NestedSubvolume {
+export interface NestedSubvolume {
   readonly id: number;
   /** Relative to the top level. */
   readonly path: Buffer;
 }
 
-/** The subvolume's number, and those nested in it, each before its parent. */
-async function findNested(
+/** A subvolume with those nested in it. */
+export interface SubvolumeTree {
+  /** Relative to the top level. */
+  readonly file: string;
+  readonly id: number;
+  /** Each before its parent. */
+  readonly nested: readonly NestedSubvolume[];
+}
+
+/**
+ * Finds what is nested in the subvolume at `file`, relative to the top level.
+ * @param list of all subvolumes; one that has come since is missed, and its parent cannot be deleted
+ * @throws HelperError, BootError
+ */
+export async function findTree(
   host: Host,
   topLevel: string,
   file: string,
-): Promise<{ id: number; nested: readonly NestedSubvolume[] }> {
+  list: SubvolumeList,
+): Promise<SubvolumeTree> {
   const target = path.join(topLevel, file);
   const id = Number(
     await printed(host, ["btrfs", "inspect-internal", "rootid", target]),
   );
-  const list = await host.run(["btrfs", "subvolume", "list", topLevel]);
-  const edges = parseSubvolumeEdges(list.stdout.toString("latin1"));
-  if (!edges.some((edge) => edge.id === id)) {
+  if (!list.has(id)) {
     throw new BootError(
       "STEP_FAILED",
       `the list that btrfs printed lacks the subvolume ${file} itself`,
@@ -133,9 +117,8 @@ async function findNested(
       },
     );
   }
-  const candidates = nestedCandidates(edges, id);
   const nested: NestedSubvolume[] = [];
-  for (const candidate of candidates) {
+  for (const candidate of list.mayBeNestedIn(id)) {
     const found = await resolveSubvolumeId(host, topLevel, candidate);
     if (found !== undefined && isBelow(found, Buffer.from(file))) {
       nested.push({ id: candidate, path: found });
@@ -143,7 +126,7 @@ async function findNested(
   }
   // A child's path is longer.
   nested.sort((a, b) => b.path.length - a.path.length);
-  return { id, nested };
+  return { file, id, nested };
 }
 
 function below(topLevel: string, file: Buffer): Buffer {

@@ -1,23 +1,47 @@
 import path from "node:path";
 import { isSubvolume, readSubvolume } from "./btrfs.ts";
-import { standingAt } from "./standing.ts";
+import {
+  chooseRemovals,
+  goesWithRoot,
+  type FormerRoot,
+} from "./choose-removals.ts";
 import { asFailureOf, summarizeFailure } from "./failure.ts";
 import type { Host } from "./host/host.ts";
 import { findUse } from "./in-use.ts";
 import { readBootId } from "./machine.ts";
 import { findMountOf, readMountsOf, type SubvolumeMount } from "./mounts.ts";
+import { readOwnRecord, removeOwnRecord } from "./own-record.ts";
 import type { FinishedBoot } from "./parse-finished-boot.ts";
 import {
+  describeAdopted,
   findRecord,
   generationNumbers,
   rwlayerPaths,
   withRecord,
   type RwlayerPaths,
   type RwlayerState,
-  type SubvolumeRecord,
 } from "./rwlayer-state.ts";
 import { readState, writeState } from "./state-file.ts";
-import { deleteSubvolumeTree } from "./subvolume-tree.ts";
+import { listSubvolumes, type SubvolumeList } from "./subvolume-list.ts";
+import {
+  deleteFoundTree,
+  findTree,
+  type NestedSubvolume,
+  type SubvolumeTree,
+} from "./subvolume-tree.ts";
+
+/** Init waits for this: what is not removed in that time is left for the next start. */
+const MAX_REMOVAL_MS = 15_000;
+/** So many names make a line that can still be read. */
+const NAMED = 3;
+
+interface TidyContext {
+  readonly host: Host;
+  readonly topLevel: string;
+  readonly paths: RwlayerPaths;
+  readonly mounts: readonly SubvolumeMount[];
+  readonly list: SubvolumeList;
+}
 
 /**
  * Removes what is ours and no longer needed: generations past the limit, and a staging that never
@@ -29,36 +53,56 @@ export async function tidy(
   topLevel: string,
   boot: FinishedBoot,
 ): Promise<void> {
-  const { result, rwlayer, limits } = boot;
   try {
-    const paths = rwlayerPaths(rwlayer);
+    const paths = rwlayerPaths(boot.rwlayer);
     const former = readState(host, topLevel, paths);
-    const mounts = readMountsOf(host, topLevel);
-    const state = markAsRoot(host, mounts, former, boot);
-    if (result === "generation") {
-      if (state !== former) writeState(host, topLevel, paths, state);
+    const context: TidyContext = {
+      ...{ host, topLevel, paths },
+      mounts: readMountsOf(host, topLevel),
+      list: await listSubvolumes(host, topLevel),
+    };
+    const known = await adoptRoot(context, former, boot);
+    const marked = markAsRoot(context, known, boot);
+    if (boot.result === "generation") {
+      if (marked !== former) writeState(host, topLevel, paths, marked);
       return;
     }
-    const names = host.files.namesIn(path.join(topLevel, paths.generations));
-    const numbers = generationNumbers(names);
+    const { roots, staging, state } = await findOurs(context, marked);
     const old =
-      result === "fallback"
+      boot.result === "fallback"
         ? []
-        : numbers.slice(0, Math.max(0, numbers.length - limits.generations));
-    const unwanted = await selectOurs(host, topLevel, mounts, state, [
-      ...old.map((number) => path.join(paths.generations, String(number))),
-      paths.staging,
-    ]);
-    const marked = markIncomplete(state, unwanted);
-    if (marked !== former) writeState(host, topLevel, paths, marked);
-    const removed = new Set<string>();
-    for (const { file, record } of unwanted) {
-      if (await removeOurs(host, topLevel, file)) removed.add(record.uuid);
-    }
-    await forgetAbsent(host, topLevel, paths, marked, removed);
+        : chooseRemovals(roots, boot.limits.generations);
+    const unwanted = [
+      ...(await selectRemovable(context, old, isUsersOwn)),
+      // Nobody has had it as root.
+      ...(await selectRemovable(context, staging, () => false)),
+    ];
+    const last = markIncomplete(state, unwanted);
+    if (last !== former) writeState(host, topLevel, paths, last);
+    const removed = await removeAll(context, unwanted);
+    forgetAbsent(context, last, removed);
   } catch (error) {
     warnOf(host, "tidy up", error);
   }
+}
+
+/** The state with the root that booted, where its own record alone tells of it. */
+async function adoptRoot(
+  context: TidyContext,
+  state: RwlayerState,
+  { root, subvolumeUuid }: FinishedBoot,
+): Promise<RwlayerState> {
+  const { host, topLevel, paths } = context;
+  const tree = path.join(topLevel, root);
+  if (
+    findRecord(state, subvolumeUuid) !== undefined ||
+    !isSubvolume(host, tree) ||
+    (await readUuid(context, root)) !== subvolumeUuid
+  ) {
+    return state;
+  }
+  const record = readOwnRecord(host, tree, paths.rwlayer, subvolumeUuid);
+  return record === undefined ? state : withRecord(state, record);
 }
 
 /**
@@ -66,54 +110,134 @@ export async function tidy(
  * mounted it, as in a rehearsal, nobody uses it.
  */
 function markAsRoot(
-  host: Host,
-  mounts: readonly SubvolumeMount[],
+  { host, mounts }: TidyContext,
   state: RwlayerState,
   { root, subvolumeUuid }: FinishedBoot,
 ): RwlayerState {
   const record = findRecord(state, subvolumeUuid);
-  const bootId = readBootId(host);
-  return record === undefined ||
-    bootId === undefined ||
-    record.bootId === bootId ||
-    findMountOf(mounts, root) === undefined
+  if (record === undefined) return state;
+  const isMounted = findMountOf(mounts, root) !== undefined;
+  const bootId = isMounted ? readBootId(host) : record.bootId;
+  return record.bootId === bootId && record.reached !== false
     ? state
-    : withRecord(state, { ...record, bootId });
+    : withRecord(state, {
+        ...record,
+        reached: true,
+        ...(bootId !== undefined && { bootId }),
+      });
 }
 
-interface Unwanted {
-  /** Relative to the top level. */
-  readonly file: string;
-  readonly record: SubvolumeRecord;
+interface Ours {
+  /** The generations, the newest last. */
+  readonly roots: readonly FormerRoot[];
+  /** What stands at its place, where that is ours. */
+  readonly staging: readonly FormerRoot[];
+  /** With what was known by its own record alone. */
+  readonly state: RwlayerState;
 }
 
-/** Those of the files that are subvolumes of ours and in nobody's use. */
-async function selectOurs(
-  host: Host,
-  topLevel: string,
-  mounts: readonly SubvolumeMount[],
-  state: RwlayerState,
-  files: readonly string[],
+async function findOurs(
+  context: TidyContext,
+  marked: RwlayerState,
+): Promise<Ours> {
+  const { host, topLevel, paths } = context;
+  let state = marked;
+  const find = async (file: string): Promise<FormerRoot[] | undefined> => {
+    const tree = path.join(topLevel, file);
+    if (host.files.statusOf(tree) === undefined) return [];
+    if (!isSubvolume(host, tree)) return undefined;
+    const uuid = await readUuid(context, file);
+    const known = findRecord(state, uuid);
+    if (known !== undefined) return [{ file, record: known }];
+    const record = readOwnRecord(host, tree, paths.rwlayer, uuid);
+    if (record === undefined) return undefined;
+    host.log.warn(describeAdopted(file, paths));
+    state = withRecord(state, record);
+    return [{ file, record }];
+  };
+  const names = host.files.namesIn(path.join(topLevel, paths.generations));
+  const roots: FormerRoot[] = [];
+  const foreign: string[] = [];
+  for (const number of generationNumbers(names)) {
+    const file = path.join(paths.generations, String(number));
+    const found = await find(file);
+    if (found === undefined) foreign.push(file);
+    else roots.push(...found);
+  }
+  const staging = await find(paths.staging);
+  if (staging === undefined) foreign.push(paths.staging);
+  if (foreign.length > 0) {
+    host.log.warn(
+      `${nameSome(foreign)} cannot be proved to be dockroot's own and ${foreign.length === 1 ? "is" : "are"} left alone`,
+    );
+  }
+  return { roots, staging: staging ?? [], state };
+}
+
+async function readUuid(
+  { host, topLevel, list }: TidyContext,
+  file: string,
+): Promise<string> {
+  const { uuid } =
+    list.at(file) ?? (await readSubvolume(host, path.join(topLevel, file)));
+  return uuid;
+}
+
+interface Unwanted extends FormerRoot {
+  readonly tree: SubvolumeTree;
+}
+
+/** Those in nobody's use, and with nothing of somebody's own in them. */
+async function selectRemovable(
+  context: TidyContext,
+  roots: readonly FormerRoot[],
+  isForeign: typeof isUsersOwn,
 ): Promise<Unwanted[]> {
+  const { host, topLevel, mounts, list } = context;
   const found: Unwanted[] = [];
-  for (const file of files) {
+  for (const { file, record } of roots) {
     try {
-      const standing = await standingAt(host, topLevel, file, state);
-      if (standing.kind === "nothing") continue;
-      if (standing.kind === "other" || standing.record === undefined) {
-        host.log.warn(
-          `${file} cannot be proved to be dockroot's own and is left alone`,
-        );
+      const use = findUse(host, mounts, file, record);
+      if (use !== undefined) {
+        host.log.warn(`${file} is ${use} and is kept`);
         continue;
       }
-      const use = findUse(host, mounts, file, standing.record);
-      if (use === undefined) found.push({ file, record: standing.record });
-      else host.log.warn(`${file} is ${use} and is kept`);
+      const tree = await findTree(host, topLevel, file, list);
+      const own = tree.nested
+        .filter((nested) => isForeign(context, file, nested))
+        .map((nested) => nested.path.toString());
+      if (own.length === 0) found.push({ file, record, tree });
+      else {
+        host.log.warn(
+          `${file} is kept: dockroot did not make the subvolume${own.length === 1 ? "" : "s"} ${nameSome(own)} in it. Move or delete ${own.length === 1 ? "it" : "them"}, with the filesystem mounted with -o subvolid=5`,
+        );
+      }
     } catch (error) {
       warnOf(host, `remove ${file}`, error);
     }
   }
   return found;
+}
+
+/** An empty one, and one of which the present root has a snapshot in its place, hold nothing. */
+function isUsersOwn(
+  { host, topLevel, paths, list }: TidyContext,
+  root: string,
+  { path: nested }: NestedSubvolume,
+): boolean {
+  const file = nested.toString();
+  const inRoot = file.slice(root.length + 1);
+  if (goesWithRoot(inRoot)) return false;
+  if (file.includes("\uFFFD")) return true;
+  const successor = path.join(paths.rwlayer, inRoot);
+  const uuid = list.at(file)?.uuid;
+  const isCarriedOver =
+    uuid !== undefined &&
+    list.at(successor)?.parentUuid === uuid &&
+    isSubvolume(host, path.join(topLevel, successor));
+  return (
+    !isCarriedOver && host.files.namesIn(path.join(topLevel, file)).length > 0
+  );
 }
 
 /** First of all: what is deleted in part must never stand in for a root. */
@@ -129,58 +253,51 @@ function markIncomplete(
     );
 }
 
-async function removeOurs(
-  host: Host,
-  topLevel: string,
-  file: string,
-): Promise<boolean> {
-  try {
-    await deleteSubvolumeTree(host, topLevel, file);
-    host.log.info(`removed ${file}`);
-    return true;
-  } catch (error) {
-    warnOf(host, `remove ${file}`, error);
-    return false;
+/** @returns the UUIDs of those that are gone */
+async function removeAll(
+  { host, topLevel }: TidyContext,
+  unwanted: readonly Unwanted[],
+): Promise<ReadonlySet<string>> {
+  const removed = new Set<string>();
+  const started = host.nowMs();
+  for (const [index, { file, record, tree }] of unwanted.entries()) {
+    if (host.nowMs() - started >= MAX_REMOVAL_MS) {
+      host.log.warn(
+        `${String(unwanted.length - index)} former roots are left for the next start: the removal takes long`,
+      );
+      break;
+    }
+    try {
+      removeOwnRecord(host, path.join(topLevel, file));
+      await deleteFoundTree(host, topLevel, tree);
+      host.log.info(`removed ${file}`);
+      removed.add(record.uuid);
+    } catch (error) {
+      warnOf(host, `remove ${file}`, error);
+    }
   }
-}
-
-function warnOf(host: Host, work: string, error: unknown): void {
-  host.log.warn(summarizeFailure(asFailureOf(work, error)));
+  return removed;
 }
 
 /** Drops the records of subvolumes that are gone, so that the state file stays small. */
-async function forgetAbsent(
-  host: Host,
-  topLevel: string,
-  paths: RwlayerPaths,
+function forgetAbsent(
+  { host, topLevel, paths, list }: TidyContext,
   state: RwlayerState,
   removed: ReadonlySet<string>,
-): Promise<void> {
-  const left = state.subvolumes.filter(({ uuid }) => !removed.has(uuid));
-  const places = [
-    paths.rwlayer,
-    paths.staging,
-    ...host.files
-      .namesIn(path.join(topLevel, paths.generations))
-      .map((name) => path.join(paths.generations, name)),
-  ]
-    .map((file) => path.join(topLevel, file))
-    .filter((place) => isSubvolume(host, place));
-  // As many as there can be: to ask for each of them costs time before the system starts.
-  const subvolumes =
-    left.length <= places.length ? left : await keepPresent(host, left, places);
+): void {
+  const subvolumes = state.subvolumes.filter(
+    ({ uuid }) => !removed.has(uuid) && list.mayHave(uuid),
+  );
   if (subvolumes.length === state.subvolumes.length) return;
   writeState(host, topLevel, paths, { ...state, subvolumes });
 }
 
-async function keepPresent(
-  host: Host,
-  records: readonly SubvolumeRecord[],
-  places: readonly string[],
-): Promise<SubvolumeRecord[]> {
-  const present = new Set<string>();
-  for (const place of places) {
-    present.add((await readSubvolume(host, place)).uuid);
-  }
-  return records.filter(({ uuid }) => present.has(uuid));
+function nameSome(files: readonly string[]): string {
+  const rest = files.length - NAMED;
+  const named = files.slice(0, NAMED).join(", ");
+  return rest > 0 ? `${named} and ${String(rest)} more` : named;
+}
+
+function warnOf(host: Host, work: string, error: unknown): void {
+  host.log.warn(summarizeFailure(asFailureOf(work, error)));
 }

@@ -209,13 +209,31 @@ export function setAside(file: string): void {
  * later one. Written to a temporary name, fsync, rename. Links are never followed.
  */
 export function replaceFile(file: string, content: string, mode: number): void {
+  replace(file, content, mode, fs.fsyncSync);
+}
+
+/** As `replaceFile`, but durable with what the whole filesystem is synced for later. */
+export function replaceFileUnsynced(
+  file: string,
+  content: string,
+  mode: number,
+): void {
+  replace(file, content, mode, () => undefined);
+}
+
+function replace(
+  file: string,
+  content: string,
+  mode: number,
+  sync: (descriptor: number) => void,
+): void {
   const temporary = `${file}.new`;
   // What stands at that name may be a link to elsewhere, or a FIFO.
   fs.rmSync(temporary, { force: true });
   const descriptor = fs.openSync(temporary, "wx", mode);
   try {
     fs.writeFileSync(descriptor, content);
-    fs.fsyncSync(descriptor);
+    sync(descriptor);
   } finally {
     fs.closeSync(descriptor);
   }

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { endGroup } from "./end-group.ts";
 import * as files from "./files.ts";
+import { lockDirectory, type Lock } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { runHelper, type RunOptions, type RunResult } from "./process.ts";
 
@@ -19,6 +20,11 @@ export interface Host {
   /** Reads a file of the machine; `undefined` where there is none. */
   readText(absolute: string, maxBytes: number): string | undefined;
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** As `lockDirectory` of lock.ts. */
+  lockDirectory(
+    directory: string,
+    timeoutMs: number,
+  ): Promise<Lock | undefined>;
   /** Ends a group of processes that `run` has started, and waits for that. */
   endGroup(groupId: number): Promise<void>;
   /** Milliseconds of a clock that only goes forward. */
@@ -39,6 +45,7 @@ export function createHost(root: string, log: Log): Host {
     readText: (absolute, maxBytes) =>
       files.readText(hostPath(absolute), maxBytes),
     run: runHelper,
+    lockDirectory,
     endGroup,
     nowMs: () => performance.now(),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),

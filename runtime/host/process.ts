@@ -163,7 +163,11 @@ async function waitForEnd(
   }
 }
 
-function describeStartFailure(program: string, cause: Error): HelperError {
+/** A helper that did not even start. */
+export function describeStartFailure(
+  program: string,
+  cause: Error,
+): HelperError {
   return systemErrorCode(cause) === "ENOENT"
     ? new HelperError("missing", `${program} is not in ${HELPER_PATH}`)
     : new HelperError("start", `${program} cannot be started`, { cause });

@@ -1,6 +1,5 @@
 import {
   compareListings,
-  entryOf,
   type TreeListing,
 } from "../../fixtures/tree-listing.ts";
 import {
@@ -9,6 +8,7 @@ import {
   type DiskInventory,
   type FoundSubvolume,
 } from "./disk-inventory.ts";
+import { withoutOwnRecord } from "../root/made-root.ts";
 
 /** What a machine's roots must be. */
 export interface RootExpectation {
@@ -46,7 +46,11 @@ export function proveFreshRoot(
   return [
     ...left,
     ...other,
-    ...compare(rwlayer, withoutRootTime(standing.tree), withoutRootTime(root)),
+    ...compare(
+      rwlayer,
+      withoutOwnRecord(standing.tree),
+      withoutOwnRecord(root),
+    ),
   ];
 }
 
@@ -67,7 +71,7 @@ export function proveStandingRoot(
   }
   const withoutUser = (tree: TreeListing) =>
     Object.fromEntries(
-      Object.entries(withoutRootTime(tree)).filter(
+      Object.entries(withoutOwnRecord(tree)).filter(
         ([name]) => !isAtOrBelow(name, userDirectory),
       ),
     );
@@ -124,11 +128,6 @@ function userFilesOf(
       ? [{ name, sha256 }]
       : [],
   );
-}
-
-/** New names in the root directory change its time, and only that. */
-function withoutRootTime(tree: TreeListing): TreeListing {
-  return { ...tree, "": { ...entryOf(tree, ""), mtime: "" } };
 }
 
 function compare(

@@ -18,6 +18,7 @@ import {
   listTree,
   type TreeListing,
 } from "../../fixtures/tree-listing.ts";
+import { withoutOwnRecord } from "./made-root.ts";
 import { makeScratch } from "./scratch.ts";
 
 // What dockroot is measured by does the same work, and what is measured leaves nothing behind.
@@ -59,7 +60,11 @@ t.test("the shell script makes the same root as dockroot", async (t) => {
     const made = await makeRoot((file, options) =>
       measureBaseline(file, options, flags),
     );
-    t.strictSame(compareListings(made, root), [], flags.join());
+    t.strictSame(
+      compareListings(withoutOwnRecord(made), withoutOwnRecord(root)),
+      [],
+      flags.join(),
+    );
   }
 });
 

@@ -2,6 +2,7 @@
 import fs from "fs-extra";
 import path from "node:path";
 import t from "tap";
+import { OWN_RECORD } from "../../runtime/own-record.ts";
 import { run } from "../../fixtures/run.ts";
 import { runDockroot } from "../binary/run-dockroot.ts";
 import { makeBootDisk, rehearse } from "./boot-disk.ts";
@@ -51,6 +52,7 @@ await t.test(
     await disk.look(async (top) => {
       fs.renameSync(`${top}/swapped`, `${top}/swapped-away`);
       await subvolume("snapshot", `${top}/swapped-away`, `${top}/swapped`);
+      fs.rmSync(`${top}/swapped/${OWN_RECORD}`);
     });
     await fails(t, machine, "", "RWLAYER_FOREIGN", ["swapped"]);
   },
@@ -141,6 +143,7 @@ await t.test(
 
     await disk.look((top) => {
       fs.writeFileSync(`${top}/.dockroot/failing/state.json`, "{");
+      fs.rmSync(`${top}/failing/${OWN_RECORD}`);
     });
     await fails(
       t,

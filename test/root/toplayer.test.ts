@@ -22,6 +22,7 @@ import {
   rehearse,
   type Rehearsal,
 } from "./boot-disk.ts";
+import { withoutOwnRecord } from "./made-root.ts";
 
 /** Files of every kind, each with what a copy may lose. */
 const TOP_LAYER = String.raw`
@@ -302,8 +303,8 @@ async function checkBoot(
   const tree = await disk.look((top) => listTree(`${top}/${machine.rwlayer}`));
   t.strictSame(
     compareListings(
-      withoutRootTime(tree),
-      withoutRootTime(overlayListing(image, topLayer)),
+      withoutOwnRecord(tree),
+      withoutOwnRecord(overlayListing(image, topLayer)),
     ),
     [],
   );
@@ -326,11 +327,6 @@ async function checkBoot(
     "the top layer",
   );
   await checkOutside(t);
-}
-
-/** New names in the root directory change its time, and only that. */
-function withoutRootTime(tree: TreeListing): TreeListing {
-  return { ...tree, "": { ...entryOf(tree, ""), mtime: "" } };
 }
 
 function countListing(tree: TreeListing) {

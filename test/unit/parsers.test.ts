@@ -9,49 +9,82 @@ import { parseMountinfo } from "../../runtime/mounts.ts";
 import { parseState } from "../../runtime/parse-state.ts";
 import { chainIds } from "../../runtime/stores/chain-id.ts";
 import {
-  nestedCandidates,
-  parseSubvolumeEdges,
-} from "../../runtime/subvolume-tree.ts";
+  indexSubvolumes,
+  parseSubvolumeList,
+  type ListedSubvolume,
+} from "../../runtime/subvolume-list.ts";
 
-// btrfs subvolume list m, btrfs-progs 6.2; the first subvolume's name has a newline in it.
-const LIST = `ID 256 gen 7 top level 5 path a
-ID 300 gen 1 top level 5 path y
-ID 257 gen 7 top level 256 path a b
-ID 258 gen 7 top level 257 path a b/c
+const NONE = "-                                   ";
+const uuid = (digit: string) => `7e9c696a-e6ef-be4d-916b-86d63c3af96${digit}`;
+// btrfs subvolume list -u -q m, btrfs-progs 6.2; the first subvolume's name has a newline in it.
+const LIST = `ID 256 gen 7 top level 5 parent_uuid ${NONE} uuid ${uuid("0")} path a
+ID 300 gen 1 top level 5 parent_uuid ${NONE} uuid ${uuid("f")} path y
+ID 257 gen 7 top level 256 parent_uuid ${NONE} uuid ${uuid("1")} path a b
+ID 258 gen 7 top level 257 parent_uuid ${uuid("1")} uuid ${uuid("2")} path a b/c
 `;
+
+/** A list of which numbers and parents alone matter. */
+function listOf(edges: readonly (readonly [id: number, parentId: number])[]) {
+  return indexSubvolumes(
+    edges.map(([id, parentId]): ListedSubvolume => {
+      const path = String(id);
+      return { id, parentId, uuid: path, parentUuid: undefined, path };
+    }),
+  );
+}
 
 t.test(
   "nested subvolumes are found by number, the deepest first",
   async (t) => {
-    const edges = parseSubvolumeEdges(LIST);
-    t.same(edges.length, 4);
-    t.same(nestedCandidates(edges, 256), [258, 257]);
-    t.same(nestedCandidates(edges, 258), []);
-    t.same(nestedCandidates(edges, 5), [258, 257, 256, 300]);
+    const lines = parseSubvolumeList(LIST);
+    t.same(lines.length, 4);
+    const list = indexSubvolumes(lines);
+    t.same(list.mayBeNestedIn(256), [258, 257]);
+    t.same(list.mayBeNestedIn(258), []);
+    t.same(list.mayBeNestedIn(5), [258, 257, 256, 300]);
+  },
+);
+
+t.test(
+  "a subvolume is found by its path where no line is forged",
+  async (t) => {
+    const found = indexSubvolumes(parseSubvolumeList(LIST)).at("a b/c");
+    t.match(found, { id: 258, uuid: uuid("2"), parentUuid: uuid("1") });
+    const none = `parent_uuid ${NONE}`;
+    for (const [what, line] of [
+      [
+        "its path",
+        `ID 400 gen 7 top level 5 ${none} uuid ${uuid("9")} path a b/c`,
+      ],
+      [
+        "its number",
+        `ID 258 gen 7 top level 5 ${none} uuid ${uuid("9")} path z`,
+      ],
+    ] as const) {
+      const list = indexSubvolumes(parseSubvolumeList(`${LIST}${line}\n`));
+      t.equal(list.at("a b/c"), undefined, `${what} is in two lines`);
+      t.equal(list.at("a b")?.id, 257);
+      t.ok(list.mayHave(uuid("2")));
+    }
   },
 );
 
 t.test("forged lines that make a circle do not hang", async (t) => {
-  t.same(
-    nestedCandidates(
-      [
-        { id: 10, parentId: 11 },
-        { id: 11, parentId: 10 },
-        { id: 10, parentId: 10 },
-      ],
-      10,
-    ),
-    [11],
-  );
+  const circle = [
+    [10, 11],
+    [11, 10],
+    [10, 10],
+  ] as const;
+  t.same(listOf(circle).mayBeNestedIn(10), [11]);
 });
 
 t.test("a deep chain of forged lines is followed in one pass", async (t) => {
   const depth = 50_000;
-  const edges = Array.from({ length: depth }, (_, index) => ({
-    id: 300 + index + 1,
-    parentId: 300 + index,
-  }));
-  t.equal(nestedCandidates(edges, 300).length, depth);
+  const edges = Array.from(
+    { length: depth },
+    (_, index) => [300 + index + 1, 300 + index] as const,
+  );
+  t.equal(listOf(edges).mayBeNestedIn(300).length, depth);
 });
 
 // btrfs subvolume show staging, btrfs-progs 6.2; the snapshot's name has lines of its own.

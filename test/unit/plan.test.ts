@@ -80,6 +80,7 @@ function standing(
     kind: "subvolume",
     subvolume: { uuid, parentUuid, isUntouched },
     record: known,
+    isAdopted: false,
   };
 }
 
@@ -109,6 +110,7 @@ t.test("the first start", async (t) => {
     "check that .dockroot/docker_rwlayer/staging has an init",
     "record .dockroot/docker_rwlayer/staging as complete",
     "make the new root durable",
+    "check that .dockroot/docker_rwlayer/staging was not replaced",
     "put .dockroot/docker_rwlayer/staging in place as docker_rwlayer",
     "make its place durable",
   ]);
@@ -119,9 +121,10 @@ t.test(
   "the former rwlayer becomes the newest generation once the new one is durable",
   async (t) => {
     t.strictSame(
-      words({ ...withOurs, generations: ["1", "10", "9", "x"] }).slice(-4),
+      words({ ...withOurs, generations: ["1", "10", "9", "x"] }).slice(-5),
       [
         "make the new root durable",
+        "check that .dockroot/docker_rwlayer/staging and docker_rwlayer were not replaced",
         "keep the former docker_rwlayer as .dockroot/docker_rwlayer/generations/11",
         "put .dockroot/docker_rwlayer/staging in place as docker_rwlayer",
         "make its place durable",
@@ -347,12 +350,13 @@ t.test("fallback: a complete generation is put back", async (t) => {
     );
   t.strictSame(plan({ kind: "nothing" })?.steps.map(describeStep), [
     "check that .dockroot/docker_rwlayer/generations/2 has an init",
+    "check that .dockroot/docker_rwlayer/generations/2 was not replaced",
     "put the former root .dockroot/docker_rwlayer/generations/2 back as docker_rwlayer",
     "make its place durable",
   ]);
   for (const ours of [halfMade, standing(record)]) {
     t.match(
-      plan(ours)?.steps[1],
+      plan(ours)?.steps[2],
       { kind: "keepAsGeneration", to: /generations\/5$/ },
       "what of ours is there is not lost",
     );

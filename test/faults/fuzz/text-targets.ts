@@ -33,9 +33,9 @@ import { parseFinishedBoot } from "../../../runtime/parse-finished-boot.ts";
 import { resolveInRoot } from "../../../runtime/resolve-in-root.ts";
 import { rwlayerPaths } from "../../../runtime/rwlayer-state.ts";
 import {
-  nestedCandidates,
-  parseSubvolumeEdges,
-} from "../../../runtime/subvolume-tree.ts";
+  indexSubvolumes,
+  parseSubvolumeList,
+} from "../../../runtime/subvolume-list.ts";
 import { configurations } from "../../unit/mkinitcpio-configurations.ts";
 import { freshRecord, freshStatus } from "../../unit/status-data.ts";
 import { findRawControl } from "../raw-controls.ts";
@@ -170,12 +170,15 @@ export function textTargets(): [Target, ...Target[]] {
     },
     {
       name: "list of subvolumes",
-      // btrfs subvolume list m, btrfs-progs 6.2
+      // btrfs subvolume list -u -q m, btrfs-progs 6.2
       samples: [
-        "ID 256 gen 7 top level 5 path a\nID 300 gen 1 top level 5 path y\nID 257 gen 7 top level 256 path a b\nID 258 gen 7 top level 257 path a b/c\n",
+        "ID 256 gen 7 top level 5 parent_uuid -                                    uuid 7e9c696a-e6ef-be4d-916b-86d63c3af960 path a\nID 257 gen 7 top level 256 parent_uuid 7e9c696a-e6ef-be4d-916b-86d63c3af960 uuid 7e9c696a-e6ef-be4d-916b-86d63c3af961 path a b\nID 258 gen 7 top level 257 parent_uuid -                                    uuid 7e9c696a-e6ef-be4d-916b-86d63c3af962 path a b/c\n",
       ],
       parse: (text) => {
-        const nested = nestedCandidates(parseSubvolumeEdges(text), 256);
+        const list = indexSubvolumes(parseSubvolumeList(text));
+        const found = list.at("a b/c");
+        check(found === undefined || list.mayHave(found.uuid), "no such UUID");
+        const nested = list.mayBeNestedIn(256);
         check(!nested.includes(256), "a subvolume nested in itself");
         check(new Set(nested).size === nested.length, "one listed twice");
       },

@@ -1,0 +1,75 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { describeStartFailure, HELPER_PATH, HelperError } from "./process.ts";
+
+/** What is held until it is released, or until this process ends, however it does. */
+export interface Lock {
+  release(): Promise<void>;
+}
+
+const KEPT_STDERR_CHARS = 4096;
+
+/**
+ * Takes an exclusive flock(2) lock on a directory, which stays open until the lock is released. A
+ * helper holds it, for Node has no call for it, and ends with this process: its standard input does.
+ * @returns `undefined` where another process has the lock for longer than `timeoutMs`
+ * @throws HelperError where the lock cannot be taken
+ */
+export async function lockDirectory(
+  directory: string,
+  timeoutMs: number,
+): Promise<Lock | undefined> {
+  const holder = spawn(
+    "flock",
+    ["--exclusive", "--no-fork", "--", directory, "cat"],
+    { env: { PATH: HELPER_PATH, LC_ALL: "C" }, stdio: "pipe" },
+  );
+  let stderr = "";
+  holder.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr = (stderr + text).slice(-KEPT_STDERR_CHARS);
+  });
+  // Whoever has ended reads nothing: that it has is told by its exit.
+  holder.stdin.on("error", () => undefined);
+  const ended = once(holder, "close").then(() => "ended" as const);
+  const late = new AbortController();
+  try {
+    // cat runs, and answers, once the lock is taken.
+    holder.stdin.write("\n");
+    const answer = await Promise.race([
+      once(holder.stdout, "data").then(() => "locked" as const),
+      ended,
+      wait(timeoutMs, late.signal),
+    ]);
+    if (answer === "locked") {
+      return {
+        release: async () => {
+          holder.stdin.end();
+          await ended;
+        },
+      };
+    }
+    if (answer === "late") {
+      holder.kill("SIGKILL");
+      await ended;
+      return undefined;
+    }
+  } catch (error) {
+    throw error instanceof Error ? describeStartFailure("flock", error) : error;
+  } finally {
+    late.abort();
+  }
+  const { exitCode, signalCode } = holder;
+  throw new HelperError(
+    "exit",
+    `flock ended with ${exitCode === null ? String(signalCode) : `status ${String(exitCode)}`}: ${stderr.trim()}`,
+  );
+}
+
+function wait(ms: number, signal: AbortSignal): Promise<"late"> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms, "late" as const);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+    });
+  });
+}

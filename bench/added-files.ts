@@ -3,7 +3,7 @@ import { run } from "../build/run.ts";
 import { helperNames } from "../installer/install/helpers.ts";
 
 /** What an initramfs that mounts a root has in any case, be it of systemd or of util-linux. */
-const USUAL_PROGRAMS = ["mount", "umount", "blkid", "cp", "sync"];
+const USUAL_PROGRAMS = ["mount", "umount", "blkid", "cp", "sync", "cat"];
 
 /**
  * The files that dockroot adds to an initramfs, as real paths.

@@ -10,15 +10,19 @@ import {
 
 /**
  * What dockroot's own work in the initramfs needs. Versions: `btrfs property set -f` came with 5.14.2,
- * `sync -f` with coreutils 8.24, `umount --recursive` with util-linux 2.23.
+ * `sync -f` with coreutils 8.24, `umount --recursive` with util-linux 2.23, `flock --no-fork` with
+ * 2.29, `setpriv --pdeathsig` with 2.33; busybox has neither of the last two.
  */
 const REQUIREMENTS: readonly Requirement[] = [
   { name: "btrfs", project: "btrfs-progs", minimum: "5.14.2" },
   { name: "mount", project: "util-linux", minimum: "2.23" },
   { name: "umount", project: "util-linux", minimum: "2.23" },
   { name: "blkid", project: "util-linux", minimum: "2.23" },
+  { name: "flock", project: "util-linux", minimum: "2.29" },
+  { name: "setpriv", project: "util-linux", minimum: "2.33" },
   { name: "cp", project: "GNU coreutils", minimum: "8.24" },
   { name: "sync", project: "GNU coreutils", minimum: "8.24" },
+  { name: "cat", project: "GNU coreutils", minimum: "8.24" },
 ];
 
 /** The names of the programs that dockroot calls in the initramfs. */

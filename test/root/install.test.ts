@@ -11,7 +11,10 @@ import t from "tap";
 import { executable } from "../binary/run-dockroot.ts";
 import { makeInstalledSystem } from "./installed-system.ts";
 
-const HELPERS = ["btrfs", "mount", "umount", "blkid", "cp", "sync"];
+const HELPERS = [
+  ...["btrfs", "mount", "umount", "blkid", "flock", "setpriv"],
+  ...["cp", "sync", "cat"],
+];
 const GENERATORS = {
   "initramfs-tools": { list: "lsinitramfs", flags: [] },
   dracut: { list: "lsinitrd", flags: ["--generator", "dracut"] },

@@ -10,7 +10,10 @@ import { executable } from "../binary/run-dockroot.ts";
 import { makeOverlaySystem, type OverlaySystem } from "./overlay-system.ts";
 
 const INSTALL_SCRIPT = "/usr/lib/initcpio/install/dockroot";
-const HELPERS = ["btrfs", "mount", "umount", "blkid", "cp", "sync"];
+const HELPERS = [
+  ...["btrfs", "mount", "umount", "blkid", "flock", "setpriv"],
+  ...["cp", "sync", "cat"],
+];
 
 const standIn = (name: string) =>
   fs.readFileSync(path.join(import.meta.dirname, "mkinitcpio", name), "utf8");
@@ -66,7 +69,7 @@ await t.test(
       const required = whole.calls.filter(
         (call) => call.startsWith("add_") && !call.endsWith("?"),
       );
-      t.equal(required.length, 17);
+      t.equal(required.length, 20);
       for (const call of required) {
         const { exitCode, calls } = await build(INSTALL_SCRIPT, call);
         t.equal(exitCode, 1, call);

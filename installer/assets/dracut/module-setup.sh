@@ -1,6 +1,6 @@
 #!/bin/bash
 # dracut module: puts dockroot, its helpers, its units and its configuration into the initramfs.
-HELPERS=(btrfs mount umount blkid cp sync)
+HELPERS=(btrfs mount umount blkid flock setpriv cp sync cat)
 # Ends dracut: better no initramfs than one that boots what root there was.
 fail() { dfatal "dockroot: $1"; exit 1; }
 depends() { echo btrfs systemd systemd-initrd dracut-systemd; }

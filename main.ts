@@ -19,7 +19,7 @@ import {
   realPath,
   statusOfTarget,
 } from "./runtime/host/files.ts";
-import { createHost } from "./runtime/host/host.ts";
+import { createHost, tieHelpers } from "./runtime/host/host.ts";
 import {
   createLog,
   jsonLinesSink,
@@ -96,10 +96,8 @@ async function runBoot(args: readonly string[]): Promise<number> {
     if (gate !== undefined) {
       throw new UsageError("--when: a --dry-run waits for nothing");
     }
-    const plan = await planOnly(
-      createHost("/", createLog([stderrLog])),
-      request,
-    );
+    const host = createHost("/", createLog([stderrLog]));
+    const plan = await planOnly(tieHelpers(host), request);
     stdout(flags.json === true ? formatPlanAsJson(plan) : formatPlan(plan));
     return 0;
   }
@@ -107,7 +105,8 @@ async function runBoot(args: readonly string[]): Promise<number> {
     jsonLinesSink(path.join(runDirectory, "boot.log")),
     consoleSink(flags.cmdline),
   ]);
-  const record = await boot(createHost("/", log), { ...request, gate });
+  const host = tieHelpers(createHost("/", log));
+  const record = await boot(host, { ...request, gate });
   if (record.result === "fallback") stderr(formatFallback(record));
   if (flags.json === true) stdout(`${formatJson(record)}\n`);
   return 0;
@@ -124,7 +123,7 @@ async function runFinish(args: readonly string[]): Promise<number> {
     jsonLinesSink(path.join(runDirectory, "boot.log")),
     consoleSink(flags["run-dir"]),
   ]);
-  await finish(createHost("/", log), { runDirectory, gate });
+  await finish(tieHelpers(createHost("/", log)), { runDirectory, gate });
   return 0;
 }
 

@@ -3,7 +3,12 @@ import { endGroup } from "./end-group.ts";
 import * as files from "./files.ts";
 import { lockDirectory, type Lock } from "./lock.ts";
 import type { Log } from "./log.ts";
-import { runHelper, type RunOptions, type RunResult } from "./process.ts";
+import {
+  canTie,
+  runHelper,
+  type RunOptions,
+  type RunResult,
+} from "./process.ts";
 
 export type Files = typeof files;
 
@@ -45,7 +50,8 @@ export function createHost(root: string, log: Log): Host {
     readText: (absolute, maxBytes) =>
       files.readText(hostPath(absolute), maxBytes),
     run: runHelper,
-    lockDirectory,
+    lockDirectory: (directory, timeoutMs) =>
+      lockDirectory(directory, timeoutMs, false),
     endGroup,
     nowMs: () => performance.now(),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
@@ -61,5 +67,25 @@ export function limitHelpers(host: Host, timeoutMs: number): Host {
         ...options,
         timeoutMs: Math.min(timeoutMs, options?.timeoutMs ?? Infinity),
       }),
+  };
+}
+
+/**
+ * The same machine, where a helper ends with this process, however that ends: one that went on would
+ * keep in use what the next start has to unmount. Without setpriv helpers are as they are, and the log
+ * says so.
+ */
+export function tieHelpers(host: Host): Host {
+  if (!canTie()) {
+    host.log.warn(
+      "there is no setpriv: helpers may outlive a dockroot that is killed",
+    );
+    return host;
+  }
+  return {
+    ...host,
+    run: (argv, options) => host.run(argv, { ...options, isTied: true }),
+    lockDirectory: (directory, timeoutMs) =>
+      lockDirectory(directory, timeoutMs, true),
   };
 }

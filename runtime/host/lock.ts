@@ -1,6 +1,11 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { describeStartFailure, HELPER_PATH, HelperError } from "./process.ts";
+import {
+  describeStartFailure,
+  HELPER_PATH,
+  HelperError,
+  TIE,
+} from "./process.ts";
 
 /** What is held until it is released, or until this process ends, however it does. */
 export interface Lock {
@@ -12,38 +17,44 @@ const KEPT_STDERR_CHARS = 4096;
 /**
  * Takes an exclusive flock(2) lock on a directory, which stays open until the lock is released. A
  * helper holds it, for Node has no call for it, and ends with this process: its standard input does.
+ * @param isTied whether a helper that still waits ends with this process, too
  * @returns `undefined` where another process has the lock for longer than `timeoutMs`
  * @throws HelperError where the lock cannot be taken
  */
 export async function lockDirectory(
   directory: string,
   timeoutMs: number,
+  isTied: boolean,
 ): Promise<Lock | undefined> {
-  const holder = spawn(
-    "flock",
-    ["--exclusive", "--no-fork", "--", directory, "cat"],
-    { env: { PATH: HELPER_PATH, LC_ALL: "C" }, stdio: "pipe" },
-  );
+  const argv = ["flock", "--exclusive", "--no-fork", "--", directory, "cat"];
+  const [program = "", ...args] = isTied ? [...TIE, ...argv] : argv;
+  // Where there are no file descriptors left, it has none of its own.
+  const holder: ChildProcess = spawn(program, args, {
+    env: { PATH: HELPER_PATH, LC_ALL: "C" },
+    stdio: "pipe",
+  });
   let stderr = "";
-  holder.stderr.setEncoding("utf8").on("data", (text: string) => {
+  holder.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr = (stderr + text).slice(-KEPT_STDERR_CHARS);
   });
   // Whoever has ended reads nothing: that it has is told by its exit.
-  holder.stdin.on("error", () => undefined);
+  holder.stdin?.on("error", () => undefined);
   const ended = once(holder, "close").then(() => "ended" as const);
   const late = new AbortController();
   try {
     // cat runs, and answers, once the lock is taken.
-    holder.stdin.write("\n");
+    holder.stdin?.write("\n");
     const answer = await Promise.race([
-      once(holder.stdout, "data").then(() => "locked" as const),
+      !holder.stdout
+        ? ended
+        : once(holder.stdout, "data").then(() => "locked" as const),
       ended,
       wait(timeoutMs, late.signal),
     ]);
     if (answer === "locked") {
       return {
         release: async () => {
-          holder.stdin.end();
+          holder.stdin?.end();
           await ended;
         },
       };
@@ -53,16 +64,14 @@ export async function lockDirectory(
       await ended;
       return undefined;
     }
-  } catch (error) {
-    throw error instanceof Error ? describeStartFailure("flock", error) : error;
+  } catch (cause) {
+    throw describeStartFailure("flock", cause);
   } finally {
     late.abort();
   }
   const { exitCode, signalCode } = holder;
-  throw new HelperError(
-    "exit",
-    `flock ended with ${exitCode === null ? String(signalCode) : `status ${String(exitCode)}`}: ${stderr.trim()}`,
-  );
+  const end = signalCode ?? `status ${String(exitCode)}`;
+  throw new HelperError("exit", `flock ended with ${end}: ${stderr.trim()}`);
 }
 
 function wait(ms: number, signal: AbortSignal): Promise<"late"> {

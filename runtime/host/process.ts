@@ -1,7 +1,7 @@
-import { spawn, type ChildProcessByStdio } from "node:child_process";
-import type { Readable } from "node:stream";
+import { spawn, type ChildProcess } from "node:child_process";
 import { systemErrorCode } from "./errors.ts";
 import { escapeControl } from "./escape.ts";
+import { statusOfTarget } from "./file-status.ts";
 
 /**
  * Where helpers are looked for. The first directory exists in an initramfs only: it holds the full
@@ -9,6 +9,12 @@ import { escapeControl } from "./escape.ts";
  */
 export const HELPER_PATH =
   "/usr/lib/dockroot/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** util-linux's setpriv, which becomes the helper: it is killed when the thread ends that has started it. */
+/** Ends a program with the process that starts it. */
+export const TIE: readonly string[] = ["setpriv", "--pdeathsig", "KILL", "--"];
+/** Of what could not be started by setpriv: see EX_EXEC_ENOENT in util-linux's include/exitcodes.h. */
+const TIED_IS_MISSING = 127;
 
 const MAX_STDOUT_BYTES = 64 * 1024 * 1024;
 const KEPT_STDERR_CHARS = 4096;
@@ -26,6 +32,8 @@ export interface RunOptions {
   readonly directory?: string;
   /** Whether it and what it starts are a process group of their own, which a terminal's Ctrl-C does not reach. */
   readonly ownGroup?: boolean;
+  /** Whether it is killed when this process ends, however that does. What it has started itself is not. */
+  readonly isTied?: boolean;
   /** Gets its process ID when it has started: that of its group, too, where it has one. */
   readonly onStart?: (processId: number) => void;
   /** Gets what it prints as it comes; the result then has none of it. */
@@ -35,6 +43,13 @@ export interface RunOptions {
 export interface RunResult {
   readonly exitCode: number;
   readonly stdout: Buffer;
+}
+
+/** Whether there is a setpriv for helpers that are to be tied. */
+export function canTie(): boolean {
+  return HELPER_PATH.split(":").some(
+    (directory) => statusOfTarget(`${directory}/setpriv`) !== undefined,
+  );
 }
 
 /** A helper program that could not be started, failed, was killed, took too long, or said too much. */
@@ -64,24 +79,29 @@ export async function runHelper(
     timeoutMs = Infinity,
     directory,
     ownGroup = false,
+    isTied = false,
     onStart,
     onOutput,
   }: RunOptions = {},
 ): Promise<RunResult> {
-  const [program, ...args] = argv;
-  if (program === undefined) throw new Error("no program to run");
+  const [program] = argv;
+  const [command, ...args] = isTied ? [...TIE, ...argv] : argv;
+  if (program === undefined || command === undefined) {
+    throw new Error("no program to run");
+  }
   const chunks: Buffer[] = [];
   let stdoutBytes = 0;
   let stderr = "";
 
-  const child = spawn(program, args, {
+  // Where there are no file descriptors left, it has neither stdout nor stderr.
+  const child: ChildProcess = spawn(command, args, {
     env: { PATH: HELPER_PATH, LC_ALL: "C" },
     stdio: ["ignore", "pipe", "pipe"],
     detached: ownGroup,
     ...(directory !== undefined && { cwd: directory }),
   });
   if (child.pid !== undefined) onStart?.(child.pid);
-  child.stdout.on("data", (chunk: Buffer) => {
+  child.stdout?.on("data", (chunk: Buffer) => {
     if (onOutput !== undefined) {
       onOutput(chunk);
       return;
@@ -90,11 +110,16 @@ export async function runHelper(
     if (stdoutBytes > MAX_STDOUT_BYTES) child.kill("SIGKILL");
     else chunks.push(chunk);
   });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr = (stderr + text).slice(-KEPT_STDERR_CHARS);
   });
 
-  const end = await waitForEnd(child, program, timeoutMs);
+  const end = await waitForEnd(child, timeoutMs).catch((cause: unknown) => {
+    throw describeStartFailure(
+      systemErrorCode(cause) === "ENOENT" ? command : program,
+      cause,
+    );
+  });
   const said = describeStderr(stderr);
   if (end === "timeout") {
     throw new HelperError(
@@ -112,6 +137,10 @@ export async function runHelper(
       `${program} was ended by ${signal ?? "a signal"}${said}`,
     );
   }
+  if (isTied && stderr.startsWith(`setpriv: failed to execute ${program}: `)) {
+    if (exitCode === TIED_IS_MISSING) throw missing(program);
+    throw new HelperError("start", `${program} cannot be started${said}`);
+  }
   if (!okExitCodes.includes(exitCode)) {
     throw new HelperError(
       "exit",
@@ -121,22 +150,19 @@ export async function runHelper(
   return { exitCode, stdout: Buffer.concat(chunks) };
 }
 
-/** @throws HelperError where it could not be started */
+/** @throws what the system says where it could not be started */
 async function waitForEnd(
-  child: ChildProcessByStdio<null, Readable, Readable>,
-  program: string,
+  child: ChildProcess,
   timeoutMs: number,
 ): Promise<"timeout" | [number | null, NodeJS.Signals | null]> {
   const timers: NodeJS.Timeout[] = [];
   let isLate = false;
   try {
     return await new Promise((resolve, reject) => {
-      child.on("error", (cause) => {
-        reject(describeStartFailure(program, cause));
-      });
+      child.on("error", reject);
       const stopReading = () => {
-        child.stdout.destroy();
-        child.stderr.destroy();
+        child.stdout?.destroy();
+        child.stderr?.destroy();
       };
       child.on("close", (code, killedBy) => {
         resolve(isLate ? "timeout" : [code, killedBy]);
@@ -163,14 +189,18 @@ async function waitForEnd(
   }
 }
 
-/** A helper that did not even start. */
+/** @param cause as `spawn` gives it */
 export function describeStartFailure(
   program: string,
-  cause: Error,
+  cause: unknown,
 ): HelperError {
   return systemErrorCode(cause) === "ENOENT"
-    ? new HelperError("missing", `${program} is not in ${HELPER_PATH}`)
+    ? missing(program)
     : new HelperError("start", `${program} cannot be started`, { cause });
+}
+
+function missing(program: string): HelperError {
+  return new HelperError("missing", `${program} is not in ${HELPER_PATH}`);
 }
 
 function describeStderr(stderr: string): string {

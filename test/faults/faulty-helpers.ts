@@ -22,7 +22,7 @@ export const HELPER_FAULTS = {
 
 export type Fault = keyof typeof HELPER_FAULTS;
 
-/** The helper programs of dockroot. */
+/** The helper programs of dockroot that do work of their own. */
 export const HELPERS = [
   "blkid",
   "btrfs",
@@ -64,7 +64,7 @@ export interface FaultyHelpers extends Machine {
   readonly hasFired: () => boolean;
   /** Takes a helper away, or makes it a file that cannot be executed. */
   readonly spoil: (
-    helper: (typeof HELPERS)[number],
+    helper: (typeof HELPERS)[number] | "setpriv",
     how: "missing" | "not executable",
   ) => void;
   readonly restore: () => void;
@@ -104,6 +104,12 @@ real='${real(helper)}' sleep='${real("sleep")}' yes='${real("yes")}'
 . '${file("fault")}'
 exec "$real" "$@"
 `;
+  // Each call of the others goes through it: it is no call for work of its own.
+  fs.writeFileSync(
+    file("fake/setpriv"),
+    `#!${real("sh")}\nexec '${real("setpriv")}' "$@"\n`,
+    { mode: 0o755 },
+  );
   const restore = () => {
     for (const helper of HELPERS) {
       fs.writeFileSync(file(`fake/${helper}`), wrap(helper), { mode: 0o755 });

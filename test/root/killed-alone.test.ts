@@ -1,0 +1,93 @@
+// runner: tier=first seconds=5
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import t from "tap";
+import { scaleTimeout } from "../../fixtures/slowness.ts";
+import { executable } from "../binary/run-dockroot.ts";
+import { findProgram } from "../runner/find-program.ts";
+import { makeFaultyHelpers } from "../faults/faulty-helpers.ts";
+import { start } from "../faults/faulty-start.ts";
+import { makeBootDisk, rehearse } from "./boot-disk.ts";
+import { makeScratch } from "./scratch.ts";
+
+/** What hangs, at its first call for this work, and is silent. */
+const HANGING = {
+  mount: "-t btrfs",
+  btrfs: "subvolume snapshot",
+  sync: "-f",
+};
+/** Longer than dockroot takes twice, and shorter than a helper may take. */
+const LIMIT_MS = 60_000;
+
+const disk = await makeBootDisk(t, "killed-alone");
+
+for (const [helper, work] of Object.entries(HANGING)) {
+  await t.test(
+    `dockroot alone is killed while ${helper} hangs: the next start works at once`,
+    (t) => {
+      const machine = rehearse(t, disk, `killed-${helper}`);
+      const directory = path.dirname(machine.runDirectory);
+      const file = (name: string) => path.join(directory, name);
+      const program = findProgram(helper) ?? "";
+      fs.copyFileSync(program, file("real"));
+      fs.writeFileSync(
+        file("hanging"),
+        `#!/bin/sh
+case " $* " in
+*" ${work} "*)
+  if [ ! -e ${file("hangs")} ]; then
+    ${file("real")} "$@" || exit
+    for last; do :; done
+    exec 9<"$last" && : >${file("hangs")} && exec sleep 1000 >/dev/null 2>&1
+  fi ;;
+esac
+exec ${file("real")} "$@"
+`,
+        { mode: 0o755 },
+      );
+      // Writes the kernel command line.
+      machine.boot("", "--dry-run");
+      const script = `
+mount --bind ${file("hanging")} ${program} || exit
+"$@" 2>${file("killed")} &
+until [ -e ${file("hangs")} ]; do sleep 0.02; done
+kill -9 $!
+wait $!
+"$@" 2>${file("said")}
+echo "$?" >${file("status")}
+`;
+      // What goes on when the script has ended ends with it, and so do the mounts.
+      spawnSync(
+        "unshare",
+        [
+          ...["--mount", "--propagation=private", "--pid", "--fork"],
+          ...["--kill-child", "--", "sh", "-c", script, "sh"],
+          ...[executable, "boot", "--cmdline", file("cmdline")],
+          ...["--config", file("config.json")],
+          ...["--run-dir", machine.runDirectory],
+        ],
+        { timeout: scaleTimeout(LIMIT_MS), killSignal: "SIGKILL" },
+      );
+      const read = (name: string) => fs.readFileSync(file(name), "utf8");
+      t.notMatch(read("killed"), /in place/);
+      t.equal(read("status"), "0\n", read("said"));
+      t.match(machine.record(), { result: "fresh", warnings: [] });
+      t.end();
+    },
+  );
+}
+
+await t.test("without setpriv it boots all the same, and says so", (t) => {
+  const helpers = makeFaultyHelpers(makeScratch(t, "helpers"));
+  helpers.arrange();
+  helpers.spoil("setpriv", "missing");
+  const { status, finishStatus, said } = start(
+    helpers,
+    `${disk.scratch}/untied`,
+    `root=LABEL=${disk.label} rootflags=subvol=untied docker_path=docker docker_image=system:1`,
+  );
+  t.strictSame([status, finishStatus], [0, 0], said);
+  t.match(said, "dockroot: warning: there is no setpriv: helpers may outlive");
+  t.end();
+});

@@ -1,3 +1,5 @@
+import path from "node:path";
+import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { rehearse } from "./rehearse.ts";
 
@@ -6,6 +8,7 @@ import { rehearse } from "./rehearse.ts";
  * the file is waited for.
  * @param rehearsals touch no device
  * @returns for how long it was waited, in milliseconds
+ * @throws BootError STEP_FAILED where the file cannot come any more
  */
 export async function waitAtGate(
   host: Host,
@@ -17,6 +20,12 @@ export async function waitAtGate(
   await rehearse(() => host.run(["btrfs", "--version"]));
   host.log.info(`ready, and waiting for ${gate}`);
   const begun = host.nowMs();
-  await host.files.waitForFile(gate);
+  if (!(await host.files.waitForFile(gate))) {
+    throw new BootError(
+      "STEP_FAILED",
+      `cannot wait for ${gate}: ${path.dirname(gate)} has gone`,
+      { hint: "Nothing was touched. Without --when it begins at once." },
+    );
+  }
   return Math.round(host.nowMs() - begun);
 }

@@ -1,4 +1,4 @@
-// runner: tier=first seconds=4
+// runner: tier=first seconds=8
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "fs-extra";
@@ -217,6 +217,26 @@ await t.test(
     fs.writeFileSync(path.join(place, "go"), "");
     t.equal((await begun.end()).status, 0, begun.said());
     t.equal(machine.finish().status, 0);
+  },
+);
+
+await t.test(
+  "it ends by itself where the directory has gone, and the file cannot come",
+  async (t) => {
+    const machine = rehearse(t, disk, "gone");
+    const place = path.join(machine.runDirectory, "../place");
+    const gate = path.join(place, "rooted");
+    fs.mkdirSync(place);
+    const begun = begin(t, machine, "docker_image=system:1", gate);
+    const finish = beginCommand(t, machine, ["finish"], gate);
+    await begun.ready();
+    await finish.ready();
+    fs.rmdirSync(place);
+    for (const { end, said } of [begun, finish]) {
+      t.strictSame(await end(), { status: 1, signal: null }, said());
+      t.match(said(), `cannot wait for ${gate}: ${place} has gone`);
+    }
+    t.strictSame(fs.readdirSync(machine.runDirectory), ["boot.log"]);
   },
 );
 

@@ -12,7 +12,7 @@ import type { BootContext } from "./boot-context.ts";
 import { BootError, UsageError } from "./host/errors.ts";
 import { limitHelpers, type Host } from "./host/host.ts";
 import { saveFailure } from "./last-failure.ts";
-import { isInitramfs } from "./machine.ts";
+import { isInitramfs, requireFileSize } from "./machine.ts";
 import { foreseeMerge } from "./foresee-merge.ts";
 import { gatherFacts } from "./gather-facts.ts";
 import { makeRoot, refuseMounted } from "./make-root.ts";
@@ -64,6 +64,7 @@ export async function boot(
         ]);
   const recorder = createRecorder(host, waitedMs);
   try {
+    requireFileSize(host);
     const options = gatherOptions(host, files);
     const record = await bootWith(
       describeContext(host, recorder, options, runDirectory, false),

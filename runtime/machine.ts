@@ -1,7 +1,11 @@
+import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 
 const MAX_RELEASE_BYTES = 4096;
 const MAX_ID_BYTES = 4096;
+const MAX_LIMITS_BYTES = 64 * 1024;
+/** More than any file that a boot writes itself, its record and state.json. */
+const LEAST_FILE_BYTES = 1024 * 1024;
 /** Filesystem types of an initramfs's root (statfs(2)): ramfs, tmpfs. */
 const INITRAMFS_TYPES = new Set([0x858458f6, 0x01021994]);
 
@@ -24,4 +28,22 @@ export function readKernelRelease(host: Host): string {
   return (
     host.readText("/proc/sys/kernel/osrelease", MAX_RELEASE_BYTES) ?? ""
   ).trim();
+}
+
+/**
+ * With a limit on the size of files a root could come to its place of which nothing is recorded.
+ * @throws BootError STEP_FAILED
+ * @see proc_pid_limits(5)
+ */
+export function requireFileSize(host: Host): void {
+  const limits = host.readText("/proc/self/limits", MAX_LIMITS_BYTES) ?? "";
+  const [, bytes] = /^Max file size +(\d+) /m.exec(limits) ?? [];
+  if (bytes === undefined || Number(bytes) >= LEAST_FILE_BYTES) return;
+  throw new BootError(
+    "STEP_FAILED",
+    `cannot record a boot: files here are limited to ${bytes} bytes`,
+    {
+      hint: "Lift the limit: ulimit -f unlimited, or LimitFSIZE=infinity in a unit.",
+    },
+  );
 }

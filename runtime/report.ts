@@ -2,6 +2,7 @@ import path from "node:path";
 import type { OpenDisk } from "./facts.ts";
 import type { BootFailure } from "./failure.ts";
 import type { DiskOptions } from "./disk-options.ts";
+import { BootError, isSystemError } from "./host/errors.ts";
 import { formatJson } from "./host/escape.ts";
 import type { Host } from "./host/host.ts";
 import { readKernelRelease } from "./machine.ts";
@@ -128,17 +129,24 @@ export function summarizeBoot(record: RootedBoot): string {
   return `${system} ${how} ${root}, ${String(totalMs)} ms`;
 }
 
+/** @throws BootError STEP_FAILED */
 export function writeBootRecord(
   host: Host,
   runDirectory: string,
   record: BootRecord,
 ): void {
-  host.files.ensureDirectories(runDirectory);
-  host.files.replaceFile(
-    path.join(runDirectory, BOOT_RECORD),
-    `${formatJson(record)}\n`,
-    0o644,
-  );
+  const file = path.join(runDirectory, BOOT_RECORD);
+  try {
+    host.files.ensureDirectories(runDirectory);
+    host.files.replaceFile(file, `${formatJson(record)}\n`, 0o644);
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause;
+    throw new BootError(
+      "STEP_FAILED",
+      `cannot write ${file}: ${cause.message}`,
+      { cause },
+    );
+  }
 }
 
 function describeRun(host: Host, recorder: Recorder): RunFacts {

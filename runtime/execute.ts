@@ -113,6 +113,14 @@ async function perform(
     case "snapshotNested":
       await snapshotNested(host, topLevel, step.from, step.to);
       return undefined;
+    case "fillGaps":
+      for (const gap of step.gaps) {
+        host.files.replaceEmptyDirectory(
+          Buffer.from(at(path.join(step.path, gap.path))),
+          gap,
+        );
+      }
+      return undefined;
     case "removeLeftOvers":
       for (const file of step.files) {
         host.files.removeTree(Buffer.from(at(path.join(step.path, file))));

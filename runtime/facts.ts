@@ -8,6 +8,7 @@ import type {
   SubvolumeRecord,
 } from "./rwlayer-state.ts";
 import type { FoundImage } from "./stores/store.ts";
+import type { SubvolumeGap } from "./subvolume-gaps.ts";
 import type { SystemOptions } from "./system-options.ts";
 import type { ListedLayer } from "./toplayer/layer.ts";
 import type { TopLayerRecord } from "./toplayer/record.ts";
@@ -60,6 +61,8 @@ export interface BootFacts extends DiskFacts {
   readonly stagingOrigin: string | undefined;
   /** What an engine has left in the image; relative to its root. */
   readonly leftOvers: readonly string[];
+  /** Of nested subvolumes, in a snapshot of the image. */
+  readonly gaps: readonly SubvolumeGap[];
   readonly topLayer: TopLayerFacts | undefined;
   readonly init: string | undefined;
   readonly kernelRelease: string;

@@ -20,7 +20,14 @@ export function foreseeMerge(
 ): MergePlan {
   const snapshot = steps.find((step) => step.kind === "snapshot");
   if (snapshot === undefined) throw new Error("the plan makes no root");
-  const removal = steps.find((step) => step.kind === "removeLeftOvers");
-  const from = path.join(topLevel, snapshot.from);
-  return planMerge(layers, readBaseTree(host, from, removal?.files));
+  const base = readBaseTree(host, path.join(topLevel, snapshot.from), {
+    removed: steps.find((step) => step.kind === "removeLeftOvers")?.files,
+    filled: steps
+      .find((step) => step.kind === "fillGaps")
+      ?.gaps.map((gap) => gap.path),
+    hasNested: steps.some((step) => step.kind === "snapshotNested"),
+  });
+  const { actions, warnings } = planMerge(layers, base);
+  const fills = base.gaps().map((gap) => ({ kind: "fillGap", gap }) as const);
+  return { actions: [...fills, ...actions], warnings };
 }

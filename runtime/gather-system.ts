@@ -12,12 +12,19 @@ import type { BootOptions } from "./options.ts";
 import { refuseOverlap } from "./overlap.ts";
 import { openStore } from "./stores/open-store.ts";
 import type { FoundImage } from "./stores/store.ts";
+import { findGaps } from "./subvolume-gaps.ts";
 import type { SystemOptions } from "./system-options.ts";
 
 /** What is to be root. */
 type SystemFacts = Pick<
   BootFacts,
-  "reference" | "image" | "storePath" | "leftOvers" | "topLayer" | "modes"
+  | "reference"
+  | "image"
+  | "storePath"
+  | "leftOvers"
+  | "gaps"
+  | "topLayer"
+  | "modes"
 >;
 
 /**
@@ -40,11 +47,13 @@ export async function gatherSystem(
   );
   refuseOverlap({ rwlayer: disk.paths.rwlayer, storePath });
   const image = await findImage(context, storePath, system);
+  const source = path.join(topLevel, image.source);
   return {
     reference: system.image,
     image,
     storePath,
-    leftOvers: findLeftOvers(host, path.join(topLevel, image.source)),
+    leftOvers: findLeftOvers(host, source),
+    gaps: findGaps(host, source),
     topLayer:
       system.topLayer === undefined
         ? undefined

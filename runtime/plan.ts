@@ -101,7 +101,7 @@ function planSwap(
     ...origin
   }: { from: string } & Pick<SubvolumeRecord, "image" | "source">,
 ): BootPlan {
-  const { paths, state, topLayer, rwlayer, image, leftOvers } = facts;
+  const { paths, state, topLayer, rwlayer, image, leftOvers, gaps } = facts;
   refuseReadOnly(facts);
   refuseForeignStaging(facts);
   const record = {
@@ -129,6 +129,9 @@ function planSwap(
   );
   if (from === paths.rwlayer) {
     steps.push({ kind: "snapshotNested", from, to: paths.staging });
+  }
+  if (from === image.source && gaps.length > 0) {
+    steps.push({ kind: "fillGaps", gaps, path: paths.staging });
   }
   if (from === image.source && leftOvers.length > 0) {
     steps.push({

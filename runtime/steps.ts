@@ -1,5 +1,6 @@
 import { abbreviateIds } from "./abbreviate-ids.ts";
 import type { SubvolumeRecord } from "./rwlayer-state.ts";
+import type { SubvolumeGap } from "./subvolume-gaps.ts";
 
 /**
  * One change to the machine: planned without side effects, executed in order. Paths are relative to
@@ -17,6 +18,12 @@ export type Step =
       readonly kind: "snapshotNested";
       readonly from: string;
       readonly to: string;
+    }
+  /** Directories in place of what a snapshot leaves of nested subvolumes. */
+  | {
+      readonly kind: "fillGaps";
+      readonly gaps: readonly SubvolumeGap[];
+      readonly path: string;
     }
   /** What an engine has left in the image. */
   | {
@@ -82,6 +89,8 @@ export function describeStep(step: Step): string {
       return `snapshot ${abbreviateIds(step.from)} as ${step.to}`;
     case "snapshotNested":
       return `snapshot what is nested in ${step.from} into ${step.to}`;
+    case "fillGaps":
+      return `make directories in place of subvolumes that are nested in the image: ${step.gaps.map(({ path }) => `/${path}`).join(", ")}`;
     case "removeLeftOvers":
       return `remove what an engine left in the image: ${step.files.map((file) => `/${file}`).join(", ")}`;
     case "copyTopLayer":

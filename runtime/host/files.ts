@@ -17,6 +17,7 @@ export {
 export { hashFile } from "./hash-file.ts";
 export { waitForFile } from "./wait-for-file.ts";
 export { withFile, type OpenFile } from "./open-file.ts";
+export { replaceEmptyDirectory, walkDirectories } from "./directories.ts";
 export * from "./tree.ts";
 export type { FileKind } from "./file-kind.ts";
 

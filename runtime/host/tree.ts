@@ -14,14 +14,16 @@ export interface LinkOrOther {
 }
 
 /** What stands at the path itself, whatever bytes its names are of; `undefined` where nothing does. */
-export function lookAt(file: Buffer): LinkOrOther | undefined {
+export function lookAt(
+  file: Buffer,
+): (LinkOrOther & { readonly inode: number }) | undefined {
   const status = statusOf(file);
   if (status === undefined) return undefined;
-  const { kind, mode } = status;
+  const { kind, inode, mode } = status;
   const hasSpecialBits = (mode & SPECIAL_BITS) !== 0;
-  return kind === "symlink"
-    ? { kind, target: fs.readlinkSync(file, "latin1"), hasSpecialBits }
-    : { kind, target: undefined, hasSpecialBits };
+  const target =
+    kind === "symlink" ? fs.readlinkSync(file, "latin1") : undefined;
+  return { kind, inode, target, hasSpecialBits };
 }
 
 /** What is in one directory of a tree. Names and paths have one byte a character (latin1). */

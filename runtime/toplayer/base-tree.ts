@@ -1,21 +1,57 @@
+import { SUBVOLUME_INODE } from "../btrfs.ts";
 import type { Host } from "../host/host.ts";
+import { becomesGap, gapOf, type SubvolumeGap } from "../subvolume-gaps.ts";
 import { bytesOf } from "./layer.ts";
 import type { BaseTree } from "./merged-tree.ts";
 
+/** What is done to a snapshot before layers are laid over it. */
+export interface SnapshotChanges {
+  /** What is removed; relative, in UTF-8. */
+  readonly removed?: readonly string[] | undefined;
+  /** Which gaps are filled; relative, in UTF-8. */
+  readonly filled?: readonly string[] | undefined;
+  /** Whether snapshots of nested subvolumes are put where those are. */
+  readonly hasNested?: boolean;
+}
+
+export interface SnapshotTree extends BaseTree {
+  /** The gaps that were seen so far, but for those that are filled; paths are as in `BaseTree`. */
+  gaps(): readonly SubvolumeGap[];
+}
+
 /**
- * A directory as the tree that layers are laid over.
- * @param removed what will be gone from it by then; relative, in UTF-8
+ * A snapshot of a directory as the tree that layers are laid over. It need not be there yet: the
+ * directory is what is looked at.
  */
 export function readBaseTree(
   host: Host,
   directory: string,
-  removed: readonly string[] = [],
-): BaseTree {
-  const gone = new Set(
-    removed.map((file) => Buffer.from(file).toString("latin1")),
+  { removed = [], filled = [], hasNested = false }: SnapshotChanges = {},
+): SnapshotTree {
+  const gone = new Set(removed.map(asBytes));
+  const gaps = new Map<string, SubvolumeGap | "filled">(
+    filled.map((file) => [asBytes(file), "filled"]),
   );
+  const isInGap = (file: string) =>
+    gaps.size > 0 &&
+    Array.from(file.matchAll(/\//g), ({ index }) => file.slice(0, index)).some(
+      (parent) => gaps.has(parent),
+    );
   return {
-    look: (file) =>
-      gone.has(file) ? undefined : host.files.lookAt(bytesOf(directory, file)),
+    look: (file) => {
+      if (gone.has(file) || isInGap(file)) return undefined;
+      const whole = bytesOf(directory, file);
+      const found = host.files.lookAt(whole);
+      if (found === undefined || !becomesGap(found)) return found;
+      const isNested = hasNested && found.inode === SUBVOLUME_INODE;
+      const status = isNested ? undefined : host.files.statusOf(whole);
+      if (status !== undefined && !gaps.has(file)) {
+        gaps.set(file, gapOf(file, status));
+      }
+      return found;
+    },
+    gaps: () => [...gaps.values()].filter((gap) => gap !== "filled"),
   };
 }
+
+const asBytes = (file: string) => Buffer.from(file).toString("latin1");

@@ -41,6 +41,9 @@ async function perform(
 ): Promise<void> {
   const inTree = (file: string) => bytesOf(tree, file);
   switch (action.kind) {
+    case "fillGap":
+      host.files.replaceEmptyDirectory(inTree(action.gap.path), action.gap);
+      return;
     case "remove":
       host.files.removeTree(inTree(action.path));
       return;

@@ -1,4 +1,5 @@
 import type { FileKind } from "../host/files.ts";
+import type { SubvolumeGap } from "../subvolume-gaps.ts";
 import type { ListedLayer } from "./layer.ts";
 
 /**
@@ -6,6 +7,8 @@ import type { ListedLayer } from "./layer.ts";
  * and to the tree (the others), one byte a character, free of symlinks.
  */
 export type MergeAction =
+  /** A directory in place of what a snapshot leaves of a nested subvolume. */
+  | { readonly kind: "fillGap"; readonly gap: SubvolumeGap }
   /** A directory with all that is in it. */
   | { readonly kind: "remove"; readonly path: string }
   /** All that is in a directory. */

@@ -61,7 +61,13 @@ const LINE = {
 };
 const treeOf = (changes: Partial<TreeFacts> = {}): TreeFacts => ({
   ...{ what: "the image system:1", hasTopLayer: true, initFailure: undefined },
-  ...{ modules: [KERNEL], kernels: [], problems: [], hasRootLine: false },
+  ...{
+    modules: [KERNEL],
+    kernels: [],
+    problems: [],
+    hasRootLine: false,
+    unfilledGaps: [],
+  },
   generators: [{ name: "dracut", missing: [], problem: undefined }],
   ...{ engines: BTRFS, storeKind: "graphdriver" },
   store: {

@@ -293,6 +293,8 @@ function planWhole(
 
 function describe(action: MergeAction): string {
   switch (action.kind) {
+    case "fillGap":
+      return `fill ${action.gap.path}`;
     case "remove":
     case "empty":
       return `${action.kind} ${action.path}`;

@@ -55,6 +55,7 @@ const facts: BootFacts = {
   stagingOrigin: undefined,
   generations: [],
   leftOvers: [],
+  gaps: [],
   topLayer: { layers: [layer], record: topLayer },
   init: undefined,
   kernelRelease: "6.1.0",
@@ -138,6 +139,28 @@ t.test("starts are counted without a clock", async (t) => {
     ({ kind }) => kind === "recordSubvolume",
   );
   t.match(step, { record: { boot: 5, image: { reference: "demo:latest" } } });
+});
+
+t.test("in place of nested subvolumes there are directories", async (t) => {
+  const gaps = [{ path: "var/lib/machines", mode: 0o700, uid: 0, gid: 0 }];
+  const fresh = planBoot({ ...facts, gaps, leftOvers: ["etc/hosts"] });
+  const kinds = fresh.steps.map(({ kind }) => kind);
+  t.strictSame(kinds.slice(1, 6), [
+    ...["snapshot", "recordSubvolume", "fillGaps", "removeLeftOvers"],
+    "copyTopLayer",
+  ]);
+  t.match(words({ ...facts, gaps })[3], /: \/var\/lib\/machines$/);
+  const again = planBoot({
+    ...withOurs,
+    gaps,
+    image: { ...facts.image, id: IMAGE_ID },
+    topLayer: { layers: [layer], record: { ...topLayer, digest: "changed" } },
+    modes: { rwlayerMode: "keep", topLayerMode: "always" },
+  });
+  t.notOk(
+    again.steps.some(({ kind }) => kind === "fillGaps"),
+    "a root that is kept has its own subvolumes there",
+  );
 });
 
 t.test("what an engine left goes from what is made of the image", async (t) => {

@@ -175,6 +175,8 @@ export interface TreeFacts {
   readonly generators: readonly GeneratorFacts[];
   /** What toplayer check finds, of the image's own fstab and accounts, too. */
   readonly problems: readonly Problem[];
+  /** Where nothing can be created, because a snapshot leaves out a nested subvolume. */
+  readonly unfilledGaps: readonly string[];
   readonly hasRootLine: boolean;
   readonly engines: EngineConfigs;
   /** Which engine's store it comes from; `undefined` where that is not known. */

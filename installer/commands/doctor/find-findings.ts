@@ -2,6 +2,7 @@ import type { DoctorFacts } from "./facts.ts";
 import { SUBJECTS, type Finding, type Severity } from "./finding.ts";
 import { checkConfig } from "./rules/check-config.ts";
 import { checkEngine } from "./rules/check-engine.ts";
+import { checkGaps } from "./rules/check-gaps.ts";
 import { checkHelpers } from "./rules/check-helpers.ts";
 import { checkInit } from "./rules/check-init.ts";
 import { checkInitramfs } from "./rules/check-initramfs.ts";
@@ -22,6 +23,7 @@ const RULES: readonly ((facts: DoctorFacts) => Finding[])[] = [
   checkSpace,
   checkEngine,
   checkInit,
+  checkGaps,
   checkKernels,
   checkInitramfs,
   checkHelpers,

@@ -16,6 +16,7 @@ import type { TreeFacts } from "../facts.ts";
 import type { Generator } from "../../../generators/generator.ts";
 import { findTreeProblems } from "../tree-problems.ts";
 import { createFinalFiles } from "./final-files.ts";
+import { findUnfilledGaps } from "./find-unfilled-gaps.ts";
 import { gatherGenerators } from "./gather-generators.ts";
 import { gatherKernels } from "./gather-kernels.ts";
 import { gatherLogins } from "./gather-logins.ts";
@@ -53,6 +54,7 @@ export async function gatherTree(
     ...gatherKernels(rooted),
     generators: await gatherGenerators(rooted, generators, isHere),
     problems: findTreeProblems(facts),
+    unfilledGaps: findUnfilledGaps(host, at, facts.entries),
     hasRootLine: parseFstab(facts.texts.fstab.text ?? "").entries.some(
       ({ mountPoint }) => mountPoint === "/",
     ),

@@ -37,8 +37,10 @@ export async function gatherFacts(
   boot: BootTarget,
 ): Promise<CheckFacts> {
   const changes: EntryChange[] = [];
-  const removed = findLeftOvers(host, image);
-  planMerge(layers, readBaseTree(host, image, removed), (change) => {
+  const base = readBaseTree(host, image, {
+    removed: findLeftOvers(host, image),
+  });
+  planMerge(layers, base, (change) => {
     changes.push(change);
   });
   const final = createFinalTree(changes);

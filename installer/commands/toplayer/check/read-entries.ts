@@ -5,6 +5,7 @@ import {
   showPath,
   type ListedLayer,
 } from "../../../../runtime/toplayer/layer.ts";
+import { becomesGap, gapOf } from "../../../../runtime/subvolume-gaps.ts";
 import type { EntryChange } from "../../../../runtime/toplayer/merge-plan.ts";
 import { safeMode } from "../../../../runtime/toplayer/safe-mode.ts";
 import type { Attributes, CheckedEntry } from "./facts.ts";
@@ -73,7 +74,11 @@ function attributesOfImage(
   target: string,
 ): Attributes | undefined {
   const directory = followIn(host, image, target);
-  return directory === undefined ? undefined : host.files.statusOf(directory);
+  const status =
+    directory === undefined ? undefined : host.files.statusOf(directory);
+  return status !== undefined && becomesGap(status)
+    ? { ...status, ...gapOf(target, status) }
+    : status;
 }
 
 function probe(

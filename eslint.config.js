@@ -147,6 +147,7 @@ export default tseslint.config(
         "image-ref",
         "plan",
         "plan-fallback",
+        "mounted-root",
         "steps",
         "parse-state",
         "json-values",

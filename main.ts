@@ -10,6 +10,7 @@ import {
 } from "./runtime/boot-flags.ts";
 import { describeFailure, formatFailure } from "./runtime/failure.ts";
 import { formatFallback } from "./runtime/format-fallback.ts";
+import { formatOtherRoot } from "./runtime/format-other-root.ts";
 import { finish } from "./runtime/finish.ts";
 import { formatPlan, formatPlanAsJson } from "./runtime/format-plan.ts";
 import { BootError, UsageError } from "./runtime/host/errors.ts";
@@ -123,8 +124,13 @@ async function runFinish(args: readonly string[]): Promise<number> {
     jsonLinesSink(path.join(runDirectory, "boot.log")),
     consoleSink(flags["run-dir"]),
   ]);
-  await finish(tieHelpers(createHost("/", log)), { runDirectory, gate });
-  return 0;
+  const other = await finish(tieHelpers(createHost("/", log)), {
+    runDirectory,
+    gate,
+  });
+  if (other === undefined) return 0;
+  stderr(formatOtherRoot(other));
+  return other.isStopped ? EXIT_FAILED : 0;
 }
 
 /** Made where it is absent; symlinks resolved, for the kernel names mount points so. */

@@ -1,9 +1,12 @@
 import path from "node:path";
+import { describeFailure, type BootFailure } from "./failure.ts";
 import { waitAtGate } from "./gate.ts";
 import { createDiskLock } from "./disk-lock.ts";
 import { BootError } from "./host/errors.ts";
 import { limitHelpers, type Host } from "./host/host.ts";
-import { isMountPoint, unmount } from "./mounts.ts";
+import { isInitramfs } from "./machine.ts";
+import { describeOtherRoot } from "./mounted-root.ts";
+import { isMountPoint, readMounts, unmount } from "./mounts.ts";
 import { parseFinishedBoot, type FinishedBoot } from "./parse-finished-boot.ts";
 import { BOOT_RECORD, TOP_LEVEL_MOUNT } from "./report.ts";
 import { tidy } from "./tidy.ts";
@@ -21,16 +24,27 @@ export interface FinishRequest {
   readonly gate?: string | undefined;
 }
 
+/** In the run directory, where the start is to stop because of another root: a hook looks for it. */
+const OTHER_ROOT = "other-root";
+
+/** The initramfs has mounted another root than boot made. */
+export interface OtherRoot {
+  readonly failure: BootFailure;
+  /** Whether the system must not start with it. */
+  readonly isStopped: boolean;
+}
+
 /**
  * After root is mounted: removes generations past the limit and what a failed start left, and releases
  * the top level. What cannot be removed stays and is warned of: the machine is up.
+ * @returns another root that is mounted; where the start stops, the top level stays for the next try
  * @throws BootError NOTHING_BOOTED or FILE_UNREADABLE where `<runDirectory>/boot.json` does not tell
  *   of a boot; the top level is released all the same
  */
 export async function finish(
   unlimited: Host,
   { runDirectory, gate }: FinishRequest,
-): Promise<void> {
+): Promise<OtherRoot | undefined> {
   if (gate !== undefined) {
     await waitAtGate(unlimited, gate, [
       () => readBootRecord(unlimited, runDirectory),
@@ -40,9 +54,10 @@ export async function finish(
   let host = limitHelpers(unlimited, MAX_HELPER_TIMEOUT_MS);
   if (!isMountPoint(host, topLevel)) {
     readBootRecord(host, runDirectory);
-    return;
+    return undefined;
   }
   const lock = createDiskLock(host, topLevel);
+  let other: OtherRoot | undefined;
   try {
     await lock.take(MAX_LOCK_WAIT_MS);
     const record = readBootRecord(host, runDirectory);
@@ -50,11 +65,48 @@ export async function finish(
       unlimited,
       Math.min(MAX_HELPER_TIMEOUT_MS, record.limits.helperTimeoutMs),
     );
-    await tidy(host, topLevel, record);
+    other = findOtherRoot(host, topLevel, record);
+    markStop(host, runDirectory, other);
+    if (other?.isStopped !== true) await tidy(host, topLevel, record);
+    return other;
   } finally {
     await lock.release();
-    if (isMountPoint(host, topLevel)) await unmount(host, topLevel);
+    if (other?.isStopped !== true && isMountPoint(host, topLevel)) {
+      await unmount(host, topLevel);
+    }
   }
+}
+
+/** Where this is not an initramfs, as in a rehearsal, nobody mounts the root. */
+function findOtherRoot(
+  host: Host,
+  topLevel: string,
+  { root, limits }: FinishedBoot,
+): OtherRoot | undefined {
+  if (!isInitramfs(host)) return undefined;
+  const other = describeOtherRoot(readMounts(host), topLevel, root);
+  if (other === undefined) return undefined;
+  const failure = describeFailure(
+    new BootError(
+      "ROOT_OTHER",
+      `the initramfs has mounted another root: ${other}`,
+      {
+        hint: "Look at root= and rootflags= on the kernel command line (cat /proc/cmdline): an initramfs may take quotes literally, or know a root of its own.",
+      },
+    ),
+  );
+  host.log.error(failure.message);
+  return { failure, isStopped: limits.fallback === "none" };
+}
+
+function markStop(
+  host: Host,
+  runDirectory: string,
+  other: OtherRoot | undefined,
+): void {
+  const mark = path.join(runDirectory, OTHER_ROOT);
+  if (other?.isStopped === true) host.files.replaceFile(mark, "", 0o644);
+  else if (host.files.statusOf(mark) !== undefined) host.files.removeFile(mark);
 }
 
 function readBootRecord(host: Host, runDirectory: string): FinishedBoot {

@@ -2,7 +2,7 @@ import { formatFailure } from "./failure.ts";
 import { escapeControl } from "./host/escape.ts";
 import { summarizeBoot, type RootedBoot } from "./report.ts";
 
-const FRAME = "*".repeat(72);
+export const FRAME = "*".repeat(72);
 
 /** The warning that a former root boots, for the console: not to be overlooked. */
 export function formatFallback(record: RootedBoot): string {

@@ -64,14 +64,17 @@ function parseRwlayer(value: unknown): string {
 }
 
 function parseLimits(value: unknown): RootedBoot["limits"] {
-  const { generations, helperTimeoutMs } = isRecord(value) ? value : {};
+  const { generations, fallback, helperTimeoutMs } = isRecord(value)
+    ? value
+    : {};
   if (
     isCount(generations) &&
     generations <= MAX_GENERATIONS &&
+    (fallback === "last" || fallback === "none") &&
     isCount(helperTimeoutMs) &&
     helperTimeoutMs > 0
   ) {
-    return { generations, helperTimeoutMs };
+    return { generations, fallback, helperTimeoutMs };
   }
   throw unreadable("its limits are missing or out of range");
 }

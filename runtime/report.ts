@@ -52,6 +52,8 @@ export interface RootedBoot extends RunFacts {
   /** What `dockroot finish` is to keep to. */
   readonly limits: {
     readonly generations: number;
+    /** Whether a root that is not this one may start. */
+    readonly fallback: DiskOptions["fallback"];
     readonly helperTimeoutMs: number;
   };
 }
@@ -84,7 +86,7 @@ export function describeRootedBoot(
   host: Host,
   recorder: Recorder,
   { device, paths }: OpenDisk,
-  { generation, generations, helperTimeoutMs }: DiskOptions,
+  { generation, generations, fallback, helperTimeoutMs }: DiskOptions,
   { result, uuid, record, failure, restored }: RootOutcome,
 ): RootedBoot {
   return {
@@ -100,7 +102,7 @@ export function describeRootedBoot(
     toplayer: record?.toplayer ?? null,
     failure: failure ?? null,
     restored: restored ?? null,
-    limits: { generations, helperTimeoutMs },
+    limits: { generations, fallback, helperTimeoutMs },
     ...describeRun(host, recorder),
   };
 }

@@ -7,7 +7,9 @@ export const systemdUnits: readonly HookFile[] = [
   "dockroot.service",
   "dockroot-go.service",
   "dockroot-finish.service",
+  "dockroot-rooted.target",
   "sysroot.mount.d/dockroot.conf",
+  "initrd-cleanup.service.d/dockroot.conf",
 ].map((name) => ({
   path: `${DIRECTORY}/${name}`,
   asset: `systemd/${name}`,

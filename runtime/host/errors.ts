@@ -35,6 +35,7 @@ export type ErrorCode =
   | "ENTRY_UNSUITABLE"
   | "FILE_FOREIGN"
   | "NOTHING_BOOTED"
+  | "ROOT_OTHER"
   | "STATE_TOO_NEW"
   | "FILE_UNREADABLE"
   | "GENERATOR_MISSING"

@@ -1,10 +1,10 @@
 // runner: tier=first seconds=13 needs=debian
 import fs from "node:fs";
 import path from "node:path";
-import t from "tap";
+import t, { type Test } from "tap";
 import { initramfsTools } from "../../installer/generators/initramfs-tools.ts";
 import { readAsset } from "../../installer/read-asset.ts";
-import { makeOverlaySystem } from "./overlay-system.ts";
+import { makeOverlaySystem, type OverlaySystem } from "./overlay-system.ts";
 
 const standIn = (name: string) =>
   fs.readFileSync(
@@ -64,23 +64,8 @@ for (const shell of ["busybox ash", "dash", "bash"]) {
     await t.test(
       `the scripts of initramfs-tools, for ${shell}, early start: ${name}`,
       async (t) => {
-        const system = makeOverlaySystem(t, "initramfs-tools");
-        for (const { path: file, asset, mode } of initramfsTools.files) {
-          // mkinitramfs puts the directory there.
-          system.write(
-            file.replace("/etc/initramfs-tools/scripts/", "/scripts/"),
-            readAsset(asset),
-            mode,
-          );
-        }
-        system.write("/usr/bin/dockroot", standIn("dockroot"), 0o755);
+        const system = installScripts(t);
         system.write("/tmp/statuses", statuses.split(" ").join("\n") + "\n");
-        // What initramfs-tools gives a shell by; it may exit.
-        system.write(
-          "/scripts/functions",
-          'panic() { echo "panic: $*"; exit; }',
-        );
-        system.write("/tmp/run", standIn("run-scripts"));
         const { exitCode, stdout } = await system.run(
           ...["env", "BOOT=local", "dash", "/tmp/run", shell, name],
         );
@@ -94,6 +79,27 @@ for (const shell of ["busybox ash", "dash", "bash"]) {
       },
     );
   }
+}
+
+for (const early of ["", "none"]) {
+  await t.test(
+    `another root is not started, early start: ${early}`,
+    async (t) => {
+      const system = installScripts(t);
+      system.write("/tmp/statuses", "0\n");
+      system.write("/tmp/other-root", "2\n");
+      const { exitCode, stdout } = await system.run(
+        ...["env", "BOOT=local", "dash", "/tmp/run", "dash", early],
+      );
+      t.equal(exitCode, 0);
+      const shell =
+        "panic: dockroot: another root is mounted. 'exit' tries again, 'reboot -f' restarts.";
+      t.same(stdout.replace(/^[^]*root is mounted\n/, "").split("\n"), [
+        early === "" ? "finish goes on" : again,
+        ...[shell, again, shell, again, "the system starts", ""],
+      ]);
+    },
+  );
 }
 
 await t.test("with another BOOT, nothing begins", async (t) => {
@@ -132,3 +138,21 @@ await t.test(
     }
   },
 );
+
+/** A system with the scripts of initramfs-tools, where stand-ins are dockroot and init. */
+function installScripts(t: Test): OverlaySystem {
+  const system = makeOverlaySystem(t, "initramfs-tools");
+  for (const { path: file, asset, mode } of initramfsTools.files) {
+    // mkinitramfs puts the directory there.
+    system.write(
+      file.replace("/etc/initramfs-tools/scripts/", "/scripts/"),
+      readAsset(asset),
+      mode,
+    );
+  }
+  system.write("/usr/bin/dockroot", standIn("dockroot"), 0o755);
+  // What initramfs-tools gives a shell by; it may exit.
+  system.write("/scripts/functions", 'panic() { echo "panic: $*"; exit; }');
+  system.write("/tmp/run", standIn("run-scripts"));
+  return system;
+}

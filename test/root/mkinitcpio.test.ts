@@ -1,7 +1,7 @@
 // runner: tier=first seconds=1 needs=debian
 import fs from "fs-extra";
 import path from "node:path";
-import t from "tap";
+import t, { type Test } from "tap";
 import type { InitramfsImage } from "../../installer/generators/generator.ts";
 import { mkinitcpio } from "../../installer/generators/mkinitcpio.ts";
 import { readAsset } from "../../installer/read-asset.ts";
@@ -54,7 +54,9 @@ await t.test(
       "add_file /usr/lib/systemd/system/dockroot.service",
       "add_file /usr/lib/systemd/system/dockroot-go.service",
       "add_file /usr/lib/systemd/system/dockroot-finish.service",
+      "add_file /usr/lib/systemd/system/dockroot-rooted.target",
       "add_file /usr/lib/systemd/system/sysroot.mount.d/dockroot.conf",
+      "add_file /usr/lib/systemd/system/initrd-cleanup.service.d/dockroot.conf",
       "add_symlink /usr/lib/systemd/system/initrd.target.wants/dockroot-finish.service ../dockroot-finish.service",
       "add_file /usr/lib/initcpio/dockroot/emergency.conf /etc/systemd/system/emergency.service.d/dockroot.conf 644",
       "end of the first",
@@ -69,7 +71,7 @@ await t.test(
       const required = whole.calls.filter(
         (call) => call.startsWith("add_") && !call.endsWith("?"),
       );
-      t.equal(required.length, 20);
+      t.equal(required.length, 22);
       for (const call of required) {
         const { exitCode, calls } = await build(INSTALL_SCRIPT, call);
         t.equal(exitCode, 1, call);
@@ -100,19 +102,23 @@ await t.test(
       fill: [...begun, "boot goes on", ...wayOut],
       absent: ["dockroot boot", ...wayOut],
     };
+    const makeSystem = (t: Test) => {
+      const system = makeOverlaySystem(t, "mkinitcpio-hook");
+      installFiles(system);
+      system.write("/tmp/run", standIn("run-runtime-hook"));
+      // mkinitcpio puts it there.
+      system.write(
+        "/usr/lib/dockroot/functions",
+        readAsset("dockroot-functions"),
+      );
+      system.write("/usr/bin/dockroot", standIn("dockroot"), 0o755);
+      return system;
+    };
     const shells = [["busybox", "ash"], ["dash"]];
     for (const shell of shells) {
       for (const [early, firstTry] of Object.entries(firstTries)) {
         await t.test(`${shell.join(" ")} ${early}`, async (t) => {
-          const system = makeOverlaySystem(t, "mkinitcpio-hook");
-          installFiles(system);
-          system.write("/tmp/run", standIn("run-runtime-hook"));
-          // mkinitcpio puts it there.
-          system.write(
-            "/usr/lib/dockroot/functions",
-            readAsset("dockroot-functions"),
-          );
-          system.write("/usr/bin/dockroot", standIn("dockroot"), 0o755);
+          const system = makeSystem(t);
           const { exitCode, stdout } = await system.run(
             ...shell,
             "/tmp/run",
@@ -133,6 +139,28 @@ await t.test(
           ]);
         });
       }
+      await t.test(`${shell.join(" ")}: another root`, async (t) => {
+        const system = makeSystem(t);
+        // The first boot is the third.
+        system.write("/tmp/starts", "\n\n");
+        system.write("/tmp/other-root", "2\n");
+        const { exitCode, stdout } = await system.run(
+          ...[...shell, "/tmp/run", "/usr/lib/initcpio/hooks/dockroot", ""],
+        );
+        t.equal(exitCode, 0);
+        const [hooks, , program] = wayOut;
+        const stop = [
+          hooks,
+          "dockroot: another root is mounted. 'exit' tries again, 'reboot -f' restarts.",
+          program,
+          "dockroot finish",
+        ];
+        t.same(stdout.split("\n").slice(0, -1), [
+          ...[...begun, "boot goes on"],
+          ...[`root is mounted: PATH=${path}`, "finish goes on"],
+          ...[...stop, ...stop, "the system starts"],
+        ]);
+      });
     }
   },
 );

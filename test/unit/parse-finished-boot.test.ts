@@ -16,7 +16,7 @@ t.test("a record of each kind of boot", async (t) => {
   t.strictSame(parse(generation), { ...generation, ...rest });
   t.equal(parseFinishedBoot('{"result":"failed"}'), undefined);
   t.match(parse({ rwlayer: "a/b c/.d" }), { rwlayer: "a/b c/.d" });
-  const bounds = { generations: 1000, helperTimeoutMs: 1 };
+  const bounds = { generations: 1000, fallback: "none", helperTimeoutMs: 1 };
   t.match(parse({ limits: bounds }), { limits: bounds });
 });
 
@@ -57,6 +57,10 @@ t.test("what makes no sense is refused", async (t) => {
     ...[-1, 1.5, "1", null, 1001, 1e300].map((generations) => ({
       ...limits,
       generations,
+    })),
+    ...["", "LAST", null, undefined].map((fallback) => ({
+      ...limits,
+      fallback,
     })),
     ...[-1, 0, 0.5, "1", null, 1e300].map((helperTimeoutMs) => ({
       ...limits,

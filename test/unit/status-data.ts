@@ -23,7 +23,7 @@ export const freshRecord = {
   },
   failure: null,
   restored: null,
-  limits: { generations: 1, helperTimeoutMs: 60_000 },
+  limits: { generations: 1, fallback: "last", helperTimeoutMs: 60_000 },
   version: 1,
   dockroot: "0.1.0",
   node: "v24.21.0",

@@ -18,7 +18,8 @@ installkernel() {
 install() {
 	export do_strip=no # It refuses the executable; distributions strip what they ship anyway.
 	local units=${systemdsystemunitdir:?}
-	inst_multiple /usr/bin/dockroot "$units"/{dockroot{,-go,-finish}.service,sysroot.mount.d/dockroot.conf} ||
+	inst_multiple /usr/bin/dockroot "$units"/dockroot{{,-go,-finish}.service,-rooted.target} \
+		"$units"/{sysroot.mount,initrd-cleanup.service}.d/dockroot.conf ||
 		fail "cannot copy all of the above"
 	"${SYSTEMCTL:?}" -q --root "${initdir:?}" add-wants initrd.target dockroot-finish.service || fail "cannot want its unit"
 	for helper in "${HELPERS[@]}"; do # Not in a place where dracut's busybox may be.

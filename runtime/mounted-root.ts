@@ -1,0 +1,36 @@
+import type { Mount } from "./mounts.ts";
+
+/** Where the initramfs mounts root: mkinitcpio's busybox init, initramfs-tools, systemd. */
+const NEW_ROOTS = ["/new_root", "/root", "/sysroot"];
+
+/**
+ * What the initramfs has mounted as root, where that is not what it should be. Pure.
+ * @param mounts in the order in which they were made
+ * @param topLevel where the filesystem's top level is mounted
+ * @param root relative to the top level
+ * @returns in words; `undefined` where it is that root, or no root is mounted
+ */
+export function describeOtherRoot(
+  mounts: readonly Mount[],
+  topLevel: string,
+  root: string,
+): string | undefined {
+  const mountAt = (at: string) =>
+    mounts.findLast(({ mountPoint }) => mountPoint === at);
+  const device = mountAt(topLevel)?.device;
+  const others = NEW_ROOTS.flatMap((at) => mountAt(at) ?? []);
+  const [other] = others;
+  const isRoot = (mount: Mount) =>
+    mount.device === device && mount.root === `/${root}`;
+  if (other === undefined || others.some(isRoot)) return undefined;
+  const { mountPoint, fsType, source } = other;
+  const what =
+    other.device === device
+      ? describePlace(other.root)
+      : `${fsType} of ${source}`;
+  return `${mountPoint} is ${what}, not ${root}`;
+}
+
+function describePlace(root: string): string {
+  return root === "/" ? "the top level" : root.slice(1);
+}

@@ -13,9 +13,9 @@ import { tidy } from "./tidy.ts";
 
 const MAX_RECORD_BYTES = 1024 * 1024;
 /** The machine waits for this, and nothing depends on it. */
+const MAX_HELPER_TIMEOUT_MS = 30_000;
 /** As for that: what is not tidied up is for the next start. */
 const MAX_LOCK_WAIT_MS = 20_000;
-const MAX_HELPER_TIMEOUT_MS = 30_000;
 
 export interface FinishRequest {
   /** Where boot left its record and mount; absolute. */
@@ -59,15 +59,18 @@ export async function finish(
   const lock = createDiskLock(host, topLevel);
   let other: OtherRoot | undefined;
   try {
-    await lock.take(MAX_LOCK_WAIT_MS);
-    const record = readBootRecord(host, runDirectory);
+    const mounted = readBootRecord(host, runDirectory);
     host = limitHelpers(
       unlimited,
-      Math.min(MAX_HELPER_TIMEOUT_MS, record.limits.helperTimeoutMs),
+      Math.min(MAX_HELPER_TIMEOUT_MS, mounted.limits.helperTimeoutMs),
     );
-    other = findOtherRoot(host, topLevel, record);
+    other = findOtherRoot(host, topLevel, mounted);
     markStop(host, runDirectory, other);
-    if (other?.isStopped !== true) await tidy(host, topLevel, record);
+    if (other?.isStopped === true) return other;
+    await lock.take(MAX_LOCK_WAIT_MS);
+    // A boot that this has waited for has written it anew.
+    const record = readBootRecord(host, runDirectory);
+    await tidy(host, topLevel, record, other === undefined);
     return other;
   } finally {
     await lock.release();

@@ -47,11 +47,13 @@ interface TidyContext {
  * Removes what is ours and no longer needed: generations past the limit, and a staging that never
  * became root. After a fallback all generations stay: one of them may be what the user looks for.
  * What cannot be removed is warned of.
+ * @param isReached whether init gets the root that the boot made
  */
 export async function tidy(
   host: Host,
   topLevel: string,
   boot: FinishedBoot,
+  isReached: boolean,
 ): Promise<void> {
   try {
     const paths = rwlayerPaths(boot.rwlayer);
@@ -62,7 +64,7 @@ export async function tidy(
       list: await listSubvolumes(host, topLevel),
     };
     const known = await adoptRoot(context, former, boot);
-    const marked = markAsRoot(context, known, boot);
+    const marked = isReached ? markAsRoot(context, known, boot) : known;
     if (boot.result === "generation") {
       if (marked !== former) writeState(host, topLevel, paths, marked);
       return;

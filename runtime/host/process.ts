@@ -11,7 +11,6 @@ export const HELPER_PATH =
   "/usr/lib/dockroot/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** util-linux's setpriv, which becomes the helper: it is killed when the thread ends that has started it. */
-/** Ends a program with the process that starts it. */
 export const TIE: readonly string[] = ["setpriv", "--pdeathsig", "KILL", "--"];
 /** Of what could not be started by setpriv: see EX_EXEC_ENOENT in util-linux's include/exitcodes.h. */
 const TIED_IS_MISSING = 127;

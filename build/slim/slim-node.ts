@@ -3,8 +3,10 @@ import { readFileSync, readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { run } from "../run.ts";
+import { askNameHashes } from "./ask-name-hashes.ts";
 import { checkBuiltins, describeBuiltins } from "./describe-builtins.ts";
 import { parseElf } from "./elf.ts";
+import { ignoreEnvironment } from "./ignore-environment.ts";
 import { keepHashSeed } from "./keep-hash-seed.ts";
 import type { AddressRange } from "./omit-unused.ts";
 import { slimBuiltins } from "./slim-builtins.ts";
@@ -13,7 +15,8 @@ import { slimIcu } from "./slim-icu.ts";
 import { slimUnwinding } from "./slim-unwinding.ts";
 
 /**
- * Blanks what dockroot never uses of Node, and what makes it slow to start.
+ * Blanks what dockroot never uses of Node, and what makes it slow to start, and has it ignore what of
+ * the environment it would end over.
  * @param originalFile Node with its symbol table, which says where things are
  * @param strippedFile the same without it; gets changed
  * @returns the addresses where nothing is any more
@@ -32,6 +35,8 @@ export async function slimNode(
   slimExports(slimmed);
   const v8Version = await run([originalFile, "-p", "process.versions.v8"]);
   keepHashSeed(slimmed, v8Version.trim());
+  await writeFile(strippedFile, bytes);
+  ignoreEnvironment(slimmed, await askNameHashes(strippedFile));
   await writeFile(strippedFile, bytes);
   await checkBuiltins(strippedFile, builtins);
   return unused;

@@ -55,5 +55,14 @@ t.test("what the executable lacks", async (t) => {
     t.equal(stdout, "done\n");
     t.end();
   });
+
+  t.test("nor does what Node would take for a parent process", (t) => {
+    const { stdout, stderr } = act("worker of a cluster", {
+      NODE_CHANNEL_FD: "3",
+      NODE_UNIQUE_ID: "1",
+    });
+    t.equal(stdout, "done\n", stderr);
+    t.end();
+  });
   t.end();
 });

@@ -35,7 +35,12 @@ export interface BootDisk {
 export interface Rehearsal {
   readonly rwlayer: string;
   readonly runDirectory: string;
-  /** @param options appended to the kernel command line: of a repeated option the last one counts */
+  /**
+   * The flags of `boot` that make it a boot of this machine.
+   * @param options appended to the kernel command line: of a repeated option the last one counts
+   */
+  readonly flags: (options?: string) => string[];
+  /** @param options as of `flags` */
   readonly boot: (options?: string, ...flags: string[]) => Outcome;
   readonly finish: () => Outcome;
   /** boot.json */
@@ -168,17 +173,20 @@ export function rehearse(
   const file = (name: string) => path.join(runDirectory, "..", name);
   fs.writeFileSync(file("config.json"), "{}");
   const cmdline = `BOOT_IMAGE=/vmlinuz root=LABEL=${disk.label} rootflags=subvol=${rwlayer} rw quiet docker_path=docker dockroot.fallback=none ${options}`;
+  const flagsOf = (more = "") => {
+    fs.writeFileSync(file("cmdline"), `${cmdline} ${more}\n`);
+    return [
+      ...["--cmdline", file("cmdline"), "--config", file("config.json")],
+      ...["--run-dir", runDirectory],
+    ];
+  };
   return {
     rwlayer,
     runDirectory,
-    boot: (more = "", ...flags) => {
+    flags: flagsOf,
+    boot: (more, ...flags) => {
       stopIfInterrupted();
-      fs.writeFileSync(file("cmdline"), `${cmdline} ${more}\n`);
-      return runDockroot(
-        ...["boot", "--cmdline", file("cmdline")],
-        ...["--config", file("config.json")],
-        ...["--run-dir", runDirectory, ...flags],
-      );
+      return runDockroot("boot", ...flagsOf(more), ...flags);
     },
     finish: () => runDockroot("finish", "--run-dir", runDirectory),
     record: () =>

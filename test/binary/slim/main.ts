@@ -1,4 +1,5 @@
 import assert from "node:assert";
+import cluster from "node:cluster";
 import { stripTypeScriptTypes } from "node:module";
 import v8 from "node:v8";
 
@@ -23,6 +24,9 @@ const acts: Record<string, () => unknown> = {
   fetch: () => fetch("http://127.0.0.1:9/"),
   "failed assertion": () => {
     assert(Math.random() > 1);
+  },
+  "worker of a cluster": () => {
+    assert(cluster.isPrimary && process.send === undefined);
   },
   nothing: () => undefined,
 };

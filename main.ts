@@ -15,11 +15,7 @@ import { finish } from "./runtime/finish.ts";
 import { formatPlan, formatPlanAsJson } from "./runtime/format-plan.ts";
 import { BootError, UsageError } from "./runtime/host/errors.ts";
 import { escapeControl, formatJson } from "./runtime/host/escape.ts";
-import {
-  ensureDirectories,
-  realPath,
-  statusOfTarget,
-} from "./runtime/host/files.ts";
+import { statusOfTarget } from "./runtime/host/files.ts";
 import { createHost, tieHelpers } from "./runtime/host/host.ts";
 import {
   createLog,
@@ -28,6 +24,8 @@ import {
   plainSink,
   type LogSink,
 } from "./runtime/host/log.ts";
+import { BOOT_LOG } from "./runtime/report.ts";
+import { openRunDirectory } from "./runtime/run-directory.ts";
 import { version } from "./runtime/version.ts";
 
 const EXIT_USAGE = 2;
@@ -82,7 +80,7 @@ async function main(argv: readonly string[]): Promise<number> {
 async function runBoot(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, bootFlags);
   requireRoot(["boot", ...args]);
-  const runDirectory = openRunDirectory(
+  const runDirectory = prepareRunDirectory(
     flags["run-dir"] ??
       (flags.cmdline === undefined
         ? DEFAULT_RUN_DIRECTORY
@@ -103,7 +101,7 @@ async function runBoot(args: readonly string[]): Promise<number> {
     return 0;
   }
   const log = createLog([
-    jsonLinesSink(path.join(runDirectory, "boot.log")),
+    jsonLinesSink(path.join(runDirectory, BOOT_LOG)),
     consoleSink(flags.cmdline),
   ]);
   const host = tieHelpers(createHost("/", log));
@@ -116,12 +114,12 @@ async function runBoot(args: readonly string[]): Promise<number> {
 async function runFinish(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, finishFlags);
   requireRoot(["finish", ...args]);
-  const runDirectory = openRunDirectory(
+  const runDirectory = prepareRunDirectory(
     flags["run-dir"] ?? DEFAULT_RUN_DIRECTORY,
   );
   const gate = checkGate(flags.when);
   const log = createLog([
-    jsonLinesSink(path.join(runDirectory, "boot.log")),
+    jsonLinesSink(path.join(runDirectory, BOOT_LOG)),
     consoleSink(flags["run-dir"]),
   ]);
   const other = await finish(tieHelpers(createHost("/", log)), {
@@ -133,12 +131,10 @@ async function runFinish(args: readonly string[]): Promise<number> {
   return other.isStopped ? EXIT_FAILED : 0;
 }
 
-/** Made where it is absent; symlinks resolved, for the kernel names mount points so. */
-function openRunDirectory(given: string): string {
+function prepareRunDirectory(given: string): string {
   if (given === "") throw new UsageError("--run-dir names no directory");
-  const directory = path.resolve(given);
-  ensureDirectories(directory);
-  return realPath(directory);
+  const host = createHost("/", createLog([stderrLog]));
+  return openRunDirectory(host, path.resolve(given));
 }
 
 /** Has a directory, else it would be waited for without an end. */

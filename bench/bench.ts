@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { createProgress } from "../fixtures/progress.ts";
+import { rootsAlone } from "../fixtures/roots-alone.ts";
 import { undoLater } from "../fixtures/undo.ts";
 import { version } from "../runtime/version.ts";
 import { takeTurns, type Result } from "./comparison.ts";
@@ -83,7 +84,7 @@ async function main(): Promise<void> {
       console.log(`${formatResult(result)}\n`);
       results.push({ ...result, entry: name });
     };
-    const scratch = await mkdtemp(join(directory, "work-"));
+    const scratch = await mkdtemp(join(rootsAlone(directory), "work-"));
     const removeScratch = undoLater(() =>
       rm(scratch, { recursive: true, force: true }),
     );

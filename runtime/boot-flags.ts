@@ -22,7 +22,7 @@ export const bootFlags = {
     type: "string",
     placeholder: "DIR",
     describe:
-      "where logs, the record and mount points go [/run/dockroot; with --cmdline /run/dockroot-rehearsal]",
+      "where logs, the record and mount points go: a directory that only root can change or replace [/run/dockroot; with --cmdline /run/dockroot-rehearsal]",
   },
   when: {
     type: "string",

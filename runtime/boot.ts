@@ -30,6 +30,7 @@ import {
   type RootedBoot,
   type RootOutcome,
 } from "./report.ts";
+import { makeOwnDirectory } from "./run-directory.ts";
 import { findRecord } from "./rwlayer-state.ts";
 import { createSha256 } from "./sha256.ts";
 import { shortenWarnings } from "./toplayer/shorten-warnings.ts";
@@ -255,6 +256,7 @@ export async function lookAtDiskOf<T>(
   const context = describeContext(host, recorder, options, scratch, true);
   try {
     for (const warning of options.warnings) recorder.warn(warning);
+    makeOwnDirectory(host, scratch);
     return await work(context, await openDisk(context), options);
   } finally {
     await context.mounts.release();

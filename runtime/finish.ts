@@ -38,8 +38,8 @@ export interface OtherRoot {
  * After root is mounted: removes generations past the limit and what a failed start left, and releases
  * the top level. What cannot be removed stays and is warned of: the machine is up.
  * @returns another root that is mounted; where the start stops, the top level stays for the next try
- * @throws BootError NOTHING_BOOTED or FILE_UNREADABLE where `<runDirectory>/boot.json` does not tell
- *   of a boot; the top level is released all the same
+ * @throws BootError NOTHING_BOOTED, FILE_UNREADABLE or FILE_FOREIGN where `<runDirectory>/boot.json`
+ *   does not tell of a boot, or is not root's; the top level is released all the same
  */
 export async function finish(
   unlimited: Host,
@@ -114,7 +114,7 @@ function markStop(
 
 function readBootRecord(host: Host, runDirectory: string): FinishedBoot {
   const file = path.join(runDirectory, BOOT_RECORD);
-  const text = host.files.readText(file, MAX_RECORD_BYTES);
+  const text = host.files.readOwnText(file, MAX_RECORD_BYTES);
   if (text === undefined) {
     throw new BootError("NOTHING_BOOTED", `there is no ${file}`, {
       hint: "dockroot finish follows dockroot boot, in the initramfs.",

@@ -2,6 +2,7 @@ import path from "node:path";
 import { describeDevice, type BlockDevice } from "./device.ts";
 import { BootError, systemErrorCode } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
+import { makeOwnDirectory } from "./run-directory.ts";
 
 export interface MountRequest {
   readonly device: BlockDevice;
@@ -18,7 +19,7 @@ const MAX_MOUNTINFO_BYTES = 16 * 1024 * 1024;
 
 /** What was mounted, to be released in reverse. */
 export interface MountStack {
-  /** @throws BootError MOUNT_FAILED */
+  /** @throws BootError MOUNT_FAILED; FILE_FOREIGN where `at` is not a directory of root's */
   mount(request: MountRequest): Promise<void>;
   /**
    * Unmounts all of it, or all but `keep`.
@@ -49,7 +50,7 @@ async function mountDevice(
   { device, at, fsType, flags }: MountRequest,
 ): Promise<void> {
   while (isMountPoint(host, at)) await unmountStale(host, at);
-  host.files.ensureDirectories(at);
+  makeOwnDirectory(host, at);
   try {
     await host.run([
       "mount",
@@ -80,7 +81,8 @@ async function mountDevice(
  * Shows directories elsewhere as well, for as long as the work takes: each where it is to be, below
  * `base`, which becomes a tmpfs.
  * @param shown where, relative to `base`, and what
- * @throws BootError MOUNT_FAILED, and what the work throws
+ * @throws BootError MOUNT_FAILED; FILE_FOREIGN where `base` is not a directory of root's; and what the
+ *   work throws
  */
 export async function withDirectoriesShown(
   host: Host,
@@ -90,7 +92,7 @@ export async function withDirectoriesShown(
 ): Promise<void> {
   // What an attempt left that was killed.
   while (isMountPoint(host, base)) await unmount(host, base, ["--recursive"]);
-  host.files.ensureDirectories(base);
+  makeOwnDirectory(host, base);
   try {
     await host.run(["mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", base]);
     if (!isMountPoint(host, base)) throw notMounted();

@@ -69,6 +69,8 @@ export type BootRecord = RootedBoot | FailedBoot;
 
 /** In the run directory. */
 export const BOOT_RECORD = "boot.json";
+/** Beside it. */
+export const BOOT_LOG = "boot.log";
 /** Where the top level is mounted between `boot` and `finish`, in the run directory. */
 export const TOP_LEVEL_MOUNT = "toplevel";
 

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { statusOf, statusOfTarget } from "./file-status.ts";
-import { refuseUnreadable, tooLarge } from "./readable-file.ts";
+import { readToEnd, refuseUnreadable } from "./readable-file.ts";
 import { BootError, isSystemError, systemErrorCode } from "./errors.ts";
 
 export { probeFile } from "./probe-file.ts";
@@ -14,14 +14,13 @@ export {
   renameDurably,
   type Attributes,
 } from "./durable-files.ts";
+export { appendOwnText, readOwnText } from "./own-file.ts";
 export { hashFile } from "./hash-file.ts";
 export { waitForFile } from "./wait-for-file.ts";
 export { withFile, type OpenFile } from "./open-file.ts";
 export { replaceEmptyDirectory, walkDirectories } from "./directories.ts";
 export * from "./tree.ts";
 export type { FileKind } from "./file-kind.ts";
-
-const READ_BYTES = 64 * 1024;
 
 /**
  * The whole content; `undefined` where there is no such file. Nothing but a regular file is opened:
@@ -52,34 +51,6 @@ export function readBytes(file: string, maxBytes: number): Buffer | undefined {
       hint: "The kernel log may say more: dmesg | tail.",
     });
   }
-}
-
-/** @param expectedBytes what the file says of itself: 0 below /proc, whatever is in it */
-function readToEnd(
-  file: string,
-  descriptor: number,
-  expectedBytes: number,
-  maxBytes: number,
-): Buffer {
-  const pieces: Buffer[] = [];
-  let total = 0;
-  for (;;) {
-    const room = Math.max(expectedBytes - total, READ_BYTES) + 1;
-    const piece = Buffer.allocUnsafe(room);
-    const length = fs.readSync(descriptor, piece);
-    if (length === 0) return join(pieces);
-    total += length;
-    if (total > maxBytes) throw tooLarge(file, total, maxBytes);
-    pieces.push(piece.subarray(0, length));
-  }
-}
-
-/** A piece that is all of it is not copied. */
-function join(pieces: readonly Buffer[]): Buffer {
-  const [first] = pieces;
-  return first !== undefined && pieces.length === 1
-    ? first
-    : Buffer.concat(pieces);
 }
 
 /** As `readBytes`, decoded as UTF-8. */

@@ -1,6 +1,6 @@
 import { isSystemError } from "./errors.ts";
 import { escapeControl } from "./escape.ts";
-import { appendText, ensureDirectories } from "./files.ts";
+import { appendOwnText, appendText, ensureDirectories } from "./files.ts";
 
 /** Plain lines for people, records for programs. */
 export interface Log {
@@ -28,8 +28,8 @@ export function createLog(sinks: readonly LogSink[]): Log {
 }
 
 /**
- * JSON lines with the fields `level` (pino's numbers), `time` and `msg`, each in the file when the
- * call returns. Without pino itself, whose modules take a start longer to load than all else here.
+ * JSON lines with the fields `level` (pino's numbers), `time` and `msg`, each in the file, which root
+ * alone may read, when the call returns. Without pino itself, whose modules take a start longer to load than all else here.
  * @see https://github.com/pinojs/pino/blob/main/docs/api.md#loggerlevels-object
  */
 export function jsonLinesSink(file: string): LogSink {
@@ -40,7 +40,7 @@ export function jsonLinesSink(file: string): LogSink {
       time: new Date().toISOString(),
       msg: message,
     };
-    appendText(file, `${JSON.stringify(record)}\n`);
+    appendOwnText(file, `${JSON.stringify(record)}\n`);
   });
 }
 

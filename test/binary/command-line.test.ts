@@ -1,9 +1,10 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import t from "tap";
 import {
   commandNames,
   commandTable,
 } from "../../installer/describe-commands.ts";
+import { makeScratch } from "../root/scratch.ts";
 import { runDockroot, runIn } from "./run-dockroot.ts";
 
 const packageJson = JSON.parse(
@@ -121,11 +122,12 @@ t.test("wrong usage: status 2, one line and where to look", (t) => {
 });
 
 t.test("what the user can correct: status 1, plain words", (t) => {
-  const directory = t.testdir({
-    cmdline: "root=LABEL=linux rootflags=subvolid=5 docker_path=docker\n",
-    config: '{ "docker_image": "demo" }',
-    run: {},
-  });
+  const directory = makeScratch(t, "command-line");
+  writeFileSync(
+    `${directory}/cmdline`,
+    "root=LABEL=linux rootflags=subvolid=5 docker_path=docker\n",
+  );
+  writeFileSync(`${directory}/config`, '{ "docker_image": "demo" }');
   const { status, stdout, stderr } = runDockroot(
     ...["boot", "--dry-run", "--cmdline", `${directory}/cmdline`],
     ...["--config", `${directory}/config`, "--run-dir", `${directory}/run`],

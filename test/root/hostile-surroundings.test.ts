@@ -1,10 +1,11 @@
 // runner: tier=first seconds=2
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { statSync, writeFileSync } from "node:fs";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import { executable } from "../binary/run-dockroot.ts";
+import { makeScratch } from "./scratch.ts";
 
 /** Node has its debugger up after some milliseconds. */
 const DEBUGGER_MS = 300;
@@ -12,7 +13,8 @@ const DEBUGGER_MS = 300;
 await t.test(
   "SIGUSR1 opens no debugger, and no umask gives others the log",
   async (t) => {
-    const directory = t.testdir({ run: {} });
+    const directory = makeScratch(t, "surroundings");
+    mkdirSync(`${directory}/run`);
     const child = spawn(
       "/bin/sh",
       [
@@ -34,6 +36,6 @@ await t.test(
     writeFileSync(`${directory}/go`, "");
     t.strictSame(await ended, [1, null], "nothing has booted");
     t.notMatch(said, /Debugger/);
-    t.equal(statSync(`${directory}/run/boot.log`).mode & 0o777, 0o644);
+    t.equal(statSync(`${directory}/run/boot.log`).mode & 0o777, 0o600);
   },
 );

@@ -13,6 +13,7 @@ import {
   isMountPoint,
   unmount,
 } from "../../../runtime/mounts.ts";
+import { requireOwnRunDirectory } from "../../../runtime/run-directory.ts";
 import { holdSignals } from "./hold-signals.ts";
 import { readLastFailure } from "./read-last-failure.ts";
 import { readRoots, type KnownRoot } from "./read-roots.ts";
@@ -42,6 +43,7 @@ export async function readDisk(
     const read = await gaps.attempt("the disk", async () => {
       const host = runsNothingAfter(interruption, limited);
       const root = requireRoot(booted);
+      requireOwnRunDirectory(host, runDirectory);
       const device = await findDisk(host, booted);
       await createMountStack(host).mount({
         ...{ device, at: topLevel, fsType: "btrfs" },

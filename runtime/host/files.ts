@@ -22,6 +22,9 @@ export { replaceEmptyDirectory, walkDirectories } from "./directories.ts";
 export * from "./tree.ts";
 export type { FileKind } from "./file-kind.ts";
 
+/** Commands that end while another begins; more than anybody runs at a time. */
+const MAX_NEIGHBOURS = 16;
+
 /**
  * The whole content; `undefined` where there is no such file. Nothing but a regular file is opened:
  * a FIFO would block for ever, and to open a device may do something.
@@ -142,12 +145,25 @@ export function ensureDirectory(directory: string, mode: number): void {
 
 /**
  * Makes the directory and all above it, one by one: Node's own recursive mkdir never ends where the
- * kernel refuses with ENOENT, as below /proc.
+ * kernel refuses with ENOENT, as below /proc. A neighbour that ends (`removeUnusedDirectory`) may
+ * remove what is above it between two of them, once each.
  */
 export function ensureDirectories(directory: string): void {
+  for (let neighbours = 0; ; neighbours += 1) {
+    try {
+      makeDirectories(directory);
+      return;
+    } catch (error) {
+      const isGone = systemErrorCode(error) === "ENOENT";
+      if (!isGone || neighbours === MAX_NEIGHBOURS) throw error;
+    }
+  }
+}
+
+function makeDirectories(directory: string): void {
   if (statusOfTarget(directory)?.kind === "directory") return;
   const parent = path.dirname(directory);
-  if (parent !== directory) ensureDirectories(parent);
+  if (parent !== directory) makeDirectories(parent);
   // Somebody else may have made it since.
   ensureDirectory(directory, 0o777);
 }

@@ -4,7 +4,13 @@ import path from "node:path";
 import t, { type Test } from "tap";
 import { followIn, readBytesIn } from "../../runtime/follow-in.ts";
 import { BootError } from "../../runtime/host/errors.ts";
-import { readBytes, readText, replaceFile } from "../../runtime/host/files.ts";
+import {
+  ensureDirectories,
+  readBytes,
+  readText,
+  removeUnusedDirectory,
+  replaceFile,
+} from "../../runtime/host/files.ts";
 import { createHost } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
 
@@ -68,6 +74,31 @@ t.test("a file is replaced without following what stands there", async (t) => {
   execFileSync("mkfifo", [at("state.json.new")]);
   replaceFile(at("state.json"), "newer", 0o600);
   t.equal(readText(at("state.json"), LIMIT), "newer");
+});
+
+t.test("directories are made while a neighbour removes its own", async (t) => {
+  const run = path.join(t.testdir(), "run");
+  let neighbours = 3;
+  const { mkdirSync } = fs;
+  t.intercept(fs, "mkdirSync", {
+    value: (directory: string, options: fs.MakeDirectoryOptions) => {
+      if (directory === `${run}/mine` && neighbours > 0) {
+        neighbours -= 1;
+        removeUnusedDirectory(run);
+      }
+      return mkdirSync(directory, options);
+    },
+  });
+  ensureDirectories(`${run}/mine/toplevel`);
+  t.equal(neighbours, 0);
+  t.ok(fs.statSync(`${run}/mine/toplevel`).isDirectory());
+  t.throws(
+    () => {
+      ensureDirectories("/proc/self/none");
+    },
+    { code: "ENOENT" },
+    "where nothing can be made",
+  );
 });
 
 t.test("a link in a tree leads nowhere outside of it", async (t) => {

@@ -14,7 +14,7 @@ import { formatOtherRoot } from "./runtime/format-other-root.ts";
 import { finish } from "./runtime/finish.ts";
 import { formatPlan, formatPlanAsJson } from "./runtime/format-plan.ts";
 import { BootError, UsageError } from "./runtime/host/errors.ts";
-import { escapeControl, formatJson } from "./runtime/host/escape.ts";
+import { escapeControl } from "./runtime/host/escape.ts";
 import { statusOfTarget } from "./runtime/host/files.ts";
 import { createHost, tieHelpers } from "./runtime/host/host.ts";
 import {
@@ -24,7 +24,7 @@ import {
   plainSink,
   type LogSink,
 } from "./runtime/host/log.ts";
-import { BOOT_LOG } from "./runtime/report.ts";
+import { BOOT_LOG, formatBootRecord } from "./runtime/report.ts";
 import { openRunDirectory } from "./runtime/run-directory.ts";
 import { version } from "./runtime/version.ts";
 
@@ -107,7 +107,7 @@ async function runBoot(args: readonly string[]): Promise<number> {
   const host = tieHelpers(createHost("/", log));
   const record = await boot(host, { ...request, gate });
   if (record.result === "fallback") stderr(formatFallback(record));
-  if (flags.json === true) stdout(`${formatJson(record)}\n`);
+  if (flags.json === true) stdout(formatBootRecord(record));
   return 0;
 }
 

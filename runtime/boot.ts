@@ -3,7 +3,11 @@ import { bootGeneration } from "./boot-generation.ts";
 import { syncFilesystem } from "./btrfs.ts";
 import { createDiskLock } from "./disk-lock.ts";
 import type { BootFacts, DiskFacts, OpenDisk } from "./facts.ts";
-import { describeFailure, summarizeFailure } from "./failure.ts";
+import {
+  describeFailure,
+  summarizeFailure,
+  type BootFailure,
+} from "./failure.ts";
 import { fallBack } from "./fall-back.ts";
 import type { PlannedBoot } from "./format-plan.ts";
 import { waitAtGate } from "./gate.ts";
@@ -77,6 +81,7 @@ export async function boot(
     else {
       // Errors alone are on a quiet console.
       host.log.error(`no new root: ${record.failure.message}`);
+      tellPrivateCauses(host, record.failure);
       host.log.error(`a former root boots instead: ${summary}`);
     }
     return record;
@@ -84,12 +89,19 @@ export async function boot(
     if (error instanceof UsageError || isRefusal(error)) throw error;
     const failure = describeFailure(error);
     host.log.error(failure.message);
+    tellPrivateCauses(host, failure);
     await recorder.tolerate(() => {
       const record = describeFailedBoot(host, recorder, failure);
       writeBootRecord(host, runDirectory, record);
     });
     throw error;
   }
+}
+
+/** They are nowhere else: boot.json lacks them. */
+function tellPrivateCauses(host: Host, failure: BootFailure): void {
+  if (failure.hasPrivateCauses !== true) return;
+  for (const cause of failure.causes) host.log.detail(cause);
 }
 
 /** Releases all mounts but, where there is a root, the top level; and in any case the lock. */

@@ -1,4 +1,4 @@
-import { BootError, isSystemError } from "./host/errors.ts";
+import { BootError, isSystemError, PrivateError } from "./host/errors.ts";
 import { escapeControl } from "./host/escape.ts";
 import { HelperError } from "./host/process.ts";
 
@@ -10,6 +10,8 @@ export interface BootFailure {
   /** Why, the nearest cause first. */
   readonly causes: readonly string[];
   readonly hint: string | undefined;
+  /** The causes name files that not everybody may see; never in `boot.json`. */
+  readonly hasPrivateCauses?: boolean;
 }
 
 /**
@@ -18,6 +20,7 @@ export interface BootFailure {
  * @param work what could not be done, to follow "cannot"
  */
 export function asFailureOf(work: string, cause: unknown): unknown {
+  if (cause instanceof PrivateError) return asPrivateFailureOf(work, cause);
   if (cause instanceof HelperError && cause.kind === "missing") {
     return new BootError("HELPER_MISSING", `cannot ${work}`, {
       cause,
@@ -31,6 +34,17 @@ export function asFailureOf(work: string, cause: unknown): unknown {
     });
   }
   return cause;
+}
+
+/** A message that names files becomes a cause of one that does not. */
+function asPrivateFailureOf(work: string, { cause }: PrivateError): unknown {
+  const failure = asFailureOf(work, cause);
+  if (!(failure instanceof BootError)) return failure;
+  return new BootError(failure.code, `cannot ${work}`, {
+    cause: failure === cause ? cause : failure.cause,
+    hint: failure.hint,
+    hasPrivateCauses: true,
+  });
 }
 
 function hintFor(cause: Error): string {
@@ -50,6 +64,7 @@ export function describeFailure(error: unknown): BootFailure {
       message: escapeControl(error.message),
       causes: causesOf(error),
       hint: error.hint === undefined ? undefined : escapeControl(error.hint),
+      hasPrivateCauses: error.hasPrivateCauses,
     };
   }
   if (isSystemError(error) || error instanceof HelperError) {
@@ -74,9 +89,25 @@ export function describeFailure(error: unknown): BootFailure {
   };
 }
 
+/** The failure as everybody may see it. */
+export function withoutDetails({
+  code,
+  message,
+  causes,
+  hint,
+  hasPrivateCauses,
+}: BootFailure): BootFailure {
+  return {
+    code,
+    message,
+    causes: hasPrivateCauses === true ? [] : causes,
+    hint,
+  };
+}
+
 /** The failure in one line, for a warning. */
 export function summarizeFailure(error: unknown): string {
-  const { message, causes } = describeFailure(error);
+  const { message, causes } = withoutDetails(describeFailure(error));
   return [message, ...causes].join(": ");
 }
 

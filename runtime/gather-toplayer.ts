@@ -4,7 +4,7 @@ import { formatDeviceSpec } from "./device-spec.ts";
 import type { OpenDisk, TopLayerFacts } from "./facts.ts";
 import { followIn } from "./follow-in.ts";
 import type { BootContext } from "./boot-context.ts";
-import { BootError } from "./host/errors.ts";
+import { BootError, PrivateError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { fsTypeAt } from "./mounts.ts";
 import { refuseOverlap } from "./overlap.ts";
@@ -74,7 +74,9 @@ export async function gatherTopLayer(
     );
   }
   return recorder.time(`read the top layer ${name}`, (tellProgress) =>
-    listLayers(host, places, name, tellProgress),
+    listLayers(host, places, name, tellProgress).catch((cause: unknown) => {
+      throw new PrivateError(cause);
+    }),
   );
 }
 

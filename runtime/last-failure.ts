@@ -20,6 +20,7 @@ export interface FailureLog {
   /** What booted in place of what failed, in words; `undefined` where nothing did. */
   readonly stoodIn: string | undefined;
   readonly steps: readonly TimedStep[];
+  /** Details included. */
   readonly warnings: readonly string[];
 }
 
@@ -56,7 +57,7 @@ export function saveFailure(
         ? undefined
         : `${former.record.image.reference}, made by start ${String(former.record.boot)}`,
     steps: recorder.steps,
-    warnings: recorder.warnings,
+    warnings: [...recorder.warnings, ...recorder.details],
   });
   host.files.replaceFile(path.join(topLevel, paths.lastFailure), text, 0o600);
 }

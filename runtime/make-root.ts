@@ -2,13 +2,15 @@ import { executeSteps } from "./execute.ts";
 import type { BootFacts } from "./facts.ts";
 import type { BootContext } from "./boot-context.ts";
 import { foreseeMerge } from "./foresee-merge.ts";
-import { BootError } from "./host/errors.ts";
+import { BootError, PrivateError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { isHiddenRoot } from "./in-use.ts";
 import { findMountOf, readMountsOf } from "./mounts.ts";
 import { planBoot } from "./plan.ts";
+import type { Recorder } from "./recorder.ts";
 import type { RwlayerPaths, SubvolumeRecord } from "./rwlayer-state.ts";
 import type { MergePlan } from "./toplayer/merge-plan.ts";
+import { shortenWarnings } from "./toplayer/shorten-warnings.ts";
 
 /** The rwlayer that is to be root. */
 export interface MadeRoot {
@@ -38,7 +40,10 @@ export async function makeRoot(
     ...(topLayer !== undefined && {
       topLayer: {
         plan: () =>
-          (merge ??= foreseeMerge(host, topLevel, topLayer.layers, plan.steps)),
+          (merge ??= withoutDetails(
+            recorder,
+            foresee(host, topLevel, topLayer.layers, plan.steps),
+          )),
         scratch: mergeMount,
       },
     }),
@@ -48,6 +53,25 @@ export async function makeRoot(
   const record = made ?? present;
   if (record === undefined) throw new Error("the plan made no root");
   return { result: plan.result, record };
+}
+
+function foresee(...given: Parameters<typeof foreseeMerge>): MergePlan {
+  try {
+    return foreseeMerge(...given);
+  } catch (cause) {
+    throw new PrivateError(cause);
+  }
+}
+
+/** Of the warnings, which name files, one of how many they are. */
+function withoutDetails(recorder: Recorder, plan: MergePlan): MergePlan {
+  const count = plan.warnings.length;
+  if (count === 0) return plan;
+  for (const warning of shortenWarnings(plan.warnings)) {
+    recorder.detail(warning);
+  }
+  const warning = `the top layer gives ${count === 1 ? "a warning" : `${String(count)} warnings`}: see boot.log, or dockroot toplayer check`;
+  return { ...plan, warnings: [warning] };
 }
 
 /**

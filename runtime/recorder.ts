@@ -17,8 +17,11 @@ export interface Recorder {
   readonly waitedMs: number | null;
   readonly steps: readonly TimedStep[];
   readonly warnings: readonly string[];
+  /** What names files that not everybody may see. */
+  readonly details: readonly string[];
   elapsedMs(): number;
   warn(message: string): void;
+  detail(message: string): void;
   /**
    * Runs `work` as one step; what takes longer than a second is announced, with how far it is where
    * the work gives something that tells.
@@ -40,6 +43,7 @@ export function createRecorder(
   const started = host.nowMs();
   const steps: TimedStep[] = [];
   const warnings: string[] = [];
+  const details: string[] = [];
   const warn = (message: string) => {
     warnings.push(message);
     host.log.warn(message);
@@ -49,8 +53,13 @@ export function createRecorder(
     waitedMs,
     steps,
     warnings,
+    details,
     elapsedMs: () => round(host.nowMs() - started),
     warn,
+    detail: (message) => {
+      details.push(message);
+      host.log.detail(message);
+    },
     time: async (step, work) => {
       const begun = host.nowMs();
       let timer: NodeJS.Timeout;

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { OpenDisk } from "./facts.ts";
-import type { BootFailure } from "./failure.ts";
+import { withoutDetails, type BootFailure } from "./failure.ts";
 import type { DiskOptions } from "./disk-options.ts";
 import { BootError, isSystemError } from "./host/errors.ts";
 import { formatJson } from "./host/escape.ts";
@@ -133,7 +133,7 @@ export function summarizeBoot(record: RootedBoot): string {
   return `${system} ${how} ${root}, ${String(totalMs)} ms`;
 }
 
-/** @throws BootError STEP_FAILED */
+/** Writes it for everybody to read. @throws BootError STEP_FAILED */
 export function writeBootRecord(
   host: Host,
   runDirectory: string,
@@ -142,7 +142,7 @@ export function writeBootRecord(
   const file = path.join(runDirectory, BOOT_RECORD);
   try {
     host.files.ensureDirectories(runDirectory);
-    host.files.replaceFile(file, `${formatJson(record)}\n`, 0o644);
+    host.files.replaceFile(file, formatBootRecord(record), 0o644);
   } catch (cause) {
     if (!isSystemError(cause)) throw cause;
     throw new BootError(
@@ -151,6 +151,12 @@ export function writeBootRecord(
       { cause },
     );
   }
+}
+
+/** The record as JSON, with nothing in it that not everybody may see. */
+export function formatBootRecord(record: BootRecord): string {
+  const failure = record.failure && withoutDetails(record.failure);
+  return `${formatJson({ ...record, failure })}\n`;
 }
 
 function describeRun(host: Host, recorder: Recorder): RunFacts {

@@ -47,12 +47,18 @@ export class BootError extends Error {
   readonly code: ErrorCode;
   /** What to do, as a sentence for the console. */
   readonly hint: string | undefined;
+  /** Whether the causes name files that not everybody may see. */
+  readonly hasPrivateCauses: boolean;
 
   /** @param message a sentence without a full stop: `cannot <verb> <object>`, or what is wrong with what */
   constructor(
     code: ErrorCode,
     message: string,
-    options: { hint?: string; cause?: unknown } = {},
+    options: {
+      hint?: string | undefined;
+      cause?: unknown;
+      hasPrivateCauses?: boolean;
+    } = {},
   ) {
     super(
       message,
@@ -61,6 +67,18 @@ export class BootError extends Error {
     this.name = "BootError";
     this.code = code;
     this.hint = options.hint;
+    this.hasPrivateCauses = options.hasPrivateCauses ?? false;
+  }
+}
+
+/**
+ * Carries what went wrong with files whose names not everybody may see, to whoever says what it was
+ * for (`asFailureOf`).
+ */
+export class PrivateError extends Error {
+  constructor(cause: unknown) {
+    super("it is about files that not everybody may see", { cause });
+    this.name = "PrivateError";
   }
 }
 

@@ -6,6 +6,8 @@ import { appendOwnText, appendText, ensureDirectories } from "./files.ts";
 export interface Log {
   info(message: string): void;
   warn(message: string): void;
+  /** Part of a warning or an error that names files which not everybody may see. */
+  detail(message: string): void;
   error(message: string): void;
 }
 
@@ -15,8 +17,13 @@ export type LogLevel = keyof Log;
 export type LogSink = (level: LogLevel, message: string) => void;
 
 /** Kernel log levels (https://man7.org/linux/man-pages/man2/syslog.2.html). */
-const KERNEL_LEVELS: Record<LogLevel, number> = { error: 3, warn: 4, info: 6 };
-const JSON_LEVELS: Record<LogLevel, number> = { error: 50, warn: 40, info: 30 };
+const KERNEL_LEVELS = { error: 3, warn: 4, info: 6 };
+const JSON_LEVELS: Record<LogLevel, number> = {
+  error: 50,
+  warn: 40,
+  detail: 40,
+  info: 30,
+};
 /** The kernel refuses records of more than about a thousand bytes. */
 const MAX_KERNEL_LINE_BYTES = 900;
 
@@ -24,7 +31,12 @@ export function createLog(sinks: readonly LogSink[]): Log {
   const write = (level: LogLevel) => (message: string) => {
     for (const sink of sinks) sink(level, escapeControl(message));
   };
-  return { info: write("info"), warn: write("warn"), error: write("error") };
+  return {
+    info: write("info"),
+    warn: write("warn"),
+    detail: write("detail"),
+    error: write("error"),
+  };
 }
 
 /**
@@ -46,10 +58,12 @@ export function jsonLinesSink(file: string): LogSink {
 
 /**
  * The kernel log, whose level decides what the console shows: `quiet` leaves errors there.
- * Each line opens the device anew: the kernel limits the rate of each opening.
+ * Each line opens the device anew: the kernel limits the rate of each opening. Details stay out of it:
+ * every user may read it where kernel.dmesg_restrict is 0.
  */
 export function kernelLogSink(device: string): LogSink {
   return quiet((level, message) => {
+    if (level === "detail") return;
     for (const part of chunks(message)) {
       appendText(
         device,
@@ -73,7 +87,8 @@ function quiet(sink: LogSink): LogSink {
 /** @param write takes a whole line */
 export function plainSink(write: (line: string) => void): LogSink {
   return (level, message) => {
-    write(`dockroot: ${level === "warn" ? "warning: " : ""}${message}\n`);
+    const isWarning = level === "warn" || level === "detail";
+    write(`dockroot: ${isWarning ? "warning: " : ""}${message}\n`);
   };
 }
 

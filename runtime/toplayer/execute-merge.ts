@@ -1,4 +1,5 @@
 import path from "node:path";
+import { PrivateError } from "../host/errors.ts";
 import type { Host } from "../host/host.ts";
 import { copyAttributes } from "./copy-attributes.ts";
 import { createCopyProgress, type CopyProgress } from "./copy-progress.ts";
@@ -16,7 +17,7 @@ export interface MergePlaces {
 /**
  * Lays layers over a tree as it was planned.
  * @param tellProgress gets what tells how far it is
- * @throws HelperError, BootError MOUNT_FAILED
+ * @throws PrivateError
  */
 export async function executeMerge(
   host: Host,
@@ -30,7 +31,11 @@ export async function executeMerge(
   const total = [...layers].reduce((sum, layer) => sum + layer.entryCount, 0);
   const progress = createCopyProgress(host, total);
   tellProgress(progress.describe);
-  for (const action of actions) await perform(host, action, places, progress);
+  try {
+    for (const action of actions) await perform(host, action, places, progress);
+  } catch (cause) {
+    throw new PrivateError(cause);
+  }
 }
 
 async function perform(

@@ -59,7 +59,7 @@ export function refuseWhileOpen(
   throw new BootError(
     "TOPLAYER_UNSUITABLE",
     `the top layer's ${showPath(from)} leads by symlinks to ${showPath(gone)}, which would be removed while the top layer is laid over it`,
-    { hint: `Take ${showPath(from)} out of the top layer.` },
+    { hint: "Take it out of the top layer." },
   );
 }
 

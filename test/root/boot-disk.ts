@@ -45,6 +45,8 @@ export interface Rehearsal {
   readonly finish: () => Outcome;
   /** boot.json */
   readonly record: () => BootRecord;
+  /** What boot.log has of warnings, names of files included, but for how many they are. */
+  readonly warnings: () => string[];
 }
 
 /** boot.json, whatever it tells of. */
@@ -54,6 +56,8 @@ export type BootRecord = Omit<RootedBoot, "result" | "failure"> & {
 };
 
 const DETACH_TIMEOUT_MS = 10_000;
+/** As pino has it. */
+const WARNING = 40;
 let labels = 0;
 
 /** A label that no other filesystem of this machine has: blkid looks at all of them. */
@@ -193,6 +197,15 @@ export function rehearse(
       JSON.parse(
         fs.readFileSync(path.join(runDirectory, "boot.json"), "utf8"),
       ) as BootRecord,
+    warnings: () =>
+      fs
+        .readFileSync(path.join(runDirectory, "boot.log"), "utf8")
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as { level: number; msg: string })
+        .filter(({ level }) => level === WARNING)
+        .map(({ msg }) => msg)
+        .filter((msg) => !/^still at it |: see boot\.log/.test(msg)),
   };
 }
 

@@ -43,7 +43,7 @@ await t.test("all cases are laid over the image by one start", async (t) => {
   const record = machine.record();
   const list = (directory: string) =>
     disk.look((top) => listTree(`${top}/${directory}/cases`));
-  warnings = record.warnings;
+  warnings = machine.warnings();
   image = await list(record.source ?? "");
   layer = await list("layer");
   root = await list("cases");

@@ -354,5 +354,5 @@ async function start(
     [],
     "nothing else was touched",
   );
-  return machine.record();
+  return { ...machine.record(), warnings: machine.warnings() };
 }

@@ -362,7 +362,7 @@ async function start(
   );
   t.equal(status, 0, stderr);
   t.equal(machine.finish().status, 0);
-  return machine.record();
+  return { ...machine.record(), warnings: machine.warnings() };
 }
 
 /** @param changed directories in which the merge itself changed names: only their times may differ */

@@ -1,3 +1,4 @@
+import { formatFailure } from "../../../runtime/failure.ts";
 import { escapeControl } from "../../../runtime/host/escape.ts";
 import { cut } from "./bar-chart.ts";
 import type { Status } from "./status.ts";
@@ -15,12 +16,12 @@ export function formatLastFailure({
 }: Status): string[] {
   if (lastFailure === null) return [];
   const lines = lastFailure.text.trimEnd().split("\n");
-  if (
+  // The log has causes that boot.json may lack.
+  const isAbove =
     result === "fallback" &&
-    lines[0] === `dockroot: ${failure?.message ?? ""}`
-  ) {
-    return ["the one above"];
-  }
+    failure !== null &&
+    lastFailure.text.startsWith(formatFailure(failure));
+  if (isAbove) return ["the one above"];
   const details = lines.findIndex((line) => line.startsWith(DETAILS));
   return lines
     .slice(0, details === -1 ? MAX_LINES : Math.min(details, MAX_LINES))

@@ -145,17 +145,19 @@ async function findRoot(
   const { generation } = options.disk;
   let facts: BootFacts | undefined;
   try {
-    await lockDisk(context);
     if (generation !== undefined) {
+      // It changes nothing.
+      await context.recorder.tolerate(() => lockDisk(context));
       const booted = await bootGeneration(context, disk, generation);
       return { result: "generation", ...booted };
     }
+    await lockDisk(context);
     refuseMounted(context, disk.paths);
     facts = await gatherFacts(context, disk, options);
     const { result, record } = await makeRoot(context, facts);
     return { result, uuid: record.uuid, record };
   } catch (error) {
-    if (isRefusal(error) || isBusy(error)) throw error;
+    if (isRefusal(error)) throw error;
     const former = await findFormerRoot(context, disk, facts, error);
     await context.recorder.tolerate(() => {
       saveFailure(context, disk, { error, former, cmdline: options.cmdline });
@@ -319,11 +321,6 @@ function describeContext(
 /** Nothing was begun, and what /run tells of the running system's start stays true. */
 function isRefusal(error: unknown): boolean {
   return error instanceof BootError && error.code === "RWLAYER_IN_USE";
-}
-
-/** Somebody else is changing what a former root would be chosen from. */
-function isBusy(error: unknown): boolean {
-  return error instanceof BootError && error.code === "DISK_BUSY";
 }
 
 function requireInitramfs(host: Host): void {

@@ -12,6 +12,7 @@ export interface DiskLock {
    * @throws BootError DISK_BUSY after `timeoutMs`, HelperError
    */
   take(timeoutMs: number): Promise<void>;
+  isHeld(): boolean;
   release(): Promise<void>;
 }
 
@@ -30,6 +31,7 @@ export function createDiskLock(host: Host, topLevel: string): DiskLock {
         },
       );
     },
+    isHeld: () => held !== undefined,
     release: async () => {
       const lock = held;
       held = undefined;

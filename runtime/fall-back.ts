@@ -73,9 +73,12 @@ async function chooseCandidate(
   return first;
 }
 
-/** The present rwlayer, then the generations, the newest first, what only stands in for one last. */
+/**
+ * The present rwlayer; then, where nobody else renames what is on the disk, the generations, the newest first,
+ * what only stands in for one last.
+ */
 async function* listCandidates(
-  { host, recorder, topLevel, options }: BootContext,
+  { host, recorder, topLevel, options, lock }: BootContext,
   disk: DiskFacts,
 ): AsyncGenerator<FallbackCandidate> {
   const { paths, state } = disk;
@@ -85,6 +88,7 @@ async function* listCandidates(
   };
   const present = planPresent(disk, check);
   if (present !== undefined) yield present;
+  if (!lock.isHeld()) return;
   const copies: FallbackCandidate[] = [];
   const names = host.files.namesIn(path.join(topLevel, paths.generations));
   for (const number of generationNumbers(names).toReversed()) {

@@ -1,7 +1,12 @@
 import path from "node:path";
-import { describeFailure, type BootFailure } from "./failure.ts";
+import {
+  asFailureOf,
+  describeFailure,
+  summarizeFailure,
+  type BootFailure,
+} from "./failure.ts";
 import { waitAtGate } from "./gate.ts";
-import { createDiskLock } from "./disk-lock.ts";
+import { createDiskLock, type DiskLock } from "./disk-lock.ts";
 import { BootError } from "./host/errors.ts";
 import { limitHelpers, type Host } from "./host/host.ts";
 import { isInitramfs } from "./machine.ts";
@@ -67,16 +72,27 @@ export async function finish(
     other = findOtherRoot(host, topLevel, mounted);
     markStop(host, runDirectory, other);
     if (other?.isStopped === true) return other;
-    await lock.take(MAX_LOCK_WAIT_MS);
-    // A boot that this has waited for has written it anew.
-    const record = readBootRecord(host, runDirectory);
-    await tidy(host, topLevel, record, other === undefined);
+    if (await takeLock(host, lock)) {
+      // A boot that this has waited for has written it anew.
+      const record = readBootRecord(host, runDirectory);
+      await tidy(host, topLevel, record, other === undefined);
+    }
     return other;
   } finally {
     await lock.release();
     if (other?.isStopped !== true && isMountPoint(host, topLevel)) {
       await unmount(host, topLevel);
     }
+  }
+}
+
+async function takeLock(host: Host, lock: DiskLock): Promise<boolean> {
+  try {
+    await lock.take(MAX_LOCK_WAIT_MS);
+    return true;
+  } catch (error) {
+    host.log.warn(summarizeFailure(asFailureOf("tidy up", error)));
+    return false;
   }
 }
 

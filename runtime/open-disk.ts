@@ -48,7 +48,7 @@ export async function reopenTopLevel(
   await lock.release();
   await mounts.release();
   await mountTopLevel(context, device);
-  await lock.take(REOPEN_LOCK_WAIT_MS);
+  await recorder.tolerate(() => lock.take(REOPEN_LOCK_WAIT_MS));
 }
 
 async function findRootDevice({

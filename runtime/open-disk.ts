@@ -122,19 +122,31 @@ async function mountOnce(
   await mounted;
 }
 
-/** A link on the way could lead anywhere. */
+/** A link on the way could lead anywhere, and a rwlayer goes with all that is in it. */
 function requireParents(host: Host, topLevel: string, rwlayer: string): void {
   const parts = rwlayer.split("/").slice(0, -1);
+  const kindOf = (file: string) =>
+    host.files.statusOf(path.join(topLevel, file))?.kind;
+  const refuse = (why: string, hint: string) =>
+    new BootError(
+      "RWLAYER_UNSUITABLE",
+      `the rwlayer's place ${rwlayer} cannot be used: ${why}`,
+      { hint },
+    );
   for (let depth = 1; depth <= parts.length; depth += 1) {
     const parent = parts.slice(0, depth).join("/");
-    const kind = host.files.statusOf(path.join(topLevel, parent))?.kind;
-    if (kind === "directory") continue;
-    throw new BootError(
-      "RWLAYER_UNSUITABLE",
-      `the rwlayer's place ${rwlayer} cannot be used: ${parent} is ${kind === undefined ? "absent" : "not a directory"}`,
-      {
-        hint: "Make that directory on the filesystem's top level, or correct rootflags=subvol= in the boot menu entry.",
-      },
-    );
+    const kind = kindOf(parent);
+    if (kind !== "directory") {
+      throw refuse(
+        `${parent} is ${kind === undefined ? "absent" : "not a directory"}`,
+        "Make that directory on the filesystem's top level, or correct rootflags=subvol= in the boot menu entry.",
+      );
+    }
+    if (kindOf(rwlayerPaths(parent).directory) !== undefined) {
+      throw refuse(
+        `${parent} is a rwlayer itself, and is replaced as a whole`,
+        "Choose a place outside of it: rootflags=subvol= in the boot menu entry.",
+      );
+    }
   }
 }

@@ -34,14 +34,18 @@ await t.test(
         await subvolume("create", `${generations}/${name}`);
       }
 
-      const inside = `${top}/nest`;
+      const root = `${top}/nest`;
+      // An engine's own, which go with the root.
+      const inside = `${root}/var/lib/docker`;
       const id = (file: string) =>
         run(["btrfs", "inspect-internal", "rootid", file]);
       // A name that looks like a line of the list: a neighbour would be nested in the rwlayer.
-      const forged = `x\nID ${await id(`${top}/other`)} gen 1 top level ${await id(inside)} path y`;
-      fs.mkdirpSync(`${inside}/var/lib`);
+      const forged = `x\nID ${await id(`${top}/other`)} gen 1 top level ${await id(root)} path y`;
+      fs.mkdirpSync(inside);
+      await subvolume("create", `${root}/var/lib/machines`);
+      await subvolume("create", `${root}/srv/empty`);
       for (const name of [
-        ...["var/lib/machines", "var/lib/machines/one", "a b", "a b/c  d"],
+        ...["a b", "a b/c  d"],
         ...[
           "a b/c  d/e\nf",
           forged,
@@ -71,7 +75,7 @@ await t.test(
         `${top}/other`,
         `${inside}/snapshot of a neighbour`,
       );
-      await subvolume("snapshot", inside, `${top}/copy of nest`);
+      await subvolume("snapshot", root, `${top}/copy of nest`);
     });
     const before = await disk.subvolumes();
     const inside = Object.keys(before).filter((name) =>
@@ -150,3 +154,138 @@ await t.test(
     t.notOk((await disk.subvolumes())[`${generations}/2`], "goes when it can");
   },
 );
+
+await t.test(
+  "a root with subvolumes that its user made stays, and says which",
+  async (t) => {
+    const machine = rehearse(t, disk, "mine");
+    const start = (options = "dockroot.generations=1") => {
+      t.equal(machine.boot(options).status, 0);
+      const { status, stderr } = machine.finish();
+      t.equal(status, 0, stderr);
+      return stderr;
+    };
+    start();
+    await disk.look(async (top) => {
+      const root = `${top}/mine`;
+      fs.mkdirpSync(`${root}/var/lib`);
+      for (const name of ["home", "home/data", "var/lib/machines", "none"]) {
+        await subvolume("create", `${root}/${name}`);
+      }
+      fs.writeFileSync(`${root}/home/data/file`, "mine");
+    });
+    start();
+    const own = ".dockroot/mine/generations/1";
+    t.match(
+      start(),
+      `warning: ${own} is kept: dockroot did not make the subvolumes ${own}/home/data, ${own}/home in it. Move or delete them, with the filesystem mounted with -o subvolid=5\n`,
+    );
+    start();
+    const generations = async () =>
+      disk.look((top) =>
+        fs.readdirSync(`${top}/.dockroot/mine/generations`).toSorted(),
+      );
+    t.strictSame(await generations(), ["1", "3"], "it alone is kept");
+    await disk.look(async (top) => {
+      t.equal(fs.readFileSync(`${top}/${own}/home/data/file`, "utf8"), "mine");
+      fs.renameSync(`${top}/${own}/home/data`, `${top}/saved`);
+    });
+    start();
+    t.strictSame(await generations(), ["4"], "and goes when they are gone");
+  },
+);
+
+await t.test("what was carried over goes with the former root", async (t) => {
+  const machine = rehearse(
+    t,
+    disk,
+    "carried",
+    "docker_image=system:1 dockroot.rwlayer=keep dockroot.toplayer=always dockroot.generations=0",
+  );
+  const start = (layer: string) => {
+    const options = `toplayer=LABEL=${disk.label} toplayer_path=${layer}`;
+    t.equal(machine.boot(options).status, 0);
+    const { status, stderr } = machine.finish();
+    t.equal(status, 0, stderr);
+  };
+  await disk.look(async (top) => {
+    for (const layer of ["layer-1", "layer-2"]) {
+      fs.mkdirpSync(`${top}/${layer}/etc`);
+      fs.writeFileSync(`${top}/${layer}/etc/${layer}`, "");
+    }
+  });
+  start("layer-1");
+  await disk.look(async (top) => {
+    await subvolume("create", `${top}/carried/data`);
+    fs.writeFileSync(`${top}/carried/data/file`, "mine");
+  });
+  start("layer-2");
+  await disk.look((top) => {
+    t.equal(fs.readFileSync(`${top}/carried/data/file`, "utf8"), "mine");
+    t.strictSame(fs.readdirSync(`${top}/.dockroot/carried/generations`), []);
+  });
+});
+
+await t.test(
+  "starts that never came to a root's init push out none that did",
+  async (t) => {
+    const machine = rehearse(t, disk, "unreached");
+    t.equal(machine.boot().status, 0);
+    t.equal(machine.finish().status, 0);
+    const used = machine.record().subvolumeUuid;
+    for (let starts = 1; starts <= 4; starts += 1) {
+      t.equal(machine.boot().status, 0, "killed before its finish");
+    }
+    t.equal(machine.finish().status, 0);
+    const own = ".dockroot/unreached/generations";
+    const subvolumes = await disk.subvolumes();
+    t.equal(subvolumes[`${own}/1`], used);
+    t.strictSame(
+      Object.keys(subvolumes).filter((name) => name.startsWith(own)),
+      [`${own}/1`, `${own}/4`],
+      "of the others the newest stays",
+    );
+    t.equal(machine.boot().status, 0);
+    t.equal(machine.finish().status, 0);
+    t.notOk((await disk.subvolumes())[`${own}/1`], "one that did does");
+  },
+);
+
+await t.test("numbers that were put there are stepped around", async (t) => {
+  const machine = rehearse(t, disk, "numbers");
+  await disk.look(async (top) => {
+    const own = `${top}/.dockroot/numbers/generations`;
+    fs.mkdirpSync(own);
+    for (const name of ["999999999999999", "999999999", "7"]) {
+      await subvolume("create", `${own}/${name}`);
+    }
+  });
+  for (let starts = 1; starts <= 4; starts += 1) {
+    t.equal(machine.boot("dockroot.generations=2").status, 0);
+    t.equal(machine.record().result, "fresh");
+    t.equal(machine.finish().status, 0);
+  }
+  t.strictSame(
+    (
+      await disk.look((top) =>
+        fs.readdirSync(`${top}/.dockroot/numbers/generations`),
+      )
+    )
+      .map(Number)
+      .toSorted((a, b) => a - b),
+    [7, 9, 10, 999999999, 999999999999999],
+  );
+});
+
+await t.test("a rwlayer inside of a rwlayer is refused", async (t) => {
+  const outer = rehearse(t, disk, "outer");
+  t.equal(outer.boot().status, 0);
+  t.equal(outer.finish().status, 0);
+  const inner = rehearse(t, disk, "outer/srv/inner");
+  const { status, stderr } = inner.boot();
+  t.equal(status, 1);
+  t.match(
+    stderr,
+    "the rwlayer's place outer/srv/inner cannot be used: outer is a rwlayer itself, and is replaced as a whole",
+  );
+});

@@ -68,6 +68,8 @@ export interface SubvolumeFacts {
   readonly uuid: string;
   /** What it is a snapshot of. */
   readonly parentUuid: string | undefined;
+  /** The number of the transaction that has changed it last. */
+  readonly lastChange: number;
   /** Whether nothing has been written to it since it was made. */
   readonly isUntouched: boolean;
 }
@@ -112,6 +114,7 @@ export function parseSubvolumeShow(text: string): SubvolumeFacts | undefined {
   return {
     uuid,
     parentUuid: field("Parent UUID", UUID),
+    lastChange: Number(generation),
     isUntouched: generation === field("Gen at creation", "\\d+"),
   };
 }

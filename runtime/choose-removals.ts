@@ -5,11 +5,19 @@ export interface FormerRoot {
   /** Relative to the top level. */
   readonly file: string;
   readonly record: SubvolumeRecord;
+  /** btrfs's number of the transaction that has changed it last. */
+  readonly lastChange: number;
 }
 
 /**
- * Which former roots are past the limit. Those that init has had and those that it is not known to have
- * had are counted apart: a start that came to nothing pushes out no root that somebody has worked in.
+ * So many transactions after it was handed over a root was still being written to: ten minutes, as btrfs
+ * commits every 30 s. A system that only tries to start, again and again, does not come to that.
+ */
+const USED_TRANSACTIONS = 20;
+
+/**
+ * Which former roots are past the limit. Of those that were used the newest are kept, and newer than
+ * those as many of the others: starts that came to nothing push out no root that somebody worked in.
  * What stands in for a root of ours is neither counted nor removed. Touches nothing.
  * @param roots the newest last
  * @param limit how many of each are kept
@@ -18,18 +26,25 @@ export function chooseRemovals(
   roots: readonly FormerRoot[],
   limit: number,
 ): FormerRoot[] {
-  const originals = roots.filter(({ record }) => record.isCopy !== true);
-  // Their removal was interrupted.
-  const broken = originals.filter(({ record }) => !record.complete);
-  const whole = originals.filter(({ record }) => record.complete);
-  const past = (reached: boolean) => {
-    const counted = whole.filter(
-      ({ record: { reached: told = true } }) => told === reached,
-    );
-    return counted.slice(0, Math.max(0, counted.length - limit));
-  };
-  const unwanted = new Set([...broken, ...past(false), ...past(true)]);
-  return originals.filter((root) => unwanted.has(root));
+  const kept = { used: 0, others: 0 };
+  return roots
+    .filter(({ record }) => record.isCopy !== true)
+    .toReversed()
+    .filter((root) => {
+      // Its removal was interrupted.
+      if (!root.record.complete) return true;
+      const isUsed = wasUsed(root);
+      if (kept.used >= limit || (!isUsed && kept.others >= limit)) return true;
+      kept[isUsed ? "used" : "others"] += 1;
+      return false;
+    })
+    .toReversed();
+}
+
+/** One of which it is not known counts as used. */
+function wasUsed({ record: { handedOver }, lastChange }: FormerRoot): boolean {
+  if (handedOver === undefined) return true;
+  return handedOver !== null && lastChange - handedOver >= USED_TRANSACTIONS;
 }
 
 /** Where systemd makes subvolumes by itself (tmpfiles.d), which a new root has again. */

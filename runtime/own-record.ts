@@ -26,8 +26,8 @@ export function writeOwnRecord(
 ): void {
   const file = path.join(tree, OWN_RECORD);
   if (host.files.statusOf(file)?.kind === "directory") return;
-  // Whether init has had it is not known here, now or later.
-  const { reached: _, ...known } = record;
+  // When init gets it is not known here, now or later.
+  const { handedOver: _, ...known } = record;
   const state: RwlayerState = { version: 2, rwlayer, subvolumes: [known] };
   host.files.replaceFileUnsynced(file, `${formatJson(state)}\n`, 0o600);
 }

@@ -41,7 +41,7 @@ export function parseState(text: string): RwlayerState {
 
 function parseSubvolumeRecord(value: unknown): SubvolumeRecord | undefined {
   if (!isRecord(value) || !isRecord(value["image"])) return undefined;
-  const { uuid, boot, complete, source, bootId, reached, isCopy } = value;
+  const { uuid, boot, complete, source, bootId, handedOver, isCopy } = value;
   const { reference, id } = value["image"];
   const toplayer = parseTopLayerRecord(value["toplayer"]);
   return typeof uuid === "string" &&
@@ -52,12 +52,12 @@ function parseSubvolumeRecord(value: unknown): SubvolumeRecord | undefined {
     typeof id === "string" &&
     toplayer !== undefined &&
     (bootId === undefined || typeof bootId === "string") &&
-    (reached === undefined || typeof reached === "boolean") &&
+    (handedOver === undefined || handedOver === null || isCount(handedOver)) &&
     (isCopy === undefined || typeof isCopy === "boolean")
     ? {
         ...{ uuid, boot, complete, image: { reference, id }, source, toplayer },
         ...(bootId !== undefined && { bootId }),
-        ...(reached !== undefined && { reached }),
+        ...(handedOver !== undefined && { handedOver }),
         ...(isCopy !== undefined && { isCopy }),
       }
     : undefined;

@@ -108,7 +108,7 @@ function planSwap(
     boot: lastBootOf(state) + 1,
     ...origin,
     toplayer: topLayer?.record ?? null,
-    reached: false,
+    handedOver: null,
   };
   const steps: Step[] = [{ kind: "createDirectory", path: paths.generations }];
   if (facts.stateDamage !== undefined) {

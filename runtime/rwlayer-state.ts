@@ -17,10 +17,10 @@ export interface SubvolumeRecord {
   /** The kernel's boot_id of the last boot that has mounted it as root; absent before. */
   readonly bootId?: string;
   /**
-   * Whether init has had it as root, as far as `dockroot finish` tells. Absent where it was made before
-   * that was recorded: it may have.
+   * btrfs's number of the transaction that had changed it last when `dockroot finish` handed it over to
+   * init; `null` before. Absent where that is not known: it was made by an earlier dockroot.
    */
-  readonly reached?: boolean;
+  readonly handedOver?: number | null;
   /** It is not the subvolume that was made, but stands in its place: never removed. */
   readonly isCopy?: boolean;
 }

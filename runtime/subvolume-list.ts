@@ -8,6 +8,8 @@ export interface ListedSubvolume {
   readonly uuid: string;
   /** What it is a snapshot of. */
   readonly parentUuid: string | undefined;
+  /** btrfs's number of the transaction that has changed it last. */
+  readonly lastChange: number;
   /** Relative to the top level, one byte a character (latin1), up to its first newline. */
   readonly path: string;
 }
@@ -51,13 +53,14 @@ export async function listSubvolumes(
 export function parseSubvolumeList(text: string): ListedSubvolume[] {
   return Array.from(
     text.matchAll(
-      /^ID (\d+) gen \d+ top level (\d+) parent_uuid (\S+) +uuid ([0-9a-f-]{36}) path (.*)$/gm,
+      /^ID (\d+) gen (\d+) top level (\d+) parent_uuid (\S+) +uuid ([0-9a-f-]{36}) path (.*)$/gm,
     ),
-    ([, id, parentId, parentUuid = "-", uuid = "", path = ""]) => ({
+    ([, id, lastChange, parentId, parentUuid = "-", uuid = "", path = ""]) => ({
       id: Number(id),
       parentId: Number(parentId),
       uuid,
       parentUuid: parentUuid === "-" ? undefined : parentUuid,
+      lastChange: Number(lastChange),
       path,
     }),
   );

@@ -22,7 +22,11 @@ import {
   type RwlayerState,
 } from "./rwlayer-state.ts";
 import { readState, writeState } from "./state-file.ts";
-import { listSubvolumes, type SubvolumeList } from "./subvolume-list.ts";
+import {
+  listSubvolumes,
+  type ListedSubvolume,
+  type SubvolumeList,
+} from "./subvolume-list.ts";
 import {
   deleteFoundTree,
   findTree,
@@ -64,7 +68,7 @@ export async function tidy(
       list: await listSubvolumes(host, topLevel),
     };
     const known = await adoptRoot(context, former, boot);
-    const marked = isReached ? markAsRoot(context, known, boot) : known;
+    const marked = isReached ? await markAsRoot(context, known, boot) : known;
     if (boot.result === "generation") {
       if (marked !== former) writeState(host, topLevel, paths, marked);
       return;
@@ -99,7 +103,7 @@ async function adoptRoot(
   if (
     findRecord(state, subvolumeUuid) !== undefined ||
     !isSubvolume(host, tree) ||
-    (await readUuid(context, root)) !== subvolumeUuid
+    (await readFacts(context, root)).uuid !== subvolumeUuid
   ) {
     return state;
   }
@@ -111,22 +115,26 @@ async function adoptRoot(
  * The root that the initramfs has mounted is in use for as long as this kernel runs. Where nothing has
  * mounted it, as in a rehearsal, nobody uses it.
  */
-function markAsRoot(
-  { host, mounts }: TidyContext,
+async function markAsRoot(
+  context: TidyContext,
   state: RwlayerState,
   { root, subvolumeUuid }: FinishedBoot,
-): RwlayerState {
+): Promise<RwlayerState> {
+  const { host, mounts } = context;
   const record = findRecord(state, subvolumeUuid);
   if (record === undefined) return state;
   const isMounted = findMountOf(mounts, root) !== undefined;
   const bootId = isMounted ? readBootId(host) : record.bootId;
-  return record.bootId === bootId && record.reached !== false
-    ? state
-    : withRecord(state, {
-        ...record,
-        reached: true,
-        ...(bootId !== undefined && { bootId }),
-      });
+  if (record.bootId === bootId && record.handedOver !== null) return state;
+  const handedOver =
+    record.handedOver === null
+      ? (await readFacts(context, root)).lastChange
+      : record.handedOver;
+  return withRecord(state, {
+    ...record,
+    ...(bootId !== undefined && { bootId }),
+    ...(handedOver !== undefined && { handedOver }),
+  });
 }
 
 interface Ours {
@@ -148,14 +156,14 @@ async function findOurs(
     const tree = path.join(topLevel, file);
     if (host.files.statusOf(tree) === undefined) return [];
     if (!isSubvolume(host, tree)) return undefined;
-    const uuid = await readUuid(context, file);
+    const { uuid, lastChange } = await readFacts(context, file);
     const known = findRecord(state, uuid);
-    if (known !== undefined) return [{ file, record: known }];
+    if (known !== undefined) return [{ file, record: known, lastChange }];
     const record = readOwnRecord(host, tree, paths.rwlayer, uuid);
     if (record === undefined) return undefined;
     host.log.warn(describeAdopted(file, paths));
     state = withRecord(state, record);
-    return [{ file, record }];
+    return [{ file, record, lastChange }];
   };
   const names = host.files.namesIn(path.join(topLevel, paths.generations));
   const roots: FormerRoot[] = [];
@@ -176,13 +184,13 @@ async function findOurs(
   return { roots, staging: staging ?? [], state };
 }
 
-async function readUuid(
+async function readFacts(
   { host, topLevel, list }: TidyContext,
   file: string,
-): Promise<string> {
-  const { uuid } =
-    list.at(file) ?? (await readSubvolume(host, path.join(topLevel, file)));
-  return uuid;
+): Promise<Pick<ListedSubvolume, "uuid" | "lastChange">> {
+  return (
+    list.at(file) ?? (await readSubvolume(host, path.join(topLevel, file)))
+  );
 }
 
 interface Unwanted extends FormerRoot {
@@ -197,7 +205,8 @@ async function selectRemovable(
 ): Promise<Unwanted[]> {
   const { host, topLevel, mounts, list } = context;
   const found: Unwanted[] = [];
-  for (const { file, record } of roots) {
+  for (const former of roots) {
+    const { file, record } = former;
     try {
       const use = findUse(host, mounts, file, record);
       if (use !== undefined) {
@@ -208,7 +217,7 @@ async function selectRemovable(
       const own = tree.nested
         .filter((nested) => isForeign(context, file, nested))
         .map((nested) => nested.path.toString());
-      if (own.length === 0) found.push({ file, record, tree });
+      if (own.length === 0) found.push({ ...former, tree });
       else {
         host.log.warn(
           `${file} is kept: dockroot did not make the subvolume${own.length === 1 ? "" : "s"} ${nameSome(own)} in it. Move or delete ${own.length === 1 ? "it" : "them"}, with the filesystem mounted with -o subvolid=5`,

@@ -1,5 +1,6 @@
 // runner: tier=first seconds=4
 import fs from "fs-extra";
+import path from "node:path";
 import t from "tap";
 import { run } from "../../fixtures/run.ts";
 import { compareListings, listTree } from "../../fixtures/tree-listing.ts";
@@ -227,27 +228,48 @@ await t.test("what was carried over goes with the former root", async (t) => {
 });
 
 await t.test(
-  "starts that never came to a root's init push out none that did",
+  "starts that come to nothing push out no root that was used",
   async (t) => {
-    const machine = rehearse(t, disk, "unreached");
-    t.equal(machine.boot().status, 0);
-    t.equal(machine.finish().status, 0);
-    const used = machine.record().subvolumeUuid;
-    for (let starts = 1; starts <= 4; starts += 1) {
-      t.equal(machine.boot().status, 0, "killed before its finish");
+    const machine = rehearse(t, disk, "used");
+    const own = ".dockroot/used/generations";
+    const generations = async () =>
+      Object.keys(await disk.subvolumes())
+        .filter((name) => name.startsWith(own))
+        .map((name) => path.basename(name));
+    const start = (finishes: boolean) => {
+      t.equal(machine.boot().status, 0);
+      if (finishes) t.equal(machine.finish().status, 0);
+    };
+    start(true);
+    await disk.look(async (top) => {
+      for (let minutes = 0; minutes < 10; minutes += 0.5) {
+        fs.appendFileSync(`${top}/used/work`, "written\n");
+        await run(["btrfs", "filesystem", "sync", top]);
+      }
+    });
+    t.comment("killed before its finish");
+    for (let starts = 0; starts < 3; starts += 1) start(false);
+    t.comment("handed over to an init that does not come far");
+    for (let starts = 0; starts < 3; starts += 1) {
+      start(true);
+      await disk.look((top) => {
+        fs.writeFileSync(`${top}/used/journal`, "kernel panic\n");
+      });
     }
-    t.equal(machine.finish().status, 0);
-    const own = ".dockroot/unreached/generations";
-    const subvolumes = await disk.subvolumes();
-    t.equal(subvolumes[`${own}/1`], used);
-    t.strictSame(
-      Object.keys(subvolumes).filter((name) => name.startsWith(own)),
-      [`${own}/1`, `${own}/4`],
-      "of the others the newest stays",
+    start(true);
+    t.strictSame(await generations(), ["1", "7"], "of those the newest stays");
+    t.match(
+      await disk.look((top) => fs.readFileSync(`${top}/${own}/1/work`, "utf8")),
+      "written\nwritten\n",
     );
-    t.equal(machine.boot().status, 0);
-    t.equal(machine.finish().status, 0);
-    t.notOk((await disk.subvolumes())[`${own}/1`], "one that did does");
+    await disk.look(async (top) => {
+      for (let count = 0; count < 20; count += 1) {
+        fs.appendFileSync(`${top}/used/work`, "more\n");
+        await run(["btrfs", "filesystem", "sync", top]);
+      }
+    });
+    start(true);
+    t.strictSame(await generations(), ["8"], "one that was used does");
   },
 );
 

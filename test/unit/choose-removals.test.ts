@@ -5,7 +5,9 @@ import {
   type SubvolumeRecord,
 } from "../../runtime/rwlayer-state.ts";
 
-type Told = Pick<SubvolumeRecord, "reached" | "isCopy" | "complete">;
+type Told = Pick<SubvolumeRecord, "handedOver" | "isCopy" | "complete">;
+
+const LAST_CHANGE = 100;
 
 /** The numbers of those that go of generations 1, 2, ... */
 function removed(limit: number, ...generations: Partial<Told>[]): number[] {
@@ -16,39 +18,47 @@ function removed(limit: number, ...generations: Partial<Told>[]): number[] {
       image: { reference: "", id: "" },
       ...told,
     },
+    lastChange: LAST_CHANGE,
   }));
   return chooseRemovals(roots, limit).map(({ file }) => Number(file));
 }
 
-const reached = { reached: true };
-const unreached = { reached: false };
+const used = { handedOver: LAST_CHANGE - 20 };
+const brief = { handedOver: LAST_CHANGE - 19 };
+const killed = { handedOver: null };
+const unknown = {};
 
 t.test("the newest are kept", async (t) => {
-  t.strictSame(removed(1, reached, reached, reached), [1, 2]);
-  t.strictSame(removed(2, reached, reached, reached), [1]);
-  t.strictSame(removed(3, reached, reached, reached), []);
-  t.strictSame(removed(0, reached, unreached), [1, 2]);
+  for (const root of [used, brief, killed, unknown]) {
+    t.strictSame(removed(1, root, root, root), [1, 2]);
+    t.strictSame(removed(2, root, root, root), [1]);
+    t.strictSame(removed(3, root, root, root), []);
+  }
+  t.strictSame(removed(0, used, brief, killed, unknown), [1, 2, 3, 4]);
 });
 
-t.test("what init never had pushes out nothing that it had", async (t) => {
-  t.strictSame(removed(1, reached, unreached, unreached, unreached), [2, 3]);
-  t.strictSame(removed(1, unreached, reached, reached), [2]);
+t.test("what was not used pushes out nothing that was", async (t) => {
+  t.strictSame(removed(1, used, brief, killed, brief), [2, 3]);
+  t.strictSame(removed(1, unknown, killed, brief, killed), [2, 3]);
+  t.strictSame(removed(2, used, used, brief, killed, brief), [3]);
 });
 
-t.test("what was made before that was recorded counts as had", async (t) => {
-  t.strictSame(removed(1, {}, {}, unreached), [1]);
-  t.strictSame(removed(1, {}, reached), [1]);
+t.test("what was used pushes out all that is older", async (t) => {
+  t.strictSame(removed(1, used, brief, used), [1, 2]);
+  t.strictSame(removed(1, brief, used, brief), [1]);
+  t.strictSame(removed(2, used, used, brief, used), [1]);
+  t.strictSame(removed(1, used, unknown), [1]);
 });
 
 t.test("a removal that was interrupted is finished", async (t) => {
-  const broken = { complete: false, reached: true };
-  t.strictSame(removed(1, reached, broken), [2]);
-  t.strictSame(removed(5, broken, reached), [1]);
+  const broken = { complete: false, ...used };
+  t.strictSame(removed(1, used, broken), [2]);
+  t.strictSame(removed(5, broken, used), [1]);
 });
 
 t.test("a copy is neither removed nor counted", async (t) => {
-  const copy = { isCopy: true, reached: true };
-  t.strictSame(removed(1, copy, reached, copy, reached, copy), [2]);
+  const copy = { isCopy: true, ...used };
+  t.strictSame(removed(1, copy, used, copy, used, copy), [2]);
   t.strictSame(removed(0, copy), []);
 });
 

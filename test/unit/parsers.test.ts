@@ -28,7 +28,10 @@ function listOf(edges: readonly (readonly [id: number, parentId: number])[]) {
   return indexSubvolumes(
     edges.map(([id, parentId]): ListedSubvolume => {
       const path = String(id);
-      return { id, parentId, uuid: path, parentUuid: undefined, path };
+      return {
+        ...{ id, parentId, uuid: path, parentUuid: undefined, path },
+        lastChange: 7,
+      };
     }),
   );
 }
@@ -108,12 +111,13 @@ t.test("what btrfs tells of a subvolume", async (t) => {
   const facts = {
     uuid: "1d1ea182-4d91-a14f-9a1f-4b8865410602",
     parentUuid: "cc097502-f5e5-5b44-9581-fff88add77a2",
+    lastChange: 8,
     isUntouched: true,
   };
   t.strictSame(parseSubvolumeShow(SHOW), facts);
   t.strictSame(
     parseSubvolumeShow(SHOW.replace("Generation: \t\t8", "Generation: \t\t9")),
-    { ...facts, isUntouched: false },
+    { ...facts, lastChange: 9, isUntouched: false },
   );
   t.strictSame(
     parseSubvolumeShow(SHOW.replace(/(Parent UUID: \t\t).*/, "$1-")),

@@ -10,7 +10,8 @@ import { withoutRoot } from "./without-root.ts";
 
 /**
  * Everything that is mounted here goes with the process. The executable is brought along: that it
- * runs there shows that it would run in an initramfs made there.
+ * runs there shows that it would run in an initramfs made there. Should this process be killed, the
+ * one in there gets SIGTERM, and takes back what is half done.
  */
 const ENTER = `
 root=$1 executable=$2
@@ -23,7 +24,7 @@ mount -t tmpfs -o mode=0755 tmpfs "$root/run"
 touch "$root/run/dockroot"
 mount --bind "$executable" "$root/run/dockroot"
 trap - EXIT
-exec chroot "$root" /run/dockroot "$@"
+exec setpriv --pdeathsig TERM -- chroot "$root" /run/dockroot "$@"
 `;
 
 /** What ENTER answers where it could not mount something. */
@@ -84,7 +85,8 @@ export async function enterRoot(
 async function requireMounts(host: Host, root: string): Promise<void> {
   try {
     await host.run([
-      ...["unshare", "--mount", "--propagation", "private", "--", "true"],
+      ...["unshare", "--mount", "--propagation", "private", "--"],
+      ...["setpriv", "--pdeathsig", "TERM", "--", "true"],
     ]);
   } catch (cause) {
     if (!(cause instanceof HelperError)) throw cause;

@@ -13,6 +13,7 @@ import {
 } from "../install/format-install.ts";
 import { gatherInstall } from "../install/gather-install.ts";
 import { readManifest } from "../install/gather-present.ts";
+import { requireNoGenerator } from "../install/generator-lock.ts";
 import { requireHelpers } from "../install/helpers.ts";
 import { withLock } from "../install/lock.ts";
 import { isInterrupted, resumeInterrupted } from "../install/transaction.ts";
@@ -105,7 +106,7 @@ async function install(
 ): Promise<number> {
   const { host, stdout, terminal } = surroundings;
   const isBuilding = flags["no-build"] !== true;
-  tellResumed(host, stdout, flags["dry-run"] === true);
+  await tellResumed(host, stdout, flags["dry-run"] === true);
   await requireHelpers(host);
   const generator = chooseGenerator(host, flags.name ?? installedFor(host));
   const plan = await gatherInstall(host, {
@@ -151,11 +152,11 @@ function installedFor(host: Host): GeneratorName | undefined {
 }
 
 /** What a power failure left is brought to an end first. @throws BootError */
-export function tellResumed(
+export async function tellResumed(
   host: Host,
   stdout: (text: string) => unknown,
   isDry: boolean,
-): void {
+): Promise<void> {
   if (isDry) {
     if (!isInterrupted(host)) return;
     stdout(
@@ -163,6 +164,7 @@ export function tellResumed(
     );
     return;
   }
+  await requireNoGenerator(host);
   const resumed = resumeInterrupted(host);
   if (resumed === undefined) return;
   stdout(

@@ -47,7 +47,7 @@ async function uninstall(
   surroundings: Surroundings,
 ): Promise<number> {
   const { host, stdout, stderr, terminal } = surroundings;
-  tellResumed(host, stdout, flags["dry-run"] === true);
+  await tellResumed(host, stdout, flags["dry-run"] === true);
   const plan = await gatherUninstall(host, flags["no-build"] !== true);
   if (plan === undefined) {
     stdout("dockroot install has done nothing here.\n");

@@ -3,6 +3,7 @@ import { escapeControl } from "../../runtime/host/escape.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { HelperError } from "../../runtime/host/process.ts";
 import type { Build, InitramfsImage } from "../generators/generator.ts";
+import { lockedFor } from "./generator-lock.ts";
 import type { Ending } from "./parse-ending.ts";
 import type { Progress } from "./progress.ts";
 
@@ -82,7 +83,7 @@ async function runGenerator(
   let stop: (() => void) | undefined;
   try {
     // Both of its outputs, in their order.
-    await host.run(["sh", "-c", 'exec "$@" 2>&1', "sh", ...argv], {
+    await host.run(lockedFor(["sh", "-c", 'exec "$@" 2>&1', "sh", ...argv]), {
       ownGroup: true,
       onStart: (groupId) => {
         stop = () => {

@@ -1,30 +1,44 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import path from "node:path";
 import { BootError, UsageError } from "../runtime/host/errors.ts";
 import type { Host } from "../runtime/host/host.ts";
 import { HELPER_PATH, HelperError } from "../runtime/host/process.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { holdSignals } from "./commands/status/hold-signals.ts";
+import { requireSystem } from "./look-at-root.ts";
 import { withoutRoot } from "./without-root.ts";
 
 /**
  * Everything that is mounted here goes with the process. The executable is brought along: that it
- * runs there shows that it would run in an initramfs made there. Should this process be killed, the
- * one in there gets SIGTERM, and takes back what is half done.
+ * runs there shows that it would run in an initramfs made there. The programs of that system get a
+ * /dev without the disks of this machine, and no privileges that root here does not have. Should this
+ * process be killed, the one in there gets SIGTERM, and takes back what is half done.
  */
 const ENTER = `
 root=$1 executable=$2
 shift 2
 trap 'exit 125' EXIT
-for name in dev proc sys; do
+mount -t tmpfs -o mode=0755,nosuid tmpfs "$root/dev"
+for name in null zero full random urandom tty; do
+  : >"$root/dev/$name"
+  mount --bind "/dev/$name" "$root/dev/$name"
+done
+mkdir -m 1777 "$root/dev/shm"
+mkdir "$root/dev/pts"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
+ln -s /proc/self/fd "$root/dev/fd"
+for number in 0:stdin 1:stdout 2:stderr; do
+  ln -s "/proc/self/fd/\${number%:*}" "$root/dev/\${number#*:}"
+done
+for name in proc sys; do
   mount --rbind "/$name" "$root/$name"
 done
 mount -t tmpfs -o mode=0755 tmpfs "$root/run"
-touch "$root/run/dockroot"
+: >"$root/run/dockroot"
 mount --bind "$executable" "$root/run/dockroot"
 trap - EXIT
-exec setpriv --pdeathsig TERM -- chroot "$root" /run/dockroot "$@"
+exec setpriv --no-new-privs --pdeathsig TERM -- chroot "$root" /run/dockroot "$@"
 `;
 
 /** What ENTER answers where it could not mount something. */
@@ -42,19 +56,10 @@ export async function enterRoot(
   directory: string,
   { argv, executable, host }: Surroundings,
 ): Promise<number> {
-  if (directory === "") throw new UsageError("--root names no directory");
   if (executable === undefined) {
     throw new UsageError("only the built executable can enter another root");
   }
-  const root = path.resolve(directory);
-  for (const name of ["dev", "proc", "sys", "run", "usr"]) {
-    const status = host.files.statusOf(path.join(root, name));
-    if (status?.kind === "directory") continue;
-    throw new BootError("INSTALL_FAILED", `${root} holds no system`, {
-      cause: new Error(`it has no directory ${name}`),
-      hint: "Name the directory where the other system's root is mounted.",
-    });
-  }
+  const root = requireSystem(host, directory);
   await requireMounts(host, root);
   const status = await holdSignals(async (interruption) => {
     const child = spawn(
@@ -86,7 +91,7 @@ async function requireMounts(host: Host, root: string): Promise<void> {
   try {
     await host.run([
       ...["unshare", "--mount", "--propagation", "private", "--"],
-      ...["setpriv", "--pdeathsig", "TERM", "--", "true"],
+      ...["setpriv", "--no-new-privs", "--pdeathsig", "TERM", "--", "true"],
     ]);
   } catch (cause) {
     if (!(cause instanceof HelperError)) throw cause;

@@ -1,7 +1,7 @@
 import { UsageError } from "../../runtime/host/errors.ts";
 import { limitHelpers, type Host } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
-import { enterRoot } from "../enter-root.ts";
+import { lookAtRoot } from "../look-at-root.ts";
 import { generators } from "../generators/choose-generator.ts";
 import { imageFlags } from "../image-flags.ts";
 import type { Surroundings } from "../surroundings.ts";
@@ -45,8 +45,11 @@ export async function runDoctor(
   const { host: unlimited, isRoot, terminal, stdout } = surroundings;
   if (image === "") throw new UsageError("--image names no image");
   requireRoot(isRoot, "doctor");
-  if (root !== undefined) return enterRoot(root, surroundings);
-  const host = silence(limitHelpers(unlimited, HELPER_TIMEOUT_MS));
+  const host = silence(
+    root === undefined
+      ? limitHelpers(unlimited, HELPER_TIMEOUT_MS)
+      : lookAtRoot(unlimited, root),
+  );
   const facts = await holdSignals(() =>
     gatherDoctorFacts(host, Object.values(generators), image),
   );

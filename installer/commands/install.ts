@@ -9,9 +9,13 @@ import { createProgress } from "../install/progress.ts";
 import {
   formatInstallPlan,
   formatNext,
+  formatNotChecked,
   formatUnchanged,
 } from "../install/format-install.ts";
-import { gatherInstall } from "../install/gather-install.ts";
+import {
+  gatherInstall,
+  type InstallRequest,
+} from "../install/gather-install.ts";
 import { readManifest } from "../install/gather-present.ts";
 import { requireNoGenerator } from "../install/generator-lock.ts";
 import { requireHelpers } from "../install/helpers.ts";
@@ -20,6 +24,7 @@ import { isInterrupted, resumeInterrupted } from "../install/transaction.ts";
 import { tellInterrupted } from "../install/tell-interrupted.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { enterRoot } from "../enter-root.ts";
+import { lookAtRoot } from "../look-at-root.ts";
 import { holdSignals } from "./status/hold-signals.ts";
 import { quote } from "./toplayer/quote.ts";
 import { requireRoot } from "./toplayer/require-root.ts";
@@ -83,31 +88,37 @@ export async function runInstall(
   if (executable === undefined) {
     throw new UsageError("only the built executable can install itself");
   }
+  const installOn = (on: Host) => {
+    const sha256 = host.files.hashFile(executable);
+    const call = { ...flags, name, executable: { path: executable, sha256 } };
+    return install(call, { ...surroundings, host: on });
+  };
+  if (flags.root !== undefined && flags["dry-run"] === true) {
+    return installOn(lookAtRoot(host, flags.root));
+  }
   if (flags.root !== undefined) {
     const status = await enterRoot(flags.root, surroundings);
-    if (status === 0 && flags["dry-run"] !== true) {
+    if (status === 0) {
       surroundings.stdout(
         `From here, doctor and uninstall take --root ${quote(flags.root)}, too.\n`,
       );
     }
     return status;
   }
-  return withLock(host, () =>
-    install({ ...flags, name, executable }, surroundings),
-  );
+  return withLock(host, () => installOn(host));
 }
 
 async function install(
   flags: InstallFlags & {
     readonly name: GeneratorName | undefined;
-    readonly executable: string;
+    readonly executable: InstallRequest["executable"];
   },
   surroundings: Surroundings,
 ): Promise<number> {
   const { host, stdout, terminal } = surroundings;
   const isBuilding = flags["no-build"] !== true;
   await tellResumed(host, stdout, flags["dry-run"] === true);
-  await requireHelpers(host);
+  const helpers = await requireHelpers(host, flags.root !== undefined);
   const generator = chooseGenerator(host, flags.name ?? installedFor(host));
   const plan = await gatherInstall(host, {
     ...{ generator, isBuilding, image: flags.image },
@@ -115,6 +126,7 @@ async function install(
   });
   stdout(`dockroot ${version}, for ${generator.name}\n`);
   for (const warning of plan.warnings) stdout(`warning: ${warning}\n`);
+  stdout(formatNotChecked([...helpers, ...plan.notChecked]));
   if (plan.changes.length === 0 && plan.builds.length === 0) {
     stdout(formatUnchanged(plan));
     return 0;

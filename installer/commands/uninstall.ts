@@ -1,4 +1,6 @@
 import { enterRoot } from "../enter-root.ts";
+import { formatNotChecked } from "../install/format-install.ts";
+import { lookAtRoot } from "../look-at-root.ts";
 import { applyUninstall } from "../install/apply-uninstall.ts";
 import { confirmPlan } from "../install/confirm.ts";
 import { formatUninstallPlan } from "../install/format-uninstall.ts";
@@ -38,6 +40,10 @@ export async function runUninstall(
   surroundings: Surroundings,
 ): Promise<number> {
   requireRoot(surroundings.isRoot, "uninstall");
+  if (flags.root !== undefined && flags["dry-run"] === true) {
+    const host = lookAtRoot(surroundings.host, flags.root);
+    return uninstall(flags, { ...surroundings, host });
+  }
   if (flags.root !== undefined) return enterRoot(flags.root, surroundings);
   return withLock(surroundings.host, () => uninstall(flags, surroundings));
 }
@@ -53,6 +59,7 @@ async function uninstall(
     stdout("dockroot install has done nothing here.\n");
     return 0;
   }
+  stdout(formatNotChecked(plan.notChecked));
   stdout(formatUninstallPlan(plan));
   if (flags["dry-run"] === true) return 0;
   await confirmPlan(flags.yes === true, surroundings);

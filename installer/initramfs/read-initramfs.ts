@@ -1,4 +1,3 @@
-import fs from "node:fs";
 import { Readable, type Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import zlib from "node:zlib";
@@ -10,6 +9,13 @@ const UNPACKERS: readonly (readonly [magic: string, make: () => Duplex])[] = [
   ["28b52ffd", () => zlib.createZstdDecompress()],
 ];
 
+/** Whether what `readInitramfs` threw is that compressed data end before their end. */
+export function isCutShort(error: unknown): boolean {
+  return (
+    error instanceof Error && "code" in error && error.code === "Z_BUF_ERROR"
+  );
+}
+
 /**
  * Lists the files of an initramfs: archives that follow each other, the last one of which may be
  * compressed (gzip, zstd).
@@ -18,11 +24,11 @@ const UNPACKERS: readonly (readonly [magic: string, make: () => Duplex])[] = [
  * @see https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
  */
 export async function readInitramfs(
-  file: string,
+  source: Readable,
   isWanted: (path: string) => boolean,
 ): Promise<ArchivedFile[]> {
   const files: ArchivedFile[] = [];
-  await readArchives(fs.createReadStream(file), isWanted, files);
+  await readArchives(source, isWanted, files);
   return files;
 }
 

@@ -42,6 +42,15 @@ export function formatChanges(
   });
 }
 
+/** What is not known, a line for each thing. */
+export function formatNotChecked(what: readonly string[]): string {
+  return what
+    .map(
+      (one) => `not checked, since no program of that system is run: ${one}\n`,
+    )
+    .join("");
+}
+
 /** Where there is nothing to do. */
 export function formatUnchanged({ manifest }: Install): string {
   return manifest.built === undefined

@@ -17,6 +17,7 @@ import {
 import { STATE_DIRECTORY, type Manifest } from "./manifest.ts";
 import { planInstall } from "./plan-install.ts";
 import { missingDirectories } from "./transaction.ts";
+import { unlessNotRun } from "./unless-not-run.ts";
 import { findLacks } from "./verify-image.ts";
 import {
   hashWanted,
@@ -27,8 +28,8 @@ import {
 
 export interface InstallRequest {
   readonly generator: Generator;
-  /** The one that runs, absolute. */
-  readonly executable: string;
+  /** The one that runs: its absolute path, and what is in it. */
+  readonly executable: { readonly path: string; readonly sha256: string };
   readonly image: string | undefined;
   readonly isBuilding: boolean;
 }
@@ -44,6 +45,8 @@ export interface Install {
   readonly builds: readonly Build[];
   readonly manifest: Manifest;
   readonly warnings: readonly string[];
+  /** What nobody could know without running a program of a system that is only looked at. */
+  readonly notChecked: readonly string[];
 }
 
 const MAX_CONFIG_BYTES = 64 * 1024;
@@ -56,9 +59,12 @@ export async function gatherInstall(
   const manifest = readManifest(host);
   refuseOther(generator, manifest);
   const config = makeConfig(readConfigSource(host), image);
-  const edits = await generator.enable(host);
+  const notChecked: string[] = [];
+  const edits = await unlessNotRun(notChecked, [], "the configuration", () =>
+    generator.enable(host),
+  );
   const ingredients = [
-    wantExecutable(host, executable),
+    wantExecutable(executable),
     ...wantHooks(generator),
     { ...wantText(configPath(host), config.text), isTakenOver: true },
   ];
@@ -76,7 +82,9 @@ export async function gatherInstall(
   const inputs = hashWanted(ingredients);
   const isStale = plan.changes.length > 0 || manifest?.built !== inputs;
   const builds = isBuilding
-    ? await findNeededBuilds(host, generator, isStale)
+    ? await unlessNotRun(notChecked, [], "which images are to be built", () =>
+        findNeededBuilds(host, generator, isStale, notChecked),
+      )
     : [];
   const newImages = builds
     .flatMap(({ images }) => images)
@@ -86,7 +94,7 @@ export async function gatherInstall(
     (directory) => !isSameOrBelow(directory, STATE_DIRECTORY),
   );
   return {
-    ...{ generator, config, edits, builds },
+    ...{ generator, config, edits, builds, notChecked },
     changes: plan.changes,
     warnings: [...config.warnings, ...plan.warnings],
     manifest: {
@@ -137,6 +145,7 @@ async function findNeededBuilds(
   host: Host,
   generator: Generator,
   isStale: boolean,
+  notChecked: string[],
 ): Promise<Build[]> {
   // What runs in a machine that has started can tell what hardware that has.
   const forAnyMachine = !hasFile(host, "/run/systemd/system");
@@ -144,7 +153,12 @@ async function findNeededBuilds(
   if (isStale) return [...builds];
   const needed: Build[] = [];
   for (const build of builds) {
-    if (!(await isComplete(host, generator, build))) needed.push(build);
+    const names = build.images.map(({ path }) => path).join(", ");
+    const isGood = await unlessNotRun(
+      ...([notChecked, true, `what is in ${names}`] as const),
+      () => isComplete(host, generator, build, notChecked),
+    );
+    if (!isGood) needed.push(build);
   }
   return needed;
 }
@@ -153,6 +167,7 @@ async function isComplete(
   host: Host,
   generator: Generator,
   { images }: Build,
+  notChecked: string[],
 ): Promise<boolean> {
   for (const { path, kernelVersion } of images) {
     if (!hasFile(host, path)) return false;
@@ -161,6 +176,9 @@ async function isComplete(
     const needs = await readImageNeeds(host, generator, kernelVersion);
     const lacks = findLacks(files, needs);
     if (lacks.length > 0) return false;
+    if (needs.libraries === undefined) {
+      notChecked.push(`whether ${path} has all libraries`);
+    }
   }
   return true;
 }

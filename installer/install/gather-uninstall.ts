@@ -7,6 +7,7 @@ import type { Change } from "./change.ts";
 import { gatherPresent, readManifest } from "./gather-present.ts";
 import { listIfReadable } from "./look-into-image.ts";
 import { FORMER_DIRECTORY, MANIFEST_FILE, type Manifest } from "./manifest.ts";
+import { unlessNotRun } from "./unless-not-run.ts";
 import { planEdits } from "./plan-edits.ts";
 import { planRemoval } from "./plan-install.ts";
 import { planKept, type KeptFile } from "./plan-kept.ts";
@@ -24,6 +25,8 @@ export interface Uninstall {
   readonly newImages: readonly string[];
   readonly kept: readonly KeptFile[];
   readonly warnings: readonly string[];
+  /** What nobody could know without running a program of a system that is only looked at. */
+  readonly notChecked: readonly string[];
 }
 
 /**
@@ -50,9 +53,12 @@ export async function gatherUninstall(
   const isEdit = new Set(
     files.filter((file) => file.isEdit).map((file) => file.path),
   );
-  const edits = ((await known?.disable(host)) ?? []).filter((edit) =>
-    isEdit.has(edit.path),
-  );
+  const notChecked: string[] = [];
+  const edits = (
+    await unlessNotRun(notChecked, [], "the configuration", async () =>
+      known === undefined ? [] : known.disable(host),
+    )
+  ).filter((edit) => isEdit.has(edit.path));
   const hooks = new Set(known?.files.map((file) => file.path));
   const { kept, changes: keeping } = planKept(
     changed.filter((file) => !isEdit.has(file)),
@@ -72,7 +78,9 @@ export async function gatherUninstall(
   const builds =
     generator === undefined || !isBuilding
       ? []
-      : await findBuilds(host, generator, manifest);
+      : await unlessNotRun(notChecked, [], "which images are to be built", () =>
+          findBuilds(host, generator, manifest),
+        );
   const warnings = [
     generator === undefined
       ? [
@@ -84,7 +92,7 @@ export async function gatherUninstall(
       : [],
   ].flat();
   return {
-    ...{ generator, manifest, edits, builds, kept, warnings },
+    ...{ generator, manifest, edits, builds, kept, warnings, notChecked },
     newImages: isBuilding ? manifest.newImages : [],
     changes: [
       ...changes,

@@ -1,7 +1,7 @@
 /** A program that dockroot calls, as it is here. */
 export interface HelperStatus {
   readonly name: string;
-  /** `undefined` where it is absent or does not tell. */
+  /** `undefined` where it is absent or does not tell; with no problem: where it was not run. */
   readonly version: string | undefined;
   /** What is wrong with it. */
   readonly problem: string | undefined;
@@ -43,6 +43,15 @@ export function judgeVersion(
     return { name, version, problem, remedy };
   }
   return { name, version, problem: undefined, remedy: undefined };
+}
+
+/** Those that only running them would have told the versions of. */
+export function uncheckedOf(helpers: readonly HelperStatus[]): string[] {
+  return helpers
+    .filter(
+      ({ version, problem }) => version === undefined && problem === undefined,
+    )
+    .map(({ name }) => name);
 }
 
 function isOlder(version: string, minimum: string): boolean {

@@ -1,9 +1,13 @@
+import path from "node:path";
 import { BootError } from "../../runtime/host/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { hasFile } from "../generators/has-file.ts";
 import { HelperError } from "../../runtime/host/process.ts";
+import { NotRunError } from "../tree-host.ts";
+import { readProgramVersion } from "./program-version.ts";
 import {
   judgeVersion,
+  uncheckedOf,
   type HelperStatus,
   type Requirement,
 } from "./helper-version.ts";
@@ -25,21 +29,55 @@ const REQUIREMENTS: readonly Requirement[] = [
   { name: "cat", project: "GNU coreutils", minimum: "8.24" },
 ];
 
+/** No such program is as large; one file for all of GNU's or BusyBox's may be a few MB. */
+const MAX_PROGRAM_BYTES = 64 * 1024 * 1024;
+
 /** The names of the programs that dockroot calls in the initramfs. */
 export const helperNames = REQUIREMENTS.map(({ name }) => name);
 
 /** Looks at each program that the initramfs is to get from this system. */
 export function checkHelpers(host: Host): Promise<readonly HelperStatus[]> {
   return Promise.all(
-    REQUIREMENTS.map(async (requirement) =>
-      judgeVersion(requirement, await readVersion(host, requirement.name)),
-    ),
+    REQUIREMENTS.map(async (requirement) => {
+      try {
+        const said = await readVersion(host, requirement.name);
+        return judgeVersion(requirement, said);
+      } catch (error) {
+        if (!(error instanceof NotRunError)) throw error;
+        return judgeFile(host, requirement);
+      }
+    }),
   );
 }
 
-/** @throws BootError HELPER_MISSING where one is absent or too old, INSTALL_FAILED in a chroot without /dev */
-export async function requireHelpers(host: Host): Promise<void> {
-  if (!hasFile(host, "/dev/null")) {
+function judgeFile(host: Host, requirement: Requirement): HelperStatus {
+  const { name, project } = requirement;
+  const file = findProgram(host, name);
+  if (file === undefined) return judgeVersion(requirement, undefined);
+  const content = host.files.readBytes(file, MAX_PROGRAM_BYTES);
+  const said = readProgramVersion(project, content?.toString("latin1") ?? "");
+  return said === undefined
+    ? { name, version: undefined, problem: undefined, remedy: undefined }
+    : judgeVersion(requirement, said);
+}
+
+/** As generators look for it. */
+export function findProgram(host: Host, name: string): string | undefined {
+  return ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+    .map((directory) => path.join(directory, name))
+    .find((file) => hasFile(host, file));
+}
+
+/**
+ * @param isLooking whether nothing is run
+ * @returns what is not known of them
+ * @throws BootError HELPER_MISSING where one is absent or too old, INSTALL_FAILED in a chroot without /dev
+ */
+export async function requireHelpers(
+  host: Host,
+  isLooking: boolean,
+): Promise<string[]> {
+  if (!isLooking && !hasFile(host, "/dev/null")) {
     // Each program would be told to be absent.
     throw new BootError("INSTALL_FAILED", "there is no /dev/null here", {
       hint: "Mount /dev in this chroot, or run dockroot from outside with --root DIR.",
@@ -47,7 +85,12 @@ export async function requireHelpers(host: Host): Promise<void> {
   }
   const all = await checkHelpers(host);
   const problems = all.flatMap(({ problem }) => problem ?? []);
-  if (problems.length === 0) return;
+  if (problems.length === 0) {
+    const unchecked = uncheckedOf(all);
+    return unchecked.length === 0
+      ? []
+      : [`the versions of ${unchecked.join(", ")}`];
+  }
   const remedies = new Set(all.flatMap(({ remedy }) => remedy ?? []));
   throw new BootError("HELPER_MISSING", problems.join("; "), {
     hint: [...remedies].join(" "),
@@ -67,7 +110,9 @@ async function readVersion(
     });
     return stdout.toString("utf8");
   } catch (error) {
-    if (!(error instanceof HelperError)) throw error;
+    if (!(error instanceof HelperError) || error instanceof NotRunError) {
+      throw error;
+    }
     return error.kind === "missing" ? undefined : "";
   }
 }

@@ -1,9 +1,9 @@
-import path from "node:path";
 import { BootError } from "../../runtime/host/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Generator } from "../generators/generator.ts";
 import { hasFile } from "../generators/has-file.ts";
-import { helperNames } from "./helpers.ts";
+import { NotRunError } from "../tree-host.ts";
+import { findProgram, helperNames } from "./helpers.ts";
 import { CONFIG_FILE, FORMER_CONFIG_FILE } from "./make-config.ts";
 import { parseLdd } from "./parse-ldd.ts";
 import type { ImageNeeds } from "./verify-image.ts";
@@ -23,31 +23,40 @@ export async function readImageNeeds(
   }
   const programs = [
     EXECUTABLE,
-    ...helperNames.map((name) => findProgram(host, name)),
+    ...helperNames.map((name) => requireProgram(host, name)),
   ];
   const config = [CONFIG_FILE, FORMER_CONFIG_FILE].find((file) =>
     hasFile(host, file),
   );
-  const { stdout } = await host.run(["ldd", ...programs], {
-    // A program without libraries is no failure.
-    okExitCodes: [0, 1],
-  });
   return {
     executableBytes: executable.sizeBytes,
     helpers: helperNames,
-    libraries: parseLdd(stdout.toString("utf8")),
+    libraries: await readLibraries(host, programs),
     needsBtrfsModule: !isBuiltIn(host, kernelVersion),
     hooks: generator.hooksInImage,
     config: config?.slice(1),
   };
 }
 
-/** As generators look for it. */
-function findProgram(host: Host, name: string): string {
-  const directories = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-  const found = directories
-    .map((directory) => path.join(directory, name))
-    .find((file) => hasFile(host, file));
+/** @returns `undefined` where nothing is run: ldd(1) runs the programs' own loader */
+async function readLibraries(
+  host: Host,
+  programs: readonly string[],
+): Promise<string[] | undefined> {
+  try {
+    const { stdout } = await host.run(["ldd", ...programs], {
+      // A program without libraries is no failure.
+      okExitCodes: [0, 1],
+    });
+    return parseLdd(stdout.toString("utf8"));
+  } catch (error) {
+    if (error instanceof NotRunError) return undefined;
+    throw error;
+  }
+}
+
+function requireProgram(host: Host, name: string): string {
+  const found = findProgram(host, name);
   if (found !== undefined) return found;
   throw new BootError("HELPER_MISSING", `there is no ${name} here`);
 }

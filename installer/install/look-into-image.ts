@@ -2,6 +2,8 @@ import { BootError } from "../../runtime/host/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { HelperError } from "../../runtime/host/process.ts";
 import type { Generator, ListedFile } from "../generators/generator.ts";
+import { isCutShort, readInitramfs } from "../initramfs/read-initramfs.ts";
+import { NotRunError } from "../tree-host.ts";
 import { readImageNeeds } from "./image-needs.ts";
 import { findLacks } from "./verify-image.ts";
 
@@ -38,6 +40,21 @@ export async function listImage(
   }
 }
 
+/** Reads it itself. @throws NotRunError where the generator alone could */
+async function listWithoutRunning(
+  host: Host,
+  image: string,
+  notRun: NotRunError,
+): Promise<readonly ListedFile[] | undefined> {
+  try {
+    return await readInitramfs(host.files.streamFile(image), () => false);
+  } catch (error) {
+    if (isCutShort(error)) return undefined;
+    if (!(error instanceof Error)) throw error;
+    throw notRun;
+  }
+}
+
 /** The same; `undefined` where it is none that can be read, so that it has to be built anew. */
 export async function listIfReadable(
   host: Host,
@@ -47,6 +64,9 @@ export async function listIfReadable(
   try {
     return await generator.list(host, image);
   } catch (error) {
+    if (error instanceof NotRunError) {
+      return await listWithoutRunning(host, image, error);
+    }
     if (error instanceof HelperError && error.kind === "exit") return undefined;
     throw error;
   }

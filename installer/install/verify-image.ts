@@ -5,8 +5,11 @@ export interface ImageNeeds {
   /** A stripped executable is broken, and shorter. */
   readonly executableBytes: number;
   readonly helpers: readonly string[];
-  /** The names of the libraries that executable and helpers load: `libm.so.6`. */
-  readonly libraries: readonly string[];
+  /**
+   * The names of the libraries that executable and helpers load: `libm.so.6`; `undefined` where only
+   * running something would tell.
+   */
+  readonly libraries: readonly string[] | undefined;
   /** Whether the kernel has no btrfs of its own. */
   readonly needsBtrfsModule: boolean;
   /** Paths of hooks and units, without a slash at their beginning. */
@@ -39,7 +42,7 @@ export function findLacks(
     );
   }
   for (const helper of needs.helpers) require(`${HELPER_DIRECTORY}/${helper}`);
-  for (const library of needs.libraries) {
+  for (const library of needs.libraries ?? []) {
     if (!names.has(library)) lacks.push(`the library ${library}`);
   }
   if (

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import type { Host } from "../../runtime/host/host.ts";
 import type { Generator } from "../generators/generator.ts";
 import { readAsset } from "../read-asset.ts";
 import { EXECUTABLE } from "./image-needs.ts";
@@ -24,11 +23,14 @@ export function wantHooks(generator: Generator): WantedFile[] {
 }
 
 /** /usr/bin/dockroot. @param executable the one that runs */
-export function wantExecutable(host: Host, executable: string): WantedFile {
+export function wantExecutable(executable: {
+  readonly path: string;
+  readonly sha256: string;
+}): WantedFile {
   return {
     path: EXECUTABLE,
-    content: { copyOf: executable },
-    sha256: host.files.hashFile(host.path(executable)),
+    content: { copyOf: executable.path },
+    sha256: executable.sha256,
     mode: 0o755,
     isEdit: false,
   };

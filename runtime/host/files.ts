@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
+import type { Readable } from "node:stream";
 import { statusOf, statusOfTarget } from "./file-status.ts";
 import { readToEnd, refuseUnreadable } from "./readable-file.ts";
 import { BootError, isSystemError, systemErrorCode } from "./errors.ts";
@@ -59,6 +60,11 @@ export function readBytes(file: string, maxBytes: number): Buffer | undefined {
 /** As `readBytes`, decoded as UTF-8. */
 export function readText(file: string, maxBytes: number): string | undefined {
   return readBytes(file, maxBytes)?.toString("utf8");
+}
+
+/** A file of any length, piece by piece; what cannot be read makes the stream fail. */
+export function streamFile(file: string): Readable {
+  return fs.createReadStream(file);
 }
 
 /** The beginning of a file that may be of any length. */

@@ -1,10 +1,18 @@
 import { BootError } from "../../../runtime/host/errors.ts";
 import type { Host } from "../../../runtime/host/host.ts";
+import {
+  KERNEL_START_BYTES,
+  parseKernelVersion,
+} from "../../parse-kernel-version.ts";
 import { readAsset } from "../../read-asset.ts";
+import { NotRunError } from "../../tree-host.ts";
+import { hasFile } from "../has-file.ts";
+import { readPlainPreset } from "./read-plain-preset.ts";
 
 const DIRECTORY = "/etc/mkinitcpio.d";
 const SUFFIX = ".preset";
 const TIMEOUT_MS = 30_000;
+const MAX_BYTES = 1024 * 1024;
 
 /** One image that a preset makes, see mkinitcpio(8), "ABOUT PRESETS". */
 export interface PresetImage {
@@ -25,24 +33,39 @@ export interface Preset {
 
 /**
  * The presets that `mkinitcpio -P` builds, in its order.
- * @throws HelperError where bash cannot read one
+ * @throws HelperError where bash cannot read one, NotRunError where it would have to
  */
 export async function readPresets(host: Host): Promise<Preset[]> {
   const presets: Preset[] = [];
   const script = readAsset("mkinitcpio/print-preset");
   for (const file of host.files.namesIn(host.path(DIRECTORY))) {
     if (!file.endsWith(SUFFIX) || file.startsWith(".")) continue;
-    const { stdout } = await host.run(
-      ["bash", "-c", script, "bash", `${DIRECTORY}/${file}`],
-      { timeoutMs: TIMEOUT_MS },
-    );
-    const values = stdout.toString("utf8").split("\0");
     presets.push({
       name: file.slice(0, -SUFFIX.length),
-      images: parseImages(values.slice(0, -1)),
+      images: parseImages(
+        await readValues(host, script, `${DIRECTORY}/${file}`),
+      ),
     });
   }
   return presets;
+}
+
+async function readValues(
+  host: Host,
+  script: string,
+  file: string,
+): Promise<string[]> {
+  try {
+    const { stdout } = await host.run(["bash", "-c", script, "bash", file], {
+      timeoutMs: TIMEOUT_MS,
+    });
+    return stdout.toString("utf8").split("\0").slice(0, -1);
+  } catch (error) {
+    if (!(error instanceof NotRunError)) throw error;
+    const values = readPlainPreset(host.readText(file, MAX_BYTES) ?? "");
+    if (values === undefined) throw error;
+    return values;
+  }
 }
 
 /** @param values for each image kernel, configuration, initramfs, UKI, name, and its options with their number before */
@@ -68,6 +91,23 @@ function parseImages(values: readonly string[]): PresetImage[] {
     });
   }
   return images;
+}
+
+async function readVersionOf(host: Host, kernel: string): Promise<string> {
+  try {
+    const { exitCode, stdout } = await host.run(
+      ["bash", "-c", PRINT_KERNEL_VERSION, "bash", kernel],
+      { okExitCodes: [0, 1], timeoutMs: TIMEOUT_MS },
+    );
+    return exitCode === 0 ? stdout.toString("utf8").trim() : "";
+  } catch (error) {
+    if (!(error instanceof NotRunError)) throw error;
+    const file = host.files.realPath(host.path(kernel));
+    const start = host.files.readStart(file, KERNEL_START_BYTES);
+    const version = start && parseKernelVersion(start.bytes);
+    if (version === undefined) throw error;
+    return version;
+  }
 }
 
 /** The options of a preset come after what it says in variables, and the last one counts. */
@@ -99,12 +139,10 @@ export async function readKernelVersion(
   kernel: string,
 ): Promise<string> {
   if (!kernel.startsWith("/")) return kernel;
-  const { exitCode, stdout } = await host.run(
-    ["bash", "-c", PRINT_KERNEL_VERSION, "bash", kernel],
-    { okExitCodes: [0, 1], timeoutMs: TIMEOUT_MS },
-  );
-  const version = stdout.toString("utf8").trim();
-  if (exitCode === 0 && version !== "") return version;
+  const version = hasFile(host, kernel)
+    ? await readVersionOf(host, kernel)
+    : "";
+  if (version !== "") return version;
   throw new BootError(
     "KERNEL_MISSING",
     `cannot tell the version of ${kernel}, the kernel of mkinitcpio's preset ${preset}`,

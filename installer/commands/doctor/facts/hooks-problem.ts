@@ -2,6 +2,7 @@ import { BootError } from "../../../../runtime/host/errors.ts";
 import type { Host } from "../../../../runtime/host/host.ts";
 import { HelperError } from "../../../../runtime/host/process.ts";
 import type { FileEdit, Generator } from "../../../generators/generator.ts";
+import { NotRunError } from "../../../tree-host.ts";
 import { enableHook } from "../../../generators/mkinitcpio/enable-hook.ts";
 
 /**
@@ -17,15 +18,20 @@ export async function hooksProblem(
 ): Promise<string | undefined> {
   try {
     if (isHere) return describeEdits(await generator.enable(host));
-    return generator.name === "mkinitcpio"
-      ? describeEdits(enableHook([readMkinitcpio(host)]))
-      : undefined;
+    return readProblem(host, generator);
   } catch (error) {
+    if (error instanceof NotRunError) return readProblem(host, generator);
     if (error instanceof BootError || error instanceof HelperError) {
       return error.message;
     }
     throw error;
   }
+}
+
+function readProblem(host: Host, generator: Generator): string | undefined {
+  return generator.name === "mkinitcpio"
+    ? describeEdits(enableHook([readMkinitcpio(host)]))
+    : undefined;
 }
 
 const MKINITCPIO = "/etc/mkinitcpio.conf";

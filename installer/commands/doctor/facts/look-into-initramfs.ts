@@ -2,7 +2,10 @@ import type { Host } from "../../../../runtime/host/host.ts";
 import { HelperError } from "../../../../runtime/host/process.ts";
 import type { ListedFile } from "../../../generators/generator.ts";
 import type { ArchivedFile } from "../../../initramfs/cpio-reader.ts";
-import { readInitramfs } from "../../../initramfs/read-initramfs.ts";
+import {
+  isCutShort,
+  readInitramfs,
+} from "../../../initramfs/read-initramfs.ts";
 import { helperNames } from "../../../install/helpers.ts";
 import type { InitramfsContent, InitrdFile } from "../facts.ts";
 import type { Generator } from "../../../generators/generator.ts";
@@ -14,9 +17,6 @@ export type LookIntoInitramfs = (
 
 /** As a boot looks for it. */
 const CONFIG_FILES = ["etc/dockroot.json", "etc/docker-btrfs.json"];
-
-/** zlib's, of Node. */
-const UNEXPECTED_END = "Z_BUF_ERROR";
 
 /** @returns looks into each file once */
 export function createInitramfsLook(
@@ -39,14 +39,15 @@ async function lookInto(
 ): ReturnType<LookIntoInitramfs> {
   try {
     const isWanted = (path: string) => CONFIG_FILES.includes(path);
-    const files = await readInitramfs(file, isWanted);
+    const files = await readInitramfs(host.files.streamFile(file), isWanted);
     return { content: describeContent(file, files, generators) };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     // It is compressed in another way, or none at all: a generator may know.
     const content = await askGenerators(host, generators, file);
-    const isCutShort = "code" in error && error.code === UNEXPECTED_END;
-    return content === undefined ? { content, isCutShort } : { content };
+    return content === undefined
+      ? { content, isCutShort: isCutShort(error) }
+      : { content };
   }
 }
 

@@ -1,5 +1,6 @@
+import { uncheckedOf } from "../../../install/helper-version.ts";
 import type { DoctorFacts } from "../facts.ts";
-import { ok, stops, warning, type Finding } from "../finding.ts";
+import { ok, stops, unknown, warning, type Finding } from "../finding.ts";
 
 /** The programs that dockroot calls. A machine that boots no image yet need not have all of them. */
 export function checkHelpers({
@@ -15,6 +16,15 @@ export function checkHelpers({
       ? []
       : [tell("helpers", problem, remedy ?? "Install it.")],
   );
+  const unchecked = uncheckedOf(helpers);
+  if (unchecked.length > 0) {
+    problems.push(
+      unknown(
+        "helpers",
+        `not checked, since no program of that system is run: the versions of ${unchecked.join(", ")}`,
+      ),
+    );
+  }
   if (problems.length > 0 || helpers.length === 0) return problems;
   const names = helpers.map(({ name, version = "" }) => `${name} ${version}`);
   return [ok("helpers", names.join(", "))];

@@ -60,7 +60,7 @@ export async function enterRoot(
     throw new UsageError("only the built executable can enter another root");
   }
   const root = requireSystem(host, directory);
-  await requireMounts(host, root);
+  await requireEntry(host, root);
   const status = await holdSignals(async (interruption) => {
     const child = spawn(
       "unshare",
@@ -86,18 +86,28 @@ export async function enterRoot(
   });
 }
 
-/** A container may not mount. @throws BootError INSTALL_FAILED */
-async function requireMounts(host: Host, root: string): Promise<void> {
-  try {
-    await host.run([
-      ...["unshare", "--mount", "--propagation", "private", "--"],
-      ...["setpriv", "--no-new-privs", "--pdeathsig", "TERM", "--", "true"],
-    ]);
-  } catch (cause) {
-    if (!(cause instanceof HelperError)) throw cause;
-    throw new BootError("INSTALL_FAILED", `cannot enter ${root}`, {
-      cause,
+/** @throws BootError INSTALL_FAILED */
+async function requireEntry(host: Host, root: string): Promise<void> {
+  const checks = [
+    {
+      argv: ["unshare", "--mount", "--propagation", "private", "--", "true"],
+      // A container may not mount.
       hint: "In a container run it as a command of that system, without --root, or give the container the right to mount: docker run --privileged.",
-    });
+    },
+    {
+      argv: ["setpriv", "--no-new-privs", "--pdeathsig", "TERM", "--", "true"],
+      hint: "Install the package util-linux here, 2.33 or later.",
+    },
+  ];
+  for (const { argv, hint } of checks) {
+    try {
+      await host.run(argv);
+    } catch (cause) {
+      if (!(cause instanceof HelperError)) throw cause;
+      throw new BootError("INSTALL_FAILED", `cannot enter ${root}`, {
+        cause,
+        hint,
+      });
+    }
   }
 }

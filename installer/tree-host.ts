@@ -47,16 +47,18 @@ export function treeHost(host: Host, tree: string): Host {
 
 function confinedFiles(host: Host, tree: string): Files {
   const { files } = host;
+  const unlessLive = (file: string) =>
+    isBelowLive(inside(tree, file)) ? NOWHERE : file;
   /** Where a path leads, links followed. */
   const target = (file: string): string => {
-    const found = isLive(file) ? undefined : followIn(host, tree, file);
-    return found === undefined || isLive(inside(tree, found)) ? NOWHERE : found;
+    if (isBelowLive(file)) return NOWHERE;
+    return unlessLive(followIn(host, tree, file) ?? NOWHERE);
   };
   /** Where a path is, a link at its end not followed. */
   const place = (file: string): string => {
     const { dir, base } = path.parse(file);
-    if (base === "" || base === "..") return target(file);
-    return isLive(file) ? NOWHERE : path.join(target(dir), base);
+    if (base === "" || base === ".." || isBelowLive(file)) return target(file);
+    return unlessLive(path.join(target(dir), base));
   };
   const placeOf = (file: string | Buffer) =>
     place(typeof file === "string" ? file : file.toString("utf8"));
@@ -75,16 +77,22 @@ function confinedFiles(host: Host, tree: string): Files {
       files.withFile(target(file), maxBytes, work),
     streamFile: (file) => files.streamFile(target(file)),
     hashFile: (file) => files.hashFile(target(file)),
-    namesIn: (directory) => files.namesIn(target(directory)),
+    namesIn: (directory) => {
+      const at = target(directory);
+      return isBelowLive(path.join(inside(tree, at), "name"))
+        ? []
+        : files.namesIn(at);
+    },
     realPath: (file) => inside(tree, files.realPath(target(file))),
     filesystemType: (file) => files.filesystemType(target(file)),
     roomAt: (file) => files.roomAt(target(file)),
   };
 }
 
-function isLive(file: string): boolean {
-  const [first = ""] = path.resolve("/", file).split("/").slice(1);
-  return LIVE.has(first);
+/** The directories themselves are there, and empty. */
+function isBelowLive(file: string): boolean {
+  const [first = "", ...rest] = path.resolve("/", file).split("/").slice(1);
+  return LIVE.has(first) && rest.length > 0;
 }
 
 /** The path that a process would see that has the tree for its root. */

@@ -39,6 +39,9 @@ t.test("a tree is seen as a process sees it that is confined to it", (t) => {
   t.equal(files.statusOfTarget(at("/etc/absolute"))?.kind, "file");
   t.equal(files.realPath(at("/etc/absolute")), "/etc/name");
   t.equal(files.realPath("/"), "/");
+  t.equal(files.statusOf("/odd/cmdline"), undefined);
+  t.equal(files.statusOf("/proc")?.kind, "directory");
+  for (const live of ["/proc", "/odd"]) t.strictSame(files.namesIn(live), []);
   t.strictSame(files.namesIn("/.."), ["etc", "odd", "proc"]);
   t.throws(() => {
     files.removeFile("/etc/name");

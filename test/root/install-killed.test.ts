@@ -20,7 +20,8 @@ fs.writeFileSync(
   `#!/bin/sh
 echo begin >>/var/tmp/generators
 if [ -e /var/tmp/wait ]; then
-  while [ -e /var/tmp/wait ]; do sleep 0.1; done
+  tries=0
+  while [ -e /var/tmp/wait ] && [ $((tries += 1)) -lt 300 ]; do sleep 0.1; done
   echo "half an image" >"$2"
 else
   setsid sleep 300 >/dev/null 2>&1 &

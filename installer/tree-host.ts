@@ -83,6 +83,15 @@ function confinedFiles(host: Host, tree: string): Files {
         ? []
         : files.namesIn(at);
     },
+    walkDirectories: (directory, isEntered) => {
+      const at = target(directory);
+      files.walkDirectories(
+        at,
+        (file, status) =>
+          !isBelowLive(path.join(inside(tree, at), file, "name")) &&
+          isEntered(file, status),
+      );
+    },
     realPath: (file) => inside(tree, files.realPath(target(file))),
     filesystemType: (file) => files.filesystemType(target(file)),
     roomAt: (file) => files.roomAt(target(file)),

@@ -151,9 +151,10 @@ async function findRoot(
       const booted = await bootGeneration(context, disk, generation);
       return { result: "generation", ...booted };
     }
-    await lockDisk(context);
-    refuseMounted(context, disk.paths);
-    facts = await gatherFacts(context, disk, options);
+    facts = await gatherFacts(context, disk, options, async () => {
+      await lockDisk(context);
+      refuseMounted(context, disk.paths);
+    });
     const { result, record } = await makeRoot(context, facts);
     return { result, uuid: record.uuid, record };
   } catch (error) {
@@ -232,7 +233,12 @@ export async function planOn(
     await bootGeneration(context, disk, generation);
     return { kind: "generation", generation };
   }
-  const facts = await gatherFacts(context, disk, options);
+  const facts = await gatherFacts(
+    context,
+    disk,
+    options,
+    async () => undefined,
+  );
   return {
     kind: "root",
     ...addForeseen(context, { facts, plan: planBoot(facts) }),

@@ -138,7 +138,7 @@ async function perform(
       const record = async () => {
         const uuid =
           made?.uuid ?? (await readSubvolume(host, at(step.path))).uuid;
-        const whole = { uuid, ...step.record };
+        const whole = { uuid, ...step.record, handedOver: null };
         if (whole.complete) {
           writeOwnRecord(host, at(step.path), paths.rwlayer, whole);
         }

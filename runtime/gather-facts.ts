@@ -9,15 +9,20 @@ import { readKernelRelease } from "./machine.ts";
 import type { BootOptions } from "./options.ts";
 import { lookAtRwlayer, standingAt } from "./standing.ts";
 
-/** All that deciding needs to know. @throws BootError */
+/**
+ * All that deciding needs to know.
+ * @param prepare comes before what is dockroot's own is looked at, and beside the look for the image
+ * @throws BootError, and what `prepare` throws
+ */
 export async function gatherFacts(
   context: BootContext,
   disk: OpenDisk,
   options: BootOptions,
+  prepare: () => Promise<void>,
 ): Promise<BootFacts> {
   // The image is looked for while btrfs tells of what stands there.
   const [own, system] = await both(
-    gatherOwn(context, disk),
+    prepare().then(() => gatherOwn(context, disk)),
     gatherSystem(context, disk, options),
   );
   return {

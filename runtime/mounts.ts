@@ -237,17 +237,32 @@ function* readMountsOfOthers(
 }
 
 /**
- * Whether what all processes of the machine have mounted can be seen: in a container, or without the
- * right to look at others, it cannot.
+ * Whether all that is mounted on the machine can be seen: in a container, or without the right to look
+ * at other processes, it cannot, nor in a mount namespace that a bind mount alone keeps.
  * @see PROC_PID_INIT_INO in the kernel's include/linux/proc_ns.h
  */
 export function seesAllMounts(host: Host): boolean {
   const namespace = host.files.linkTarget(host.path("/proc/self/ns/pid"));
   if (namespace !== INITIAL_PID_NAMESPACE) return false;
-  return host.files
+  const processIds = host.files
     .namesIn(host.path("/proc"))
-    .filter((name) => /^\d+$/.test(name))
-    .every((processId) => !hidesMounts(host, processId));
+    .filter((name) => /^\d+$/.test(name));
+  if (processIds.some((processId) => hidesMounts(host, processId))) {
+    return false;
+  }
+  const kept = readMounts(host)
+    .filter(({ fsType }) => fsType === "nsfs")
+    .map(({ root }) => root)
+    .filter((root) => root.startsWith("mnt:["));
+  if (kept.length === 0) return true;
+  const entered = new Set(
+    processIds.map((processId) =>
+      readIfSeen(() =>
+        host.files.linkTarget(host.path(`/proc/${processId}/ns/mnt`)),
+      ),
+    ),
+  );
+  return kept.every((namespace) => entered.has(namespace));
 }
 
 /** One that has ended, or is about to, has none to hide. */

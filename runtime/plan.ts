@@ -108,7 +108,6 @@ function planSwap(
     boot: lastBootOf(state) + 1,
     ...origin,
     toplayer: topLayer?.record ?? null,
-    handedOver: null,
   };
   const steps: Step[] = [{ kind: "createDirectory", path: paths.generations }];
   if (facts.stateDamage !== undefined) {

@@ -51,7 +51,10 @@ export type Step =
   | {
       readonly kind: "recordSubvolume";
       readonly path: string;
-      readonly record: Omit<SubvolumeRecord, "uuid">;
+      readonly record: Pick<
+        SubvolumeRecord,
+        "boot" | "complete" | "image" | "source" | "toplayer"
+      >;
     }
   /** One commit of the filesystem. */
   | { readonly kind: "sync"; readonly what: string }

@@ -1,7 +1,7 @@
 import type { Requirement } from "./helper-version.ts";
 
-/** A text that is a version and nothing else. */
-const VERSION_ALONE = /\0(\d+\.\d+(?:\.\d+)?)(?=\0)/g;
+/** A text that is a version and nothing else; other data may stand right before it. */
+const VERSION_ALONE = /(?<![\d._-])(\d+\.\d+(?:\.\d+)?)(?=\0)/g;
 
 /**
  * What a program would print for --version, as far as its file has it.

@@ -107,6 +107,33 @@ await t.test(
   },
 );
 
+await t.test("so is one in a namespace that no process is in", async (t) => {
+  const machine = rehearse(t, disk, "kept-away");
+  const at = path.join(disk.scratch, "kept-root");
+  const kept = path.join(disk.scratch, "kept");
+  for (const directory of [at, kept]) fs.mkdirSync(directory);
+  t.equal(machine.boot().status, 0);
+  await run(["mount", "-o", "subvol=kept-away", "--", disk.device, at]);
+  const leave = undoLater(async () => {
+    await unmountBelow(at);
+    await unmountBelow(kept);
+  });
+  t.teardown(leave);
+  await run(["mount", "--bind", "--make-private", kept, kept]);
+  const namespace = path.join(kept, "namespace");
+  fs.writeFileSync(namespace, "");
+  await run(["unshare", `--mount=${namespace}`, "true"]);
+  t.equal(machine.finish().status, 0);
+  await unmountBelow(at);
+  const before = await disk.subvolumes();
+  const { status, stderr } = machine.boot();
+  t.equal(status, 1);
+  t.match(stderr, /kept-away is in use: it is a root of the running system/);
+  t.strictSame(await disk.subvolumes(), before);
+  await leave();
+  startWell(t, machine);
+});
+
 /** Boots, and finishes, where no other process of the machine is seen. */
 function bootInContainer(machine: Rehearsal, options: string): Outcome {
   // Writes the kernel command line.

@@ -67,7 +67,7 @@ await t.test("what only looks tells the same as what runs there", async (t) => {
   t.match(stdout, `dockroot is in ${image}\n`);
   t.match(
     stdout,
-    /^ok +helpers +btrfs 6\.2, mount 2\.38\.1, umount 2\.38\.1, blkid 2\.38\.1, cp 9\.1, sync 9\.1$/m,
+    /^ok +helpers +btrfs 6\.2, mount 2\.38\.1, umount 2\.38\.1, blkid 2\.38\.1, flock 2\.38\.1, setpriv 2\.38\.1, cp 9\.1, sync 9\.1, cat 9\.1$/m,
   );
   const away = system.dockroot("uninstall", "--dry-run");
   t.match(away, { status: 0, stdout: /remove +\/usr\/bin\/dockroot\n/ });
@@ -123,7 +123,7 @@ function lookAround(t: Test): void {
     t.equal(trace(), "", look.join(" "));
   }
   const versions =
-    /not checked, since no program of that system is run: the versions of btrfs, mount, umount, blkid, cp, sync\n/;
+    /not checked, since no program of that system is run: the versions of btrfs, mount, umount, blkid, flock, setpriv, cp, sync, cat\n/;
   t.match(system.dockroot("doctor").stdout, versions);
   t.match(system.dockroot("install", "--dry-run").stdout, versions);
 }

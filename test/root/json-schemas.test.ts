@@ -75,7 +75,7 @@ await t.test("boot --dry-run --json, of every result", (t) => {
       .filter((kind, index, kinds) => kinds.indexOf(kind) === index)
       .toSorted(),
     [
-      ...["checkBootable", "copyTopLayer", "createDirectory"],
+      ...["checkBootable", "checkPlaces", "copyTopLayer", "createDirectory"],
       ...["keepAsGeneration", "putInPlace", "recordSubvolume"],
       ...["removeLeftOvers", "snapshot", "sync"],
     ],

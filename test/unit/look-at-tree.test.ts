@@ -80,6 +80,11 @@ t.test("what a program's file says of its version", (t) => {
     ["util-linux", "%s from %s\0util-linux 2.38.1\0", "util-linux 2.38.1"],
     ["btrfs-progs", "\0btrfs-progs v6.14\0", "btrfs-progs v6.14"],
     ["GNU coreutils", "\0GNU coreutils\0 x\x009.1\0y", "GNU coreutils 9.1"],
+    [
+      "GNU coreutils",
+      "\0GNU coreutils\0M-^I9.1\0GLIBC_2.34\0",
+      "GNU coreutils 9.1",
+    ],
     ["GNU coreutils", "\0GNU coreutils\x009.1\x009.2\0", undefined],
     ["GNU coreutils", "\x009.1\0", undefined],
     ["util-linux", "BusyBox v1.35.0 util-linux", undefined],

@@ -32,6 +32,9 @@ export const HELPERS = [
   "umount",
 ] as const;
 
+/** What every helper is started by, and what holds the disk's lock: there, and not counted. */
+const WITHOUT_FAULTS = ["setpriv", "flock", "cat"] as const;
+
 /**
  * One call among those of a start. Calls for different work may come at once and in any order, those
  * for the same work do not.
@@ -104,12 +107,13 @@ real='${real(helper)}' sleep='${real("sleep")}' yes='${real("yes")}'
 . '${file("fault")}'
 exec "$real" "$@"
 `;
-  // Each call of the others goes through it: it is no call for work of its own.
-  fs.writeFileSync(
-    file("fake/setpriv"),
-    `#!${real("sh")}\nexec '${real("setpriv")}' "$@"\n`,
-    { mode: 0o755 },
-  );
+  for (const name of WITHOUT_FAULTS) {
+    fs.writeFileSync(
+      file(`fake/${name}`),
+      `#!${real("sh")}\nexec '${real(name)}' "$@"\n`,
+      { mode: 0o755 },
+    );
+  }
   const restore = () => {
     for (const helper of HELPERS) {
       fs.writeFileSync(file(`fake/${helper}`), wrap(helper), { mode: 0o755 });

@@ -1,3 +1,5 @@
+import type { TreeListing } from "../../fixtures/tree-listing.ts";
+import { withoutOwnRecord } from "../root/made-root.ts";
 import {
   describeChange,
   describeLosses,
@@ -176,8 +178,13 @@ function describeMadeRoot(
     const name = `${what}, subvolume ${place},`;
     if (is === undefined) return [`${name} is absent`];
     if (shouldBe === undefined) return [`${name} should not be there`];
-    return describeChange(name, timeless(is.tree), timeless(shouldBe.tree));
+    return describeChange(name, comparable(is.tree), comparable(shouldBe.tree));
   });
+}
+
+/** Without what differs from start to start. */
+function comparable(tree: TreeListing): TreeListing {
+  return withoutOwnRecord(timeless(tree));
 }
 
 /** The number in a path at or below a generation of ours. */

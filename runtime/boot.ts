@@ -20,7 +20,7 @@ import { isInitramfs, requireFileSize } from "./machine.ts";
 import { foreseeMerge } from "./foresee-merge.ts";
 import { gatherFacts } from "./gather-facts.ts";
 import { makeRoot, refuseMounted } from "./make-root.ts";
-import { createMountStack } from "./mounts.ts";
+import { createMountStack, endStaleShow } from "./mounts.ts";
 import { openDisk, reopenTopLevel } from "./open-disk.ts";
 import type { BootOptions } from "./options.ts";
 import { planBoot, type BootPlan } from "./plan.ts";
@@ -153,6 +153,8 @@ async function findRoot(
     }
     facts = await gatherFacts(context, disk, options, async () => {
       await lockDisk(context);
+      // Of the next root, which would be in use.
+      await endStaleShow(context.host, context.mergeMount);
       refuseMounted(context, disk.paths);
     });
     const { result, record } = await makeRoot(context, facts);

@@ -90,8 +90,7 @@ export async function withDirectoriesShown(
   shown: readonly (readonly [at: string, directory: string])[],
   work: () => Promise<void>,
 ): Promise<void> {
-  // What an attempt left that was killed.
-  while (isMountPoint(host, base)) await unmount(host, base, ["--recursive"]);
+  await endStaleShow(host, base);
   makeOwnDirectory(host, base);
   try {
     await host.run(["mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", base]);
@@ -117,6 +116,14 @@ export async function withDirectoriesShown(
   } finally {
     await endShow(host, base);
   }
+}
+
+/**
+ * Ends what `withDirectoriesShown` has shown at `base` in an attempt that was killed.
+ * @throws BootError MOUNT_FAILED
+ */
+export async function endStaleShow(host: Host, base: string): Promise<void> {
+  while (isMountPoint(host, base)) await unmount(host, base, ["--recursive"]);
 }
 
 async function endShow(host: Host, base: string): Promise<void> {

@@ -11,22 +11,37 @@ import { start } from "../faults/faulty-start.ts";
 import { makeBootDisk, rehearse } from "./boot-disk.ts";
 import { makeScratch } from "./scratch.ts";
 
-/** What hangs, at its first call for this work, and is silent. */
-const HANGING = {
-  mount: "-t btrfs",
-  btrfs: "subvolume snapshot",
-  sync: "-f",
-};
+/** What hangs, at its first call for this work, and is silent. `"*"`: anything. */
+const HANGING = [
+  { helper: "mount", work: "-t btrfs", name: "mount hangs" },
+  { helper: "btrfs", work: "subvolume snapshot", name: "btrfs hangs" },
+  {
+    helper: "mount",
+    work: '--bind "*"/to/0',
+    name: "the next root is mounted for its attributes",
+  },
+  { helper: "sync", work: "-f", name: "sync hangs" },
+];
 /** Longer than dockroot takes twice, and shorter than a helper may take. */
 const LIMIT_MS = 60_000;
 
 const disk = await makeBootDisk(t, "killed-alone");
+await disk.look((top) => {
+  fs.mkdirSync(`${top}/files/etc`, { recursive: true });
+  // So that etc is taken apart, and its attributes copied by themselves.
+  fs.writeFileSync(`${top}/files/etc/.wh.mtab`, "");
+});
 
-for (const [helper, work] of Object.entries(HANGING)) {
+for (const [index, { helper, work, name }] of HANGING.entries()) {
   await t.test(
-    `dockroot alone is killed while ${helper} hangs: the next start works at once`,
+    `dockroot alone is killed while ${name}: the next start works at once`,
     (t) => {
-      const machine = rehearse(t, disk, `killed-${helper}`);
+      const machine = rehearse(
+        t,
+        disk,
+        `killed-${String(index)}`,
+        `docker_image=system:1 toplayer=LABEL=${disk.label} toplayer_path=files`,
+      );
       const directory = path.dirname(machine.runDirectory);
       const file = (name: string) => path.join(directory, name);
       const program = findProgram(helper) ?? "";

@@ -1,10 +1,11 @@
-// runner: tier=first seconds=14 whole=35
+// runner: tier=first seconds=20 whole=55
 import fs from "fs-extra";
 import path from "node:path";
 import t from "tap";
 import { BootError } from "../../runtime/host/errors.ts";
 import { createHost } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
+import { OWN_RECORD } from "../../runtime/own-record.ts";
 import { rwlayerPaths } from "../../runtime/rwlayer-state.ts";
 import { readState } from "../../runtime/state-file.ts";
 import { runDockroot } from "../binary/run-dockroot.ts";
@@ -93,12 +94,9 @@ await t.test("a damaged state file costs nothing", async (t) => {
     "deep nesting": "[".repeat(500_000),
     garbage: "\u001b[2J\u0000\ud800".repeat(100),
   };
-  for (const kind of [
-    ...kinds,
-    ...sampler.take(Object.keys(damaged), SAMPLE),
-  ]) {
-    const before = await disk.look(readWholeDisk);
-    const place = await disk.look((top) => {
+  const chosen = [...kinds, ...sampler.take(Object.keys(damaged), SAMPLE)];
+  const damage = (kind: string) =>
+    disk.look((top) => {
       const file = path.join(top, statePath);
       fs.removeSync(file);
       const content = damaged[kind];
@@ -107,6 +105,46 @@ await t.test("a damaged state file costs nothing", async (t) => {
       } else fs.writeFileSync(file, content);
       return identify(file);
     });
+  for (const kind of chosen) {
+    const before = await disk.look(readWholeDisk);
+    await damage(kind);
+    const outcome = machine.boot("dockroot.generations=99");
+    const finished = machine.finish();
+    const after = await disk.look(async (top) => {
+      for (const name of fs.readdirSync(path.join(top, directory))) {
+        if (name.startsWith("state.json.damaged")) {
+          fs.removeSync(path.join(top, directory, name));
+        }
+      }
+      return readWholeDisk(top);
+    });
+    const isNewer = kind === "another version";
+    tally.count(
+      t,
+      `state.json is ${kind}, and each root has its own record`,
+      judgeOutcome(outcome, isNewer ? 1 : 0) ??
+        judgeOutcome(finished, isNewer ? 1 : 0) ??
+        (isNewer ? undefined : describeSwap(before, after)),
+    );
+    state = await disk.look((top) => {
+      const file = path.join(top, statePath);
+      if (isNewer) fs.writeFileSync(file, state);
+      return fs.readFileSync(file, "utf8");
+    });
+  }
+  await disk.look((top) => {
+    for (const root of [
+      "kept",
+      ...fs
+        .readdirSync(path.join(top, generations))
+        .map((name) => path.join(generations, name)),
+    ]) {
+      fs.removeSync(path.join(top, root, OWN_RECORD));
+    }
+  });
+  for (const kind of chosen) {
+    const before = await disk.look(readWholeDisk);
+    const place = await damage(kind);
     const outcome = machine.boot();
     const finished = machine.finish();
     const [placeAfter, after] = await disk.look(async (top) => {
@@ -117,8 +155,8 @@ await t.test("a damaged state file costs nothing", async (t) => {
     });
     tally.count(
       t,
-      `state.json is ${kind}`,
-      // None of the roots can be proved to be dockroot's own without it.
+      `state.json is ${kind}, and no root has a record`,
+      // None of the roots can be proved to be dockroot's own without either.
       judgeOutcome(outcome, 1) ??
         judgeOutcome(finished, 1) ??
         describeChanges(before, after, ofFailure)[0] ??

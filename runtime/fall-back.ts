@@ -18,7 +18,7 @@ import {
   generationNumbers,
   type SubvolumeRecord,
 } from "./rwlayer-state.ts";
-import { lookAtRwlayer, standingAt } from "./standing.ts";
+import { lookAtRwlayer, namesOfGenerations, standingAt } from "./standing.ts";
 
 /** A former root that boots in place of one that could not be made. */
 export interface FormerRoot {
@@ -90,7 +90,7 @@ async function* listCandidates(
   if (present !== undefined) yield present;
   if (!lock.isHeld()) return;
   const copies: FallbackCandidate[] = [];
-  const names = host.files.namesIn(path.join(topLevel, paths.generations));
+  const names = namesOfGenerations(host, topLevel, paths);
   for (const number of generationNumbers(names).toReversed()) {
     const file = path.join(paths.generations, String(number));
     try {

@@ -1,4 +1,3 @@
-import path from "node:path";
 import type { BootContext } from "./boot-context.ts";
 import { both } from "./both.ts";
 import { findSubvolume } from "./btrfs.ts";
@@ -7,7 +6,7 @@ import { gatherSystem } from "./gather-system.ts";
 import type { Host } from "./host/host.ts";
 import { readKernelRelease } from "./machine.ts";
 import type { BootOptions } from "./options.ts";
-import { lookAtRwlayer, standingAt } from "./standing.ts";
+import { lookAtRwlayer, namesOfGenerations, standingAt } from "./standing.ts";
 
 /**
  * All that deciding needs to know.
@@ -47,7 +46,7 @@ async function gatherOwn(
     ...own,
     staging,
     stagingOrigin: await findOrigin(host, topLevel, staging),
-    generations: host.files.namesIn(path.join(topLevel, paths.generations)),
+    generations: namesOfGenerations(host, topLevel, paths),
   };
 }
 

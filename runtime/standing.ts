@@ -74,8 +74,23 @@ export function tryToReadState(
   }
 }
 
-/** A link there could lead anywhere. */
-function requireOwnDirectory(
+/**
+ * The names in the directory of generations; none where a link stands there: it could lead anywhere, and
+ * a root in use is known by its path.
+ */
+export function namesOfGenerations(
+  host: Host,
+  topLevel: string,
+  { generations }: RwlayerPaths,
+): string[] {
+  const directory = path.join(topLevel, generations);
+  return host.files.statusOf(directory)?.kind === "directory"
+    ? host.files.namesIn(directory)
+    : [];
+}
+
+/** A link there could lead anywhere. @throws BootError FILE_UNREADABLE */
+export function requireOwnDirectory(
   host: Host,
   topLevel: string,
   { directory }: RwlayerPaths,

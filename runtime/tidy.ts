@@ -21,6 +21,7 @@ import {
   type RwlayerPaths,
   type RwlayerState,
 } from "./rwlayer-state.ts";
+import { namesOfGenerations, requireOwnDirectory } from "./standing.ts";
 import { readState, writeState } from "./state-file.ts";
 import {
   listSubvolumes,
@@ -61,6 +62,7 @@ export async function tidy(
 ): Promise<void> {
   try {
     const paths = rwlayerPaths(boot.rwlayer);
+    requireOwnDirectory(host, topLevel, paths);
     const former = readState(host, topLevel, paths);
     const context: TidyContext = {
       ...{ host, topLevel, paths },
@@ -165,7 +167,7 @@ async function findOurs(
     state = withRecord(state, record);
     return [{ file, record, lastChange }];
   };
-  const names = host.files.namesIn(path.join(topLevel, paths.generations));
+  const names = namesOfGenerations(host, topLevel, paths);
   const roots: FormerRoot[] = [];
   const foreign: string[] = [];
   for (const number of generationNumbers(names)) {

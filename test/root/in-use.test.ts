@@ -51,6 +51,28 @@ await t.test("nor is a generation deleted that is", async (t) => {
   t.equal((await disk.subvolumes())[generation], undefined);
 });
 
+await t.test("nor one that a link leads to", async (t) => {
+  const machine = rehearse(
+    ...([t, disk, "linked"] as const),
+    "docker_image=system:1 dockroot.rwlayer=keep dockroot.generations=0",
+  );
+  startWell(t, machine);
+  startWell(t, machine, "dockroot.rwlayer=fresh dockroot.generations=9");
+  await disk.look((top) => {
+    const generations = `${top}/.dockroot/linked/generations`;
+    fs.renameSync(generations, `${top}/archive`);
+    fs.symlinkSync("../../archive", generations);
+  });
+  const { "archive/1": uuid } = await disk.subvolumes();
+  const { stop } = await mountElsewhere(t, "archive/1");
+  startWell(t, machine);
+  t.equal((await disk.subvolumes())["archive/1"], uuid);
+  t.equal(machine.boot("docker_image=gone:1 dockroot.fallback=last").status, 0);
+  t.equal(machine.finish().status, 0);
+  t.equal((await disk.subvolumes())["archive/1"], uuid);
+  await stop();
+});
+
 await t.test(
   "a root that this kernel has mounted is in use where that cannot be seen",
   async (t) => {

@@ -13,6 +13,8 @@ export interface Lock {
 }
 
 const KEPT_STDERR_CHARS = 4096;
+/** The helper has nothing left to do but to end. */
+const MAX_RELEASE_MS = 5_000;
 
 /**
  * Takes an exclusive flock(2) lock on a directory, which stays open until the lock is released. A
@@ -52,16 +54,10 @@ export async function lockDirectory(
       wait(timeoutMs, late.signal),
     ]);
     if (answer === "locked") {
-      return {
-        release: async () => {
-          holder.stdin?.end();
-          await ended;
-        },
-      };
+      return { release: () => release(holder) };
     }
     if (answer === "late") {
-      holder.kill("SIGKILL");
-      await ended;
+      await kill(holder);
       return undefined;
     }
   } catch (cause) {
@@ -72,6 +68,32 @@ export async function lockDirectory(
   const { exitCode, signalCode } = holder;
   const end = signalCode ?? `status ${String(exitCode)}`;
   throw new HelperError("exit", `flock ended with ${end}: ${stderr.trim()}`);
+}
+
+async function release(holder: ChildProcess): Promise<void> {
+  const late = new AbortController();
+  try {
+    holder.stdin?.end();
+    const exited = waitForExit(holder);
+    await Promise.race([exited, wait(MAX_RELEASE_MS, late.signal)]);
+  } finally {
+    late.abort();
+  }
+  await kill(holder);
+}
+
+/** A child of its own may hold its output open for as long as that runs. */
+async function kill(holder: ChildProcess): Promise<void> {
+  holder.stdout?.destroy();
+  holder.stderr?.destroy();
+  holder.kill("SIGKILL");
+  await waitForExit(holder);
+}
+
+async function waitForExit(holder: ChildProcess): Promise<void> {
+  if (holder.exitCode === null && holder.signalCode === null) {
+    await once(holder, "exit");
+  }
 }
 
 function wait(ms: number, signal: AbortSignal): Promise<"late"> {

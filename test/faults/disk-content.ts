@@ -6,6 +6,7 @@ import {
   type TreeEntry,
   type TreeListing,
 } from "../../fixtures/tree-listing.ts";
+import { withoutOwnRecord } from "../root/made-root.ts";
 
 /** All that is on a disk, told apart by subvolume. */
 export interface DiskContent {
@@ -67,7 +68,7 @@ export function subvolumeAt(
  * What of `before` is no longer as it was, wherever it stands now; in words, nothing where all is
  * there.
  * @param mayGo whether the subvolume at this path need not be there any more; where it is, it has all
- *   that was in it, but for what was nested
+ *   that was in it, but for what was nested and for its own record, which goes first
  */
 export function describeLosses(
   before: DiskContent,
@@ -81,7 +82,11 @@ export function describeLosses(
         return mayGo(file) ? [] : [`the subvolume ${file} is lost`];
       }
       return mayGo(file)
-        ? describeChange(file, timeless(now.tree), timeless(tree))
+        ? describeChange(
+            file,
+            timeless(withoutOwnRecord(now.tree)),
+            timeless(withoutOwnRecord(tree)),
+          )
         : describeChange(file, now.tree, tree);
     }),
     ...describeChange("the top level", after.rest, before.rest),

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
-import { findProgram } from "../runner/find-program.ts";
-import { plainMachine, type Machine } from "./faulty-start.ts";
+import type { Machine } from "./faulty-start.ts";
+import { makeHelperWrappers } from "./helper-wrappers.ts";
 
 /** What happens at one call of a helper program. */
 export const HELPER_FAULTS = {
@@ -27,13 +27,11 @@ export const HELPERS = [
   "blkid",
   "btrfs",
   "cp",
+  "flock",
   "mount",
   "sync",
   "umount",
 ] as const;
-
-/** What every helper is started by, and what holds the disk's lock: there, and not counted. */
-const WITHOUT_FAULTS = ["setpriv", "flock", "cat"] as const;
 
 /**
  * One call among those of a start. Calls for different work may come at once and in any order, those
@@ -78,81 +76,46 @@ export interface FaultyHelpers extends Machine {
  * @throws Error where a helper is absent or not one of the system's own directories'
  */
 export function makeFaultyHelpers(directory: string): FaultyHelpers {
-  const file = (name: string) => path.join(directory, name);
-  const real = (name: string) => {
-    const found = findProgram(name);
-    if (found === undefined) throw new Error(`there is no ${name} here`);
-    const target = fs.realpathSync(found);
-    // Those directories alone are still seen, elsewhere, where the wrappers stand before them.
-    if (!/^\/usr\/s?bin\/[^/]+$/.test(target)) {
-      throw new Error(
-        `${name} is ${target}, neither in /usr/bin nor /usr/sbin`,
-      );
-    }
-    return `${directory}${target}`;
-  };
-  for (const name of ["usr/bin", "usr/sbin", "fake"]) {
-    fs.mkdirSync(file(name), { recursive: true });
-  }
-  const wrap = (helper: string) => `#!${real("sh")}
+  const at = (name: string) => path.join(directory, name);
+  const { command, file, write } = makeHelperWrappers(directory, {
+    helpers: HELPERS,
+    script: (helper, real) => `
 # Counts its calls, and lets the wanted one fail.
 work='${helper}'
 [ "$work" != btrfs ] || work="$work $1 $2"
 call=0
-[ ! -e "${file("counts")}/$work" ] || read -r call <"${file("counts")}/$work"
+[ ! -e "${at("counts")}/$work" ] || read -r call <"${at("counts")}/$work"
 call=$((call + 1))
-echo "$call" >"${file("counts")}/$work"
-echo '${helper}' "$*" >>'${file("calls")}'
-real='${real(helper)}' sleep='${real("sleep")}' yes='${real("yes")}'
-. '${file("fault")}'
-exec "$real" "$@"
-`;
-  for (const name of WITHOUT_FAULTS) {
-    fs.writeFileSync(
-      file(`fake/${name}`),
-      `#!${real("sh")}\nexec '${real(name)}' "$@"\n`,
-      { mode: 0o755 },
-    );
-  }
-  const restore = () => {
-    for (const helper of HELPERS) {
-      fs.writeFileSync(file(`fake/${helper}`), wrap(helper), { mode: 0o755 });
-      fs.chmodSync(file(`fake/${helper}`), 0o755);
-    }
-  };
-  restore();
-  // The mounts end with the shell and its children, as with a machine that restarts.
-  const enter = `
-mount --bind /usr/bin '${file("usr/bin")}'
-mount --bind /usr/sbin '${file("usr/sbin")}'
-mount --bind '${file("fake")}' /usr/sbin
-mount --bind '${file("fake")}' /usr/bin
-`;
+echo "$call" >"${at("counts")}/$work"
+echo '${helper}' "$*" >>'${at("calls")}'
+sleep='${real("sleep")}' yes='${real("yes")}'
+. '${at("fault")}'
+`,
+  });
   return {
-    command: (script) =>
-      plainMachine.command(`set -e;${enter}set +e;${script}`),
+    command,
     arrange: (fault, call) => {
-      fs.rmSync(file("counts"), { recursive: true, force: true });
-      fs.mkdirSync(file("counts"));
-      fs.writeFileSync(file("calls"), "");
-      fs.rmSync(file("fired"), { force: true });
+      fs.rmSync(at("counts"), { recursive: true, force: true });
+      fs.mkdirSync(at("counts"));
+      fs.writeFileSync(at("calls"), "");
+      fs.rmSync(at("fired"), { force: true });
       fs.writeFileSync(
-        file("fault"),
+        at("fault"),
         fault === undefined || call === undefined
           ? ""
-          : `if [ "$work $call" = '${call.work} ${String(call.number)}' ]; then : >'${file("fired")}'; ${HELPER_FAULTS[fault]}; fi\n`,
+          : `if [ "$work $call" = '${call.work} ${String(call.number)}' ]; then : >'${at("fired")}'; ${HELPER_FAULTS[fault]}; fi\n`,
       );
     },
     calls: () =>
       fs
-        .readFileSync(file("calls"), "utf8")
+        .readFileSync(at("calls"), "utf8")
         .split("\n")
         .filter((line) => line !== ""),
-    hasFired: () => fs.existsSync(file("fired")),
+    hasFired: () => fs.existsSync(at("fired")),
     spoil: (helper, how) => {
-      if (how === "missing") fs.rmSync(file(`fake/${helper}`));
-      else fs.chmodSync(file(`fake/${helper}`), 0o644);
+      if (how === "missing") fs.rmSync(file(helper));
+      else fs.chmodSync(file(helper), 0o644);
     },
-    restore,
+    restore: write,
   };
 }

@@ -36,6 +36,14 @@ const ENDLESS: readonly Fault[] = [
   "complains without end",
 ];
 const FAULTS = Object.keys(HELPER_FAULTS) as Fault[];
+/** With these the helper for the disk's lock never answers: a start waits for that as for another one's. */
+const UNANSWERED: readonly Fault[] = [
+  "says nothing",
+  "says garbage",
+  "hangs before its work",
+  "is stopped",
+  "complains without end",
+];
 /** Prime to the number of faults that any call can have: neighbours and rounds differ. */
 const STRIDE = 5;
 /** What the first tier has time for. */
@@ -100,7 +108,11 @@ await t.test("every helper call fails, in every way", async (t) => {
     const expectation = { before: scenario.content, reference };
     const numbered = numberCalls(called);
     for (const [index, call] of called.entries()) {
-      const visible = FAULTS.filter((fault) => !isOrdinary(fault, call));
+      const visible = FAULTS.filter(
+        (fault) =>
+          !isOrdinary(fault, call) &&
+          !(call.startsWith("flock ") && UNANSWERED.includes(fault)),
+      );
       for (let round = 0; round < visible.length; round += 1) {
         const fault = visible[(calls * STRIDE + round) % visible.length];
         (rounds[round] ??= []).push({

@@ -105,7 +105,7 @@ function mayGo(
 }
 
 /** How a start ended, and what it said and left mounted. */
-function judgeEnd({
+export function judgeEnd({
   status,
   finishStatus,
   hungForS,

@@ -3,6 +3,7 @@ import fs from "fs-extra";
 import t, { type Test } from "tap";
 import { run } from "../../fixtures/run.ts";
 import { compareListings, listTree } from "../../fixtures/tree-listing.ts";
+import { OWN_RECORD } from "../../runtime/own-record.ts";
 import { makeBootDisk, rehearse, type BootRecord } from "./boot-disk.ts";
 import { layersOption } from "./layers-option.ts";
 import {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import { run } from "../../fixtures/run.ts";
 import { executable } from "../binary/run-dockroot.ts";
+import { OWN_RECORD } from "../../runtime/own-record.ts";
 import { makeBootDisk, rehearse } from "./boot-disk.ts";
 import { start, tellStatus } from "./tell-status.ts";
 
@@ -54,6 +55,7 @@ await t.test("what is damaged on the disk is told, the rest too", async (t) => {
   const own = (top: string, name: string) => `${top}/.dockroot/damaged/${name}`;
   await disk.look(async (top) => {
     fs.rmSync(own(top, "state.json"));
+    fs.rmSync(`${own(top, "generations")}/1/${OWN_RECORD}`);
     for (const name of ["state.json", "last-failure.log"]) {
       await run(["mkfifo", own(top, name)]);
     }
@@ -63,7 +65,7 @@ await t.test("what is damaged on the disk is told, the rest too", async (t) => {
   t.strictSame(
     status.roots?.map(({ state, isRoot }) => [state, isRoot]),
     [
-      ["foreign", true],
+      ["complete", true],
       ["foreign", false],
     ],
   );

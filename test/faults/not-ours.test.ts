@@ -100,13 +100,13 @@ const FREE_ALWAYS: Licence = {
   isFree: (file) => LOGS.includes(file),
   directories: ["", ".dockroot", OWN_DIRECTORY],
 };
-/** The former root and its generations go, with what is nested in them. */
+/** The former root becomes a generation, which stays for its user's subvolumes, as an earlier one may. */
 const FREE_WHEN_FRESH: Licence = {
   isFree: (file) =>
     LOGS.includes(file) ||
-    new RegExp(`^(?:${RWLAYER}|${OWN_DIRECTORY}/generations/1)(?:/|$)`).test(
-      file,
-    ),
+    new RegExp(
+      `^(?:${RWLAYER}|${OWN_DIRECTORY}/generations/[128])(?:/|$)`,
+    ).test(file),
   directories: [...FREE_ALWAYS.directories, `${OWN_DIRECTORY}/generations`],
 };
 

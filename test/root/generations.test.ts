@@ -1,4 +1,4 @@
-// runner: tier=first seconds=4
+// runner: tier=first seconds=10
 import fs from "fs-extra";
 import path from "node:path";
 import t from "tap";

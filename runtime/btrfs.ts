@@ -6,7 +6,7 @@ export const SUBVOLUME_INODE = 256;
 
 /** btrfs may take minutes to clear up what was deleted: a start does not wait for all of it. */
 const MAX_CLEARING_MS = 30_000;
-const ODD_BTRFS =
+export const ODD_BTRFS =
   "See what program that is: command -v btrfs; btrfs --version. The kernel log may say more: dmesg | tail.";
 
 /** Whether a subvolume's root stands there (not a directory, not a link to one). */

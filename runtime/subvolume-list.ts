@@ -10,6 +10,8 @@ export interface ListedSubvolume {
   readonly parentUuid: string | undefined;
   /** btrfs's number of the transaction that has changed it last. */
   readonly lastChange: number;
+  /** That of the transaction that has made it. */
+  readonly madeBy: number;
   /** Relative to the top level, one byte a character (latin1), up to its first newline. */
   readonly path: string;
 }
@@ -41,28 +43,32 @@ export async function listSubvolumes(
   topLevel: string,
 ): Promise<SubvolumeList> {
   const { stdout } = await host.run([
-    ...["btrfs", "subvolume", "list", "-u", "-q", topLevel],
+    ...["btrfs", "subvolume", "list", "-c", "-u", "-q", topLevel],
   ]);
   return indexSubvolumes(parseSubvolumeList(stdout.toString("latin1")));
 }
 
 /**
- * Parses what `btrfs subvolume list -u -q` prints, one byte a character (latin1).
+ * Parses what `btrfs subvolume list -c -u -q` prints, one byte a character (latin1).
  * @see https://btrfs.readthedocs.io/en/latest/btrfs-subvolume.html (list)
  */
 export function parseSubvolumeList(text: string): ListedSubvolume[] {
   return Array.from(
     text.matchAll(
-      /^ID (\d+) gen (\d+) top level (\d+) parent_uuid (\S+) +uuid ([0-9a-f-]{36}) path (.*)$/gm,
+      /^ID (\d+) gen (\d+) cgen (\d+) top level (\d+) parent_uuid (\S+) +uuid ([0-9a-f-]{36}) path (.*)$/gm,
     ),
-    ([, id, lastChange, parentId, parentUuid = "-", uuid = "", path = ""]) => ({
-      id: Number(id),
-      parentId: Number(parentId),
-      uuid,
-      parentUuid: parentUuid === "-" ? undefined : parentUuid,
-      lastChange: Number(lastChange),
-      path,
-    }),
+    ([, id, lastChange, madeBy, parentId, ...texts]) => {
+      const [parentUuid = "-", uuid = "", path = ""] = texts;
+      return {
+        id: Number(id),
+        parentId: Number(parentId),
+        uuid,
+        parentUuid: parentUuid === "-" ? undefined : parentUuid,
+        lastChange: Number(lastChange),
+        madeBy: Number(madeBy),
+        path,
+      };
+    },
   );
 }
 

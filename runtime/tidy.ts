@@ -1,11 +1,12 @@
 import path from "node:path";
-import { isSubvolume, readSubvolume } from "./btrfs.ts";
+import { isSubvolume, ODD_BTRFS, readSubvolume } from "./btrfs.ts";
 import {
   chooseRemovals,
   goesWithRoot,
   type FormerRoot,
 } from "./choose-removals.ts";
 import { asFailureOf, summarizeFailure } from "./failure.ts";
+import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import { findUse } from "./in-use.ts";
 import { readBootId } from "./machine.ts";
@@ -69,6 +70,7 @@ export async function tidy(
       mounts: readMountsOf(host, topLevel),
       list: await listSubvolumes(host, topLevel),
     };
+    requireListed(context.list, boot);
     const known = await adoptRoot(context, former, boot);
     const marked = isReached ? await markAsRoot(context, known, boot) : known;
     if (boot.result === "generation") {
@@ -92,6 +94,19 @@ export async function tidy(
   } catch (error) {
     warnOf(host, "tidy up", error);
   }
+}
+
+/** What is not listed is forgotten. @throws BootError STEP_FAILED where the list is none */
+function requireListed(
+  list: SubvolumeList,
+  { root, subvolumeUuid }: FinishedBoot,
+): void {
+  if (list.mayHave(subvolumeUuid)) return;
+  throw new BootError(
+    "STEP_FAILED",
+    `the list that btrfs printed lacks the root ${root}`,
+    { hint: ODD_BTRFS },
+  );
 }
 
 /** The state with the root that booted, where its own record alone tells of it. */
@@ -232,25 +247,43 @@ async function selectRemovable(
   return found;
 }
 
-/** An empty one, and one of which the present root has a snapshot in its place, hold nothing. */
+/** An empty one, and one that was carried over, hold nothing. */
 function isUsersOwn(
-  { host, topLevel, paths, list }: TidyContext,
+  context: TidyContext,
   root: string,
   { path: nested }: NestedSubvolume,
 ): boolean {
+  const { host, topLevel } = context;
   const file = nested.toString();
   const inRoot = file.slice(root.length + 1);
   if (goesWithRoot(inRoot)) return false;
   if (file.includes("\uFFFD")) return true;
-  const successor = path.join(paths.rwlayer, inRoot);
-  const uuid = list.at(file)?.uuid;
-  const isCarriedOver =
-    uuid !== undefined &&
-    list.at(successor)?.parentUuid === uuid &&
-    isSubvolume(host, path.join(topLevel, successor));
   return (
-    !isCarriedOver && host.files.namesIn(path.join(topLevel, file)).length > 0
+    !isCarriedOver(context, file, inRoot) &&
+    host.files.namesIn(path.join(topLevel, file)).length > 0
   );
+}
+
+/** Whether another root of ours has in its place a snapshot of all that is in it. */
+function isCarriedOver(
+  { host, topLevel, paths, list }: TidyContext,
+  file: string,
+  inRoot: string,
+): boolean {
+  const own = list.at(file);
+  if (own === undefined) return false;
+  const generations = namesOfGenerations(host, topLevel, paths).map((name) =>
+    path.join(paths.generations, name),
+  );
+  return [paths.rwlayer, ...generations].some((root) => {
+    const successor = path.join(root, inRoot);
+    const found = list.at(successor);
+    return (
+      found?.parentUuid === own.uuid &&
+      own.lastChange <= found.madeBy &&
+      isSubvolume(host, path.join(topLevel, successor))
+    );
+  });
 }
 
 /** First of all: what is deleted in part must never stand in for a root. */

@@ -1,10 +1,12 @@
 // runner: tier=first seconds=10
+import { spawnSync } from "node:child_process";
 import fs from "fs-extra";
 import path from "node:path";
 import t from "tap";
 import { run } from "../../fixtures/run.ts";
 import { compareListings, listTree } from "../../fixtures/tree-listing.ts";
 import type { RwlayerState } from "../../runtime/rwlayer-state.ts";
+import { executable } from "../binary/run-dockroot.ts";
 import { makeBootDisk, rehearse } from "./boot-disk.ts";
 import { withTimes } from "./failures.ts";
 
@@ -41,7 +43,7 @@ await t.test(
       const id = (file: string) =>
         run(["btrfs", "inspect-internal", "rootid", file]);
       // A name that looks like a line of the list: a neighbour would be nested in the rwlayer.
-      const forged = `x\nID ${await id(`${top}/other`)} gen 1 top level ${await id(root)} path y`;
+      const forged = `x\nID ${await id(`${top}/other`)} gen 1 cgen 1 top level ${await id(root)} path y`;
       fs.mkdirpSync(inside);
       await subvolume("create", `${root}/var/lib/machines`);
       await subvolume("create", `${root}/srv/empty`);
@@ -201,30 +203,47 @@ await t.test("what was carried over goes with the former root", async (t) => {
     t,
     disk,
     "carried",
-    "docker_image=system:1 dockroot.rwlayer=keep dockroot.toplayer=always dockroot.generations=0",
+    "docker_image=system:1 dockroot.rwlayer=keep dockroot.toplayer=always",
   );
-  const start = (layer: string) => {
-    const options = `toplayer=LABEL=${disk.label} toplayer_path=${layer}`;
+  const generations = () =>
+    disk.look((top) =>
+      fs.readdirSync(`${top}/.dockroot/carried/generations`).toSorted(),
+    );
+  let layers = 0;
+  const start = async (limit: number) => {
+    layers += 1;
+    const layer = `layer-${String(layers)}`;
+    await disk.look((top) => {
+      fs.outputFileSync(`${top}/${layer}/etc/${layer}`, "");
+    });
+    const options = `toplayer=LABEL=${disk.label} toplayer_path=${layer} dockroot.generations=${String(limit)}`;
     t.equal(machine.boot(options).status, 0);
     const { status, stderr } = machine.finish();
     t.equal(status, 0, stderr);
+    return stderr;
   };
-  await disk.look(async (top) => {
-    for (const layer of ["layer-1", "layer-2"]) {
-      fs.mkdirpSync(`${top}/${layer}/etc`);
-      fs.writeFileSync(`${top}/${layer}/etc/${layer}`, "");
-    }
-  });
-  start("layer-1");
+  await start(0);
   await disk.look(async (top) => {
     await subvolume("create", `${top}/carried/data`);
     fs.writeFileSync(`${top}/carried/data/file`, "mine");
   });
-  start("layer-2");
+  await start(0);
+  t.strictSame(await generations(), []);
+  for (let starts = 0; starts < 3; starts += 1) {
+    t.notMatch(await start(1), "is kept");
+  }
+  t.strictSame(await generations(), ["3"]);
   await disk.look((top) => {
     t.equal(fs.readFileSync(`${top}/carried/data/file`, "utf8"), "mine");
-    t.strictSame(fs.readdirSync(`${top}/.dockroot/carried/generations`), []);
+    t.comment("as a generation that is booted may");
+    const former = `${top}/.dockroot/carried/generations/3`;
+    fs.writeFileSync(`${former}/data/later`, "mine, too");
   });
+  t.match(
+    await start(0),
+    /generations\/3 is kept: .*generations\/3\/data in it/,
+  );
+  t.strictSame(await generations(), ["3"]);
 });
 
 await t.test(
@@ -311,3 +330,44 @@ await t.test("a rwlayer inside of a rwlayer is refused", async (t) => {
     "the rwlayer's place outer/srv/inner cannot be used: outer is a rwlayer itself, and is replaced as a whole",
   );
 });
+
+await t.test(
+  "nothing is forgotten where btrfs prints an odd list",
+  async (t) => {
+    const machine = rehearse(t, disk, "odd-list");
+    for (let starts = 0; starts < 2; starts += 1) {
+      t.equal(machine.boot("dockroot.generations=0").status, 0);
+      if (starts === 0) t.equal(machine.finish().status, 0);
+    }
+    const read = () =>
+      disk.look((top) =>
+        fs.readFileSync(`${top}/.dockroot/odd-list/state.json`, "utf8"),
+      );
+    const before = await read();
+    const btrfs = await run(["which", "btrfs"]);
+    const copy = path.join(disk.scratch, "btrfs");
+    fs.copyFileSync(btrfs, copy);
+    const odd = path.join(disk.scratch, "odd");
+    fs.writeFileSync(
+      odd,
+      `#!/bin/sh\n[ "$2" != list ] || exit 0\nexec ${copy} "$@"\n`,
+      { mode: 0o755 },
+    );
+    const script = 'mount --bind "$1" "$2" && exec "$0" finish --run-dir "$3"';
+    const { status, stderr } = spawnSync(
+      "unshare",
+      [
+        ...["--mount", "--propagation", "private", "--", "sh", "-c", script],
+        ...[executable, odd, btrfs, machine.runDirectory],
+      ],
+      { encoding: "utf8" },
+    );
+    t.equal(status, 0, stderr);
+    t.match(
+      stderr,
+      "warning: the list that btrfs printed lacks the root odd-list",
+    );
+    t.equal(await read(), before);
+    t.equal(machine.finish().status, 0);
+  },
+);

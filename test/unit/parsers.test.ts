@@ -17,10 +17,10 @@ import {
 const NONE = "-                                   ";
 const uuid = (digit: string) => `7e9c696a-e6ef-be4d-916b-86d63c3af96${digit}`;
 // btrfs subvolume list -u -q m, btrfs-progs 6.2; the first subvolume's name has a newline in it.
-const LIST = `ID 256 gen 7 top level 5 parent_uuid ${NONE} uuid ${uuid("0")} path a
-ID 300 gen 1 top level 5 parent_uuid ${NONE} uuid ${uuid("f")} path y
-ID 257 gen 7 top level 256 parent_uuid ${NONE} uuid ${uuid("1")} path a b
-ID 258 gen 7 top level 257 parent_uuid ${uuid("1")} uuid ${uuid("2")} path a b/c
+const LIST = `ID 256 gen 7 cgen 7 top level 5 parent_uuid ${NONE} uuid ${uuid("0")} path a
+ID 300 gen 1 cgen 1 top level 5 parent_uuid ${NONE} uuid ${uuid("f")} path y
+ID 257 gen 7 cgen 7 top level 256 parent_uuid ${NONE} uuid ${uuid("1")} path a b
+ID 258 gen 7 cgen 7 top level 257 parent_uuid ${uuid("1")} uuid ${uuid("2")} path a b/c
 `;
 
 /** A list of which numbers and parents alone matter. */
@@ -30,7 +30,7 @@ function listOf(edges: readonly (readonly [id: number, parentId: number])[]) {
       const path = String(id);
       return {
         ...{ id, parentId, uuid: path, parentUuid: undefined, path },
-        lastChange: 7,
+        ...{ lastChange: 7, madeBy: 7 },
       };
     }),
   );
@@ -57,11 +57,11 @@ t.test(
     for (const [what, line] of [
       [
         "its path",
-        `ID 400 gen 7 top level 5 ${none} uuid ${uuid("9")} path a b/c`,
+        `ID 400 gen 7 cgen 7 top level 5 ${none} uuid ${uuid("9")} path a b/c`,
       ],
       [
         "its number",
-        `ID 258 gen 7 top level 5 ${none} uuid ${uuid("9")} path z`,
+        `ID 258 gen 7 cgen 7 top level 5 ${none} uuid ${uuid("9")} path z`,
       ],
     ] as const) {
       const list = indexSubvolumes(parseSubvolumeList(`${LIST}${line}\n`));

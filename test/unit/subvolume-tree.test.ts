@@ -14,8 +14,8 @@ function hostWhere(resolve: () => string): Host {
         rootid: () => "256\n",
         list: () =>
           [
-            "ID 256 gen 9 top level 5 parent_uuid - uuid 7e9c696a-e6ef-be4d-916b-86d63c3af960 path root\n",
-            "ID 257 gen 9 top level 256 parent_uuid - uuid 7e9c696a-e6ef-be4d-916b-86d63c3af961 path root/nested\n",
+            "ID 256 gen 9 cgen 9 top level 5 parent_uuid - uuid 7e9c696a-e6ef-be4d-916b-86d63c3af960 path root\n",
+            "ID 257 gen 9 cgen 9 top level 256 parent_uuid - uuid 7e9c696a-e6ef-be4d-916b-86d63c3af961 path root/nested\n",
           ].join(""),
         "subvolid-resolve": resolve,
       }[command ?? ""];

@@ -172,7 +172,7 @@ export function textTargets(): [Target, ...Target[]] {
       name: "list of subvolumes",
       // btrfs subvolume list -u -q m, btrfs-progs 6.2
       samples: [
-        "ID 256 gen 7 top level 5 parent_uuid -                                    uuid 7e9c696a-e6ef-be4d-916b-86d63c3af960 path a\nID 257 gen 7 top level 256 parent_uuid 7e9c696a-e6ef-be4d-916b-86d63c3af960 uuid 7e9c696a-e6ef-be4d-916b-86d63c3af961 path a b\nID 258 gen 7 top level 257 parent_uuid -                                    uuid 7e9c696a-e6ef-be4d-916b-86d63c3af962 path a b/c\n",
+        "ID 256 gen 7 cgen 7 top level 5 parent_uuid -                                    uuid 7e9c696a-e6ef-be4d-916b-86d63c3af960 path a\nID 257 gen 7 cgen 7 top level 256 parent_uuid 7e9c696a-e6ef-be4d-916b-86d63c3af960 uuid 7e9c696a-e6ef-be4d-916b-86d63c3af961 path a b\nID 258 gen 7 cgen 7 top level 257 parent_uuid -                                    uuid 7e9c696a-e6ef-be4d-916b-86d63c3af962 path a b/c\n",
       ],
       parse: (text) => {
         const list = indexSubvolumes(parseSubvolumeList(text));

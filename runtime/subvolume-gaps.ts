@@ -20,8 +20,7 @@ export interface SubvolumeGap {
 }
 
 /**
- * Where systemd makes subvolumes, in a build step too, and the modes that it gives them; a directory
- * stands before what is in it.
+ * Where systemd makes subvolumes, in a build step too, and the modes that it gives them.
  * @see tmpfiles.d(5), the types v, q and Q
  */
 const SYSTEMD_MODES: ReadonlyMap<string, number> = new Map([
@@ -40,13 +39,20 @@ const SYSTEMD_MODES: ReadonlyMap<string, number> = new Map([
  * @param tree a subvolume
  */
 export function findGaps(host: Host, tree: string): SubvolumeGap[] {
-  return [...SYSTEMD_MODES.keys()].flatMap((place) => {
+  const gaps = new Map<string, SubvolumeGap>();
+  for (const place of SYSTEMD_MODES.keys()) {
     const file = followIn(host, tree, place);
-    if (file === undefined || file === tree) return [];
+    if (file === undefined || file === tree) continue;
     const status = host.files.statusOf(file);
-    if (status === undefined || !becomesGap(status)) return [];
-    return [{ ...gapOf(place, status), path: file.slice(tree.length + 1) }];
-  });
+    if (status === undefined || !becomesGap(status)) continue;
+    const path = file.slice(tree.length + 1);
+    gaps.set(path, { ...gapOf(place, status), path });
+  }
+  const paths = [...gaps.keys()];
+  // A snapshot has nothing of what is in a gap.
+  return [...gaps.values()].filter(
+    ({ path }) => !paths.some((parent) => path.startsWith(`${parent}/`)),
+  );
 }
 
 /** Whether a snapshot has a gap where this stands in its source. */

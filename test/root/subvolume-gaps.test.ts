@@ -199,3 +199,23 @@ function attributesOf(file: string): string {
 function kindOf(file: string): string {
   return fs.lstatSync(file).isDirectory() ? "directory" : "file";
 }
+
+await t.test("one in another, and one that a link leads to", async (t) => {
+  const source = sourceOf("system:1");
+  await disk.look(async (top) => {
+    const tree = path.join(top, source);
+    fs.rmSync(path.join(tree, "tmp"), { recursive: true, force: true });
+    fs.symlinkSync("var/tmp", path.join(tree, "tmp"));
+    fs.renameSync(path.join(tree, "var"), path.join(tree, "former"));
+    for (const name of ["var", "var/tmp"]) {
+      await run(["btrfs", "subvolume", "create", path.join(tree, name)]);
+    }
+  });
+  const machine = rehearse(t, disk, "in-another", "docker_image=system:1");
+  start(t, machine);
+  await disk.look((top) => {
+    const root = path.join(top, machine.rwlayer);
+    t.strictSame(fs.readdirSync(path.join(root, "var")), []);
+    fs.mkdirSync(path.join(root, "var/tmp"));
+  });
+});

@@ -42,7 +42,10 @@ export function chooseRemovals(
 }
 
 /** One of which it is not known counts as used. */
-function wasUsed({ record: { handedOver }, lastChange }: FormerRoot): boolean {
+export function wasUsed({
+  record: { handedOver },
+  lastChange,
+}: Omit<FormerRoot, "file">): boolean {
   if (handedOver === undefined) return true;
   return handedOver !== null && lastChange - handedOver >= USED_TRANSACTIONS;
 }

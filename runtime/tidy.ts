@@ -3,6 +3,7 @@ import { isSubvolume, ODD_BTRFS, readSubvolume } from "./btrfs.ts";
 import {
   chooseRemovals,
   goesWithRoot,
+  wasUsed,
   type FormerRoot,
 } from "./choose-removals.ts";
 import { asFailureOf, summarizeFailure } from "./failure.ts";
@@ -142,11 +143,14 @@ async function markAsRoot(
   if (record === undefined) return state;
   const isMounted = findMountOf(mounts, root) !== undefined;
   const bootId = isMounted ? readBootId(host) : record.bootId;
-  if (record.bootId === bootId && record.handedOver !== null) return state;
-  const handedOver =
-    record.handedOver === null
-      ? (await readFacts(context, root)).lastChange
-      : record.handedOver;
+  const { lastChange } = await readFacts(context, root);
+  // Starts do not add up to use: each is counted from its own beginning.
+  const handedOver = wasUsed({ record, lastChange })
+    ? record.handedOver
+    : lastChange;
+  if (record.bootId === bootId && record.handedOver === handedOver) {
+    return state;
+  }
   return withRecord(state, {
     ...record,
     ...(bootId !== undefined && { bootId }),

@@ -292,6 +292,35 @@ await t.test(
   },
 );
 
+await t.test("nor do many of one root, which is kept", async (t) => {
+  const machine = rehearse(t, disk, "kept");
+  const start = (options: string) => {
+    t.equal(machine.boot(options).status, 0);
+    t.equal(machine.finish().status, 0);
+  };
+  const write = (transactions: number) =>
+    disk.look(async (top) => {
+      for (let count = 0; count < transactions; count += 1) {
+        fs.appendFileSync(`${top}/kept/written`, "more\n");
+        await run(["btrfs", "filesystem", "sync", top]);
+      }
+    });
+  start("");
+  await write(20);
+  start("");
+  for (let starts = 0; starts < 4; starts += 1) {
+    await write(6);
+    start("dockroot.rwlayer=keep");
+  }
+  start("");
+  t.strictSame(
+    await disk.look((top) =>
+      fs.readdirSync(`${top}/.dockroot/kept/generations`).toSorted(),
+    ),
+    ["1", "2"],
+  );
+});
+
 await t.test("numbers that were put there are stepped around", async (t) => {
   const machine = rehearse(t, disk, "numbers");
   await disk.look(async (top) => {

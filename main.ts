@@ -96,7 +96,7 @@ async function runBoot(args: readonly string[]): Promise<number> {
       throw new UsageError("--when: a --dry-run waits for nothing");
     }
     const host = createHost("/", createLog([stderrLog]));
-    const plan = await planOnly(tieHelpers(host), request);
+    const plan = await planOnly(await tieHelpers(host), request);
     stdout(flags.json === true ? formatPlanAsJson(plan) : formatPlan(plan));
     return 0;
   }
@@ -104,7 +104,7 @@ async function runBoot(args: readonly string[]): Promise<number> {
     jsonLinesSink(path.join(runDirectory, BOOT_LOG)),
     consoleSink(flags.cmdline),
   ]);
-  const host = tieHelpers(createHost("/", log));
+  const host = await tieHelpers(createHost("/", log));
   const record = await boot(host, { ...request, gate });
   if (record.result === "fallback") stderr(formatFallback(record));
   if (flags.json === true) stdout(formatBootRecord(record));
@@ -122,7 +122,7 @@ async function runFinish(args: readonly string[]): Promise<number> {
     jsonLinesSink(path.join(runDirectory, BOOT_LOG)),
     consoleSink(flags["run-dir"]),
   ]);
-  const other = await finish(tieHelpers(createHost("/", log)), {
+  const other = await finish(await tieHelpers(createHost("/", log)), {
     runDirectory,
     gate,
   });

@@ -72,13 +72,13 @@ export function limitHelpers(host: Host, timeoutMs: number): Host {
 
 /**
  * The same machine, where a helper ends with this process, however that ends: one that went on would
- * keep in use what the next start has to unmount. Without setpriv helpers are as they are, and the log
+ * keep in use what the next start has to unmount. Without util-linux's setpriv helpers are as they are, and the log
  * says so.
  */
-export function tieHelpers(host: Host): Host {
-  if (!canTie()) {
+export async function tieHelpers(host: Host): Promise<Host> {
+  if (!(await canTie())) {
     host.log.warn(
-      "there is no setpriv: helpers may outlive a dockroot that is killed",
+      "there is no setpriv of util-linux: helpers may outlive a dockroot that is killed",
     );
     return host;
   }

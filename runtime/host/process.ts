@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { systemErrorCode } from "./errors.ts";
 import { escapeControl } from "./escape.ts";
-import { statusOfTarget } from "./file-status.ts";
 
 /**
  * Where helpers are looked for. The first directory exists in an initramfs only: it holds the full
@@ -14,6 +13,8 @@ export const HELPER_PATH =
 export const TIE: readonly string[] = ["setpriv", "--pdeathsig", "KILL", "--"];
 /** Of what could not be started by setpriv: see EX_EXEC_ENOENT in util-linux's include/exitcodes.h. */
 const TIED_IS_MISSING = 127;
+
+const TIE_TIMEOUT_MS = 5000;
 
 const MAX_STDOUT_BYTES = 64 * 1024 * 1024;
 const KEPT_STDERR_CHARS = 4096;
@@ -44,11 +45,18 @@ export interface RunResult {
   readonly stdout: Buffer;
 }
 
-/** Whether there is a setpriv for helpers that are to be tied. */
-export function canTie(): boolean {
-  return HELPER_PATH.split(":").some(
-    (directory) => statusOfTarget(`${directory}/setpriv`) !== undefined,
-  );
+/** Whether helpers can be tied: a busybox's setpriv cannot, nor is there one in each initramfs. */
+export async function canTie(): Promise<boolean> {
+  try {
+    await runHelper(["setpriv", "--version"], {
+      isTied: true,
+      timeoutMs: TIE_TIMEOUT_MS,
+    });
+    return true;
+  } catch (error) {
+    if (!(error instanceof HelperError)) throw error;
+    return false;
+  }
 }
 
 /** A helper program that could not be started, failed, was killed, took too long, or said too much. */

@@ -93,16 +93,29 @@ echo "$?" >${file("status")}
   );
 }
 
-await t.test("without setpriv it boots all the same, and says so", (t) => {
-  const helpers = makeFaultyHelpers(makeScratch(t, "helpers"));
-  helpers.arrange();
-  helpers.spoil("setpriv", "missing");
-  const { status, finishStatus, said } = start(
-    helpers,
-    `${disk.scratch}/untied`,
-    `root=LABEL=${disk.label} rootflags=subvol=untied docker_path=docker docker_image=system:1`,
-  );
-  t.strictSame([status, finishStatus], [0, 0], said);
-  t.match(said, "dockroot: warning: there is no setpriv: helpers may outlive");
-  t.end();
-});
+/** As a busybox's answers. */
+const NO_TIE = `#!/bin/sh
+echo "setpriv: unrecognized option '--pdeathsig'" >&2; exit 1
+`;
+
+for (const how of ["missing", "not executable", "busybox's"] as const) {
+  await t.test(`where setpriv is ${how} it boots, and says so`, (t) => {
+    const scratch = makeScratch(t, "helpers");
+    const helpers = makeFaultyHelpers(scratch);
+    helpers.arrange();
+    if (how !== "busybox's") helpers.spoil("setpriv", how);
+    else fs.writeFileSync(path.join(scratch, "fake/setpriv"), NO_TIE);
+    const name = how.replaceAll(/\W/g, "-");
+    const { status, finishStatus, said } = start(
+      helpers,
+      `${disk.scratch}/${name}`,
+      `root=LABEL=${disk.label} rootflags=subvol=${name} docker_path=docker docker_image=system:1`,
+    );
+    t.strictSame([status, finishStatus], [0, 0], said);
+    t.match(
+      said,
+      "dockroot: warning: there is no setpriv of util-linux: helpers may outlive",
+    );
+    t.end();
+  });
+}

@@ -70,6 +70,8 @@ export interface SubvolumeFacts {
   readonly parentUuid: string | undefined;
   /** The number of the transaction that has changed it last. */
   readonly lastChange: number;
+  /** That of the transaction that has made it. */
+  readonly madeBy: number;
   /** Whether nothing has been written to it since it was made. */
   readonly isUntouched: boolean;
 }
@@ -110,12 +112,16 @@ export function parseSubvolumeShow(text: string): SubvolumeFacts | undefined {
     new RegExp(`^\\t${name}: +\\t+(${value})$`, "m").exec(text)?.[1];
   const uuid = field("UUID", UUID);
   const generation = field("Generation", "\\d+");
-  if (uuid === undefined || generation === undefined) return undefined;
+  const madeBy = field("Gen at creation", "\\d+");
+  if (uuid === undefined || generation === undefined || madeBy === undefined) {
+    return undefined;
+  }
   return {
     uuid,
     parentUuid: field("Parent UUID", UUID),
     lastChange: Number(generation),
-    isUntouched: generation === field("Gen at creation", "\\d+"),
+    madeBy: Number(madeBy),
+    isUntouched: generation === madeBy,
   };
 }
 

@@ -7,11 +7,14 @@ export interface FormerRoot {
   readonly record: SubvolumeRecord;
   /** btrfs's number of the transaction that has changed it last. */
   readonly lastChange: number;
+  /** That of the transaction that has made it. */
+  readonly madeBy: number;
 }
 
 /**
- * So many transactions after it was handed over a root was still being written to: ten minutes, as btrfs
- * commits every 30 s. A system that only tries to start, again and again, does not come to that.
+ * So many transactions after it was handed over (or made, where its handing over is not known) a root was
+ * still being written to: ten minutes, as btrfs commits every 30 s. A system that only tries to start,
+ * again and again, hardly comes to that.
  */
 const USED_TRANSACTIONS = 20;
 
@@ -45,9 +48,10 @@ export function chooseRemovals(
 export function wasUsed({
   record: { handedOver },
   lastChange,
+  madeBy,
 }: Omit<FormerRoot, "file">): boolean {
   if (handedOver === undefined) return true;
-  return handedOver !== null && lastChange - handedOver >= USED_TRANSACTIONS;
+  return lastChange - (handedOver ?? madeBy) >= USED_TRANSACTIONS;
 }
 
 /** Where systemd makes subvolumes by itself (tmpfiles.d), which a new root has again. */
@@ -57,11 +61,15 @@ const MADE_BY_SYSTEMD = [
   "var/tmp",
   "tmp",
 ];
-/** Whose subvolumes an engine makes: they are of its images and containers. */
+/** Whose subvolumes an engine makes: they are of its images and containers. Volumes are the user's. */
 const ENGINE_STORES = [
   "var/lib/docker",
   "var/lib/containerd",
   "var/lib/containers",
+];
+const VOLUMES = [
+  "var/lib/docker/volumes",
+  "var/lib/containers/storage/volumes",
 ];
 
 /**
@@ -69,8 +77,9 @@ const ENGINE_STORES = [
  * @param file relative to the root
  */
 export function goesWithRoot(file: string): boolean {
+  const isBelow = (directory: string) => file.startsWith(`${directory}/`);
   return (
     MADE_BY_SYSTEMD.includes(file) ||
-    ENGINE_STORES.some((store) => file.startsWith(`${store}/`))
+    (ENGINE_STORES.some(isBelow) && !VOLUMES.some(isBelow))
   );
 }

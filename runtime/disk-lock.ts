@@ -31,7 +31,7 @@ export function createDiskLock(host: Host, topLevel: string): DiskLock {
         },
       );
     },
-    isHeld: () => held !== undefined,
+    isHeld: () => held?.isHeld() === true,
     release: async () => {
       const lock = held;
       held = undefined;

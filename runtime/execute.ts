@@ -9,6 +9,7 @@ import {
   syncFilesystem,
   waitForFreedSpace,
 } from "./btrfs.ts";
+import type { DiskLock } from "./disk-lock.ts";
 import { BootError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
 import type { Recorder } from "./recorder.ts";
@@ -33,6 +34,7 @@ export interface ExecutionContext {
   readonly recorder: Recorder;
   /** Where the filesystem's top level is mounted. */
   readonly topLevel: string;
+  readonly lock: DiskLock;
   readonly paths: RwlayerPaths;
   readonly state: RwlayerState;
   /** For a plan that copies a top layer. */
@@ -189,13 +191,18 @@ function requireAbsent(host: Host, file: string): void {
   });
 }
 
-/** @throws BootError STEP_FAILED where one is not there, or another is */
+/** @throws BootError STEP_FAILED where one is not there, or another is, or the lock is lost */
 async function checkPlaces(
-  { host, topLevel }: ExecutionContext,
+  { host, topLevel, lock }: ExecutionContext,
   places: Extract<Step, { kind: "checkPlaces" }>["places"],
   made: SubvolumeRecord | undefined,
 ): Promise<void> {
   const list = await listSubvolumes(host, topLevel);
+  if (!lock.isHeld()) {
+    throw new BootError("STEP_FAILED", "the disk's lock was lost", {
+      hint: "Something has killed the program that holds it (cat). Try again.",
+    });
+  }
   for (const { path: file, uuid = made?.uuid } of places) {
     const whole = path.join(topLevel, file);
     const found = isSubvolume(host, whole)

@@ -112,7 +112,7 @@ async function* listCandidates(
 }
 
 async function tryCandidate(
-  { host, recorder, topLevel }: BootContext,
+  { host, recorder, topLevel, lock }: BootContext,
   { paths, state, rwlayer }: DiskFacts,
   { path: from, record: candidate, steps, isAdopted }: FallbackCandidate,
 ): Promise<boolean> {
@@ -123,11 +123,13 @@ async function tryCandidate(
       [from, candidate],
       [paths.rwlayer, present],
     ] as const) {
-      const use = findUse(host, mounts, file, record);
+      const use = findUse(host, mounts, topLevel, file, record);
       if (use === undefined) continue;
       throw new BootError("RWLAYER_IN_USE", `${file} is ${use}`);
     }
-    await executeSteps(steps, { host, recorder, topLevel, paths, state });
+    await executeSteps(steps, {
+      ...{ host, recorder, topLevel, lock, paths, state },
+    });
     if (isAdopted) recorder.warn(describeAdopted(from, paths));
     return true;
   } catch (error) {

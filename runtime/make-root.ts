@@ -1,10 +1,11 @@
+import path from "node:path";
 import { executeSteps } from "./execute.ts";
 import type { BootFacts } from "./facts.ts";
 import type { BootContext } from "./boot-context.ts";
 import { foreseeMerge } from "./foresee-merge.ts";
 import { BootError, PrivateError } from "./host/errors.ts";
 import type { Host } from "./host/host.ts";
-import { isHiddenRoot } from "./in-use.ts";
+import { findUseAsRoot } from "./in-use.ts";
 import { findMountOf, readMountsOf } from "./mounts.ts";
 import { planBoot } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
@@ -23,10 +24,10 @@ export interface MadeRoot {
  * @throws BootError
  */
 export async function makeRoot(
-  { host, recorder, topLevel, mergeMount }: BootContext,
+  { host, recorder, topLevel, mergeMount, lock }: BootContext,
   facts: BootFacts,
 ): Promise<MadeRoot> {
-  refuseRunning(host, facts);
+  refuseRunning(host, topLevel, facts);
   const plan = planBoot(facts);
   for (const warning of plan.warnings) recorder.warn(warning);
   const { topLayer } = facts;
@@ -35,6 +36,7 @@ export async function makeRoot(
     host,
     recorder,
     topLevel,
+    lock,
     paths: facts.paths,
     state: facts.state,
     ...(topLayer !== undefined && {
@@ -94,10 +96,15 @@ export function refuseMounted(
 }
 
 /** @throws BootError RWLAYER_IN_USE */
-function refuseRunning(host: Host, { paths, rwlayer }: BootFacts): void {
+function refuseRunning(
+  host: Host,
+  topLevel: string,
+  { paths, rwlayer }: BootFacts,
+): void {
   if (rwlayer.kind !== "subvolume") return;
-  if (!isHiddenRoot(host, rwlayer.record)) return;
-  throw inUse("rwlayer", paths.rwlayer, "a root of the running system");
+  const tree = path.join(topLevel, paths.rwlayer);
+  const use = findUseAsRoot(host, tree, rwlayer.record);
+  if (use !== undefined) throw inUse("rwlayer", paths.rwlayer, use);
 }
 
 function inUse(what: string, file: string, use: string): BootError {

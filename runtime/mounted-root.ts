@@ -8,7 +8,7 @@ const NEW_ROOTS = ["/new_root", "/root", "/sysroot"];
  * @param mounts in the order in which they were made
  * @param topLevel where the filesystem's top level is mounted
  * @param root relative to the top level
- * @returns in words; `undefined` where it is that root, or no root is mounted
+ * @returns in words; `undefined` where that root is mounted, wherever it is, or none is
  */
 export function describeOtherRoot(
   mounts: readonly Mount[],
@@ -22,7 +22,8 @@ export function describeOtherRoot(
   const [other] = others;
   const isRoot = (mount: Mount) =>
     mount.device === device && mount.root === `/${root}`;
-  if (other === undefined || others.some(isRoot)) return undefined;
+  // Elsewhere it is where a hook has put an overlay over it.
+  if (other === undefined || mounts.some(isRoot)) return undefined;
   const { mountPoint, fsType, source } = other;
   const what =
     other.device === device

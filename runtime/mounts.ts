@@ -231,8 +231,7 @@ function* readMountsOfOthers(
   host: Host,
 ): Generator<{ readonly processId: string; readonly mounts: Mount[] }> {
   const seen = new Set([viewOf(host, "self")]);
-  for (const processId of host.files.namesIn(host.path("/proc"))) {
-    if (!/^\d+$/.test(processId)) continue;
+  for (const processId of processIdsOf(host)) {
     const view = viewOf(host, processId);
     if (view !== undefined && seen.has(view)) continue;
     if (view !== undefined) seen.add(view);
@@ -251,9 +250,7 @@ function* readMountsOfOthers(
 export function seesAllMounts(host: Host): boolean {
   const namespace = host.files.linkTarget(host.path("/proc/self/ns/pid"));
   if (namespace !== INITIAL_PID_NAMESPACE) return false;
-  const processIds = host.files
-    .namesIn(host.path("/proc"))
-    .filter((name) => /^\d+$/.test(name));
+  const processIds = processIdsOf(host);
   if (processIds.some((processId) => hidesMounts(host, processId))) {
     return false;
   }
@@ -270,6 +267,13 @@ export function seesAllMounts(host: Host): boolean {
     ),
   );
   return kept.every((namespace) => entered.has(namespace));
+}
+
+/** All processes that can be seen. */
+export function processIdsOf(host: Host): string[] {
+  return host.files
+    .namesIn(host.path("/proc"))
+    .filter((name) => /^\d+$/.test(name));
 }
 
 /** One that has ended, or is about to, has none to hide. */

@@ -128,6 +128,12 @@ export function withRecord(
   state: RwlayerState,
   record: SubvolumeRecord,
 ): RwlayerState {
-  const others = state.subvolumes.filter(({ uuid }) => uuid !== record.uuid);
-  return { ...state, subvolumes: [...others, record] };
+  const { subvolumes } = withoutRecord(state, record.uuid);
+  return { ...state, subvolumes: [...subvolumes, record] };
+}
+
+/** The state without the record of a subvolume that is gone. */
+export function withoutRecord(state: RwlayerState, uuid: string): RwlayerState {
+  const subvolumes = state.subvolumes.filter((record) => record.uuid !== uuid);
+  return { ...state, subvolumes };
 }

@@ -22,6 +22,8 @@ export interface ListedSubvolume {
  */
 export interface SubvolumeList {
   has(id: number): boolean;
+  /** The subvolume of that number; `undefined` where the list leaves it open. */
+  ofId(id: number): ListedSubvolume | undefined;
   /**
    * The numbers of all subvolumes that may be nested in the one of that number, the deepest first, itself
    * not included.
@@ -79,8 +81,15 @@ export function indexSubvolumes(
   const byId = Map.groupBy(lines, ({ id }) => id);
   const uuids = new Set(lines.map(({ uuid }) => uuid));
   const children = Map.groupBy(lines, ({ parentId }) => parentId);
+  // Its own line is there, so that a forged one is a second of its path or of its number.
+  const isAlone = ({ id, path }: ListedSubvolume) =>
+    byPath.get(path)?.length === 1 && byId.get(id)?.length === 1;
   return {
     has: (id) => byId.has(id),
+    ofId: (id) => {
+      const [line] = byId.get(id) ?? [];
+      return line !== undefined && isAlone(line) ? line : undefined;
+    },
     mayBeNestedIn: (rootId) => {
       const depths = new Map([[rootId, 0]]);
       let level = [rootId];
@@ -98,13 +107,8 @@ export function indexSubvolumes(
     },
     at: (file) => {
       const name = Buffer.from(file).toString("latin1");
-      const [line, ...others] = byPath.get(name) ?? [];
-      // Its own line is there, so that a forged one is a second of its path or of its number.
-      return line !== undefined &&
-        others.length === 0 &&
-        byId.get(line.id)?.length === 1
-        ? line
-        : undefined;
+      const [line] = byPath.get(name) ?? [];
+      return line !== undefined && isAlone(line) ? line : undefined;
     },
     mayHave: (uuid) => uuids.has(uuid),
   };

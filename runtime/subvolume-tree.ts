@@ -26,11 +26,16 @@ export async function deleteSubvolumeTree(
   return deleteFoundTree(host, topLevel, tree);
 }
 
-/** As `deleteSubvolumeTree`, of what `findTree` has found. @throws HelperError, BootError */
+/**
+ * As `deleteSubvolumeTree`, of what `findTree` has found.
+ * @param isLate asked before each deletion: once it is, the rest stays
+ * @throws HelperError, BootError
+ */
 export async function deleteFoundTree(
   host: Host,
   topLevel: string,
   { file, id, nested }: SubvolumeTree,
+  isLate = never,
 ): Promise<number[]> {
   const parents = [
     Buffer.from(file),
@@ -40,8 +45,21 @@ export async function deleteFoundTree(
     await makeWritable(host, below(topLevel, parent));
   }
   const ids = [...nested.map((child) => child.id), id];
-  for (const each of ids) await deleteById(host, topLevel, each);
+  for (const each of ids) {
+    refuseLate(isLate);
+    await deleteById(host, topLevel, each);
+  }
   return ids;
+}
+
+const never = () => false;
+
+function refuseLate(isLate: () => boolean): void {
+  if (!isLate()) return;
+  throw new BootError(
+    "STEP_FAILED",
+    "it has many subvolumes in it: what is left is for the next start",
+  );
 }
 
 /**
@@ -96,6 +114,7 @@ export interface SubvolumeTree {
 /**
  * Finds what is nested in the subvolume at `file`, relative to the top level.
  * @param list of all subvolumes; one that has come since is missed, and its parent cannot be deleted
+ * @param isLate asked before each helper: once it is, this fails
  * @throws HelperError, BootError
  */
 export async function findTree(
@@ -103,6 +122,7 @@ export async function findTree(
   topLevel: string,
   file: string,
   list: SubvolumeList,
+  isLate = never,
 ): Promise<SubvolumeTree> {
   const target = path.join(topLevel, file);
   const id = Number(
@@ -119,7 +139,9 @@ export async function findTree(
   }
   const nested: NestedSubvolume[] = [];
   for (const candidate of list.mayBeNestedIn(id)) {
-    const found = await resolveSubvolumeId(host, topLevel, candidate);
+    const found =
+      listedPath(host, topLevel, list, candidate) ??
+      (await resolveSubvolumeId(host, topLevel, candidate, isLate));
     if (found !== undefined && isBelow(found, Buffer.from(file))) {
       nested.push({ id: candidate, path: found });
     }
@@ -127,6 +149,19 @@ export async function findTree(
   // A child's path is longer.
   nested.sort((a, b) => b.path.length - a.path.length);
   return { file, id, nested };
+}
+
+/** `undefined` where the list leaves it open. */
+function listedPath(
+  host: Host,
+  topLevel: string,
+  list: SubvolumeList,
+  id: number,
+): Buffer | undefined {
+  const line = list.ofId(id);
+  if (line === undefined) return undefined;
+  const file = Buffer.from(line.path, "latin1");
+  return isSubvolume(host, below(topLevel, file)) ? file : undefined;
 }
 
 function below(topLevel: string, file: Buffer): Buffer {
@@ -152,7 +187,9 @@ async function resolveSubvolumeId(
   host: Host,
   topLevel: string,
   id: number,
+  isLate: () => boolean,
 ): Promise<Buffer | undefined> {
+  refuseLate(isLate);
   let stdout: Buffer;
   try {
     ({ stdout } = await host.run([

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { systemErrorCode } from "./errors.ts";
+import { isSystemError, systemErrorCode } from "./errors.ts";
 import { kindOf, type FileKind } from "./file-kind.ts";
 
 export interface FileStatus {
@@ -21,6 +21,19 @@ export function statusOf(file: string | Buffer): FileStatus | undefined {
 /** What the path leads to, symlinks followed; `undefined` where there is none. */
 export function statusOfTarget(file: string): FileStatus | undefined {
   return status(() => fs.statSync(file, { throwIfNoEntry: false }));
+}
+
+/**
+ * The number of the filesystem that a path leads into, links followed: a subvolume has one of its own.
+ * `undefined` where that cannot be told.
+ */
+export function deviceOf(file: string): number | undefined {
+  try {
+    return fs.statSync(file).dev;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return undefined;
+  }
 }
 
 function status(read: () => fs.Stats | undefined): FileStatus | undefined {

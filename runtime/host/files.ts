@@ -6,7 +6,12 @@ import { readToEnd, refuseUnreadable } from "./readable-file.ts";
 import { BootError, isSystemError, systemErrorCode } from "./errors.ts";
 
 export { probeFile } from "./probe-file.ts";
-export { statusOf, statusOfTarget, type FileStatus } from "./file-status.ts";
+export {
+  deviceOf,
+  statusOf,
+  statusOfTarget,
+  type FileStatus,
+} from "./file-status.ts";
 export { createDirectory, createFile } from "./new-file.ts";
 export {
   putFile,

@@ -9,6 +9,8 @@ import {
 
 /** What is held until it is released, or until this process ends, however it does. */
 export interface Lock {
+  /** Whether it still is: what holds it may be killed. */
+  isHeld(): boolean;
   release(): Promise<void>;
 }
 
@@ -54,7 +56,10 @@ export async function lockDirectory(
       wait(timeoutMs, late.signal),
     ]);
     if (answer === "locked") {
-      return { release: () => release(holder) };
+      return {
+        isHeld: () => isRunning(holder),
+        release: () => release(holder),
+      };
     }
     if (answer === "late") {
       await kill(holder);
@@ -91,9 +96,11 @@ async function kill(holder: ChildProcess): Promise<void> {
 }
 
 async function waitForExit(holder: ChildProcess): Promise<void> {
-  if (holder.exitCode === null && holder.signalCode === null) {
-    await once(holder, "exit");
-  }
+  if (isRunning(holder)) await once(holder, "exit");
+}
+
+function isRunning({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode === null && signalCode === null;
 }
 
 function wait(ms: number, signal: AbortSignal): Promise<"late"> {

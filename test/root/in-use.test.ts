@@ -129,6 +129,35 @@ await t.test(
   },
 );
 
+await t.test("so is one that a process is still in", async (t) => {
+  const machine = rehearse(t, disk, "entered");
+  const at = path.join(disk.scratch, "entered");
+  fs.mkdirSync(at);
+  t.equal(machine.boot().status, 0);
+  await run(["mount", "-o", "subvol=entered", "--", disk.device, at]);
+  const unmount = undoLater(() => unmountBelow(at));
+  t.teardown(unmount);
+  const inside = spawn("sleep", ["infinity"], { cwd: at });
+  const ended = once(inside, "exit");
+  const stop = undoLater(async () => {
+    inside.kill();
+    await ended;
+  });
+  t.teardown(stop);
+  t.equal(machine.finish().status, 0);
+  await run(["umount", "--lazy", at]);
+  const before = await disk.subvolumes();
+  const { status, stderr } = machine.boot();
+  t.equal(status, 1);
+  t.match(
+    stderr,
+    `the rwlayer entered is in use: it is in use by process ${String(inside.pid)}\n`,
+  );
+  t.strictSame(await disk.subvolumes(), before);
+  await stop();
+  startWell(t, machine);
+});
+
 await t.test("so is one in a namespace that no process is in", async (t) => {
   const machine = rehearse(t, disk, "kept-away");
   const at = path.join(disk.scratch, "kept-root");
@@ -144,7 +173,11 @@ await t.test("so is one in a namespace that no process is in", async (t) => {
   await run(["mount", "--bind", "--make-private", kept, kept]);
   const namespace = path.join(kept, "namespace");
   fs.writeFileSync(namespace, "");
-  await run(["unshare", `--mount=${namespace}`, "true"]);
+  // Not `unshare --mount=FILE`, which now and then is told "Invalid argument".
+  const { processId, stop } = await mountElsewhere(t, "kept-away");
+  const own = `/proc/${String(processId)}/ns/mnt`;
+  await run(["mount", "--bind", own, namespace]);
+  await stop();
   t.equal(machine.finish().status, 0);
   await unmountBelow(at);
   const before = await disk.subvolumes();

@@ -5,13 +5,15 @@ import {
   type SubvolumeRecord,
 } from "../../runtime/rwlayer-state.ts";
 
-type Told = Pick<SubvolumeRecord, "handedOver" | "isCopy" | "complete">;
+type Told = Pick<SubvolumeRecord, "handedOver" | "isCopy" | "complete"> & {
+  readonly madeBy: number;
+};
 
 const LAST_CHANGE = 100;
 
 /** The numbers of those that go of generations 1, 2, ... */
 function removed(limit: number, ...generations: Partial<Told>[]): number[] {
-  const roots = generations.map((told, index) => ({
+  const roots = generations.map(({ madeBy = 95, ...told }, index) => ({
     file: String(index + 1),
     record: {
       ...{ uuid: "", boot: 1, complete: true, source: "", toplayer: null },
@@ -19,6 +21,7 @@ function removed(limit: number, ...generations: Partial<Told>[]): number[] {
       ...told,
     },
     lastChange: LAST_CHANGE,
+    madeBy,
   }));
   return chooseRemovals(roots, limit).map(({ file }) => Number(file));
 }
@@ -42,6 +45,14 @@ t.test("what was not used pushes out nothing that was", async (t) => {
   t.strictSame(removed(1, unknown, killed, brief, killed), [2, 3]);
   t.strictSame(removed(2, used, used, brief, killed, brief), [3]);
 });
+
+t.test(
+  "a root whose handing over is not known was used for as long",
+  async (t) => {
+    const worked = { handedOver: null, madeBy: LAST_CHANGE - 20 };
+    t.strictSame(removed(1, worked, brief, killed), [2]);
+  },
+);
 
 t.test("what was used pushes out all that is older", async (t) => {
   t.strictSame(removed(1, used, brief, used), [1, 2]);
@@ -76,6 +87,8 @@ t.test("which nested subvolumes go with a root", async (t) => {
     ".snapshots/1/snapshot",
     "var/lib/machines/debian",
     "var/lib/docker",
+    "var/lib/docker/volumes/mine/_data",
+    "var/lib/containers/storage/volumes/mine/_data",
     "var/lib/dockerx/a",
     "srv/var/lib/docker/a",
   ]) {

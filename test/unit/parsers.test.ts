@@ -111,7 +111,7 @@ t.test("what btrfs tells of a subvolume", async (t) => {
   const facts = {
     uuid: "1d1ea182-4d91-a14f-9a1f-4b8865410602",
     parentUuid: "cc097502-f5e5-5b44-9581-fff88add77a2",
-    lastChange: 8,
+    ...{ lastChange: 8, madeBy: 8 },
     isUntouched: true,
   };
   t.strictSame(parseSubvolumeShow(SHOW), facts);

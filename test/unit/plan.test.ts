@@ -79,7 +79,7 @@ function standing(
   const uuid = known?.uuid ?? "22222222-2222-2222-2222-222222222222";
   return {
     kind: "subvolume",
-    subvolume: { uuid, parentUuid, isUntouched, lastChange: 7 },
+    subvolume: { uuid, parentUuid, isUntouched, lastChange: 7, madeBy: 7 },
     record: known,
     isAdopted: false,
   };

@@ -97,7 +97,7 @@ test-root: setup-test-root dist/dockroot ## Run the tests on real btrfs and dock
 test-vm: setup-test-vm dist/dockroot ## Run the tests that boot machines in QEMU (as root)
 	@$(NODE) test/run.ts --all vm
 
-# FAULTS=n bounds the campaigns of power cuts, helper calls, I/O errors and full disks by a number
+# FAULTS=n bounds the campaigns of power cuts, helper calls, kills, I/O errors and full disks by a number
 # instead of by their time; FAULTS=all: all that there are. The others are always whole.
 .PHONY: test-faults
 test-faults: setup-test-faults dist/dockroot ## Inject faults (as root): power cuts, failing helpers, full disks, ...

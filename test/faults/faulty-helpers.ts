@@ -1,7 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import type { Machine } from "./faulty-start.ts";
-import { makeHelperWrappers } from "./helper-wrappers.ts";
+import { makeHelperWrappers, type HelperWrappers } from "./helper-wrappers.ts";
 
 /** What happens at one call of a helper program. */
 export const HELPER_FAULTS = {
@@ -56,9 +55,16 @@ export function numberCalls(calls: readonly string[]): HelperCall[] {
 }
 
 /** A place for programs that stand before the real ones, as far as one process and its children see. */
-export interface FaultyHelpers extends Machine {
+export interface FaultyHelpers extends Omit<HelperWrappers, "write"> {
   /** From the next call on they count anew; the given one has the fault. */
   readonly arrange: (fault?: Fault, call?: HelperCall) => void;
+  /**
+   * As `arrange`, with commands of one's own for what happens at the call: `$real` is the helper, `$@`
+   * its arguments. It does its work afterwards, unless they exit.
+   */
+  readonly arrangeCommands: (commands: string, call: HelperCall) => void;
+  /** The file with a line for each call. */
+  readonly callLog: string;
   /** What was called since, in order: name and arguments. */
   readonly calls: () => string[];
   /** Whether the call that was to have the fault came. */
@@ -77,7 +83,7 @@ export interface FaultyHelpers extends Machine {
  */
 export function makeFaultyHelpers(directory: string): FaultyHelpers {
   const at = (name: string) => path.join(directory, name);
-  const { command, file, write } = makeHelperWrappers(directory, {
+  const { write, ...wrappers } = makeHelperWrappers(directory, {
     helpers: HELPERS,
     script: (helper, real) => `
 # Counts its calls, and lets the wanted one fail.
@@ -92,20 +98,26 @@ sleep='${real("sleep")}' yes='${real("yes")}'
 . '${at("fault")}'
 `,
   });
+  const countAnew = (fault: string) => {
+    fs.rmSync(at("counts"), { recursive: true, force: true });
+    fs.mkdirSync(at("counts"));
+    fs.writeFileSync(at("calls"), "");
+    fs.rmSync(at("fired"), { force: true });
+    fs.writeFileSync(at("fault"), fault);
+  };
+  const arrangeCommands = (commands: string, { work, number }: HelperCall) => {
+    countAnew(
+      `if [ "$work $call" = '${work} ${String(number)}' ]; then : >'${at("fired")}'; ${commands}\nfi\n`,
+    );
+  };
   return {
-    command,
+    ...wrappers,
     arrange: (fault, call) => {
-      fs.rmSync(at("counts"), { recursive: true, force: true });
-      fs.mkdirSync(at("counts"));
-      fs.writeFileSync(at("calls"), "");
-      fs.rmSync(at("fired"), { force: true });
-      fs.writeFileSync(
-        at("fault"),
-        fault === undefined || call === undefined
-          ? ""
-          : `if [ "$work $call" = '${call.work} ${String(call.number)}' ]; then : >'${at("fired")}'; ${HELPER_FAULTS[fault]}; fi\n`,
-      );
+      if (fault === undefined || call === undefined) countAnew("");
+      else arrangeCommands(HELPER_FAULTS[fault], call);
     },
+    arrangeCommands,
+    callLog: at("calls"),
     calls: () =>
       fs
         .readFileSync(at("calls"), "utf8")
@@ -113,8 +125,8 @@ sleep='${real("sleep")}' yes='${real("yes")}'
         .filter((line) => line !== ""),
     hasFired: () => fs.existsSync(at("fired")),
     spoil: (helper, how) => {
-      if (how === "missing") fs.rmSync(file(helper));
-      else fs.chmodSync(file(helper), 0o644);
+      if (how === "missing") fs.rmSync(wrappers.file(helper));
+      else fs.chmodSync(wrappers.file(helper), 0o644);
     },
     restore: write,
   };

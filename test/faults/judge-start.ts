@@ -29,9 +29,7 @@ export function judgeFaultyStart(
   start: Start,
   after: DiskContent,
 ): Problem[] {
-  const losses = lost(
-    describeLosses(before, after, mayGo(before, start, after)),
-  );
+  const losses = judgeLosses(before, start, after);
   if (start.hungForS !== undefined) return [...losses, ...judgeEnd(start)];
   const { status, record } = start;
   return [
@@ -53,9 +51,7 @@ export function judgeNextStart(
   start: Start,
   after: DiskContent,
 ): Problem[] {
-  const losses = lost(
-    describeLosses(before, after, mayGo(before, start, after)),
-  );
+  const losses = judgeLosses(before, start, after);
   const { status, finishStatus, said, record } = start;
   if (status !== 0 || finishStatus !== 0) {
     return [
@@ -84,22 +80,25 @@ export function judgeNextStart(
   ];
 }
 
+/** What is gone or changed of what there was, but for what a start may remove. */
+export function judgeLosses(
+  before: DiskContent,
+  start: Start,
+  after: DiskContent,
+): Problem[] {
+  return lost(describeLosses(before, after, mayGo(before, start, after)));
+}
+
 /** What a start may remove: its staging, and for a new root the generations past the limit. */
 function mayGo(
   before: DiskContent,
   { record }: Start,
   after: DiskContent,
 ): (file: string) => boolean {
-  const former = subvolumeAt(before, RWLAYER);
-  const isNew =
-    (record?.result === "fresh" || record?.result === "kept") &&
-    subvolumeAt(after, RWLAYER)?.uuid !== former?.uuid;
-  const numbers = generationsIn(before);
-  const count = numbers.length + (isNew && former !== undefined ? 1 : 0);
-  const old =
-    record?.result === "fresh" || record?.result === "kept"
-      ? numbers.slice(0, Math.max(0, count - GENERATIONS))
-      : [];
+  const isRooted = record?.result === "fresh" || record?.result === "kept";
+  const former = generationsIn(before);
+  const count = new Set([...former, ...generationsIn(after)]).size;
+  const old = isRooted ? former.slice(0, Math.max(0, count - GENERATIONS)) : [];
   return (file) =>
     isAtOrBelow(file, STAGING) || old.includes(generationOf(file) ?? NaN);
 }
@@ -136,7 +135,7 @@ export function judgeEnd({
 }
 
 /** Only a former root, unchanged, or a complete new one may stand at the rwlayer's name. */
-function judgeRoot(
+export function judgeRoot(
   { before, reference }: Expectation,
   after: DiskContent,
   { record, status }: Start,
@@ -160,22 +159,29 @@ function judgeRoot(
   ];
 }
 
-/** A new root against the one that a start without a fault makes, with all that is nested in it. */
-function describeMadeRoot(
+/**
+ * A new root against the one that a start without a fault makes, with all that is nested in it.
+ * @param at where it stands
+ */
+export function describeMadeRoot(
   what: string,
   actual: DiskContent,
   expected: DiskContent,
+  at = RWLAYER,
 ): string[] {
   if (subvolumeAt(expected, RWLAYER) === undefined) {
     return [`there is nothing to compare ${what} with`];
   }
-  const places = [...actual.subvolumes, ...expected.subvolumes]
-    .map(({ path }) => path)
-    .filter((place) => isAtOrBelow(place, RWLAYER));
+  const below = ({ subvolumes }: DiskContent, root: string) =>
+    subvolumes
+      .map(({ path }) => path)
+      .filter((place) => isAtOrBelow(place, root))
+      .map((place) => place.slice(root.length));
+  const places = [...below(actual, at), ...below(expected, RWLAYER)];
   return [...new Set(places)].flatMap((place) => {
-    const is = subvolumeAt(actual, place);
-    const shouldBe = subvolumeAt(expected, place);
-    const name = `${what}, subvolume ${place},`;
+    const is = subvolumeAt(actual, `${at}${place}`);
+    const shouldBe = subvolumeAt(expected, `${RWLAYER}${place}`);
+    const name = `${what}, subvolume ${at}${place},`;
     if (is === undefined) return [`${name} is absent`];
     if (shouldBe === undefined) return [`${name} should not be there`];
     return describeChange(name, comparable(is.tree), comparable(shouldBe.tree));

@@ -1,0 +1,78 @@
+import type { Start } from "./faulty-start.ts";
+import type { Injection } from "./kill-plan.ts";
+import type { KilledStart } from "./killed-start.ts";
+import { findRawControl } from "./raw-controls.ts";
+import { wrong, type Problem } from "./tally.ts";
+
+/** What a start says of one that was interrupted. */
+const OF_INTERRUPTION = [
+  /^a start was interrupted: what it left half-made at \S+ is deleted$/,
+  /^nothing stands at \S+, as after a start that was interrupted; the former root is \S+$/,
+];
+
+/** What dockroot warned of, but for what takes long on a slow machine. */
+export function warningsOf(said: string): string[] {
+  return Array.from(
+    said.matchAll(/^dockroot: warning: (.*)$/gm),
+    ([, warning = ""]) => warning,
+  ).filter((warning) => isAboutLock(warning) || !/^still at it /.test(warning));
+}
+
+/** That another has the lock shows that it was left over. */
+function isAboutLock(warning: string): boolean {
+  return /^still at it .*: lock the disk/.test(warning);
+}
+
+/**
+ * What is wrong with how the commands of an attacked start ended.
+ * @param usual what such a start warns of without an attack
+ */
+export function judgeRuns(
+  { attack, flow, recovery }: Injection,
+  { tries, runs, hit, processes, hungForS }: KilledStart,
+  usual: readonly string[],
+): Problem[] {
+  const isGentle = attack === "SIGSTOP, then SIGCONT";
+  const isHelper = attack === "SIGKILL to a helper";
+  // A start that was killed early is made up for by another.
+  const mustSucceed = isGentle || (flow === "early" && !isHelper);
+  return wrong([
+    ...(hungForS === undefined ? [] : ["the machine did not come to an end"]),
+    ...tries
+      .filter(({ status }) => mustSucceed && status !== 0)
+      .map(({ status, command }) => `${command}: status ${String(status)}`),
+    ...runs
+      .filter(({ processId }) => isGentle || processId !== hit?.processId)
+      .flatMap(({ said }) => judgeWarnings(said, usual)),
+    ...runs.flatMap(({ said }) => [
+      ...(/^ +at .*:\d+:\d+\)?$/m.test(said) ? ["a stack trace"] : []),
+      ...(findRawControl(said) ?? []),
+    ]),
+    ...(recovery === "restart" || processes.length === 0
+      ? []
+      : [`processes are left over: ${processes.join(" ")}`]),
+  ]);
+}
+
+/** What is wrong with what a start said that was not attacked, but may come after one that was. */
+export function judgeWarnings(
+  said: string,
+  usual: readonly string[],
+): string[] {
+  return warningsOf(said)
+    .filter((warning) => !usual.includes(warning))
+    .filter((warning) => !OF_INTERRUPTION.some((each) => each.test(warning)))
+    .map((warning) => `it warns: ${warning}`);
+}
+
+/** What is wrong with what the start after that said: nothing is to be told any more. */
+export function judgeCalm(
+  { said }: Start,
+  usual: readonly string[],
+): Problem[] {
+  return wrong(
+    warningsOf(said)
+      .filter((warning) => !usual.includes(warning))
+      .map((warning) => `the next start warns: ${warning}`),
+  );
+}

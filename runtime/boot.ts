@@ -1,7 +1,11 @@
 import path from "node:path";
 import { bootGeneration } from "./boot-generation.ts";
 import { syncFilesystem } from "./btrfs.ts";
-import { createDiskLock } from "./disk-lock.ts";
+import {
+  createDiskLock,
+  createRunDirectoryLock,
+  type DiskLock,
+} from "./disk-lock.ts";
 import type { BootFacts, DiskFacts, OpenDisk } from "./facts.ts";
 import {
   describeFailure,
@@ -68,11 +72,12 @@ export async function boot(
           createSha256,
         ]);
   const recorder = createRecorder(host, waitedMs);
+  const runLock = createRunDirectoryLock(host, runDirectory);
   try {
     requireFileSize(host);
     const options = gatherOptions(host, files);
     const record = await bootWith(
-      describeContext(host, recorder, options, runDirectory, false),
+      describeContext(host, recorder, options, runDirectory, runLock),
       options,
       runDirectory,
     );
@@ -95,6 +100,8 @@ export async function boot(
       writeBootRecord(host, runDirectory, record);
     });
     throw error;
+  } finally {
+    await recorder.tolerate(() => runLock.release());
   }
 }
 
@@ -275,7 +282,7 @@ export async function lookAtDiskOf<T>(
 ): Promise<T> {
   const recorder = createRecorder(host);
   const scratch = path.join(runDirectory, `dry-run-${String(host.processId)}`);
-  const context = describeContext(host, recorder, options, scratch, true);
+  const context = describeContext(host, recorder, options, scratch, undefined);
   try {
     for (const warning of options.warnings) recorder.warn(warning);
     makeOwnDirectory(host, scratch);
@@ -303,13 +310,16 @@ function addForeseen(
   return { facts, plan: { ...plan, warnings: [...warnings, ...foreseen] } };
 }
 
-/** @param directory gets the mount points */
+/**
+ * @param directory gets the mount points
+ * @param runLock of the directory; without it nothing is written to the disk
+ */
 function describeContext(
   unlimited: Host,
   recorder: Recorder,
   { disk }: BootOptions,
   directory: string,
-  readOnly: boolean,
+  runLock: DiskLock | undefined,
 ): BootContext {
   const host = limitHelpers(unlimited, disk.helperTimeoutMs);
   const topLevel = path.join(directory, TOP_LEVEL_MOUNT);
@@ -317,12 +327,13 @@ function describeContext(
     host,
     recorder,
     options: disk,
-    readOnly,
+    readOnly: runLock === undefined,
     topLevel,
     topLayerMount: path.join(directory, "toplayer"),
     mergeMount: path.join(directory, "merge"),
     mounts: createMountStack(host),
     lock: createDiskLock(host, topLevel),
+    runLock,
   };
 }
 

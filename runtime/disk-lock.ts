@@ -18,14 +18,29 @@ export interface DiskLock {
 
 /** @param topLevel where the disk's top level is mounted: busy for as long as the lock is held */
 export function createDiskLock(host: Host, topLevel: string): DiskLock {
+  return createLock(host, topLevel, "at work on this disk");
+}
+
+/**
+ * The right to mount and unmount in a run directory, and to write its record. Taken before the disk's, which is
+ * taken through what is mounted there.
+ */
+export function createRunDirectoryLock(
+  host: Host,
+  runDirectory: string,
+): DiskLock {
+  return createLock(host, runDirectory, `at work in ${runDirectory}`);
+}
+
+function createLock(host: Host, directory: string, work: string): DiskLock {
   let held: Lock | undefined;
   return {
     take: async (timeoutMs) => {
-      held ??= await host.lockDirectory(topLevel, timeoutMs);
+      held ??= await host.lockDirectory(directory, timeoutMs);
       if (held !== undefined) return;
       throw new BootError(
         "DISK_BUSY",
-        `another dockroot has been at work on this disk for ${String(timeoutMs / 1000)} s`,
+        `another dockroot has been ${work} for ${String(timeoutMs / 1000)} s`,
         {
           hint: "Wait for it, or end it (ps -ef | grep dockroot), and try again.",
         },

@@ -6,7 +6,11 @@ import {
   type BootFailure,
 } from "./failure.ts";
 import { waitAtGate } from "./gate.ts";
-import { createDiskLock, type DiskLock } from "./disk-lock.ts";
+import {
+  createDiskLock,
+  createRunDirectoryLock,
+  type DiskLock,
+} from "./disk-lock.ts";
 import { BootError } from "./host/errors.ts";
 import { limitHelpers, type Host } from "./host/host.ts";
 import { isInitramfs } from "./machine.ts";
@@ -55,6 +59,19 @@ export async function finish(
       () => readBootRecord(unlimited, runDirectory),
     ]);
   }
+  const runLock = createRunDirectoryLock(unlimited, runDirectory);
+  try {
+    await takeLock(unlimited, runLock, "lock the run directory");
+    return await finishAlone(unlimited, runDirectory);
+  } finally {
+    await runLock.release();
+  }
+}
+
+async function finishAlone(
+  unlimited: Host,
+  runDirectory: string,
+): Promise<OtherRoot | undefined> {
   const topLevel = path.join(runDirectory, TOP_LEVEL_MOUNT);
   let host = limitHelpers(unlimited, MAX_HELPER_TIMEOUT_MS);
   if (!isMountPoint(host, topLevel)) {
@@ -72,7 +89,7 @@ export async function finish(
     other = findOtherRoot(host, topLevel, mounted);
     markStop(host, runDirectory, other);
     if (other?.isStopped === true) return other;
-    if (await takeLock(host, lock)) {
+    if (await takeLock(host, lock, "tidy up")) {
       // A boot that this has waited for has written it anew.
       const record = readBootRecord(host, runDirectory);
       await tidy(host, topLevel, record, other === undefined);
@@ -86,12 +103,17 @@ export async function finish(
   }
 }
 
-async function takeLock(host: Host, lock: DiskLock): Promise<boolean> {
+/** @param work what is not done without it, or not alone */
+async function takeLock(
+  host: Host,
+  lock: DiskLock,
+  work: string,
+): Promise<boolean> {
   try {
     await lock.take(MAX_LOCK_WAIT_MS);
     return true;
   } catch (error) {
-    host.log.warn(summarizeFailure(asFailureOf("tidy up", error)));
+    host.log.warn(summarizeFailure(asFailureOf(work, error)));
     return false;
   }
 }

@@ -4,6 +4,7 @@ import {
   isComplete,
   waitForAllDevices,
 } from "./btrfs-devices.ts";
+import { both } from "./both.ts";
 import { formatDeviceSpec } from "./device-spec.ts";
 import { waitForDevice, type BlockDevice } from "./device.ts";
 import type { OpenDisk } from "./facts.ts";
@@ -13,13 +14,18 @@ import type { Host } from "./host/host.ts";
 import { rwlayerPaths } from "./rwlayer-state.ts";
 import { createSha256 } from "./sha256.ts";
 
+/** A former boot, or its `finish`, takes no longer. */
+const MAX_RUN_LOCK_WAIT_MS = 60_000;
 /** The disk was ours before it was mounted anew. */
 const REOPEN_LOCK_WAIT_MS = 10_000;
 
 /** Finds the root device and mounts its top level. @throws BootError */
 export async function openDisk(context: BootContext): Promise<OpenDisk> {
   const { host, options, topLevel } = context;
-  const device = await findRootDevice(context);
+  const [device] = await both(
+    findRootDevice(context),
+    lockRunDirectory(context),
+  );
   await mountTopLevel(context, device);
   if (options.generation === undefined) {
     requireParents(host, topLevel, options.rwlayer);
@@ -49,6 +55,20 @@ export async function reopenTopLevel(
   await mounts.release();
   await mountTopLevel(context, device);
   await recorder.tolerate(() => lock.take(REOPEN_LOCK_WAIT_MS));
+}
+
+/** Without it a boot goes on: the disk's own lock decides what may be written. */
+async function lockRunDirectory({
+  recorder,
+  runLock,
+}: BootContext): Promise<void> {
+  if (runLock === undefined) return;
+  await recorder.tolerate(() =>
+    recorder.time("lock the run directory", async (tellProgress) => {
+      tellProgress(() => "another dockroot is at work there");
+      await runLock.take(MAX_RUN_LOCK_WAIT_MS);
+    }),
+  );
 }
 
 async function findRootDevice({

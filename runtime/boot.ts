@@ -194,12 +194,14 @@ async function findFormerRoot(
   facts: DiskFacts | undefined,
   error: unknown,
 ): Promise<RootOutcome | undefined> {
-  const { host, recorder, topLevel, options } = context;
+  const { host, recorder, topLevel, mergeMount, options } = context;
   if (options.fallback === "none" || options.generation !== undefined) {
     return undefined;
   }
   const failure = describeFailure(error);
   try {
+    // Of the next root, where its unmounting is what failed.
+    await recorder.tolerate(() => endStaleShow(host, mergeMount));
     await reopenTopLevel(context, disk);
     const former = await fallBack(context, disk);
     if (former === undefined) return undefined;

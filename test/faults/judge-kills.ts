@@ -28,6 +28,8 @@ export interface History {
   readonly handedOver: ReadonlySet<string>;
   /** Whether init may have had others that are new: a finish was interrupted. */
   readonly isUnsure: boolean;
+  /** Whether a finish has done all of its work, and not left some to the next one. */
+  readonly isTidy: boolean;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface History {
 export function judgeState(
   { content, state }: KnownDisk,
   reference: DiskContent,
-  { former, handedOver, isUnsure }: History,
+  { former, handedOver, isUnsure, isTidy }: History,
 ): Problem[] {
   const there = new Set(content.subvolumes.map(({ uuid }) => uuid));
   return wrong([
@@ -49,7 +51,9 @@ export function judgeState(
       if (record === undefined) return [`the state does not know ${path}`];
       const isHandedOver = record.handedOver !== null;
       return [
-        ...(record.complete ? [] : [`${path} is recorded as in the making`]),
+        ...(record.complete || !(isTidy || path === RWLAYER)
+          ? []
+          : [`${path} is recorded as in the making`]),
         ...(isHandedOver === handedOver.has(uuid) ||
         (isUnsure && isHandedOver && !former.has(uuid))
           ? []
@@ -90,7 +94,7 @@ export function judgeGenerations(
   before: KnownDisk,
   after: KnownDisk,
   { record }: Start,
-  { used }: History,
+  { used, isTidy }: History,
 ): Problem[] {
   const standing = rootsOf(after.content);
   const isThere = ({ uuid }: StandingRoot) =>
@@ -113,7 +117,7 @@ export function judgeGenerations(
     ),
     ...wrong(
       roots
-        .filter((each) => isThere(each) && !kept.includes(each))
+        .filter((each) => isTidy && isThere(each) && !kept.includes(each))
         .map(({ path }) => `the former root ${path} is past the limit`),
     ),
   ];

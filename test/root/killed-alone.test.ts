@@ -6,7 +6,7 @@ import t from "tap";
 import { scaleTimeout } from "../../fixtures/slowness.ts";
 import { executable } from "../binary/run-dockroot.ts";
 import { findProgram } from "../runner/find-program.ts";
-import { makeFaultyHelpers } from "../faults/faulty-helpers.ts";
+import { makeFaultyHelpers, numberCalls } from "../faults/faulty-helpers.ts";
 import { start } from "../faults/faulty-start.ts";
 import { makeBootDisk, rehearse } from "./boot-disk.ts";
 import { makeScratch } from "./scratch.ts";
@@ -119,3 +119,25 @@ for (const how of ["missing", "not executable", "busybox's"] as const) {
     t.end();
   });
 }
+
+await t.test(
+  "where umount is killed, a former root boots and nothing stays mounted",
+  async (t) => {
+    const helpers = makeFaultyHelpers(makeScratch(t, "helpers"));
+    const cmdline = `root=LABEL=${disk.label} rootflags=subvol=unmounting docker_path=docker docker_image=system:1 toplayer=LABEL=${disk.label} toplayer_path=files`;
+    const boot = () => start(helpers, `${disk.scratch}/unmounting`, cmdline);
+    helpers.arrange();
+    t.equal(boot().record?.result, "fresh");
+    const unmount = numberCalls(helpers.calls()).findLast((_, index) =>
+      helpers.calls()[index]?.includes("umount --recursive"),
+    );
+    helpers.arrange("is killed before its work", unmount);
+    const { record, finishStatus, said, left } = boot();
+    t.ok(helpers.hasFired());
+    t.equal(record?.result, "fallback", said);
+    t.equal(finishStatus, 0, said);
+    t.strictSame(left, []);
+    const subvolumes = Object.keys(await disk.subvolumes()).join(" ");
+    t.notMatch(subvolumes, "unmounting/staging", said);
+  },
+);

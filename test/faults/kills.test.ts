@@ -1,4 +1,4 @@
-// runner: tier=first seconds=20 whole=450
+// runner: tier=first seconds=20 whole=360
 import fs from "node:fs";
 import t from "tap";
 import { run } from "../../fixtures/run.ts";

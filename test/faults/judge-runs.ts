@@ -18,9 +18,9 @@ export function warningsOf(said: string): string[] {
   ).filter((warning) => isAboutLock(warning) || !/^still at it /.test(warning));
 }
 
-/** That another has the lock shows that it was left over. */
+/** That another has a lock shows that it was left over. */
 function isAboutLock(warning: string): boolean {
-  return /^still at it .*: lock the disk/.test(warning);
+  return /^still at it .*: lock the (?:disk|run directory)/.test(warning);
 }
 
 /**

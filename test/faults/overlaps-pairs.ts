@@ -78,40 +78,45 @@ export interface Staging {
 /** Of a process's calls of flock: the first is for its run directory, the next for the disk. */
 export const DISK_LOCK = 2;
 
+/** Every point of the one with every point of the other, in rounds. */
+export interface StagingPlan {
+  /** In each of the first, every point of either comes once. */
+  readonly rounds: readonly (readonly Staging[])[];
+  /** As those of the last round: A has the lock at its point, and B waits for it before its own. */
+  readonly alike: readonly (readonly Staging[])[];
+}
+
 /**
- * Every point of the one with every point of the other, in rounds: in each of the first, every point
- * of either comes once. Last come those where B does not get to its point, for A has the lock at its
- * own.
- * @param lock which of its calls of flock has to wait for the other process
  * @param calls in the order in which each makes them
+ * @param lock which of the calls of flock has to wait for the other process
  */
 export function planStagings(
-  callsOfA: readonly HelperCall[],
-  callsOfB: readonly HelperCall[],
+  calls: Readonly<Record<"A" | "B", readonly HelperCall[]>>,
   lock: number,
-): Staging[][] {
-  const [a, b] = [listPoints(callsOfA, lock), listPoints(callsOfB, lock)];
+): StagingPlan {
+  const [a, b] = [listPoints(calls.A, lock), listPoints(calls.B, lock)];
   const early = Math.max(a.unlocked, b.unlocked);
   const late = b.points.length - b.unlocked;
   const rounds = Array.from({ length: 2 * early + late }, (): Staging[] => []);
-  const add = (round: number, staging: Staging) => {
-    rounds[round]?.push(staging);
-  };
   for (const [i, A] of a.points.entries()) {
     for (const [j, B] of b.points.entries()) {
       if (i >= a.unlocked && j >= b.unlocked) {
-        add(2 * early + modulo(j - i, late), { A, B, first: "A" });
+        const round = 2 * early + modulo(j - i, late);
+        rounds[round]?.push({ A, B, first: "A" });
         continue;
       }
       const round =
         j < b.unlocked ? modulo(j - i, b.unlocked) : modulo(i - j, a.unlocked);
       const [first, then] =
         (i + j) % 2 === 0 ? (["A", "B"] as const) : (["B", "A"] as const);
-      add(round, { A, B, first });
-      add(early + round, { A, B, first: then });
+      rounds[round]?.push({ A, B, first });
+      rounds[early + round]?.push({ A, B, first: then });
     }
   }
-  return rounds;
+  return {
+    rounds: rounds.slice(0, 2 * early + 1),
+    alike: rounds.slice(2 * early + 1),
+  };
 }
 
 /** @returns with how many of them come before the lock is taken */

@@ -69,9 +69,10 @@ await t.test("two of dockroot at a time, each at every point", async (t) => {
     ? sampleFaults(pairs, SAMPLE.pairs, sampleSeed())
     : pairs;
   const rounds: Injection[][] = [];
+  const alike: Injection[][] = [];
   for (const pair of tried) await plan(pair);
   const { chosen, note } = choosePart(
-    rounds,
+    isSample ? rounds : [...rounds, ...alike],
     { first: SAMPLE.overlaps, whole: WHOLE },
     // The same pairs come again after so many seeds.
     Math.ceil(pairs.length / tried.length),
@@ -109,21 +110,28 @@ await t.test("two of dockroot at a time, each at every point", async (t) => {
     // The first comes to its point before the other one begins.
     const [callsOfA = []] = turns.map(({ events }) => callsOf(events, "A"));
     const callsOfB = turns.map(({ events }) => callsOf(events, "B"));
-    const stagings = planStagings(
-      callsOfA,
-      unite(callsOfB),
+    const staged = planStagings(
+      { A: callsOfA, B: unite(callsOfB) },
       pair.A.run === pair.B.run ? 1 : DISK_LOCK,
     );
-    const count = stagings.flat().length;
-    t.comment(`${pair.name}: ${String(count)} overlaps`);
-    for (const [round, staged] of stagings.entries()) {
-      (rounds[round] ??= []).push(
-        ...staged.map((staging) => ({
-          name: `${pair.name}, A ${formatPoint(staging.A)}, B ${formatPoint(staging.B)}, ${staging.first} first`,
-          run: () => inject(pair, ground, expectation, staging),
-        })),
-      );
-    }
+    const add = (
+      to: Injection[][],
+      stagings: readonly (readonly Staging[])[],
+    ) => {
+      for (const [round, those] of stagings.entries()) {
+        (to[round] ??= []).push(
+          ...those.map((staging) => ({
+            name: `${pair.name}, A ${formatPoint(staging.A)}, B ${formatPoint(staging.B)}, ${staging.first} first`,
+            run: () => inject(pair, ground, expectation, staging),
+          })),
+        );
+      }
+    };
+    add(rounds, staged.rounds);
+    add(alike, staged.alike);
+    t.comment(
+      `${pair.name}: ${String(staged.rounds.flat().length)} overlaps, and ${String(staged.alike.flat().length)} like others`,
+    );
   }
 
   function inject(

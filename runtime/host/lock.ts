@@ -1,9 +1,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import type { Readable } from "node:stream";
 import {
   describeStartFailure,
   HELPER_PATH,
   HelperError,
+  refuseUnstarted,
   TIE,
 } from "./process.ts";
 
@@ -14,6 +16,8 @@ export interface Lock {
   release(): Promise<void>;
 }
 
+/** What cat gives back as it is. */
+const QUESTION = "\n";
 const KEPT_STDERR_CHARS = 4096;
 /** The helper has nothing left to do but to end. */
 const MAX_RELEASE_MS = 5_000;
@@ -47,11 +51,9 @@ export async function lockDirectory(
   const late = new AbortController();
   try {
     // cat runs, and answers, once the lock is taken.
-    holder.stdin?.write("\n");
+    holder.stdin?.write(QUESTION);
     const answer = await Promise.race([
-      !holder.stdout
-        ? ended
-        : once(holder.stdout, "data").then(() => "locked" as const),
+      holder.stdout ? waitForAnswer(holder.stdout) : ended,
       ended,
       wait(timeoutMs, late.signal),
     ]);
@@ -65,14 +67,22 @@ export async function lockDirectory(
       await kill(holder);
       return undefined;
     }
+    if (answer === "odd") await kill(holder);
   } catch (cause) {
     throw describeStartFailure("flock", cause);
   } finally {
     late.abort();
   }
   const { exitCode, signalCode } = holder;
+  if (isTied) refuseUnstarted("flock", exitCode, stderr);
   const end = signalCode ?? `status ${String(exitCode)}`;
   throw new HelperError("exit", `flock ended with ${end}: ${stderr.trim()}`);
+}
+
+/** @returns `odd` where it is not what was asked: whoever says that is not cat */
+async function waitForAnswer(stdout: Readable): Promise<"locked" | "odd"> {
+  const [said] = (await once(stdout, "data")) as [Buffer];
+  return said.toString() === QUESTION ? "locked" : "odd";
 }
 
 async function release(holder: ChildProcess): Promise<void> {

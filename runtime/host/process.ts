@@ -144,10 +144,7 @@ export async function runHelper(
       `${program} was ended by ${signal ?? "a signal"}${said}`,
     );
   }
-  if (isTied && stderr.startsWith(`setpriv: failed to execute ${program}: `)) {
-    if (exitCode === TIED_IS_MISSING) throw missing(program);
-    throw new HelperError("start", `${program} cannot be started${said}`);
-  }
+  if (isTied) refuseUnstarted(program, exitCode, stderr);
   if (!okExitCodes.includes(exitCode)) {
     throw new HelperError(
       "exit",
@@ -194,6 +191,23 @@ async function waitForEnd(
   } finally {
     for (const timer of timers) clearTimeout(timer);
   }
+}
+
+/**
+ * Tells a helper that setpriv could not start from one that failed.
+ * @throws HelperError where it did not start
+ */
+export function refuseUnstarted(
+  program: string,
+  exitCode: number | null,
+  stderr: string,
+): void {
+  if (!stderr.startsWith(`setpriv: failed to execute ${program}: `)) return;
+  if (exitCode === TIED_IS_MISSING) throw missing(program);
+  throw new HelperError(
+    "start",
+    `${program} cannot be started${describeStderr(stderr)}`,
+  );
 }
 
 /** @param cause as `spawn` gives it */

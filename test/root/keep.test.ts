@@ -42,7 +42,10 @@ await t.test(
     t.equal(bootAndFinish(machine), uuid);
     t.match(machine.record(), { result: "kept", boot: 1, warnings: [] });
     t.strictSame(await disk.subvolumes(), before);
-    t.equal(await read(".dockroot/kept/state.json"), state);
+    t.equal(
+      withoutHandedOver(await read(".dockroot/kept/state.json")),
+      withoutHandedOver(state),
+    );
     t.equal(await read("kept/written"), "mine");
 
     t.not(bootAndFinish(machine, "docker_image=system:2"), uuid);
@@ -110,3 +113,8 @@ await t.test("a changed top layer is told, and copied if asked", async (t) => {
   t.equal(bootAndFinish(machine, always), renewed, "and no further one");
   t.strictSame(machine.record().warnings, []);
 });
+
+/** Of each start anew. */
+function withoutHandedOver(state: string): string {
+  return state.replace(/"handedOver": \d+/, "");
+}

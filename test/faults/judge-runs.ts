@@ -29,7 +29,7 @@ function isAboutLock(warning: string): boolean {
  */
 export function judgeRuns(
   { attack, flow, recovery }: Injection,
-  { tries, runs, hit, processes, hungForS }: KilledStart,
+  { tries, runs, hit, processes, outlived, hungForS }: KilledStart,
   usual: readonly string[],
 ): Problem[] {
   const isGentle = attack === "SIGSTOP, then SIGCONT";
@@ -48,6 +48,9 @@ export function judgeRuns(
       ...(/^ +at .*:\d+:\d+\)?$/m.test(said) ? ["a stack trace"] : []),
       ...(findRawControl(said) ?? []),
     ]),
+    ...outlived.map(
+      (helper) => `it was not ended by that, or a helper of it: ${helper}`,
+    ),
     ...(recovery === "restart" || processes.length === 0
       ? []
       : [`processes are left over: ${processes.join(" ")}`]),

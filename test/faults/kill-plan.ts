@@ -5,13 +5,13 @@ import type { HelperCall } from "./faulty-helpers.ts";
 /** What is done to a dockroot: shell commands. `$1` is its process ID, `$2` a helper's. */
 export const ATTACKS = {
   "SIGKILL to dockroot": 'kill -KILL "$1"',
-  "SIGKILL to its process group": 'kill -KILL -- "-$1"',
+  "SIGKILL to its process group": 'kill -s KILL -- "-$1"',
   "SIGSTOP, then SIGCONT": 'kill -STOP "$1"; pause; kill -CONT "$1"',
   "SIGSTOP, then SIGKILL": 'kill -STOP "$1"; pause; kill -KILL "$1"',
   "SIGTERM to dockroot": 'kill -TERM "$1"',
-  "SIGTERM to its process group": 'kill -TERM -- "-$1"',
+  "SIGTERM to its process group": 'kill -s TERM -- "-$1"',
   "SIGINT to dockroot": 'kill -INT "$1"',
-  "SIGINT to its process group": 'kill -INT -- "-$1"',
+  "SIGINT to its process group": 'kill -s INT -- "-$1"',
   "SIGKILL to a helper": 'kill -KILL "$2"',
   "SIGKILL to the shell that waits for it": 'kill -KILL "$(parent_of "$1")"',
 } as const;
@@ -135,7 +135,7 @@ function pickCall(
   if (call === undefined) throw new Error(`${victim} calls no helper`);
   // At its end the helper's own process is gone.
   const isBegin = attack === "SIGKILL to a helper" || random.oneIn(2);
-  const rangeMs = random.pick([0, 2, 5, 10, 20]);
+  const rangeMs = random.pick([0, 0, 2, 5, 10, 20]);
   return {
     kind: "call",
     call,

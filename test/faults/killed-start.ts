@@ -17,6 +17,8 @@ export interface KilledStart extends Start {
   readonly tries: readonly Try[];
   /** Each dockroot that ran, in the order in which they began. */
   readonly runs: readonly Run[];
+  /** What ran on that the attack was to end: the dockroot, or a helper of it. */
+  readonly outlived: readonly string[];
   /** Processes that were there when all had ended. */
   readonly processes: readonly string[];
 }
@@ -55,6 +57,8 @@ const FUNCTIONS = path.resolve(
   import.meta.dirname,
   "../../installer/assets/dockroot-functions",
 );
+const ENDS_DOCKROOT =
+  /^SIG\w+ to (?:dockroot|its process group)$|then SIGKILL$/;
 /** Longer than any start takes that is stopped for a while and tried again. */
 const LIMIT_S = 90;
 
@@ -197,6 +201,8 @@ function describeAttack(
   callLog: string,
 ): string {
   const isOnHelper = attack === "SIGKILL to a helper";
+  // What waits for the disk ends when that answers.
+  const outlive = `sleep 0.5; for each in "$1" $helpers; do ! runs "$each" || [ "$state" = D ] || echo "$each $helper" >>outlived; done`;
   return `
 runs() { { read -r _ _ state _ <"/proc/$1/stat"; } 2>/dev/null && [ "$state" != Z ]; }
 parent_of() { read -r _ _ _ parent _ <"/proc/$1/stat"; echo "$parent"; }
@@ -216,8 +222,10 @@ find_helper() { # DOCKROOT: one of those that run; waits for one.
 ${isOnHelper ? '[ $# = 2 ] || set -- "$1" "$(find_helper "$1")"' : ""}
 if runs "$${isOnHelper ? "2" : "1"}"; then
 	helper=$(tr '\\0' ' ' <"/proc/$2/cmdline" 2>/dev/null)
+	helpers=\${2-$(cat "/proc/$1/task"/*/children)}
 	echo "$1 $(wc -l <'${callLog}') $helper" >hit
 	${ATTACKS[attack]}
+	${ENDS_DOCKROOT.test(attack) ? outlive : ""}
 fi
 : >attacked
 `;
@@ -279,7 +287,7 @@ function readStart(
       processId === undefined
         ? undefined
         : { processId, helper: helper.trim(), calls: Number(calls) },
-    ...{ tries, runs },
+    ...{ tries, runs, outlived: linesOf("outlived") },
     processes: read("processes")
       .split(/\s+/)
       .filter((name) => name !== ""),

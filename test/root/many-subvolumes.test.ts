@@ -30,7 +30,8 @@ await t.test(
       }
     });
     const many = startOnce(t, "dockroot.generations=9");
-    t.strictSame(many.calls, few.calls);
+    // Some of them begin at once.
+    t.strictSame(many.calls.toSorted(), few.calls.toSorted());
     t.match(
       many.said,
       new RegExp(`and ${String(MANY - 3)} more cannot be proved to be`),

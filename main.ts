@@ -1,20 +1,20 @@
 import path from "node:path";
 import { isSea } from "node:sea";
 import { parseArgs, styleText } from "node:util";
-import { boot, planOnly } from "./runtime/boot.ts";
+import { boot, planOnly } from "./runtime/boot/boot.ts";
 import {
   bootFlags,
   DEFAULT_RUN_DIRECTORY,
   finishFlags,
   REHEARSAL_RUN_DIRECTORY,
-} from "./runtime/boot-flags.ts";
-import { describeFailure, formatFailure } from "./runtime/failure.ts";
-import { formatFallback } from "./runtime/format-fallback.ts";
-import { formatOtherRoot } from "./runtime/format-other-root.ts";
-import { finish } from "./runtime/finish.ts";
-import { formatPlan, formatPlanAsJson } from "./runtime/format-plan.ts";
-import { BootError, UsageError } from "./runtime/host/errors.ts";
-import { escapeControl } from "./runtime/host/escape.ts";
+} from "./runtime/boot/boot-flags.ts";
+import { describeFailure, formatFailure } from "./runtime/base/failure.ts";
+import { formatFallback } from "./runtime/boot/format-fallback.ts";
+import { formatOtherRoot } from "./runtime/boot/format-other-root.ts";
+import { finish } from "./runtime/boot/finish.ts";
+import { formatPlan, formatPlanAsJson } from "./runtime/plan/format-plan.ts";
+import { BootError, UsageError } from "./runtime/base/errors.ts";
+import { escapeControl } from "./runtime/base/escape.ts";
 import { statusOfTarget } from "./runtime/host/files.ts";
 import { createHost, tieHelpers } from "./runtime/host/host.ts";
 import {
@@ -24,9 +24,9 @@ import {
   plainSink,
   type LogSink,
 } from "./runtime/host/log.ts";
-import { BOOT_LOG, formatBootRecord } from "./runtime/report.ts";
-import { openRunDirectory } from "./runtime/run-directory.ts";
-import { version } from "./runtime/version.ts";
+import { BOOT_LOG, formatBootRecord } from "./runtime/records/report.ts";
+import { openRunDirectory } from "./runtime/boot/run-directory.ts";
+import { version } from "./runtime/base/version.ts";
 
 const EXIT_USAGE = 2;
 const EXIT_FAILED = 1;
@@ -53,8 +53,8 @@ async function main(argv: readonly string[]): Promise<number> {
     stdout(`dockroot ${version} (Node ${process.version}, ${process.arch})\n`);
     return 0;
   }
-  const { runInstaller } = await import("./installer/main.ts");
-  const { createQuestions } = await import("./installer/questions.ts");
+  const { runInstaller } = await import("./installer/cli/main.ts");
+  const { createQuestions } = await import("./installer/cli/questions.ts");
   return runInstaller(argv, {
     stdout,
     stderr,

@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { createProgress } from "../fixtures/progress.ts";
 import { rootsAlone } from "../fixtures/roots-alone.ts";
 import { undoLater } from "../fixtures/undo.ts";
-import { version } from "../runtime/version.ts";
+import { version } from "../runtime/base/version.ts";
 import { takeTurns, type Result } from "./comparison.ts";
 import { coldStart } from "./cold-start.ts";
 import type { Entry } from "./entry.ts";

@@ -1,4 +1,4 @@
-import type { RootedBoot } from "../runtime/report.ts";
+import type { RootedBoot } from "../runtime/records/report.ts";
 import type { Parts } from "./comparison.ts";
 
 /** What a boot's time goes into, in this order. */

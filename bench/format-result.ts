@@ -1,4 +1,4 @@
-import { formatTable } from "../installer/commands/status/table.ts";
+import { formatTable } from "../installer/text/table.ts";
 import type { Result } from "./comparison.ts";
 import { tabulate, type Table } from "./tabulate.ts";
 

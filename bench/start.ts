@@ -5,7 +5,7 @@ import { attachDisk } from "../fixtures/loop-disk.ts";
 import { run } from "../fixtures/run.ts";
 import { undoLater } from "../fixtures/undo.ts";
 import { unmountBelow } from "../fixtures/unmount.ts";
-import type { RootedBoot } from "../runtime/report.ts";
+import type { RootedBoot } from "../runtime/records/report.ts";
 import { groupMarks, groupSteps, type Mark } from "./boot-parts.ts";
 import type { Sample } from "./comparison.ts";
 import type { Executable } from "./entry.ts";

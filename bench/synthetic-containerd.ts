@@ -2,8 +2,8 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startDatabase, type Part } from "../fixtures/bolt-writer.ts";
 import { run } from "../fixtures/run.ts";
-import { sha256 } from "../runtime/sha256.ts";
-import { chainIds } from "../runtime/stores/chain-id.ts";
+import { sha256 } from "../runtime/base/sha256.ts";
+import { chainIds } from "../runtime/images/chain-id.ts";
 
 /**
  * A store of containerd's with an image that stands in Docker's own store on the same disk, and with many

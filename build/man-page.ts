@@ -1,4 +1,4 @@
-import type { CommandHelp } from "../installer/command-help.ts";
+import type { CommandHelp } from "../installer/cli/command-help.ts";
 
 /**
  * The manual page: a template, with the commands and their examples in it.

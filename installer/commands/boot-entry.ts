@@ -1,31 +1,31 @@
 import path from "node:path";
-import { BootError, UsageError } from "../../runtime/host/errors.ts";
-import { formatJson } from "../../runtime/host/escape.ts";
+import { BootError, UsageError } from "../../runtime/base/errors.ts";
+import { formatJson } from "../../runtime/base/escape.ts";
 import { limitHelpers } from "../../runtime/host/host.ts";
 import {
   formatImageReference,
   parseImageReference,
-} from "../../runtime/image-ref.ts";
-import type { Surroundings } from "../surroundings.ts";
-import { initrdPaths, kernelPath } from "./boot-entry/entry.ts";
-import { describeSearch } from "./boot-entry/find-loaders.ts";
-import { formatEntry } from "./boot-entry/format-entry.ts";
-import { gatherFacts } from "./boot-entry/gather-facts.ts";
-import { formatCmdline } from "./boot-entry/kernel-option.ts";
+} from "../../runtime/images/image-ref.ts";
+import type { Surroundings } from "../cli/surroundings.ts";
+import { initrdPaths, kernelPath } from "../loaders/formats/entry.ts";
+import { describeSearch } from "../loaders/find-loaders.ts";
+import { formatEntry } from "../loaders/formats/format-entry.ts";
+import { gatherFacts } from "../loaders/gather-entry-facts.ts";
+import { formatCmdline } from "../loaders/formats/kernel-option.ts";
 import {
   LOADERS,
   LOADER_TITLES,
   type LoaderName,
-} from "./boot-entry/loader-name.ts";
-import { planEntry, type EntryPlan } from "./boot-entry/plan-entry.ts";
-import { writeEntry } from "./boot-entry/write-entry.ts";
+} from "../loaders/formats/loader-name.ts";
+import { planEntry, type EntryPlan } from "../loaders/plan/plan-entry.ts";
+import { writeEntry } from "../loaders/write-entry.ts";
 import {
   imageFlags,
   readStoreFlags,
   storeFlags,
   type StoreFlags,
-} from "../image-flags.ts";
-import { requireRoot } from "./toplayer/require-root.ts";
+} from "../cli/image-flags.ts";
+import { requireRoot } from "../cli/require-root.ts";
 
 export const bootEntryFlags = {
   loader: {

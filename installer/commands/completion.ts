@@ -1,10 +1,10 @@
-import { UsageError } from "../../runtime/host/errors.ts";
-import type { CommandHelp } from "../command-help.ts";
-import type { Surroundings } from "../surroundings.ts";
-import { listCompletedCommands } from "./completion/completed-command.ts";
-import { formatBash } from "./completion/format-bash.ts";
-import { formatFish } from "./completion/format-fish.ts";
-import { formatZsh } from "./completion/format-zsh.ts";
+import { UsageError } from "../../runtime/base/errors.ts";
+import type { CommandHelp } from "../cli/command-help.ts";
+import type { Surroundings } from "../cli/surroundings.ts";
+import { listCompletedCommands } from "../cli/completed-command.ts";
+import { formatBash } from "../cli/format-bash.ts";
+import { formatFish } from "../cli/format-fish.ts";
+import { formatZsh } from "../cli/format-zsh.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 

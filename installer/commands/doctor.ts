@@ -1,15 +1,18 @@
-import { UsageError } from "../../runtime/host/errors.ts";
+import { UsageError } from "../../runtime/base/errors.ts";
 import { limitHelpers, type Host } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
-import { lookAtRoot } from "../look-at-root.ts";
+import { lookAtRoot } from "../system/look-at-root.ts";
 import { generators } from "../generators/choose-generator.ts";
-import { imageFlags } from "../image-flags.ts";
-import type { Surroundings } from "../surroundings.ts";
-import { gatherDoctorFacts } from "./doctor/facts/gather-doctor-facts.ts";
-import { formatReport, formatReportAsJson } from "./doctor/format-report.ts";
-import { describeReport } from "./doctor/report.ts";
-import { holdSignals } from "./status/hold-signals.ts";
-import { requireRoot } from "./toplayer/require-root.ts";
+import { imageFlags } from "../cli/image-flags.ts";
+import type { Surroundings } from "../cli/surroundings.ts";
+import { gatherDoctorFacts } from "../doctor/gather-doctor-facts.ts";
+import {
+  formatReport,
+  formatReportAsJson,
+} from "../doctor/rules/format-report.ts";
+import { describeReport } from "../doctor/rules/report.ts";
+import { holdSignals } from "../cli/hold-signals.ts";
+import { requireRoot } from "../cli/require-root.ts";
 
 export const doctorFlags = {
   image: imageFlags.image,

@@ -1,17 +1,17 @@
-import { UsageError } from "../../runtime/host/errors.ts";
+import { UsageError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { version } from "../../runtime/version.ts";
+import { version } from "../../runtime/base/version.ts";
 import { chooseGenerator, generators } from "../generators/choose-generator.ts";
 import type { GeneratorName } from "../generators/generator.ts";
-import { kernelVersions } from "../generators/kernels.ts";
+import { kernelVersions } from "../system/kernels.ts";
 import { applyInstall } from "../install/apply-install.ts";
-import { createProgress } from "../install/progress.ts";
+import { createProgress } from "../cli/progress.ts";
 import {
   formatInstallPlan,
   formatNext,
   formatNotChecked,
   formatUnchanged,
-} from "../install/format-install.ts";
+} from "../install/plan/format-install.ts";
 import {
   gatherInstall,
   type InstallRequest,
@@ -22,13 +22,13 @@ import { requireHelpers } from "../install/helpers.ts";
 import { withLock } from "../install/lock.ts";
 import { isInterrupted, resumeInterrupted } from "../install/transaction.ts";
 import { tellInterrupted } from "../install/tell-interrupted.ts";
-import type { Surroundings } from "../surroundings.ts";
-import { enterRoot } from "../enter-root.ts";
-import { lookAtRoot } from "../look-at-root.ts";
-import { holdSignals } from "./status/hold-signals.ts";
-import { quote } from "./toplayer/quote.ts";
-import { requireRoot } from "./toplayer/require-root.ts";
-import { confirmPlan } from "../install/confirm.ts";
+import type { Surroundings } from "../cli/surroundings.ts";
+import { enterRoot } from "../system/enter-root.ts";
+import { lookAtRoot } from "../system/look-at-root.ts";
+import { holdSignals } from "../cli/hold-signals.ts";
+import { quote } from "../text/quote.ts";
+import { requireRoot } from "../cli/require-root.ts";
+import { confirmPlan } from "../cli/confirm.ts";
 
 export const generatorNames = ["auto", ...Object.keys(generators)];
 

@@ -1,11 +1,15 @@
-import { UsageError } from "../../runtime/host/errors.ts";
-import { readStoreFlags, storeFlags, type StoreFlags } from "../image-flags.ts";
-import type { Surroundings } from "../surroundings.ts";
+import { UsageError } from "../../runtime/base/errors.ts";
+import {
+  readStoreFlags,
+  storeFlags,
+  type StoreFlags,
+} from "../cli/image-flags.ts";
+import type { Surroundings } from "../cli/surroundings.ts";
 import {
   formatResolved,
   formatResolvedAsJson,
-} from "./resolve/format-resolved.ts";
-import { resolveImage } from "./resolve/resolve-image.ts";
+} from "../system/format-resolved.ts";
+import { resolveImage } from "../system/resolve-image.ts";
 
 export const resolveFlags = {
   ...storeFlags,

@@ -1,9 +1,12 @@
 import path from "node:path";
-import { DEFAULT_RUN_DIRECTORY } from "../../runtime/boot-flags.ts";
-import { UsageError } from "../../runtime/host/errors.ts";
-import type { Surroundings } from "../surroundings.ts";
-import { formatStatus, formatStatusAsJson } from "./status/format-status.ts";
-import { readStatus } from "./status/read-status.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../../runtime/boot/boot-flags.ts";
+import { UsageError } from "../../runtime/base/errors.ts";
+import type { Surroundings } from "../cli/surroundings.ts";
+import {
+  formatStatus,
+  formatStatusAsJson,
+} from "../status/formats/format-status.ts";
+import { readStatus } from "../status/read-status.ts";
 
 export const statusFlags = {
   "run-dir": {

@@ -1,19 +1,26 @@
 import path from "node:path";
-import { UsageError } from "../../runtime/host/errors.ts";
+import { UsageError } from "../../runtime/base/errors.ts";
 import { limitHelpers, type Host } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
-import type { Surroundings } from "../surroundings.ts";
-import { holdSignals } from "./status/hold-signals.ts";
-import { findProblems } from "./toplayer/check/find-problems.ts";
+import type { Surroundings } from "../cli/surroundings.ts";
+import { holdSignals } from "../cli/hold-signals.ts";
+import { findProblems } from "../toplayer/rules/find-problems.ts";
 import {
   formatCheck,
   formatCheckAsJson,
-} from "./toplayer/check/format-check.ts";
-import { gatherFacts } from "./toplayer/check/gather-facts.ts";
-import { withSources } from "./toplayer/check/open-sources.ts";
-import { reportEntry, type CheckReport } from "./toplayer/check/report.ts";
-import { imageFlags, readStoreFlags, type StoreFlags } from "../image-flags.ts";
-import { requireRoot } from "./toplayer/require-root.ts";
+} from "../toplayer/rules/format-check.ts";
+import { gatherFacts } from "../toplayer/gather-check-facts.ts";
+import { withSources } from "../toplayer/open-sources.ts";
+import {
+  reportEntry,
+  type CheckReport,
+} from "../toplayer/rules/check-report.ts";
+import {
+  imageFlags,
+  readStoreFlags,
+  type StoreFlags,
+} from "../cli/image-flags.ts";
+import { requireRoot } from "../cli/require-root.ts";
 
 export const toplayerCheckFlags = {
   ...imageFlags,

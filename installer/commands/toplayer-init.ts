@@ -1,28 +1,32 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
-import { summarizeFailure } from "../../runtime/failure.ts";
-import { BootError, UsageError } from "../../runtime/host/errors.ts";
+import { summarizeFailure } from "../../runtime/base/failure.ts";
+import { BootError, UsageError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { readMounts } from "../../runtime/mounts.ts";
-import { isSameOrBelow } from "../../runtime/overlap.ts";
-import type { Confirm, Questions, Surroundings } from "../surroundings.ts";
-import { holdSignals } from "./status/hold-signals.ts";
-import { readAccounts } from "./toplayer/accounts/read-accounts.ts";
-import { readBootTarget } from "./toplayer/boot-target.ts";
-import type { StoreChoice } from "../find-system-store.ts";
-import { imageFlags, readStoreFlags, type StoreFlags } from "../image-flags.ts";
-import { findImageInSystem } from "../image.ts";
-import { chooseAccounts } from "./toplayer/init/ask.ts";
-import { findStoreMount, sourceOf } from "./toplayer/init/find-store-mount.ts";
-import { formatInit } from "./toplayer/init/format-init.ts";
-import { formatKernelOptions } from "./toplayer/init/format-kernel-options.ts";
-import { gatherMachine } from "./toplayer/init/gather-machine.ts";
-import type { AccountTexts } from "./toplayer/init/merge-accounts.ts";
-import { planFiles } from "./toplayer/init/plan-files.ts";
-import { writeFiles } from "./toplayer/init/write-files.ts";
-import { locate } from "./toplayer/locate.ts";
-import { formatMachineId } from "./toplayer/machine-id.ts";
-import { requireRoot } from "./toplayer/require-root.ts";
+import { readMounts } from "../../runtime/disk/mounts.ts";
+import { isSameOrBelow } from "../../runtime/options/overlap.ts";
+import type { Confirm, Questions, Surroundings } from "../cli/surroundings.ts";
+import { holdSignals } from "../cli/hold-signals.ts";
+import { readAccounts } from "../system/read-accounts.ts";
+import { readBootTarget } from "../system/boot-target.ts";
+import type { StoreChoice } from "../system/find-system-store.ts";
+import {
+  imageFlags,
+  readStoreFlags,
+  type StoreFlags,
+} from "../cli/image-flags.ts";
+import { findImageInSystem } from "../system/image.ts";
+import { chooseAccounts } from "../toplayer/ask.ts";
+import { findStoreMount, sourceOf } from "../system/find-store-mount.ts";
+import { formatInit } from "../toplayer/plan/format-init.ts";
+import { formatKernelOptions } from "../toplayer/plan/format-kernel-options.ts";
+import { gatherMachine } from "../toplayer/gather-machine.ts";
+import type { AccountTexts } from "../toplayer/plan/merge-accounts.ts";
+import { planFiles } from "../toplayer/plan/plan-files.ts";
+import { writeFiles } from "../toplayer/write-files.ts";
+import { locate } from "../system/formats/locate.ts";
+import { formatMachineId } from "../system/formats/machine-id.ts";
+import { requireRoot } from "../cli/require-root.ts";
 
 export const toplayerInitFlags = {
   yes: {

@@ -1,17 +1,17 @@
-import { enterRoot } from "../enter-root.ts";
-import { formatNotChecked } from "../install/format-install.ts";
-import { lookAtRoot } from "../look-at-root.ts";
+import { enterRoot } from "../system/enter-root.ts";
+import { formatNotChecked } from "../install/plan/format-install.ts";
+import { lookAtRoot } from "../system/look-at-root.ts";
 import { applyUninstall } from "../install/apply-uninstall.ts";
-import { confirmPlan } from "../install/confirm.ts";
-import { formatUninstallPlan } from "../install/format-uninstall.ts";
+import { confirmPlan } from "../cli/confirm.ts";
+import { formatUninstallPlan } from "../install/plan/format-uninstall.ts";
 import { gatherUninstall } from "../install/gather-uninstall.ts";
 import { withLock } from "../install/lock.ts";
-import { createProgress } from "../install/progress.ts";
+import { createProgress } from "../cli/progress.ts";
 import { tellInterrupted } from "../install/tell-interrupted.ts";
-import type { Surroundings } from "../surroundings.ts";
+import type { Surroundings } from "../cli/surroundings.ts";
 import { installFlags, tellResumed } from "./install.ts";
-import { holdSignals } from "./status/hold-signals.ts";
-import { requireRoot } from "./toplayer/require-root.ts";
+import { holdSignals } from "../cli/hold-signals.ts";
+import { requireRoot } from "../cli/require-root.ts";
 
 export const uninstallFlags = {
   root: {

@@ -1,4 +1,4 @@
-import { isRecord } from "../../runtime/json-values.ts";
+import { isRecord } from "../../runtime/base/json-values.ts";
 
 /** What a daemon.json says of where images are. */
 export interface DockerConfig {

@@ -1,5 +1,5 @@
 import { parse } from "smol-toml";
-import { isRecord } from "../../runtime/json-values.ts";
+import { isRecord } from "../../runtime/base/json-values.ts";
 
 /** What a TOML file says. */
 export interface TomlFile {

@@ -1,4 +1,4 @@
-import { BootError } from "../../runtime/host/errors.ts";
+import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { dracut } from "./dracut.ts";
 import type { Generator, GeneratorName } from "./generator.ts";

@@ -1,9 +1,9 @@
 import type { Host } from "../../runtime/host/host.ts";
 import type { Generator } from "./generator.ts";
 import { hasFile } from "./has-file.ts";
-import { kernelVersions } from "./kernels.ts";
+import { kernelVersions } from "../system/kernels.ts";
 import { newImageName } from "./new-image.ts";
-import { parseListing } from "./parse-listing.ts";
+import { parseListing } from "../initramfs/parse-listing.ts";
 import { systemdUnits } from "./systemd-units.ts";
 
 const DEBIAN_CALLER = "/etc/kernel/postinst.d/dracut";

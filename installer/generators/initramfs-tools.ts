@@ -1,8 +1,8 @@
 import type { Generator } from "./generator.ts";
 import { hasFile } from "./has-file.ts";
-import { kernelVersions } from "./kernels.ts";
+import { kernelVersions } from "../system/kernels.ts";
 import { newImageName } from "./new-image.ts";
-import { parseListing } from "./parse-listing.ts";
+import { parseListing } from "../initramfs/parse-listing.ts";
 
 const FUNCTIONS = "scripts/dockroot-functions";
 const SCRIPTS = ["init-top", "local-premount", "local-bottom"].map(

@@ -7,7 +7,7 @@ import {
   readWhatIsLeft,
 } from "./mkinitcpio/read-configurations.ts";
 import { readKernelVersion, readPresets } from "./mkinitcpio/read-presets.ts";
-import { parseListing } from "./parse-listing.ts";
+import { parseListing } from "../initramfs/parse-listing.ts";
 import { systemdUnits } from "./systemd-units.ts";
 
 const LIST_TIMEOUT_MS = 120_000;

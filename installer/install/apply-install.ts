@@ -1,4 +1,4 @@
-import { BootError } from "../../runtime/host/errors.ts";
+import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Build, InitramfsImage } from "../generators/generator.ts";
 import {
@@ -7,10 +7,10 @@ import {
   runAfterwards,
   type Building,
 } from "./build-images.ts";
-import type { Change } from "./change.ts";
+import type { Change } from "./plan/change.ts";
 import type { Install } from "./gather-install.ts";
 import { lacksOf } from "./look-into-image.ts";
-import { formatManifest, MANIFEST_FILE } from "./manifest.ts";
+import { formatManifest, MANIFEST_FILE } from "./plan/manifest.ts";
 import { inTransaction } from "./transaction.ts";
 
 /** How it is told. */

@@ -1,13 +1,13 @@
-import { BootError } from "../../runtime/host/errors.ts";
+import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { InitramfsImage } from "../generators/generator.ts";
 import { keepReplaced, type Telling } from "./apply-install.ts";
 import { buildImages, imagesToPlace, runAfterwards } from "./build-images.ts";
-import type { Change } from "./change.ts";
+import type { Change } from "./plan/change.ts";
 import type { Uninstall } from "./gather-uninstall.ts";
 import { EXECUTABLE } from "./image-needs.ts";
 import { listImage } from "./look-into-image.ts";
-import { FORMER_DIRECTORY } from "./manifest.ts";
+import { FORMER_DIRECTORY } from "./plan/manifest.ts";
 import { inTransaction } from "./transaction.ts";
 
 /**

@@ -1,11 +1,11 @@
-import { BootError } from "../../runtime/host/errors.ts";
-import { escapeControl } from "../../runtime/host/escape.ts";
+import { BootError } from "../../runtime/base/errors.ts";
+import { escapeControl } from "../../runtime/base/escape.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { HelperError } from "../../runtime/host/process.ts";
 import type { Build, InitramfsImage } from "../generators/generator.ts";
 import { lockedFor } from "./generator-lock.ts";
-import type { Ending } from "./parse-ending.ts";
-import type { Progress } from "./progress.ts";
+import type { Ending } from "./plan/parse-ending.ts";
+import type { Progress } from "../cli/progress.ts";
 
 /** What building needs besides the builds. */
 export interface Building {

@@ -1,10 +1,10 @@
-import { BootError, isSystemError } from "../../runtime/host/errors.ts";
+import { BootError, isSystemError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { formatEnding, parseEnding, type Ending } from "./parse-ending.ts";
-import { STATE_DIRECTORY } from "./manifest.ts";
-import { remedyOf } from "./refusal.ts";
+import { formatEnding, parseEnding, type Ending } from "./plan/parse-ending.ts";
+import { STATE_DIRECTORY } from "./plan/manifest.ts";
+import { remedyOf } from "./plan/refusal.ts";
 
-export type { Ending } from "./parse-ending.ts";
+export type { Ending } from "./plan/parse-ending.ts";
 
 /** While there is one, all else is done: what it tells of is to be brought to its end. */
 export const ENDING_FILE = `${STATE_DIRECTORY}/ending.json`;

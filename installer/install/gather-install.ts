@@ -1,10 +1,10 @@
-import { BootError } from "../../runtime/host/errors.ts";
-import { isSameOrBelow } from "../../runtime/overlap.ts";
+import { BootError } from "../../runtime/base/errors.ts";
+import { isSameOrBelow } from "../../runtime/options/overlap.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import type { ConfigSource } from "../../runtime/config.ts";
+import type { ConfigSource } from "../../runtime/options/config.ts";
 import type { Build, FileEdit, Generator } from "../generators/generator.ts";
 import { hasFile } from "../generators/has-file.ts";
-import type { Change } from "./change.ts";
+import type { Change } from "./plan/change.ts";
 import { gatherPresent, readManifest } from "./gather-present.ts";
 import { readImageNeeds } from "./image-needs.ts";
 import { listIfReadable } from "./look-into-image.ts";
@@ -13,12 +13,12 @@ import {
   FORMER_CONFIG_FILE,
   makeConfig,
   type MadeConfig,
-} from "./make-config.ts";
-import { STATE_DIRECTORY, type Manifest } from "./manifest.ts";
-import { planInstall } from "./plan-install.ts";
+} from "./plan/make-config.ts";
+import { STATE_DIRECTORY, type Manifest } from "./plan/manifest.ts";
+import { planInstall } from "./plan/plan-install.ts";
 import { missingDirectories } from "./transaction.ts";
 import { unlessNotRun } from "./unless-not-run.ts";
-import { findLacks } from "./verify-image.ts";
+import { findLacks } from "../initramfs/verify-image.ts";
 import {
   hashWanted,
   wantExecutable,

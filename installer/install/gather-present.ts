@@ -1,7 +1,11 @@
-import { BootError } from "../../runtime/host/errors.ts";
+import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { MANIFEST_FILE, parseManifest, type Manifest } from "./manifest.ts";
-import type { PresentFile, PresentFiles } from "./plan-install.ts";
+import {
+  MANIFEST_FILE,
+  parseManifest,
+  type Manifest,
+} from "./plan/manifest.ts";
+import type { PresentFile, PresentFiles } from "./plan/plan-install.ts";
 
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 

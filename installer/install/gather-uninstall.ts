@@ -3,14 +3,18 @@ import type { Host } from "../../runtime/host/host.ts";
 import { generators } from "../generators/choose-generator.ts";
 import type { Build, FileEdit, Generator } from "../generators/generator.ts";
 import { hasFile } from "../generators/has-file.ts";
-import type { Change } from "./change.ts";
+import type { Change } from "./plan/change.ts";
 import { gatherPresent, readManifest } from "./gather-present.ts";
 import { listIfReadable } from "./look-into-image.ts";
-import { FORMER_DIRECTORY, MANIFEST_FILE, type Manifest } from "./manifest.ts";
+import {
+  FORMER_DIRECTORY,
+  MANIFEST_FILE,
+  type Manifest,
+} from "./plan/manifest.ts";
 import { unlessNotRun } from "./unless-not-run.ts";
-import { planEdits } from "./plan-edits.ts";
-import { planRemoval } from "./plan-install.ts";
-import { planKept, type KeptFile } from "./plan-kept.ts";
+import { planEdits } from "./plan/plan-edits.ts";
+import { planRemoval } from "./plan/plan-install.ts";
+import { planKept, type KeptFile } from "./plan/plan-kept.ts";
 
 /** All that takes an installation back. */
 export interface Uninstall {

@@ -1,6 +1,6 @@
-import { BootError } from "../../runtime/host/errors.ts";
+import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { UNDO_DIRECTORY } from "./journal.ts";
+import { UNDO_DIRECTORY } from "./plan/journal.ts";
 
 const IS_LOCKED = 75;
 

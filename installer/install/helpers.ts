@@ -1,16 +1,16 @@
 import path from "node:path";
-import { BootError } from "../../runtime/host/errors.ts";
+import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { hasFile } from "../generators/has-file.ts";
 import { HelperError } from "../../runtime/host/process.ts";
-import { NotRunError } from "../tree-host.ts";
-import { readProgramVersion } from "./program-version.ts";
+import { NotRunError } from "../system/tree-host.ts";
+import { readProgramVersion } from "./plan/program-version.ts";
 import {
   judgeVersion,
   uncheckedOf,
   type HelperStatus,
   type Requirement,
-} from "./helper-version.ts";
+} from "./plan/helper-version.ts";
 
 /**
  * What dockroot's own work in the initramfs needs. Versions: `btrfs property set -f` came with 5.14.2,

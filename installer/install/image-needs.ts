@@ -1,12 +1,12 @@
-import { BootError } from "../../runtime/host/errors.ts";
+import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Generator } from "../generators/generator.ts";
 import { hasFile } from "../generators/has-file.ts";
-import { NotRunError } from "../tree-host.ts";
+import { NotRunError } from "../system/tree-host.ts";
 import { findProgram, helperNames } from "./helpers.ts";
-import { CONFIG_FILE, FORMER_CONFIG_FILE } from "./make-config.ts";
-import { parseLdd } from "./parse-ldd.ts";
-import type { ImageNeeds } from "./verify-image.ts";
+import { CONFIG_FILE, FORMER_CONFIG_FILE } from "./plan/make-config.ts";
+import { parseLdd } from "./plan/parse-ldd.ts";
+import type { ImageNeeds } from "../initramfs/verify-image.ts";
 
 export const EXECUTABLE = "/usr/bin/dockroot";
 const MAX_LIST_BYTES = 4 * 1024 * 1024;

@@ -1,11 +1,11 @@
-import { BootError } from "../../runtime/host/errors.ts";
+import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { HelperError } from "../../runtime/host/process.ts";
 import type { Generator, ListedFile } from "../generators/generator.ts";
 import { isCutShort, readInitramfs } from "../initramfs/read-initramfs.ts";
-import { NotRunError } from "../tree-host.ts";
+import { NotRunError } from "../system/tree-host.ts";
 import { readImageNeeds } from "./image-needs.ts";
-import { findLacks } from "./verify-image.ts";
+import { findLacks } from "../initramfs/verify-image.ts";
 
 /** An image, wherever it stands. */
 export interface Image {

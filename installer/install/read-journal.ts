@@ -1,11 +1,11 @@
-import { BootError } from "../../runtime/host/errors.ts";
+import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import {
   JOURNAL_FILE,
   parseJournal,
   UNDO_DIRECTORY,
   type Journal,
-} from "./journal.ts";
+} from "./plan/journal.ts";
 
 const MAX_JOURNAL_BYTES = 1024 * 1024;
 

@@ -1,4 +1,4 @@
-import { describeFailure, formatFailure } from "../../runtime/failure.ts";
+import { describeFailure, formatFailure } from "../../runtime/base/failure.ts";
 
 /**
  * Does the work; tells at once how it ended where it was interrupted, for the signal ends this process

@@ -1,7 +1,7 @@
 import path from "node:path";
-import { BootError, isSystemError } from "../../runtime/host/errors.ts";
+import { BootError, isSystemError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import type { Change } from "./change.ts";
+import type { Change } from "./plan/change.ts";
 import {
   ENDING_FILE,
   finish,
@@ -10,11 +10,11 @@ import {
   withdrawEnding,
   type Ending,
 } from "./ending.ts";
-import { formatJournal, JOURNAL_FILE, UNDO_DIRECTORY } from "./journal.ts";
-import type { Journal } from "./journal.ts";
-import { STATE_DIRECTORY } from "./manifest.ts";
+import { formatJournal, JOURNAL_FILE, UNDO_DIRECTORY } from "./plan/journal.ts";
+import type { Journal } from "./plan/journal.ts";
+import { STATE_DIRECTORY } from "./plan/manifest.ts";
 import { readJournal } from "./read-journal.ts";
-import { remedyOf } from "./refusal.ts";
+import { remedyOf } from "./plan/refusal.ts";
 import { forget, removeUndoDirectory, undo } from "./undo.ts";
 
 /**

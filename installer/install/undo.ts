@@ -1,10 +1,10 @@
 import path from "node:path";
-import { BootError, isSystemError } from "../../runtime/host/errors.ts";
+import { BootError, isSystemError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { ENDING_FILE } from "./ending.ts";
-import { JOURNAL_FILE, UNDO_DIRECTORY, type Journal } from "./journal.ts";
-import { STATE_DIRECTORY, type FormerFile } from "./manifest.ts";
-import { isFull, remedyOf } from "./refusal.ts";
+import { JOURNAL_FILE, UNDO_DIRECTORY, type Journal } from "./plan/journal.ts";
+import { STATE_DIRECTORY, type FormerFile } from "./plan/manifest.ts";
+import { isFull, remedyOf } from "./plan/refusal.ts";
 
 /**
  * Takes all back that the journal tells of. What cannot be taken back does not keep the rest from it,

@@ -1,4 +1,4 @@
-import { NotRunError } from "../tree-host.ts";
+import { NotRunError } from "../system/tree-host.ts";
 
 /**
  * Does what may need to run a program of a system that is only looked at.

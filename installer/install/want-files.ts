@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Generator } from "../generators/generator.ts";
-import { readAsset } from "../read-asset.ts";
+import { readAsset } from "./read-asset.ts";
 import { EXECUTABLE } from "./image-needs.ts";
-import type { WantedFile } from "./plan-install.ts";
+import type { WantedFile } from "./plan/plan-install.ts";
 
 /** A file of a text that is to be there. @param mode `undefined`: as it is */
 export function wantText(

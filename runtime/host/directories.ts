@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { systemErrorCode } from "./errors.ts";
+import { systemErrorCode } from "../base/errors.ts";
 import { statusOf, type FileStatus } from "./file-status.ts";
 
 /** Puts a new directory in the place of an empty one. */

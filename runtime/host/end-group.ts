@@ -1,4 +1,4 @@
-import { systemErrorCode } from "./errors.ts";
+import { systemErrorCode } from "../base/errors.ts";
 
 /** As a terminal ends it, which programs tidy up after; then less politely. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGKILL"] as const;

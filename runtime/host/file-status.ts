@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { isSystemError, systemErrorCode } from "./errors.ts";
+import { isSystemError, systemErrorCode } from "../base/errors.ts";
 import { kindOf, type FileKind } from "./file-kind.ts";
 
 export interface FileStatus {

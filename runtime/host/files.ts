@@ -3,7 +3,7 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 import { statusOf, statusOfTarget } from "./file-status.ts";
 import { readToEnd, refuseUnreadable } from "./readable-file.ts";
-import { BootError, isSystemError, systemErrorCode } from "./errors.ts";
+import { BootError, isSystemError, systemErrorCode } from "../base/errors.ts";
 
 export { probeFile } from "./probe-file.ts";
 export {

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { createSha256 } from "../sha256.ts";
+import { createSha256 } from "../base/sha256.ts";
 
 const PIECE_BYTES = 1024 * 1024;
 

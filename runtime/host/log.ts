@@ -1,5 +1,5 @@
-import { isSystemError } from "./errors.ts";
-import { escapeControl } from "./escape.ts";
+import { isSystemError } from "../base/errors.ts";
+import { escapeControl } from "../base/escape.ts";
 import { appendOwnText, appendText, ensureDirectories } from "./files.ts";
 
 /** Plain lines for people, records for programs. */

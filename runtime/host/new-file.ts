@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { systemErrorCode } from "./errors.ts";
+import { systemErrorCode } from "../base/errors.ts";
 
 export interface NewFile {
   readonly content: string;

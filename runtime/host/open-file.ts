@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { refuseUnreadable } from "./readable-file.ts";
-import { BootError, systemErrorCode } from "./errors.ts";
+import { BootError, systemErrorCode } from "../base/errors.ts";
 
 /** A file of which parts are read. */
 export interface OpenFile {

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { BootError, systemErrorCode } from "./errors.ts";
+import { BootError, systemErrorCode } from "../base/errors.ts";
 import { readToEnd, refuseUnreadable } from "./readable-file.ts";
 
 // Files of which root alone may say what is in them.

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { systemErrorCode } from "./errors.ts";
+import { systemErrorCode } from "../base/errors.ts";
 
 /**
  * Reads the first bytes of a regular file, to learn whether it can be read.

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { systemErrorCode } from "./errors.ts";
-import { escapeControl } from "./escape.ts";
+import { systemErrorCode } from "../base/errors.ts";
+import { escapeControl } from "../base/escape.ts";
 
 /**
  * Where helpers are looked for. The first directory exists in an initramfs only: it holds the full

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { BootError } from "./errors.ts";
+import { BootError } from "../base/errors.ts";
 
 const READ_BYTES = 64 * 1024;
 

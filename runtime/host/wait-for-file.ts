@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { isSystemError } from "./errors.ts";
+import { isSystemError } from "../base/errors.ts";
 import { statusOf, statusOfTarget } from "./file-status.ts";
 
 /** How late the file is seen where the kernel watches nothing. */

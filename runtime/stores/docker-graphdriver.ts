@@ -1,13 +1,17 @@
 import path from "node:path";
-import { BootError } from "../host/errors.ts";
-import { isImageId, type ImageId, type ImageReference } from "../image-ref.ts";
-import { isRecord } from "../json-values.ts";
-import { shorten } from "../shorten.ts";
-import { chainIds } from "./chain-id.ts";
-import { pickRepository } from "./docker-repositories.ts";
+import { BootError } from "../base/errors.ts";
+import {
+  isImageId,
+  type ImageId,
+  type ImageReference,
+} from "../images/image-ref.ts";
+import { isRecord } from "../base/json-values.ts";
+import { shorten } from "../base/shorten.ts";
+import { chainIds } from "../images/chain-id.ts";
+import { pickRepository } from "./formats/docker-repositories.ts";
 import { MAX_CONFIG_BYTES, readImageConfig } from "./image-config.ts";
-import { imageMissing } from "./image-missing.ts";
-import { matchPrefix } from "./match-prefix.ts";
+import { imageMissing } from "../images/image-missing.ts";
+import { matchPrefix } from "../images/match-prefix.ts";
 import { requireSubvolume } from "./require-subvolume.ts";
 import {
   damaged,
@@ -25,7 +29,7 @@ import type {
   StoreLocation,
   StoreReader,
 } from "./store.ts";
-import { storeUnsupported } from "./store-unsupported.ts";
+import { storeUnsupported } from "./formats/store-unsupported.ts";
 
 /**
  * Docker's classic image store, of which the btrfs graph driver's images can be roots: four files are

@@ -4,7 +4,7 @@ import {
   openContainerd,
 } from "./containerd/containerd.ts";
 import { openDockerGraphdriver } from "./docker-graphdriver.ts";
-import { openPodman } from "./podman/podman.ts";
+import { openPodman } from "./podman.ts";
 import { isPresent, namesIn } from "./store-files.ts";
 import type { StoreKind, StoreLocation, StoreReader } from "./store.ts";
 

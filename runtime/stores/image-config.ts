@@ -1,7 +1,7 @@
-import { BootError } from "../host/errors.ts";
-import { isImageId, type ImageId } from "../image-ref.ts";
-import { isRecord } from "../json-values.ts";
-import { sha256 } from "../sha256.ts";
+import { BootError } from "../base/errors.ts";
+import { isImageId, type ImageId } from "../images/image-ref.ts";
+import { isRecord } from "../base/json-values.ts";
+import { sha256 } from "../base/sha256.ts";
 import { damaged, parseJson } from "./store-files.ts";
 import type { StoredImage, StoreLocation } from "./store.ts";
 

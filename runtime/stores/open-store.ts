@@ -1,7 +1,7 @@
-import { followIn } from "../follow-in.ts";
-import { BootError } from "../host/errors.ts";
-import type { ImageReference } from "../image-ref.ts";
-import { chooseAnswers, type Answer } from "./choose-answer.ts";
+import { followIn } from "../host/follow-in.ts";
+import { BootError } from "../base/errors.ts";
+import type { ImageReference } from "../images/image-ref.ts";
+import { chooseAnswers, type Answer } from "./formats/choose-answer.ts";
 import { findReaders } from "./find-readers.ts";
 import { namesIn } from "./store-files.ts";
 import type {

@@ -1,7 +1,7 @@
 import path from "node:path";
-import { isSubvolume } from "../btrfs.ts";
-import { BootError } from "../host/errors.ts";
-import type { ImageId } from "../image-ref.ts";
+import { isSubvolume } from "../disk/btrfs.ts";
+import { BootError } from "../base/errors.ts";
+import type { ImageId } from "../images/image-ref.ts";
 import { follow, PULL_AGAIN } from "./store-files.ts";
 import type { StoreLocation } from "./store.ts";
 

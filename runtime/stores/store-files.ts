@@ -1,6 +1,6 @@
 import path from "node:path";
-import { followIn, readBytesIn } from "../follow-in.ts";
-import { BootError } from "../host/errors.ts";
+import { followIn, readBytesIn } from "../host/follow-in.ts";
+import { BootError } from "../base/errors.ts";
 import type { StoreLocation } from "./store.ts";
 
 /**

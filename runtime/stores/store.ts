@@ -1,5 +1,5 @@
 import type { Host } from "../host/host.ts";
-import type { ImageId, ImageReference } from "../image-ref.ts";
+import type { ImageId, ImageReference } from "../images/image-ref.ts";
 
 /** Who wrote a store, as `dockroot.store=` names it. */
 export const STORE_KINDS = ["graphdriver", "containerd", "podman"] as const;

@@ -1,8 +1,12 @@
-import { SUBVOLUME_INODE } from "../btrfs.ts";
+import { SUBVOLUME_INODE } from "../disk/btrfs.ts";
 import type { Host } from "../host/host.ts";
-import { becomesGap, gapOf, type SubvolumeGap } from "../subvolume-gaps.ts";
-import { bytesOf } from "./layer.ts";
-import type { BaseTree } from "./merged-tree.ts";
+import {
+  becomesGap,
+  gapOf,
+  type SubvolumeGap,
+} from "../disk/subvolume-gaps.ts";
+import { bytesOf } from "../tree/layer.ts";
+import type { BaseTree } from "../tree/merged-tree.ts";
 
 /** What is done to a snapshot before layers are laid over it. */
 export interface SnapshotChanges {

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Host } from "../host/host.ts";
-import { withDirectoriesShown } from "../mounts.ts";
+import { withDirectoriesShown } from "../disk/mounts.ts";
 
 /** Absolute paths. */
 export interface AttributePair {

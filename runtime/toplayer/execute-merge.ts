@@ -1,10 +1,10 @@
 import path from "node:path";
-import { PrivateError } from "../host/errors.ts";
+import { PrivateError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import { copyAttributes } from "./copy-attributes.ts";
 import { createCopyProgress, type CopyProgress } from "./copy-progress.ts";
-import { bytesOf, type ListedLayer } from "./layer.ts";
-import type { MergeAction, MergePlan } from "./merge-plan.ts";
+import { bytesOf, type ListedLayer } from "../tree/layer.ts";
+import type { MergeAction, MergePlan } from "../tree/merge-plan.ts";
 
 /** Where the actions of a plan work. Absolute paths. */
 export interface MergePlaces {

@@ -1,10 +1,10 @@
 import type { Hash } from "node:crypto";
 import type { ListedEntry } from "../host/files.ts";
 import type { Host } from "../host/host.ts";
-import { pathIn, type LayerEntry, type ListedLayer } from "./layer.ts";
-import { createSha256 } from "../sha256.ts";
-import type { TopLayerRecord } from "./record.ts";
-import { parseWhiteout } from "./whiteout.ts";
+import { pathIn, type LayerEntry, type ListedLayer } from "../tree/layer.ts";
+import { createSha256 } from "../base/sha256.ts";
+import type { TopLayerRecord } from "../records/record.ts";
+import { parseWhiteout } from "../tree/whiteout.ts";
 
 interface OpenEntry extends LayerEntry {
   children: readonly OpenEntry[];

@@ -15,8 +15,8 @@ t.test(
         .filter(([file]) => names.includes(path.basename(file)))
         .flatMap(([, { inputs }]) => Object.keys(inputs));
     };
-    t.ok(inputsOf(true).includes("runtime/boot.ts"));
-    t.ok(inputsOf(false).includes("installer/main.ts"));
+    t.ok(inputsOf(true).includes("runtime/boot/boot.ts"));
+    t.ok(inputsOf(false).includes("installer/cli/main.ts"));
     t.strictSame(
       inputsOf(true).filter((file) => /^installer\/|node_modules\//.test(file)),
       ["node_modules/fastest-levenshtein/mod.js"],

@@ -3,7 +3,7 @@ import t from "tap";
 import {
   commandNames,
   commandTable,
-} from "../../installer/describe-commands.ts";
+} from "../../installer/cli/describe-commands.ts";
 import { makeScratch } from "../root/scratch.ts";
 import { runDockroot, runIn } from "./run-dockroot.ts";
 

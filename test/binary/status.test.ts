@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import t from "tap";
-import { freshRecord } from "../unit/status-data.ts";
+import { freshRecord } from "../unit/status/status-data.ts";
 import { runDockroot, runIn } from "./run-dockroot.ts";
 
 const status = (directory: string, ...flags: string[]) =>

@@ -1,20 +1,20 @@
 // runner: tier=first seconds=6 whole=42
 import t from "tap";
 import { createRandom, type Random } from "../../fixtures/random.ts";
-import { BootError } from "../../runtime/host/errors.ts";
-import { parseImageReference } from "../../runtime/image-ref.ts";
+import { BootError } from "../../runtime/base/errors.ts";
+import { parseImageReference } from "../../runtime/images/image-ref.ts";
 import { BoltError } from "../../runtime/stores/bolt/bolt-error.ts";
 import type { BoltFile } from "../../runtime/stores/bolt/meta.ts";
 import { openBolt, type BoltBucket } from "../../runtime/stores/bolt/bolt.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
-import { asFile, readDatabases } from "../unit/bolt-databases.ts";
+import { asFile, readDatabases } from "../unit/stores/bolt-databases.ts";
 import {
   capturedImages,
   META,
   openMemoryStore,
   readCaptured,
   SNAPSHOTTER,
-} from "../unit/memory-store.ts";
+} from "../unit/stores/memory-store.ts";
 import { mapBytes, type ByteKind, type ByteMap } from "./bolt-bytes.ts";
 import { mutate, type Mutant, type Original } from "./bolt-mutate.ts";
 import { isWholeTier, sampleSeed } from "../tier.ts";

@@ -2,12 +2,12 @@
 import fs from "fs-extra";
 import path from "node:path";
 import t from "tap";
-import { BootError } from "../../runtime/host/errors.ts";
+import { BootError } from "../../runtime/base/errors.ts";
 import { createHost } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
-import { OWN_RECORD } from "../../runtime/own-record.ts";
-import { rwlayerPaths } from "../../runtime/rwlayer-state.ts";
-import { readState } from "../../runtime/state-file.ts";
+import { OWN_RECORD } from "../../runtime/disk/own-record.ts";
+import { rwlayerPaths } from "../../runtime/records/rwlayer-state.ts";
+import { readState } from "../../runtime/disk/state-file.ts";
 import { runDockroot } from "../binary/run-dockroot.ts";
 import { makeBootDisk, rehearse } from "../root/boot-disk.ts";
 import { createSampler } from "./campaign.ts";

@@ -8,12 +8,12 @@ import {
   asFailureOf,
   describeFailure,
   formatFailure,
-} from "../../runtime/failure.ts";
-import { BootError } from "../../runtime/host/errors.ts";
+} from "../../runtime/base/failure.ts";
+import { BootError } from "../../runtime/base/errors.ts";
 import { createHost } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
-import { parseImageReference } from "../../runtime/image-ref.ts";
-import { sha256 } from "../../runtime/sha256.ts";
+import { parseImageReference } from "../../runtime/images/image-ref.ts";
+import { sha256 } from "../../runtime/base/sha256.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
 import { makeBootDisk, rehearse } from "../root/boot-disk.ts";
 import { withTimes } from "../root/failures.ts";

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { scaleTimeout } from "../../fixtures/slowness.ts";
-import { systemErrorCode } from "../../runtime/host/errors.ts";
+import { systemErrorCode } from "../../runtime/base/errors.ts";
 import { executable } from "../binary/run-dockroot.ts";
 import type { BootRecord } from "../root/boot-disk.ts";
 

@@ -4,7 +4,7 @@ import path from "node:path";
 import { Worker } from "node:worker_threads";
 import t from "tap";
 import { scaleTimeout } from "../../fixtures/slowness.ts";
-import { escapeControl } from "../../runtime/host/escape.ts";
+import { escapeControl } from "../../runtime/base/escape.ts";
 import { makeScratch } from "../root/scratch.ts";
 import { isWholeTier, sampleSeed } from "../tier.ts";
 import { isWholeCampaign, recordCampaign, wantedFaults } from "./campaign.ts";

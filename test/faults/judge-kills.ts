@@ -1,4 +1,4 @@
-import type { RwlayerState } from "../../runtime/rwlayer-state.ts";
+import type { RwlayerState } from "../../runtime/records/rwlayer-state.ts";
 import { GENERATIONS, OWN_DIRECTORY, RWLAYER } from "./boot-scenarios.ts";
 import { subvolumeAt, type DiskContent } from "./disk-content.ts";
 import type { Start } from "./faulty-start.ts";

@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import t from "tap";
 import { run } from "../../fixtures/run.ts";
-import { parseState } from "../../runtime/parse-state.ts";
+import { parseState } from "../../runtime/records/parse-state.ts";
 import { lookAt } from "../root/boot-disk.ts";
 import { makeScratch } from "../root/scratch.ts";
 import { isWholeTier, sampleSeed } from "../tier.ts";

@@ -1,7 +1,7 @@
 import {
   rwlayerPaths,
   type SubvolumeRecord,
-} from "../../runtime/rwlayer-state.ts";
+} from "../../runtime/records/rwlayer-state.ts";
 import type { BootRecord } from "../root/boot-disk.ts";
 import { withoutOwnRecord } from "../root/made-root.ts";
 import { RWLAYER } from "./boot-scenarios.ts";

@@ -8,7 +8,7 @@ import { scaleTimeout } from "../../fixtures/slowness.ts";
 import { makeSystemDisk, type SystemDisk } from "../../fixtures/system-disk.ts";
 import { stopIfInterrupted, undoLater } from "../../fixtures/undo.ts";
 import { unmountBelow } from "../../fixtures/unmount.ts";
-import type { FailedBoot, RootedBoot } from "../../runtime/report.ts";
+import type { FailedBoot, RootedBoot } from "../../runtime/records/report.ts";
 import { runDockroot, type Outcome } from "../binary/run-dockroot.ts";
 import { makeScratch } from "./scratch.ts";
 

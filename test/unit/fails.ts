@@ -1,5 +1,5 @@
 import type { Test } from "tap";
-import { BootError, type ErrorCode } from "../../runtime/host/errors.ts";
+import { BootError, type ErrorCode } from "../../runtime/base/errors.ts";
 
 /** It fails with the code, a hint, and a message that has each of the patterns, its cause's included. */
 export function fails(

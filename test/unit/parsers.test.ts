@@ -1,18 +1,18 @@
 import t from "tap";
-import { parseSubvolumeShow } from "../../runtime/btrfs.ts";
+import { parseSubvolumeShow } from "../../runtime/disk/btrfs.ts";
 import {
   chooseDevice,
   parseBlkidExport,
   parsePartitions,
-} from "../../runtime/device.ts";
-import { parseMountinfo } from "../../runtime/mounts.ts";
-import { parseState } from "../../runtime/parse-state.ts";
-import { chainIds } from "../../runtime/stores/chain-id.ts";
+} from "../../runtime/disk/device.ts";
+import { parseMountinfo } from "../../runtime/disk/mounts.ts";
+import { parseState } from "../../runtime/records/parse-state.ts";
+import { chainIds } from "../../runtime/images/chain-id.ts";
 import {
   indexSubvolumes,
   parseSubvolumeList,
   type ListedSubvolume,
-} from "../../runtime/subvolume-list.ts";
+} from "../../runtime/disk/subvolume-list.ts";
 
 const NONE = "-                                   ";
 const uuid = (digit: string) => `7e9c696a-e6ef-be4d-916b-86d63c3af96${digit}`;

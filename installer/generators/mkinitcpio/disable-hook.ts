@@ -1,4 +1,4 @@
-import { BootError } from "../../../runtime/host/errors.ts";
+import { BootError } from "../../../runtime/base/errors.ts";
 import { joinTexts, placeOf, type Configuration } from "./configuration.ts";
 import {
   editAll,

@@ -1,4 +1,4 @@
-import { BootError } from "../../../runtime/host/errors.ts";
+import { BootError } from "../../../runtime/base/errors.ts";
 import { placeOf, type Configuration } from "./configuration.ts";
 import { NAME } from "./hook-order.ts";
 import type { Hooks } from "./read-hooks.ts";

@@ -1,6 +1,6 @@
-import { BootError } from "../../../runtime/host/errors.ts";
+import { BootError } from "../../../runtime/base/errors.ts";
 import type { Host } from "../../../runtime/host/host.ts";
-import { followIn } from "../../../runtime/follow-in.ts";
+import { followIn } from "../../../runtime/host/follow-in.ts";
 import type { ConfigFile, Configuration } from "./configuration.ts";
 import { readPresets } from "./read-presets.ts";
 

@@ -1,11 +1,11 @@
-import { BootError } from "../../../runtime/host/errors.ts";
+import { BootError } from "../../../runtime/base/errors.ts";
 import type { Host } from "../../../runtime/host/host.ts";
 import {
   KERNEL_START_BYTES,
   parseKernelVersion,
-} from "../../parse-kernel-version.ts";
-import { readAsset } from "../../read-asset.ts";
-import { NotRunError } from "../../tree-host.ts";
+} from "../../system/formats/parse-kernel-version.ts";
+import { readAsset } from "../../install/read-asset.ts";
+import { NotRunError } from "../../system/tree-host.ts";
 import { hasFile } from "../has-file.ts";
 import { readPlainPreset } from "./read-plain-preset.ts";
 

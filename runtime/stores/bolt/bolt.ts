@@ -13,7 +13,7 @@ import {
   type PagePlace,
 } from "./page.ts";
 import { createPages, type BoltPages } from "./pages.ts";
-import { shorten } from "../../shorten.ts";
+import { shorten } from "../../base/shorten.ts";
 
 /**
  * A reader of bbolt databases, the files in which containerd keeps its metadata.

@@ -1,13 +1,13 @@
 import path from "node:path";
-import { BootError } from "../../host/errors.ts";
-import { shorten } from "../../shorten.ts";
+import { BootError } from "../../base/errors.ts";
+import { shorten } from "../../base/shorten.ts";
 import { BoltError } from "../bolt/bolt-error.ts";
 import type { BoltBucket } from "../bolt/bolt.ts";
 import { bucketAt } from "../bolt/buckets.ts";
 import { readBolt } from "./read-bolt.ts";
 import { findDirectory, PULL_AGAIN } from "../store-files.ts";
 import type { StoreLocation } from "../store.ts";
-import { encodeUvarint, readUvarint } from "./uvarint.ts";
+import { encodeUvarint, readUvarint } from "../formats/uvarint.ts";
 
 /**
  * The snapshots of containerd's btrfs snapshotter.

@@ -1,19 +1,19 @@
-import { BootError } from "../../host/errors.ts";
+import { BootError } from "../../base/errors.ts";
 import {
   familiarName,
   type ImageId,
   type ImageReference,
-} from "../../image-ref.ts";
-import { shorten } from "../../shorten.ts";
+} from "../../images/image-ref.ts";
+import { shorten } from "../../base/shorten.ts";
 import { BoltError } from "../bolt/bolt-error.ts";
 import type { BoltBucket } from "../bolt/bolt.ts";
 import { bucketAt, listBuckets } from "../bolt/buckets.ts";
 import { readSnapshot, SNAPSHOTTER, subvolumeOf } from "./btrfs-snapshotter.ts";
-import { findTarget, readTargets } from "./images.ts";
+import { findTarget, readTargets } from "../formats/containerd-images.ts";
 import { readBolt } from "./read-bolt.ts";
-import { chainIds } from "../chain-id.ts";
-import { imageMissing } from "../image-missing.ts";
-import { matchPrefix } from "../match-prefix.ts";
+import { chainIds } from "../../images/chain-id.ts";
+import { imageMissing } from "../../images/image-missing.ts";
+import { matchPrefix } from "../../images/match-prefix.ts";
 import { readOciImage } from "./oci-image.ts";
 import { requireSubvolume } from "../require-subvolume.ts";
 import { damaged } from "../store-files.ts";
@@ -23,7 +23,10 @@ import type {
   StoreLocation,
   StoreReader,
 } from "../store.ts";
-import { CONTAINERD_TO_BTRFS, storeUnsupported } from "../store-unsupported.ts";
+import {
+  CONTAINERD_TO_BTRFS,
+  storeUnsupported,
+} from "../formats/store-unsupported.ts";
 
 /**
  * containerd's image store, as Docker uses it (namespace `moby`), with the btrfs snapshotter.

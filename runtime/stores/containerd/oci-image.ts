@@ -1,8 +1,8 @@
-import { BootError } from "../../host/errors.ts";
-import { isImageId, type ImageId } from "../../image-ref.ts";
-import { isRecord } from "../../json-values.ts";
-import { shorten } from "../../shorten.ts";
-import { goArchitecture } from "../../go-architecture.ts";
+import { BootError } from "../../base/errors.ts";
+import { isImageId, type ImageId } from "../../images/image-ref.ts";
+import { isRecord } from "../../base/json-values.ts";
+import { shorten } from "../../base/shorten.ts";
+import { goArchitecture } from "../../images/go-architecture.ts";
 import {
   checkDigest,
   MAX_CONFIG_BYTES,

@@ -1,4 +1,4 @@
-import { BootError } from "../../host/errors.ts";
+import { BootError } from "../../base/errors.ts";
 import { BoltError } from "../bolt/bolt-error.ts";
 import { openBolt, type BoltBucket } from "../bolt/bolt.ts";
 import { damaged, follow } from "../store-files.ts";

@@ -1,22 +1,22 @@
 import { makeCpio } from "../../../fixtures/boot-files.ts";
-import type { ParsedEntry } from "../../../installer/boot-entries/boot-entry.ts";
-import { parseGrub } from "../../../installer/boot-entries/parse-grub.ts";
+import type { ParsedEntry } from "../../../installer/loaders/formats/boot-entry.ts";
+import { parseGrub } from "../../../installer/loaders/formats/parse-grub.ts";
 import {
   parseLimine,
   parseOldLimine,
-} from "../../../installer/boot-entries/parse-limine.ts";
-import { parseLoaderEntry } from "../../../installer/boot-entries/parse-loader-entry.ts";
-import { parseRefindLinux } from "../../../installer/boot-entries/parse-refind-linux.ts";
-import { parseRefind } from "../../../installer/boot-entries/parse-refind.ts";
-import { pathOnVolume } from "../../../installer/boot-entries/path-on-volume.ts";
+} from "../../../installer/loaders/formats/parse-limine.ts";
+import { parseLoaderEntry } from "../../../installer/loaders/formats/parse-loader-entry.ts";
+import { parseRefindLinux } from "../../../installer/loaders/formats/parse-refind-linux.ts";
+import { parseRefind } from "../../../installer/loaders/formats/parse-refind.ts";
+import { pathOnVolume } from "../../../installer/loaders/formats/path-on-volume.ts";
 import {
   directoryOf,
   readEngineConfigs,
 } from "../../../installer/engines/engine-configs.ts";
 import { HOMES } from "../../../installer/engines/home.ts";
 import { parseDaemonJson } from "../../../installer/engines/parse-daemon-json.ts";
-import { parseKernelVersion } from "../../../installer/parse-kernel-version.ts";
-import { readStartOptions } from "../../../installer/commands/doctor/start.ts";
+import { parseKernelVersion } from "../../../installer/system/formats/parse-kernel-version.ts";
+import { readStartOptions } from "../../../installer/doctor/rules/start.ts";
 import { createCpioReader } from "../../../installer/initramfs/cpio-reader.ts";
 import { check } from "./check.ts";
 import type { Samples, Target } from "./target.ts";

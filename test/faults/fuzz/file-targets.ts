@@ -1,16 +1,19 @@
 import fs from "fs-extra";
 import path from "node:path";
-import { describeFailure, formatFailure } from "../../../runtime/failure.ts";
-import { BootError } from "../../../runtime/host/errors.ts";
+import {
+  describeFailure,
+  formatFailure,
+} from "../../../runtime/base/failure.ts";
+import { BootError } from "../../../runtime/base/errors.ts";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
-import { parseImageReference } from "../../../runtime/image-ref.ts";
-import { rwlayerPaths } from "../../../runtime/rwlayer-state.ts";
-import { readState, writeState } from "../../../runtime/state-file.ts";
-import { sha256 } from "../../../runtime/sha256.ts";
+import { parseImageReference } from "../../../runtime/images/image-ref.ts";
+import { rwlayerPaths } from "../../../runtime/records/rwlayer-state.ts";
+import { readState, writeState } from "../../../runtime/disk/state-file.ts";
+import { sha256 } from "../../../runtime/base/sha256.ts";
 import { readOciImage } from "../../../runtime/stores/containerd/oci-image.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
-import { openMemoryStore } from "../../unit/memory-store.ts";
+import { openMemoryStore } from "../../unit/stores/memory-store.ts";
 import { check, checkPrintable } from "./check.ts";
 import type { Target } from "./target.ts";
 

@@ -1,43 +1,43 @@
 import path from "node:path";
-import { formatStatus } from "../../../installer/commands/status/format-status.ts";
-import { parseBooted } from "../../../installer/commands/status/parse-booted.ts";
-import { parseQgroups } from "../../../installer/commands/status/qgroups.ts";
+import { formatStatus } from "../../../installer/status/formats/format-status.ts";
+import { parseBooted } from "../../../installer/status/formats/parse-booted.ts";
+import { parseQgroups } from "../../../installer/status/qgroups.ts";
 import { disableHook } from "../../../installer/generators/mkinitcpio/disable-hook.ts";
 import { enableHook } from "../../../installer/generators/mkinitcpio/enable-hook.ts";
 import { isOurs } from "../../../installer/generators/mkinitcpio/hook-order.ts";
 import { readHooks } from "../../../installer/generators/mkinitcpio/read-hooks.ts";
-import { parseSubvolumeShow } from "../../../runtime/btrfs.ts";
-import { lastValues, parseCmdline } from "../../../runtime/cmdline.ts";
-import { parseConfig } from "../../../runtime/config.ts";
+import { parseSubvolumeShow } from "../../../runtime/disk/btrfs.ts";
+import { lastValues, parseCmdline } from "../../../runtime/options/cmdline.ts";
+import { parseConfig } from "../../../runtime/options/config.ts";
 import {
   formatDeviceSpec,
   parseDeviceSpec,
-} from "../../../runtime/device-spec.ts";
+} from "../../../runtime/options/device-spec.ts";
 import {
   chooseDevice,
   describeDevice,
   parseBlkidExport,
   parsePartitions,
-} from "../../../runtime/device.ts";
-import { escapeControl, formatJson } from "../../../runtime/host/escape.ts";
+} from "../../../runtime/disk/device.ts";
+import { escapeControl, formatJson } from "../../../runtime/base/escape.ts";
 import { chunks } from "../../../runtime/host/log.ts";
-import { chooseImage } from "../../../runtime/image-option.ts";
+import { chooseImage } from "../../../runtime/options/image-option.ts";
 import {
   formatImageReference,
   ownTagOf,
   parseImageReference,
-} from "../../../runtime/image-ref.ts";
-import { parseMountinfo } from "../../../runtime/mounts.ts";
-import { readBootOptions } from "../../../runtime/options.ts";
-import { parseFinishedBoot } from "../../../runtime/parse-finished-boot.ts";
-import { resolveInRoot } from "../../../runtime/resolve-in-root.ts";
-import { rwlayerPaths } from "../../../runtime/rwlayer-state.ts";
+} from "../../../runtime/images/image-ref.ts";
+import { parseMountinfo } from "../../../runtime/disk/mounts.ts";
+import { readBootOptions } from "../../../runtime/options/options.ts";
+import { parseFinishedBoot } from "../../../runtime/records/parse-finished-boot.ts";
+import { resolveInRoot } from "../../../runtime/host/resolve-in-root.ts";
+import { rwlayerPaths } from "../../../runtime/records/rwlayer-state.ts";
 import {
   indexSubvolumes,
   parseSubvolumeList,
-} from "../../../runtime/subvolume-list.ts";
-import { configurations } from "../../unit/mkinitcpio-configurations.ts";
-import { freshRecord, freshStatus } from "../../unit/status-data.ts";
+} from "../../../runtime/disk/subvolume-list.ts";
+import { configurations } from "../../unit/generators/mkinitcpio-configurations.ts";
+import { freshRecord, freshStatus } from "../../unit/status/status-data.ts";
 import { findRawControl } from "../raw-controls.ts";
 import { makeInput } from "./mutate.ts";
 import { check, checkPrintable } from "./check.ts";

@@ -3,14 +3,14 @@ import {
   parseGshadow,
   parsePasswd,
   parseShadow,
-} from "../../../installer/commands/toplayer/accounts/parse-accounts.ts";
-import { parseFstab } from "../../../installer/commands/toplayer/fstab.ts";
-import { makeFstab } from "../../../installer/commands/toplayer/init/make-fstab.ts";
+} from "../../../installer/system/formats/parse-accounts.ts";
+import { parseFstab } from "../../../installer/system/formats/fstab.ts";
+import { makeFstab } from "../../../installer/toplayer/plan/make-fstab.ts";
 import {
   mergeAccounts,
   ownUsers,
   withoutPeople,
-} from "../../../installer/commands/toplayer/init/merge-accounts.ts";
+} from "../../../installer/toplayer/plan/merge-accounts.ts";
 import { check } from "./check.ts";
 import type { Samples, Target } from "./target.ts";
 

@@ -1,7 +1,10 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { describeFailure, formatFailure } from "../../../runtime/failure.ts";
-import { BootError, UsageError } from "../../../runtime/host/errors.ts";
-import { escapeControl } from "../../../runtime/host/escape.ts";
+import {
+  describeFailure,
+  formatFailure,
+} from "../../../runtime/base/failure.ts";
+import { BootError, UsageError } from "../../../runtime/base/errors.ts";
+import { escapeControl } from "../../../runtime/base/escape.ts";
 import { findRawControl } from "../raw-controls.ts";
 import { makeInput } from "./mutate.ts";
 import { createRandom } from "../../../fixtures/random.ts";

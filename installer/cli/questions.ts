@@ -1,0 +1,53 @@
+import { createInterface } from "node:readline";
+import { BootError } from "../../runtime/base/errors.ts";
+import type { Questions } from "./surroundings.ts";
+
+/**
+ * Questions on a terminal. Node's own readline does: a question has a yes or a no for its answer, and
+ * no library for richer ones becomes part of what an initramfs carries.
+ */
+export function createQuestions(
+  input: NodeJS.ReadableStream,
+  output: NodeJS.WritableStream,
+): Questions {
+  return async (work) => {
+    const terminal = createInterface({ input, output });
+    const lines = terminal[Symbol.asyncIterator]();
+    const state = { isInterrupted: false, isClosed: false };
+    terminal.once("SIGINT", () => {
+      state.isInterrupted = true;
+      terminal.close();
+    });
+    terminal.once("close", () => {
+      state.isClosed = true;
+    });
+    const refuseInterrupted = (isOver: boolean) => {
+      if (!isOver) return;
+      output.write("\n");
+      throw new BootError("STEP_FAILED", "interrupted: nothing was done");
+    };
+    const ask = async (question: string): Promise<string> => {
+      refuseInterrupted(state.isInterrupted);
+      terminal.setPrompt(question);
+      // What was typed ahead is there after the end, too.
+      if (!state.isClosed) terminal.prompt();
+      const { done, value } = await lines.next();
+      refuseInterrupted(state.isInterrupted || done === true);
+      return value as string;
+    };
+    try {
+      const answers = await work(async (question) => {
+        for (;;) {
+          const answer = (await ask(`${question} [Y/n] `)).trim().toLowerCase();
+          if (["", "y", "yes"].includes(answer)) return true;
+          if (["n", "no"].includes(answer)) return false;
+          output.write("Please answer yes or no.\n");
+        }
+      });
+      refuseInterrupted(state.isInterrupted);
+      return answers;
+    } finally {
+      terminal.close();
+    }
+  };
+}

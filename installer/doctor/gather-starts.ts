@@ -1,0 +1,145 @@
+import { lookAtDiskOf, planOn } from "../../runtime/boot/boot.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../../runtime/boot/boot-flags.ts";
+import type { BootContext } from "../../runtime/boot/boot-context.ts";
+import type { ConfigSource } from "../../runtime/options/config.ts";
+import type { OpenDisk } from "../../runtime/plan/facts.ts";
+import { asFailureOf, describeFailure } from "../../runtime/base/failure.ts";
+import { BootError } from "../../runtime/base/errors.ts";
+import { readMounts } from "../../runtime/disk/mounts.ts";
+import {
+  readBootOptions,
+  type BootOptions,
+} from "../../runtime/options/options.ts";
+import type { EntryFacts, StartFacts, StartOutcome } from "./rules/facts.ts";
+import {
+  describeStart,
+  effectiveCmdline,
+  mergeStarts,
+  readStartOptions,
+  type Start,
+} from "./rules/start.ts";
+import { gatherEntryFiles } from "./gather-entry-files.ts";
+import { gatherPlanned } from "./gather-planned.ts";
+import type { StartLook } from "./start-look.ts";
+
+type Gone = Pick<StartFacts, "entries" | "outcome">;
+
+/** Goes through each start as far as it can be without changing anything. */
+export async function gatherStarts(
+  look: StartLook,
+  starts: readonly Start[],
+): Promise<StartFacts[]> {
+  const gathered: StartFacts[] = [];
+  // One after the other: two cannot have a mount point at the same time.
+  for (const start of starts) {
+    gathered.push({
+      sources: [{ name: describeStart(start), cmdline: start.cmdline }],
+      isThisStart: start.entry === undefined,
+      ...(await goThrough(look, start)),
+    });
+  }
+  return mergeStarts(gathered);
+}
+
+async function goThrough(look: StartLook, start: Start): Promise<Gone> {
+  const options = readDiskOptions(start, look.config);
+  if (options === undefined || !look.hasDisks) {
+    const entries = await gatherEntries(look, start, []);
+    const read = readStartOptions(start, configOf(look, entries));
+    const outcome: StartOutcome =
+      read.kind === "read" ? { kind: "read" } : read;
+    return { entries, outcome };
+  }
+  return rehearse(look, start, options);
+}
+
+/** Where the disk is; `undefined` where that makes no sense. */
+function readDiskOptions(
+  start: Start,
+  config: ConfigSource | undefined,
+): BootOptions | undefined {
+  try {
+    return withoutWaiting(readBootOptions(effectiveCmdline(start), config));
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return undefined;
+  }
+}
+
+/** Every device is there already. */
+function withoutWaiting({ disk, ...options }: BootOptions): BootOptions {
+  return { ...options, disk: { ...disk, deviceTimeoutMs: 0 } };
+}
+
+/** As `boot --dry-run`. */
+async function rehearse(
+  look: StartLook,
+  start: Start,
+  options: BootOptions,
+): Promise<Gone> {
+  const { host } = look;
+  const runDirectory = host.path(DEFAULT_RUN_DIRECTORY);
+  let entries: readonly EntryFacts[] | undefined;
+  try {
+    return await lookAtDiskOf(
+      ...([host, options, runDirectory] as const),
+      async (context, disk) => {
+        // The kernel may be on what is mounted now.
+        entries = await gatherEntries(look, start, []);
+        const read = readStartOptions(start, configOf(look, entries));
+        if (read.kind !== "read") return { entries, outcome: read };
+        return planStart(look, start, context, disk, read.options);
+      },
+    );
+  } catch (error) {
+    const failure = describeFailure(asFailureOf("look at the disk", error));
+    if (failure.code === "BUG") throw error;
+    entries ??= await gatherEntries(look, start, []);
+    return { entries, outcome: { kind: "failed", failure } };
+  } finally {
+    host.files.removeUnusedDirectory(runDirectory);
+  }
+}
+
+/** @throws BootError, HelperError */
+async function planStart(
+  look: StartLook,
+  start: Start,
+  context: BootContext,
+  disk: OpenDisk,
+  options: BootOptions,
+): Promise<Gone> {
+  const planned = await planOn(context, disk, withoutWaiting(options));
+  const { warnings } = context.recorder;
+  const outcome: StartOutcome =
+    planned.kind === "generation"
+      ? { kind: "generation", warnings }
+      : await gatherPlanned(
+          ...([look, context, options.readSystem().storeKind] as const),
+          ...([planned, warnings] as const),
+        );
+  const versions = outcome.kind === "planned" ? outcome.tree.modules : [];
+  return { outcome, entries: await gatherEntries(look, start, versions) };
+}
+
+/** The configuration that an entry's start reads: that in its initramfs, else as here. */
+function configOf(
+  { config }: StartLook,
+  entries: readonly EntryFacts[],
+): ConfigSource | undefined {
+  const inInitramfs = entries
+    .flatMap(({ initrds }) => initrds)
+    .flatMap(({ content }) => content?.config ?? []);
+  return inInitramfs[0] ?? config;
+}
+
+/** @param versions which a kernel's name may have */
+async function gatherEntries(
+  { host, lookInto }: StartLook,
+  { entry }: Start,
+  versions: readonly string[],
+): Promise<EntryFacts[]> {
+  if (entry === undefined) return [];
+  const mounts = readMounts(host);
+  return [await gatherEntryFiles(host, mounts, entry, lookInto, versions)];
+}

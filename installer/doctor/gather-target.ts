@@ -1,0 +1,115 @@
+import { asFailureOf, describeFailure } from "../../runtime/base/failure.ts";
+import { BootError } from "../../runtime/base/errors.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { readMounts } from "../../runtime/disk/mounts.ts";
+import { directoryOf } from "../engines/engine-configs.ts";
+import { homeOf } from "../engines/home.ts";
+import { readSystemConfigs } from "../system/system-configs.ts";
+import { findSystemStore } from "../system/find-system-store.ts";
+import { findImageInSystem, readImageReference } from "../system/image.ts";
+import { locate } from "../system/formats/locate.ts";
+import type {
+  InitrdFile,
+  Place,
+  TargetFacts,
+  TreeFacts,
+} from "./rules/facts.ts";
+import type { Generator } from "../generators/generator.ts";
+import { gatherTree, type TreeRequest } from "./gather-tree.ts";
+import type { LookIntoInitramfs } from "./look-into-initramfs.ts";
+
+export interface TargetLook {
+  readonly host: Host;
+  readonly generators: readonly Generator[];
+  readonly lookInto: LookIntoInitramfs;
+  /** `--image` */
+  readonly image: string | undefined;
+}
+
+const INITRAMFS_NAME = /^(?:initrd|initramfs)[-.]/;
+/** What dracut keeps for rescue, and what others keep of a former one: no start of today's. */
+const KEPT_NAME = /^initramfs-0-rescue-|[.~-](?:bak|old|new|dpkg-\w+)$|~$/;
+const ANY_STORE = { directory: undefined, kind: undefined };
+const NO_BOOT = { rwlayer: undefined, root: undefined };
+
+/** What is looked at where no start says which image. */
+export async function gatherTarget(
+  look: TargetLook,
+  place: Place,
+): Promise<TargetFacts> {
+  const { host, image } = look;
+  const directory = findDirectory(host);
+  const home = homeOf(host.files.namesIn(host.path(directory)));
+  const store = { directory, home, storeFsType: fsTypeOf(host, directory) };
+  if (place.kind === "elsewhere" && image === undefined) {
+    const tree = await gatherOf(look, {
+      ...{ what: "this system", at: host.path("/"), isHere: true },
+      store: undefined,
+    });
+    const initrds = await gatherInitrds(look);
+    return { ...store, found: { kind: "itself", tree, initrds } };
+  }
+  if (isNotNamed(host, image)) {
+    return { ...store, found: { kind: "not-named" } };
+  }
+  try {
+    const { root, ...found } = findImageInSystem(host, ANY_STORE, image);
+    const tree = await gatherOf(look, {
+      ...{ what: `the image ${found.reference}`, at: root, isHere: false },
+      store: { kind: found.store, home },
+    });
+    return { ...store, found: { kind: "image", image: found, tree } };
+  } catch (error) {
+    const failure = describeFailure(asFailureOf("look for the image", error));
+    if (failure.code === "BUG") throw error;
+    return { ...store, found: { kind: "failed", failure } };
+  }
+}
+
+/** Whether neither the call, nor the kernel options, nor the configuration says which image. */
+function isNotNamed(host: Host, image: string | undefined): boolean {
+  try {
+    readImageReference(host, image);
+    return false;
+  } catch (error) {
+    return error instanceof BootError && error.code === "IMAGE_MISSING";
+  }
+}
+
+function gatherOf(
+  { host, generators }: TargetLook,
+  tree: Pick<TreeRequest, "what" | "at" | "isHere" | "store">,
+): Promise<TreeFacts> {
+  return gatherTree(host, generators, {
+    ...tree,
+    ...{ layers: [], boot: NO_BOOT, init: undefined },
+  });
+}
+
+/** Docker's where no store, or more than one, has images. */
+function findDirectory(host: Host): string {
+  try {
+    return findSystemStore(host, ANY_STORE).directory;
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return directoryOf(readSystemConfigs(host), "docker");
+  }
+}
+
+/** The images in /boot of a system that is an image itself. Links may lead to what is not made yet. */
+function gatherInitrds({ host, lookInto }: TargetLook): Promise<InitrdFile[]> {
+  return Promise.all(
+    host.files
+      .namesIn(host.path("/boot"))
+      .filter((name) => INITRAMFS_NAME.test(name) && !KEPT_NAME.test(name))
+      .map((name) => `/boot/${name}`)
+      .filter((file) => host.files.statusOf(host.path(file))?.kind === "file")
+      .map(async (file) => ({ name: file, file, ...(await lookInto(file)) })),
+  );
+}
+
+function fsTypeOf(host: Host, directory: string): string | undefined {
+  const file = host.path(directory);
+  if (host.files.statusOfTarget(file)?.kind !== "directory") return undefined;
+  return locate(readMounts(host), host.files.realPath(file))?.mount.fsType;
+}

@@ -1,0 +1,82 @@
+import { checkBootable } from "../../runtime/boot/bootable.ts";
+import {
+  describeFailure,
+  type BootFailure,
+} from "../../runtime/base/failure.ts";
+import { BootError } from "../../runtime/base/errors.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import type { ListedLayer } from "../../runtime/tree/layer.ts";
+import type { StoreKind } from "../../runtime/stores/store.ts";
+import { readEngineConfigs } from "../engines/engine-configs.ts";
+import type { Home } from "../engines/home.ts";
+import type { BootTarget } from "../toplayer/rules/check-facts.ts";
+import { gatherFacts } from "../toplayer/gather-check-facts.ts";
+import { parseFstab } from "../system/formats/fstab.ts";
+import type { TreeFacts } from "./rules/facts.ts";
+import type { Generator } from "../generators/generator.ts";
+import { findTreeProblems } from "./rules/tree-problems.ts";
+import { createFinalFiles } from "./final-files.ts";
+import { findUnfilledGaps } from "./find-unfilled-gaps.ts";
+import { gatherGenerators } from "./gather-generators.ts";
+import { gatherKernels } from "./gather-kernels.ts";
+import { gatherLogins } from "./gather-logins.ts";
+import { gatherStoreMount } from "./gather-store-mount.ts";
+import { rootedHost } from "./rooted-host.ts";
+
+export interface TreeRequest {
+  readonly what: string;
+  /** Where it stands. */
+  readonly at: string;
+  /** Whether it is the system here. */
+  readonly isHere: boolean;
+  readonly layers: readonly ListedLayer[];
+  readonly boot: BootTarget;
+  /** Which store it comes from; `undefined` where that is not known. */
+  readonly store: { readonly kind: StoreKind; readonly home: Home } | undefined;
+  /** What `init=` names. */
+  readonly init: string | undefined;
+}
+
+/** @throws BootError TOPLAYER_UNSUITABLE */
+export async function gatherTree(
+  host: Host,
+  generators: readonly Generator[],
+  { what, at, isHere, layers, boot, init, store }: TreeRequest,
+): Promise<TreeFacts> {
+  const rooted = isHere ? host : rootedHost(host, at);
+  const facts = await gatherFacts(host, layers, at, boot);
+  const files = createFinalFiles(host, layers, at, facts);
+  const engines = readEngineConfigs((file) => ({ text: files.readText(file) }));
+  return {
+    what,
+    hasTopLayer: layers.length > 0,
+    initFailure: findInitFailure(host, at, what, init),
+    ...gatherKernels(rooted),
+    generators: await gatherGenerators(rooted, generators, isHere),
+    problems: findTreeProblems(facts),
+    unfilledGaps: findUnfilledGaps(host, at, facts.entries),
+    hasRootLine: parseFstab(facts.texts.fstab.text ?? "").entries.some(
+      ({ mountPoint }) => mountPoint === "/",
+    ),
+    engines,
+    storeKind: store?.kind,
+    store: gatherStoreMount(facts, engines, store?.home ?? "docker"),
+    logins: gatherLogins(facts, files),
+  };
+}
+
+function findInitFailure(
+  host: Host,
+  tree: string,
+  what: string,
+  init: string | undefined,
+): BootFailure | undefined {
+  try {
+    // Of its warning no use is made: all kernels are looked at elsewhere.
+    checkBootable(host, tree, { what, init, kernelRelease: "" });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return describeFailure(error);
+  }
+}

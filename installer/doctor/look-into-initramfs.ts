@@ -1,0 +1,102 @@
+import type { Host } from "../../runtime/host/host.ts";
+import { HelperError } from "../../runtime/host/process.ts";
+import type { ListedFile } from "../generators/generator.ts";
+import type { ArchivedFile } from "../initramfs/cpio-reader.ts";
+import { isCutShort, readInitramfs } from "../initramfs/read-initramfs.ts";
+import { helperNames } from "../install/helpers.ts";
+import type { InitramfsContent, InitrdFile } from "./rules/facts.ts";
+import type { Generator } from "../generators/generator.ts";
+
+/** Looks into an initramfs. */
+export type LookIntoInitramfs = (
+  file: string,
+) => Promise<Pick<InitrdFile, "content" | "isCutShort">>;
+
+/** As a boot looks for it. */
+const CONFIG_FILES = ["etc/dockroot.json", "etc/docker-btrfs.json"];
+
+/** @returns looks into each file once */
+export function createInitramfsLook(
+  host: Host,
+  generators: readonly Generator[],
+): LookIntoInitramfs {
+  const known = new Map<string, ReturnType<LookIntoInitramfs>>();
+  return (file) => {
+    const real = host.files.realPath(host.path(file));
+    const content = known.get(real) ?? lookInto(host, generators, real);
+    known.set(real, content);
+    return content;
+  };
+}
+
+async function lookInto(
+  host: Host,
+  generators: readonly Generator[],
+  file: string,
+): ReturnType<LookIntoInitramfs> {
+  try {
+    const isWanted = (path: string) => CONFIG_FILES.includes(path);
+    const files = await readInitramfs(host.files.streamFile(file), isWanted);
+    return { content: describeContent(file, files, generators) };
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    // It is compressed in another way, or none at all: a generator may know.
+    const content = await askGenerators(host, generators, file);
+    return content === undefined
+      ? { content, isCutShort: isCutShort(error) }
+      : { content };
+  }
+}
+
+async function askGenerators(
+  host: Host,
+  generators: readonly Generator[],
+  file: string,
+): Promise<InitramfsContent | undefined> {
+  for (const generator of generators) {
+    if (!generator.isPresent(host)) continue;
+    try {
+      const files = await generator.list(host, file);
+      if (files.length > 0) return describeContent(file, files, generators);
+    } catch (error) {
+      if (!(error instanceof HelperError)) throw error;
+    }
+  }
+  return undefined;
+}
+
+const MODULE = /^(?:usr\/)?lib\/modules\/([^/]+)\/.*\.ko(?:\.\w+)?$/;
+
+function describeContent(
+  file: string,
+  files: readonly (ListedFile & Partial<Pick<ArchivedFile, "content">>)[],
+  generators: readonly Pick<Generator, "hooksInImage">[],
+): InitramfsContent {
+  const paths = new Map(files.map(({ path, content }) => [path, content]));
+  const config = CONFIG_FILES.find((name) => paths.get(name) !== undefined);
+  return {
+    hasInit: ["init", "usr/lib/systemd/systemd", "sbin/init"].some((name) =>
+      paths.has(name),
+    ),
+    hasDockroot:
+      paths.has("usr/bin/dockroot") &&
+      generators.some(({ hooksInImage }) =>
+        hooksInImage.every((name) => paths.has(name)),
+      ),
+    lacks: helperNames.filter(
+      (name) => !paths.has(`usr/lib/dockroot/bin/${name}`),
+    ),
+    kernelVersions: [
+      ...new Set(
+        [...paths.keys()].flatMap((name) => MODULE.exec(name)?.[1] ?? []),
+      ),
+    ],
+    config:
+      config === undefined
+        ? undefined
+        : {
+            file: `/${config} in ${file}`,
+            text: paths.get(config)?.toString("utf8") ?? "",
+          },
+  };
+}

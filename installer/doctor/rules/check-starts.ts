@@ -1,0 +1,155 @@
+import { parseCmdline } from "../../../runtime/options/cmdline.ts";
+import type { ErrorCode } from "../../../runtime/base/errors.ts";
+import type { BootFailure } from "../../../runtime/base/failure.ts";
+import { CONFIGURABLE } from "../../../runtime/options/config.ts";
+import { REPAIR_STORE } from "../../system/image.ts";
+import type { DoctorFacts, StartFacts } from "./facts.ts";
+import {
+  ok,
+  stops,
+  unknown,
+  warning,
+  type Finding,
+  type Subject,
+} from "./finding.ts";
+
+/** Which options a start has, and what it would come to. */
+export function checkStarts({ starts }: DoctorFacts): Finding[] {
+  return starts.flatMap((start) => [
+    ...checkOutcome(start),
+    ...checkRepeated(start),
+    ...checkReadOnly(start),
+  ]);
+}
+
+/** How several starts are called. */
+export function nameOf({ sources }: Pick<StartFacts, "sources">): string {
+  const [first = "", ...others] = sources.map(({ name }) => name);
+  return others.length === 0
+    ? first
+    : `${first} (and ${others.length === 1 ? (others[0] ?? "") : `${String(others.length)} others with the same options`})`;
+}
+
+function checkOutcome(start: StartFacts): Finding[] {
+  const { outcome } = start;
+  const name = nameOf(start);
+  switch (outcome.kind) {
+    case "failed":
+      return [failed(name, outcome.failure)];
+    case "incomplete":
+      return [
+        warning(
+          "options",
+          `${name}: ${explain(outcome.failure)}; nor is there a configuration here, so it boots only if the one in its initramfs says it`,
+          "Name the image in the entry (docker_image=NAME:TAG), or have it looked at by --image NAME:TAG.",
+        ),
+      ];
+    case "read":
+      return [
+        ok("options", `${name}: the options make sense`),
+        unknown(
+          "disk",
+          `${name}: what it would boot is not looked at: this is not the running system`,
+        ),
+      ];
+    case "generation":
+      return [
+        ok("options", `${name}: it boots a former root`),
+        ...tell(name, outcome.warnings),
+      ];
+    case "planned": {
+      const { image, disk, warnings } = outcome;
+      return [
+        ok("options", `${name}: the options make sense`),
+        ok("disk", `root=${disk.root} is ${disk.device}, a btrfs`),
+        ok("image", `${image.reference} is in ${disk.storePath}, ${image.id}`),
+        ...tell(name, warnings),
+      ];
+    }
+  }
+}
+
+function tell(name: string, warnings: readonly string[]): Finding[] {
+  return warnings.map((text) =>
+    warning(
+      "options",
+      `${name}: ${text}`,
+      "dockroot boot --dry-run shows what the next start does.",
+    ),
+  );
+}
+
+const SUBJECTS: Partial<Record<ErrorCode, Subject>> = {
+  DEVICE_NOT_FOUND: "disk",
+  DEVICE_AMBIGUOUS: "disk",
+  DEVICE_UNSUITABLE: "disk",
+  MOUNT_FAILED: "disk",
+  STORE_MISSING: "engine",
+  STORE_UNSUPPORTED: "engine",
+  STORE_DAMAGED: "engine",
+  STORE_AMBIGUOUS: "engine",
+  IMAGE_MISSING: "image",
+  IMAGE_AMBIGUOUS: "image",
+  IMAGE_EMPTY: "image",
+  SOURCE_MISSING: "image",
+  IMAGE_NOT_UNPACKED: "image",
+  TOPLAYER_MISSING: "top-layer",
+  TOPLAYER_UNSUITABLE: "top-layer",
+  INIT_MISSING: "init",
+  HELPER_MISSING: "helpers",
+};
+
+/** A finding of what a start would fail at. */
+export function failed(name: string, failure: BootFailure): Finding {
+  const subject = SUBJECTS[failure.code as ErrorCode] ?? "options";
+  return stops(
+    subject,
+    `${name}: ${explain(failure)}`,
+    failure.code === "STORE_DAMAGED"
+      ? REPAIR_STORE
+      : (failure.hint ?? "The kernel log may say more: dmesg | tail."),
+  );
+}
+
+function explain({ message, causes }: BootFailure): string {
+  return [message, ...causes].join(": ");
+}
+
+/** Who repeats an option means one of its values, and another may count. */
+function checkRepeated({ sources }: StartFacts): Finding[] {
+  return sources.flatMap(({ name, cmdline }) => {
+    const values = new Map<string, Set<string>>();
+    for (const { key, value = "" } of parseCmdline(cmdline)) {
+      if (!CONFIGURABLE.has(key) && !OF_ROOT.has(key)) continue;
+      values.set(key, (values.get(key) ?? new Set()).add(value));
+    }
+    return [...values]
+      .filter(([, { size }]) => size > 1)
+      .map(([key, different]) =>
+        warning(
+          "options",
+          `${name}: ${key}= is given more than once (${[...different].join(", ")}): the last one counts for dockroot, and another may for the initramfs`,
+          "Leave one of them.",
+        ),
+      );
+  });
+}
+
+const OF_ROOT = new Set(["root", "rootflags", "rootfstype", "init"]);
+
+/** systemd makes the root writable only by a line of the fstab. */
+function checkReadOnly({ outcome, sources }: StartFacts): Finding[] {
+  if (outcome.kind !== "planned" || outcome.tree.hasRootLine) return [];
+  return sources.flatMap(({ name, cmdline }) => {
+    const options = parseCmdline(cmdline);
+    const last = options.findLast(({ key }) => key === "ro" || key === "rw");
+    if (last?.key === "rw") return [];
+    return [
+      warning(
+        "options",
+        `${name}: the root stays read-only: ${last === undefined ? "rw is missing" : "ro is given"}, and no line of the fstab mounts / anew`,
+        "Write rw among the kernel options.",
+      ),
+    ];
+  });
+}

@@ -1,0 +1,79 @@
+import { escapeControl, formatJson } from "../../../runtime/base/escape.ts";
+import { abbreviateIds } from "../../../runtime/plan/abbreviate-ids.ts";
+import type { Terminal } from "../../cli/surroundings.ts";
+import { plain, type Line } from "../../text/line.ts";
+import { formatTable } from "../../text/table.ts";
+import type { Finding, Severity } from "./finding.ts";
+import type { DoctorReport } from "./report.ts";
+
+const INDENT = "  ";
+const LABELS: Readonly<
+  Record<Severity, { text: string; format: Line["format"] }>
+> = {
+  stops: { text: "would stop a boot", format: ["bold", "red"] },
+  warning: { text: "warning", format: "yellow" },
+  unknown: { text: "not known", format: undefined },
+  ok: { text: "ok", format: "green" },
+};
+
+/** The report for people; nothing in it can write on the terminal by itself. */
+export function formatReport(
+  { findings }: DoctorReport,
+  { style }: Pick<Terminal, "style">,
+): string {
+  const good = findings.filter(({ severity }) => severity === "ok");
+  const bad = findings.filter(({ severity }) => severity !== "ok");
+  const sections: Line[][] = [
+    bad.flatMap(formatBad),
+    formatTable(
+      good.map(({ subject, message }) =>
+        ["ok", subject, abbreviateIds(message)].map(escapeControl),
+      ),
+    ).map(plain),
+    [summarize(findings)],
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) =>
+      lines
+        .map(({ text, format }) => {
+          const escaped = escapeControl(text);
+          return `${format === undefined ? escaped : style(format, escaped)}\n`;
+        })
+        .join(""),
+    )
+    .join("\n");
+}
+
+/** The report for programs: `DoctorReport` as it is. */
+export function formatReportAsJson(report: DoctorReport): string {
+  return `${formatJson(report)}\n`;
+}
+
+function formatBad({ severity, subject, message, remedy }: Finding): Line[] {
+  const { text, format } = LABELS[severity];
+  return [
+    {
+      text: `${text}: ${subject}: ${abbreviateIds(message)}`,
+      ...(format !== undefined && { format }),
+    },
+    ...(remedy === null ? [] : [plain(`${INDENT}what to do: ${remedy}`)]),
+  ];
+}
+
+function summarize(findings: readonly Finding[]): Line {
+  const count = (wanted: Severity) =>
+    findings.filter(({ severity }) => severity === wanted).length;
+  const [stopping, warnings] = [count("stops"), count("warning")];
+  const words = [
+    stopping === 0
+      ? "nothing was found that would stop a boot"
+      : `${String(stopping)} ${stopping === 1 ? "thing" : "things"} would stop a boot`,
+    ...(warnings === 0
+      ? []
+      : [`${String(warnings)} ${warnings === 1 ? "warning" : "warnings"}`]),
+  ];
+  return stopping === 0
+    ? plain(words.join(", "))
+    : { text: words.join(", "), format: ["bold", "red"] };
+}

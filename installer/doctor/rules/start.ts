@@ -1,0 +1,106 @@
+import type { ConfigSource } from "../../../runtime/options/config.ts";
+import {
+  describeFailure,
+  type BootFailure,
+} from "../../../runtime/base/failure.ts";
+import { BootError } from "../../../runtime/base/errors.ts";
+import {
+  readBootOptions,
+  type BootOptions,
+} from "../../../runtime/options/options.ts";
+import type { BootEntry } from "../../loaders/formats/boot-entry.ts";
+import type { StartFacts } from "./facts.ts";
+import { overrideImage } from "./override-image.ts";
+
+/** A kernel command line that boots an image, and whose it is. */
+export interface Start {
+  /** As it stands. */
+  readonly cmdline: string;
+  /** An image instead of the one that it names. */
+  readonly image: string | undefined;
+  /** `undefined` for this start itself. */
+  readonly entry: BootEntry | undefined;
+}
+
+export type StartOptions =
+  | { readonly kind: "read"; readonly options: BootOptions }
+  | { readonly kind: "failed" | "incomplete"; readonly failure: BootFailure };
+
+/** What a configuration may say that is not seen here. */
+const ANY_CONFIG: ConfigSource = {
+  file: "any",
+  text: JSON.stringify({ docker_image: "any", docker_path: "any" }),
+};
+
+/**
+ * Reads the options of a start as a boot does.
+ * @param config that in its initramfs, as far as it is known
+ */
+export function readStartOptions(
+  start: Start,
+  config: ConfigSource | undefined,
+): StartOptions {
+  const cmdline = effectiveCmdline(start);
+  try {
+    return { kind: "read", options: readWhole(cmdline, config) };
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    const isIncomplete = config === undefined && makesSense(cmdline);
+    return {
+      kind: isIncomplete ? "incomplete" : "failed",
+      failure: describeFailure(error),
+    };
+  }
+}
+
+/** @throws BootError INVALID_REFERENCE */
+export function effectiveCmdline({ cmdline, image }: Start): string {
+  return overrideImage(cmdline, image);
+}
+
+export function describeStart({ entry }: Start): string {
+  return entry === undefined
+    ? "the kernel options of this start"
+    : `the entry "${entry.title}" of ${entry.file}`;
+}
+
+/** Starts that come to the same become one. */
+export function mergeStarts(starts: readonly StartFacts[]): StartFacts[] {
+  const merged = new Map<string, StartFacts>();
+  for (const start of starts) {
+    const key = JSON.stringify(start.outcome);
+    const known = merged.get(key);
+    merged.set(
+      key,
+      known === undefined
+        ? start
+        : {
+            outcome: known.outcome,
+            isThisStart: known.isThisStart || start.isThisStart,
+            sources: [...known.sources, ...start.sources],
+            entries: [...known.entries, ...start.entries],
+          },
+    );
+  }
+  return [...merged.values()];
+}
+
+function makesSense(cmdline: string): boolean {
+  try {
+    readWhole(cmdline, ANY_CONFIG);
+    return true;
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return false;
+  }
+}
+
+/** @throws BootError */
+function readWhole(
+  cmdline: string,
+  config: ConfigSource | undefined,
+): BootOptions {
+  const options = readBootOptions(cmdline, config);
+  options.readSystem();
+  return options;
+}

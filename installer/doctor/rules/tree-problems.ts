@@ -1,0 +1,44 @@
+import type {
+  CheckedEntry,
+  CheckFacts,
+  FinalText,
+} from "../../toplayer/rules/check-facts.ts";
+import { findProblems } from "../../toplayer/rules/find-problems.ts";
+import type { Problem } from "../../toplayer/rules/problem.ts";
+import { parseAll } from "../../toplayer/rules/accounts.ts";
+import { checkFstab } from "../../toplayer/rules/check-fstab.ts";
+import { checkRootUser } from "../../toplayer/rules/check-root-user.ts";
+import { checkShells } from "../../toplayer/rules/check-shells.ts";
+
+/** What is wrong with a new root: what `toplayer check` finds, and with the image's own files. */
+export function findTreeProblems(facts: CheckFacts): Problem[] {
+  const { texts } = facts;
+  const whole = {
+    ...facts,
+    texts: {
+      ...texts,
+      fstab: asBrought(texts.fstab, "/etc/fstab"),
+      passwd: asBrought(texts.passwd, "/etc/passwd"),
+    },
+  };
+  const accounts = parseAll(whole);
+  const ofImage = [
+    ...(texts.fstab.entry === undefined ? checkFstab(whole) : []),
+    ...(texts.passwd.entry === undefined && texts.passwd.text !== undefined
+      ? [...checkRootUser(whole, accounts), ...checkShells(whole, accounts)]
+      : []),
+  ];
+  return [...findProblems(facts), ...ofImage];
+}
+
+/** The image's file as if a top layer had brought it: rules look at no other. */
+function asBrought(text: FinalText, path: string): FinalText {
+  if (text.entry !== undefined) return text;
+  const entry: CheckedEntry = {
+    ...{ layer: 0, path, target: path, kind: "file", effect: "add" },
+    ...{ through: null, replaced: null, ofImage: undefined },
+    attributes: { mode: 0o644, uid: 0, gid: 0, sizeBytes: 0 },
+    ...{ isCovered: false, refused: undefined, holdsPrivateKey: false },
+  };
+  return { ...text, entry };
+}

@@ -1,0 +1,87 @@
+import type { Change } from "./change.ts";
+import type { Install } from "../gather-install.ts";
+import { FORMER_DIRECTORY } from "./manifest.ts";
+
+/** What is about to be done, a line for each thing. */
+export function formatInstallPlan({
+  changes,
+  edits,
+  builds,
+  config,
+}: Install): string {
+  const whats = new Map(edits.map(({ path, what }) => [path, what]));
+  const lines = [
+    ...formatChanges(changes, whats),
+    ...builds.flatMap(({ images }) =>
+      images.map(
+        ({ path, kernelVersion }) => `build   ${path} (${kernelVersion})`,
+      ),
+    ),
+    config.image === undefined
+      ? "no image is named: --image REF does it, or docker_image= in the boot loader's entry"
+      : `image   ${config.image}`,
+  ];
+  return lines.map((line) => `  ${line}\n`).join("");
+}
+
+/** @param whats of some files, what about them is changed */
+export function formatChanges(
+  changes: readonly Change[],
+  whats: ReadonlyMap<string, string> = new Map(),
+): string[] {
+  return changes.flatMap((change) => {
+    const { kind, path } = change;
+    if (kind === "keep" || path.startsWith(`${FORMER_DIRECTORY}/`)) return [];
+    const what = whats.get(path);
+    if (what !== undefined) return [`edit    ${path}: ${what}`];
+    if (kind === "remove") return [`remove  ${path}`];
+    const isBack =
+      "copyOf" in change.content &&
+      change.content.copyOf.startsWith(`${FORMER_DIRECTORY}/`);
+    return [`${isBack ? "restore" : "write  "} ${path}`];
+  });
+}
+
+/** What is not known, a line for each thing. */
+export function formatNotChecked(what: readonly string[]): string {
+  return what
+    .map(
+      (one) => `not checked, since no program of that system is run: ${one}\n`,
+    )
+    .join("");
+}
+
+/** Where there is nothing to do. */
+export function formatUnchanged({ manifest }: Install): string {
+  return manifest.built === undefined
+    ? "The files are in place: nothing was changed. The initramfs was not built: dockroot install does it.\n"
+    : "All is in place: nothing was changed.\n";
+}
+
+/** What comes next. */
+export function formatNext(
+  { generator, config }: Install,
+  { hasKernel, isBuilding }: { hasKernel: boolean; isBuilding: boolean },
+): string {
+  const steps = [
+    hasKernel
+      ? []
+      : [
+          `There is no kernel here yet. ${generator.name} builds the initramfs when one is installed.`,
+        ],
+    hasKernel && !isBuilding
+      ? [
+          "The initramfs was not built: dockroot install does it, and looks into it.",
+        ]
+      : [],
+    config.image === undefined
+      ? [
+          "No image is named yet: dockroot install --image REF, or docker_image= in the boot loader's entry.",
+        ]
+      : [],
+    "What would stop a boot:          dockroot doctor",
+    "The boot loader's menu entry:    dockroot boot-entry",
+    "To take all of this back:        dockroot uninstall",
+  ].flat();
+  return `Done. What comes next:\n${steps.map((step) => `  ${step}\n`).join("")}`;
+}

@@ -1,0 +1,47 @@
+import { parseCmdline } from "../../../runtime/options/cmdline.ts";
+
+/** The entry of a boot menu that starts a Linux kernel. */
+export interface BootEntry {
+  readonly loader: Loader;
+  /** Where it stands. */
+  readonly file: string;
+  /** With those of the menus that it is in: `Advanced options > Debian`. */
+  readonly title: string;
+  /** As the boot loader names it; `undefined` where it looks for one itself. */
+  readonly kernel: string | undefined;
+  /** As the boot loader names them, in order. */
+  readonly initrds: readonly string[];
+  /** The kernel command line. */
+  readonly options: string;
+}
+
+export type Loader = "rEFInd" | "systemd-boot" | "GRUB" | "Limine";
+
+/** What a parser of one file finds: the file is known to who calls it. */
+export type ParsedEntry = Omit<BootEntry, "file" | "loader">;
+
+/**
+ * The images that the kernel's EFI stub loads by itself.
+ * @see https://docs.kernel.org/admin-guide/efi-stub.html (the initrd= option)
+ */
+export function stubInitrds(options: string): string[] {
+  return parseCmdline(options).flatMap(({ key, value }) =>
+    key === "initrd" && value !== undefined && value !== "" ? [value] : [],
+  );
+}
+
+/** A menu's title before that of what is in it. */
+export function joinTitles(...titles: readonly string[]): string {
+  return titles.filter((title) => title !== "").join(" > ");
+}
+
+/** One more value of a key that may be repeated. */
+export function addValue(
+  values: Map<string, string[]>,
+  key: string,
+  value: string,
+): void {
+  const known = values.get(key);
+  if (known === undefined) values.set(key, [value]);
+  else known.push(value);
+}

@@ -1,0 +1,208 @@
+import path from "node:path";
+import { BootError } from "../../runtime/base/errors.ts";
+import { followIn } from "../../runtime/host/follow-in.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { readMounts } from "../../runtime/disk/mounts.ts";
+import { isSameOrBelow } from "../../runtime/options/overlap.ts";
+import {
+  DOCKROOT_DIRECTORY,
+  rwlayerPaths,
+} from "../../runtime/records/rwlayer-state.ts";
+import { BOOT_DIRECTORIES } from "../system/boot-directories.ts";
+import { homeOf } from "../engines/home.ts";
+import type { StoreChoice } from "../system/find-system-store.ts";
+import { findImage, readImageReference } from "../system/image.ts";
+import { locate, type Location } from "../system/formats/locate.ts";
+import type { BootFacts, Filesystem, FoundKernel } from "./plan/entry-facts.ts";
+import { findKernels, type KernelDirectory } from "../system/find-kernels.ts";
+import { findLoaders } from "./find-loaders.ts";
+import {
+  findStore,
+  readCmdline,
+  type StorePlace,
+} from "../system/find-store.ts";
+import { USUAL_RWLAYER } from "./formats/speaks-of-dockroot.ts";
+import { probeFilesystem } from "../system/probe-filesystem.ts";
+import { withTopLevel } from "../system/with-top-level.ts";
+
+const TOP_LAYER_DIRECTORY = "boot_docker";
+/** ESP/MACHINE-ID/VERSION/linux is the deepest of what programs make. */
+const BOOT_DEPTH = 2;
+
+export interface FactRequest {
+  readonly store: StoreChoice;
+  readonly image: string | undefined;
+}
+
+/**
+ * Looks for all that a boot menu entry is made of.
+ * @throws BootError, HelperError
+ */
+export async function gatherFacts(
+  host: Host,
+  { store: given, image }: FactRequest,
+): Promise<BootFacts> {
+  const place = await findStore(host, given);
+  const store = await probeFilesystem(host, place.device);
+  const mounts = await locateBootDirectories(host, store);
+  const mountPoints = new Set(
+    readMounts(host).map(({ mountPoint }) => mountPoint),
+  );
+  const searched: Search[] = [];
+  const facts = await withTopLevel(host, store, async (topLevel, isDefault) => {
+    const hasModules = readModules(host, topLevel, place, image);
+    const rwlayer = place.startedRwlayer ?? USUAL_RWLAYER;
+    const leftOut = [DOCKROOT_DIRECTORY, place.path, rwlayer];
+    const isLeftOut = (directory: string) =>
+      leftOut.some((other) => isSameOrBelow(directory, other));
+    searched.push({
+      ...{ filesystem: store, mountPoint: undefined, from: "" },
+      found: findKernels(host, topLevel, 1, isLeftOut),
+    });
+    for (const { at, location, filesystem } of mounts) {
+      if (filesystem.uuid === store.uuid && isLeftOut(location.path)) continue;
+      searched.push({
+        ...{ filesystem, from: location.path },
+        mountPoint: location.mount.mountPoint,
+        found: findKernels(host, host.path(at), BOOT_DEPTH, (directory) =>
+          mountPoints.has(host.path(path.join(at, directory))),
+        ),
+      });
+    }
+    const directory = path.join(topLevel, TOP_LAYER_DIRECTORY);
+    const storeDirectory = followIn(host, topLevel, place.path);
+    return {
+      storeHome: homeOf(
+        storeDirectory === undefined ? [] : host.files.namesIn(storeDirectory),
+      ),
+      hasDefaultSubvolume: !isDefault,
+      isRwlayerForeign: isForeign(host, topLevel, rwlayer),
+      topLayerDirectory:
+        host.files.statusOf(directory)?.kind === "directory"
+          ? TOP_LAYER_DIRECTORY
+          : undefined,
+      ...describeKernels(searched, mounts, hasModules),
+    };
+  });
+  return {
+    ...{ ...facts, store, storePath: place.path, image },
+    storeKind: given.kind,
+    cmdline: readCmdline(host),
+    startedRwlayer: place.startedRwlayer,
+    loaders: findLoaders(
+      host,
+      (directory) =>
+        mounts.findLast(({ at }) =>
+          isSameOrBelow(directory.slice(1), at.slice(1)),
+        )?.filesystem.uuid,
+    ),
+    searched: [
+      `the top level of ${store.device} and the directories there`,
+      ...mounts.map(({ at }) => at),
+    ],
+  };
+}
+
+/** Of what dockroot has made there is a state, whatever is in it. */
+function isForeign(host: Host, topLevel: string, rwlayer: string): boolean {
+  const { state } = rwlayerPaths(rwlayer);
+  return (
+    host.files.statusOf(path.join(topLevel, rwlayer)) !== undefined &&
+    host.files.statusOf(path.join(topLevel, state)) === undefined
+  );
+}
+
+interface BootMount {
+  readonly at: string;
+  readonly location: Location;
+  readonly filesystem: Filesystem;
+}
+
+interface Search {
+  readonly filesystem: Filesystem;
+  readonly mountPoint: string | undefined;
+  /** Where in the filesystem the search began. */
+  readonly from: string;
+  readonly found: readonly KernelDirectory[];
+}
+
+/** From /boot to what is mounted in it: of a file the last one that holds it counts. */
+async function locateBootDirectories(
+  host: Host,
+  store: Filesystem,
+): Promise<BootMount[]> {
+  // systemd mounts a boot partition when somebody looks into it: to ask for the status of its
+  // directory is not enough (stat(2), AT_NO_AUTOMOUNT).
+  for (const at of BOOT_DIRECTORIES) host.files.namesIn(host.path(at));
+  const mounts = readMounts(host);
+  const found: BootMount[] = [];
+  for (const at of BOOT_DIRECTORIES.toSorted()) {
+    const directory = host.path(at);
+    if (host.files.statusOfTarget(directory)?.kind !== "directory") continue;
+    const location = locate(mounts, host.files.realPath(directory));
+    // An overlay, a tmpfs: no boot loader reads those.
+    if (location?.mount.source.startsWith("/dev/") !== true) continue;
+    const filesystem =
+      location.mount.source === store.device
+        ? store
+        : await probeFilesystem(host, location.mount.source);
+    found.push({ at, location, filesystem });
+  }
+  return found;
+}
+
+function describeKernels(
+  searches: readonly Search[],
+  mounts: readonly BootMount[],
+  hasModules: (version: string) => boolean | undefined,
+): Pick<BootFacts, "kernels" | "bareKernels"> {
+  const systems = mounts.find(({ at }) => at === "/boot");
+  const kernels = new Map<string, FoundKernel>();
+  const bareKernels: string[] = [];
+  for (const { filesystem, mountPoint, from, found } of searches) {
+    for (const { directory: below, kernels: pairs, microcode } of found) {
+      const directory = path.join("/", from, below).slice(1);
+      for (const { kernel, initramfs, version } of pairs) {
+        const name = path.join("/", directory, kernel);
+        if (initramfs === undefined) {
+          bareKernels.push(`${name} on ${filesystem.device}`);
+          continue;
+        }
+        const key = `${filesystem.uuid ?? filesystem.device}:${name}`;
+        kernels.set(key, {
+          ...{ filesystem, mountPoint, directory, kernel, initramfs },
+          ...{ microcode, version },
+          hasModules: version === undefined ? undefined : hasModules(version),
+          isSystems:
+            filesystem.uuid === systems?.filesystem.uuid &&
+            isSameOrBelow(directory, systems?.location.path ?? ""),
+        });
+      }
+    }
+  }
+  return { kernels: [...kernels.values()], bareKernels };
+}
+
+/**
+ * Whether the image has a kernel's modules.
+ * @throws BootError where an image that was asked for is not in the store
+ */
+function readModules(
+  host: Host,
+  topLevel: string,
+  { path: store, kind }: StorePlace,
+  given: string | undefined,
+): (version: string) => boolean | undefined {
+  try {
+    const reference = readImageReference(host, given);
+    const location = { host, topLevel, path: store };
+    const { root } = findImage(location, kind, reference);
+    return (version) => {
+      const at = followIn(host, root, `lib/modules/${version}`);
+      return at !== undefined && host.files.statusOf(at) !== undefined;
+    };
+  } catch (error) {
+    if (!(error instanceof BootError) || given !== undefined) throw error;
+    return () => undefined;
+  }
+}

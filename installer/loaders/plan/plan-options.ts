@@ -1,0 +1,164 @@
+import {
+  lastValues,
+  type CmdlineOption,
+} from "../../../runtime/options/cmdline.ts";
+import { BootError } from "../../../runtime/base/errors.ts";
+import type { StoreKind } from "../../../runtime/stores/store.ts";
+import { USUAL_RWLAYER } from "../formats/speaks-of-dockroot.ts";
+import type { BootFacts, Filesystem } from "./entry-facts.ts";
+import { canBeOption, formatOption } from "../formats/kernel-option.ts";
+
+/** The kernel options of an entry, and what is to be told of them. */
+export interface PlannedOptions {
+  readonly options: readonly CmdlineOption[];
+  readonly notes: readonly string[];
+  /** What the entry itself is to say, for whoever completes it. */
+  readonly comments: readonly string[];
+}
+
+/** What a boot loader adds, or asks for one start alone. */
+const OF_ONE_START =
+  /^(?:BOOT_IMAGE|initrd|auto|recovery|single|emergency|rescue|[s1-5]|ro|rw|rd\.break|break|systemd\.unit|init|rdinit)$/;
+/** What says where another root is. */
+const OF_ANOTHER_ROOT =
+  /^(?:root|rootflags|rootfstype|subvol|toplayer|toplayerfstype|toplayerflags|toplayer_path|docker_path|store_path|docker_image|docker_tag|zfs|boot)$|^dockroot\./;
+
+/**
+ * As the tutorial writes them, and what this machine was started with besides: its console, its
+ * encrypted disk.
+ * @throws BootError ENTRY_UNSUITABLE
+ */
+export function planOptions(facts: BootFacts): PlannedOptions {
+  return facts.startedRwlayer === undefined
+    ? planAnew(facts)
+    : keepOptions(facts, facts.startedRwlayer);
+}
+
+/** dockroot made this start's root: what it was told is right. */
+function keepOptions(
+  { cmdline, image, storeKind }: BootFacts,
+  rwlayer: string,
+): PlannedOptions {
+  const replaced = new Set([
+    ...(image === undefined ? [] : ["docker_image", "docker_tag"]),
+    ...(storeKind === undefined ? [] : ["dockroot.store"]),
+  ]);
+  const last = lastValues(cmdline);
+  const kept = cmdline.filter(
+    ({ key, value }) =>
+      !OF_ONE_START.test(key) &&
+      !replaced.has(key) &&
+      (!OF_ANOTHER_ROOT.test(key) || last.get(key) === value),
+  );
+  const options = kept.flatMap((option) =>
+    option.key === "rootflags"
+      ? [nameRwlayer(option, rwlayer), { key: "rw", value: undefined }]
+      : [option],
+  );
+  return {
+    options: [...options, ...kindOption(storeKind), ...imageOption(image)],
+    notes: ["the kernel options are those of this start"],
+    comments: [],
+  };
+}
+
+/** This start may be of a former root. */
+function nameRwlayer(
+  { key, value = "" }: CmdlineOption,
+  rwlayer: string,
+): CmdlineOption {
+  const flags = value.split(",").filter((flag) => !/^subvol=/.test(flag));
+  return { key, value: [...flags, `subvol=${rwlayer}`].join(",") };
+}
+
+function planAnew({
+  store,
+  storePath,
+  storeHome,
+  storeKind,
+  cmdline,
+  image,
+  topLayerDirectory,
+}: BootFacts): PlannedOptions {
+  const root = nameFilesystem(store);
+  if (!canBeOption(storePath)) {
+    throw new BootError(
+      "ENTRY_UNSUITABLE",
+      `no kernel option can name the image store ${storePath}`,
+      { hint: "Rename its directory, to a name without quotes." },
+    );
+  }
+  const kept = cmdline.filter(
+    (option) =>
+      !OF_ONE_START.test(option.key) &&
+      !OF_ANOTHER_ROOT.test(option.key) &&
+      canBeOption(formatOption(option)),
+  );
+  const hasTopLayer = topLayerDirectory !== undefined;
+  return {
+    options: [
+      { key: "root", value: root },
+      { key: "rootflags", value: `subvol=${USUAL_RWLAYER}` },
+      { key: "rw", value: undefined },
+      {
+        key: storeHome === "docker" ? "docker_path" : "store_path",
+        value: storePath,
+      },
+      ...kindOption(storeKind),
+      ...(hasTopLayer
+        ? [
+            { key: "toplayer", value: root },
+            { key: "toplayer_path", value: topLayerDirectory },
+          ]
+        : []),
+      ...imageOption(image),
+      ...kept,
+    ],
+    notes: [
+      ...(hasTopLayer
+        ? [`the top layer is ${topLayerDirectory}, for it is there`]
+        : []),
+      ...(kept.length > 0
+        ? [
+            `of this start's kernel options these are kept: ${kept.map(formatOption).join(" ")}`,
+          ]
+        : []),
+    ],
+    comments: hasTopLayer
+      ? []
+      : [
+          "There is no top layer. To lay one over the image, add to the kernel options:",
+          `toplayer=${root} toplayer_path=DIRECTORY`,
+        ],
+  };
+}
+
+/**
+ * By its label, as the tutorial does, where that is unique and a word that every initramfs takes;
+ * else by its UUID.
+ * @throws BootError ENTRY_UNSUITABLE
+ */
+function nameFilesystem({
+  device,
+  label,
+  uuid,
+  isLabelUnique,
+}: Filesystem): string {
+  if (label !== undefined && isLabelUnique && /^[\w.:@+-]+$/.test(label)) {
+    return `LABEL=${label}`;
+  }
+  if (uuid !== undefined) return `UUID=${uuid}`;
+  throw new BootError(
+    "ENTRY_UNSUITABLE",
+    `the filesystem on ${device} has neither a label nor a UUID that blkid can tell`,
+    { hint: `See what blkid -p ${device} says.` },
+  );
+}
+
+function kindOption(kind: StoreKind | undefined): CmdlineOption[] {
+  return kind === undefined ? [] : [{ key: "dockroot.store", value: kind }];
+}
+
+function imageOption(image: string | undefined): CmdlineOption[] {
+  return image === undefined ? [] : [{ key: "docker_image", value: image }];
+}

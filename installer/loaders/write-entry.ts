@@ -1,0 +1,108 @@
+import path from "node:path";
+import { BootError, isSystemError } from "../../runtime/base/errors.ts";
+import type { Attributes } from "../../runtime/host/files.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { readMounts } from "../../runtime/disk/mounts.ts";
+import { isSameOrBelow } from "../../runtime/options/overlap.ts";
+import { locate } from "../system/formats/locate.ts";
+import type { LoaderName } from "./formats/loader-name.ts";
+import { hasMark, putBlock } from "./formats/marked-block.ts";
+
+const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
+const DEFAULT_MODE = 0o644;
+
+export interface WriteRequest {
+  readonly loader: LoaderName;
+  /** Absolute. */
+  readonly file: string;
+  readonly text: string;
+  /** The rwlayer of this start, and the filesystem that it is on. */
+  readonly rwlayer: string | undefined;
+}
+
+/**
+ * Puts the entry into a file, whole or not at all; what else is in it stays.
+ * @returns the file, links resolved
+ * @throws BootError
+ */
+export function writeEntry(
+  host: Host,
+  { loader, file, text, rwlayer }: WriteRequest,
+): string {
+  const directory = path.dirname(file);
+  // systemd-boot makes loader/entries itself, other programs may not have.
+  const isOwn = loader === "systemd-boot" || loader === "efistub";
+  try {
+    if (loader === "systemd-boot") {
+      host.files.ensureDirectories(host.path(directory));
+    }
+    const target = resolve(host, host.path(file));
+    refuseNewRoot(host, target, rwlayer);
+    const bytes =
+      host.files.readBytes(target, MAX_CONFIG_BYTES) ?? Buffer.alloc(0);
+    const former = bytes.toString("utf8");
+    // Of another encoding the rest would not stay as it is.
+    const isText = !bytes.includes(0) && Buffer.from(former).equals(bytes);
+    if (isOwn && former !== "" && !hasMark(former)) {
+      throw new BootError("FILE_FOREIGN", `${file} is not dockroot's`, {
+        hint: "Name another file with --output FILE, or remove that one.",
+      });
+    }
+    const content = isText ? putBlock(former, text) : undefined;
+    if (content === undefined) {
+      throw new BootError(
+        "FILE_FOREIGN",
+        `${file} cannot be changed: ${isText ? "the lines # dockroot: begin and # dockroot: end in it do not fit each other" : "it is no UTF-8 text"}`,
+        { hint: "Correct it, or put the entry there yourself." },
+      );
+    }
+    if (content !== former) {
+      host.files.putFile(target, { text: content }, attributes(host, target));
+    }
+    return target;
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause;
+    throw new BootError("STEP_FAILED", `cannot write ${file}`, {
+      cause,
+      hint: "The file is as it was. Is its directory there, and is it writable?",
+    });
+  }
+}
+
+function resolve(host: Host, file: string): string {
+  return host.files.statusOfTarget(file) === undefined
+    ? path.join(host.files.realPath(path.dirname(file)), path.basename(file))
+    : host.files.realPath(file);
+}
+
+/** Those that it has; a new one belongs to who has the directory, for FAT knows no other. */
+function attributes(host: Host, file: string): Attributes {
+  const { statusOf } = host.files;
+  const { mode = DEFAULT_MODE } = statusOf(file) ?? {};
+  const { uid = 0, gid = 0 } =
+    statusOf(file) ?? statusOf(path.dirname(file)) ?? {};
+  return { mode, uid, gid };
+}
+
+/** @throws BootError where the file is in the root that the next start replaces */
+function refuseNewRoot(
+  host: Host,
+  file: string,
+  rwlayer: string | undefined,
+): void {
+  if (rwlayer === undefined) return;
+  const location = locate(readMounts(host), path.dirname(file));
+  if (
+    location?.mount.fsType !== "btrfs" ||
+    !isSameOrBelow(location.path, rwlayer)
+  ) {
+    return;
+  }
+  throw new BootError(
+    "ENTRY_UNSUITABLE",
+    `${file} is in the root of this start, which the next one replaces`,
+    {
+      hint: "Mount the filesystem that the boot loader reads, and name the file there with --output FILE.",
+    },
+  );
+}

@@ -1,0 +1,81 @@
+import type { BootFailure } from "../../../runtime/base/failure.ts";
+import type { TimedStep } from "../../../runtime/boot/recorder.ts";
+import type {
+  BootRecord,
+  RootedBoot,
+} from "../../../runtime/records/report.ts";
+
+/**
+ * What `dockroot status --json` prints, version 1. Paths on the disk are relative to the top level.
+ * `null` stands for what is not known: where it should be, `unreadable` says why it is not.
+ */
+export interface Status extends BootedStatus, DiskStatus {
+  readonly version: 1;
+  readonly unreadable: readonly Unreadable[];
+}
+
+/** What boot.json tells; its fields mean there what they mean here. */
+export interface BootedStatus {
+  readonly result: BootRecord["result"];
+  readonly image: RootedBoot["image"];
+  readonly root: string | null;
+  readonly rwlayer: string | null;
+  readonly boot: number | null;
+  readonly subvolumeUuid: string | null;
+  readonly device: string | null;
+  readonly filesystemUuid: string | null;
+  readonly source: string | null;
+  readonly toplayer: RootedBoot["toplayer"];
+  readonly failure: BootFailure | null;
+  readonly restored: string | null;
+  readonly warnings: readonly string[];
+  readonly steps: readonly TimedStep[];
+  readonly totalMs: number | null;
+  readonly dockroot: string | null;
+  readonly node: string | null;
+  readonly kernel: string | null;
+}
+
+/** What the disk tells. */
+export interface DiskStatus {
+  /** The rwlayer, then the generations, the newest first. */
+  readonly roots: readonly RootOnDisk[] | null;
+  readonly lastFailure: LastFailure | null;
+}
+
+export interface RootOnDisk {
+  readonly role: "rwlayer" | "generation";
+  readonly path: string;
+  /** `null` where it is no subvolume. */
+  readonly uuid: string | null;
+  /** Whether it is the root that booted. */
+  readonly isRoot: boolean;
+  /** `foreign`: it cannot be proved that dockroot made it. */
+  readonly state: "complete" | "incomplete" | "foreign";
+  /** The number of the start that made it. */
+  readonly boot: number | null;
+  readonly image: RootedBoot["image"];
+  /** `null` without quotas. */
+  readonly size: SubvolumeSize | null;
+}
+
+export interface SubvolumeSize {
+  readonly referencedBytes: number;
+  /** What deleting it would free. */
+  readonly exclusiveBytes: number;
+}
+
+export interface LastFailure {
+  readonly path: string;
+  readonly text: string;
+  /** Whether the text is all of it. */
+  readonly isWhole: boolean;
+}
+
+/** What could not be read, and why. */
+export interface Unreadable {
+  readonly what: string;
+  readonly why: string;
+  /** What to do. */
+  readonly hint: string | null;
+}

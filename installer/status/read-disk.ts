@@ -1,0 +1,127 @@
+import path from "node:path";
+import { findSubvolume } from "../../runtime/disk/btrfs.ts";
+import type { DeviceSpec } from "../../runtime/options/device-spec.ts";
+import {
+  describeDevice,
+  waitForDevice,
+  type BlockDevice,
+} from "../../runtime/disk/device.ts";
+import { BootError } from "../../runtime/base/errors.ts";
+import { limitHelpers, type Host } from "../../runtime/host/host.ts";
+import {
+  createMountStack,
+  isMountPoint,
+  unmount,
+} from "../../runtime/disk/mounts.ts";
+import { requireOwnRunDirectory } from "../../runtime/boot/run-directory.ts";
+import { holdSignals } from "../cli/hold-signals.ts";
+import { readLastFailure } from "./read-last-failure.ts";
+import { readRoots, type KnownRoot } from "./read-roots.ts";
+import type { BootedStatus, DiskStatus } from "./formats/status.ts";
+import type { Gaps } from "./unreadable.ts";
+
+/** Everything is there already: what takes longer hangs. */
+const HELPER_TIMEOUT_MS = 30_000;
+
+/**
+ * Mounts the top level of the filesystem that booted, read-only and for as long as it takes to read
+ * what is dockroot's there.
+ * @param runDirectory gets the mount point
+ */
+export async function readDisk(
+  unlimited: Host,
+  runDirectory: string,
+  booted: BootedStatus,
+  gaps: Gaps,
+): Promise<DiskStatus> {
+  const limited = limitHelpers(unlimited, HELPER_TIMEOUT_MS);
+  const topLevel = path.join(
+    runDirectory,
+    `status-${String(limited.processId)}`,
+  );
+  const found = await holdSignals(async (interruption) => {
+    const read = await gaps.attempt("the disk", async () => {
+      const host = runsNothingAfter(interruption, limited);
+      const root = requireRoot(booted);
+      requireOwnRunDirectory(host, runDirectory);
+      const device = await findDisk(host, booted);
+      await createMountStack(host).mount({
+        ...{ device, at: topLevel, fsType: "btrfs" },
+        flags: ["ro", "subvolid=5", "noatime"],
+      });
+      await requireSameDisk(host, topLevel, device, root);
+      return {
+        roots: await readRoots(host, topLevel, root, gaps),
+        lastFailure: await readLastFailure(host, topLevel, root.rwlayer, gaps),
+      };
+    });
+    await gaps.attempt("the disk to its end", async () => {
+      // Whatever became of the helper that mounted it: Ctrl-C ends helpers, too.
+      while (isMountPoint(limited, topLevel)) await unmount(limited, topLevel);
+    });
+    return read;
+  });
+  return found ?? { roots: null, lastFailure: null };
+}
+
+/** The same machine, where no helper starts any more after the interruption. */
+function runsNothingAfter(interruption: AbortSignal, host: Host): Host {
+  return {
+    ...host,
+    run: (argv, options) =>
+      interruption.aborted
+        ? Promise.reject(new BootError("STEP_FAILED", "interrupted"))
+        : host.run(argv, options),
+  };
+}
+
+/** By the filesystem's UUID: the device may have another name by now. @throws BootError */
+async function findDisk(
+  host: Host,
+  { device, filesystemUuid }: BootedStatus,
+): Promise<BlockDevice> {
+  const spec: DeviceSpec | undefined =
+    filesystemUuid !== null
+      ? { kind: "tag", tag: "UUID", value: filesystemUuid }
+      : device !== null
+        ? { kind: "path", path: device }
+        : undefined;
+  if (spec === undefined) {
+    throw new BootError(
+      "DEVICE_NOT_FOUND",
+      "boot.json does not tell which disk booted",
+    );
+  }
+  return waitForDevice(host, spec, 0);
+}
+
+/** @throws BootError where boot.json does not tell enough to know the root again */
+function requireRoot({
+  subvolumeUuid,
+  rwlayer,
+  filesystemUuid,
+}: BootedStatus): KnownRoot {
+  if (subvolumeUuid === null || rwlayer === null) {
+    throw new BootError(
+      "FILE_UNREADABLE",
+      "boot.json does not tell which root booted",
+    );
+  }
+  return { subvolumeUuid, rwlayer, filesystemUuid };
+}
+
+/** @throws BootError where the root that booted is not on this disk */
+async function requireSameDisk(
+  host: Host,
+  topLevel: string,
+  device: BlockDevice,
+  { subvolumeUuid }: KnownRoot,
+): Promise<void> {
+  const root = await findSubvolume(host, topLevel, subvolumeUuid);
+  if (root !== undefined) return;
+  throw new BootError(
+    "DEVICE_UNSUITABLE",
+    `${describeDevice(device)} does not hold the root that booted, of UUID ${subvolumeUuid}`,
+    { hint: "Was the disk exchanged, or that root deleted?" },
+  );
+}

@@ -1,0 +1,113 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { BootError, UsageError } from "../../runtime/base/errors.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { HELPER_PATH, HelperError } from "../../runtime/host/process.ts";
+import type { Surroundings } from "../cli/surroundings.ts";
+import { holdSignals } from "../cli/hold-signals.ts";
+import { requireSystem } from "./look-at-root.ts";
+import { withoutRoot } from "../cli/without-root.ts";
+
+/**
+ * Everything that is mounted here goes with the process. The executable is brought along: that it
+ * runs there shows that it would run in an initramfs made there. The programs of that system get a
+ * /dev without the disks of this machine, and no privileges that root here does not have. Should this
+ * process be killed, the one in there gets SIGTERM, and takes back what is half done.
+ */
+const ENTER = `
+root=$1 executable=$2
+shift 2
+trap 'exit 125' EXIT
+mount -t tmpfs -o mode=0755,nosuid tmpfs "$root/dev"
+for name in null zero full random urandom tty; do
+  : >"$root/dev/$name"
+  mount --bind "/dev/$name" "$root/dev/$name"
+done
+mkdir -m 1777 "$root/dev/shm"
+mkdir "$root/dev/pts"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
+ln -s /proc/self/fd "$root/dev/fd"
+for number in 0:stdin 1:stdout 2:stderr; do
+  ln -s "/proc/self/fd/\${number%:*}" "$root/dev/\${number#*:}"
+done
+for name in proc sys; do
+  mount --rbind "/$name" "$root/$name"
+done
+mount -t tmpfs -o mode=0755 tmpfs "$root/run"
+: >"$root/run/dockroot"
+mount --bind "$executable" "$root/run/dockroot"
+trap - EXIT
+exec setpriv --no-new-privs --pdeathsig TERM -- chroot "$root" /run/dockroot "$@"
+`;
+
+/** What ENTER answers where it could not mount something. */
+const NOT_MOUNTED = 125;
+
+/** What a shell answers where it, or chroot, could not start the program. */
+const NOT_STARTED = [126, 127];
+
+/**
+ * Runs this very command with a directory for its root, as arch-chroot(8) would.
+ * @returns the exit status
+ * @throws BootError, UsageError
+ */
+export async function enterRoot(
+  directory: string,
+  { argv, executable, host }: Surroundings,
+): Promise<number> {
+  if (executable === undefined) {
+    throw new UsageError("only the built executable can enter another root");
+  }
+  const root = requireSystem(host, directory);
+  await requireEntry(host, root);
+  const status = await holdSignals(async (interruption) => {
+    const child = spawn(
+      "unshare",
+      [
+        ...["--mount", "--propagation", "private", "--", "sh", "-ec", ENTER],
+        ...["sh", root, executable, ...withoutRoot(argv)],
+      ],
+      { stdio: "inherit", env: { PATH: HELPER_PATH, LC_ALL: "C" } },
+    );
+    interruption.addEventListener("abort", () => child.kill("SIGTERM"));
+    const [code] = (await once(child, "close")) as [number | null];
+    return code ?? 1;
+  });
+  if (status === NOT_MOUNTED) {
+    throw new BootError("INSTALL_FAILED", `cannot enter ${root}`, {
+      cause: new Error("a mount failed; what it said is above"),
+      hint: "Name the directory where the other system's root is mounted.",
+    });
+  }
+  if (!NOT_STARTED.includes(status)) return status;
+  throw new BootError("INSTALL_FAILED", `dockroot cannot run in ${root}`, {
+    hint: "It needs that system's own libraries, there as in its initramfs: glibc 2.28 or later and libstdc++, of this machine's architecture.",
+  });
+}
+
+/** @throws BootError INSTALL_FAILED */
+async function requireEntry(host: Host, root: string): Promise<void> {
+  const checks = [
+    {
+      argv: ["unshare", "--mount", "--propagation", "private", "--", "true"],
+      // A container may not mount.
+      hint: "In a container run it as a command of that system, without --root, or give the container the right to mount: docker run --privileged.",
+    },
+    {
+      argv: ["setpriv", "--no-new-privs", "--pdeathsig", "TERM", "--", "true"],
+      hint: "Install the package util-linux here, 2.33 or later.",
+    },
+  ];
+  for (const { argv, hint } of checks) {
+    try {
+      await host.run(argv);
+    } catch (cause) {
+      if (!(cause instanceof HelperError)) throw cause;
+      throw new BootError("INSTALL_FAILED", `cannot enter ${root}`, {
+        cause,
+        hint,
+      });
+    }
+  }
+}

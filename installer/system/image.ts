@@ -1,0 +1,181 @@
+import path from "node:path";
+import { parseCmdline, lastValues } from "../../runtime/options/cmdline.ts";
+import { parseConfig } from "../../runtime/options/config.ts";
+import { readOptionTexts } from "../../runtime/boot/gather-options.ts";
+import {
+  BootError,
+  systemErrorCode,
+  type ErrorCode,
+} from "../../runtime/base/errors.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { chooseImage } from "../../runtime/options/image-option.ts";
+import {
+  formatImageReference,
+  parseImageReference,
+  type ImageReference,
+} from "../../runtime/images/image-ref.ts";
+import { nonEmpty } from "../../runtime/options/option-values.ts";
+import { openStore } from "../../runtime/stores/open-store.ts";
+import type {
+  ImageStore,
+  StoreKind,
+  StoreLocation,
+} from "../../runtime/stores/store.ts";
+import {
+  findSystemStore,
+  NAME_DIRECTORY,
+  NAME_STORE,
+  type StoreChoice,
+} from "./find-system-store.ts";
+
+/** For who sits at a running system; who cannot start one is told otherwise. */
+export const REPAIR_STORE =
+  "Look at the store with its engine (docker images, podman images), and pull or build the image again.";
+
+/** An image that layers can be laid over. */
+export interface ImageTree {
+  readonly reference: string;
+  readonly id: string;
+  readonly store: StoreKind;
+  /** Its whole tree. */
+  readonly root: string;
+}
+
+/**
+ * Which image is meant: the one that is given, else what the kernel options of this start and the
+ * configuration name.
+ * @throws BootError
+ */
+export function readImageReference(
+  host: Host,
+  given: string | undefined,
+): ImageReference {
+  if (given !== undefined) return parseImageReference(given);
+  const none = { cmdline: undefined, config: undefined };
+  const { cmdline, config: source } = readOptionTexts(host, none);
+  const kernel = lastValues(parseCmdline(cmdline));
+  const config = parseConfig(source, []);
+  try {
+    return chooseImage(
+      {
+        image: nonEmpty(kernel.get("docker_image")),
+        tag: nonEmpty(kernel.get("docker_tag")),
+      },
+      { image: config.get("docker_image"), tag: config.get("docker_tag") },
+      [],
+    );
+  } catch (cause) {
+    if (!(cause instanceof BootError)) throw cause;
+    throw new BootError(
+      "IMAGE_MISSING",
+      "it is not known which image is meant",
+      {
+        cause,
+        hint: "Name it with --image, as its engine's list of images does: --image NAME:TAG.",
+      },
+    );
+  }
+}
+
+/** @throws BootError */
+export function findImage(
+  location: StoreLocation,
+  kind: StoreKind | undefined,
+  reference: ImageReference,
+): ImageTree {
+  const { id, store, source } = openStore(location, kind).find(reference);
+  return {
+    reference: formatImageReference(reference),
+    ...{ id, store },
+    root: path.join(location.topLevel, source),
+  };
+}
+
+/**
+ * Finds the image in a store that the running system sees.
+ * @throws BootError
+ */
+export function findImageInSystem(
+  host: Host,
+  choice: StoreChoice,
+  given: string | undefined,
+): ImageTree {
+  const reference = readImageReference(host, given);
+  const { id, store, source } = lookInStore(host, choice, reference, (opened) =>
+    opened.find(reference),
+  );
+  return {
+    reference: formatImageReference(reference),
+    ...{ id, store },
+    root: host.path(`/${source}`),
+  };
+}
+
+/**
+ * Asks a store that the running system sees for an image. What it answers is relative to `/`.
+ * @throws BootError whose hint is for who sits at the running system
+ */
+export function lookInStore<T>(
+  host: Host,
+  choice: StoreChoice,
+  reference: ImageReference,
+  look: (opened: ImageStore) => T,
+): T {
+  let store = choice.directory;
+  try {
+    const { directory, kind } = findSystemStore(host, choice);
+    store = directory;
+    if (host.files.statusOfTarget(host.path(store))?.kind !== "directory") {
+      throw new BootError("STORE_MISSING", `${store} is no directory`);
+    }
+    // Absolute, so that messages name it as it is seen here.
+    const location = { host, topLevel: host.path("/"), path: store };
+    return look(openStore(location, kind));
+  } catch (cause) {
+    if (isDenied(cause)) {
+      throw new BootError(
+        "NOT_ROOT",
+        `only root may read ${store ?? "the image stores"}`,
+        { cause, hint: "Run it with sudo." },
+      );
+    }
+    if (!(cause instanceof BootError)) throw cause;
+    const { code } = cause;
+    if (!isHinted(code)) throw cause;
+    const isOfDirectories = code === "STORE_AMBIGUOUS" && store === undefined;
+    throw new BootError(
+      code,
+      `cannot find the image ${formatImageReference(reference)}${store === undefined ? "" : ` in ${store}`}`,
+      {
+        cause,
+        hint:
+          code === "STORE_MISSING" && choice.kind !== undefined
+            ? `Correct or drop --store ${choice.kind}, or name the store's directory: --store-path DIR.`
+            : isOfDirectories
+              ? NAME_DIRECTORY
+              : HINTS[code],
+      },
+    );
+  }
+}
+
+const HINTS = {
+  STORE_MISSING: NAME_STORE,
+  STORE_AMBIGUOUS:
+    "Say which one is meant: --store graphdriver (Docker's own), --store containerd or --store podman. Docker uses containerd's where docker info has the driver-type io.containerd.snapshotter.v1.",
+  IMAGE_MISSING:
+    "Name one that is there as docker images (or podman images) does, or pull it.",
+  STORE_DAMAGED: REPAIR_STORE,
+} as const satisfies Partial<Record<ErrorCode, string>>;
+
+function isHinted(code: ErrorCode): code is keyof typeof HINTS {
+  return code in HINTS;
+}
+
+/** Whether the system refused it to this user, at last. */
+function isDenied(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (["EACCES", "EPERM"].includes(systemErrorCode(cause) ?? "")) return true;
+  }
+  return false;
+}

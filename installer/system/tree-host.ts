@@ -1,0 +1,121 @@
+import path from "node:path";
+import { followIn } from "../../runtime/host/follow-in.ts";
+import type { Files, Host } from "../../runtime/host/host.ts";
+import { HelperError } from "../../runtime/host/process.ts";
+import { mountinfoBelow } from "./formats/mountinfo-below.ts";
+
+const MOUNTINFO = "/proc/self/mountinfo";
+const MAX_MOUNTINFO_BYTES = 16 * 1024 * 1024;
+/** Of the kernel and of what runs: no tree has its own, whatever it says. */
+const LIVE = new Set(["dev", "proc", "run", "sys"]);
+/** A name where nothing can be. */
+const NOWHERE = "/dev/null/nothing";
+
+/** A program was needed, and is not run, since the system is only looked at. */
+export class NotRunError extends HelperError {
+  constructor(program: string) {
+    super(
+      "start",
+      `${program} is not run: the system in a directory is only looked at`,
+    );
+    this.name = "NotRunError";
+  }
+}
+
+/**
+ * A system in a directory, which may be hostile, as a process that has it for its root would see it,
+ * but nothing of it runs: programs are refused with NotRunError. Links are followed inside of it alone,
+ * and nothing is written. Of /dev, /proc, /run and /sys there is nothing but the mounts that are below
+ * the directory.
+ * @param tree an absolute path without links
+ */
+export function treeHost(host: Host, tree: string): Host {
+  const files = confinedFiles(host, tree);
+  const readText: Host["readText"] = (absolute, maxBytes) => {
+    if (absolute !== MOUNTINFO) return files.readText(absolute, maxBytes);
+    const own = host.readText(MOUNTINFO, MAX_MOUNTINFO_BYTES) ?? "";
+    return mountinfoBelow(own, tree);
+  };
+  return {
+    ...host,
+    files,
+    readText,
+    path: (absolute) => absolute,
+    run: ([program = ""]) => Promise.reject(new NotRunError(program)),
+  };
+}
+
+function confinedFiles(host: Host, tree: string): Files {
+  const { files } = host;
+  const unlessLive = (file: string) =>
+    isBelowLive(inside(tree, file)) ? NOWHERE : file;
+  /** Where a path leads, links followed. */
+  const target = (file: string): string => {
+    if (isBelowLive(file)) return NOWHERE;
+    return unlessLive(followIn(host, tree, file) ?? NOWHERE);
+  };
+  /** Where a path is, a link at its end not followed. */
+  const place = (file: string): string => {
+    const { dir, base } = path.parse(file);
+    if (base === "" || base === "../.." || isBelowLive(file))
+      return target(file);
+    return unlessLive(path.join(target(dir), base));
+  };
+  const placeOf = (file: string | Buffer) =>
+    place(typeof file === "string" ? file : file.toString("utf8"));
+  return {
+    ...refuseAll(files),
+    statusOf: (file) => files.statusOf(placeOf(file)),
+    lookAt: (file) => files.lookAt(Buffer.from(placeOf(file))),
+    linkTarget: (link) => files.linkTarget(place(link)),
+    readStart: (file, maxBytes) => files.readStart(place(file), maxBytes),
+    probeFile: (file, bytes) =>
+      files.probeFile(Buffer.from(placeOf(file)), bytes),
+    statusOfTarget: (file) => files.statusOfTarget(target(file)),
+    readBytes: (file, maxBytes) => files.readBytes(target(file), maxBytes),
+    readText: (file, maxBytes) => files.readText(target(file), maxBytes),
+    withFile: (file, maxBytes, work) =>
+      files.withFile(target(file), maxBytes, work),
+    streamFile: (file) => files.streamFile(target(file)),
+    hashFile: (file) => files.hashFile(target(file)),
+    namesIn: (directory) => {
+      const at = target(directory);
+      return isBelowLive(path.join(inside(tree, at), "name"))
+        ? []
+        : files.namesIn(at);
+    },
+    walkDirectories: (directory, isEntered) => {
+      const at = target(directory);
+      files.walkDirectories(
+        at,
+        (file, status) =>
+          !isBelowLive(path.join(inside(tree, at), file, "name")) &&
+          isEntered(file, status),
+      );
+    },
+    realPath: (file) => inside(tree, files.realPath(target(file))),
+    filesystemType: (file) => files.filesystemType(target(file)),
+    roomAt: (file) => files.roomAt(target(file)),
+  };
+}
+
+/** The directories themselves are there, and empty. */
+function isBelowLive(file: string): boolean {
+  const [first = "", ...rest] = path.resolve("/", file).split("/").slice(1);
+  return LIVE.has(first) && rest.length > 0;
+}
+
+/** The path that a process would see that has the tree for its root. */
+function inside(tree: string, file: string): string {
+  return path.join("/", path.relative(tree, file));
+}
+
+/** What is not named above writes, or is for trees of another kind. */
+function refuseAll(files: Files): Files {
+  const refuse = (name: string) => () => {
+    throw new Error(`${name} in a tree that is only looked at`);
+  };
+  return Object.fromEntries(
+    Object.keys(files).map((name) => [name, refuse(name)]),
+  ) as unknown as Files;
+}

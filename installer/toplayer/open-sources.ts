@@ -1,0 +1,157 @@
+import path from "node:path";
+import { lookAtDisk } from "../../runtime/boot/boot.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../../runtime/boot/boot-flags.ts";
+import { formatDeviceSpec } from "../../runtime/options/device-spec.ts";
+import { followIn } from "../../runtime/host/follow-in.ts";
+import { gatherOptions } from "../../runtime/boot/gather-options.ts";
+import {
+  gatherTopLayer,
+  OWNERLESS,
+} from "../../runtime/toplayer/gather-toplayer.ts";
+import { BootError } from "../../runtime/base/errors.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { readMounts } from "../../runtime/disk/mounts.ts";
+import type { ListedLayer } from "../../runtime/tree/layer.ts";
+import { listLayers } from "../../runtime/toplayer/list-layer.ts";
+import {
+  findImage,
+  findImageInSystem,
+  readImageReference,
+  type ImageTree,
+} from "../system/image.ts";
+import type { StoreChoice } from "../system/find-system-store.ts";
+import { readBootTarget } from "../system/boot-target.ts";
+import { locate } from "../system/formats/locate.ts";
+import type { BootTarget } from "./rules/check-facts.ts";
+
+/** What is checked, and against what. */
+export interface Sources {
+  readonly layers: readonly ListedLayer[];
+  readonly names: readonly string[];
+  readonly image: ImageTree;
+  readonly boot: BootTarget;
+}
+
+export interface SourceRequest {
+  /** Absolute; none: those that the kernel options of this start name. */
+  readonly directories: readonly string[];
+  readonly image: string | undefined;
+  readonly store: StoreChoice;
+}
+
+const OWN_FILES = { cmdline: undefined, config: undefined };
+
+/**
+ * Has the layers and the image there for as long as the work takes.
+ * @throws BootError
+ */
+export async function withSources<T>(
+  host: Host,
+  request: SourceRequest,
+  work: (sources: Sources) => Promise<T>,
+): Promise<T> {
+  return request.directories.length === 0
+    ? withBootSources(host, request, work)
+    : work(await readDirectories(host, request));
+}
+
+async function readDirectories(
+  host: Host,
+  { directories, image, store }: SourceRequest,
+): Promise<Sources> {
+  const mounts = readMounts(host);
+  const places = directories.map((directory) => {
+    const at = requireDirectory(host, directory);
+    const fsType = locate(mounts, at)?.mount.fsType ?? "";
+    return { at, isOwnerless: OWNERLESS.has(fsType) };
+  });
+  const { layers } = await listLayers(host, places, directories.join(":"));
+  return {
+    layers,
+    names: directories,
+    image: findImageInSystem(host, store, image),
+    boot: readBootTarget(host),
+  };
+}
+
+/** @throws BootError TOPLAYER_MISSING */
+function requireDirectory(host: Host, directory: string): string {
+  const kind = host.files.statusOfTarget(directory)?.kind;
+  if (kind === "directory") return host.files.realPath(directory);
+  throw new BootError(
+    "TOPLAYER_MISSING",
+    `the top layer ${directory} is ${kind === undefined ? "absent" : "not a directory"}`,
+    { hint: "Name the directory; dockroot toplayer init DIR makes one." },
+  );
+}
+
+/** Mounts what the kernel options of this start name, read-only, as `boot --dry-run` does. */
+async function withBootSources<T>(
+  host: Host,
+  { image: given, store }: SourceRequest,
+  work: (sources: Sources) => Promise<T>,
+): Promise<T> {
+  requireTopLayerOption(host);
+  const runDirectory = host.path(DEFAULT_RUN_DIRECTORY);
+  const request = { files: OWN_FILES, runDirectory };
+  try {
+    return await lookAtDisk(host, request, async (context, disk, options) => {
+      const { topLayer, storePath, storeKind } = options.readSystem();
+      if (topLayer === undefined) throw noTopLayer();
+      const found = await gatherTopLayer(context, topLayer, disk, storePath);
+      const { topLevel } = context;
+      const image =
+        store.directory === undefined
+          ? findImage(
+              {
+                ...{ host, topLevel },
+                path: followStore(host, topLevel, storePath),
+              },
+              store.kind ?? storeKind,
+              readImageReference(host, given),
+            )
+          : findImageInSystem(host, store, given);
+      const spec = formatDeviceSpec(topLayer.device);
+      return work({
+        layers: found.layers,
+        names: topLayer.paths.map((file) => `${spec}:/${file}`),
+        image,
+        boot: {
+          rwlayer: options.disk.rwlayer,
+          root: formatDeviceSpec(options.disk.root),
+        },
+      });
+    });
+  } finally {
+    host.files.removeUnusedDirectory(runDirectory);
+  }
+}
+
+/** Before anything is mounted. @throws BootError */
+function requireTopLayerOption(host: Host): void {
+  try {
+    if (gatherOptions(host, OWN_FILES).readSystem().topLayer !== undefined) {
+      return;
+    }
+  } catch (cause) {
+    if (!(cause instanceof BootError)) throw cause;
+    throw noTopLayer(cause);
+  }
+  throw noTopLayer();
+}
+
+function noTopLayer(cause?: unknown): BootError {
+  return new BootError(
+    "TOPLAYER_MISSING",
+    "the kernel options of this start name no top layer",
+    {
+      cause,
+      hint: "Name its directory: sudo dockroot toplayer check DIR",
+    },
+  );
+}
+
+function followStore(host: Host, topLevel: string, storePath: string): string {
+  const resolved = followIn(host, topLevel, storePath);
+  return resolved === undefined ? storePath : path.relative(topLevel, resolved);
+}

@@ -1,0 +1,42 @@
+import { escapeControl } from "../../../runtime/base/escape.ts";
+import type { Terminal } from "../../cli/surroundings.ts";
+import { formatTable } from "../../text/table.ts";
+import { quote } from "../../text/quote.ts";
+import type { WrittenFile } from "../write-files.ts";
+
+export interface InitReport {
+  /** The arguments of a check of it. */
+  readonly checkArguments: readonly string[];
+  readonly files: readonly WrittenFile[];
+  readonly warnings: readonly string[];
+  /** How a boot menu entry names the directory; `undefined` where that cannot be told. */
+  readonly kernelOptions: string | undefined;
+}
+
+/** What was done, and what comes next; nothing in it can write on the terminal by itself. */
+export function formatInit(
+  { checkArguments, files, warnings, kernelOptions }: InitReport,
+  { style }: Pick<Terminal, "style">,
+): string {
+  const rows = files.map(({ result, path, about }) =>
+    [result, path, about].map(escapeControl),
+  );
+  const sections = [
+    formatTable(rows),
+    warnings.map((warning) =>
+      style("yellow", `warning: ${escapeControl(warning)}`),
+    ),
+    [
+      style("bold", "next:"),
+      "  add what else this machine has of its own, laid out as in the image",
+      `  sudo dockroot toplayer check ${escapeControl(checkArguments.map(quote).join(" "))}`,
+      kernelOptions === undefined
+        ? "  name it in the boot menu entry: toplayer=DEVICE toplayer_path=DIRECTORY (without colons and quotes)"
+        : `  in the boot menu entry: ${escapeControl(kernelOptions)}`,
+    ],
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.map((line) => `${line}\n`).join(""))
+    .join("\n");
+}

@@ -1,0 +1,69 @@
+import type { FileKind, FileStatus } from "../../../runtime/host/files.ts";
+import type { EntryChange } from "../../../runtime/tree/merge-plan.ts";
+
+/** Who may do what with a file. */
+export type Attributes = Pick<FileStatus, "mode" | "uid" | "gid" | "sizeBytes">;
+
+/** One entry of a top layer, and what becomes of it. Paths begin with a slash, and are for people. */
+export interface CheckedEntry {
+  /** Which layer, from 0. */
+  readonly layer: number;
+  readonly path: string;
+  readonly kind: FileKind;
+  readonly effect: EntryChange["effect"];
+  readonly target: string;
+  readonly through: string | null;
+  readonly replaced: FileKind | null;
+  /** As it will be in the new root. */
+  readonly attributes: Attributes;
+  /** Of the image's directory that it merges into. */
+  readonly ofImage: Attributes | undefined;
+  /** Something that comes later takes its place, or removes it. */
+  readonly isCovered: boolean;
+  /** The system's error code. */
+  readonly refused: string | undefined;
+  readonly holdsPrivateKey: boolean;
+}
+
+/** A file of the new root whose content is looked at. */
+export interface FinalText {
+  /** `undefined` where the image brings it. */
+  readonly entry: CheckedEntry | undefined;
+  /** `undefined` where nothing is there, or it is not looked at. */
+  readonly text: string | undefined;
+  /** Why it is not looked at: what is there instead, as `is a FIFO`. */
+  readonly unchecked: string | undefined;
+}
+
+export const TEXT_FILES = [
+  "passwd",
+  "group",
+  "shadow",
+  "gshadow",
+  "fstab",
+  "machine-id",
+] as const;
+export type TextFile = (typeof TEXT_FILES)[number];
+
+/** What the kernel options say, as far as they are known. */
+export interface BootTarget {
+  /** The rwlayer, relative to the top level. */
+  readonly rwlayer: string | undefined;
+  readonly root: string | undefined;
+}
+
+/** All that the rules look at. */
+export interface CheckFacts {
+  /** Layers, from 0, whose filesystems keep neither owners nor modes. */
+  readonly ownerless: readonly number[];
+  readonly entries: readonly CheckedEntry[];
+  /** Of /etc in the new root. */
+  readonly texts: Readonly<Record<TextFile, FinalText>>;
+  /** Of /etc in the image. */
+  readonly imageTexts: Readonly<Record<"passwd" | "group", string | undefined>>;
+  readonly boot: BootTarget;
+  /** Whether a source of an fstab is the root's filesystem; `undefined` where that is not known. */
+  readonly isRootFilesystem: (source: string) => boolean | undefined;
+  /** Whether an absolute path leads to something in the new root. */
+  readonly stands: (file: string) => boolean;
+}

@@ -1,0 +1,28 @@
+import { isOwnId } from "../../system/formats/account-ids.ts";
+import type { CheckedEntry, CheckFacts } from "./check-facts.ts";
+import { listNames, type Problem } from "./problem.ts";
+
+/** What all programs read, root's among them. */
+const OF_THE_SYSTEM = /^\/(?:etc|usr|s?bin|lib(?:x?32|64)?|boot|root)\//;
+
+/** A top layer that is edited by a person, or kept in git, has that one's files. */
+export function checkOwners({ entries }: CheckFacts): Problem[] {
+  const foreign = entries
+    .filter(isCopiedAnew)
+    .filter(({ target }) => OF_THE_SYSTEM.test(target))
+    .filter(({ attributes }) => isOwnId(attributes.uid))
+    .map(({ path, attributes }) => `${path} (${String(attributes.uid)})`);
+  if (foreign.length === 0) return [];
+  return [
+    {
+      ...{ level: "warning", rule: "owner", layer: null, path: null },
+      message: `files of the system belong to people, who can change what root runs and reads: ${listNames(foreign)}`,
+      remedy: "In the top layer's directory: chown -h root:root FILE",
+    },
+  ];
+}
+
+/** Of directories that merge another rule tells. */
+function isCopiedAnew({ effect, isCovered }: CheckedEntry): boolean {
+  return !isCovered && (effect === "add" || effect === "replace");
+}

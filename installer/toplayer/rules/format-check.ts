@@ -1,0 +1,174 @@
+import { escapeControl, formatJson } from "../../../runtime/base/escape.ts";
+import { abbreviateIds } from "../../../runtime/plan/abbreviate-ids.ts";
+import type { Terminal } from "../../cli/surroundings.ts";
+import { plain, title, type Line } from "../../text/line.ts";
+import { formatTable } from "../../text/table.ts";
+import { foldEntries, parentOf, type FoldedEntry } from "./fold-entries.ts";
+import type { Problem } from "./problem.ts";
+import type { CheckReport, ReportedEntry } from "./check-report.ts";
+
+export interface FormatOptions {
+  /** Every entry and every problem in a line of its own. */
+  readonly all: boolean;
+}
+
+const MAX_PROBLEMS_OF_A_RULE = 10;
+const INDENT = "  ";
+
+/** The report for people; nothing in it can write on the terminal by itself. */
+export function formatCheck(
+  report: CheckReport,
+  { all }: FormatOptions,
+  { style }: Pick<Terminal, "style">,
+): string {
+  const { image, layers, entries, problems } = report;
+  const sorted = sortEntries(entries);
+  const lines = all
+    ? sorted.map((entry) => ({ entry, count: 1, isGroup: false }))
+    : foldEntries(sorted);
+  const sections: Line[][] = [
+    [
+      plain(`image      ${image.reference} (${abbreviateIds(image.id)})`),
+      ...layers.map((layer) => plain(`top layer  ${layer}`)),
+    ],
+    ...layers.map((layer, number) => [
+      title(
+        layers.length === 1
+          ? "what it does to the image:"
+          : `what ${layer} does:`,
+      ),
+      ...formatEntries(lines.filter(({ entry }) => entry.layer === number)),
+    ]),
+    formatProblems(report, all),
+    [summarize(problems)],
+  ];
+  return sections
+    .map((section) =>
+      section
+        .map(({ text, format }) => {
+          const escaped = escapeControl(text);
+          return `${format === undefined ? escaped : style(format, escaped)}\n`;
+        })
+        .join(""),
+    )
+    .filter((text) => text !== "")
+    .join("\n");
+}
+
+/** The report for programs: `CheckReport` as it is. */
+export function formatCheckAsJson(report: CheckReport): string {
+  return `${formatJson(report)}\n`;
+}
+
+/** A directory before what is in it, and that before its neighbours. */
+function sortEntries(entries: readonly ReportedEntry[]): ReportedEntry[] {
+  return entries
+    .map((entry) => ({ entry, key: entry.path.replaceAll("/", "\0") }))
+    .sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)))
+    .map(({ entry }) => entry);
+}
+
+function formatEntries(lines: readonly FoldedEntry[]): Line[] {
+  if (lines.length === 0) return [plain(`${INDENT}nothing: it is empty`)];
+  return formatTable(
+    lines.map(({ entry, count, isGroup }) =>
+      [
+        entry.effect,
+        isGroup ? `${parentOf(entry.path)}/*` : shownPath(entry),
+        describeEntry(entry, count, isGroup),
+      ].map(escapeControl),
+    ),
+  ).map((line) => plain(INDENT + line));
+}
+
+function shownPath({ kind, path, effect, target }: ReportedEntry): string {
+  if (effect === "delete") return target;
+  if (effect === "empty") return `${target}/`;
+  return kind === "directory" ? `${path}/` : path;
+}
+
+function describeEntry(
+  entry: ReportedEntry,
+  count: number,
+  isGroup: boolean,
+): string {
+  const { kind, path, effect, target, through, replaced } = entry;
+  if (isGroup)
+    return joinNotes(`${formatCount(count)} ${kind}s`, leadsTo(entry));
+  if (effect === "delete") {
+    return joinNotes(replaced ?? "nothing is there", `by ${path}`);
+  }
+  if (effect === "empty") return `by ${path}`;
+  if (effect === "skip") return kind;
+  const all =
+    count > 1
+      ? `with all in it: ${countOf(count - 1, "entry", "entries")}`
+      : "";
+  const instead =
+    replaced !== null && replaced !== kind ? `in place of a ${replaced}` : "";
+  const at =
+    through === null && path !== target ? `at ${target}` : leadsTo(entry);
+  return joinNotes(
+    kind === "directory" || kind === "file" ? "" : kind,
+    ...[instead, at, all],
+  );
+}
+
+function leadsTo({ through, target, path }: ReportedEntry): string {
+  if (through === null || path === target) return "";
+  return `-> ${target}, through the link ${through}`;
+}
+
+function joinNotes(...notes: readonly string[]): string {
+  return notes.filter((note) => note !== "").join(", ");
+}
+
+function formatProblems(
+  { problems, layers }: CheckReport,
+  all: boolean,
+): Line[] {
+  if (problems.length === 0) return [];
+  const shown = new Map<string, number>();
+  const left = new Map<string, number>();
+  const lines = problems.flatMap((problem): Line[] => {
+    const { rule, level } = problem;
+    const count = (shown.get(rule) ?? 0) + 1;
+    shown.set(rule, count);
+    if (!all && count > MAX_PROBLEMS_OF_A_RULE) {
+      left.set(rule, (left.get(rule) ?? 0) + 1);
+      return [];
+    }
+    return [
+      {
+        text: `${level}: ${problem.message}${whose(problem, layers)}`,
+        format: level === "error" ? ["bold", "red"] : "yellow",
+      },
+      plain(`${INDENT}what to do: ${problem.remedy}`),
+    ];
+  });
+  const rest = [...left].map(([rule, count]) =>
+    plain(`${formatCount(count)} more of ${rule}: --all lists them`),
+  );
+  return [...lines, ...rest];
+}
+
+function whose({ layer }: Problem, layers: readonly string[]): string {
+  const name = layer === null ? undefined : layers[layer];
+  return name === undefined || layers.length === 1 ? "" : ` (in ${name})`;
+}
+
+function summarize(problems: readonly Problem[]): Line {
+  const errors = problems.filter(({ level }) => level === "error").length;
+  const warnings = problems.length - errors;
+  if (problems.length === 0) return plain("nothing is wrong with it");
+  const text = `${countOf(errors, "error")}, ${countOf(warnings, "warning")}`;
+  return errors > 0 ? { text, format: ["bold", "red"] } : plain(text);
+}
+
+function countOf(count: number, word: string, words = `${word}s`): string {
+  return `${formatCount(count)} ${count === 1 ? word : words}`;
+}
+
+function formatCount(count: number): string {
+  return String(count).replace(/\B(?=(?:\d{3})+$)/g, ",");
+}

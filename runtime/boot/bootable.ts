@@ -1,0 +1,61 @@
+import { followIn } from "../host/follow-in.ts";
+import { BootError } from "../base/errors.ts";
+import type { Host } from "../host/host.ts";
+
+/** Where initramfs-tools looks for init, but for its last resort, /bin/sh. */
+const USUAL_INITS = ["/sbin/init", "/etc/init", "/bin/init"];
+
+/**
+ * Checks that the tree can become root: an init exists in it, links followed inside the tree.
+ * @param what the tree in words
+ * @param init what `init=` names
+ * @returns a warning where the running kernel's modules are absent
+ * @throws BootError INIT_MISSING
+ */
+export function checkBootable(
+  host: Host,
+  tree: string,
+  {
+    what,
+    init,
+    kernelRelease,
+  }: { what: string; init: string | undefined; kernelRelease: string },
+): string | undefined {
+  const candidates = init === undefined ? USUAL_INITS : [init];
+  if (!candidates.some((candidate) => isExecutable(host, tree, candidate))) {
+    throw new BootError(
+      "INIT_MISSING",
+      init === undefined
+        ? `${what} has no init: none of ${USUAL_INITS.join(", ")} is an executable file in it`
+        : `${what} has no ${init}, which the kernel option init= asks for`,
+      {
+        hint:
+          init === undefined
+            ? "Install an init into the image (on Debian: systemd-sysv) or name its own with init=. A root that is kept is made anew with dockroot.rwlayer=fresh."
+            : "Correct or drop init= in the boot menu entry.",
+      },
+    );
+  }
+  if (!hasModules(host, tree, kernelRelease)) {
+    return `${what} has no /lib/modules/${kernelRelease}: drivers of the running kernel will be missing; boot the kernel that is in the image`;
+  }
+  return undefined;
+}
+
+/** Whether the tree has the modules of a kernel; a kernel without them lacks most drivers. */
+export function hasModules(
+  host: Host,
+  tree: string,
+  kernelRelease: string,
+): boolean {
+  const modules = followIn(host, tree, `/lib/modules/${kernelRelease}`);
+  return (
+    modules !== undefined && host.files.statusOf(modules)?.kind === "directory"
+  );
+}
+
+function isExecutable(host: Host, tree: string, file: string): boolean {
+  const target = followIn(host, tree, file);
+  const status = target === undefined ? undefined : host.files.statusOf(target);
+  return status?.kind === "file" && (status.mode & 0o111) !== 0;
+}

@@ -1,0 +1,224 @@
+import path from "node:path";
+import { checkBootable } from "./bootable.ts";
+import { both } from "../base/both.ts";
+import {
+  isSubvolume,
+  moveSubvolume,
+  readSubvolume,
+  snapshotSubvolume,
+  syncFilesystem,
+  waitForFreedSpace,
+} from "../disk/btrfs.ts";
+import type { DiskLock } from "../disk/disk-lock.ts";
+import { BootError } from "../base/errors.ts";
+import type { Host } from "../host/host.ts";
+import type { Recorder } from "./recorder.ts";
+import { rehearse } from "./rehearse.ts";
+import {
+  withRecord,
+  type RwlayerPaths,
+  type RwlayerState,
+  type SubvolumeRecord,
+} from "../records/rwlayer-state.ts";
+import { writeOwnRecord } from "../disk/own-record.ts";
+import { listSubvolumes } from "../disk/subvolume-list.ts";
+import { writeState } from "../disk/state-file.ts";
+import { describeStep, type Step } from "../plan/steps.ts";
+import { deleteSubvolumeTree, snapshotNested } from "../disk/subvolume-tree.ts";
+import { executeMerge } from "../toplayer/execute-merge.ts";
+import type { MergePlan } from "../tree/merge-plan.ts";
+import { shortenWarnings } from "../tree/shorten-warnings.ts";
+
+export interface ExecutionContext {
+  readonly host: Host;
+  readonly recorder: Recorder;
+  /** Where the filesystem's top level is mounted. */
+  readonly topLevel: string;
+  readonly lock: DiskLock;
+  readonly paths: RwlayerPaths;
+  readonly state: RwlayerState;
+  /** For a plan that copies a top layer. */
+  readonly topLayer?: {
+    /** How it is laid over the new root; asked more than once, it answers the same. */
+    readonly plan: () => MergePlan;
+    /** A directory to mount in; absolute. */
+    readonly scratch: string;
+  };
+}
+
+/**
+ * Stops at the first step that fails: a half-built root must never be booted.
+ * @returns the record of the subvolume that was made; `undefined` where none was
+ * @throws BootError
+ */
+export async function executeSteps(
+  steps: readonly Step[],
+  context: ExecutionContext,
+): Promise<SubvolumeRecord | undefined> {
+  let made: SubvolumeRecord | undefined;
+  for (const step of steps) {
+    made = await context.recorder.time(
+      describeStep(step),
+      async (tellProgress) =>
+        (await perform(step, made, context, tellProgress)) ?? made,
+    );
+  }
+  return made;
+}
+
+async function perform(
+  step: Step,
+  made: SubvolumeRecord | undefined,
+  context: ExecutionContext,
+  tellProgress: (describe: () => string) => void,
+): Promise<SubvolumeRecord | undefined> {
+  const { host, recorder, topLevel, paths, state } = context;
+  const at = (file: string) => path.join(topLevel, file);
+  // Once somebody has looked at what is in no state file, its access times tell that it was touched.
+  const discardOnFailure = async <T>(file: string, work: () => Promise<T>) => {
+    try {
+      return await work();
+    } catch (error) {
+      await recorder.tolerate(async () => {
+        if (isSubvolume(host, at(file))) {
+          await deleteSubvolumeTree(host, topLevel, file);
+        }
+      });
+      throw error;
+    }
+  };
+  switch (step.kind) {
+    case "createDirectory":
+      for (const parent of withParents(step.path)) {
+        host.files.ensureDirectory(at(parent), 0o700);
+      }
+      return undefined;
+    case "setStateAside":
+      host.files.setAside(at(step.path));
+      return undefined;
+    case "deleteStaging": {
+      const ids = await deleteSubvolumeTree(host, topLevel, step.path);
+      // It may be what filled the disk: the new one would not find its room.
+      await recorder.tolerate(() => waitForFreedSpace(host, topLevel, ids));
+      return undefined;
+    }
+    case "snapshot":
+      requireAbsent(host, at(step.to));
+      await discardOnFailure(step.to, () =>
+        both(
+          snapshotSubvolume(host, at(step.from), at(step.to)),
+          // While the filesystem commits. What fails here fails again where it is copied.
+          rehearse(() => context.topLayer?.plan()),
+        ),
+      );
+      return undefined;
+    case "snapshotNested":
+      await snapshotNested(host, topLevel, step.from, step.to);
+      return undefined;
+    case "fillGaps":
+      for (const gap of step.gaps) {
+        host.files.replaceEmptyDirectory(
+          Buffer.from(at(path.join(step.path, gap.path))),
+          gap,
+        );
+      }
+      return undefined;
+    case "removeLeftOvers":
+      for (const file of step.files) {
+        host.files.removeTree(Buffer.from(at(path.join(step.path, file))));
+      }
+      return undefined;
+    case "copyTopLayer":
+      await copyTopLayer(context, at(step.to), tellProgress);
+      return undefined;
+    case "checkBootable": {
+      const warning = checkBootable(host, at(step.path), step);
+      if (warning !== undefined) recorder.warn(warning);
+      return undefined;
+    }
+    case "recordSubvolume": {
+      const record = async () => {
+        const uuid =
+          made?.uuid ?? (await readSubvolume(host, at(step.path))).uuid;
+        const whole = { uuid, ...step.record, handedOver: null };
+        if (whole.complete) {
+          writeOwnRecord(host, at(step.path), paths.rwlayer, whole);
+        }
+        writeState(host, topLevel, paths, withRecord(state, whole));
+        return whole;
+      };
+      return made === undefined
+        ? discardOnFailure(step.path, record)
+        : record();
+    }
+    case "sync":
+      await syncFilesystem(host, topLevel);
+      return undefined;
+    case "checkPlaces":
+      await checkPlaces(context, step.places, made);
+      return undefined;
+    case "keepAsGeneration":
+    case "putInPlace":
+    case "restoreGeneration":
+      requireAbsent(host, at(step.to));
+      await moveSubvolume(host, at(step.from), at(step.to));
+      return undefined;
+    default:
+      return step satisfies never;
+  }
+}
+
+async function copyTopLayer(
+  { host, recorder, topLayer }: ExecutionContext,
+  tree: string,
+  tellProgress: (describe: () => string) => void,
+): Promise<void> {
+  if (topLayer === undefined) throw new Error("there is no top layer to copy");
+  const merge = topLayer.plan();
+  for (const warning of shortenWarnings(merge.warnings)) recorder.warn(warning);
+  await executeMerge(
+    ...([host, merge] as const),
+    { tree, scratch: topLayer.scratch },
+    tellProgress,
+  );
+}
+
+/** @throws BootError STEP_FAILED where something stands there */
+function requireAbsent(host: Host, file: string): void {
+  if (host.files.statusOf(file) === undefined) return;
+  throw new BootError("STEP_FAILED", `${file} is there already`, {
+    hint: "It was not there when this start began: something else writes to the disk. Try again.",
+  });
+}
+
+/** @throws BootError STEP_FAILED where one is not there, or another is, or the lock is lost */
+async function checkPlaces(
+  { host, topLevel, lock }: ExecutionContext,
+  places: Extract<Step, { kind: "checkPlaces" }>["places"],
+  made: SubvolumeRecord | undefined,
+): Promise<void> {
+  const list = await listSubvolumes(host, topLevel);
+  if (!lock.isHeld()) {
+    throw new BootError("STEP_FAILED", "the disk's lock was lost", {
+      hint: "Something has killed the program that holds it (cat). Try again.",
+    });
+  }
+  for (const { path: file, uuid = made?.uuid } of places) {
+    const whole = path.join(topLevel, file);
+    const found = isSubvolume(host, whole)
+      ? (list.at(file) ?? (await readSubvolume(host, whole))).uuid
+      : undefined;
+    if (found !== undefined && found === uuid) continue;
+    throw new BootError(
+      "STEP_FAILED",
+      `${file} is not the subvolume that was there before`,
+      { hint: "Something else writes to the disk. Try again." },
+    );
+  }
+}
+
+/** `a/b/c` as `a`, `a/b`, `a/b/c`. */
+function withParents(file: string): string[] {
+  const parts = file.split("/");
+  return parts.map((_, index) => parts.slice(0, index + 1).join("/"));
+}

@@ -1,0 +1,182 @@
+import path from "node:path";
+import {
+  asFailureOf,
+  describeFailure,
+  summarizeFailure,
+  type BootFailure,
+} from "../base/failure.ts";
+import { waitAtGate } from "./gate.ts";
+import {
+  createDiskLock,
+  createRunDirectoryLock,
+  type DiskLock,
+} from "../disk/disk-lock.ts";
+import { BootError } from "../base/errors.ts";
+import { limitHelpers, type Host } from "../host/host.ts";
+import { isInitramfs } from "../host/machine.ts";
+import { describeOtherRoot } from "../plan/mounted-root.ts";
+import { isMountPoint, readMounts, unmount } from "../disk/mounts.ts";
+import {
+  parseFinishedBoot,
+  type FinishedBoot,
+} from "../records/parse-finished-boot.ts";
+import { BOOT_RECORD, TOP_LEVEL_MOUNT } from "../records/report.ts";
+import { tidy } from "../disk/garbage/tidy.ts";
+
+const MAX_RECORD_BYTES = 1024 * 1024;
+/** The machine waits for this, and nothing depends on it. */
+const MAX_HELPER_TIMEOUT_MS = 30_000;
+/** As for that: what is not tidied up is for the next start. */
+const MAX_LOCK_WAIT_MS = 20_000;
+
+export interface FinishRequest {
+  /** Where boot left its record and mount; absolute. */
+  readonly runDirectory: string;
+  /** A file that is to be there before anything is touched. */
+  readonly gate?: string | undefined;
+}
+
+/** In the run directory, where the start is to stop because of another root: a hook looks for it. */
+const OTHER_ROOT = "other-root";
+
+/** The initramfs has mounted another root than boot made. */
+export interface OtherRoot {
+  readonly failure: BootFailure;
+  /** Whether the system must not start with it. */
+  readonly isStopped: boolean;
+}
+
+/**
+ * After root is mounted: removes generations past the limit and what a failed start left, and releases
+ * the top level. What cannot be removed stays and is warned of: the machine is up.
+ * @returns another root that is mounted; where the start stops, the top level stays for the next try
+ * @throws BootError NOTHING_BOOTED, FILE_UNREADABLE or FILE_FOREIGN where `<runDirectory>/boot.json`
+ *   does not tell of a boot, or is not root's; the top level is released all the same
+ */
+export async function finish(
+  unlimited: Host,
+  { runDirectory, gate }: FinishRequest,
+): Promise<OtherRoot | undefined> {
+  if (gate !== undefined) {
+    await waitAtGate(unlimited, gate, [
+      () => readBootRecord(unlimited, runDirectory),
+    ]);
+  }
+  const runLock = createRunDirectoryLock(unlimited, runDirectory);
+  try {
+    await takeLock(unlimited, runLock, "lock the run directory");
+    return await finishAlone(unlimited, runDirectory);
+  } finally {
+    await runLock.release();
+  }
+}
+
+async function finishAlone(
+  unlimited: Host,
+  runDirectory: string,
+): Promise<OtherRoot | undefined> {
+  const topLevel = path.join(runDirectory, TOP_LEVEL_MOUNT);
+  let host = limitHelpers(unlimited, MAX_HELPER_TIMEOUT_MS);
+  if (!isMountPoint(host, topLevel)) {
+    readBootRecord(host, runDirectory);
+    return undefined;
+  }
+  const lock = createDiskLock(host, topLevel);
+  let other: OtherRoot | undefined;
+  try {
+    const mounted = readBootRecord(host, runDirectory);
+    host = limitHelpers(
+      unlimited,
+      Math.min(MAX_HELPER_TIMEOUT_MS, mounted.limits.helperTimeoutMs),
+    );
+    other = findOtherRoot(host, topLevel, mounted);
+    markStop(host, runDirectory, other);
+    if (other?.isStopped === true) return other;
+    if (await takeLock(host, lock, "tidy up")) {
+      // A boot that this has waited for has written it anew.
+      const record = readBootRecord(host, runDirectory);
+      await tidy(host, topLevel, record, other === undefined);
+    }
+    return other;
+  } finally {
+    await lock.release();
+    if (other?.isStopped !== true && isMountPoint(host, topLevel)) {
+      await unmount(host, topLevel);
+    }
+  }
+}
+
+/** @param work what is not done without it, or not alone */
+async function takeLock(
+  host: Host,
+  lock: DiskLock,
+  work: string,
+): Promise<boolean> {
+  try {
+    await lock.take(MAX_LOCK_WAIT_MS);
+    return true;
+  } catch (error) {
+    host.log.warn(summarizeFailure(asFailureOf(work, error)));
+    return false;
+  }
+}
+
+/** Where this is not an initramfs, as in a rehearsal, nobody mounts the root. */
+function findOtherRoot(
+  host: Host,
+  topLevel: string,
+  { root, limits }: FinishedBoot,
+): OtherRoot | undefined {
+  if (!isInitramfs(host)) return undefined;
+  const other = describeOtherRoot(readMounts(host), topLevel, root);
+  if (other === undefined) return undefined;
+  const failure = describeFailure(
+    new BootError(
+      "ROOT_OTHER",
+      `the initramfs has mounted another root: ${other}`,
+      {
+        hint: "Look at root= and rootflags= on the kernel command line (cat /proc/cmdline): an initramfs may take quotes literally, or know a root of its own.",
+      },
+    ),
+  );
+  host.log.error(failure.message);
+  return { failure, isStopped: limits.fallback === "none" };
+}
+
+function markStop(
+  host: Host,
+  runDirectory: string,
+  other: OtherRoot | undefined,
+): void {
+  const mark = path.join(runDirectory, OTHER_ROOT);
+  if (other?.isStopped === true) host.files.replaceFile(mark, "", 0o644);
+  else if (host.files.statusOf(mark) !== undefined) host.files.removeFile(mark);
+}
+
+function readBootRecord(host: Host, runDirectory: string): FinishedBoot {
+  const file = path.join(runDirectory, BOOT_RECORD);
+  const text = host.files.readOwnText(file, MAX_RECORD_BYTES);
+  if (text === undefined) {
+    throw new BootError("NOTHING_BOOTED", `there is no ${file}`, {
+      hint: "dockroot finish follows dockroot boot, in the initramfs.",
+    });
+  }
+  const record = parseRecord(file, text);
+  if (record === undefined) {
+    throw new BootError("NOTHING_BOOTED", `${file} tells of no finished boot`, {
+      hint: 'It says why: look for "failure".',
+    });
+  }
+  return record;
+}
+
+function parseRecord(file: string, text: string): FinishedBoot | undefined {
+  try {
+    return parseFinishedBoot(text);
+  } catch (cause) {
+    throw new BootError("FILE_UNREADABLE", `${file} is damaged`, {
+      cause,
+      hint: "Old generations stay until the next start.",
+    });
+  }
+}

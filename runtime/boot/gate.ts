@@ -1,0 +1,31 @@
+import path from "node:path";
+import { BootError } from "../base/errors.ts";
+import type { Host } from "../host/host.ts";
+import { rehearse } from "./rehearse.ts";
+
+/**
+ * Lets a command begin before its time: what takes long the first time is done once for nothing, then
+ * the file is waited for.
+ * @param rehearsals touch no device
+ * @returns for how long it was waited, in milliseconds
+ * @throws BootError STEP_FAILED where the file cannot come any more
+ */
+export async function waitAtGate(
+  host: Host,
+  gate: string,
+  rehearsals: readonly (() => unknown)[],
+): Promise<number> {
+  if (host.files.statusOf(gate) !== undefined) return 0;
+  for (const work of rehearsals) await rehearse(work);
+  await rehearse(() => host.run(["btrfs", "--version"]));
+  host.log.info(`ready, and waiting for ${gate}`);
+  const begun = host.nowMs();
+  if (!(await host.files.waitForFile(gate))) {
+    throw new BootError(
+      "STEP_FAILED",
+      `cannot wait for ${gate}: ${path.dirname(gate)} has gone`,
+      { hint: "Nothing was touched. Without --when it begins at once." },
+    );
+  }
+  return Math.round(host.nowMs() - begun);
+}

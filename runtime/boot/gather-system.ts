@@ -1,0 +1,101 @@
+import path from "node:path";
+import type { BootFacts, OpenDisk } from "../plan/facts.ts";
+import { followIn } from "../host/follow-in.ts";
+import type { BootContext } from "./boot-context.ts";
+import { gatherTopLayer } from "../toplayer/gather-toplayer.ts";
+import { goArchitecture } from "../images/go-architecture.ts";
+import { BootError } from "../base/errors.ts";
+import type { Host } from "../host/host.ts";
+import { formatImageReference } from "../images/image-ref.ts";
+import { findLeftOvers } from "./left-overs.ts";
+import type { BootOptions } from "../options/options.ts";
+import { refuseOverlap } from "../options/overlap.ts";
+import { openStore } from "../stores/open-store.ts";
+import type { FoundImage } from "../stores/store.ts";
+import { findGaps } from "../disk/subvolume-gaps.ts";
+import type { SystemOptions } from "../options/system-options.ts";
+
+/** What is to be root. */
+type SystemFacts = Pick<
+  BootFacts,
+  | "reference"
+  | "image"
+  | "storePath"
+  | "leftOvers"
+  | "gaps"
+  | "topLayer"
+  | "modes"
+>;
+
+/**
+ * Asks the image store and the top layer for what is to be root.
+ * @throws BootError
+ */
+export async function gatherSystem(
+  context: BootContext,
+  disk: OpenDisk,
+  options: BootOptions,
+): Promise<SystemFacts> {
+  const { host, recorder, topLevel } = context;
+  const { warnings, ...system } = options.readSystem();
+  for (const warning of warnings) recorder.warn(warning);
+  const storePath = followToTopLevel(
+    host,
+    topLevel,
+    system.storePath,
+    "docker_path",
+  );
+  refuseOverlap({ rwlayer: disk.paths.rwlayer, storePath });
+  const image = await findImage(context, storePath, system);
+  const source = path.join(topLevel, image.source);
+  return {
+    reference: system.image,
+    image,
+    storePath,
+    leftOvers: findLeftOvers(host, source),
+    gaps: findGaps(host, source),
+    topLayer:
+      system.topLayer === undefined
+        ? undefined
+        : await gatherTopLayer(context, system.topLayer, disk, storePath),
+    modes: system,
+  };
+}
+
+async function findImage(
+  { host, recorder, topLevel }: BootContext,
+  storePath: string,
+  { image: wanted, storeKind }: SystemOptions,
+): Promise<FoundImage> {
+  const reference = formatImageReference(wanted);
+  const image = await recorder.time(
+    `find the image ${reference} in ${storePath}`,
+    () =>
+      openStore({ host, topLevel, path: storePath }, storeKind).find(wanted),
+  );
+  const machine = goArchitecture(host);
+  if (image.architecture !== undefined && image.architecture !== machine) {
+    recorder.warn(
+      `the image ${reference} is made for ${image.architecture}, this machine is ${machine}`,
+    );
+  }
+  return image;
+}
+
+/** A user's path with its symlinks resolved inside the top level. */
+function followToTopLevel(
+  host: Host,
+  topLevel: string,
+  file: string,
+  option: string,
+): string {
+  const resolved = followIn(host, topLevel, file);
+  if (resolved === undefined) {
+    throw new BootError(
+      "STORE_MISSING",
+      `${option}=${file} leads through symlinks that loop`,
+      { hint: `Correct ${option}=, or the symlinks.` },
+    );
+  }
+  return path.relative(topLevel, resolved);
+}

@@ -1,0 +1,164 @@
+import { BootError } from "../base/errors.ts";
+import type { Host } from "../host/host.ts";
+
+/** The root of a btrfs subvolume has this inode number. */
+export const SUBVOLUME_INODE = 256;
+
+/** btrfs may take minutes to clear up what was deleted: a start does not wait for all of it. */
+const MAX_CLEARING_MS = 30_000;
+export const ODD_BTRFS =
+  "See what program that is: command -v btrfs; btrfs --version. The kernel log may say more: dmesg | tail.";
+
+/** Whether a subvolume's root stands there (not a directory, not a link to one). */
+export function isSubvolume(host: Host, file: string | Buffer): boolean {
+  const status = host.files.statusOf(file);
+  return status?.kind === "directory" && status.inode === SUBVOLUME_INODE;
+}
+
+/** @throws HelperError, BootError */
+export async function snapshotSubvolume(
+  host: Host,
+  from: string,
+  to: string,
+): Promise<void> {
+  if (host.files.statusOf(to) !== undefined) {
+    // btrfs would make the snapshot inside of it.
+    throw new BootError("STEP_FAILED", `${to} is there already`, {
+      hint: `Rename it, with the filesystem mounted with -o subvolid=5.`,
+    });
+  }
+  await host.run(["btrfs", "subvolume", "snapshot", from, to]);
+  if (!isSubvolume(host, to)) {
+    throw new BootError(
+      "STEP_FAILED",
+      `btrfs reported success, but ${to} is no subvolume`,
+      { hint: ODD_BTRFS },
+    );
+  }
+}
+
+/**
+ * Renames a subvolume into another directory, which the kernel refuses (EROFS) for a read-only one.
+ * @throws HelperError
+ */
+export async function moveSubvolume(
+  host: Host,
+  from: string,
+  to: string,
+): Promise<void> {
+  const isReadOnly = host.files.isReadOnly(from);
+  if (isReadOnly) await setReadOnly(host, from, false);
+  host.files.rename(from, to);
+  if (isReadOnly) await setReadOnly(host, to, true);
+}
+
+/**
+ * Commits what was written to the filesystem so far: it survives a power failure from here on. Not
+ * `btrfs filesystem sync`, which succeeds where the data of a file could not be written.
+ * @see https://man7.org/linux/man-pages/man2/syncfs.2.html
+ * @throws HelperError
+ */
+export async function syncFilesystem(host: Host, at: string): Promise<void> {
+  await host.run(["sync", "-f", at]);
+}
+
+/** What btrfs tells of a subvolume. */
+export interface SubvolumeFacts {
+  /** Lower case. */
+  readonly uuid: string;
+  /** What it is a snapshot of. */
+  readonly parentUuid: string | undefined;
+  /** The number of the transaction that has changed it last. */
+  readonly lastChange: number;
+  /** That of the transaction that has made it. */
+  readonly madeBy: number;
+  /** Whether nothing has been written to it since it was made. */
+  readonly isUntouched: boolean;
+}
+
+/** Asks for the subvolume at `file`. @throws HelperError, BootError */
+export async function readSubvolume(
+  host: Host,
+  file: string,
+): Promise<SubvolumeFacts> {
+  if (file.includes("\n")) {
+    // It is printed as it is, so that it can look like the line with the UUID.
+    throw new BootError(
+      "RWLAYER_UNSUITABLE",
+      `${file} has a line break in its path`,
+      { hint: "Give the rwlayer another name with rootflags=subvol=." },
+    );
+  }
+  const { stdout } = await host.run(["btrfs", "subvolume", "show", file]);
+  const facts = parseSubvolumeShow(stdout.toString("utf8"));
+  if (facts === undefined) {
+    throw new BootError(
+      "STEP_FAILED",
+      `what btrfs subvolume show ${file} printed makes no sense`,
+      { hint: ODD_BTRFS },
+    );
+  }
+  return facts;
+}
+
+const UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+
+/**
+ * Parses what `btrfs subvolume show` prints; `undefined` where it lacks a UUID or a generation. The
+ * first of each counts: later lines are the names of snapshots, which could look like any line.
+ */
+export function parseSubvolumeShow(text: string): SubvolumeFacts | undefined {
+  const field = (name: string, value: string) =>
+    new RegExp(`^\\t${name}: +\\t+(${value})$`, "m").exec(text)?.[1];
+  const uuid = field("UUID", UUID);
+  const generation = field("Generation", "\\d+");
+  const madeBy = field("Gen at creation", "\\d+");
+  if (uuid === undefined || generation === undefined || madeBy === undefined) {
+    return undefined;
+  }
+  return {
+    uuid,
+    parentUuid: field("Parent UUID", UUID),
+    lastChange: Number(generation),
+    madeBy: Number(madeBy),
+    isUntouched: generation === madeBy,
+  };
+}
+
+/** Where the subvolume of this UUID is, relative to the top level; `undefined` where there is none. */
+export async function findSubvolume(
+  host: Host,
+  topLevel: string,
+  uuid: string,
+): Promise<string | undefined> {
+  const { exitCode, stdout } = await host.run(
+    ["btrfs", "subvolume", "show", "-u", uuid, topLevel],
+    { okExitCodes: [0, 1] },
+  );
+  return exitCode === 0 ? stdout.toString("utf8").split("\n")[0] : undefined;
+}
+
+export async function setReadOnly(
+  host: Host,
+  file: string,
+  isReadOnly: boolean,
+): Promise<void> {
+  const property = ["-ts", file, "ro", String(isReadOnly)];
+  await host.run(["btrfs", "property", "set", "-f", ...property]);
+}
+
+/**
+ * Waits until the space of deleted subvolumes is free again: btrfs clears up in the background, and
+ * begins with the next commit.
+ */
+export async function waitForFreedSpace(
+  host: Host,
+  topLevel: string,
+  ids: readonly number[],
+): Promise<void> {
+  // Unlike syncfs(2) it wakes the cleaner, which else sleeps for up to 30 s.
+  await host.run(["btrfs", "filesystem", "sync", topLevel]);
+  await host.run(["btrfs", "subvolume", "sync", topLevel, ...ids.map(String)], {
+    timeoutMs: MAX_CLEARING_MS,
+  });
+}

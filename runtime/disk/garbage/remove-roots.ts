@@ -1,0 +1,156 @@
+import path from "node:path";
+import { isSubvolume } from "../btrfs.ts";
+import { goesWithRoot, type FormerRoot } from "../../plan/choose-removals.ts";
+import { asFailureOf, summarizeFailure } from "../../base/failure.ts";
+import { nameSome, type TidyContext } from "./former-roots.ts";
+import { findUse } from "./in-use.ts";
+import { removeOwnRecord } from "../own-record.ts";
+import {
+  withoutRecord,
+  withRecord,
+  type RwlayerState,
+} from "../../records/rwlayer-state.ts";
+import { namesOfGenerations } from "../standing.ts";
+import { writeState } from "../state-file.ts";
+import {
+  deleteFoundTree,
+  findTree,
+  type NestedSubvolume,
+  type SubvolumeTree,
+} from "../subvolume-tree.ts";
+
+/** Init waits for this: what is not removed in that time is left for the next start. */
+const MAX_REMOVAL_MS = 15_000;
+
+/** A former root that is to go. */
+export interface UnwantedRoot extends FormerRoot {
+  /** Whether init may have had it: then its user's own subvolumes keep it. */
+  readonly wasRoot: boolean;
+}
+
+/**
+ * Removes those that nobody uses, one after the other, for as long as init can wait. What stays is
+ * warned of.
+ * @returns the state without those that are gone
+ */
+export async function removeRoots(
+  context: TidyContext,
+  state: RwlayerState,
+  roots: readonly UnwantedRoot[],
+): Promise<RwlayerState> {
+  const { host } = context;
+  const end = host.nowMs() + MAX_REMOVAL_MS;
+  const isLate = () => host.nowMs() >= end;
+  let present = state;
+  for (const [index, root] of roots.entries()) {
+    if (isLate()) {
+      host.log.warn(
+        `${String(roots.length - index)} former roots are left for the next start: to remove them takes long`,
+      );
+      break;
+    }
+    try {
+      const tree = await findRemovable(context, root, isLate);
+      if (tree === undefined) continue;
+      present = await removeTree(context, present, { root, tree, isLate });
+      host.log.info(`removed ${root.file}`);
+    } catch (error) {
+      host.log.warn(
+        summarizeFailure(asFailureOf(`remove ${root.file}`, error)),
+      );
+    }
+  }
+  return present;
+}
+
+/** `undefined` where it stays, and that is said. */
+async function findRemovable(
+  context: TidyContext,
+  { file, record, wasRoot }: UnwantedRoot,
+  isLate: () => boolean,
+): Promise<SubvolumeTree | undefined> {
+  const { host, topLevel, mounts, list } = context;
+  const use = findUse(host, mounts, topLevel, file, record);
+  if (use !== undefined) {
+    host.log.warn(`${file} is ${use} and is kept`);
+    return undefined;
+  }
+  const tree = await findTree(host, topLevel, file, list, isLate);
+  const own = wasRoot
+    ? tree.nested
+        .filter((nested) => isUsersOwn(context, file, nested))
+        .map((nested) => nested.path.toString())
+    : [];
+  if (own.length === 0) return tree;
+  const [what, them] =
+    own.length === 1 ? ["subvolume", "it"] : ["subvolumes", "them"];
+  host.log.warn(
+    `${file} is kept: dockroot did not make the ${what} ${nameSome(own)} in it. Move or delete ${them}, with the filesystem mounted with -o subvolid=5`,
+  );
+  return undefined;
+}
+
+async function removeTree(
+  { host, topLevel, paths }: TidyContext,
+  state: RwlayerState,
+  {
+    root: { file, record },
+    tree,
+    isLate,
+  }: {
+    readonly root: UnwantedRoot;
+    readonly tree: SubvolumeTree;
+    readonly isLate: () => boolean;
+  },
+): Promise<RwlayerState> {
+  // One without others in it goes at once, or not: also where a full disk takes no state.
+  if (tree.nested.length > 0) {
+    if (record.complete) {
+      // First of all: what is deleted in part must never stand in for a root.
+      const marked = withRecord(state, { ...record, complete: false });
+      writeState(host, topLevel, paths, marked);
+    }
+    removeOwnRecord(host, path.join(topLevel, file));
+  }
+  await deleteFoundTree(host, topLevel, tree, isLate);
+  return withoutRecord(state, record.uuid);
+}
+
+/** An empty one, and one that was carried over, hold nothing. */
+function isUsersOwn(
+  context: TidyContext,
+  root: string,
+  { path: nested }: NestedSubvolume,
+): boolean {
+  const { host, topLevel } = context;
+  const file = nested.toString();
+  const inRoot = file.slice(root.length + 1);
+  if (goesWithRoot(inRoot)) return false;
+  if (file.includes("\uFFFD")) return true;
+  return (
+    !isCarriedOver(context, file, inRoot) &&
+    host.files.namesIn(path.join(topLevel, file)).length > 0
+  );
+}
+
+/** Whether another root of ours has in its place a snapshot of all that is in it. */
+function isCarriedOver(
+  { host, topLevel, paths, list }: TidyContext,
+  file: string,
+  inRoot: string,
+): boolean {
+  const own = list.at(file);
+  if (own === undefined) return false;
+  const generations = namesOfGenerations(host, topLevel, paths).map((name) =>
+    path.join(paths.generations, name),
+  );
+  return [paths.rwlayer, ...generations].some((root) => {
+    const successor = path.join(root, inRoot);
+    const found = list.at(successor);
+    return (
+      found?.parentUuid === own.uuid &&
+      own.lastChange <= found.madeBy &&
+      isSubvolume(host, path.join(topLevel, successor))
+    );
+  });
+}

@@ -1,0 +1,172 @@
+import path from "node:path";
+import {
+  describeIncomplete,
+  isComplete,
+  waitForAllDevices,
+} from "./btrfs-devices.ts";
+import { both } from "../base/both.ts";
+import { formatDeviceSpec } from "../options/device-spec.ts";
+import { waitForDevice, type BlockDevice } from "./device.ts";
+import type { OpenDisk } from "../plan/facts.ts";
+import type { BootContext } from "../boot/boot-context.ts";
+import { BootError } from "../base/errors.ts";
+import type { Host } from "../host/host.ts";
+import { rwlayerPaths } from "../records/rwlayer-state.ts";
+import { createSha256 } from "../base/sha256.ts";
+
+/** A former boot, or its `finish`, takes no longer. */
+const MAX_RUN_LOCK_WAIT_MS = 60_000;
+/** The disk was ours before it was mounted anew. */
+const REOPEN_LOCK_WAIT_MS = 10_000;
+
+/** Finds the root device and mounts its top level. @throws BootError */
+export async function openDisk(context: BootContext): Promise<OpenDisk> {
+  const { host, options, topLevel } = context;
+  const [device] = await both(
+    findRootDevice(context),
+    lockRunDirectory(context),
+  );
+  await mountTopLevel(context, device);
+  if (options.generation === undefined) {
+    requireParents(host, topLevel, options.rwlayer);
+  }
+  return {
+    device,
+    isReadOnly: !context.readOnly && host.files.isReadOnly(topLevel),
+    paths: rwlayerPaths(options.rwlayer),
+  };
+}
+
+/**
+ * After an error btrfs takes no more writes, and shows what never came to the disk: mounts the top
+ * level anew where that has happened.
+ * @throws BootError MOUNT_FAILED
+ */
+export async function reopenTopLevel(
+  context: BootContext,
+  { device, isReadOnly }: OpenDisk,
+): Promise<void> {
+  const { host, recorder, topLevel, mounts, lock } = context;
+  if (isReadOnly || !host.files.isReadOnly(topLevel)) return;
+  recorder.warn(
+    `an error made ${device.path} read-only: it is mounted anew, and shows what is on it`,
+  );
+  await lock.release();
+  await mounts.release();
+  await mountTopLevel(context, device);
+  await recorder.tolerate(() => lock.take(REOPEN_LOCK_WAIT_MS));
+}
+
+/** Without it a boot goes on: the disk's own lock decides what may be written. */
+async function lockRunDirectory({
+  recorder,
+  runLock,
+}: BootContext): Promise<void> {
+  if (runLock === undefined) return;
+  await recorder.tolerate(() =>
+    recorder.time("lock the run directory", async (tellProgress) => {
+      tellProgress(() => "another dockroot is at work there");
+      await runLock.take(MAX_RUN_LOCK_WAIT_MS);
+    }),
+  );
+}
+
+async function findRootDevice({
+  host,
+  recorder,
+  options,
+}: BootContext): Promise<BlockDevice> {
+  const spec = formatDeviceSpec(options.root);
+  const device = await recorder.time(`find the root device ${spec}`, () =>
+    waitForDevice(host, options.root, options.deviceTimeoutMs),
+  );
+  if (device.fsType !== undefined && device.fsType !== "btrfs") {
+    throw new BootError(
+      "DEVICE_UNSUITABLE",
+      `root=${spec} is ${device.path}, which holds ${device.fsType} and not btrfs`,
+      {
+        hint: "The image store must be on btrfs: its layers are subvolumes. Correct root= in the boot menu entry.",
+      },
+    );
+  }
+  return device;
+}
+
+/** Waits for the other devices of a filesystem that has several. */
+async function mountTopLevel(
+  context: BootContext,
+  device: BlockDevice,
+): Promise<void> {
+  const { host, recorder, options, topLevel } = context;
+  const waitForOthers = () =>
+    recorder.time(`find all devices of the btrfs on ${device.path}`, () =>
+      waitForAllDevices(host, device, options.deviceTimeoutMs),
+    );
+  // It would be mounted at once without one that is only late.
+  if (options.mountFlags.includes("degraded") && !(await waitForOthers())) {
+    recorder.warn(
+      `a device of the btrfs on ${device.path} is missing: it is mounted without it, as rootflags=degraded says`,
+    );
+  }
+  await recorder.time(`mount ${device.path} at ${topLevel}`, async () => {
+    try {
+      await mountOnce(context, device);
+    } catch (error) {
+      if (await isComplete(host, device)) throw error;
+      if (!(await waitForOthers())) {
+        throw describeIncomplete(device, options.deviceTimeoutMs, error);
+      }
+      await mountOnce(context, device);
+    }
+  });
+}
+
+async function mountOnce(
+  { options, topLevel, readOnly, mounts }: BootContext,
+  device: BlockDevice,
+): Promise<void> {
+  const mounted = mounts.mount({
+    device,
+    at: topLevel,
+    fsType: "btrfs",
+    flags: [
+      readOnly ? "ro" : "rw",
+      "subvolid=5",
+      ...options.mountFlags,
+      // What is read here must not be written to: neither sources nor an untouched staging.
+      "noatime",
+    ],
+  });
+  // The first hash loads Node's crypto: here, where the processor has nothing else to do.
+  createSha256();
+  await mounted;
+}
+
+/** A link on the way could lead anywhere, and a rwlayer goes with all that is in it. */
+function requireParents(host: Host, topLevel: string, rwlayer: string): void {
+  const parts = rwlayer.split("/").slice(0, -1);
+  const kindOf = (file: string) =>
+    host.files.statusOf(path.join(topLevel, file))?.kind;
+  const refuse = (why: string, hint: string) =>
+    new BootError(
+      "RWLAYER_UNSUITABLE",
+      `the rwlayer's place ${rwlayer} cannot be used: ${why}`,
+      { hint },
+    );
+  for (let depth = 1; depth <= parts.length; depth += 1) {
+    const parent = parts.slice(0, depth).join("/");
+    const kind = kindOf(parent);
+    if (kind !== "directory") {
+      throw refuse(
+        `${parent} is ${kind === undefined ? "absent" : "not a directory"}`,
+        "Make that directory on the filesystem's top level, or correct rootflags=subvol= in the boot menu entry.",
+      );
+    }
+    if (kindOf(rwlayerPaths(parent).directory) !== undefined) {
+      throw refuse(
+        `${parent} is a rwlayer itself, and is replaced as a whole`,
+        "Choose a place outside of it: rootflags=subvol= in the boot menu entry.",
+      );
+    }
+  }
+}

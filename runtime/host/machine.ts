@@ -1,0 +1,49 @@
+import { BootError } from "../base/errors.ts";
+import type { Host } from "./host.ts";
+
+const MAX_RELEASE_BYTES = 4096;
+const MAX_ID_BYTES = 4096;
+const MAX_LIMITS_BYTES = 64 * 1024;
+/** More than any file that a boot writes itself, its record and state.json. */
+const LEAST_FILE_BYTES = 1024 * 1024;
+/** Filesystem types of an initramfs's root (statfs(2)): ramfs, tmpfs. */
+const INITRAMFS_TYPES = new Set([0x858458f6, 0x01021994]);
+
+/** Whether `/` is an initramfs, by the type of its filesystem, as switch_root tells it. */
+export function isInitramfs(host: Host): boolean {
+  return INITRAMFS_TYPES.has(host.files.filesystemType(host.path("/")));
+}
+
+/**
+ * What tells one boot of the kernel from every other; `undefined` where /proc does not tell.
+ * @see random(4)
+ */
+export function readBootId(host: Host): string | undefined {
+  const text = host.readText("/proc/sys/kernel/random/boot_id", MAX_ID_BYTES);
+  return text?.trim();
+}
+
+/** What `uname -r` prints. */
+export function readKernelRelease(host: Host): string {
+  return (
+    host.readText("/proc/sys/kernel/osrelease", MAX_RELEASE_BYTES) ?? ""
+  ).trim();
+}
+
+/**
+ * With a limit on the size of files a root could come to its place of which nothing is recorded.
+ * @throws BootError STEP_FAILED
+ * @see proc_pid_limits(5)
+ */
+export function requireFileSize(host: Host): void {
+  const limits = host.readText("/proc/self/limits", MAX_LIMITS_BYTES) ?? "";
+  const [, bytes] = /^Max file size +(\d+) /m.exec(limits) ?? [];
+  if (bytes === undefined || Number(bytes) >= LEAST_FILE_BYTES) return;
+  throw new BootError(
+    "STEP_FAILED",
+    `cannot record a boot: files here are limited to ${bytes} bytes`,
+    {
+      hint: "Lift the limit: ulimit -f unlimited, or LimitFSIZE=infinity in a unit.",
+    },
+  );
+}

@@ -1,0 +1,79 @@
+import { distance } from "fastest-levenshtein";
+import { BootError } from "../base/errors.ts";
+import {
+  formatImageReference,
+  fullRepository,
+  type ImageReference,
+} from "./image-ref.ts";
+import { shorten } from "../base/shorten.ts";
+
+const MAX_LISTED = 10;
+/** More names, or longer ones, are no engine's: to compare them all would take for ever. */
+const MAX_COMPARED = 10_000;
+const MAX_NAME_CHARS = 512;
+
+/**
+ * The error for an image that is not in the store: it lists the tags there are for that repository,
+ * or else the nearest names.
+ * @param names the references in the store, as Docker prints them
+ */
+export function imageMissing(
+  reference: ImageReference,
+  storePath: string,
+  names: readonly string[],
+): BootError {
+  return new BootError(
+    "IMAGE_MISSING",
+    `the image ${formatImageReference(reference)} is not in the store ${storePath}`,
+    {
+      cause: new Error(describeNames(reference, names)),
+      hint: "Correct docker_image= or docker_tag= in the boot menu entry, or fetch the image in a running system: docker pull, podman pull.",
+    },
+  );
+}
+
+function describeNames(
+  reference: ImageReference,
+  names: readonly string[],
+): string {
+  if (reference.kind === "id") return "no image there has this ID";
+  if (names.length === 0) return "no image there has a name";
+  const same = namesOf(reference, names);
+  if (same.length > 0) {
+    return `of ${reference.repository} there are: ${list(same)}`;
+  }
+  const wanted = formatImageReference(reference);
+  const nearest = names
+    .filter((name) => name.length <= MAX_NAME_CHARS)
+    .slice(0, MAX_COMPARED)
+    .map((name) => ({ name, far: distance(name, wanted) }))
+    .sort((a, b) => a.far - b.far)
+    .map(({ name }) => name);
+  return `there is no image of that name; the nearest names are: ${list(nearest)}`;
+}
+
+/** Those of the repository itself; where there are none, those that end with its name. */
+function namesOf(
+  { repository, isQualified }: Extract<ImageReference, { kind: "name" }>,
+  names: readonly string[],
+): string[] {
+  const full = fullRepository(repository);
+  const exact = names.filter(
+    (name) => fullRepository(repositoryOf(name)) === full,
+  );
+  if (exact.length > 0 || isQualified) return exact;
+  return names.filter((name) => repositoryOf(name).endsWith(`/${repository}`));
+}
+
+function list(names: readonly string[]): string {
+  const more = names.length - MAX_LISTED;
+  return (
+    names.slice(0, MAX_LISTED).map(shorten).join(", ") +
+    (more > 0 ? ` and ${String(more)} more` : "")
+  );
+}
+
+function repositoryOf(name: string): string {
+  const at = name.indexOf("@");
+  return at === -1 ? name.slice(0, name.lastIndexOf(":")) : name.slice(0, at);
+}

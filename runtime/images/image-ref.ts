@@ -1,0 +1,181 @@
+import { BootError } from "../base/errors.ts";
+
+/**
+ * Which image is meant, as Docker understands references
+ * (https://pkg.go.dev/github.com/distribution/reference).
+ */
+export type ImageReference =
+  | { readonly kind: "id"; readonly id: ImageId }
+  | {
+      readonly kind: "name";
+      /** The repository as Docker prints it: `alpine`, `me/system`, `registry.example:5000/x/y`. */
+      readonly repository: string;
+      /** Whether the text itself named a registry; `library/` is Docker Hub's. */
+      readonly isQualified: boolean;
+      readonly tag: string;
+      readonly digest: string | undefined;
+      /** Where the text could also be the beginning of an ID: those hex digits. A name wins. */
+      readonly idPrefix: string | undefined;
+    };
+
+/** `sha256:` and 64 hex digits. */
+export type ImageId = `sha256:${string}`;
+
+const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
+const DOMAIN =
+  /^(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*(?::[0-9]+)?$|^\[[a-fA-F0-9:]+\](?::[0-9]+)?$/;
+const TAG = /^\w[\w.-]{0,127}$/;
+const DIGEST = /^sha256:[0-9a-f]{64}$/;
+const MAX_NAME_LENGTH = 255;
+const DOCKER_HUB = "docker.io";
+
+/** Whether the text is an image ID: `sha256:` and 64 hex digits. */
+export function isImageId(text: string): text is ImageId {
+  return DIGEST.test(text);
+}
+
+/**
+ * Parses `name`, `name:tag`, `name@sha256:...`, an image ID, or the beginning of one.
+ * @param text as a user writes it
+ * @param defaultTag the tag where the text has none of its own
+ * @throws BootError INVALID_REFERENCE
+ */
+export function parseImageReference(
+  text: string,
+  defaultTag = "latest",
+): ImageReference {
+  const hex = /^(?:sha256:)?([0-9a-f]{64})$/.exec(text)?.[1];
+  if (hex !== undefined) return { kind: "id", id: `sha256:${hex}` };
+
+  const { name, tag, digest } = splitReference(text);
+  if (digest !== undefined && !DIGEST.test(digest)) {
+    throw invalid(text, `its digest must be "sha256:" and 64 hex digits`);
+  }
+  if (!TAG.test(tag ?? defaultTag)) {
+    throw invalid(
+      text,
+      `its tag "${tag ?? defaultTag}" must be letters, digits, "_", ".." and "-", 128 at most`,
+    );
+  }
+  const { domain, path, isQualified } = splitDomain(name);
+  if (!DOMAIN.test(domain)) {
+    throw invalid(text, `"${domain}" is no registry's name`);
+  }
+  const wrong = path.split("/").find((component) => !COMPONENT.test(component));
+  if (wrong !== undefined) {
+    throw invalid(
+      text,
+      wrong === ""
+        ? "a part of its name is empty"
+        : `"${wrong}" must be lower-case letters and digits, joined by "..", "_" or "-"`,
+    );
+  }
+  if (name.length > MAX_NAME_LENGTH)
+    throw invalid(text, "its name is too long");
+  return {
+    kind: "name",
+    repository: familiarRepository(domain, path),
+    isQualified,
+    tag: tag ?? defaultTag,
+    digest,
+    idPrefix: /^(?:sha256:)?([0-9a-f]{4,63})$/.exec(text)?.[1],
+  };
+}
+
+/** Whether the text itself says a tag, a digest or a whole ID, so that no other tag applies. */
+export function ownTagOf(text: string): {
+  tag: string | undefined;
+  fixed: boolean;
+} {
+  if (/^(?:sha256:)?[0-9a-f]{64}$/.test(text)) {
+    return { tag: undefined, fixed: true };
+  }
+  const { tag, digest } = splitReference(text);
+  return { tag, fixed: digest !== undefined };
+}
+
+/** The reference as Docker prints it. */
+export function formatImageReference(reference: ImageReference): string {
+  if (reference.kind === "id") return reference.id;
+  const { repository, tag, digest } = reference;
+  return digest === undefined
+    ? `${repository}:${tag}`
+    : `${repository}@${digest}`;
+}
+
+/** A repository with its registry: `docker.io/library/alpine` for `alpine`. */
+export function fullRepository(repository: string): string {
+  const slash = repository.indexOf("/");
+  if (slash === -1) return `${DOCKER_HUB}/library/${repository}`;
+  return isDomain(repository.slice(0, slash))
+    ? repository
+    : `${DOCKER_HUB}/${repository}`;
+}
+
+/** The name as Docker prints it: `alpine:3` for `docker.io/library/alpine:3`. */
+export function familiarName(full: string): string {
+  const prefix = `${DOCKER_HUB}/`;
+  return full.startsWith(prefix)
+    ? familiarRepository(DOCKER_HUB, full.slice(prefix.length))
+    : full;
+}
+
+function splitReference(text: string): {
+  name: string;
+  tag: string | undefined;
+  digest: string | undefined;
+} {
+  const at = text.indexOf("@");
+  const digest = at === -1 ? undefined : text.slice(at + 1);
+  const named = at === -1 ? text : text.slice(0, at);
+  const colon = named.lastIndexOf(":");
+  if (colon <= named.lastIndexOf("/")) {
+    return { name: named, tag: undefined, digest };
+  }
+  return { name: named.slice(0, colon), tag: named.slice(colon + 1), digest };
+}
+
+function splitDomain(name: string): {
+  domain: string;
+  path: string;
+  isQualified: boolean;
+} {
+  const slash = name.indexOf("/");
+  const first = slash === -1 ? "" : name.slice(0, slash);
+  if (!isDomain(first)) {
+    return {
+      domain: DOCKER_HUB,
+      path: name,
+      isQualified: first === "library",
+    };
+  }
+  return {
+    domain: first === "index.docker.io" ? DOCKER_HUB : first,
+    path: name.slice(slash + 1),
+    isQualified: true,
+  };
+}
+
+function isDomain(component: string): boolean {
+  return (
+    component === "localhost" ||
+    /[.:]/.test(component) ||
+    component !== component.toLowerCase()
+  );
+}
+
+function familiarRepository(domain: string, path: string): string {
+  if (domain !== DOCKER_HUB) return `${domain}/${path}`;
+  const official = /^library\/([^/]+)$/.exec(path)?.[1];
+  return official ?? path;
+}
+
+function invalid(text: string, why: string): BootError {
+  return new BootError(
+    "INVALID_REFERENCE",
+    `"${text}" is no image reference: ${why}`,
+    {
+      hint: "Write it as Docker does: name, name:tag, name@sha256:... or an image ID.",
+    },
+  );
+}

@@ -1,0 +1,55 @@
+import { BootError } from "../base/errors.ts";
+import { DOCKROOT_DIRECTORY } from "../records/rwlayer-state.ts";
+
+/** Directories on the top level that must not lie in each other; relative, symlinks resolved. */
+interface Places {
+  readonly rwlayer: string;
+  readonly storePath: string;
+  /** Where the top layer is, if it lies on the root filesystem itself. */
+  readonly topLayer?: string | undefined;
+}
+
+/** @throws BootError RWLAYER_UNSUITABLE, TOPLAYER_UNSUITABLE */
+export function refuseOverlap({ rwlayer, storePath, topLayer }: Places): void {
+  if (isSameOrBelow(rwlayer, storePath) || isSameOrBelow(storePath, rwlayer)) {
+    throw new BootError(
+      "RWLAYER_UNSUITABLE",
+      `the rwlayer ${rwlayer} and the image store ${storePath} lie in each other`,
+      {
+        hint: "Give the rwlayer a path of its own, for example rootflags=subvol=docker_rwlayer.",
+      },
+    );
+  }
+  if (topLayer === undefined) return;
+  const inside = [storePath, rwlayer, DOCKROOT_DIRECTORY].find((other) =>
+    isSameOrBelow(other, topLayer),
+  );
+  if (inside !== undefined) {
+    throw new BootError(
+      "TOPLAYER_UNSUITABLE",
+      `the top layer /${topLayer} holds ${inside}, which cannot be copied into itself`,
+      {
+        hint: "Name the directory of this machine's own files with toplayer_path=, for example toplayer_path=boot_docker.",
+      },
+    );
+  }
+  const around = [rwlayer, DOCKROOT_DIRECTORY].find((other) =>
+    isSameOrBelow(topLayer, other),
+  );
+  if (around !== undefined) {
+    throw new BootError(
+      "TOPLAYER_UNSUITABLE",
+      `the top layer /${topLayer} lies in ${around}, which is new at every start`,
+      {
+        hint: "Move it to a directory of its own on the filesystem's top level, and correct toplayer_path=.",
+      },
+    );
+  }
+}
+
+/** Whether `file` is `ancestor` or lies below it; both relative, `""` is the top level. */
+export function isSameOrBelow(file: string, ancestor: string): boolean {
+  return (
+    ancestor === "" || file === ancestor || file.startsWith(`${ancestor}/`)
+  );
+}

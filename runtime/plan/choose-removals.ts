@@ -1,0 +1,85 @@
+import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
+
+/** A former root of ours. */
+export interface FormerRoot {
+  /** Relative to the top level. */
+  readonly file: string;
+  readonly record: SubvolumeRecord;
+  /** btrfs's number of the transaction that has changed it last. */
+  readonly lastChange: number;
+  /** That of the transaction that has made it. */
+  readonly madeBy: number;
+}
+
+/**
+ * So many transactions after it was handed over (or made, where its handing over is not known) a root was
+ * still being written to: ten minutes, as btrfs commits every 30 s. A system that only tries to start,
+ * again and again, hardly comes to that.
+ */
+const USED_TRANSACTIONS = 20;
+
+/**
+ * Which former roots are past the limit. Of those that were used the newest are kept, and newer than
+ * those as many of the others: starts that came to nothing push out no root that somebody worked in.
+ * What stands in for a root of ours is neither counted nor removed. Touches nothing.
+ * @param roots the newest last
+ * @param limit how many of each are kept
+ */
+export function chooseRemovals(
+  roots: readonly FormerRoot[],
+  limit: number,
+): FormerRoot[] {
+  const kept = { used: 0, others: 0 };
+  return roots
+    .filter(({ record }) => record.isCopy !== true)
+    .toReversed()
+    .filter((root) => {
+      // Its removal was interrupted.
+      if (!root.record.complete) return true;
+      const isUsed = wasUsed(root);
+      if (kept.used >= limit || (!isUsed && kept.others >= limit)) return true;
+      kept[isUsed ? "used" : "others"] += 1;
+      return false;
+    })
+    .toReversed();
+}
+
+/** One of which it is not known counts as used. */
+export function wasUsed({
+  record: { handedOver },
+  lastChange,
+  madeBy,
+}: Omit<FormerRoot, "file">): boolean {
+  if (handedOver === undefined) return true;
+  return lastChange - (handedOver ?? madeBy) >= USED_TRANSACTIONS;
+}
+
+/** Where systemd makes subvolumes by itself (tmpfiles.d), which a new root has again. */
+const MADE_BY_SYSTEMD = [
+  "var/lib/machines",
+  "var/lib/portables",
+  "var/tmp",
+  "tmp",
+];
+/** Whose subvolumes an engine makes: they are of its images and containers. Volumes are the user's. */
+const ENGINE_STORES = [
+  "var/lib/docker",
+  "var/lib/containerd",
+  "var/lib/containers",
+];
+const VOLUMES = [
+  "var/lib/docker/volumes",
+  "var/lib/containers/storage/volumes",
+];
+
+/**
+ * Whether a subvolume nested in a former root goes with it. All others were made by the machine's user.
+ * @param file relative to the root
+ */
+export function goesWithRoot(file: string): boolean {
+  const isBelow = (directory: string) => file.startsWith(`${directory}/`);
+  return (
+    MADE_BY_SYSTEMD.includes(file) ||
+    (ENGINE_STORES.some(isBelow) && !VOLUMES.some(isBelow))
+  );
+}

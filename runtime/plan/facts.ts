@@ -1,0 +1,70 @@
+import type { SubvolumeFacts } from "../disk/btrfs.ts";
+import type { BlockDevice } from "../disk/device.ts";
+import type { BootError } from "../base/errors.ts";
+import type { ImageReference } from "../images/image-ref.ts";
+import type {
+  RwlayerPaths,
+  RwlayerState,
+  SubvolumeRecord,
+} from "../records/rwlayer-state.ts";
+import type { FoundImage } from "../stores/store.ts";
+import type { SubvolumeGap } from "../disk/subvolume-gaps.ts";
+import type { SystemOptions } from "../options/system-options.ts";
+import type { ListedLayer } from "../tree/layer.ts";
+import type { TopLayerRecord } from "../records/record.ts";
+
+/** What stands at a path on the top level. */
+export type Standing =
+  { readonly kind: "nothing" } | StandingSubvolume | { readonly kind: "other" };
+
+export interface StandingSubvolume {
+  readonly kind: "subvolume";
+  readonly subvolume: SubvolumeFacts;
+  /** `undefined` where it cannot be proved that dockroot made it. */
+  readonly record: SubvolumeRecord | undefined;
+  /** Whether it is known by its own record alone. */
+  readonly isAdopted: boolean;
+}
+
+/** The disk, its top level mounted. */
+export interface OpenDisk {
+  readonly device: BlockDevice;
+  /** It takes no writes. */
+  readonly isReadOnly: boolean;
+  readonly paths: RwlayerPaths;
+}
+
+/** What the disk holds of ours. */
+export interface DiskFacts extends OpenDisk {
+  readonly state: RwlayerState;
+  /** Why the state file tells nothing, where it is damaged. */
+  readonly stateDamage: BootError | undefined;
+  readonly rwlayer: Standing;
+}
+
+export interface TopLayerFacts {
+  /** In the order in which they are laid over. */
+  readonly layers: readonly ListedLayer[];
+  readonly record: TopLayerRecord;
+}
+
+/** All that deciding needs to know of the machine to make a new root. */
+export interface BootFacts extends DiskFacts {
+  readonly reference: ImageReference;
+  readonly image: FoundImage;
+  /** The image store's directory, symlinks resolved. */
+  readonly storePath: string;
+  readonly staging: Standing;
+  /** The names in the generations' directory. */
+  readonly generations: readonly string[];
+  /** Where the subvolume is that staging is a snapshot of, as far as that must be known. */
+  readonly stagingOrigin: string | undefined;
+  /** What an engine has left in the image; relative to its root. */
+  readonly leftOvers: readonly string[];
+  /** Of nested subvolumes, in a snapshot of the image. */
+  readonly gaps: readonly SubvolumeGap[];
+  readonly topLayer: TopLayerFacts | undefined;
+  readonly init: string | undefined;
+  readonly kernelRelease: string;
+  readonly modes: Pick<SystemOptions, "rwlayerMode" | "topLayerMode">;
+}

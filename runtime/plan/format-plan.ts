@@ -1,0 +1,71 @@
+import type { BootFacts } from "./facts.ts";
+import { escapeControl, formatJson } from "../base/escape.ts";
+import { formatImageReference } from "../images/image-ref.ts";
+import type { BootPlan } from "./plan.ts";
+import { describeStep } from "./steps.ts";
+
+/** What would be done, for `--dry-run`. */
+export type PlannedBoot =
+  | {
+      readonly kind: "root";
+      readonly facts: BootFacts;
+      readonly plan: BootPlan;
+    }
+  /** The former root at this path is booted as it is. */
+  | { readonly kind: "generation"; readonly generation: string };
+
+/** The plan for people. */
+export function formatPlan(planned: PlannedBoot): string {
+  if (planned.kind === "generation") {
+    return line(`root       ${planned.generation}, a former root, as it is`);
+  }
+  const { facts, plan } = planned;
+  const { image, paths, topLayer } = facts;
+  const lines = [
+    `image      ${formatImageReference(facts.reference)} (${image.id})`,
+    `source     ${image.source}`,
+    `rwlayer    ${paths.rwlayer}, ${plan.result === "kept" ? "which is kept" : "which is new"}`,
+    `top layer  ${topLayer?.record.name ?? "none"}`,
+    ...plan.warnings.map((warning) => `warning: ${warning}`),
+    "steps:",
+    ...plan.steps.map(
+      (step, index) => `  ${String(index + 1)}. ${describeStep(step)}`,
+    ),
+  ];
+  return lines.map(line).join("");
+}
+
+/** The plan for programs, version 1. */
+export function formatPlanAsJson(planned: PlannedBoot): string {
+  const described =
+    planned.kind === "generation"
+      ? { version: 1, result: "generation", root: planned.generation }
+      : describeRootPlan(planned.facts, planned.plan);
+  return `${formatJson(described)}\n`;
+}
+
+function describeRootPlan(facts: BootFacts, plan: BootPlan) {
+  const { image, paths, topLayer } = facts;
+  return {
+    version: 1,
+    result: plan.result,
+    image: {
+      reference: formatImageReference(facts.reference),
+      id: image.id,
+      layers: image.diffIds.length,
+    },
+    source: image.source,
+    root: paths.rwlayer,
+    rwlayer: paths.rwlayer,
+    toplayer: topLayer?.record ?? null,
+    warnings: plan.warnings,
+    steps: plan.steps.map((step) => ({
+      ...step,
+      description: describeStep(step),
+    })),
+  };
+}
+
+function line(text: string): string {
+  return `${escapeControl(text)}\n`;
+}

@@ -1,0 +1,300 @@
+import path from "node:path";
+import type { BlockDevice } from "../disk/device.ts";
+import type { BootFacts, StandingSubvolume } from "./facts.ts";
+import { BootError } from "../base/errors.ts";
+import { formatImageReference } from "../images/image-ref.ts";
+import {
+  findRecord,
+  describeAdopted,
+  generationNumbers,
+  lastBootOf,
+  nextGeneration,
+  type SubvolumeRecord,
+} from "../records/rwlayer-state.ts";
+import type { Step } from "./steps.ts";
+
+/** What a start is to do. */
+export interface BootPlan {
+  /** Whether root is a new rwlayer, or the one that was there. */
+  readonly result: "fresh" | "kept";
+  /** What is noticed and mended, or left as it is. */
+  readonly warnings: readonly string[];
+  readonly steps: readonly Step[];
+}
+
+/**
+ * Decides how root is made. Touches nothing.
+ * @throws BootError DEVICE_UNSUITABLE where the disk takes no writes, RWLAYER_FOREIGN where
+ *   something that is not ours stands in the way
+ */
+export function planBoot(facts: BootFacts): BootPlan {
+  refuseForeignRwlayer(facts);
+  const kept =
+    facts.modes.rwlayerMode === "keep" ? recordToKeep(facts) : undefined;
+  if (kept === undefined) return planNewRwlayer(facts);
+  const { topLayer, modes, paths } = facts;
+  const steps: Step[] = [
+    checkBootable(facts, paths.rwlayer, "the root that is kept"),
+  ];
+  if (kept.toplayer?.digest === topLayer?.record.digest) {
+    return { result: "kept", warnings: describeAdoption(facts), steps };
+  }
+  if (modes.topLayerMode === "always" && topLayer !== undefined) {
+    return planNewTopLayer(facts, kept);
+  }
+  const change =
+    topLayer === undefined
+      ? "there is no longer a top layer: what it brought stays"
+      : "the top layer has changed, and what is new in it is not copied";
+  return {
+    result: "kept",
+    warnings: [
+      ...describeAdoption(facts),
+      `${paths.rwlayer} is kept; ${change} (dockroot.rwlayer=fresh makes a new root${topLayer === undefined ? "" : ", dockroot.toplayer=always copies it"})`,
+    ],
+    steps,
+  };
+}
+
+/**
+ * The rwlayer's record where it can serve again: complete, and of the image that is asked for, which
+ * containerd's store calls by another ID than the others, who take the configuration's digest.
+ */
+function recordToKeep({
+  rwlayer,
+  image,
+}: BootFacts): SubvolumeRecord | undefined {
+  if (rwlayer.kind !== "subvolume") return undefined;
+  const { record } = rwlayer;
+  if (record?.complete !== true) return undefined;
+  const ids: readonly string[] = [image.id, image.configId];
+  return ids.includes(record.image.id) ? record : undefined;
+}
+
+function planNewRwlayer(facts: BootFacts): BootPlan {
+  const { image } = facts;
+  return planSwap(facts, "fresh", {
+    from: image.source,
+    image: { reference: formatImageReference(facts.reference), id: image.id },
+    source: image.source,
+  });
+}
+
+/** Not copied into the rwlayer as it stands: power could fail half-way. */
+function planNewTopLayer(facts: BootFacts, kept: SubvolumeRecord): BootPlan {
+  const { paths } = facts;
+  const plan = planSwap(facts, "kept", {
+    from: paths.rwlayer,
+    image: kept.image,
+    source: kept.source,
+  });
+  const warning = `${paths.rwlayer} is kept; the top layer has changed and is copied again`;
+  return { ...plan, warnings: [warning, ...plan.warnings] };
+}
+
+/** Makes the next rwlayer aside, makes it durable, and puts it in the present one's place. */
+function planSwap(
+  facts: BootFacts,
+  result: BootPlan["result"],
+  {
+    from,
+    ...origin
+  }: { from: string } & Pick<SubvolumeRecord, "image" | "source">,
+): BootPlan {
+  const { paths, state, topLayer, rwlayer, image, leftOvers, gaps } = facts;
+  refuseReadOnly(facts);
+  refuseForeignStaging(facts);
+  const record = {
+    boot: lastBootOf(state) + 1,
+    ...origin,
+    toplayer: topLayer?.record ?? null,
+  };
+  const steps: Step[] = [{ kind: "createDirectory", path: paths.generations }];
+  if (facts.stateDamage !== undefined) {
+    // Only what no version of dockroot can read.
+    if (facts.stateDamage.code === "STATE_TOO_NEW") throw facts.stateDamage;
+    steps.push({ kind: "setStateAside", path: paths.state });
+  }
+  if (facts.staging.kind === "subvolume") {
+    steps.push({ kind: "deleteStaging", path: paths.staging });
+  }
+  steps.push(
+    { kind: "snapshot", from, to: paths.staging },
+    {
+      kind: "recordSubvolume",
+      path: paths.staging,
+      record: { ...record, complete: false },
+    },
+  );
+  if (from === paths.rwlayer) {
+    steps.push({ kind: "snapshotNested", from, to: paths.staging });
+  }
+  if (from === image.source && gaps.length > 0) {
+    steps.push({ kind: "fillGaps", gaps, path: paths.staging });
+  }
+  if (from === image.source && leftOvers.length > 0) {
+    steps.push({
+      kind: "removeLeftOvers",
+      files: leftOvers,
+      path: paths.staging,
+    });
+  }
+  if (topLayer !== undefined) {
+    steps.push({
+      kind: "copyTopLayer",
+      from: topLayer.layers.map(({ at }) => at),
+      name: topLayer.record.name,
+      to: paths.staging,
+    });
+  }
+  steps.push(
+    checkBootable(
+      facts,
+      paths.staging,
+      topLayer === undefined ? "the image" : "the image with the top layer",
+    ),
+    {
+      kind: "recordSubvolume",
+      path: paths.staging,
+      record: { ...record, complete: true },
+    },
+    { kind: "sync", what: "the new root" },
+    {
+      kind: "checkPlaces",
+      places: [
+        { path: paths.staging, uuid: undefined },
+        ...(rwlayer.kind === "subvolume"
+          ? [{ path: paths.rwlayer, uuid: rwlayer.subvolume.uuid }]
+          : []),
+      ],
+    },
+  );
+  if (rwlayer.kind === "subvolume") {
+    steps.push({
+      kind: "keepAsGeneration",
+      from: paths.rwlayer,
+      to: path.join(paths.generations, nextGeneration(facts.generations)),
+    });
+  }
+  steps.push(
+    { kind: "putInPlace", from: paths.staging, to: paths.rwlayer },
+    // Else what is written to the new root could be durable before its name is.
+    { kind: "sync", what: "its place" },
+  );
+  return { result, warnings: describeRepairs(facts), steps };
+}
+
+function checkBootable(
+  { init, kernelRelease }: Pick<BootFacts, "init" | "kernelRelease">,
+  file: string,
+  what: string,
+): Step {
+  return { kind: "checkBootable", path: file, what, init, kernelRelease };
+}
+
+function describeAdoption({ paths, rwlayer }: BootFacts): string[] {
+  return rwlayer.kind === "subvolume" && rwlayer.isAdopted
+    ? [describeAdopted(paths.rwlayer, paths)]
+    : [];
+}
+
+function describeRepairs(facts: BootFacts): string[] {
+  const { paths, state, stateDamage, staging, rwlayer } = facts;
+  const repairs = describeAdoption(facts);
+  if (stateDamage !== undefined) {
+    repairs.push(
+      `${stateDamage.message}: it is kept under another name; what it knew of is left alone`,
+    );
+  }
+  if (staging.kind === "subvolume") {
+    repairs.push(
+      `a start was interrupted: what it left half-made at ${paths.staging} is deleted`,
+    );
+  }
+  const newest = generationNumbers(facts.generations).at(-1);
+  if (
+    rwlayer.kind === "nothing" &&
+    newest !== undefined &&
+    state.subvolumes.length > 0
+  ) {
+    repairs.push(
+      `nothing stands at ${paths.rwlayer}, as after a start that was interrupted; the former root is ${path.join(paths.generations, String(newest))}`,
+    );
+  }
+  return repairs;
+}
+
+function refuseReadOnly({ device, isReadOnly }: BootFacts): void {
+  if (!isReadOnly) return;
+  throw new BootError(
+    "DEVICE_UNSUITABLE",
+    `${device.path} can be mounted read-only alone`,
+    {
+      hint: "A write-protected disk, or a filesystem with errors: dmesg | tail. Nothing was changed.",
+    },
+  );
+}
+
+function refuseForeignRwlayer({
+  device,
+  paths,
+  rwlayer,
+  stateDamage,
+}: BootFacts): void {
+  const refuse = (what: string) =>
+    new BootError("RWLAYER_FOREIGN", what, {
+      cause: stateDamage,
+      hint: `${moveAway(device, paths.rwlayer)}; or give the rwlayer another name with rootflags=subvol=.`,
+    });
+  if (rwlayer.kind === "other") {
+    throw refuse(
+      `${paths.rwlayer} is not a subvolume, so dockroot did not make it and leaves it alone`,
+    );
+  }
+  if (rwlayer.kind === "subvolume" && rwlayer.record === undefined) {
+    throw refuse(
+      `the subvolume ${paths.rwlayer} ${stateDamage === undefined ? "was not made by dockroot" : "cannot be proved to be dockroot's own"}, which leaves it alone`,
+    );
+  }
+}
+
+/** Only what is provably half-made and ours may be deleted. */
+function refuseForeignStaging(facts: BootFacts): void {
+  const { device, paths, staging } = facts;
+  if (staging.kind === "nothing") return;
+  if (staging.kind === "subvolume" && isHalfMade(facts, staging)) return;
+  throw new BootError(
+    "RWLAYER_FOREIGN",
+    staging.kind === "subvolume"
+      ? `the subvolume ${paths.staging} cannot be proved to be left over from an interrupted start, and is left alone`
+      : `${paths.staging} is not a subvolume, so dockroot did not make it`,
+    { cause: facts.stateDamage, hint: `${moveAway(device, paths.staging)}.` },
+  );
+}
+
+/**
+ * A staging is in the state file, but for the moment between its snapshot and the record: then it
+ * is a snapshot of a layer or of a root of ours, with nothing written to it.
+ */
+function isHalfMade(
+  { storePath, stagingOrigin, state, image }: BootFacts,
+  { record, subvolume }: StandingSubvolume,
+): boolean {
+  if (record !== undefined) return true;
+  const { isUntouched, parentUuid } = subvolume;
+  // The layers' directory may be elsewhere, by a link in the store.
+  const isOfLayer = [storePath, path.dirname(image.source)].some(
+    (directory) => stagingOrigin?.startsWith(`${directory}/`) === true,
+  );
+  const isOfOurs =
+    parentUuid !== undefined && findRecord(state, parentUuid) !== undefined;
+  return isUntouched && (isOfLayer || isOfOurs);
+}
+
+function moveAway(device: BlockDevice, file: string): string {
+  const [from, to] = [`/mnt/${file}`, `/mnt/${file}.old`].map((name) =>
+    /^[\w@%+=:,./-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`,
+  );
+  // Access times would be writes, and a staging could no longer be told to be untouched.
+  return `Keep it under another name: mkdir -p /mnt; mount -t btrfs -o noatime,subvolid=5 ${device.path} /mnt; mv ${String(from)} ${String(to)}; umount /mnt`;
+}

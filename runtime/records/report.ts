@@ -1,0 +1,173 @@
+import path from "node:path";
+import type { OpenDisk } from "../plan/facts.ts";
+import { withoutDetails, type BootFailure } from "../base/failure.ts";
+import type { DiskOptions } from "../options/disk-options.ts";
+import { BootError, isSystemError } from "../base/errors.ts";
+import { formatJson } from "../base/escape.ts";
+import type { Host } from "../host/host.ts";
+import { readKernelRelease } from "../host/machine.ts";
+import type { Recorder, TimedStep } from "../boot/recorder.ts";
+import type { SubvolumeRecord } from "./rwlayer-state.ts";
+import { abbreviateIds } from "../plan/abbreviate-ids.ts";
+import type { TopLayerRecord } from "./record.ts";
+import { version } from "../base/version.ts";
+
+interface RunFacts {
+  readonly version: 1;
+  readonly dockroot: string;
+  readonly node: string;
+  readonly kernel: string;
+  readonly steps: readonly TimedStep[];
+  readonly totalMs: number;
+  /** How long it waited before that, ready to begin; `null` where it was not told to wait. */
+  readonly waitedMs: number | null;
+  readonly warnings: readonly string[];
+}
+
+/** There is a root to mount. Paths on the disk are relative to the top level. */
+export interface RootedBoot extends RunFacts {
+  /**
+   * `fresh`: a new rwlayer. `kept`: the one that was there, for the image is the same. `fallback`: a
+   * former root, for no new one could be made. `generation`: the former root that was asked for.
+   */
+  readonly result: "fresh" | "kept" | "fallback" | "generation";
+  /** The filesystem's device. */
+  readonly device: string;
+  /** Of which `device` is a device, as blkid says it: names of devices change. */
+  readonly filesystemUuid: string | null;
+  /** What the initramfs mounts as root. */
+  readonly root: string;
+  readonly subvolumeUuid: string;
+  readonly rwlayer: string;
+  /** The number of the start that made the root. `null`, as what follows, where that is not known. */
+  readonly boot: number | null;
+  readonly image: SubvolumeRecord["image"] | null;
+  readonly source: string | null;
+  /** `null` without a top layer, too. */
+  readonly toplayer: TopLayerRecord | null;
+  /** Why it is a fallback. */
+  readonly failure: BootFailure | null;
+  /** The generation that a fallback put back in the rwlayer's place. */
+  readonly restored: string | null;
+  /** What `dockroot finish` is to keep to. */
+  readonly limits: {
+    readonly generations: number;
+    /** Whether a root that is not this one may start. */
+    readonly fallback: DiskOptions["fallback"];
+    readonly helperTimeoutMs: number;
+  };
+}
+
+/** There is none. */
+export interface FailedBoot extends RunFacts {
+  readonly result: "failed";
+  readonly failure: BootFailure;
+}
+
+/** What `<run-dir>/boot.json` holds. */
+export type BootRecord = RootedBoot | FailedBoot;
+
+/** In the run directory. */
+export const BOOT_RECORD = "boot.json";
+/** Beside it. */
+export const BOOT_LOG = "boot.log";
+/** Where the top level is mounted between `boot` and `finish`, in the run directory. */
+export const TOP_LEVEL_MOUNT = "toplevel";
+
+/** What became root, and how. */
+export interface RootOutcome {
+  readonly result: RootedBoot["result"];
+  readonly uuid: string;
+  readonly record: SubvolumeRecord | undefined;
+  readonly failure?: BootFailure;
+  readonly restored?: string | undefined;
+}
+
+/** What was done, as it stands in boot.json. */
+export function describeRootedBoot(
+  host: Host,
+  recorder: Recorder,
+  { device, paths }: OpenDisk,
+  { generation, generations, fallback, helperTimeoutMs }: DiskOptions,
+  { result, uuid, record, failure, restored }: RootOutcome,
+): RootedBoot {
+  return {
+    result,
+    device: device.path,
+    filesystemUuid: device.uuid ?? null,
+    root: generation ?? paths.rwlayer,
+    subvolumeUuid: uuid,
+    rwlayer: paths.rwlayer,
+    boot: record?.boot ?? null,
+    image: record?.image ?? null,
+    source: record?.source ?? null,
+    toplayer: record?.toplayer ?? null,
+    failure: failure ?? null,
+    restored: restored ?? null,
+    limits: { generations, fallback, helperTimeoutMs },
+    ...describeRun(host, recorder),
+  };
+}
+
+export function describeFailedBoot(
+  host: Host,
+  recorder: Recorder,
+  failure: BootFailure,
+): FailedBoot {
+  return { result: "failed", failure, ...describeRun(host, recorder) };
+}
+
+/** The record in one line, for the kernel log. */
+export function summarizeBoot(record: RootedBoot): string {
+  const { image, root, result, totalMs } = record;
+  const system =
+    image === null
+      ? "an unknown system"
+      : `${image.reference} (${abbreviateIds(image.id)})`;
+  const how = {
+    fresh: "is in place as",
+    kept: "is kept as",
+    fallback: `of start ${String(record.boot)} stands as`,
+    generation: "is booted as it is from",
+  }[result];
+  return `${system} ${how} ${root}, ${String(totalMs)} ms`;
+}
+
+/** Writes it for everybody to read. @throws BootError STEP_FAILED */
+export function writeBootRecord(
+  host: Host,
+  runDirectory: string,
+  record: BootRecord,
+): void {
+  const file = path.join(runDirectory, BOOT_RECORD);
+  try {
+    host.files.ensureDirectories(runDirectory);
+    host.files.replaceFile(file, formatBootRecord(record), 0o644);
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause;
+    throw new BootError(
+      "STEP_FAILED",
+      `cannot write ${file}: ${cause.message}`,
+      { cause },
+    );
+  }
+}
+
+/** The record as JSON, with nothing in it that not everybody may see. */
+export function formatBootRecord(record: BootRecord): string {
+  const failure = record.failure && withoutDetails(record.failure);
+  return `${formatJson({ ...record, failure })}\n`;
+}
+
+function describeRun(host: Host, recorder: Recorder): RunFacts {
+  return {
+    version: 1,
+    dockroot: version,
+    node: host.nodeVersion,
+    kernel: readKernelRelease(host),
+    steps: recorder.steps,
+    totalMs: recorder.elapsedMs(),
+    waitedMs: recorder.waitedMs,
+    warnings: recorder.warnings,
+  };
+}

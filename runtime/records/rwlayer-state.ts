@@ -1,0 +1,139 @@
+import path from "node:path";
+import type { TopLayerRecord } from "./record.ts";
+
+/** One subvolume that dockroot made. */
+export interface SubvolumeRecord {
+  /** btrfs's UUID of it: what proves that a subvolume is ours, whatever its name. */
+  readonly uuid: string;
+  /** Counts the rwlayers made under this name, from 1. Never a clock. */
+  readonly boot: number;
+  /** Whether all that belongs into it was there when this was written. Only such a one may boot. */
+  readonly complete: boolean;
+  readonly image: { readonly reference: string; readonly id: string };
+  /** The source it is a snapshot of, relative to the top level. */
+  readonly source: string;
+  /** What was copied over it; `null` without a top layer. */
+  readonly toplayer: TopLayerRecord | null;
+  /** The kernel's boot_id of the last boot that has mounted it as root; absent before. */
+  readonly bootId?: string;
+  /**
+   * btrfs's number of the transaction that had changed it last when `dockroot finish` handed it over to
+   * init, the last time before it was used; `null` before the first. Absent where that is not known: it was made by an earlier dockroot.
+   */
+  readonly handedOver?: number | null;
+  /** It is not the subvolume that was made, but stands in its place: never removed. */
+  readonly isCopy?: boolean;
+}
+
+/** What `.dockroot/<rwlayer>/state.json` holds. */
+export interface RwlayerState {
+  readonly version: 2;
+  readonly rwlayer: string;
+  readonly subvolumes: readonly SubvolumeRecord[];
+}
+
+/** Where dockroot keeps what belongs to one rwlayer; all relative to the top level. */
+export interface RwlayerPaths {
+  readonly rwlayer: string;
+  readonly directory: string;
+  readonly staging: string;
+  readonly generations: string;
+  readonly state: string;
+  readonly lastFailure: string;
+}
+
+export const DOCKROOT_DIRECTORY = ".dockroot";
+
+/** @param rwlayer its path, relative to the top level; its slashes become `%2F` in our directory's name */
+export function rwlayerPaths(rwlayer: string): RwlayerPaths {
+  const directory = path.join(
+    DOCKROOT_DIRECTORY,
+    rwlayer.replaceAll("%", "%25").replaceAll("/", "%2F"),
+  );
+  return {
+    rwlayer,
+    directory,
+    staging: path.join(directory, "staging"),
+    generations: path.join(directory, "generations"),
+    state: path.join(directory, "state.json"),
+    lastFailure: path.join(directory, "last-failure.log"),
+  };
+}
+
+/**
+ * Whose generation a path names: `.dockroot/<rwlayer>/generations/<n>`, relative to the top level.
+ * @returns the rwlayer's path, or `undefined` where it names none
+ */
+export function rwlayerOfGeneration(file: string): string | undefined {
+  const [own, directory, generations, number, ...rest] = file.split("/");
+  const isGeneration =
+    own === DOCKROOT_DIRECTORY &&
+    directory !== undefined &&
+    generations === "generations" &&
+    number !== undefined &&
+    generationNumbers([number]).length === 1 &&
+    rest.length === 0;
+  return isGeneration
+    ? directory.replaceAll("%2F", "/").replaceAll("%25", "%")
+    : undefined;
+}
+
+const MAX_GENERATION = 999_999_999;
+
+/** The generations' numbers, the newest last; names that are no such numbers are not ours. */
+export function generationNumbers(names: readonly string[]): number[] {
+  return names
+    .filter((name) => /^[1-9][0-9]{0,8}$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+/**
+ * The number that the next generation gets: one more than the highest that leaves room for it. What has
+ * the last number of all was not counted up to, but put there.
+ */
+export function nextGeneration(names: readonly string[]): string {
+  const taken = new Set(generationNumbers(names));
+  const last = [0, ...taken].findLast(
+    (number) => number < MAX_GENERATION && !taken.has(number + 1),
+  );
+  if (last === undefined) throw new Error("all numbers are taken");
+  return String(last + 1);
+}
+
+/** The number of the last start that made a rwlayer; 0 before the first. */
+export function lastBootOf({ subvolumes }: RwlayerState): number {
+  return Math.max(0, ...subvolumes.map(({ boot }) => boot));
+}
+
+export function emptyState(rwlayer: string): RwlayerState {
+  return { version: 2, rwlayer, subvolumes: [] };
+}
+
+/** @param file the subvolume that is known by its own record alone */
+export function describeAdopted(file: string, { state }: RwlayerPaths): string {
+  return `${state} does not know the subvolume ${file}, but its own record says that dockroot made it: it is taken for a former root`;
+}
+
+/** The record of a subvolume; `undefined` where it cannot be proved that dockroot made it. */
+export function findRecord(
+  state: RwlayerState,
+  uuid: string,
+): SubvolumeRecord | undefined {
+  return state.subvolumes.find((record) => record.uuid === uuid);
+}
+
+/** The state with this record in the place of an earlier one of the same subvolume. */
+export function withRecord(
+  state: RwlayerState,
+  record: SubvolumeRecord,
+): RwlayerState {
+  const { subvolumes } = withoutRecord(state, record.uuid);
+  return { ...state, subvolumes: [...subvolumes, record] };
+}
+
+/** The state without the record of a subvolume that is gone. */
+export function withoutRecord(state: RwlayerState, uuid: string): RwlayerState {
+  const subvolumes = state.subvolumes.filter((record) => record.uuid !== uuid);
+  return { ...state, subvolumes };
+}

@@ -1,0 +1,70 @@
+import {
+  fullRepository,
+  isImageId,
+  type ImageId,
+  type ImageReference,
+} from "../../images/image-ref.ts";
+import { shorten } from "../../base/shorten.ts";
+import { BoltError } from "../bolt/bolt-error.ts";
+import type { BoltBucket } from "../bolt/bolt.ts";
+
+/** An image's name in full, and the digest of its manifest or index. */
+export interface Target {
+  readonly name: string;
+  readonly digest: ImageId;
+}
+
+/**
+ * @param images the bucket of a namespace's images
+ * @throws BoltError
+ */
+export function findTarget(
+  images: BoltBucket,
+  reference: ImageReference,
+): ImageId | undefined {
+  // A name that points at another image's record is found by who reads both names.
+  images.readPages();
+  if (reference.kind === "id") {
+    const { id } = reference;
+    return readTargets(images, "").some(({ digest }) => digest === id)
+      ? id
+      : undefined;
+  }
+  const repository = fullRepository(reference.repository);
+  const { tag, digest } = reference;
+  if (digest === undefined) {
+    const name = `${repository}:${tag}`;
+    const image = images.bucket(name);
+    return image === undefined ? undefined : readTarget(name, image);
+  }
+  // A tag's own image, too, is found by its digest.
+  const names = readTargets(images, repository).filter(({ name }) =>
+    /^[:@]/.test(name.slice(repository.length)),
+  );
+  return names.find((target) => target.digest === digest)?.digest;
+}
+
+/** The images whose names begin like that. @throws BoltError */
+export function readTargets(images: BoltBucket, prefix: string): Target[] {
+  const targets: Target[] = [];
+  images.each(prefix, (key, entry) => {
+    const name = key.toString("utf8");
+    if (!name.startsWith(prefix)) return false;
+    if (entry.kind === "bucket") {
+      targets.push({ name, digest: readTarget(name, entry.bucket) });
+    }
+    return true;
+  });
+  return targets;
+}
+
+/** @throws BoltError */
+function readTarget(name: string, image: BoltBucket): ImageId {
+  const digest = image.bucket("target")?.get("digest")?.toString("latin1");
+  if (digest === undefined || !isImageId(digest)) {
+    throw new BoltError(
+      `the image ${shorten(name)} has no digest that could be one`,
+    );
+  }
+  return digest;
+}

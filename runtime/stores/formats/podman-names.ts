@@ -1,0 +1,110 @@
+import { BootError } from "../../base/errors.ts";
+import { fullRepository, type ImageReference } from "../../images/image-ref.ts";
+import { shorten } from "../../base/shorten.ts";
+import type { PodmanImage } from "./podman-images.ts";
+
+type ImageName = Extract<ImageReference, { readonly kind: "name" }>;
+
+interface NamedImage {
+  readonly image: PodmanImage;
+  /** With the registry. */
+  readonly repository: string;
+}
+
+const MAX_LISTED = 10;
+
+/**
+ * The image of exactly that name, or, where the name has no registry, the one of that name directly
+ * below a registry: `localhost/system` or `docker.io/library/system` for `system`.
+ *
+ * Which registry comes first is told by registries.conf, whose aliases come even before localhost,
+ * and not by the store. So several images that a name could mean are an error.
+ * @throws BootError IMAGE_AMBIGUOUS
+ * @see https://github.com/containers/image/blob/v5.34.2/docs/containers-registries.conf.5.md
+ */
+export function matchName(
+  reference: ImageName,
+  images: readonly PodmanImage[],
+): PodmanImage | undefined {
+  const { repository, isQualified } = reference;
+  const full = fullRepository(repository);
+  return theOnly(
+    reference,
+    findNamed(reference, images).filter(
+      (named) =>
+        named.repository === full ||
+        (!isQualified && belowRegistry(named.repository) === repository),
+    ),
+  );
+}
+
+/**
+ * The image whose name ends with a name without a registry: `registry.example/me/system` for
+ * `system`. Podman finds it where there is nothing else.
+ * @throws BootError IMAGE_AMBIGUOUS where Podman takes the first of several
+ */
+export function matchNameEnd(
+  reference: ImageName,
+  images: readonly PodmanImage[],
+): PodmanImage | undefined {
+  if (reference.isQualified) return undefined;
+  return theOnly(
+    reference,
+    findNamed(reference, images).filter(({ repository }) =>
+      repository.endsWith(`/${reference.repository}`),
+    ),
+  );
+}
+
+/** The images with the tag or the digest, under each of their names. */
+function findNamed(
+  { tag, digest }: ImageName,
+  images: readonly PodmanImage[],
+): NamedImage[] {
+  const pick = (image: PodmanImage): readonly string[] =>
+    digest === undefined
+      ? image.names.filter((name) => tagOf(name) === tag)
+      : image.manifestDigests.includes(digest)
+        ? image.names
+        : [];
+  return images.flatMap((image) =>
+    pick(image).map((name) => ({ image, repository: repositoryOf(name) })),
+  );
+}
+
+function theOnly(
+  { repository, tag, digest }: ImageName,
+  found: readonly NamedImage[],
+): PodmanImage | undefined {
+  if (new Set(found.map(({ image }) => image.id)).size <= 1) {
+    return found[0]?.image;
+  }
+  const end = digest === undefined ? `:${tag}` : `@${digest}`;
+  const names = [...new Set(found.map((named) => named.repository + end))];
+  const more = names.length - MAX_LISTED;
+  throw new BootError(
+    "IMAGE_AMBIGUOUS",
+    `${repository}${end} could be several images: ${names.slice(0, MAX_LISTED).map(shorten).join(", ")}${more > 0 ? ` and ${String(more)} more` : ""}`,
+    {
+      hint: "Write the name with its registry, as podman images prints it; which one podman takes depends on its registries.conf.",
+    },
+  );
+}
+
+/** `me/system` of `registry.example/me/system`. */
+function belowRegistry(repository: string): string {
+  return repository.slice(repository.indexOf("/") + 1);
+}
+
+function repositoryOf(name: string): string {
+  const at = name.indexOf("@");
+  if (at !== -1) return name.slice(0, at);
+  const tag = tagOf(name);
+  return tag === undefined ? name : name.slice(0, -`:${tag}`.length);
+}
+
+function tagOf(name: string): string | undefined {
+  if (name.includes("@")) return undefined;
+  const colon = name.lastIndexOf(":");
+  return colon > name.lastIndexOf("/") ? name.slice(colon + 1) : undefined;
+}

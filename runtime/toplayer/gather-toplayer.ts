@@ -1,0 +1,107 @@
+import path from "node:path";
+import { waitForDevice, type BlockDevice } from "../disk/device.ts";
+import { formatDeviceSpec } from "../options/device-spec.ts";
+import type { OpenDisk, TopLayerFacts } from "../plan/facts.ts";
+import { followIn } from "../host/follow-in.ts";
+import type { BootContext } from "../boot/boot-context.ts";
+import { BootError, PrivateError } from "../base/errors.ts";
+import type { Host } from "../host/host.ts";
+import { fsTypeAt } from "../disk/mounts.ts";
+import { refuseOverlap } from "../options/overlap.ts";
+import type { TopLayerOptions } from "../options/system-options.ts";
+import { listLayers } from "./list-layer.ts";
+
+/** Filesystems that keep neither owners nor modes. */
+export const OWNERLESS = new Set(["vfat", "msdos", "exfat", "ntfs", "ntfs3"]);
+
+/**
+ * Finds the top layer's directories, mounting their device where it is another than the root device,
+ * and lists them.
+ * @throws BootError
+ */
+export async function gatherTopLayer(
+  context: BootContext,
+  topLayer: TopLayerOptions,
+  { device: root, paths }: OpenDisk,
+  storePath: string,
+): Promise<TopLayerFacts> {
+  const { host, recorder, options, topLevel, topLayerMount, mounts } = context;
+  const spec = formatDeviceSpec(topLayer.device);
+  const device =
+    spec === formatDeviceSpec(options.root)
+      ? root
+      : await recorder.time(`find the top layer's device ${spec}`, () =>
+          waitForDevice(host, topLayer.device, options.deviceTimeoutMs),
+        );
+  const namesSubvolume = topLayer.mountFlags.some((flag) =>
+    /^subvol(?:id)?=(?!\/?$|0*5$)/.test(flag),
+  );
+  const onRoot = isSameFilesystem(device, root) && !namesSubvolume;
+  const fsType = topLayer.fsType ?? device.fsType;
+  let base = topLevel;
+  if (!onRoot) {
+    const topLevelFlag =
+      fsType === "btrfs" && !namesSubvolume ? ["subvolid=5"] : [];
+    await recorder.time(
+      `mount ${device.path} at ${topLayerMount}`,
+      async () => {
+        await mounts.mount({
+          device,
+          at: topLayerMount,
+          fsType,
+          flags: ["ro", ...topLevelFlag, ...topLayer.mountFlags],
+        });
+      },
+    );
+    base = topLayerMount;
+  }
+  // The option may leave it to mount to detect it.
+  const mounted = onRoot ? device.fsType : fsTypeAt(host, topLayerMount);
+  const isOwnerless = OWNERLESS.has(mounted ?? "");
+  const places = topLayer.paths.map((file) => {
+    const at = findDirectory(host, base, spec, file);
+    refuseOverlap({
+      rwlayer: paths.rwlayer,
+      storePath,
+      topLayer: onRoot ? path.relative(topLevel, at) : undefined,
+    });
+    return { at, isOwnerless };
+  });
+  const name = `${spec}:${topLayer.paths.map((file) => `/${file}`).join(":")}`;
+  if (isOwnerless) {
+    recorder.warn(
+      `the top layer ${name} is on ${mounted ?? ""}, which keeps neither owners nor modes: all of it becomes root's, and what looks secret is readable for root alone`,
+    );
+  }
+  return recorder.time(`read the top layer ${name}`, (tellProgress) =>
+    listLayers(host, places, name, tellProgress).catch((cause: unknown) => {
+      throw new PrivateError(cause);
+    }),
+  );
+}
+
+/** @throws BootError TOPLAYER_MISSING */
+function findDirectory(
+  host: Host,
+  base: string,
+  spec: string,
+  file: string,
+): string {
+  const at = followIn(host, base, file);
+  const status = at === undefined ? undefined : host.files.statusOf(at);
+  if (at !== undefined && status?.kind === "directory") return at;
+  throw new BootError(
+    "TOPLAYER_MISSING",
+    `the top layer ${spec}:/${file} is ${status === undefined ? "absent" : "not a directory"}`,
+    {
+      cause: new Error(
+        `${spec} holds: ${host.files.namesIn(base).slice(0, 20).join(", ") || "nothing"}`,
+      ),
+      hint: "Correct toplayer= and toplayer_path= in the boot menu entry.",
+    },
+  );
+}
+
+function isSameFilesystem(a: BlockDevice, b: BlockDevice): boolean {
+  return a.path === b.path || (a.uuid !== undefined && a.uuid === b.uuid);
+}

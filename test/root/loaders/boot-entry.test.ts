@@ -1,0 +1,329 @@
+// runner: tier=first seconds=50 needs=debian
+import fs from "fs-extra";
+import path from "node:path";
+import t, { type Test } from "tap";
+import { findDebianTar } from "../../../fixtures/cached-debian.ts";
+import { run } from "../../../fixtures/run.ts";
+import { optionsOf, readEntry } from "../../unit/stores/read-entry.ts";
+import { conforms } from "../../conforms.ts";
+import { attach, makeBootDisk, newLabel } from "../boot-disk.ts";
+import { runInSystem, type PrivateSystem } from "../private-system.ts";
+
+const disk = await makeBootDisk(t, "boot-entry");
+const scratchOf = (name: string) => path.join(disk.scratch, name);
+
+// A real kernel: its version stands in it, whatever its name.
+const kernels = scratchOf("kernels");
+fs.mkdirpSync(kernels);
+await run([
+  ...["tar", "--extract", "--file", await findDebianTar(), "--wildcards"],
+  ...["--strip-components=2", "--directory", kernels, "./boot/vmlinuz-*"],
+]);
+const [vmlinuz = ""] = fs.readdirSync(kernels);
+const version = vmlinuz.replace("vmlinuz-", "");
+
+const root = `root=LABEL=${disk.label} rootflags=subvol=docker_rwlayer rw docker_path=docker`;
+const withTopLayer = `${root} toplayer=LABEL=${disk.label} toplayer_path=boot_docker`;
+
+await disk.look((top) => {
+  const directory = `${top}/boot_docker`;
+  fs.mkdirpSync(directory);
+  fs.copySync(path.join(kernels, vmlinuz), `${directory}/vmlinuz-linux`);
+  fs.writeFileSync(`${directory}/initramfs-linux.img`, "an initramfs");
+});
+
+interface Esp {
+  /** Arguments of mount(8) that show it somewhere. */
+  readonly at: (directory: string) => readonly string[];
+  readonly read: (name: string) => string;
+  readonly tree: string;
+}
+
+/**
+ * An EFI system partition with these files; a kernel, too, where one is wanted there. Not every
+ * kernel that runs this can mount FAT: a tmpfs that has the FAT's device for its source stands for it.
+ */
+async function makeEsp(
+  t: Test,
+  files: Readonly<Record<string, string>>,
+  kernelDirectory?: string,
+): Promise<Esp> {
+  const label = newLabel();
+  const file = scratchOf(label);
+  await run(["mkfs.vfat", "-n", label.slice(-11), "-C", file, "1024"]);
+  const device = await attach(t, file);
+  const tree = `${file}-tree`;
+  fs.mkdirpSync(tree);
+  await run(["mount", "-t", "tmpfs", "--source", device, tree]);
+  for (const [name, text] of Object.entries(files)) {
+    fs.outputFileSync(path.join(tree, name), text);
+  }
+  if (kernelDirectory !== undefined) {
+    const directory = path.join(tree, kernelDirectory);
+    fs.copySync(path.join(kernels, vmlinuz), `${directory}/vmlinuz`);
+    fs.writeFileSync(`${directory}/initrd.img`, "an initramfs");
+    fs.writeFileSync(`${directory}/amd-ucode.img`, "microcode");
+  }
+  return {
+    at: (directory) => ["--bind", tree, directory],
+    read: (name) => fs.readFileSync(path.join(tree, name), "utf8"),
+    tree,
+  };
+}
+
+const system = (...mounts: (readonly string[])[]): PrivateSystem => ({
+  etc: {},
+  store: ["-o", "ro,subvol=docker", `LABEL=${disk.label}`],
+  mounts,
+});
+const make = (given: PrivateSystem, ...args: string[]) =>
+  runInSystem(scratchOf("system"), given, "boot-entry", ...args);
+
+await t.test("the tutorial's entry, of what is found here", async (t) => {
+  const before = await disk.traces();
+  const { status, stdout, stderr } = make(system());
+  t.equal(status, 0, stderr);
+  t.equal(
+    stdout,
+    `menuentry "dockroot" {
+    volume "${disk.label}"
+    loader "/boot_docker/vmlinuz-linux"
+    initrd "/boot_docker/initramfs-linux.img"
+    options "${withTopLayer} quiet"
+}
+`,
+  );
+  t.match(stderr, /^dockroot: no boot loader was found, .* looked for /m);
+  t.match(stderr, `, version ${version}\n`);
+  t.match(stderr, "the top layer is boot_docker, for it is there");
+  t.strictSame(await disk.traces(), before, "nothing stays mounted");
+  t.notOk(
+    fs.existsSync("/run/dockroot") &&
+      fs.readdirSync("/run/dockroot").join().includes("boot-entry"),
+  );
+});
+
+await t.test("its data fits its documented schema", (t) => {
+  const { status, stdout, stderr } = make(
+    system(),
+    ...["--json", "--image", "system:2", "--loader", "grub"],
+  );
+  t.equal(status, 0);
+  t.equal(stderr, "");
+  const report = JSON.parse(stdout) as Record<string, unknown>;
+  conforms(t, "boot-entry", report);
+  t.match(report, {
+    ...{ loader: "grub", title: "dockroot: system:2", written: null },
+    options: `${withTopLayer} docker_image=system:2 quiet`,
+    kernel: { version, filesystem: { label: disk.label } },
+    warnings: [/^the image system:2 has no modules for the kernel /],
+  });
+  t.end();
+});
+
+await t.test("GRUB: its own checker takes what is written", async (t) => {
+  const odd = "it's; a {dir} $x";
+  const rename = (from: string, to: string) =>
+    disk.look((top) => fs.move(`${top}/${from}`, `${top}/${to}`));
+  await rename("boot_docker", odd);
+  t.teardown(() => rename(odd, "boot_docker"));
+  const esp = await makeEsp(t, { "grub/grub.cfg": "source custom.cfg\n" });
+  const given = system(esp.at("/boot"));
+  const { status, stderr } = make(given, "--output");
+  t.equal(status, 0, stderr);
+  t.match(stderr, "dockroot: the entry is in /boot/grub/custom.cfg\n");
+  t.notMatch(stderr, "warning");
+  const text = esp.read("grub/custom.cfg");
+  fs.writeFileSync(scratchOf("custom.cfg"), text);
+  await run(["grub-script-check", scratchOf("custom.cfg")]);
+  const read = readEntry("grub", text);
+  t.equal(read.kernel, `/${odd}/vmlinuz-linux`);
+  const uuid = await run(["blkid", "-s", "UUID", "-o", "value", disk.device]);
+  t.match(text, `--set=root ${uuid}\n`);
+  t.match(text, /^ {4}# toplayer=LABEL=\S+ toplayer_path=DIRECTORY$/m);
+});
+
+await t.test("rEFInd: its configuration keeps all but the entry", async (t) => {
+  const former = "timeout 20\nscanfor internal\n";
+  const esp = await makeEsp(t, {
+    "EFI/refind/refind.conf": former,
+    "EFI/refind/drivers_x64/ext4_x64.efi": "",
+  });
+  const given = system(esp.at("/boot"));
+  const first = make(given, "--output");
+  t.equal(first.status, 0, first.stderr);
+  t.equal(first.stdout, "");
+  t.match(first.stderr, "for rEFInd, by /boot/EFI/refind/refind.conf");
+  t.match(first.stderr, /warning: .* add manual to its line scanfor/);
+  t.match(first.stderr, /warning: rEFInd has no driver for btrfs beside /);
+  const text = esp.read("EFI/refind/refind.conf");
+  t.ok(text.startsWith(`${former}\n# dockroot: begin\nmenuentry "dockroot" {`));
+  t.match(text, `volume "${disk.label}"\n`);
+  t.equal(make(given, "--output").status, 0);
+  t.equal(esp.read("EFI/refind/refind.conf"), text, "once");
+  t.equal(make(given, "--output", "--image", "system:1").status, 0);
+  const other = esp.read("EFI/refind/refind.conf");
+  t.ok(other.startsWith(former));
+  t.equal(optionsOf(readEntry("refind", other)).docker_image, "system:1");
+});
+
+await t.test("systemd-boot: beside the kernel, on the ESP", async (t) => {
+  const esp = await makeEsp(t, { "loader/loader.conf": "" }, "dockroot");
+  const given = system(esp.at("/boot"));
+  const { status, stderr } = make(given, "--output");
+  t.equal(status, 0, stderr);
+  const read = readEntry(
+    "systemd-boot",
+    esp.read("loader/entries/dockroot.conf"),
+  );
+  t.equal(read.kernel, "/dockroot/vmlinuz");
+  t.strictSame(read.initrds, [
+    "/dockroot/amd-ucode.img",
+    "/dockroot/initrd.img",
+  ]);
+  t.equal(optionsOf(read).docker_path, "docker");
+  t.match(make(given, "--output"), { status: 0 }, "again");
+});
+
+await t.test("a partition that systemd mounts on demand", async (t) => {
+  const esp = await makeEsp(t, { "loader/loader.conf": "" }, "dockroot");
+  const given = { ...system(), automounts: [["/boot", esp.tree]] as const };
+  const { status, stdout, stderr } = make(given);
+  t.equal(status, 0, stderr);
+  t.equal(readEntry("systemd-boot", stdout).kernel, "/dockroot/vmlinuz");
+});
+
+await t.test("Limine: on its own partition", async (t) => {
+  const esp = await makeEsp(t, { "limine.conf": "timeout: 5\n" }, "");
+  const given = system(esp.at("/boot"));
+  const { status, stderr } = make(given, "--output");
+  t.equal(status, 0, stderr);
+  const text = esp.read("limine.conf");
+  t.ok(text.startsWith("timeout: 5\n"));
+  const read = readEntry("limine", text);
+  t.equal(read.kernel, "boot():/vmlinuz");
+  t.strictSame(read.initrds, ["boot():/amd-ucode.img", "boot():/initrd.img"]);
+});
+
+await t.test("a system that dockroot started keeps its options", async (t) => {
+  const cmdline = `BOOT_IMAGE=/x root=LABEL=${disk.label} rootflags=noatime,subvol=.dockroot/next/generations/2 ro docker_path=docker docker_image=system:1 toplayer=LABEL=esp console=tty0 console=ttyS0`;
+  const started: PrivateSystem = { etc: {}, cmdline };
+  const { status, stdout, stderr } = make(started);
+  t.equal(status, 0, stderr);
+  t.match(
+    stdout,
+    `options "root=LABEL=${disk.label} rootflags=noatime,subvol=next rw docker_path=docker docker_image=system:1 toplayer=LABEL=esp console=tty0 console=ttyS0"`,
+  );
+  t.match(stderr, "the kernel options are those of this start");
+  // Its /boot is gone with it: what is written there would be, too.
+  await disk.look((top) =>
+    run(["btrfs", "subvolume", "create", `${top}/next`]),
+  );
+  await disk.look((top) => {
+    fs.outputFileSync(`${top}/next/grub/grub.cfg`, "custom.cfg");
+  });
+  const inRoot = make(
+    { ...started, mounts: [["-o", "subvol=next", disk.device, "/boot"]] },
+    "--output",
+  );
+  t.match(inRoot, {
+    status: 1,
+    stderr: /custom.cfg is in the root of this start/,
+  });
+});
+
+await t.test("a rwlayer that another made is told of", async (t) => {
+  await disk.look((top) => {
+    fs.mkdirpSync(`${top}/docker_rwlayer`);
+  });
+  t.match(make(system()), {
+    status: 0,
+    stderr: /warning: docker_rwlayer is on \S+ already, and dockroot did not/,
+  });
+  await disk.look((top) => {
+    fs.outputFileSync(`${top}/.dockroot/docker_rwlayer/state.json`, "{}");
+  });
+  t.notMatch(make(system()).stderr, "docker_rwlayer is on");
+});
+
+await t.test("a file of somebody else's is left as it is", async (t) => {
+  const file = scratchOf("entry.conf");
+  const write = (loader: string) =>
+    make(system(esp.at("/boot")), "--loader", loader, "--output", file);
+  const esp = await makeEsp(t, {}, "dockroot");
+  fs.writeFileSync(file, "title mine\n");
+  t.match(write("systemd-boot"), { status: 1, stderr: /is not dockroot's\n/ });
+  fs.writeFileSync(file, "# dockroot: begin\nmine\n");
+  t.match(write("refind"), { status: 1, stderr: /do not fit each other/ });
+  t.equal(fs.readFileSync(file, "utf8"), "# dockroot: begin\nmine\n");
+  fs.removeSync(file);
+  t.match(write("refind"), { status: 0, stderr: /the entry is in .*\n$/ });
+  t.match(fs.readFileSync(file, "utf8"), /^# dockroot: begin\nmenuentry/);
+  t.match(make(system(), "--output", scratchOf("nowhere/entry")), {
+    status: 1,
+    stderr: /^dockroot: cannot write .*\n[^]*what to do: /m,
+  });
+});
+
+await t.test("what cannot be kept as it is is not written", async (t) => {
+  const former = Buffer.from("# caf\xe9\ntimeout 20\n", "latin1");
+  const file = scratchOf("refind.conf");
+  fs.writeFileSync(file, former);
+  const given = system();
+  t.match(make(given, "--output", file, "--loader", "refind"), {
+    status: 1,
+    stderr: /refind\.conf cannot be changed: it is no UTF-8 text\n/,
+  });
+  t.ok(fs.readFileSync(file).equals(former));
+});
+
+await t.test(
+  "a full partition has the former file, and no other",
+  async (t) => {
+    const former = `# ${"x".repeat(12_000)}\n`;
+    const esp = await makeEsp(t, { "EFI/refind/refind.conf": former });
+    const { tree } = esp;
+    const { blocks, bfree } = fs.statfsSync(tree);
+    const size = `nr_blocks=${String(blocks - bfree + 1)}`;
+    await run(["mount", "-o", `remount,${size}`, tree]);
+    t.match(make(system(esp.at("/boot")), "--output"), {
+      status: 1,
+      stderr: /cannot write .*\n[^]*no space left.*\n[^]*The file is as it was/,
+    });
+    t.equal(esp.read("EFI/refind/refind.conf"), former);
+    t.strictSame(fs.readdirSync(`${tree}/EFI/refind`), ["refind.conf"]);
+  },
+);
+
+await t.test("a menu that cannot be read is in nobody's way", async (t) => {
+  const esp = await makeEsp(t, { "EFI/refind/refind.conf/x": "" });
+  const { status, stderr } = make(system(esp.at("/boot")), "--loader", "grub");
+  t.equal(status, 0, stderr);
+  t.match(make(system(esp.at("/boot"))), {
+    status: 0,
+    stderr: /warning: .*refind\.conf is a directory, not a file\n/,
+  });
+});
+
+await t.test("what cannot be found is told, and what to do", async (t) => {
+  const check = (outcome: ReturnType<typeof make>, words: RegExp) => {
+    t.equal(outcome.status, 1);
+    t.equal(outcome.stdout, "");
+    t.match(outcome.stderr, words);
+    t.match(outcome.stderr, /^ {2}what to do: \w/m);
+  };
+  check(make({ etc: {} }), /there is no image in \/var\/lib\/docker, /);
+  check(make(system(), "--docker", "/nowhere"), /there is no image store/);
+  check(make(system(), "--loader", "limine"), /Limine cannot read any of/);
+  check(
+    make(system(), "--loader", "refind", "--output"),
+    /rEFInd is not to be/,
+  );
+  check(make(system(), "--image", "gone"), /the image gone/);
+  const rename = (from: string, to: string) =>
+    disk.look((top) => fs.move(`${top}/boot_docker/${from}`, `${top}/${to}`));
+  await rename("initramfs-linux.img", "moved");
+  check(make(system()), /no kernel has an initramfs .*\/vmlinuz-linux on /);
+  await rename("vmlinuz-linux", "other");
+  check(make(system()), /no kernel is to be found\n[^]*looked in /);
+});

@@ -1,0 +1,131 @@
+import path from "node:path";
+import type { Test } from "tap";
+import type { DockerEngine } from "../../../fixtures/docker-engine.ts";
+import { idOf } from "../../../fixtures/images.ts";
+import {
+  compareListings,
+  listTree,
+  type TreeListing,
+} from "../../../fixtures/tree-listing.ts";
+import { BootError } from "../../../runtime/base/errors.ts";
+import type { FoundImage } from "../../../runtime/stores/store.ts";
+import {
+  exportImage,
+  withInitLayer,
+  withoutInitLayerTimes,
+} from "../container-tree.ts";
+
+/** References of one kind, for the table. */
+export type References = Readonly<Record<string, readonly string[]>>;
+
+/** What an engine says of references. */
+export interface Answers {
+  readonly references: References;
+  /** Reference to image ID. */
+  readonly ids: ReadonlyMap<string, string>;
+  /** Image ID to the tree of a new container. */
+  readonly trees: ReadonlyMap<string, TreeListing>;
+  /** How the engine exports an image's tree. */
+  readonly asExported: (image: TreeListing) => TreeListing;
+}
+
+/** Asks an engine where each reference leads, and exports each of the images. */
+export async function askEngine(
+  engine: DockerEngine,
+  references: References,
+  scratch: string,
+): Promise<Answers> {
+  const asked = await askEach(references, scratch, {
+    idOf: (text) => idOf(engine, text),
+    exportTree: async (id, directory) =>
+      withoutInitLayerTimes(await exportImage(engine, id, directory)),
+  });
+  return {
+    ...asked,
+    asExported: (image) => withoutInitLayerTimes(withInitLayer(image)),
+  };
+}
+
+/** @param scratch a directory for what is exported */
+export async function askEach(
+  references: References,
+  scratch: string,
+  engine: {
+    readonly idOf: (text: string) => Promise<string>;
+    readonly exportTree: (
+      id: string,
+      directory: string,
+    ) => Promise<TreeListing>;
+  },
+): Promise<Omit<Answers, "asExported">> {
+  const ids = new Map<string, string>();
+  const trees = new Map<string, TreeListing>();
+  for (const text of Object.values(references).flat()) {
+    const id = await engine.idOf(text);
+    ids.set(text, id);
+    if (trees.has(id)) continue;
+    const directory = path.join(scratch, `export-${id.slice(7, 19)}`);
+    trees.set(id, await engine.exportTree(id, directory));
+  }
+  return { references, ids, trees };
+}
+
+/**
+ * Each reference leads to what the engine says, and to the tree that it exports.
+ * @param find throws what is found wrong
+ * @param topLevel where the filesystem of the store is mounted
+ */
+export function checkAnswers(
+  t: Test,
+  { references, ids, trees, asExported }: Answers,
+  find: (text: string) => FoundImage,
+  topLevel: string,
+): { references: number; wrong: number } {
+  /** What is wrong with an image's source. */
+  const compared = new Map<string, readonly string[]>();
+  const compare = (id: string, source: string): readonly string[] => {
+    const found = listTree(path.join(topLevel, source), { mtimes: "seconds" });
+    return compareListings(trees.get(id) ?? {}, asExported(found));
+  };
+  const check = (text: string): readonly string[] => {
+    const id = ids.get(text) ?? "";
+    let found;
+    try {
+      found = find(text);
+    } catch (error) {
+      if (!(error instanceof BootError)) throw error;
+      return [`${error.code} ${error.message}`];
+    }
+    if (found.id !== id) return [`is ${found.id}, the engine says ${id}`];
+    const problems = compared.get(id) ?? compare(id, found.source);
+    compared.set(id, problems);
+    return problems;
+  };
+
+  let wrong = 0;
+  for (const [kind, texts] of Object.entries(references)) {
+    for (const text of texts) {
+      const problems = check(text);
+      if (problems.length > 0) wrong += 1;
+      t.strictSame(problems, [], `${kind}: ${text}`);
+    }
+    t.comment(`${kind.padEnd(30)} ${String(texts.length).padStart(2)}`);
+  }
+  return { references: Object.values(references).flat().length, wrong };
+}
+
+/** `name@sha256:...`, which docker knows after a push or a pull. */
+export async function digestOf(
+  { docker }: DockerEngine,
+  name: string,
+): Promise<string> {
+  const repository = /^(.*?)(?::[^/:]*)?$/.exec(name)?.[1] ?? "";
+  const text = await docker([
+    ...["inspect", "--format={{json .RepoDigests}}", name],
+  ]);
+  const digest = (JSON.parse(text) as string[]).find((other) =>
+    other.startsWith(`${repository}@`),
+  );
+  if (digest === undefined) throw new Error(`${name} has no digest: ${text}`);
+  return digest;
+}

@@ -1,0 +1,105 @@
+// runner: tier=first seconds=3
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import t from "tap";
+import { undoLater } from "../../../fixtures/undo.ts";
+import type { ResolvedImage } from "../../../installer/system/resolve-image.ts";
+import { executable } from "../../binary/run-dockroot.ts";
+import { makeBootDisk } from "../boot-disk.ts";
+import { runInSystem } from "../private-system.ts";
+import { conforms } from "../../conforms.ts";
+
+const disk = await makeBootDisk(t, "resolve");
+const resolve = (...args: string[]) =>
+  runInSystem(
+    path.join(disk.scratch, "system"),
+    { etc: {}, store: ["-o", "ro,subvol=docker", `LABEL=${disk.label}`] },
+    ...["resolve", ...args],
+  );
+
+await t.test("an image's ID, layers and directory, no engine running", (t) => {
+  const { status, stdout, stderr } = resolve("system:2", "--json");
+  t.equal(status, 0, stderr);
+  const image = JSON.parse(stdout) as ResolvedImage;
+  conforms(t, "resolve", image);
+  const { id, layers, directory } = image;
+  t.equal(id, disk.ids["system:2"]);
+  t.equal(layers.length, 2);
+  t.equal(
+    directory,
+    `/var/lib/docker/btrfs/subvolumes/${layers[1]?.cacheId ?? ""}`,
+  );
+  const text = resolve("system:2").stdout;
+  t.match(text, `\nID         ${id}\n`);
+  t.match(text, `\ndirectory  ${directory}\n`);
+  t.match(text, /\nlayers {5}2, [\d.]+ [kM]B\n/);
+  t.equal(
+    text.split("\n").filter((line) => /^ +[\d.]+ [kM]?B /.test(line)).length,
+    2,
+  );
+  t.equal(resolve(id.slice(7, 19)).status, 0, "by the beginning of its ID");
+  t.end();
+});
+
+await t.test("an image that is not there", (t) => {
+  const { status, stdout, stderr } = resolve("sytem:2");
+  t.equal(status, 1);
+  t.equal(stdout, "");
+  t.match(stderr, /because: .*the nearest names are: system:2, /);
+  t.end();
+});
+
+await t.test("a damaged store, for who sits at a running system", async (t) => {
+  const name = "docker/image/btrfs/repositories.json";
+  const change = (from: string, to: string) =>
+    disk.look((top) => {
+      fs.renameSync(`${top}/${from}`, `${top}/${to}`);
+    });
+  await change(name, `${name}.kept`);
+  await disk.look((top) => {
+    fs.writeFileSync(`${top}/${name}`, "{");
+  });
+  t.match(resolve("system:2"), {
+    status: 1,
+    stderr:
+      /^dockroot: cannot find the image system:2 in \/.*\n {2}because: the image store is damaged at \/.*\n[^]*what to do: Look at the store with its engine/,
+  });
+  await change(`${name}.kept`, name);
+});
+
+await t.test("a tree that is not there", async (t) => {
+  const { stdout } = resolve("bare:1", "--json");
+  const { directory } = JSON.parse(stdout) as ResolvedImage;
+  const tree = directory.replace(/^\/var\/lib\//, "");
+  await disk.look((top) => {
+    fs.renameSync(`${top}/${tree}`, `${top}/elsewhere`);
+  });
+  t.match(resolve("bare:1"), {
+    status: 1,
+    stderr:
+      /^dockroot: the image sha256:\w+ has its top layer at .*, but there is no subvolume\n/,
+  });
+});
+
+await t.test("whoever is not root is told so", async (t) => {
+  // Nobody may enter the tests' own directories.
+  const place = fs.mkdtempSync(path.join(tmpdir(), "dockroot-resolve-"));
+  t.teardown(
+    undoLater(() => fs.promises.rm(place, { recursive: true, force: true })),
+  );
+  fs.chmodSync(place, 0o755);
+  fs.copyFileSync(executable, `${place}/dockroot`);
+  fs.mkdirSync(`${place}/store/image`, { recursive: true, mode: 0o700 });
+  const { status, stderr } = spawnSync(
+    `${place}/dockroot`,
+    ["resolve", "system:1", "--docker", `${place}/store`],
+    { cwd: "/", env: {}, uid: 65534, gid: 65534, encoding: "utf8" },
+  );
+  t.equal(status, 1);
+  t.equal(
+    stderr.replaceAll(place, "PLACE").replace(/ {2}because: .*\n/g, ""),
+    "dockroot: only root may read PLACE/store\n  what to do: Run it with sudo.\n",
+  );
+});

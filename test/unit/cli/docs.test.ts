@@ -1,0 +1,51 @@
+import fs from "node:fs";
+import path from "node:path";
+import t from "tap";
+import { commandTable } from "../../../installer/cli/describe-commands.ts";
+
+const docs = path.resolve(import.meta.dirname, "../../../docs");
+const read = (name: string) => fs.readFileSync(path.join(docs, name), "utf8");
+
+/** A page's text outside of what it shows, as CommonMark fences that. */
+function outsideFences(page: string): string[] {
+  let fence: string | undefined;
+  return page.split("\n").filter((line) => {
+    const [mark] = /^`{3,}/.exec(line) ?? [];
+    if (mark === undefined) return fence === undefined;
+    if (fence === undefined) fence = mark;
+    else if (line.length >= fence.length && /^`+$/.test(line)) {
+      fence = undefined;
+    }
+    return false;
+  });
+}
+
+t.test("each command and option is on the page of commands", (t) => {
+  const lines = outsideFences(read("commands.md"));
+  const sections = new Map<string, string[]>();
+  let section: string[] = [];
+  for (const line of lines) {
+    if (line.startsWith("## ")) {
+      section = [];
+      sections.set(line.slice("## ".length), section);
+    }
+    section.push(line);
+  }
+  for (const [name, { flags }] of commandTable) {
+    const text = sections.get(`dockroot ${name}`)?.join("\n");
+    t.ok(text, name);
+    for (const [flag, { placeholder }] of Object.entries(flags)) {
+      const shown = [`--${flag}`, placeholder ?? ""].join(" ").trim();
+      t.ok(text?.includes(`\`${shown}\``), `${name} ${shown}`);
+    }
+  }
+  t.end();
+});
+
+t.test("each schema is on the page about JSON", (t) => {
+  const page = read("json.md");
+  for (const name of fs.readdirSync(path.join(docs, "schema"))) {
+    t.ok(page.includes(`(schema/${name})`), name);
+  }
+  t.end();
+});

@@ -1,0 +1,36 @@
+import fs from "node:fs";
+import path from "node:path";
+import t from "tap";
+import { endGroup } from "../../../runtime/host/end-group.ts";
+import { runHelper } from "../../../runtime/host/process.ts";
+
+t.test(
+  "what a program has started ends with it, when it has tidied up",
+  async (t) => {
+    const directory = t.testdir({});
+    const script =
+      "(trap 'echo tidied >tidied; exit 1' INT; echo; sleep 600); sleep 600";
+    let group = 0;
+    let ended: Promise<void> | undefined;
+    await t.rejects(
+      runHelper(["sh", "-c", script], {
+        directory,
+        ownGroup: true,
+        onStart: (id) => {
+          group = id;
+        },
+        onOutput: () => {
+          ended = endGroup(group);
+        },
+      }),
+      { message: "sh was ended by SIGINT" },
+    );
+    await ended;
+    t.equal(
+      fs.readFileSync(path.join(directory, "tidied"), "utf8"),
+      "tidied\n",
+    );
+    t.throws(() => process.kill(-group, 0), { code: "ESRCH" });
+    await endGroup(group);
+  },
+);

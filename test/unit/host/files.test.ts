@@ -1,0 +1,121 @@
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import t, { type Test } from "tap";
+import { followIn, readBytesIn } from "../../../runtime/host/follow-in.ts";
+import { BootError } from "../../../runtime/base/errors.ts";
+import {
+  ensureDirectories,
+  readBytes,
+  readText,
+  removeUnusedDirectory,
+  replaceFile,
+} from "../../../runtime/host/files.ts";
+import { createHost } from "../../../runtime/host/host.ts";
+import { createLog } from "../../../runtime/host/log.ts";
+
+const LIMIT = 1024;
+
+function unreadable(t: Test, read: () => unknown, reason: RegExp) {
+  try {
+    read();
+    t.fail("was read");
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    t.equal(error.code, "FILE_UNREADABLE");
+    t.match(error.message, reason);
+    t.ok(error.hint, "says what to do");
+  }
+}
+
+t.test(
+  "only regular files are read, and never more than makes sense",
+  async (t) => {
+    const at = (name: string) => path.join(t.testdirName, name);
+    t.testdir({
+      file: "text",
+      directory: {},
+      full: "x".repeat(LIMIT),
+      link: t.fixture("symlink", "file"),
+      loop: t.fixture("symlink", "loop"),
+    });
+    execFileSync("mkfifo", [at("fifo")]);
+    fs.writeFileSync(at("huge"), "");
+    fs.truncateSync(at("huge"), 1024 ** 3);
+
+    t.equal(readText(at("file"), LIMIT), "text");
+    t.equal(readText(at("link"), LIMIT), "text");
+    t.equal(readText(at("full"), LIMIT)?.length, LIMIT);
+    t.equal(readBytes(at("nothing"), LIMIT), undefined);
+    t.equal(readBytes(at("file/below"), LIMIT), undefined);
+    unreadable(t, () => readBytes(at("fifo"), LIMIT), /is a FIFO, not a file/);
+    unreadable(t, () => readBytes(at("directory"), LIMIT), /is a directory/);
+    unreadable(t, () => readBytes("/dev/zero", LIMIT), /is a device/);
+    unreadable(t, () => readBytes(at("huge"), LIMIT), /has 1073741824 bytes/);
+    unreadable(t, () => readBytes(at("loop"), LIMIT), /cannot read/);
+  },
+);
+
+t.test("a file that says it is empty is read to its end", async (t) => {
+  t.match(readText("/proc/self/mountinfo", 16 * 1024 * 1024), / \/proc /);
+  unreadable(t, () => readBytes("/proc/self/mountinfo", 10), /at most 10/);
+});
+
+t.test("a file is replaced without following what stands there", async (t) => {
+  const at = (name: string) => path.join(t.testdirName, name);
+  t.testdir({
+    precious: "precious",
+    "state.json": t.fixture("symlink", "precious"),
+    "state.json.new": t.fixture("symlink", "precious"),
+  });
+  replaceFile(at("state.json"), "new", 0o600);
+  t.equal(readText(at("precious"), LIMIT), "precious");
+  t.ok(fs.lstatSync(at("state.json")).isFile());
+  execFileSync("mkfifo", [at("state.json.new")]);
+  replaceFile(at("state.json"), "newer", 0o600);
+  t.equal(readText(at("state.json"), LIMIT), "newer");
+});
+
+t.test("directories are made while a neighbour removes its own", async (t) => {
+  const run = path.join(t.testdir(), "run");
+  let neighbours = 3;
+  const { mkdirSync } = fs;
+  t.intercept(fs, "mkdirSync", {
+    value: (directory: string, options: fs.MakeDirectoryOptions) => {
+      if (directory === `${run}/mine` && neighbours > 0) {
+        neighbours -= 1;
+        removeUnusedDirectory(run);
+      }
+      return mkdirSync(directory, options);
+    },
+  });
+  ensureDirectories(`${run}/mine/toplevel`);
+  t.equal(neighbours, 0);
+  t.ok(fs.statSync(`${run}/mine/toplevel`).isDirectory());
+  t.throws(
+    () => {
+      ensureDirectories("/proc/self/none");
+    },
+    { code: "ENOENT" },
+    "where nothing can be made",
+  );
+});
+
+t.test("a link in a tree leads nowhere outside of it", async (t) => {
+  const directory = t.testdir({
+    outside: "outside",
+    tree: {
+      inside: "inside",
+      absolute: t.fixture("symlink", "/inside"),
+      out: t.fixture("symlink", "../outside"),
+      loop: t.fixture("symlink", "loop"),
+    },
+  });
+  const host = createHost("/", createLog([]));
+  const tree = path.join(directory, "tree");
+  const read = (file: string) => readBytesIn(host, tree, file, LIMIT);
+  fs.symlinkSync(path.join(directory, "outside"), path.join(tree, "far"));
+  t.equal(read("absolute")?.toString(), "inside");
+  for (const name of ["out", "far", "loop"]) t.equal(read(name), undefined);
+  t.equal(followIn(host, tree, "out"), path.join(tree, "outside"));
+});

@@ -1,0 +1,410 @@
+import t from "tap";
+import {
+  checkGrubConfig,
+  checkRefindConfig,
+} from "../../../installer/loaders/formats/check-loader-config.ts";
+import type {
+  BootFacts,
+  Filesystem,
+  FoundKernel,
+  FoundLoader,
+} from "../../../installer/loaders/plan/entry-facts.ts";
+import { formatEntry } from "../../../installer/loaders/formats/format-entry.ts";
+import {
+  LOADERS,
+  type LoaderName,
+} from "../../../installer/loaders/formats/loader-name.ts";
+import { putBlock } from "../../../installer/loaders/formats/marked-block.ts";
+import {
+  findMicrocode,
+  pairKernels,
+} from "../../../installer/system/formats/pair-kernels.ts";
+import { parseBlkidProbe } from "../../../installer/system/formats/parse-blkid-probe.ts";
+import { planEntry } from "../../../installer/loaders/plan/plan-entry.ts";
+import { parseCmdline } from "../../../runtime/options/cmdline.ts";
+import { optionsOf, readEntry } from "../stores/read-entry.ts";
+
+const UUID = "954cad94-794d-497c-90fd-6ef4419365a8";
+const GUID = "0f8a1c0e-4f5b-4f4e-9c1d-2b7f5d1a9e10";
+
+const btrfs: Filesystem = {
+  ...{ device: "/dev/sda2", type: "btrfs", uuid: UUID, label: "linux" },
+  ...{ isLabelUnique: true, isMapped: false },
+  partition: { uuid: GUID, isGpt: true, number: 2, disk: "/dev/sda" },
+};
+const esp: Filesystem = {
+  ...{ device: "/dev/sda1", type: "vfat", uuid: "ABCD-1234", label: "ESP" },
+  ...{ isLabelUnique: true, isMapped: false },
+  partition: { uuid: GUID, isGpt: true, number: 1, disk: "/dev/sda" },
+};
+const kernel: FoundKernel = {
+  ...{ filesystem: btrfs, mountPoint: undefined, directory: "boot_docker" },
+  ...{ kernel: "vmlinuz-linux", initramfs: "initramfs-linux.img" },
+  ...{ microcode: [], version: "6.1.0" },
+  ...{ hasModules: true, isSystems: false },
+};
+const onEsp: FoundKernel = { ...kernel, filesystem: esp, mountPoint: "/efi" };
+const facts: BootFacts = {
+  ...{ store: btrfs, hasDefaultSubvolume: false, storePath: "docker" },
+  ...{ storeHome: "docker" as const, storeKind: undefined },
+  isRwlayerForeign: false,
+  ...{ cmdline: [], startedRwlayer: undefined },
+  ...{ topLayerDirectory: "boot_docker", image: undefined },
+  ...{ kernels: [kernel], bareKernels: [], loaders: [], searched: ["/boot"] },
+};
+
+const plan = (given: Partial<BootFacts>, loader: LoaderName) =>
+  planEntry({ ...facts, ...given }, loader, "everywhere");
+const make = (given: Partial<BootFacts>, loader: LoaderName) =>
+  formatEntry(plan(given, loader).entry);
+
+t.test("the tutorial's entry for rEFInd", (t) => {
+  t.equal(
+    make({}, "refind"),
+    `menuentry "dockroot" {
+    volume "linux"
+    loader "/boot_docker/vmlinuz-linux"
+    initrd "/boot_docker/initramfs-linux.img"
+    options "root=LABEL=linux rootflags=subvol=docker_rwlayer rw docker_path=docker toplayer=LABEL=linux toplayer_path=boot_docker"
+}
+`,
+  );
+  t.end();
+});
+
+t.test("every loader reads what was meant", (t) => {
+  const odd = {
+    storePath: "my docker/it's $1 & #2",
+    cmdline: parseCmdline('quiet dyndbg="file a.c +p" console=tty0 console=S0'),
+    image: "sample_image:latest",
+  };
+  const microcode = ["intel-ucode.img", "amd-ucode.img"];
+  const cases: readonly (readonly [LoaderName, FoundKernel, string])[] = [
+    ["refind", kernel, 'volume "linux"\n'],
+    ["grub", kernel, `--set=root ${UUID}\n`],
+    ["systemd-boot", onEsp, ""],
+    ["limine", onEsp, ""],
+    ["efistub", onEsp, "--disk /dev/sda --part 1 "],
+  ];
+  for (const [loader, on, volume] of cases) {
+    const storePath =
+      loader === "grub" ? odd.storePath.replace("'", "") : odd.storePath;
+    const text = make(
+      { ...odd, storePath, kernels: [{ ...on, microcode }] },
+      loader,
+    );
+    const read = readEntry(loader, text);
+    const prefix = loader === "limine" ? `guid(${GUID}):` : "";
+    t.equal(read.kernel, `${prefix}/boot_docker/vmlinuz-linux`, loader);
+    t.strictSame(
+      read.initrds,
+      [...microcode, "initramfs-linux.img"].map(
+        (name) => `${prefix}/boot_docker/${name}`,
+      ),
+      loader,
+    );
+    t.match(read.title, /^dockroot: sample_image:latest/, loader);
+    t.ok(text.includes(volume), loader);
+    t.strictSame(
+      optionsOf(read),
+      {
+        ...{ root: "LABEL=linux", rootflags: "subvol=docker_rwlayer" },
+        ...{ rw: undefined, docker_path: storePath },
+        ...{ toplayer: "LABEL=linux", toplayer_path: "boot_docker" },
+        ...{ docker_image: "sample_image:latest", quiet: undefined },
+        ...{ dyndbg: "file a.c +p", console: "S0" },
+      },
+      loader,
+    );
+    t.strictSame(
+      read.options.filter(({ key }) => key === "console"),
+      parseCmdline("console=tty0 console=S0"),
+      loader,
+    );
+  }
+  t.end();
+});
+
+t.test("paths with blanks and signs are read back, or refused", (t) => {
+  const names = [
+    "a b",
+    "it's",
+    'a"b',
+    "a$b",
+    "a#b",
+    "a\\b",
+    "${x}",
+    "é",
+    "a=b,c",
+  ];
+  for (const loader of LOADERS) {
+    for (const name of names) {
+      const on = { ...onEsp, directory: `boot/${name}` };
+      let text: string;
+      try {
+        text = make({ kernels: [on] }, loader);
+      } catch (error) {
+        t.match(error, { code: "ENTRY_UNSUITABLE", hint: /\w/ });
+        continue;
+      }
+      const { kernel: path, initrds } = readEntry(loader, text);
+      const end = (file: string | undefined) =>
+        file?.replace(/^guid\(.*?\):/, "");
+      t.equal(end(path), `/boot/${name}/vmlinuz-linux`, loader);
+      t.equal(end(initrds[0]), `/boot/${name}/initramfs-linux.img`, loader);
+    }
+  }
+  t.end();
+});
+
+t.test("without a top layer the entry says how to have one", (t) => {
+  for (const loader of ["refind", "grub"] as const) {
+    const text = make({ topLayerDirectory: undefined }, loader);
+    t.match(text, /^ +# There is no top layer\./m);
+    t.match(text, /^ +# toplayer=LABEL=linux toplayer_path=DIRECTORY$/m);
+    t.notOk("toplayer" in optionsOf(readEntry(loader, text)));
+  }
+  t.end();
+});
+
+t.test("a label that an initramfs would cut is not used", (t) => {
+  for (const [label, isLabelUnique, root] of [
+    ["linux", true, "LABEL=linux"],
+    ["linux", false, `UUID=${UUID}`],
+    ["my disk", true, `UUID=${UUID}`],
+    ['a"b', true, `UUID=${UUID}`],
+    [undefined, false, `UUID=${UUID}`],
+  ] as const) {
+    const store = { ...btrfs, label, isLabelUnique };
+    const on = { ...kernel, filesystem: store };
+    const text = make({ store, kernels: [on] }, "refind");
+    const read = readEntry("refind", text);
+    t.equal(optionsOf(read).root, root);
+    const volume = isLabelUnique ? label.replace('"', '""') : GUID;
+    t.match(text, `volume "${volume}"\n`);
+  }
+  const nameless = { ...btrfs, label: undefined, partition: undefined };
+  t.throws(
+    () => make({ kernels: [{ ...kernel, filesystem: nameless }] }, "refind"),
+    { code: "ENTRY_UNSUITABLE", hint: /btrfs filesystem label/ },
+  );
+  t.end();
+});
+
+t.test("a machine that dockroot started keeps its options", (t) => {
+  const cmdline = parseCmdline(
+    "BOOT_IMAGE=/vmlinuz root=UUID=1 rootflags=noatime,subvol=.dockroot/next/generations/3 ro quiet docker_path=d docker_image=a docker_tag=b toplayer=LABEL=esp toplayerfstype=vfat toplayer_path=one:two single console=tty0 console=ttyS0",
+  );
+  const started = { cmdline, startedRwlayer: "next" };
+  const options = (image?: string) =>
+    /options "(.*)"/.exec(make({ ...started, image }, "refind"))?.[1];
+  t.equal(
+    options(),
+    "root=UUID=1 rootflags=noatime,subvol=next rw quiet docker_path=d docker_image=a docker_tag=b toplayer=LABEL=esp toplayerfstype=vfat toplayer_path=one:two console=tty0 console=ttyS0",
+  );
+  t.match(options("c:d"), /^(?!.*docker_tag).* docker_image=c:d$/);
+  const other = parseCmdline(
+    "root=UUID=1 rootflags=subvol=next store_path=p dockroot.store=containerd",
+  );
+  t.match(
+    make({ ...started, cmdline: other, storeKind: "podman" }, "refind"),
+    / rw store_path=p dockroot\.store=podman"/,
+  );
+  t.end();
+});
+
+t.test("a directory that is not Docker's has the other option", (t) => {
+  const cmdline = parseCmdline("store_path=former dockroot.store=podman quiet");
+  const store = {
+    ...{ storePath: "containerd", storeHome: "containerd" as const },
+    ...{ storeKind: "containerd" as const, cmdline },
+  };
+  t.match(
+    make(store, "refind"),
+    / rw store_path=containerd dockroot\.store=containerd toplayer=\S+ toplayer_path=\S+ quiet"/,
+  );
+  t.end();
+});
+
+t.test("of several kernels the one that fits is taken", (t) => {
+  const choose = (...kernels: Partial<FoundKernel>[]) =>
+    plan({ kernels: kernels.map((other) => ({ ...kernel, ...other })) }, "grub")
+      .entry.kernel;
+  t.match(choose({ version: "6.9.1" }, { version: "6.12.0" }), {
+    version: "6.12.0",
+  });
+  t.match(choose({ version: "6.12.0", hasModules: false }, {}), {
+    version: "6.1.0",
+  });
+  t.match(choose({ version: "6.12.0", isSystems: true }, {}), {
+    isSystems: false,
+  });
+  // Fedora's first kernel is there twice.
+  const rescue = `vmlinuz-0-rescue-${"0".repeat(32)}`;
+  t.match(choose({ kernel: rescue }, { kernel: "vmlinuz-6.1.0" }), {
+    kernel: "vmlinuz-6.1.0",
+  });
+  const { warnings } = plan(
+    {
+      kernels: [{ ...kernel, hasModules: false, isSystems: true }],
+      isRwlayerForeign: true,
+    },
+    "grub",
+  );
+  t.match(warnings, [
+    /^docker_rwlayer is on .* already/,
+    /no modules for the kernel 6\.1\.0/,
+    /running system's/,
+  ]);
+  t.end();
+});
+
+t.test("what a loader cannot read is no entry", (t) => {
+  const mapped = { ...btrfs, isMapped: true };
+  for (const [loader, found, cause] of [
+    ["systemd-boot", kernel, /reads FAT alone/],
+    ["limine", kernel, /reads FAT alone/],
+    ["efistub", kernel, /reads FAT alone/],
+    ["refind", { ...kernel, filesystem: mapped }, /LUKS/],
+    ["refind", { ...kernel, filesystem: { ...btrfs, type: "xfs" } }, /xfs/],
+    [
+      "efistub",
+      { ...onEsp, filesystem: { ...esp, partition: undefined } },
+      /no partition/,
+    ],
+  ] as const) {
+    t.throws(() => plan({ kernels: [found] }, loader), {
+      ...{ code: "KERNEL_MISSING", hint: /\w/, cause: { message: cause } },
+    });
+  }
+  t.throws(() => plan({ kernels: [], bareKernels: ["/a"] }, "grub"), {
+    message: "no kernel has an initramfs beside it: /a",
+  });
+  t.throws(() => plan({ storePath: "docker_rwlayer/var/lib" }, "grub"), {
+    message: /new at every start/,
+  });
+  t.end();
+});
+
+t.test("what is guessed and what may go wrong is told", (t) => {
+  const refind: FoundLoader = {
+    ...{ name: "refind", file: "/efi/EFI/refind/refind.conf" },
+    ...{ filesystemUuid: esp.uuid, warnings: ["w"], drivers: ["ext4"] },
+  };
+  const grub: FoundLoader = {
+    ...{ name: "grub", file: "/boot/grub/grub.cfg" },
+    ...{ filesystemUuid: UUID, warnings: [], drivers: [] },
+  };
+  const { entry, target, notes, warnings } = planEntry(
+    { ...facts, loaders: [refind, grub], hasDefaultSubvolume: true },
+    undefined,
+    "everywhere",
+  );
+  t.equal(entry.loader, "refind");
+  t.equal(target, refind.file);
+  t.match(notes, [
+    /^for rEFInd, by \/efi\/.*; there is \/boot\/grub\/grub.cfg, too/,
+    /^the kernel is \/boot_docker\/vmlinuz-linux on \/dev\/sda2/,
+    /^the top layer is boot_docker/,
+  ]);
+  t.match(warnings, ["w", /no driver for btrfs/, /default subvolume/]);
+  const none = planEntry(facts, undefined, "everywhere");
+  t.match(none.notes, [/^no boot loader was found.*looked for everywhere/]);
+  t.equal(none.target, undefined);
+  t.equal(plan({ loaders: [grub] }, "grub").target, "/boot/grub/custom.cfg");
+  t.equal(
+    plan({ kernels: [onEsp] }, "systemd-boot").target,
+    "/efi/loader/entries/dockroot.conf",
+  );
+  t.end();
+});
+
+t.test("a loader that would not show the entry is told of", (t) => {
+  t.strictSame(checkRefindConfig("f", "#scanfor internal\ntimeout 20\n"), []);
+  t.strictSame(checkRefindConfig("f", "scanfor internal,manual\n"), []);
+  t.match(checkRefindConfig("f", "scanfor internal,external\n"), [/manual/]);
+  t.strictSame(
+    checkGrubConfig("f", "source ${config_directory}/custom.cfg"),
+    [],
+  );
+  t.match(checkGrubConfig("f", "menuentry"), [/41_custom/]);
+  t.end();
+});
+
+t.test("only dockroot's own block of a file changes", (t) => {
+  const block = (text: string) => `# dockroot: begin\n${text}# dockroot: end\n`;
+  t.equal(putBlock("", "a\n"), block("a\n"));
+  t.equal(putBlock("x\r\ny", "a\n"), `x\r\ny\n\n${block("a\n")}`);
+  const whole = `x\n\n${block("a\n")}\ny`;
+  t.equal(
+    putBlock(whole, "$1 $& b\n"),
+    whole.replace("a\n", () => "$1 $& b\n"),
+  );
+  t.equal(
+    putBlock(putBlock("x\n", "a\n") ?? "", "a\n"),
+    putBlock("x\n", "a\n"),
+  );
+  for (const damaged of [
+    "# dockroot: begin\nx\n",
+    "x\n# dockroot: end\n",
+    block("a\n") + block("b\n"),
+    `${block("a\n")}# dockroot: begin\n`,
+  ]) {
+    t.equal(putBlock(damaged, "c\n"), undefined);
+  }
+  t.end();
+});
+
+t.test("a kernel and its initramfs are found by their names", (t) => {
+  const names = [
+    ...["vmlinuz", "initrd.img", "vmlinuz-linux", "initramfs-linux.img"],
+    ...["initramfs-linux-fallback.img", "vmlinuz-6.1.0-9-amd64"],
+    ...["initrd.img-6.1.0-9-amd64", "vmlinuz-6.9", "initramfs-6.9.img"],
+    ...["vmlinuz-bare", "linux", "System.map-6.9", "intel-ucode.img"],
+  ];
+  t.strictSame(
+    pairKernels(names).map(({ kernel, initramfs, version }) => [
+      kernel,
+      initramfs,
+      version,
+    ]),
+    [
+      ["vmlinuz", "initrd.img", undefined],
+      ["vmlinuz-linux", "initramfs-linux.img", undefined],
+      ["vmlinuz-6.1.0-9-amd64", "initrd.img-6.1.0-9-amd64", "6.1.0-9-amd64"],
+      ["vmlinuz-6.9", "initramfs-6.9.img", "6.9"],
+      ["vmlinuz-bare", undefined, undefined],
+      ["linux", "initrd.img", undefined],
+    ],
+  );
+  t.strictSame(pairKernels(["linux"]), []);
+  t.strictSame(findMicrocode(names), ["intel-ucode.img"]);
+  t.end();
+});
+
+// blkid -p -o udev, util-linux 2.38.1, of a btrfs on a loop device; then the lines that blkid(8) and
+// libblkid's source say of a partition.
+t.test("what blkid tells of a filesystem and its partition", (t) => {
+  const text = `ID_FS_LABEL=my_disk
+ID_FS_LABEL_ENC=my\\x20disk
+ID_FS_UUID=${UUID}
+ID_FS_UUID_ENC=${UUID}
+ID_FS_TYPE=btrfs
+ID_FS_USAGE=filesystem
+`;
+  const whole = { type: "btrfs", uuid: UUID, label: "my disk" };
+  t.strictSame(parseBlkidProbe(text), { ...whole, partition: undefined });
+  const partition = `ID_PART_ENTRY_SCHEME=gpt
+ID_PART_ENTRY_UUID=${GUID}
+ID_PART_ENTRY_NUMBER=2
+ID_PART_ENTRY_DISK=8:0
+`;
+  t.strictSame(parseBlkidProbe(text + partition), {
+    ...whole,
+    partition: { uuid: GUID, isGpt: true, number: 2, disk: "8:0" },
+  });
+  t.equal(parseBlkidProbe("ID_FS_LABEL_ENC=gr\\xc3\\xbcn").label, "grün");
+  t.equal(parseBlkidProbe("ID_FS_LABEL_ENC=grün").label, "grün");
+  t.strictSame(parseBlkidProbe("").type, undefined);
+  t.end();
+});

@@ -1,0 +1,323 @@
+import t, { type Test } from "tap";
+import { BootError } from "../../../runtime/base/errors.ts";
+import { formatImageReference } from "../../../runtime/images/image-ref.ts";
+import { readBootOptions } from "../../../runtime/options/options.ts";
+
+const TUTORIAL =
+  "root=LABEL=linux rootflags=subvol=docker_rwlayer rw docker_path=docker toplayer=LABEL=linux toplayer_path=boot_docker";
+const CONFIG = `{"docker_image": "sample_image", "docker_tag": "latest"}`;
+
+function read(cmdline: string, config: string | null = CONFIG) {
+  const { disk, warnings, readSystem } = readBootOptions(
+    cmdline,
+    config === null ? undefined : { file: "/etc/dockroot.json", text: config },
+  );
+  const system = readSystem();
+  return { ...disk, ...system, warnings: [...warnings, ...system.warnings] };
+}
+
+function refuses(
+  t: Test,
+  cmdline: string,
+  reason: RegExp,
+  config: string | null = CONFIG,
+) {
+  try {
+    read(cmdline, config);
+    t.fail(`accepted: ${cmdline}`);
+  } catch (error) {
+    t.ok(error instanceof BootError && error.hint !== undefined, cmdline);
+    t.match(String(error), reason, cmdline);
+  }
+}
+
+t.test("the tutorial's command line and configuration", async (t) => {
+  t.strictSame(read(TUTORIAL), {
+    root: { kind: "tag", tag: "LABEL", value: "linux" },
+    deviceTimeoutMs: 10_000,
+    rwlayer: "docker_rwlayer",
+    mountFlags: [],
+    storePath: "docker",
+    storeKind: undefined,
+    image: {
+      kind: "name",
+      repository: "sample_image",
+      isQualified: false,
+      tag: "latest",
+      digest: undefined,
+      idPrefix: undefined,
+    },
+    topLayer: {
+      device: { kind: "tag", tag: "LABEL", value: "linux" },
+      fsType: undefined,
+      mountFlags: [],
+      paths: ["boot_docker"],
+    },
+    generation: undefined,
+    init: undefined,
+    generations: 1,
+    fallback: "last",
+    helperTimeoutMs: 300_000,
+    rwlayerMode: "fresh",
+    topLayerMode: "once",
+    warnings: [],
+  });
+});
+
+t.test(
+  "rootflags: slashes are trimmed, other flags serve the top-level mount",
+  async (t) => {
+    const options = read(
+      "root=/dev/sda2 rootflags=subvol=/a/b/,compress=zstd:1,ro,degraded docker_path=/var/docker/",
+    );
+    t.equal(options.rwlayer, "a/b");
+    t.same(options.mountFlags, ["compress=zstd:1", "degraded"]);
+    // A line separator in the name.
+    const odd = read(TUTORIAL.replace("rwlayer", "rw\u2028layer"));
+    t.same(odd.mountFlags, []);
+    t.equal(options.storePath, "var/docker");
+  },
+);
+
+t.test("a line separator in the rwlayer's name is no flag's", async (t) => {
+  const options = read(
+    "root=/dev/sda rootflags=degraded,subvol=a\u2028b docker_path=d",
+  );
+  t.equal(options.rwlayer, "a\u2028b");
+  t.strictSame(options.mountFlags, ["degraded"]);
+});
+
+t.test("rootflags that name no rwlayer are refused", async (t) => {
+  const rest = "root=LABEL=x docker_path=docker";
+  refuses(t, rest, /no subvol=NAME/);
+  refuses(t, `${rest} rootflags=compress=zstd`, /no subvol=NAME/);
+  refuses(
+    t,
+    `${rest} rootflags=subvol="docker_rwlayer"`,
+    /rootflags=subvol="docker_rwlayer" has quotes within its value/,
+  );
+  refuses(
+    t,
+    'root=LABEL="x" rootflags=subvol=a docker_path=d',
+    /root=LABEL="x" has quotes within its value/,
+  );
+  refuses(t, `${rest} rootflags=subvolid=256`, /subvolid=256 but no subvol/);
+  refuses(t, `${rest} rootflags=subvol=a,subvolid=256`, /both/);
+  refuses(t, `${rest} rootflags=subvol=`, /top level itself/);
+  refuses(t, `${rest} rootflags=subvol=/`, /top level itself/);
+  refuses(t, `${rest} rootflags=subvol=../x`, /"\.\."/);
+  refuses(t, `${rest} rootflags=subvol=.dockroot/x/staging`, /own directory/);
+});
+
+t.test("a generation is told apart from a rwlayer", async (t) => {
+  const rest = "root=LABEL=x docker_path=docker docker_image=a";
+  const target = (subvolume: string) => {
+    const flags = `rootflags=subvol=${subvolume}`;
+    const { rwlayer, generation } = read(`${rest} ${flags}`);
+    return { rwlayer, generation };
+  };
+  t.strictSame(target("/.dockroot/root/generations/12/"), {
+    rwlayer: "root",
+    generation: ".dockroot/root/generations/12",
+  });
+  t.strictSame(
+    target(".dockroot/a%2F50%252F/generations/1").rwlayer,
+    "a/50%2F",
+  );
+  t.strictSame(target("root/generations/1").generation, undefined);
+  for (const other of ["0", "01", "x", "1/var", ""]) {
+    refuses(
+      t,
+      `${rest} rootflags=subvol=.dockroot/root/generations/${other}`,
+      /no generation/,
+    );
+  }
+});
+
+t.test(
+  "the disk's options are known where the system's make no sense",
+  async (t) => {
+    const options = readBootOptions(`${TUTORIAL} docker_image=UPPER`, {
+      file: "/etc/dockroot.json",
+      text: "{",
+    });
+    t.equal(options.disk.rwlayer, "docker_rwlayer");
+    t.equal(options.disk.fallback, "last");
+    t.throws(() => options.readSystem(), { code: "INVALID_CONFIG" });
+  },
+);
+
+t.test("devices: every form, quoted ones too", async (t) => {
+  const rest = "rootflags=subvol=r docker_path=docker";
+  const root = (value: string) => read(`root=${value} ${rest}`).root;
+  t.same(root("UUID=12-34"), { kind: "tag", tag: "UUID", value: "12-34" });
+  t.same(root("PARTUUID=ab"), { kind: "tag", tag: "PARTUUID", value: "ab" });
+  t.same(root(`"PARTLABEL=my part"`), {
+    kind: "tag",
+    tag: "PARTLABEL",
+    value: "my part",
+  });
+  refuses(t, `root=LABEL="my disk" ${rest}`, /has quotes within its value/);
+  t.same(root("LABEL=a=b"), { kind: "tag", tag: "LABEL", value: "a=b" });
+  t.same(root("/dev/disk/by-label/x"), {
+    kind: "path",
+    path: "/dev/disk/by-label/x",
+  });
+  refuses(t, `root=LABEL= ${rest}`, /names no device/);
+  refuses(t, `root=sda1 ${rest}`, /no device that dockroot understands/);
+  refuses(t, `root=/etc/passwd ${rest}`, /no device that dockroot understands/);
+  refuses(t, `root ${rest}`, /root= is missing/);
+  refuses(t, rest, /root= is missing/);
+});
+
+t.test("the time to wait for a device", async (t) => {
+  const timeout = (more: string) => read(`${TUTORIAL} ${more}`).deviceTimeoutMs;
+  t.equal(timeout("rootdelay=3"), 3000);
+  t.equal(timeout("rootwait"), Infinity);
+  t.equal(timeout("rootwait=90"), 90_000);
+  refuses(t, `${TUTORIAL} rootdelay=soon`, /no number of seconds/);
+  refuses(t, `${TUTORIAL} rootdelay=-1`, /no number of seconds/);
+});
+
+t.test(
+  "image and tag: a kernel option wins over the configuration",
+  async (t) => {
+    const image = (more: string, config: string | null = CONFIG) =>
+      formatImageReference(read(`${TUTORIAL} ${more}`, config).image);
+    t.equal(image(""), "sample_image:latest");
+    t.equal(image("docker_image=other"), "other:latest");
+    t.equal(image("docker_image=other:2"), "other:2");
+    t.equal(image("docker_tag=v3"), "sample_image:v3");
+    t.equal(image("docker_image=other docker_tag=v3"), "other:v3");
+    t.equal(image("docker_tag=v3", `{"docker_image": "sys:v1"}`), "sys:v3");
+    t.equal(
+      image("docker_image=other", `{"docker_image": "a", "docker_tag": "b"}`),
+      "other:b",
+    );
+    t.equal(
+      image("docker_image=other:2", `{"docker_image": "a", "docker_tag": "b"}`),
+      "other:2",
+    );
+    t.equal(image("", `{"docker_image": "host:5000/a"}`), "host:5000/a:latest");
+    t.equal(
+      image("docker_tag=v3", `{"docker_image": "host:5000/a"}`),
+      "host:5000/a:v3",
+    );
+  },
+);
+
+t.test("two tags for one image are refused", async (t) => {
+  refuses(t, `${TUTORIAL} docker_image=a:1 docker_tag=2`, /two tags/);
+  refuses(
+    t,
+    TUTORIAL,
+    /two tags/,
+    `{"docker_image": "a:1", "docker_tag": "2"}`,
+  );
+});
+
+t.test("an ID or a digest makes a tag meaningless", async (t) => {
+  const id = "ab".repeat(32);
+  const options = read(`${TUTORIAL} docker_image=${id} docker_tag=v3`);
+  t.equal(formatImageReference(options.image), `sha256:${id}`);
+  t.match(options.warnings, [/docker_tag=v3 has no effect/]);
+  t.same(read(`${TUTORIAL} docker_image=x@sha256:${id}`).warnings, []);
+});
+
+t.test("no image named anywhere", async (t) => {
+  refuses(t, TUTORIAL, /no image is named/, null);
+  t.equal(
+    formatImageReference(read(`${TUTORIAL} docker_image=x`, null).image),
+    "x:latest",
+  );
+});
+
+t.test("the configuration gives defaults for kernel options", async (t) => {
+  const config = JSON.stringify({
+    docker_image: "a",
+    docker_path: "store",
+    toplayer: "LABEL=EFI",
+    toplayerfstype: "vfat",
+    toplayerflags: "rw,umask=077",
+    "dockroot.generations": 3,
+    "dockroot.timeout": 60,
+    "dockroot.fallback": "none",
+    "dockroot.rwlayer": "keep",
+  });
+  const options = read("root=LABEL=x rootflags=subvol=r", config);
+  t.equal(options.storePath, "store");
+  t.match(options, {
+    generations: 3,
+    helperTimeoutMs: 60_000,
+    fallback: "none",
+    rwlayerMode: "keep",
+  });
+  t.same(options.topLayer, {
+    device: { kind: "tag", tag: "LABEL", value: "EFI" },
+    fsType: "vfat",
+    mountFlags: ["umask=077"],
+    paths: [""],
+  });
+  t.equal(
+    read("root=LABEL=x rootflags=subvol=r docker_path=other", config).storePath,
+    "other",
+  );
+});
+
+t.test("a configuration that cannot be meant is refused", async (t) => {
+  refuses(t, TUTORIAL, /not valid JSON/, `{"docker_image": "a",}`);
+  refuses(t, TUTORIAL, /not valid JSON/, "");
+  refuses(t, TUTORIAL, /one JSON object/, "[]");
+  refuses(t, TUTORIAL, /must be a string/, `{"docker_image": {}}`);
+  refuses(
+    t,
+    TUTORIAL,
+    /"docker_path" has a NUL/,
+    String.raw`{"docker_image": "a", "docker_path": "a\u0000b"}`,
+  );
+  refuses(
+    t,
+    TUTORIAL,
+    /"docker_tag" must be a string/,
+    `{"docker_image": "a", "docker_tag": 1.10}`,
+  );
+  refuses(
+    t,
+    TUTORIAL,
+    /only the kernel command line/,
+    `{"docker_image": "a", "rootflags": "subvol=x"}`,
+  );
+});
+
+t.test("what is not known is warned of, not silently dropped", async (t) => {
+  t.match(read(`${TUTORIAL} dockroot.rwlyer=keep`).warnings, [
+    /dockroot\.rwlyer is not known/,
+  ]);
+  t.match(
+    read(TUTORIAL, `{"docker_image": "a", "docker_imagee": "b"}`).warnings,
+    [/docker_imagee/],
+  );
+  t.match(
+    read("root=LABEL=x rootflags=subvol=r docker_path=d toplayer_path=t")
+      .warnings,
+    [/without toplayer=/],
+  );
+});
+
+t.test("options that this version cannot honour stop the boot", async (t) => {
+  refuses(t, `${TUTORIAL} dockroot.rwlayer=kept`, /neither fresh nor keep/);
+  refuses(t, `${TUTORIAL} dockroot.toplayer=never`, /neither once nor always/);
+  refuses(t, `${TUTORIAL} dockroot.fallback=no`, /neither last nor none/);
+  refuses(t, `${TUTORIAL} dockroot.timeout=0`, /no time/);
+  refuses(t, `${TUTORIAL} dockroot.timeout=1m`, /no number of seconds/);
+  refuses(t, `${TUTORIAL} rootfstype=ext4`, /must be btrfs/);
+  refuses(t, `${TUTORIAL} dockroot.generations=-1`, /no number/);
+  refuses(t, `${TUTORIAL} dockroot.generations=9999`, /no number/);
+  refuses(t, `${TUTORIAL} init=bash`, /not an absolute path/);
+  refuses(
+    t,
+    "root=LABEL=x rootflags=subvol=r",
+    /docker_path= is given neither/,
+  );
+  refuses(t, "root=LABEL=x rootflags=subvol=r docker_path=a/../b", /"\.\."/);
+});

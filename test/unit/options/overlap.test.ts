@@ -1,0 +1,46 @@
+import t from "tap";
+import { refuseOverlap } from "../../../runtime/options/overlap.ts";
+
+t.test("the rwlayer and the store may not lie in each other", async (t) => {
+  const refused = (rwlayer: string, storePath: string) => {
+    t.throws(
+      () => {
+        refuseOverlap({ rwlayer, storePath });
+      },
+      refusal(/lie in each other/),
+    );
+  };
+  refused("docker/rw", "docker");
+  refused("a", "a/docker");
+  refused("docker", "docker");
+  refuseOverlap({ rwlayer: "docker2", storePath: "docker" });
+});
+
+t.test(
+  "a top layer that holds the store or the rwlayer is refused",
+  async (t) => {
+    const refused = (
+      topLayer: string,
+      reason: RegExp,
+      storePath = "docker",
+    ) => {
+      t.throws(() => {
+        refuseOverlap({ rwlayer: "docker_rwlayer", storePath, topLayer });
+      }, refusal(reason));
+    };
+    refused("", /holds docker/);
+    refused("docker_rwlayer", /holds docker_rwlayer/);
+    refused("docker_rwlayer/etc", /lies in docker_rwlayer/);
+    refused(".dockroot/mine", /lies in \.dockroot/);
+    refused("vm", /holds vm\/docker/, "vm/docker");
+    refuseOverlap({
+      rwlayer: "docker_rwlayer",
+      storePath: "docker",
+      topLayer: "boot_docker",
+    });
+  },
+);
+
+function refusal(message: RegExp) {
+  return { name: "BootError", message };
+}

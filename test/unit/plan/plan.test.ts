@@ -1,0 +1,400 @@
+import t, { type Test } from "tap";
+import type { BootFacts, Standing } from "../../../runtime/plan/facts.ts";
+import { BootError } from "../../../runtime/base/errors.ts";
+import { parseImageReference } from "../../../runtime/images/image-ref.ts";
+import {
+  planGeneration,
+  planPresent,
+} from "../../../runtime/plan/plan-fallback.ts";
+import { planBoot } from "../../../runtime/plan/plan.ts";
+import {
+  emptyState,
+  rwlayerPaths,
+  type SubvolumeRecord,
+} from "../../../runtime/records/rwlayer-state.ts";
+import { describeStep } from "../../../runtime/plan/steps.ts";
+
+const IMAGE_ID = `sha256:${"ab".repeat(32)}` as const;
+const LAYER_UUID = "33333333-3333-3333-3333-333333333333";
+
+const topLayer = {
+  ...{ name: "LABEL=linux:/boot_docker", digest: "first", bytes: 9 },
+  ...{ files: 1, directories: 1, symlinks: 0, others: 0 },
+};
+
+const layer = {
+  at: "/run/dockroot/toplevel/boot_docker",
+  root: {
+    name: "",
+    kind: "directory",
+    inode: undefined,
+    target: undefined,
+    hasSpecialBits: false,
+    children: [],
+    isPlain: true,
+  },
+  entryCount: 0,
+  isOwnerless: false,
+} as const;
+
+const facts: BootFacts = {
+  device: { path: "/dev/a", fsType: "btrfs", uuid: "u", label: "linux" },
+  isReadOnly: false,
+  reference: parseImageReference("demo"),
+  image: {
+    id: IMAGE_ID,
+    source: "docker/btrfs/subvolumes/c0ffee",
+    configId: IMAGE_ID,
+    store: "graphdriver",
+    diffIds: [IMAGE_ID, IMAGE_ID],
+    architecture: "amd64",
+  },
+  storePath: "docker",
+  paths: rwlayerPaths("docker_rwlayer"),
+  state: emptyState("docker_rwlayer"),
+  stateDamage: undefined,
+  rwlayer: { kind: "nothing" },
+  staging: { kind: "nothing" },
+  stagingOrigin: undefined,
+  generations: [],
+  leftOvers: [],
+  gaps: [],
+  topLayer: { layers: [layer], record: topLayer },
+  init: undefined,
+  kernelRelease: "6.1.0",
+  modes: { rwlayerMode: "fresh", topLayerMode: "once" },
+};
+
+const record: SubvolumeRecord = {
+  uuid: "11111111-1111-1111-1111-111111111111",
+  boot: 4,
+  complete: true,
+  source: "docker/btrfs/subvolumes/old",
+  image: { reference: "demo:latest", id: IMAGE_ID },
+  toplayer: topLayer,
+};
+
+function standing(
+  known: SubvolumeRecord | undefined,
+  isUntouched = false,
+  parentUuid = LAYER_UUID,
+): Extract<Standing, { kind: "subvolume" }> {
+  const uuid = known?.uuid ?? "22222222-2222-2222-2222-222222222222";
+  return {
+    kind: "subvolume",
+    subvolume: { uuid, parentUuid, isUntouched, lastChange: 7, madeBy: 7 },
+    record: known,
+    isAdopted: false,
+  };
+}
+
+const withOurs: BootFacts = {
+  ...facts,
+  state: { ...facts.state, subvolumes: [record] },
+  rwlayer: standing(record),
+};
+
+const words = (given: BootFacts) => planBoot(given).steps.map(describeStep);
+
+function refuses(t: Test, work: () => unknown, reason: RegExp) {
+  try {
+    work();
+    t.fail("was not refused");
+  } catch (error) {
+    t.match(error instanceof BootError ? error.message : error, reason);
+  }
+}
+
+t.test("the first start", async (t) => {
+  t.strictSame(words(facts), [
+    "create the directory .dockroot/docker_rwlayer/generations",
+    "snapshot docker/btrfs/subvolumes/c0ffee as .dockroot/docker_rwlayer/staging",
+    "record .dockroot/docker_rwlayer/staging as in the making",
+    "copy the top layer LABEL=linux:/boot_docker into .dockroot/docker_rwlayer/staging",
+    "check that .dockroot/docker_rwlayer/staging has an init",
+    "record .dockroot/docker_rwlayer/staging as complete",
+    "make the new root durable",
+    "check that .dockroot/docker_rwlayer/staging was not replaced",
+    "put .dockroot/docker_rwlayer/staging in place as docker_rwlayer",
+    "make its place durable",
+  ]);
+  t.strictSame(planBoot(facts).warnings, []);
+});
+
+t.test(
+  "the former rwlayer becomes the newest generation once the new one is durable",
+  async (t) => {
+    t.strictSame(
+      words({ ...withOurs, generations: ["1", "10", "9", "x"] }).slice(-5),
+      [
+        "make the new root durable",
+        "check that .dockroot/docker_rwlayer/staging and docker_rwlayer were not replaced",
+        "keep the former docker_rwlayer as .dockroot/docker_rwlayer/generations/11",
+        "put .dockroot/docker_rwlayer/staging in place as docker_rwlayer",
+        "make its place durable",
+      ],
+    );
+  },
+);
+
+t.test("starts are counted without a clock", async (t) => {
+  const step = planBoot(withOurs).steps.find(
+    ({ kind }) => kind === "recordSubvolume",
+  );
+  t.match(step, { record: { boot: 5, image: { reference: "demo:latest" } } });
+});
+
+t.test("in place of nested subvolumes there are directories", async (t) => {
+  const gaps = [{ path: "var/lib/machines", mode: 0o700, uid: 0, gid: 0 }];
+  const fresh = planBoot({ ...facts, gaps, leftOvers: ["etc/hosts"] });
+  const kinds = fresh.steps.map(({ kind }) => kind);
+  t.strictSame(kinds.slice(1, 6), [
+    ...["snapshot", "recordSubvolume", "fillGaps", "removeLeftOvers"],
+    "copyTopLayer",
+  ]);
+  t.match(words({ ...facts, gaps })[3], /: \/var\/lib\/machines$/);
+  const again = planBoot({
+    ...withOurs,
+    gaps,
+    image: { ...facts.image, id: IMAGE_ID },
+    topLayer: { layers: [layer], record: { ...topLayer, digest: "changed" } },
+    modes: { rwlayerMode: "keep", topLayerMode: "always" },
+  });
+  t.notOk(
+    again.steps.some(({ kind }) => kind === "fillGaps"),
+    "a root that is kept has its own subvolumes there",
+  );
+});
+
+t.test("what an engine left goes from what is made of the image", async (t) => {
+  const leftOvers = [".dockerenv", "etc/resolv.conf"];
+  t.match(
+    words({ ...facts, leftOvers })[3],
+    /^remove .*: \/\.dockerenv, \/etc\/resolv\.conf$/,
+  );
+  const again = planBoot({
+    ...withOurs,
+    leftOvers,
+    image: { ...facts.image, id: IMAGE_ID },
+    topLayer: { layers: [layer], record: { ...topLayer, digest: "changed" } },
+    modes: { rwlayerMode: "keep", topLayerMode: "always" },
+  });
+  t.notOk(
+    again.steps.some(({ kind }) => kind === "removeLeftOvers"),
+    "from a root that is kept nothing does: its user may have made it",
+  );
+});
+
+t.test(
+  "an interrupted start is cleaned up before anything else is made, and told",
+  async (t) => {
+    const halfMade = { ...record, complete: false };
+    const recorded = { ...facts, staging: standing(halfMade) };
+    const notYetRecorded = {
+      ...facts,
+      staging: standing(undefined, true),
+      stagingOrigin: "docker/btrfs/subvolumes/c0ffee",
+    };
+    const ofOurs = {
+      ...withOurs,
+      staging: standing(undefined, true, record.uuid),
+      stagingOrigin: "docker_rwlayer",
+    };
+    for (const given of [recorded, notYetRecorded, ofOurs]) {
+      t.match(words(given)[1], /^delete .*staging/);
+      t.match(words(given)[2], /^snapshot/);
+      t.match(planBoot(given).warnings, [/a start was interrupted/]);
+    }
+  },
+);
+
+t.test("a start that ended between two renames is told", async (t) => {
+  const { rwlayer } = facts;
+  t.match(planBoot({ ...withOurs, rwlayer, generations: ["3"] }).warnings, [
+    /nothing stands at docker_rwlayer.*generations\/3/,
+  ]);
+});
+
+t.test("without a top layer nothing is copied", async (t) => {
+  t.notOk(
+    planBoot({ ...facts, topLayer: undefined }).steps.some(
+      ({ kind }) => kind === "copyTopLayer",
+    ),
+  );
+});
+
+t.test("what dockroot did not make is never moved or deleted", async (t) => {
+  const refused = (given: BootFacts, reason: RegExp) => {
+    refuses(t, () => planBoot(given), reason);
+  };
+  refused(
+    { ...withOurs, rwlayer: standing(undefined) },
+    /docker_rwlayer was not made by dockroot/,
+  );
+  refused({ ...facts, rwlayer: { kind: "other" } }, /is not a subvolume/);
+  refused({ ...facts, staging: { kind: "other" } }, /is not a subvolume/);
+  const written = standing(undefined, false);
+  const untouched = standing(undefined, true);
+  const origin = "docker/btrfs/subvolumes/c0ffee";
+  for (const staging of [
+    { staging: written, stagingOrigin: origin },
+    { staging: untouched, stagingOrigin: undefined },
+    { staging: untouched, stagingOrigin: "photos" },
+    { staging: untouched, stagingOrigin: "docker2/x" },
+    { staging: untouched, stagingOrigin: "docker" },
+  ]) {
+    refused({ ...facts, ...staging }, /staging cannot be proved/);
+  }
+});
+
+t.test("a damaged state file costs nothing but itself", async (t) => {
+  const stateDamage = new BootError("FILE_UNREADABLE", "state.json is damaged");
+  refuses(
+    t,
+    () => planBoot({ ...facts, rwlayer: standing(undefined), stateDamage }),
+    /docker_rwlayer cannot be proved to be dockroot's own/,
+  );
+  refuses(
+    t,
+    () =>
+      planBoot({
+        ...facts,
+        stateDamage: new BootError("STATE_TOO_NEW", "is newer"),
+      }),
+    /is newer/,
+  );
+  const { steps, warnings } = planBoot({ ...facts, stateDamage });
+  t.match(steps[1], { kind: "setStateAside" });
+  t.match(warnings, [/state\.json is damaged/]);
+});
+
+t.test("a disk that takes no writes gets no new root", async (t) => {
+  refuses(t, () => planBoot({ ...facts, isReadOnly: true }), /read-only alone/);
+});
+
+const keep: BootFacts = {
+  ...withOurs,
+  modes: { rwlayerMode: "keep", topLayerMode: "once" },
+};
+
+t.test("keep: the same image and top layer, the same root", async (t) => {
+  const { result, steps, warnings } = planBoot(keep);
+  t.equal(result, "kept");
+  t.strictSame(steps.map(describeStep), [
+    "check that docker_rwlayer has an init",
+  ]);
+  t.strictSame(warnings, []);
+  t.equal(planBoot({ ...keep, isReadOnly: true }).result, "kept");
+});
+
+t.test("keep: another image, or a root that is not complete", async (t) => {
+  const other = `sha256:${"cd".repeat(32)}` as const;
+  const image = { ...keep.image, id: other, configId: other };
+  const halfMade = standing({ ...record, complete: false });
+  for (const given of [
+    { ...keep, image },
+    { ...keep, rwlayer: halfMade },
+    { ...keep, rwlayer: facts.rwlayer },
+  ]) {
+    const { result, steps } = planBoot(given);
+    t.equal(result, "fresh");
+    t.match(steps[1], { kind: "snapshot", from: keep.image.source });
+  }
+});
+
+t.test(
+  "keep: the same image, which is in containerd's store now",
+  async (t) => {
+    const id = `sha256:${"cd".repeat(32)}` as const;
+    const image = { ...keep.image, id, store: "containerd" as const };
+    t.equal(planBoot({ ...keep, image }).result, "kept");
+  },
+);
+
+t.test("keep: a top layer that has changed", async (t) => {
+  const changed = {
+    ...keep,
+    topLayer: {
+      layers: [layer],
+      record: { ...topLayer, digest: "second" },
+    },
+  };
+  const once = planBoot(changed);
+  t.equal(once.result, "kept");
+  t.equal(once.steps.length, 1, "is not copied");
+  t.match(once.warnings, [/the top layer has changed/]);
+
+  const modes = { ...keep.modes, topLayerMode: "always" } as const;
+  const always = planBoot({ ...changed, modes });
+  t.equal(always.result, "kept");
+  t.strictSame(always.steps.slice(1, 4).map(describeStep), [
+    "snapshot docker_rwlayer as .dockroot/docker_rwlayer/staging",
+    "record .dockroot/docker_rwlayer/staging as in the making",
+    "snapshot what is nested in docker_rwlayer into .dockroot/docker_rwlayer/staging",
+  ]);
+  t.match(always.warnings, [/copied again/]);
+  t.match(
+    always.steps.find(({ kind }) => kind === "recordSubvolume"),
+    { record: { source: record.source, toplayer: { digest: "second" } } },
+  );
+
+  const gone = planBoot({ ...changed, modes, topLayer: undefined });
+  t.equal(gone.steps.length, 1);
+  t.match(gone.warnings, [/what it brought stays/]);
+});
+
+const check = { init: undefined, kernelRelease: "6.1.0" };
+const halfMade = standing({ ...record, complete: false });
+const generation = (known: Standing) => ({
+  ...known,
+  path: ".dockroot/docker_rwlayer/generations/2",
+});
+
+t.test("fallback: a complete rwlayer of ours stays in place", async (t) => {
+  const present = planPresent(withOurs, check);
+  t.equal(present?.path, "docker_rwlayer");
+  t.strictSame(present?.steps.map(describeStep), [
+    "check that docker_rwlayer has an init",
+  ]);
+  for (const rwlayer of [
+    halfMade,
+    standing(undefined),
+    { kind: "other" },
+    { kind: "nothing" },
+  ] as const) {
+    t.equal(planPresent({ ...withOurs, rwlayer }, check), undefined);
+  }
+});
+
+t.test("fallback: a complete generation is put back", async (t) => {
+  const plan = (rwlayer: Standing, known: Standing = standing(record)) =>
+    planGeneration(
+      { ...withOurs, rwlayer },
+      ["1", "2", "4"],
+      generation(known),
+      check,
+    );
+  t.strictSame(plan({ kind: "nothing" })?.steps.map(describeStep), [
+    "check that .dockroot/docker_rwlayer/generations/2 has an init",
+    "check that .dockroot/docker_rwlayer/generations/2 was not replaced",
+    "put the former root .dockroot/docker_rwlayer/generations/2 back as docker_rwlayer",
+    "make its place durable",
+  ]);
+  for (const ours of [halfMade, standing(record)]) {
+    t.match(
+      plan(ours)?.steps[2],
+      { kind: "keepAsGeneration", to: /generations\/5$/ },
+      "what of ours is there is not lost",
+    );
+  }
+  t.equal(plan(standing(undefined)), undefined, "not over somebody else's");
+  t.equal(plan({ kind: "other" }), undefined);
+  for (const known of [
+    halfMade,
+    standing(undefined),
+    { kind: "other" },
+    { kind: "nothing" },
+  ] as const) {
+    t.equal(plan({ kind: "nothing" }, known), undefined);
+  }
+});

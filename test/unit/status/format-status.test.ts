@@ -1,0 +1,260 @@
+import t from "tap";
+import { formatStatus } from "../../../installer/status/formats/format-status.ts";
+import type { Status } from "../../../installer/status/formats/status.ts";
+import type { Terminal } from "../../../installer/cli/surroundings.ts";
+import { freshStatus } from "./status-data.ts";
+
+const file: Terminal = { columns: undefined, style: (_, text) => text };
+/** The status as it goes into a file, as lines. */
+const linesOf = (changes: Partial<Status>) =>
+  formatStatus({ ...freshStatus, ...changes }, file).split("\n");
+const textOf = (changes: Partial<Status>) => linesOf(changes).join("\n");
+
+const IMAGE_MISSING = {
+  code: "IMAGE_MISSING",
+  message: "the image demo:next is not in the store docker",
+  causes: ["there is no image of that name"],
+  hint: "Correct docker_tag= in the boot menu entry.",
+};
+const LOG = `dockroot: ${IMAGE_MISSING.message}
+  because: there is no image of that name
+  what to do: Correct docker_tag= in the boot menu entry.
+Nothing was booted.
+After start 4, with dockroot 0.1.0 and the kernel 6.1.0-40-amd64.
+Kernel options: root=LABEL=linux
+Done before:
+  find the root device LABEL=linux (108.4 ms)
+`;
+
+t.test("a new root", async (t) => {
+  t.strictSame(linesOf({}), [
+    "result     fresh: a new root, made from the image",
+    "image      demo:latest",
+    "ID         sha256:2ae08ae4477a3c55dffebb55dd40463804013ead6630eb37f642e5922d6f7613",
+    "rwlayer    docker_rwlayer",
+    "made by    start 5, this one",
+    "source     docker/btrfs/subvolumes/2cfd8d85991cfbcf2b95fcba5a9bcdea1e9963c2137908b975eb035af7fa0e3e",
+    "top layer  LABEL=linux/boot_docker, 12 files of 34.1 kB",
+    "disk       /dev/vda2, UUID=c7042bf1-2c89-441c-88ab-31e005893b89",
+    "dockroot   0.1.0",
+    "kernel     6.1.0-40-amd64",
+    "took       1.28 s",
+    "",
+    "time per step:",
+    "  108.4 ms  ############  find the root device LABEL=linux",
+    "   38.5 ms  ####          mount /dev/vda2 at /run/dockroot/toplevel",
+    "   20.8 ms  ##            snapshot docker/btrfs/subvolumes/2cfd8d85991c... as...",
+    "    0.6 ms                check that .dockroot/docker_rwlayer/staging has an ...",
+    "",
+    "roots on the disk, * is the one that booted:",
+    "                    start  image                       exclusive",
+    "  * docker_rwlayer  5      demo:latest (2ae08ae4477a)     3.2 MB",
+    "    generation 4    4      demo:next (2ae08ae4477a)      16.4 kB",
+    "",
+  ]);
+});
+
+t.test("a root that was kept", async (t) => {
+  const [result, , , , maker] = linesOf({ result: "kept", boot: 3 });
+  t.equal(
+    result,
+    "result     kept: the root that was there, for the image is the same",
+  );
+  t.equal(maker, "made by    start 3");
+});
+
+t.test("a generation that was asked for", async (t) => {
+  const root = ".dockroot/docker_rwlayer/generations/4";
+  const [result, ...lines] = linesOf({ result: "generation", root, boot: 4 });
+  t.equal(
+    result,
+    "result      generation: a former root that was asked for, as it is",
+  );
+  t.strictSame(lines.slice(2, 5), [
+    "rwlayer     docker_rwlayer",
+    "generation  4",
+    "made by     start 4",
+  ]);
+});
+
+t.test("a fallback begins and ends with a warning", async (t) => {
+  const lines = linesOf({
+    ...{ result: "fallback", boot: 4, failure: IMAGE_MISSING },
+    restored: ".dockroot/docker_rwlayer/generations/4",
+    lastFailure: {
+      path: ".dockroot/x/last-failure.log",
+      text: LOG,
+      isWhole: true,
+    },
+  });
+  t.strictSame(lines.slice(0, 12), [
+    "*".repeat(72),
+    "WARNING: THIS IS A FORMER ROOT.",
+    "The one that was asked for could not be made.",
+    "This one was .dockroot/docker_rwlayer/generations/4.",
+    "",
+    "dockroot: the image demo:next is not in the store docker",
+    "  because: there is no image of that name",
+    "  what to do: Correct docker_tag= in the boot menu entry.",
+    "",
+    "The next start tries again, and keeps this root as a generation when it succeeds.",
+    "*".repeat(72),
+    "",
+  ]);
+  t.strictSame(lines.slice(-5), [
+    "last failure, .dockroot/x/last-failure.log:",
+    "  the one above",
+    "",
+    "WARNING: this is a former root; why stands above.",
+    "",
+  ]);
+});
+
+t.test("a start that failed", async (t) => {
+  const unknown = { root: null, rwlayer: null, boot: null, image: null };
+  t.strictSame(
+    linesOf({
+      ...{ ...unknown, source: null, toplayer: null, device: null },
+      ...{ result: "failed", failure: IMAGE_MISSING, steps: [], roots: null },
+    }),
+    [
+      "*".repeat(72),
+      "WARNING: DOCKROOT DID NOT BOOT THIS SYSTEM.",
+      "It could not make a root; what runs was started without it.",
+      "",
+      "dockroot: the image demo:next is not in the store docker",
+      "  because: there is no image of that name",
+      "  what to do: Correct docker_tag= in the boot menu entry.",
+      "",
+      "The next start tries again.",
+      "*".repeat(72),
+      "",
+      "result    FAILED: no root was made",
+      "dockroot  0.1.0",
+      "kernel    6.1.0-40-amd64",
+      "took      1.28 s",
+      "",
+      "WARNING: dockroot did not boot this system; why stands above.",
+      "",
+    ],
+  );
+});
+
+t.test("a former failure is told as far as it helps", async (t) => {
+  const lastFailure = { path: "log", text: LOG, isWhole: true };
+  t.strictSame(linesOf({ lastFailure }).slice(-8), [
+    "",
+    "last failure, log:",
+    ...LOG.split("\n")
+      .slice(0, 5)
+      .map((line) => `  ${line}`),
+    "",
+  ]);
+  const endless = {
+    ...lastFailure,
+    text: `${"x".repeat(60_000)}\n`.repeat(50),
+  };
+  const shown = linesOf({ lastFailure: endless });
+  t.equal(shown.filter((line) => line.startsWith("  xxx")).length, 12);
+  t.ok(shown.every((line) => line.length < 500));
+});
+
+t.test("what is unknown, incomplete, unreadable", async (t) => {
+  const [root, generation] = freshStatus.roots ?? [];
+  if (root === undefined || generation === undefined) throw new Error("roots");
+  t.strictSame(
+    linesOf({
+      ...{ image: null, boot: null, source: null, toplayer: null },
+      ...{ totalMs: null, steps: [], warnings: ["the clock is slow"] },
+      roots: [
+        { ...root, state: "incomplete", size: null },
+        {
+          ...generation,
+          state: "foreign",
+          boot: null,
+          image: null,
+          size: null,
+        },
+      ],
+      unreadable: [
+        { what: "sizes", why: "btrfs says no", hint: null },
+        { what: "more", why: "that needs root", hint: "sudo dockroot status" },
+      ],
+    }),
+    [
+      "result    fresh: a new root, made from the image",
+      "image     unknown",
+      "ID        unknown",
+      "rwlayer   docker_rwlayer",
+      "made by   an unknown start",
+      "disk      /dev/vda2, UUID=c7042bf1-2c89-441c-88ab-31e005893b89",
+      "dockroot  0.1.0",
+      "kernel    6.1.0-40-amd64",
+      "",
+      "warning: the clock is slow",
+      "",
+      "roots on the disk, * is the one that booted:",
+      "                    start  image",
+      "  * docker_rwlayer  5      demo:latest (2ae08ae4477a)  incomplete",
+      "    generation 4           not made by dockroot",
+      "",
+      "could not be read:",
+      "  sizes: btrfs says no",
+      "  more: that needs root",
+      "    what to do: sudo dockroot status",
+      "",
+    ],
+  );
+});
+
+t.test("no name writes on the terminal", async (t) => {
+  const evil = "\u001b[2J\n\u009b31m";
+  const [root] = freshStatus.roots ?? [];
+  if (root === undefined) throw new Error("roots");
+  const image = { reference: evil, id: evil };
+  const failure = { code: evil, message: evil, causes: [evil], hint: evil };
+  const text = textOf({
+    ...{ result: "fallback", image, root: evil, rwlayer: evil, source: evil },
+    ...{
+      device: evil,
+      failure,
+      restored: evil,
+      warnings: [evil],
+      kernel: evil,
+    },
+    steps: [{ step: evil, durationMs: 1 }],
+    roots: [
+      { ...root, path: evil, image },
+      { ...root, role: "generation", path: `a/${evil}` },
+    ],
+    lastFailure: {
+      path: evil,
+      text: `\u001b]0;x\u0007\n${evil}`,
+      isWhole: true,
+    },
+    unreadable: [{ what: evil, why: evil, hint: evil }],
+  });
+  // eslint-disable-next-line no-control-regex -- control characters are the point
+  t.notMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+  t.notMatch(text, /^\\x9b/m, "nor makes a line of its own");
+});
+
+t.test("steps are cut to the terminal, and colours are its own", async (t) => {
+  const painted: unknown[] = [];
+  const style: Terminal["style"] = (format, text) => {
+    painted.push([format, text]);
+    return text;
+  };
+  const warnings = ["look"];
+  const narrow = formatStatus(
+    { ...freshStatus, warnings },
+    { columns: 50, style },
+  );
+  t.match(narrow, /^ {2}108.4 ms {2}#{12} {2}find the root device \.\.\.$/m);
+  const wide = formatStatus(freshStatus, { columns: 200, style });
+  t.match(wide, /as \.dockroot\/docker_rwlayer\/staging$/m);
+  t.strictSame(painted.slice(0, 2), [
+    ["yellow", "warning: look"],
+    ["bold", "time per step:"],
+  ]);
+});

@@ -1,0 +1,154 @@
+import t, { type Test } from "tap";
+import { BoltError } from "../../../runtime/stores/bolt/bolt-error.ts";
+import {
+  openBolt,
+  type BoltBucket,
+  type BoltEntry,
+} from "../../../runtime/stores/bolt/bolt.ts";
+import {
+  asFile,
+  hashListing,
+  listBucket,
+  readDatabases,
+  type Database,
+} from "./bolt-databases.ts";
+
+/** Here bbolt 1.3.6 takes the newer: before 1.3.7, a checksum of zero was as good as a right one. */
+const NO_CHECKSUM = "the newer cut off before its checksum";
+
+const databases = readDatabases();
+
+for (const database of databases) {
+  const { name, bytes } = database;
+  const { root } = openBolt(asFile(bytes));
+
+  t.test(`${name}: all keys are what bbolt reads`, (t) => {
+    t.strictSame(listBucket(root), database.last);
+    t.end();
+  });
+
+  t.test(`${name}: each key is found by its name`, (t) => {
+    checkKeys(t, root);
+    t.end();
+  });
+
+  t.test(`${name}: spoilt meta pages are read as bbolt reads them`, (t) => {
+    for (const { what, patches, reads } of database.torn) {
+      const spoilt = Buffer.from(bytes);
+      for (const { at, hex } of patches) spoilt.write(hex, at, "hex");
+      if (reads === "error") {
+        fails(t, () => openBolt(asFile(spoilt)), /^neither of its two meta/);
+        continue;
+      }
+      const listing = listBucket(openBolt(asFile(spoilt)).root);
+      const expected =
+        reads === "last" && what !== NO_CHECKSUM
+          ? hashListing(database.last)
+          : database.former;
+      t.equal(hashListing(listing), expected, what);
+    }
+    t.end();
+  });
+
+  t.test(`${name}: cut off anywhere, it is whole or an error`, (t) => {
+    for (const length of cuts(database)) {
+      try {
+        const cut = bytes.subarray(0, length);
+        const sum = hashListing(listBucket(openBolt(asFile(cut)).root));
+        if (sum !== hashListing(database.last)) {
+          t.fail(`cut off at ${String(length)}`);
+        }
+      } catch (error) {
+        if (!(error instanceof BoltError)) throw error;
+      }
+    }
+    t.pass("no cut was believed");
+    t.end();
+  });
+}
+
+t.test("a key in a place for another kind is an error", (t) => {
+  const root = openBolt(asFile(named("buckets-4k"))).root;
+  fails(t, () => root.get("inline"), /^"inline" is a bucket, in a place for v/);
+  const inline = root.bucket("inline");
+  fails(t, () => inline?.bucket("no value"), /^"no value" is a value, in a/);
+  t.end();
+});
+
+t.test("who stops gets no more keys", (t) => {
+  const root = openBolt(asFile(named("deep-1k"))).root;
+  const keys: string[] = [];
+  root.bucket("many")?.each("000410", (key) => {
+    keys.push(key.toString().slice(0, 6));
+    return keys.length < 3;
+  });
+  t.strictSame(keys, ["000410", "000411", "000412"]);
+  t.end();
+});
+
+/** In every bucket: get, bucket and each from there find each key, and nothing beside it. */
+function checkKeys(t: Test, bucket: BoltBucket): void {
+  const keys: { key: Buffer; entry: BoltEntry }[] = [];
+  bucket.each("", (key, entry) => {
+    keys.push({ key, entry });
+    return true;
+  });
+  let wrong = 0;
+  for (const [index, { key, entry }] of keys.entries()) {
+    const next = firstFrom(bucket, key);
+    const after = firstFrom(bucket, Buffer.concat([key, Buffer.of(0)]));
+    const isFound =
+      entry.kind === "value"
+        ? bucket.get(key)?.equals(entry.value)
+        : hashListing(listBucket(bucket.bucket(key) ?? entry.bucket)) ===
+          hashListing(listBucket(entry.bucket));
+    if (
+      isFound !== true ||
+      next?.equals(key) !== true ||
+      after?.toString("hex") !== keys[index + 1]?.key.toString("hex") ||
+      bucket.get(Buffer.concat([key, Buffer.of(0)])) !== undefined ||
+      bucket.bucket(Buffer.concat([key, Buffer.of(0)])) !== undefined
+    ) {
+      wrong += 1;
+    }
+    if (entry.kind === "bucket") checkKeys(t, entry.bucket);
+  }
+  if (wrong > 0) t.fail(`${String(wrong)} keys of ${String(keys.length)}`);
+  t.equal(bucket.get("\xff\xff\xff"), undefined);
+}
+
+function firstFrom(bucket: BoltBucket, from: Buffer): Buffer | undefined {
+  let first: Buffer | undefined;
+  bucket.each(from, (key) => {
+    first = key;
+    return false;
+  });
+  return first;
+}
+
+/** All ends of pages, but of large files some. */
+function cuts({ bytes, pageSize }: Database): number[] {
+  const pages = bytes.length / pageSize;
+  const step = Math.max(1, Math.floor(pages / 60));
+  const ends: number[] = [];
+  for (let page = 0; page <= pages; page += page < 20 ? 1 : step) {
+    ends.push(page * pageSize, page * pageSize + pageSize / 2);
+  }
+  return ends.filter((end) => end <= bytes.length);
+}
+
+function named(name: string): Buffer {
+  const found = databases.find((database) => database.name === name);
+  if (found === undefined) throw new Error(`no ${name}`);
+  return found.bytes;
+}
+
+function fails(t: Test, work: () => unknown, message: RegExp): void {
+  try {
+    work();
+    t.fail("was believed");
+  } catch (error) {
+    if (!(error instanceof BoltError)) throw error;
+    t.match(error.message, message);
+  }
+}

@@ -1,0 +1,193 @@
+import t from "tap";
+import { lastValues, parseCmdline } from "../../../runtime/options/cmdline.ts";
+import { USUAL_DIRECTORIES } from "../../../installer/engines/home.ts";
+import { formatKernelOptions } from "../../../installer/toplayer/plan/format-kernel-options.ts";
+import { makeFstab } from "../../../installer/toplayer/plan/make-fstab.ts";
+import {
+  mergeAccounts,
+  ownUsers,
+} from "../../../installer/toplayer/plan/merge-accounts.ts";
+import { chooseAccounts } from "../../../installer/toplayer/ask.ts";
+import { planFiles } from "../../../installer/toplayer/plan/plan-files.ts";
+
+const image = {
+  passwd: "root:x:0:0::/root:/bin/sh\n# kept\nguest:x:1000:1000::/:/bin/sh\n",
+  group: "root:x:0:\naudio:x:29:guest\nguest:x:1000:\n",
+  shadow: "root:*:1::::::\nguest:!:1::::::\n",
+  gshadow: undefined,
+};
+const machine = {
+  passwd:
+    "root:x:0:0::/root:/bin/zsh\nalice:x:1000:1000::/home/alice:/bin/zsh\nbob:x:1001:7::/:/bin/sh\n",
+  group: "root:x:0:\naudio:x:17:alice\nodd:x:7:\nalice:x:1000:\n",
+  shadow:
+    "root:$6$root:1::::::\nalice:$6$alice:1::::::\nbob:!:1::::::\nnobody:*:1::::::\n",
+  gshadow: undefined,
+};
+
+t.test("people of this machine join the image's system users", async (t) => {
+  const merged = mergeAccounts(image, machine, {
+    users: ["alice"],
+    root: false,
+  });
+  t.strictSame(merged, {
+    passwd: `${image.passwd}alice:x:1000:1000::/home/alice:/bin/zsh\n`,
+    group: "root:x:0:\naudio:x:29:guest,alice\nguest:x:1000:\nalice:x:1000:\n",
+    shadow: `${image.shadow}alice:$6$alice:1::::::\n`,
+    gshadow: undefined,
+    warnings: [
+      "the group alice has the number 1000, as the image's group guest",
+      "alice has the number 1000, as the image's user guest",
+    ],
+  });
+});
+
+t.test("a user's own group that the image lacks is told", async (t) => {
+  const { passwd, warnings } = mergeAccounts(image, machine, {
+    users: ["bob"],
+    root: true,
+  });
+  t.match(passwd, /^bob:x:1001:7:/m);
+  t.strictSame(warnings, [
+    "the image has no group odd: bob is not in it",
+    "bob's own group keeps the number 7, which may be another group's in the image",
+  ]);
+});
+
+t.test("root is nobody's user, whatever its number", async (t) => {
+  const passwd = "root:x:1000:0::/root:/bin/sh\nalice:x:1001:0::/:/bin/sh\n";
+  t.strictSame(
+    ownUsers({ passwd }).map(({ name }) => name),
+    ["alice"],
+  );
+});
+
+t.test("an fstab without root, with the store once", async (t) => {
+  const store = {
+    home: "docker" as const,
+    source: "UUID=a",
+    subvolume: "my docker",
+  };
+  const at = USUAL_DIRECTORIES.docker;
+  const head =
+    "# The root is mounted by the kernel options: it has no line here.\n";
+  t.strictSame(makeFstab(undefined, "docker", undefined), {
+    content: head,
+    has: "none",
+  });
+  t.match(makeFstab("x / btrfs\n\n", "docker", store), {
+    content:
+      /\nUUID=a {2}\/var\/lib\/docker {2}btrfs {2}subvol=my\\040docker {2}0 {2}0\n$/,
+    has: "added",
+  });
+  const own = `LABEL=l ${at}/ btrfs subvol=docker 0 0\n`;
+  t.strictSame(makeFstab(`UUID=b / ext4 x 0 1\n${own}`, "docker", store), {
+    content: head + own,
+    has: "own",
+  });
+});
+
+t.test("who is asked about, and what the answers are for", async (t) => {
+  const asked: string[] = [];
+  const chosen = await chooseAccounts(machine, (question) => {
+    asked.push(question);
+    return Promise.resolve(question.includes("root"));
+  });
+  t.strictSame(asked, [
+    "Take over root's password?",
+    "Take over the user alice (1000), with the password?",
+    "Take over the user bob (1001), who has no password?",
+  ]);
+  t.strictSame(chosen, { users: [], root: true });
+  t.strictSame(await chooseAccounts(machine, () => Promise.resolve(true)), {
+    users: ["alice", "bob"],
+    root: true,
+  });
+});
+
+t.test("accounts are made as far as they are needed", async (t) => {
+  const facts = {
+    machine: {
+      ...{ fstab: undefined, hostname: "h", machineId: undefined },
+      accounts: machine,
+    },
+    storeMount: { home: "docker" as const, unknown: "it is elsewhere" },
+    imageAccounts: image,
+    newMachineId: "new\n",
+  };
+  const pathsOf = (chosen: { users: string[]; root: boolean }, own = facts) =>
+    planFiles(own, chosen).accounts.map(({ path }) => path);
+  t.strictSame(pathsOf({ users: [], root: false }), []);
+  t.strictSame(
+    pathsOf({ users: [], root: true }),
+    ["etc/shadow"],
+    "root's password needs no passwd, which would grow old",
+  );
+  t.strictSame(pathsOf({ users: ["alice"], root: false }), [
+    ...["etc/passwd", "etc/group", "etc/shadow"],
+  ]);
+  const withoutRoot = planFiles(
+    { ...facts, imageAccounts: undefined },
+    { users: ["alice"], root: false },
+  );
+  t.match(
+    withoutRoot.accounts.find(({ path }) => path === "etc/shadow")?.content,
+    /^root:\*:1/,
+    "a password that was refused is nowhere",
+  );
+  const { accounts, warnings } = planFiles(
+    { ...facts, imageAccounts: undefined },
+    { users: ["alice"], root: true },
+  );
+  t.strictSame(
+    accounts.map(({ content }) => content),
+    [
+      "root:x:0:0::/root:/bin/zsh\nalice:x:1000:1000::/home/alice:/bin/zsh\n",
+      "root:x:0:\naudio:x:17:alice\nodd:x:7:\nalice:x:1000:\n",
+      "root:$6$root:1::::::\nnobody:*:1::::::\nalice:$6$alice:1::::::\n",
+    ],
+    "without an image all are this machine's, but for bob",
+  );
+  t.match(warnings, [/it is elsewhere$/, /may not fit the image's files$/]);
+  for (const { path, mode } of accounts) {
+    t.equal(mode, path === "etc/shadow" ? 0o600 : 0o644, path);
+  }
+});
+
+t.test("only the system's own group shadow reads passwords", async (t) => {
+  const shadowOf = (gid: string) => {
+    const facts = {
+      machine: {
+        ...{ fstab: undefined, hostname: "h", machineId: undefined },
+        accounts: machine,
+      },
+      storeMount: { home: "docker" as const, unknown: "it is elsewhere" },
+      imageAccounts: { ...image, group: `root:x:0:\nshadow:x:${gid}:\n` },
+      newMachineId: "new\n",
+    };
+    return planFiles(facts, { users: ["alice"], root: true }).accounts.find(
+      ({ path }) => path === "etc/shadow",
+    );
+  };
+  t.match(shadowOf("42"), { mode: 0o640, gid: 42 });
+  t.match(
+    shadowOf("1000"),
+    { mode: 0o600, gid: 0 },
+    "an image cannot open them to a person of this machine",
+  );
+});
+
+t.test(
+  "the kernel options name the directory as a start reads them",
+  async (t) => {
+    for (const path of ["", "toplayer", "my files/top layer"]) {
+      const options = formatKernelOptions("UUID=1", path);
+      const values = lastValues(parseCmdline(options ?? ""));
+      t.equal(values.get("toplayer"), "UUID=1");
+      t.equal(values.get("toplayer_path"), `/${path}`);
+    }
+    for (const path of ["two:layers", 'a"b', "a\nb", "a\u001b[2J", "\ufffd"]) {
+      t.equal(formatKernelOptions("UUID=1", path), undefined, path);
+    }
+  },
+);

@@ -2,12 +2,12 @@ import path from "node:path";
 import { isSea } from "node:sea";
 import { parseArgs, styleText } from "node:util";
 import { boot, planOnly } from "./runtime/boot/boot.ts";
+import { bootFlags, finishFlags } from "./runtime/boot/boot-flags.ts";
 import {
-  bootFlags,
   DEFAULT_RUN_DIRECTORY,
-  finishFlags,
   REHEARSAL_RUN_DIRECTORY,
-} from "./runtime/boot/boot-flags.ts";
+  openRunDirectory,
+} from "./runtime/disk/run-directory.ts";
 import { describeFailure, formatFailure } from "./runtime/base/failure.ts";
 import { formatFallback } from "./runtime/boot/format-fallback.ts";
 import { formatOtherRoot } from "./runtime/boot/format-other-root.ts";
@@ -24,16 +24,19 @@ import {
   plainSink,
   type LogSink,
 } from "./runtime/host/log.ts";
-import { BOOT_LOG, formatBootRecord } from "./runtime/records/report.ts";
-import { openRunDirectory } from "./runtime/boot/run-directory.ts";
+import { BOOT_LOG, formatBootRecord } from "./runtime/records/boot-record.ts";
 import { version } from "./runtime/base/version.ts";
 
 const EXIT_USAGE = 2;
+
 const EXIT_FAILED = 1;
+
 const EXIT_BUG = 70;
 
 const stdout = (text: string) => write(process.stdout, text);
+
 const stderr = (text: string) => write(process.stderr, text);
+
 const stderrLog = plainSink(stderr);
 
 /** A console that takes nothing (no such port, a closed pipe) must not decide how a boot ends. */

@@ -1,4 +1,4 @@
-import type { RootedBoot } from "../runtime/records/report.ts";
+import type { RootedBoot } from "../runtime/records/boot-record.ts";
 import type { Parts } from "./comparison.ts";
 
 /** What a boot's time goes into, in this order. */
@@ -11,6 +11,7 @@ const PARTS = [
   "durability",
   "rest",
 ] as const;
+
 type Part = (typeof PARTS)[number];
 
 /** By how steps of boot.json begin; all others are the rest. */

@@ -5,7 +5,7 @@ import { attachDisk } from "../fixtures/loop-disk.ts";
 import { run } from "../fixtures/run.ts";
 import { undoLater } from "../fixtures/undo.ts";
 import { unmountBelow } from "../fixtures/unmount.ts";
-import type { RootedBoot } from "../runtime/records/report.ts";
+import type { RootedBoot } from "../runtime/records/boot-record.ts";
 import { groupMarks, groupSteps, type Mark } from "./boot-parts.ts";
 import type { Sample } from "./comparison.ts";
 import type { Executable } from "./entry.ts";
@@ -16,6 +16,7 @@ export const DOCKROOT: Executable = {
   name: "dockroot",
   file: join(import.meta.dirname, "../dist/dockroot"),
 };
+
 const BASELINE = join(import.meta.dirname, "baseline/boot-from-image");
 
 /** More than a boot takes to get ready. */
@@ -23,6 +24,7 @@ const GET_READY_MS = 500;
 
 /** The part that comes after a boot: what the initramfs does then. */
 export const MOUNT_ROOT = "mount root";
+
 /** Removes what is too old; the shell script has done it by then. */
 export const FINISH = "finish";
 

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { UsageError } from "../../runtime/base/errors.ts";
-import { STORE_KINDS } from "../../runtime/stores/store.ts";
+import { STORE_KINDS } from "../../runtime/options/store-kinds.ts";
 import type { StoreChoice } from "../system/find-system-store.ts";
 
 /** Where images are. */

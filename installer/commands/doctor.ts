@@ -11,7 +11,7 @@ import {
   formatReportAsJson,
 } from "../doctor/rules/format-report.ts";
 import { describeReport } from "../doctor/rules/report.ts";
-import { holdSignals } from "../cli/hold-signals.ts";
+import { holdSignals } from "../system/hold-signals.ts";
 import { requireRoot } from "../cli/require-root.ts";
 
 export const doctorFlags = {

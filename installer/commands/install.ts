@@ -25,7 +25,7 @@ import { tellInterrupted } from "../install/tell-interrupted.ts";
 import type { Surroundings } from "../cli/surroundings.ts";
 import { enterRoot } from "../system/enter-root.ts";
 import { lookAtRoot } from "../system/look-at-root.ts";
-import { holdSignals } from "../cli/hold-signals.ts";
+import { holdSignals } from "../system/hold-signals.ts";
 import { quote } from "../text/quote.ts";
 import { requireRoot } from "../cli/require-root.ts";
 import { confirmPlan } from "../cli/confirm.ts";

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { DEFAULT_RUN_DIRECTORY } from "../../runtime/boot/boot-flags.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import { UsageError } from "../../runtime/base/errors.ts";
 import type { Surroundings } from "../cli/surroundings.ts";
 import {

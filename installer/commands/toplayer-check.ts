@@ -3,7 +3,7 @@ import { UsageError } from "../../runtime/base/errors.ts";
 import { limitHelpers, type Host } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
 import type { Surroundings } from "../cli/surroundings.ts";
-import { holdSignals } from "../cli/hold-signals.ts";
+import { holdSignals } from "../system/hold-signals.ts";
 import { findProblems } from "../toplayer/rules/find-problems.ts";
 import {
   formatCheck,

@@ -6,7 +6,7 @@ import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { isSameOrBelow } from "../../runtime/options/overlap.ts";
 import type { Confirm, Questions, Surroundings } from "../cli/surroundings.ts";
-import { holdSignals } from "../cli/hold-signals.ts";
+import { holdSignals } from "../system/hold-signals.ts";
 import { readAccounts } from "../system/read-accounts.ts";
 import { readBootTarget } from "../system/boot-target.ts";
 import type { StoreChoice } from "../system/find-system-store.ts";

@@ -10,7 +10,7 @@ import { createProgress } from "../cli/progress.ts";
 import { tellInterrupted } from "../install/tell-interrupted.ts";
 import type { Surroundings } from "../cli/surroundings.ts";
 import { installFlags, tellResumed } from "./install.ts";
-import { holdSignals } from "../cli/hold-signals.ts";
+import { holdSignals } from "../system/hold-signals.ts";
 import { requireRoot } from "../cli/require-root.ts";
 
 export const uninstallFlags = {

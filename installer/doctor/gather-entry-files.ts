@@ -1,4 +1,4 @@
-import { DEFAULT_RUN_DIRECTORY } from "../../runtime/boot/boot-flags.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Mount } from "../../runtime/disk/mounts.ts";
 import { isSameOrBelow } from "../../runtime/options/overlap.ts";

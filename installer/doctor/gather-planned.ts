@@ -6,7 +6,7 @@ import type { PlannedBoot } from "../../runtime/plan/format-plan.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { formatImageReference } from "../../runtime/images/image-ref.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
-import type { StoreKind } from "../../runtime/stores/store.ts";
+import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 import { listStores } from "../system/list-stores.ts";
 import { locate } from "../system/formats/locate.ts";
 import type { StartOutcome } from "./rules/facts.ts";

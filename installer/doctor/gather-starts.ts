@@ -1,5 +1,5 @@
 import { lookAtDiskOf, planOn } from "../../runtime/boot/boot.ts";
-import { DEFAULT_RUN_DIRECTORY } from "../../runtime/boot/boot-flags.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { BootContext } from "../../runtime/boot/boot-context.ts";
 import type { ConfigSource } from "../../runtime/options/config.ts";
 import type { OpenDisk } from "../../runtime/plan/facts.ts";

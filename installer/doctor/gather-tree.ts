@@ -6,7 +6,7 @@ import {
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { ListedLayer } from "../../runtime/tree/layer.ts";
-import type { StoreKind } from "../../runtime/stores/store.ts";
+import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 import { readEngineConfigs } from "../engines/engine-configs.ts";
 import type { Home } from "../engines/home.ts";
 import type { BootTarget } from "../toplayer/rules/check-facts.ts";

@@ -1,6 +1,5 @@
-import { BootError } from "../../runtime/base/errors.ts";
+import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { HelperError } from "../../runtime/host/process.ts";
 import type { FileEdit, Generator } from "../generators/generator.ts";
 import { NotRunError } from "../system/tree-host.ts";
 import { enableHook } from "../generators/mkinitcpio/enable-hook.ts";
@@ -35,7 +34,9 @@ function readProblem(host: Host, generator: Generator): string | undefined {
 }
 
 const MKINITCPIO = "/etc/mkinitcpio.conf";
+
 const DROP_INS = `${MKINITCPIO}.d`;
+
 const MAX_BYTES = 1024 * 1024;
 
 /** What mkinitcpio reads where no preset names a file of its own. @throws BootError */

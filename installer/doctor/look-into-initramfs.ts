@@ -1,11 +1,10 @@
 import type { Host } from "../../runtime/host/host.ts";
-import { HelperError } from "../../runtime/host/process.ts";
-import type { ListedFile } from "../generators/generator.ts";
+import { HelperError } from "../../runtime/base/errors.ts";
+import type { ListedFile, Generator } from "../generators/generator.ts";
 import type { ArchivedFile } from "../initramfs/cpio-reader.ts";
 import { isCutShort, readInitramfs } from "../initramfs/read-initramfs.ts";
 import { helperNames } from "../install/helpers.ts";
 import type { InitramfsContent, InitrdFile } from "./rules/facts.ts";
-import type { Generator } from "../generators/generator.ts";
 
 /** Looks into an initramfs. */
 export type LookIntoInitramfs = (

@@ -1,5 +1,5 @@
 import type { Generator } from "./generator.ts";
-import { hasFile } from "./has-file.ts";
+import { hasFile } from "../system/has-file.ts";
 import { kernelVersions } from "../system/kernels.ts";
 import { newImageName } from "./new-image.ts";
 import { parseListing } from "../initramfs/parse-listing.ts";

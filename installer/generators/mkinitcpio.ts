@@ -1,5 +1,5 @@
 import type { Build, Generator, HookFile } from "./generator.ts";
-import { hasFile } from "./has-file.ts";
+import { hasFile } from "../system/has-file.ts";
 import { disableHook } from "./mkinitcpio/disable-hook.ts";
 import { enableHook } from "./mkinitcpio/enable-hook.ts";
 import {

@@ -1,7 +1,6 @@
-import { BootError } from "../../runtime/base/errors.ts";
+import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import { escapeControl } from "../../runtime/base/escape.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { HelperError } from "../../runtime/host/process.ts";
 import type { Build, InitramfsImage } from "../generators/generator.ts";
 import { lockedFor } from "./generator-lock.ts";
 import type { Ending } from "./plan/parse-ending.ts";

@@ -3,7 +3,7 @@ import { isSameOrBelow } from "../../runtime/options/overlap.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { ConfigSource } from "../../runtime/options/config.ts";
 import type { Build, FileEdit, Generator } from "../generators/generator.ts";
-import { hasFile } from "../generators/has-file.ts";
+import { hasFile } from "../system/has-file.ts";
 import type { Change } from "./plan/change.ts";
 import { gatherPresent, readManifest } from "./gather-present.ts";
 import { readImageNeeds } from "./image-needs.ts";

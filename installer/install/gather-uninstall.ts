@@ -2,7 +2,7 @@ import path from "node:path";
 import type { Host } from "../../runtime/host/host.ts";
 import { generators } from "../generators/choose-generator.ts";
 import type { Build, FileEdit, Generator } from "../generators/generator.ts";
-import { hasFile } from "../generators/has-file.ts";
+import { hasFile } from "../system/has-file.ts";
 import type { Change } from "./plan/change.ts";
 import { gatherPresent, readManifest } from "./gather-present.ts";
 import { listIfReadable } from "./look-into-image.ts";

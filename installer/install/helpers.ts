@@ -1,8 +1,7 @@
 import path from "node:path";
-import { BootError } from "../../runtime/base/errors.ts";
+import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { hasFile } from "../generators/has-file.ts";
-import { HelperError } from "../../runtime/host/process.ts";
+import { hasFile } from "../system/has-file.ts";
 import { NotRunError } from "../system/tree-host.ts";
 import { readProgramVersion } from "./plan/program-version.ts";
 import {

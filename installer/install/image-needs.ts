@@ -1,7 +1,7 @@
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Generator } from "../generators/generator.ts";
-import { hasFile } from "../generators/has-file.ts";
+import { hasFile } from "../system/has-file.ts";
 import { NotRunError } from "../system/tree-host.ts";
 import { findProgram, helperNames } from "./helpers.ts";
 import { CONFIG_FILE, FORMER_CONFIG_FILE } from "./plan/make-config.ts";

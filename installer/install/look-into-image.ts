@@ -1,6 +1,5 @@
-import { BootError } from "../../runtime/base/errors.ts";
+import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { HelperError } from "../../runtime/host/process.ts";
 import type { Generator, ListedFile } from "../generators/generator.ts";
 import { isCutShort, readInitramfs } from "../initramfs/read-initramfs.ts";
 import { NotRunError } from "../system/tree-host.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Generator } from "../generators/generator.ts";
-import { readAsset } from "./read-asset.ts";
+import { readAsset } from "../system/read-asset.ts";
 import { EXECUTABLE } from "./image-needs.ts";
 import type { WantedFile } from "./plan/plan-install.ts";
 

@@ -7,7 +7,7 @@ import { isSameOrBelow } from "../../runtime/options/overlap.ts";
 import {
   DOCKROOT_DIRECTORY,
   rwlayerPaths,
-} from "../../runtime/records/rwlayer-state.ts";
+} from "../../runtime/options/rwlayer-names.ts";
 import { BOOT_DIRECTORIES } from "../system/boot-directories.ts";
 import { homeOf } from "../engines/home.ts";
 import type { StoreChoice } from "../system/find-system-store.ts";
@@ -26,6 +26,7 @@ import { probeFilesystem } from "../system/probe-filesystem.ts";
 import { withTopLevel } from "../system/with-top-level.ts";
 
 const TOP_LAYER_DIRECTORY = "boot_docker";
+
 /** ESP/MACHINE-ID/VERSION/linux is the deepest of what programs make. */
 const BOOT_DEPTH = 2;
 

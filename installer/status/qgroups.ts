@@ -1,5 +1,5 @@
 import type { Host } from "../../runtime/host/host.ts";
-import { HelperError } from "../../runtime/host/process.ts";
+import { HelperError } from "../../runtime/base/errors.ts";
 import type { SubvolumeSize } from "./formats/status.ts";
 
 /** By the subvolume's number. */

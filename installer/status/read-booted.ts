@@ -1,7 +1,7 @@
 import path from "node:path";
 import { BootError, systemErrorCode } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { BOOT_RECORD } from "../../runtime/records/report.ts";
+import { BOOT_RECORD } from "../../runtime/records/boot-record.ts";
 import { parseBooted, type ParsedBoot } from "./formats/parse-booted.ts";
 
 const MAX_RECORD_BYTES = 1024 * 1024;

@@ -13,8 +13,8 @@ import {
   isMountPoint,
   unmount,
 } from "../../runtime/disk/mounts.ts";
-import { requireOwnRunDirectory } from "../../runtime/boot/run-directory.ts";
-import { holdSignals } from "../cli/hold-signals.ts";
+import { requireOwnRunDirectory } from "../../runtime/disk/run-directory.ts";
+import { holdSignals } from "../system/hold-signals.ts";
 import { readLastFailure } from "./read-last-failure.ts";
 import { readRoots, type KnownRoot } from "./read-roots.ts";
 import type { BootedStatus, DiskStatus } from "./formats/status.ts";

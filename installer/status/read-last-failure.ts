@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Host } from "../../runtime/host/host.ts";
-import { rwlayerPaths } from "../../runtime/records/rwlayer-state.ts";
+import { rwlayerPaths } from "../../runtime/options/rwlayer-names.ts";
 import { requireDirectories } from "./require-directories.ts";
 import type { LastFailure } from "./formats/status.ts";
 import type { Gaps } from "./unreadable.ts";

@@ -5,7 +5,7 @@ import {
   generationNumbers,
   rwlayerPaths,
   type RwlayerPaths,
-} from "../../runtime/records/rwlayer-state.ts";
+} from "../../runtime/options/rwlayer-names.ts";
 import { describeRoot, type FoundRoot } from "./describe-root.ts";
 import { readSizes } from "./read-sizes.ts";
 import { requireDirectories } from "./require-directories.ts";

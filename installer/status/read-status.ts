@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Host } from "../../runtime/host/host.ts";
-import { BOOT_RECORD } from "../../runtime/records/report.ts";
+import { BOOT_RECORD } from "../../runtime/records/boot-record.ts";
 import { readBooted } from "./read-booted.ts";
 import { readDisk } from "./read-disk.ts";
 import type { BootedStatus, DiskStatus, Status } from "./formats/status.ts";

@@ -1,12 +1,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { BootError, UsageError } from "../../runtime/base/errors.ts";
+import {
+  BootError,
+  UsageError,
+  HelperError,
+} from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { HELPER_PATH, HelperError } from "../../runtime/host/process.ts";
+import { HELPER_PATH } from "../../runtime/host/process.ts";
 import type { Surroundings } from "../cli/surroundings.ts";
-import { holdSignals } from "../cli/hold-signals.ts";
+import { holdSignals } from "./hold-signals.ts";
 import { requireSystem } from "./look-at-root.ts";
-import { withoutRoot } from "../cli/without-root.ts";
 
 /**
  * Everything that is mounted here goes with the process. The executable is brought along: that it
@@ -110,4 +113,14 @@ async function requireEntry(host: Host, root: string): Promise<void> {
       });
     }
   }
+}
+
+/** A command's arguments without --root and its directory. */
+export function withoutRoot(argv: readonly string[]): string[] {
+  return argv.filter(
+    (argument, index) =>
+      argument !== "--root" &&
+      !argument.startsWith("--root=") &&
+      argv[index - 1] !== "--root",
+  );
 }

@@ -10,7 +10,7 @@ import {
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
-import type { StoreKind } from "../../runtime/stores/store.ts";
+import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 import {
   findSystemStore,
   NAME_STORE,

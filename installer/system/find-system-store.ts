@@ -2,7 +2,7 @@ import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
-import type { StoreKind } from "../../runtime/stores/store.ts";
+import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 import type { SystemOptions } from "../../runtime/options/system-options.ts";
 import { locate } from "./formats/locate.ts";
 import { directoryOf } from "../engines/engine-configs.ts";

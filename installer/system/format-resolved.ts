@@ -1,6 +1,6 @@
 import { escapeControl, formatJson } from "../../runtime/base/escape.ts";
-import { abbreviateIds } from "../../runtime/plan/abbreviate-ids.ts";
-import type { StoreKind } from "../../runtime/stores/store.ts";
+import { abbreviateIds } from "../../runtime/base/abbreviate-ids.ts";
+import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 import type { Terminal } from "../cli/surroundings.ts";
 import { formatSize } from "../text/human.ts";
 import { formatTable } from "../text/table.ts";

@@ -16,21 +16,15 @@ import {
 } from "../../runtime/images/image-ref.ts";
 import { nonEmpty } from "../../runtime/options/option-values.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
-import type {
-  ImageStore,
-  StoreKind,
-  StoreLocation,
-} from "../../runtime/stores/store.ts";
+import type { ImageStore, StoreLocation } from "../../runtime/stores/store.ts";
+import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 import {
   findSystemStore,
   NAME_DIRECTORY,
   NAME_STORE,
   type StoreChoice,
 } from "./find-system-store.ts";
-
-/** For who sits at a running system; who cannot start one is told otherwise. */
-export const REPAIR_STORE =
-  "Look at the store with its engine (docker images, podman images), and pull or build the image again.";
+import { REPAIR_STORE } from "../text/hints.ts";
 
 /** An image that layers can be laid over. */
 export interface ImageTree {

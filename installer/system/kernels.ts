@@ -1,5 +1,5 @@
 import type { Host } from "../../runtime/host/host.ts";
-import { hasFile } from "../generators/has-file.ts";
+import { hasFile } from "./has-file.ts";
 
 /**
  * The versions of the kernels that an initramfs can be made for: their modules are there. Of one that

@@ -1,10 +1,7 @@
 import { BootError } from "../../runtime/base/errors.ts";
 import { findReaders } from "../../runtime/stores/find-readers.ts";
-import type {
-  StoreKind,
-  StoreLocation,
-  StoreReader,
-} from "../../runtime/stores/store.ts";
+import type { StoreLocation, StoreReader } from "../../runtime/stores/store.ts";
+import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 
 /** The stores in a directory that have images. A damaged one counts: whoever opens it is told. */
 export function listStores(

@@ -3,7 +3,8 @@ import {
   formatImageReference,
   parseImageReference,
 } from "../../runtime/images/image-ref.ts";
-import type { StoredLayer, StoreKind } from "../../runtime/stores/store.ts";
+import type { StoredLayer } from "../../runtime/stores/store.ts";
+import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 import type { StoreChoice } from "./find-system-store.ts";
 import { lookInStore } from "./image.ts";
 

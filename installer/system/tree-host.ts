@@ -1,13 +1,16 @@
 import path from "node:path";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Files, Host } from "../../runtime/host/host.ts";
-import { HelperError } from "../../runtime/host/process.ts";
+import { HelperError } from "../../runtime/base/errors.ts";
 import { mountinfoBelow } from "./formats/mountinfo-below.ts";
 
 const MOUNTINFO = "/proc/self/mountinfo";
+
 const MAX_MOUNTINFO_BYTES = 16 * 1024 * 1024;
+
 /** Of the kernel and of what runs: no tree has its own, whatever it says. */
 const LIVE = new Set(["dev", "proc", "run", "sys"]);
+
 /** A name where nothing can be. */
 const NOWHERE = "/dev/null/nothing";
 

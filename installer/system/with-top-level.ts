@@ -1,12 +1,12 @@
 import path from "node:path";
-import { DEFAULT_RUN_DIRECTORY } from "../../runtime/boot/boot-flags.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import {
   createMountStack,
   isMountPoint,
   unmount,
 } from "../../runtime/disk/mounts.ts";
-import { holdSignals } from "../cli/hold-signals.ts";
+import { holdSignals } from "./hold-signals.ts";
 import type { Filesystem } from "../loaders/plan/entry-facts.ts";
 
 /**

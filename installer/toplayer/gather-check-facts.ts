@@ -1,7 +1,7 @@
 import { readBytesIn } from "../../runtime/host/follow-in.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { resolveInRoot } from "../../runtime/host/resolve-in-root.ts";
+import { resolveInRoot } from "../../runtime/base/resolve-in-root.ts";
 import { findLeftOvers } from "../../runtime/boot/left-overs.ts";
 import { readBaseTree } from "../../runtime/toplayer/base-tree.ts";
 import { bytesOf, type ListedLayer } from "../../runtime/tree/layer.ts";

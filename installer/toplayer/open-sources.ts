@@ -1,6 +1,6 @@
 import path from "node:path";
 import { lookAtDisk } from "../../runtime/boot/boot.ts";
-import { DEFAULT_RUN_DIRECTORY } from "../../runtime/boot/boot-flags.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import { formatDeviceSpec } from "../../runtime/options/device-spec.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";

@@ -102,3 +102,18 @@ export function systemErrorCode(error: unknown): string | undefined {
   }
   return undefined;
 }
+
+/** A helper program that could not be started, failed, was killed, took too long, or said too much. */
+export class HelperError extends Error {
+  readonly kind: "missing" | "start" | "exit" | "signal" | "timeout" | "output";
+
+  constructor(
+    kind: HelperError["kind"],
+    message: string,
+    options?: { cause: unknown },
+  ) {
+    super(message, options);
+    this.name = "HelperError";
+    this.kind = kind;
+  }
+}

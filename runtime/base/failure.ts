@@ -1,6 +1,10 @@
-import { BootError, isSystemError, PrivateError } from "./errors.ts";
+import {
+  BootError,
+  isSystemError,
+  PrivateError,
+  HelperError,
+} from "./errors.ts";
 import { escapeControl } from "./escape.ts";
-import { HelperError } from "../host/process.ts";
 
 /** A failure as plain text, for people and for `boot.json`. */
 export interface BootFailure {

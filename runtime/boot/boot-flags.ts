@@ -52,7 +52,3 @@ export const finishFlags = {
       "get ready at once, but touch nothing before there is a FILE: for a hook that starts it before root is mounted",
   },
 } as const satisfies Record<string, Flag>;
-
-export const DEFAULT_RUN_DIRECTORY = "/run/dockroot";
-/** Another, so that a rehearsal does not replace the record of the running system's start. */
-export const REHEARSAL_RUN_DIRECTORY = "/run/dockroot-rehearsal";

@@ -5,10 +5,8 @@ import { standingAt, tryToReadState } from "../disk/standing.ts";
 import type { BootContext } from "./boot-context.ts";
 import { BootError } from "../base/errors.ts";
 import { readKernelRelease } from "../host/machine.ts";
-import {
-  generationNumbers,
-  type SubvolumeRecord,
-} from "../records/rwlayer-state.ts";
+import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
+import { generationNumbers } from "../options/rwlayer-names.ts";
 
 /** A former rwlayer that is booted as it is. */
 export interface BootedGeneration {

@@ -32,13 +32,15 @@ import { createRecorder, type Recorder } from "./recorder.ts";
 import {
   describeFailedBoot,
   describeRootedBoot,
+  writeBootRecord,
+  type RootOutcome,
+} from "./report.ts";
+import {
   summarizeBoot,
   TOP_LEVEL_MOUNT,
-  writeBootRecord,
   type RootedBoot,
-  type RootOutcome,
-} from "../records/report.ts";
-import { makeOwnDirectory } from "./run-directory.ts";
+} from "../records/boot-record.ts";
+import { makeOwnDirectory } from "../disk/run-directory.ts";
 import { findRecord } from "../records/rwlayer-state.ts";
 import { createSha256 } from "../base/sha256.ts";
 import { shortenWarnings } from "../tree/shorten-warnings.ts";

@@ -16,10 +16,10 @@ import type { Recorder } from "./recorder.ts";
 import { rehearse } from "./rehearse.ts";
 import {
   withRecord,
-  type RwlayerPaths,
   type RwlayerState,
   type SubvolumeRecord,
 } from "../records/rwlayer-state.ts";
+import type { RwlayerPaths } from "../options/rwlayer-names.ts";
 import { writeOwnRecord } from "../disk/own-record.ts";
 import { listSubvolumes } from "../disk/subvolume-list.ts";
 import { writeState } from "../disk/state-file.ts";

@@ -15,9 +15,9 @@ import {
 } from "../plan/plan-fallback.ts";
 import {
   describeAdopted,
-  generationNumbers,
   type SubvolumeRecord,
 } from "../records/rwlayer-state.ts";
+import { generationNumbers } from "../options/rwlayer-names.ts";
 import {
   lookAtRwlayer,
   namesOfGenerations,

@@ -20,12 +20,14 @@ import {
   parseFinishedBoot,
   type FinishedBoot,
 } from "../records/parse-finished-boot.ts";
-import { BOOT_RECORD, TOP_LEVEL_MOUNT } from "../records/report.ts";
+import { BOOT_RECORD, TOP_LEVEL_MOUNT } from "../records/boot-record.ts";
 import { tidy } from "../disk/garbage/tidy.ts";
 
 const MAX_RECORD_BYTES = 1024 * 1024;
+
 /** The machine waits for this, and nothing depends on it. */
 const MAX_HELPER_TIMEOUT_MS = 30_000;
+
 /** As for that: what is not tidied up is for the next start. */
 const MAX_LOCK_WAIT_MS = 20_000;
 

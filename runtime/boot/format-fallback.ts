@@ -1,6 +1,6 @@
 import { formatFailure } from "../base/failure.ts";
 import { escapeControl } from "../base/escape.ts";
-import { summarizeBoot, type RootedBoot } from "../records/report.ts";
+import { summarizeBoot, type RootedBoot } from "../records/boot-record.ts";
 
 export const FRAME = "*".repeat(72);
 

@@ -8,8 +8,8 @@ import {
 import type { BootContext } from "./boot-context.ts";
 import { escapeControl } from "../base/escape.ts";
 import { readKernelRelease } from "../host/machine.ts";
-import type { TimedStep } from "./recorder.ts";
-import type { RootOutcome } from "../records/report.ts";
+import type { TimedStep } from "../records/boot-record.ts";
+import type { RootOutcome } from "./report.ts";
 import { lastBootOf } from "../records/rwlayer-state.ts";
 import { tryToReadState } from "../disk/standing.ts";
 import { version } from "../base/version.ts";

@@ -9,10 +9,8 @@ import { findUseAsRoot } from "../disk/garbage/in-use.ts";
 import { findMountOf, readMountsOf } from "../disk/mounts.ts";
 import { planBoot } from "../plan/plan.ts";
 import type { Recorder } from "./recorder.ts";
-import type {
-  RwlayerPaths,
-  SubvolumeRecord,
-} from "../records/rwlayer-state.ts";
+import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
+import type { RwlayerPaths } from "../options/rwlayer-names.ts";
 import type { MergePlan } from "../tree/merge-plan.ts";
 import { shortenWarnings } from "../tree/shorten-warnings.ts";
 

@@ -1,14 +1,12 @@
 import { asFailureOf, describeFailure } from "../base/failure.ts";
 import type { Host } from "../host/host.ts";
-
-export interface TimedStep {
-  readonly step: string;
-  readonly durationMs: number;
-}
+import type { TimedStep } from "../records/boot-record.ts";
 
 /** After this time a step that is still under way says so, and again after as long. */
 const SLOW_MS = 1000;
+
 const STILL_SLOW_MS = 10_000;
+
 const PROGRESS_MS = 3000;
 
 /** Times steps and keeps warnings, for the log and for the record. */

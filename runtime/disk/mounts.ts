@@ -2,7 +2,7 @@ import path from "node:path";
 import { describeDevice, type BlockDevice } from "./device.ts";
 import { BootError, systemErrorCode } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
-import { makeOwnDirectory } from "../boot/run-directory.ts";
+import { makeOwnDirectory } from "./run-directory.ts";
 
 export interface MountRequest {
   readonly device: BlockDevice;

@@ -11,11 +11,12 @@ import type { OpenDisk } from "../plan/facts.ts";
 import type { BootContext } from "../boot/boot-context.ts";
 import { BootError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
-import { rwlayerPaths } from "../records/rwlayer-state.ts";
+import { rwlayerPaths } from "../options/rwlayer-names.ts";
 import { createSha256 } from "../base/sha256.ts";
 
 /** A former boot, or its `finish`, takes no longer. */
 const MAX_RUN_LOCK_WAIT_MS = 60_000;
+
 /** The disk was ours before it was mounted anew. */
 const REOPEN_LOCK_WAIT_MS = 10_000;
 

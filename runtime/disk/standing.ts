@@ -8,9 +8,9 @@ import {
   emptyState,
   findRecord,
   withRecord,
-  type RwlayerPaths,
   type RwlayerState,
 } from "../records/rwlayer-state.ts";
+import type { RwlayerPaths } from "../options/rwlayer-names.ts";
 import { readState } from "./state-file.ts";
 
 /** What stands there now. @throws HelperError, BootError */

@@ -4,11 +4,8 @@ import { BootError } from "../base/errors.ts";
 import { formatJson } from "../base/escape.ts";
 import type { Host } from "../host/host.ts";
 import { parseState } from "../records/parse-state.ts";
-import {
-  emptyState,
-  type RwlayerPaths,
-  type RwlayerState,
-} from "../records/rwlayer-state.ts";
+import { emptyState, type RwlayerState } from "../records/rwlayer-state.ts";
+import type { RwlayerPaths } from "../options/rwlayer-names.ts";
 
 const MAX_STATE_BYTES = 16 * 1024 * 1024;
 

@@ -1,8 +1,7 @@
 import path from "node:path";
 import { isSubvolume, setReadOnly, snapshotSubvolume } from "./btrfs.ts";
-import { BootError } from "../base/errors.ts";
+import { BootError, HelperError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
-import { HelperError } from "../host/process.ts";
 import { listSubvolumes, type SubvolumeList } from "./subvolume-list.ts";
 
 /**

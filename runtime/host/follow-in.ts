@@ -1,5 +1,5 @@
 import type { Host } from "./host.ts";
-import { resolveInRoot } from "./resolve-in-root.ts";
+import { resolveInRoot } from "../base/resolve-in-root.ts";
 
 /** Where a path leads inside a tree, as `resolveInRoot` says, on the machine's files. */
 export function followIn(

@@ -4,10 +4,10 @@ import type { Readable } from "node:stream";
 import {
   describeStartFailure,
   HELPER_PATH,
-  HelperError,
   refuseUnstarted,
   TIE,
 } from "./process.ts";
+import { HelperError } from "../base/errors.ts";
 
 /** What is held until it is released, or until this process ends, however it does. */
 export interface Lock {
@@ -18,7 +18,9 @@ export interface Lock {
 
 /** What cat gives back as it is. */
 const QUESTION = "\n";
+
 const KEPT_STDERR_CHARS = 4096;
+
 /** The helper has nothing left to do but to end. */
 const MAX_RELEASE_MS = 5_000;
 

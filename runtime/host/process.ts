@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { systemErrorCode } from "../base/errors.ts";
+import { systemErrorCode, HelperError } from "../base/errors.ts";
 import { escapeControl } from "../base/escape.ts";
 
 /**
@@ -11,15 +11,19 @@ export const HELPER_PATH =
 
 /** util-linux's setpriv, which becomes the helper: it is killed when the thread ends that has started it. */
 export const TIE: readonly string[] = ["setpriv", "--pdeathsig", "KILL", "--"];
+
 /** Of what could not be started by setpriv: see EX_EXEC_ENOENT in util-linux's include/exitcodes.h. */
 const TIED_IS_MISSING = 127;
 
 const TIE_TIMEOUT_MS = 5000;
 
 const MAX_STDOUT_BYTES = 64 * 1024 * 1024;
+
 const KEPT_STDERR_CHARS = 4096;
+
 /** The kernel may take a moment to end a process; one that waits for a dead disk does not end at all. */
 const KILL_GRACE_MS = 2000;
+
 /** What a helper has written is there when it ends, but for this. */
 const OUTPUT_GRACE_MS = 1000;
 
@@ -56,21 +60,6 @@ export async function canTie(): Promise<boolean> {
   } catch (error) {
     if (!(error instanceof HelperError)) throw error;
     return false;
-  }
-}
-
-/** A helper program that could not be started, failed, was killed, took too long, or said too much. */
-export class HelperError extends Error {
-  readonly kind: "missing" | "start" | "exit" | "signal" | "timeout" | "output";
-
-  constructor(
-    kind: HelperError["kind"],
-    message: string,
-    options?: { cause: unknown },
-  ) {
-    super(message, options);
-    this.name = "HelperError";
-    this.kind = kind;
   }
 }
 

@@ -5,11 +5,13 @@ import {
   fullRepository,
   type ImageReference,
 } from "./image-ref.ts";
-import { shorten } from "../base/shorten.ts";
+import { shorten } from "../base/abbreviate-ids.ts";
 
 const MAX_LISTED = 10;
+
 /** More names, or longer ones, are no engine's: to compare them all would take for ever. */
 const MAX_COMPARED = 10_000;
+
 const MAX_NAME_CHARS = 512;
 
 /**

@@ -9,10 +9,7 @@ import {
   splitPath,
   type OptionReader,
 } from "./option-values.ts";
-import {
-  DOCKROOT_DIRECTORY,
-  rwlayerOfGeneration,
-} from "../records/rwlayer-state.ts";
+import { DOCKROOT_DIRECTORY, rwlayerOfGeneration } from "./rwlayer-names.ts";
 
 /** Where root is, and what stands in where it cannot be made. Paths are relative to the top level. */
 export interface DiskOptions {
@@ -35,8 +32,11 @@ export interface DiskOptions {
 }
 
 const DEFAULT_DEVICE_TIMEOUT_MS = 10_000;
+
 const DEFAULT_HELPER_TIMEOUT_MS = 300_000;
+
 const DEFAULT_GENERATIONS = 1;
+
 /** As many as `dockroot.generations=` may ask for. */
 export const MAX_GENERATIONS = 1000;
 

@@ -1,5 +1,5 @@
 import { BootError } from "../base/errors.ts";
-import { DOCKROOT_DIRECTORY } from "../records/rwlayer-state.ts";
+import { DOCKROOT_DIRECTORY } from "./rwlayer-names.ts";
 
 /** Directories on the top level that must not lie in each other; relative, symlinks resolved. */
 interface Places {

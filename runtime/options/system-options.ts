@@ -2,7 +2,7 @@ import { chooseImage } from "./image-option.ts";
 import { parseDeviceSpec, type DeviceSpec } from "./device-spec.ts";
 import type { ImageReference } from "../images/image-ref.ts";
 import { invalidOption } from "./option-error.ts";
-import { STORE_KINDS, type StoreKind } from "../stores/store.ts";
+import { STORE_KINDS, type StoreKind } from "./store-kinds.ts";
 import {
   nonEmpty,
   readChoice,

@@ -3,10 +3,10 @@ import type { BlockDevice } from "../disk/device.ts";
 import type { BootError } from "../base/errors.ts";
 import type { ImageReference } from "../images/image-ref.ts";
 import type {
-  RwlayerPaths,
   RwlayerState,
   SubvolumeRecord,
 } from "../records/rwlayer-state.ts";
+import type { RwlayerPaths } from "../options/rwlayer-names.ts";
 import type { FoundImage } from "../stores/store.ts";
 import type { SubvolumeGap } from "../disk/subvolume-gaps.ts";
 import type { SystemOptions } from "../options/system-options.ts";

@@ -1,9 +1,7 @@
 import path from "node:path";
 import type { DiskFacts, Standing } from "./facts.ts";
-import {
-  nextGeneration,
-  type SubvolumeRecord,
-} from "../records/rwlayer-state.ts";
+import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
+import { nextGeneration } from "../options/rwlayer-names.ts";
 import type { Step } from "./steps.ts";
 
 /** A complete former root, and what makes the initramfs boot it. */

@@ -6,11 +6,10 @@ import { formatImageReference } from "../images/image-ref.ts";
 import {
   findRecord,
   describeAdopted,
-  generationNumbers,
   lastBootOf,
-  nextGeneration,
   type SubvolumeRecord,
 } from "../records/rwlayer-state.ts";
+import { generationNumbers, nextGeneration } from "../options/rwlayer-names.ts";
 import type { Step } from "./steps.ts";
 
 /** What a start is to do. */

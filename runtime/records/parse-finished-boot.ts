@@ -6,8 +6,11 @@ import {
   unreadable,
 } from "../base/json-values.ts";
 import { refuseOddPath, splitPath } from "../options/option-values.ts";
-import type { RootedBoot } from "./report.ts";
-import { DOCKROOT_DIRECTORY, rwlayerOfGeneration } from "./rwlayer-state.ts";
+import type { RootedBoot } from "./boot-record.ts";
+import {
+  DOCKROOT_DIRECTORY,
+  rwlayerOfGeneration,
+} from "../options/rwlayer-names.ts";
 
 /** What `dockroot finish` needs to know of the boot before it. */
 export type FinishedBoot = Pick<

@@ -1,5 +1,5 @@
-import path from "node:path";
 import type { TopLayerRecord } from "./record.ts";
+import type { RwlayerPaths } from "../options/rwlayer-names.ts";
 
 /** One subvolume that dockroot made. */
 export interface SubvolumeRecord {
@@ -30,75 +30,6 @@ export interface RwlayerState {
   readonly version: 2;
   readonly rwlayer: string;
   readonly subvolumes: readonly SubvolumeRecord[];
-}
-
-/** Where dockroot keeps what belongs to one rwlayer; all relative to the top level. */
-export interface RwlayerPaths {
-  readonly rwlayer: string;
-  readonly directory: string;
-  readonly staging: string;
-  readonly generations: string;
-  readonly state: string;
-  readonly lastFailure: string;
-}
-
-export const DOCKROOT_DIRECTORY = ".dockroot";
-
-/** @param rwlayer its path, relative to the top level; its slashes become `%2F` in our directory's name */
-export function rwlayerPaths(rwlayer: string): RwlayerPaths {
-  const directory = path.join(
-    DOCKROOT_DIRECTORY,
-    rwlayer.replaceAll("%", "%25").replaceAll("/", "%2F"),
-  );
-  return {
-    rwlayer,
-    directory,
-    staging: path.join(directory, "staging"),
-    generations: path.join(directory, "generations"),
-    state: path.join(directory, "state.json"),
-    lastFailure: path.join(directory, "last-failure.log"),
-  };
-}
-
-/**
- * Whose generation a path names: `.dockroot/<rwlayer>/generations/<n>`, relative to the top level.
- * @returns the rwlayer's path, or `undefined` where it names none
- */
-export function rwlayerOfGeneration(file: string): string | undefined {
-  const [own, directory, generations, number, ...rest] = file.split("/");
-  const isGeneration =
-    own === DOCKROOT_DIRECTORY &&
-    directory !== undefined &&
-    generations === "generations" &&
-    number !== undefined &&
-    generationNumbers([number]).length === 1 &&
-    rest.length === 0;
-  return isGeneration
-    ? directory.replaceAll("%2F", "/").replaceAll("%25", "%")
-    : undefined;
-}
-
-const MAX_GENERATION = 999_999_999;
-
-/** The generations' numbers, the newest last; names that are no such numbers are not ours. */
-export function generationNumbers(names: readonly string[]): number[] {
-  return names
-    .filter((name) => /^[1-9][0-9]{0,8}$/.test(name))
-    .map(Number)
-    .sort((a, b) => a - b);
-}
-
-/**
- * The number that the next generation gets: one more than the highest that leaves room for it. What has
- * the last number of all was not counted up to, but put there.
- */
-export function nextGeneration(names: readonly string[]): string {
-  const taken = new Set(generationNumbers(names));
-  const last = [0, ...taken].findLast(
-    (number) => number < MAX_GENERATION && !taken.has(number + 1),
-  );
-  if (last === undefined) throw new Error("all numbers are taken");
-  return String(last + 1);
 }
 
 /** The number of the last start that made a rwlayer; 0 before the first. */

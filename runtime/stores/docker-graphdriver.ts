@@ -6,7 +6,7 @@ import {
   type ImageReference,
 } from "../images/image-ref.ts";
 import { isRecord } from "../base/json-values.ts";
-import { shorten } from "../base/shorten.ts";
+import { shorten } from "../base/abbreviate-ids.ts";
 import { chainIds } from "../images/chain-id.ts";
 import { pickRepository } from "./formats/docker-repositories.ts";
 import { MAX_CONFIG_BYTES, readImageConfig } from "./image-config.ts";
@@ -74,7 +74,9 @@ interface Graphdriver {
 
 /** A hundred thousand tags have half of it. */
 const MAX_REPOSITORIES_BYTES = 32 * 1024 * 1024;
+
 const MAX_ID_FILE_BYTES = 4096;
+
 /** 64 hex digits, or 25 base-36 digits for the layers that BuildKit makes. */
 const CACHE_ID = /^(?:[0-9a-f]{64}|[0-9a-z]{25})$/;
 

@@ -6,7 +6,8 @@ import {
 import { openDockerGraphdriver } from "./docker-graphdriver.ts";
 import { openPodman } from "./podman.ts";
 import { isPresent, namesIn } from "./store-files.ts";
-import type { StoreKind, StoreLocation, StoreReader } from "./store.ts";
+import type { StoreLocation, StoreReader } from "./store.ts";
+import type { StoreKind } from "../options/store-kinds.ts";
 
 /** Where dockerd keeps the containerd that it starts itself, below its own directory. */
 const DOCKERS_CONTAINERD = "containerd/daemon";

@@ -7,13 +7,14 @@ import { namesIn } from "./store-files.ts";
 import type {
   FoundImage,
   ImageStore,
-  StoreKind,
   StoreLocation,
   StoreReader,
 } from "./store.ts";
+import type { StoreKind } from "../options/store-kinds.ts";
 
 const PATH_HINT =
   "Correct docker_path= (or store_path=): the directory that is /var/lib/docker, /var/lib/containerd or /var/lib/containers/storage in the running system, seen from the filesystem's top level.";
+
 const MAX_LISTED = 20;
 
 /**

@@ -8,7 +8,7 @@ import {
   type ImageReference,
 } from "../images/image-ref.ts";
 import { isCount, isRecord } from "../base/json-values.ts";
-import { shorten } from "../base/shorten.ts";
+import { shorten } from "../base/abbreviate-ids.ts";
 import { chainIds } from "../images/chain-id.ts";
 import { MAX_CONFIG_BYTES, readImageConfig } from "./image-config.ts";
 import { imageMissing } from "../images/image-missing.ts";
@@ -89,9 +89,12 @@ interface PodmanStore {
 }
 
 const SUBVOLUMES = "btrfs/subvolumes";
+
 /** Some ten thousand images or layers. */
 const MAX_LIST_BYTES = 64 * 1024 * 1024;
+
 const MAX_INDEX_BYTES = 4 * 1024 * 1024;
+
 const LAYER_ID = /^[0-9a-f]{64}$/;
 
 /** A layer that layers.json has. */

@@ -1,9 +1,6 @@
 import type { Host } from "../host/host.ts";
 import type { ImageId, ImageReference } from "../images/image-ref.ts";
-
-/** Who wrote a store, as `dockroot.store=` names it. */
-export const STORE_KINDS = ["graphdriver", "containerd", "podman"] as const;
-export type StoreKind = (typeof STORE_KINDS)[number];
+import type { StoreKind } from "../options/store-kinds.ts";
 
 /** An image as its store's metadata have it. */
 export interface StoredImage {

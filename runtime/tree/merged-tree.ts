@@ -1,5 +1,5 @@
 import type { LinkOrOther } from "../host/files.ts";
-import { resolveInRoot } from "../host/resolve-in-root.ts";
+import { resolveInRoot } from "../base/resolve-in-root.ts";
 import type { LayerEntry } from "./layer.ts";
 
 /** The tree that layers are laid over, looked at where it must be. */

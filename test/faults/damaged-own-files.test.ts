@@ -6,7 +6,7 @@ import { BootError } from "../../runtime/base/errors.ts";
 import { createHost } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
 import { OWN_RECORD } from "../../runtime/disk/own-record.ts";
-import { rwlayerPaths } from "../../runtime/records/rwlayer-state.ts";
+import { rwlayerPaths } from "../../runtime/options/rwlayer-names.ts";
 import { readState } from "../../runtime/disk/state-file.ts";
 import { runDockroot } from "../binary/run-dockroot.ts";
 import { makeBootDisk, rehearse } from "../root/boot-disk.ts";
@@ -28,26 +28,35 @@ import {
 const SAMPLE = 5;
 
 const disk = await makeBootDisk(t, "damaged-own-files");
+
 const tally = createTally();
+
 const sampler = createSampler();
+
 const machine = rehearse(t, disk, "kept");
+
 const {
   directory,
   generations,
   state: statePath,
   lastFailure: logPath,
 } = rwlayerPaths("kept");
+
 const nothing: Licence = { isFree: () => false, directories: [] };
+
 const ofFailure: Licence = {
   // The last of these stays where it cannot take the log's place.
   isFree: (file) => [statePath, logPath, `${logPath}.new`].includes(file),
   directories: ["", path.dirname(directory), directory],
 };
+
 /** A name on the command line that leads nowhere is a wrong argument. */
 const ABSENT = ["missing", "a link to nowhere"];
+
 const host = createHost("/", createLog([]));
 
 const socket = path.join(disk.scratch, "socket");
+
 let state = "";
 
 await t.test("there are a rwlayer and a generation", async (t) => {

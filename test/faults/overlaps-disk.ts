@@ -2,11 +2,11 @@ import fs from "node:fs";
 import path from "node:path";
 import { run } from "../../fixtures/run.ts";
 import { OWN_RECORD } from "../../runtime/disk/own-record.ts";
-import {
-  rwlayerPaths,
-  type RwlayerState,
-  type SubvolumeRecord,
+import type {
+  RwlayerState,
+  SubvolumeRecord,
 } from "../../runtime/records/rwlayer-state.ts";
+import { rwlayerPaths } from "../../runtime/options/rwlayer-names.ts";
 import { readContent, type DiskContent } from "./disk-content.ts";
 
 /** All that is on a disk, and what dockroot has written down of it. */

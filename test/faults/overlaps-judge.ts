@@ -1,7 +1,5 @@
-import {
-  rwlayerPaths,
-  type SubvolumeRecord,
-} from "../../runtime/records/rwlayer-state.ts";
+import type { SubvolumeRecord } from "../../runtime/records/rwlayer-state.ts";
+import { rwlayerPaths } from "../../runtime/options/rwlayer-names.ts";
 import type { BootRecord } from "../root/boot-disk.ts";
 import { withoutOwnRecord } from "../root/made-root.ts";
 import { RWLAYER } from "./boot-scenarios.ts";

@@ -8,7 +8,10 @@ import { scaleTimeout } from "../../fixtures/slowness.ts";
 import { makeSystemDisk, type SystemDisk } from "../../fixtures/system-disk.ts";
 import { stopIfInterrupted, undoLater } from "../../fixtures/undo.ts";
 import { unmountBelow } from "../../fixtures/unmount.ts";
-import type { FailedBoot, RootedBoot } from "../../runtime/records/report.ts";
+import type {
+  FailedBoot,
+  RootedBoot,
+} from "../../runtime/records/boot-record.ts";
 import { runDockroot, type Outcome } from "../binary/run-dockroot.ts";
 import { makeScratch } from "./scratch.ts";
 
@@ -56,8 +59,10 @@ export type BootRecord = Omit<RootedBoot, "result" | "failure"> & {
 };
 
 const DETACH_TIMEOUT_MS = 10_000;
+
 /** As pino has it. */
 const WARNING = 40;
+
 let labels = 0;
 
 /** A label that no other filesystem of this machine has: blkid looks at all of them. */

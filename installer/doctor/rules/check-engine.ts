@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../../../runtime/base/errors.ts";
-import type { StoreKind } from "../../../runtime/stores/store.ts";
+import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import type { EngineConfigs } from "../../engines/engine-configs.ts";
 import type { DoctorFacts } from "./facts.ts";
 import { ok, warning, type Finding } from "./finding.ts";

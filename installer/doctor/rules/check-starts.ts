@@ -2,7 +2,7 @@ import { parseCmdline } from "../../../runtime/options/cmdline.ts";
 import type { ErrorCode } from "../../../runtime/base/errors.ts";
 import type { BootFailure } from "../../../runtime/base/failure.ts";
 import { CONFIGURABLE } from "../../../runtime/options/config.ts";
-import { REPAIR_STORE } from "../../system/image.ts";
+import { REPAIR_STORE } from "../../text/hints.ts";
 import type { DoctorFacts, StartFacts } from "./facts.ts";
 import {
   ok,

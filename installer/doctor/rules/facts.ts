@@ -1,7 +1,7 @@
 import type { ConfigSource } from "../../../runtime/options/config.ts";
 import type { BootFailure } from "../../../runtime/base/failure.ts";
 import type { Room } from "../../../runtime/host/files.ts";
-import type { StoreKind } from "../../../runtime/stores/store.ts";
+import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import type { BootEntry } from "../../loaders/formats/boot-entry.ts";
 import type { EngineConfigs } from "../../engines/engine-configs.ts";
 import type { Home } from "../../engines/home.ts";

@@ -1,9 +1,10 @@
-import type { StoreKind } from "../../../runtime/stores/store.ts";
+import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import type { DockerConfig } from "../../engines/parse-daemon-json.ts";
 import type { Judgement } from "./judgement.ts";
 
 const SET_DRIVER =
   'Set { "storage-driver": "btrfs" } in it, without the feature containerd-snapshotter, restart Docker, and pull the image again.';
+
 const SET_SNAPSHOTTER =
   'Set { "features": { "containerd-snapshotter": true }, "storage-driver": "btrfs" } in it, and restart Docker.';
 

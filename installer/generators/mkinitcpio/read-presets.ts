@@ -4,9 +4,9 @@ import {
   KERNEL_START_BYTES,
   parseKernelVersion,
 } from "../../system/formats/parse-kernel-version.ts";
-import { readAsset } from "../../install/read-asset.ts";
+import { readAsset } from "../../system/read-asset.ts";
 import { NotRunError } from "../../system/tree-host.ts";
-import { hasFile } from "../has-file.ts";
+import { hasFile } from "../../system/has-file.ts";
 import { readPlainPreset } from "./read-plain-preset.ts";
 
 const DIRECTORY = "/etc/mkinitcpio.d";

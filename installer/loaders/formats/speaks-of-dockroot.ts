@@ -4,7 +4,7 @@ import {
   splitFlags,
   splitPath,
 } from "../../../runtime/options/option-values.ts";
-import { rwlayerOfGeneration } from "../../../runtime/records/rwlayer-state.ts";
+import { rwlayerOfGeneration } from "../../../runtime/options/rwlayer-names.ts";
 
 /** The rwlayer of the tutorial. */
 export const USUAL_RWLAYER = "docker_rwlayer";

@@ -1,5 +1,5 @@
 import type { CmdlineOption } from "../../../runtime/options/cmdline.ts";
-import type { StoreKind } from "../../../runtime/stores/store.ts";
+import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import type { Home } from "../../engines/home.ts";
 import type { LoaderName } from "../formats/loader-name.ts";
 

@@ -3,7 +3,7 @@ import {
   type CmdlineOption,
 } from "../../../runtime/options/cmdline.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
-import type { StoreKind } from "../../../runtime/stores/store.ts";
+import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import { USUAL_RWLAYER } from "../formats/speaks-of-dockroot.ts";
 import type { BootFacts, Filesystem } from "./entry-facts.ts";
 import { canBeOption, formatOption } from "../formats/kernel-option.ts";
@@ -19,6 +19,7 @@ export interface PlannedOptions {
 /** What a boot loader adds, or asks for one start alone. */
 const OF_ONE_START =
   /^(?:BOOT_IMAGE|initrd|auto|recovery|single|emergency|rescue|[s1-5]|ro|rw|rd\.break|break|systemd\.unit|init|rdinit)$/;
+
 /** What says where another root is. */
 const OF_ANOTHER_ROOT =
   /^(?:root|rootflags|rootfstype|subvol|toplayer|toplayerfstype|toplayerflags|toplayer_path|docker_path|store_path|docker_image|docker_tag|zfs|boot)$|^dockroot\./;

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { abbreviateIds } from "../../../runtime/plan/abbreviate-ids.ts";
+import { abbreviateIds } from "../../../runtime/base/abbreviate-ids.ts";
 import { escapeControl } from "../../../runtime/base/escape.ts";
 import { formatSize } from "../../text/human.ts";
 import type { RootOnDisk } from "./status.ts";

@@ -2,11 +2,11 @@ import type { BootFailure } from "../../../runtime/base/failure.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import { isCount, isRecord } from "../../../runtime/base/json-values.ts";
 import { parseTopLayerRecord } from "../../../runtime/records/parse-state.ts";
-import type { TimedStep } from "../../../runtime/boot/recorder.ts";
 import type {
+  TimedStep,
   BootRecord,
   RootedBoot,
-} from "../../../runtime/records/report.ts";
+} from "../../../runtime/records/boot-record.ts";
 import type { BootedStatus } from "./status.ts";
 
 export interface ParsedBoot {

@@ -1,9 +1,9 @@
 import type { BootFailure } from "../../../runtime/base/failure.ts";
-import type { TimedStep } from "../../../runtime/boot/recorder.ts";
 import type {
+  TimedStep,
   BootRecord,
   RootedBoot,
-} from "../../../runtime/records/report.ts";
+} from "../../../runtime/records/boot-record.ts";
 
 /**
  * What `dockroot status --json` prints, version 1. Paths on the disk are relative to the top level.

@@ -1,5 +1,5 @@
 import { escapeControl, formatJson } from "../../../runtime/base/escape.ts";
-import { abbreviateIds } from "../../../runtime/plan/abbreviate-ids.ts";
+import { abbreviateIds } from "../../../runtime/base/abbreviate-ids.ts";
 import type { Terminal } from "../../cli/surroundings.ts";
 import { plain, title, type Line } from "../../text/line.ts";
 import { formatTable } from "../../text/table.ts";

@@ -7,11 +7,13 @@ import { readOwnRecord } from "../own-record.ts";
 import {
   describeAdopted,
   findRecord,
-  generationNumbers,
   withRecord,
-  type RwlayerPaths,
   type RwlayerState,
 } from "../../records/rwlayer-state.ts";
+import {
+  generationNumbers,
+  type RwlayerPaths,
+} from "../../options/rwlayer-names.ts";
 import { namesOfGenerations } from "../standing.ts";
 import type { ListedSubvolume, SubvolumeList } from "../subvolume-list.ts";
 

@@ -16,10 +16,10 @@ import type { FinishedBoot } from "../../records/parse-finished-boot.ts";
 import { removeRoots } from "./remove-roots.ts";
 import {
   findRecord,
-  rwlayerPaths,
   withRecord,
   type RwlayerState,
 } from "../../records/rwlayer-state.ts";
+import { rwlayerPaths } from "../../options/rwlayer-names.ts";
 import { requireOwnDirectory } from "../standing.ts";
 import { readState, writeState } from "../state-file.ts";
 import { listSubvolumes, type SubvolumeList } from "../subvolume-list.ts";

@@ -13,7 +13,7 @@ import {
   type PagePlace,
 } from "./page.ts";
 import { createPages, type BoltPages } from "./pages.ts";
-import { shorten } from "../../base/shorten.ts";
+import { shorten } from "../../base/abbreviate-ids.ts";
 
 /**
  * A reader of bbolt databases, the files in which containerd keeps its metadata.

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { BootError } from "../../base/errors.ts";
-import { shorten } from "../../base/shorten.ts";
+import { shorten } from "../../base/abbreviate-ids.ts";
 import { BoltError } from "../bolt/bolt-error.ts";
 import type { BoltBucket } from "../bolt/bolt.ts";
 import { bucketAt } from "../bolt/buckets.ts";
@@ -21,8 +21,11 @@ import { encodeUvarint, readUvarint } from "../formats/uvarint.ts";
  */
 
 export const SNAPSHOTTER = "btrfs";
+
 const DIRECTORY = `io.containerd.snapshotter.v1.${SNAPSHOTTER}`;
+
 const METADATA = `${DIRECTORY}/metadata.db`;
+
 /** `kind` of a snapshot that is finished; a container's is `active`, 2. */
 const COMMITTED = 3;
 

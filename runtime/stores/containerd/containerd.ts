@@ -4,7 +4,7 @@ import {
   type ImageId,
   type ImageReference,
 } from "../../images/image-ref.ts";
-import { shorten } from "../../base/shorten.ts";
+import { shorten } from "../../base/abbreviate-ids.ts";
 import { BoltError } from "../bolt/bolt-error.ts";
 import type { BoltBucket } from "../bolt/bolt.ts";
 import { bucketAt, listBuckets } from "../bolt/buckets.ts";
@@ -60,7 +60,9 @@ export const CONTAINERD_METADATA = "io.containerd.metadata.v1.bolt/meta.db";
 
 /** Docker's; each user of a containerd has one. */
 const NAMESPACE = "moby";
+
 const MAX_LISTED = 10;
+
 /** How Docker names what lost its name. */
 const NAMELESS = "moby-dangling@";
 

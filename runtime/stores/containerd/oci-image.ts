@@ -1,7 +1,7 @@
 import { BootError } from "../../base/errors.ts";
 import { isImageId, type ImageId } from "../../images/image-ref.ts";
 import { isRecord } from "../../base/json-values.ts";
-import { shorten } from "../../base/shorten.ts";
+import { shorten } from "../../base/abbreviate-ids.ts";
 import { goArchitecture } from "../../images/go-architecture.ts";
 import {
   checkDigest,
@@ -18,6 +18,7 @@ import type { StoredImage, StoreLocation } from "../store.ts";
 
 /** What containerd itself reads at most. */
 const MAX_MANIFEST_BYTES = 8 * 1024 * 1024;
+
 /** An index may name indexes; nobody has seen one in the third. */
 const MAX_DEPTH = 4;
 

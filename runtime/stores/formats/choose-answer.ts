@@ -3,8 +3,9 @@ import {
   formatImageReference,
   type ImageReference,
 } from "../../images/image-ref.ts";
-import { abbreviateIds } from "../../plan/abbreviate-ids.ts";
-import type { StoredImage, StoreKind, StoreReader } from "../store.ts";
+import { abbreviateIds } from "../../base/abbreviate-ids.ts";
+import type { StoredImage, StoreReader } from "../store.ts";
+import type { StoreKind } from "../../options/store-kinds.ts";
 
 /** What one of several stores says to a reference. */
 export type Answer = FoundAnswer | OtherAnswer;

@@ -1,6 +1,6 @@
 import { BootError } from "../../base/errors.ts";
 import { fullRepository, type ImageReference } from "../../images/image-ref.ts";
-import { shorten } from "../../base/shorten.ts";
+import { shorten } from "../../base/abbreviate-ids.ts";
 import type { PodmanImage } from "./podman-images.ts";
 
 type ImageName = Extract<ImageReference, { readonly kind: "name" }>;

@@ -8,7 +8,7 @@ import { BootError } from "../../../runtime/base/errors.ts";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
-import { rwlayerPaths } from "../../../runtime/records/rwlayer-state.ts";
+import { rwlayerPaths } from "../../../runtime/options/rwlayer-names.ts";
 import { readState, writeState } from "../../../runtime/disk/state-file.ts";
 import { sha256 } from "../../../runtime/base/sha256.ts";
 import { readOciImage } from "../../../runtime/stores/containerd/oci-image.ts";
@@ -18,6 +18,7 @@ import { check, checkPrintable } from "./check.ts";
 import type { Target } from "./target.ts";
 
 const CAPTURED = path.join(import.meta.dirname, "../../../fixtures/captured");
+
 const HEX = "0123456789abcdef".repeat(4);
 
 /** state.json, through what reads it from a disk. */

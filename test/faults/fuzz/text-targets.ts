@@ -30,8 +30,8 @@ import {
 import { parseMountinfo } from "../../../runtime/disk/mounts.ts";
 import { readBootOptions } from "../../../runtime/options/options.ts";
 import { parseFinishedBoot } from "../../../runtime/records/parse-finished-boot.ts";
-import { resolveInRoot } from "../../../runtime/host/resolve-in-root.ts";
-import { rwlayerPaths } from "../../../runtime/records/rwlayer-state.ts";
+import { resolveInRoot } from "../../../runtime/base/resolve-in-root.ts";
+import { rwlayerPaths } from "../../../runtime/options/rwlayer-names.ts";
 import {
   indexSubvolumes,
   parseSubvolumeList,
@@ -50,15 +50,18 @@ const CMDLINES: Samples = [
   `BOOT_IMAGE=/vmlinuz root="LABEL=my disk" rootflags=noatime,subvol=/a/b/,compress=zstd:1 docker_path=/var/lib/docker docker_image=me/x docker_tag=1 quiet -- single`,
   "root=UUID=48a2cc02-3fb3-4e37-8562-7212ae362f40 rootflags=subvol=x docker_path=d docker_image=a rootwait=5 init=/sbin/init dockroot.generations=3 rootfstype=btrfs",
 ];
+
 const CONFIGS: Samples = [
   `{"docker_image": "sample_image", "docker_tag": "latest"}`,
   `{"docker_image": "a", "docker_path": "docker", "toplayer": "LABEL=x", "toplayer_path": "/boot_docker", "dockroot.generations": 3, "dockroot.rwlayer": "fresh"}`,
 ];
+
 const REFERENCES: Samples = [
   ...(["alpine:3.20", "me/system", "beef"] as [string, ...string[]]),
   ...["registry.example:5000/x/y:v2", `me/system@sha256:${HEX}`, HEX],
   ...[`sha256:${HEX}`, "[::1]:5000/x", "docker.io/library/alpine"],
 ];
+
 const HOOKS = configurations.map(({ files }) => files.join("")) as [
   string,
   ...string[],

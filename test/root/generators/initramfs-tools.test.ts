@@ -3,7 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import t, { type Test } from "tap";
 import { initramfsTools } from "../../../installer/generators/initramfs-tools.ts";
-import { readAsset } from "../../../installer/install/read-asset.ts";
+import { readAsset } from "../../../installer/system/read-asset.ts";
 import {
   makeOverlaySystem,
   type OverlaySystem,

@@ -4,7 +4,7 @@ import path from "node:path";
 import t, { type Test } from "tap";
 import type { InitramfsImage } from "../../../installer/generators/generator.ts";
 import { mkinitcpio } from "../../../installer/generators/mkinitcpio.ts";
-import { readAsset } from "../../../installer/install/read-asset.ts";
+import { readAsset } from "../../../installer/system/read-asset.ts";
 import { findProgram } from "../../runner/find-program.ts";
 import { executable } from "../../binary/run-dockroot.ts";
 import {

@@ -10,7 +10,7 @@ import {
 } from "../../../runtime/plan/format-plan.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
-import { rwlayerPaths } from "../../../runtime/records/rwlayer-state.ts";
+import { rwlayerPaths } from "../../../runtime/options/rwlayer-names.ts";
 import { findRawControl } from "../../faults/raw-controls.ts";
 
 /** Clears the screen, by two ways, and turns the line around. */

@@ -1,6 +1,6 @@
 import t from "tap";
 import type { Host } from "../../../runtime/host/host.ts";
-import { HelperError } from "../../../runtime/host/process.ts";
+import { HelperError } from "../../../runtime/base/errors.ts";
 import { snapshotNested } from "../../../runtime/disk/subvolume-tree.ts";
 import { hostWithSubvolumes } from "./host-with-subvolumes.ts";
 

@@ -10,7 +10,7 @@ import type {
   StoreMountFacts,
   TreeFacts,
 } from "../../../installer/doctor/rules/facts.ts";
-import type { StoreKind } from "../../../runtime/stores/store.ts";
+import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import { findFindings } from "../../../installer/doctor/rules/find-findings.ts";
 import { formatReport } from "../../../installer/doctor/rules/format-report.ts";
 import { describeReport } from "../../../installer/doctor/rules/report.ts";
@@ -20,14 +20,19 @@ import {
 } from "../../../installer/engines/engine-configs.ts";
 
 const GB = 1e9;
+
 const KERNEL = "6.1.0-23-amd64";
+
 const FAILURE = {
   ...{ code: "INVALID_OPTION", message: "no image is named" },
   ...{ causes: [], hint: "Write docker_image=NAME[:TAG] there." },
 };
+
 const enginesOf = (files: Readonly<Record<string, string>>): EngineConfigs =>
   readEngineConfigs((file) => ({ text: files[file] }));
+
 const docker = (text: string) => enginesOf({ "/etc/docker/daemon.json": text });
+
 const BTRFS = docker('{ "storage-driver": "btrfs" }');
 
 const content = (changes: Partial<InitramfsContent> = {}) => ({
@@ -59,6 +64,7 @@ const LINE = {
   ...{ line: 2, source: "LABEL=linux", problem: undefined },
   subvolume: "docker",
 };
+
 const treeOf = (changes: Partial<TreeFacts> = {}): TreeFacts => ({
   ...{ what: "the image system:1", hasTopLayer: true, initFailure: undefined },
   ...{
@@ -121,6 +127,7 @@ const factsOf = (changes: Partial<DoctorFacts> = {}): DoctorFacts => ({
 
 const withTree = (changes: Partial<TreeFacts>) =>
   factsOf({ starts: [startOf({ outcome: planned(treeOf(changes)) })] });
+
 const withEntry = (changes: Partial<EntryFacts>) =>
   factsOf({ starts: [startOf({ entries: [entryOf(changes)] })] });
 

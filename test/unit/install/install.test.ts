@@ -19,10 +19,12 @@ import {
   findLacks,
   type ImageNeeds,
 } from "../../../installer/initramfs/verify-image.ts";
-import { withoutRoot } from "../../../installer/cli/without-root.ts";
+import { withoutRoot } from "../../../installer/system/enter-root.ts";
 
 const A = "a".repeat(64);
+
 const B = "b".repeat(64);
+
 const C = "c".repeat(64);
 
 t.test("what is to be done with a file, by what stands there", (t) => {

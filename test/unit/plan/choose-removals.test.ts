@@ -3,10 +3,8 @@ import {
   chooseRemovals,
   goesWithRoot,
 } from "../../../runtime/plan/choose-removals.ts";
-import {
-  nextGeneration,
-  type SubvolumeRecord,
-} from "../../../runtime/records/rwlayer-state.ts";
+import type { SubvolumeRecord } from "../../../runtime/records/rwlayer-state.ts";
+import { nextGeneration } from "../../../runtime/options/rwlayer-names.ts";
 
 type Told = Pick<SubvolumeRecord, "handedOver" | "isCopy" | "complete"> & {
   readonly madeBy: number;
@@ -30,8 +28,11 @@ function removed(limit: number, ...generations: Partial<Told>[]): number[] {
 }
 
 const used = { handedOver: LAST_CHANGE - 20 };
+
 const brief = { handedOver: LAST_CHANGE - 19 };
+
 const killed = { handedOver: null };
+
 const unknown = {};
 
 t.test("the newest are kept", async (t) => {

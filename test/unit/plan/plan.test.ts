@@ -9,12 +9,13 @@ import {
 import { planBoot } from "../../../runtime/plan/plan.ts";
 import {
   emptyState,
-  rwlayerPaths,
   type SubvolumeRecord,
 } from "../../../runtime/records/rwlayer-state.ts";
+import { rwlayerPaths } from "../../../runtime/options/rwlayer-names.ts";
 import { describeStep } from "../../../runtime/plan/steps.ts";
 
 const IMAGE_ID = `sha256:${"ab".repeat(32)}` as const;
+
 const LAYER_UUID = "33333333-3333-3333-3333-333333333333";
 
 const topLayer = {
@@ -344,7 +345,9 @@ t.test("keep: a top layer that has changed", async (t) => {
 });
 
 const check = { init: undefined, kernelRelease: "6.1.0" };
+
 const halfMade = standing({ ...record, complete: false });
+
 const generation = (known: Standing) => ({
   ...known,
   path: ".dockroot/docker_rwlayer/generations/2",

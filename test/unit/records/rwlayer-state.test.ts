@@ -2,7 +2,7 @@ import t from "tap";
 import {
   generationNumbers,
   rwlayerPaths,
-} from "../../../runtime/records/rwlayer-state.ts";
+} from "../../../runtime/options/rwlayer-names.ts";
 
 t.test("rwlayers of different paths never share a directory", async (t) => {
   t.equal(rwlayerPaths("a/b").directory, ".dockroot/a%2Fb");

@@ -5,16 +5,19 @@ import {
   chooseAnswers,
   type Answer,
 } from "../../../runtime/stores/formats/choose-answer.ts";
-import type { StoreKind } from "../../../runtime/stores/store.ts";
+import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 
 const reference = parseImageReference("system:1");
+
 const idOf = (digit: string) => `sha256:${digit.repeat(64)}` as const;
+
 const readerOf = (kind: StoreKind) => ({
   kind,
   name: `the ${kind}`,
   unsupported: () => undefined,
   findSource: () => "",
 });
+
 const found = (kind: StoreKind, id: string, config: string): Answer => ({
   kind: "image",
   reader: readerOf(kind),
@@ -25,6 +28,7 @@ const found = (kind: StoreKind, id: string, config: string): Answer => ({
     architecture: "amd64",
   },
 });
+
 const failed = (
   kind: StoreKind,
   code: "IMAGE_MISSING" | "STORE_DAMAGED",
@@ -36,6 +40,7 @@ const failed = (
     hint: "What to do.",
   }),
 });
+
 const choose = (...answers: Answer[]) =>
   chooseAnswers(reference, "docker", answers).map(({ reader }) => reader.kind);
 

@@ -1,18 +1,11 @@
-import path from "node:path";
-import type { OpenDisk } from "../plan/facts.ts";
 import { withoutDetails, type BootFailure } from "../base/failure.ts";
 import type { DiskOptions } from "../options/disk-options.ts";
-import { BootError, isSystemError } from "../base/errors.ts";
 import { formatJson } from "../base/escape.ts";
-import type { Host } from "../host/host.ts";
-import { readKernelRelease } from "../host/machine.ts";
-import type { Recorder, TimedStep } from "../boot/recorder.ts";
 import type { SubvolumeRecord } from "./rwlayer-state.ts";
-import { abbreviateIds } from "../plan/abbreviate-ids.ts";
+import { abbreviateIds } from "../base/abbreviate-ids.ts";
 import type { TopLayerRecord } from "./record.ts";
-import { version } from "../base/version.ts";
 
-interface RunFacts {
+export interface RunFacts {
   readonly version: 1;
   readonly dockroot: string;
   readonly node: string;
@@ -69,53 +62,12 @@ export type BootRecord = RootedBoot | FailedBoot;
 
 /** In the run directory. */
 export const BOOT_RECORD = "boot.json";
+
 /** Beside it. */
 export const BOOT_LOG = "boot.log";
+
 /** Where the top level is mounted between `boot` and `finish`, in the run directory. */
 export const TOP_LEVEL_MOUNT = "toplevel";
-
-/** What became root, and how. */
-export interface RootOutcome {
-  readonly result: RootedBoot["result"];
-  readonly uuid: string;
-  readonly record: SubvolumeRecord | undefined;
-  readonly failure?: BootFailure;
-  readonly restored?: string | undefined;
-}
-
-/** What was done, as it stands in boot.json. */
-export function describeRootedBoot(
-  host: Host,
-  recorder: Recorder,
-  { device, paths }: OpenDisk,
-  { generation, generations, fallback, helperTimeoutMs }: DiskOptions,
-  { result, uuid, record, failure, restored }: RootOutcome,
-): RootedBoot {
-  return {
-    result,
-    device: device.path,
-    filesystemUuid: device.uuid ?? null,
-    root: generation ?? paths.rwlayer,
-    subvolumeUuid: uuid,
-    rwlayer: paths.rwlayer,
-    boot: record?.boot ?? null,
-    image: record?.image ?? null,
-    source: record?.source ?? null,
-    toplayer: record?.toplayer ?? null,
-    failure: failure ?? null,
-    restored: restored ?? null,
-    limits: { generations, fallback, helperTimeoutMs },
-    ...describeRun(host, recorder),
-  };
-}
-
-export function describeFailedBoot(
-  host: Host,
-  recorder: Recorder,
-  failure: BootFailure,
-): FailedBoot {
-  return { result: "failed", failure, ...describeRun(host, recorder) };
-}
 
 /** The record in one line, for the kernel log. */
 export function summarizeBoot(record: RootedBoot): string {
@@ -133,41 +85,13 @@ export function summarizeBoot(record: RootedBoot): string {
   return `${system} ${how} ${root}, ${String(totalMs)} ms`;
 }
 
-/** Writes it for everybody to read. @throws BootError STEP_FAILED */
-export function writeBootRecord(
-  host: Host,
-  runDirectory: string,
-  record: BootRecord,
-): void {
-  const file = path.join(runDirectory, BOOT_RECORD);
-  try {
-    host.files.ensureDirectories(runDirectory);
-    host.files.replaceFile(file, formatBootRecord(record), 0o644);
-  } catch (cause) {
-    if (!isSystemError(cause)) throw cause;
-    throw new BootError(
-      "STEP_FAILED",
-      `cannot write ${file}: ${cause.message}`,
-      { cause },
-    );
-  }
-}
-
 /** The record as JSON, with nothing in it that not everybody may see. */
 export function formatBootRecord(record: BootRecord): string {
   const failure = record.failure && withoutDetails(record.failure);
   return `${formatJson({ ...record, failure })}\n`;
 }
 
-function describeRun(host: Host, recorder: Recorder): RunFacts {
-  return {
-    version: 1,
-    dockroot: version,
-    node: host.nodeVersion,
-    kernel: readKernelRelease(host),
-    steps: recorder.steps,
-    totalMs: recorder.elapsedMs(),
-    waitedMs: recorder.waitedMs,
-    warnings: recorder.warnings,
-  };
+export interface TimedStep {
+  readonly step: string;
+  readonly durationMs: number;
 }

@@ -1,16 +1,16 @@
-import { DEFAULT_RUN_DIRECTORY } from "./boot-flags.ts";
 import { followIn } from "../host/follow-in.ts";
 import { BootError } from "../base/errors.ts";
 import type { FileStatus } from "../host/files.ts";
 import type { Host } from "../host/host.ts";
-import { BOOT_LOG } from "../records/report.ts";
-import { resolveInRoot } from "../host/resolve-in-root.ts";
+import { BOOT_LOG } from "../records/boot-record.ts";
+import { resolveInRoot } from "../base/resolve-in-root.ts";
 
 // Whoever can put something into a run directory has root write and mount where it leads. The one of a
 // boot is not looked at: nobody else makes anything in /run, and odd modes in an initramfs, where there
 // is nobody else, must not stop a boot.
 
 const WRITABLE_BY_OTHERS = 0o022;
+
 const STICKY = 0o1000;
 
 /**
@@ -123,3 +123,8 @@ function refuse(given: string, why: string): BootError {
     },
   );
 }
+
+export const DEFAULT_RUN_DIRECTORY = "/run/dockroot";
+
+/** Another, so that a rehearsal does not replace the record of the running system's start. */
+export const REHEARSAL_RUN_DIRECTORY = "/run/dockroot-rehearsal";

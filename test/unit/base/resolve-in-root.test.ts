@@ -1,5 +1,5 @@
 import t from "tap";
-import { resolveInRoot } from "../../../runtime/host/resolve-in-root.ts";
+import { resolveInRoot } from "../../../runtime/base/resolve-in-root.ts";
 
 /** @param links link -> target; every other path is taken to be a directory */
 function resolve(file: string, links: Record<string, string> = {}) {

@@ -4,3 +4,10 @@ export function abbreviateIds(text: string): string {
     .replace(/sha256:([0-9a-f]{12})[0-9a-f]{52}/g, "$1")
     .replace(/([0-9a-f]{12})[0-9a-f]{52}/g, "$1...");
 }
+
+const MAX_CHARS = 80;
+
+/** The beginning of a text that may have any length, for a message. */
+export function shorten(text: string): string {
+  return text.length <= MAX_CHARS ? text : `${text.slice(0, MAX_CHARS - 3)}...`;
+}

@@ -40,8 +40,7 @@ const doors = {
 const hostTypesOnly = {
   group: ["**/host/**"],
   allowTypeImports: true,
-  message:
-    "This room is pure: it imports types alone from runtime/host.",
+  message: "This room is pure: it imports types alone from runtime/host.",
 };
 
 /** The rooms that decide and parse, and touch nothing. A new file in them is checked without being listed. */

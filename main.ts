@@ -9,8 +9,10 @@ import {
   openRunDirectory,
 } from "./runtime/disk/run-directory.ts";
 import { describeFailure, formatFailure } from "./runtime/base/failure.ts";
-import { formatFallback } from "./runtime/boot/format-fallback.ts";
-import { formatOtherRoot } from "./runtime/boot/format-other-root.ts";
+import {
+  formatFallback,
+  formatOtherRoot,
+} from "./runtime/boot/format-fallback.ts";
 import { finish } from "./runtime/boot/finish.ts";
 import { formatPlan, formatPlanAsJson } from "./runtime/plan/format-plan.ts";
 import { BootError, UsageError } from "./runtime/base/errors.ts";

@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
 import { BootError } from "../../runtime/base/errors.ts";
-import type { Questions } from "./surroundings.ts";
+import type { Questions, Surroundings } from "./surroundings.ts";
 
 /**
  * Questions on a terminal. Node's own readline does: a question has a yes or a no for its answer, and
@@ -50,4 +50,17 @@ export function createQuestions(
       terminal.close();
     }
   };
+}
+
+/**
+ * Asks whether to go on, where somebody is there to answer: a Dockerfile's RUN goes on by itself.
+ * @throws BootError INSTALL_FAILED where the answer is no
+ */
+export async function confirmPlan(
+  isAnswered: boolean,
+  { questions }: Surroundings,
+): Promise<void> {
+  if (isAnswered || questions === undefined) return;
+  if (await questions((confirm) => confirm("Go on?"))) return;
+  throw new BootError("INSTALL_FAILED", "nothing was changed");
 }

@@ -7,16 +7,19 @@ import {
   parseImageReference,
 } from "../../runtime/images/image-ref.ts";
 import type { Surroundings } from "../cli/surroundings.ts";
-import { initrdPaths, kernelPath } from "../loaders/formats/entry.ts";
+import {
+  initrdPaths,
+  kernelPath,
+  formatCmdline,
+} from "../loaders/formats/entry.ts";
 import { describeSearch } from "../loaders/find-loaders.ts";
 import { formatEntry } from "../loaders/formats/format-entry.ts";
 import { gatherFacts } from "../loaders/gather-entry-facts.ts";
-import { formatCmdline } from "../loaders/formats/kernel-option.ts";
 import {
   LOADERS,
   LOADER_TITLES,
   type LoaderName,
-} from "../loaders/formats/loader-name.ts";
+} from "../loaders/formats/boot-entry.ts";
 import { planEntry, type EntryPlan } from "../loaders/plan/plan-entry.ts";
 import { writeEntry } from "../loaders/write-entry.ts";
 import {

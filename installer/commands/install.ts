@@ -17,18 +17,20 @@ import {
   type InstallRequest,
 } from "../install/gather-install.ts";
 import { readManifest } from "../install/gather-present.ts";
-import { requireNoGenerator } from "../install/generator-lock.ts";
+import { requireNoGenerator, withLock } from "../install/lock.ts";
 import { requireHelpers } from "../install/helpers.ts";
-import { withLock } from "../install/lock.ts";
-import { isInterrupted, resumeInterrupted } from "../install/transaction.ts";
-import { tellInterrupted } from "../install/tell-interrupted.ts";
+import {
+  isInterrupted,
+  resumeInterrupted,
+  tellInterrupted,
+} from "../install/transaction.ts";
 import type { Surroundings } from "../cli/surroundings.ts";
 import { enterRoot } from "../system/enter-root.ts";
 import { lookAtRoot } from "../system/look-at-root.ts";
 import { holdSignals } from "../system/hold-signals.ts";
 import { quote } from "../text/quote.ts";
 import { requireRoot } from "../cli/require-root.ts";
-import { confirmPlan } from "../cli/confirm.ts";
+import { confirmPlan } from "../cli/questions.ts";
 
 export const generatorNames = ["auto", ...Object.keys(generators)];
 

@@ -8,8 +8,8 @@ import type { Surroundings } from "../cli/surroundings.ts";
 import {
   formatResolved,
   formatResolvedAsJson,
-} from "../system/format-resolved.ts";
-import { resolveImage } from "../system/resolve-image.ts";
+  resolveImage,
+} from "../system/resolve-image.ts";
 
 export const resolveFlags = {
   ...storeFlags,

@@ -4,17 +4,17 @@ import { limitHelpers, type Host } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
 import type { Surroundings } from "../cli/surroundings.ts";
 import { holdSignals } from "../system/hold-signals.ts";
-import { findProblems } from "../toplayer/rules/find-problems.ts";
+import {
+  findProblems,
+  reportEntry,
+  type CheckReport,
+} from "../toplayer/rules/find-problems.ts";
 import {
   formatCheck,
   formatCheckAsJson,
 } from "../toplayer/rules/format-check.ts";
 import { gatherFacts } from "../toplayer/gather-check-facts.ts";
 import { withSources } from "../toplayer/open-sources.ts";
-import {
-  reportEntry,
-  type CheckReport,
-} from "../toplayer/rules/check-report.ts";
 import {
   imageFlags,
   readStoreFlags,

@@ -18,13 +18,15 @@ import {
 import { findImageInSystem } from "../system/image.ts";
 import { chooseAccounts } from "../toplayer/ask.ts";
 import { findStoreMount, sourceOf } from "../system/find-store-mount.ts";
-import { formatInit } from "../toplayer/plan/format-init.ts";
-import { formatKernelOptions } from "../toplayer/plan/format-kernel-options.ts";
+import {
+  formatInit,
+  formatKernelOptions,
+} from "../toplayer/plan/format-init.ts";
 import { gatherMachine } from "../toplayer/gather-machine.ts";
 import type { AccountTexts } from "../toplayer/plan/merge-accounts.ts";
 import { planFiles } from "../toplayer/plan/plan-files.ts";
 import { writeFiles } from "../toplayer/write-files.ts";
-import { locate } from "../system/formats/locate.ts";
+import { locate } from "../system/formats/fstab.ts";
 import { formatMachineId } from "../system/formats/machine-id.ts";
 import { requireRoot } from "../cli/require-root.ts";
 

@@ -1,13 +1,15 @@
 import { enterRoot } from "../system/enter-root.ts";
-import { formatNotChecked } from "../install/plan/format-install.ts";
+import {
+  formatNotChecked,
+  formatUninstallPlan,
+} from "../install/plan/format-install.ts";
 import { lookAtRoot } from "../system/look-at-root.ts";
-import { applyUninstall } from "../install/apply-uninstall.ts";
-import { confirmPlan } from "../cli/confirm.ts";
-import { formatUninstallPlan } from "../install/plan/format-uninstall.ts";
+import { applyUninstall } from "../install/apply-install.ts";
+import { confirmPlan } from "../cli/questions.ts";
 import { gatherUninstall } from "../install/gather-uninstall.ts";
 import { withLock } from "../install/lock.ts";
 import { createProgress } from "../cli/progress.ts";
-import { tellInterrupted } from "../install/tell-interrupted.ts";
+import { tellInterrupted } from "../install/transaction.ts";
 import type { Surroundings } from "../cli/surroundings.ts";
 import { installFlags, tellResumed } from "./install.ts";
 import { holdSignals } from "../system/hold-signals.ts";

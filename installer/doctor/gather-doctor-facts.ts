@@ -3,16 +3,30 @@ import { findEntries } from "../loaders/find-entries.ts";
 import { speaksOfDockroot } from "../loaders/formats/speaks-of-dockroot.ts";
 import { readSystemConfigs } from "../system/system-configs.ts";
 import { checkHelpers } from "../install/helpers.ts";
-import type { DoctorFacts } from "./rules/facts.ts";
+import type {
+  DoctorFacts,
+  Place,
+  ConfigFacts,
+  BootRoom,
+  StartFacts,
+} from "./rules/facts.ts";
 import type { Generator } from "../generators/generator.ts";
 import { splitGrubScripts } from "./rules/split-grub-scripts.ts";
 import type { Start } from "./rules/start.ts";
-import { gatherBootRooms } from "./gather-boot-rooms.ts";
 import { gatherStarts } from "./gather-starts.ts";
 import { gatherTarget } from "./gather-target.ts";
 import { createInitramfsLook } from "./look-into-initramfs.ts";
-import { readConfigFacts } from "./read-config-facts.ts";
-import { readPlace } from "./read-place.ts";
+import { readKernelRelease } from "../../runtime/host/machine.ts";
+import { parseMountinfo, readMounts } from "../../runtime/disk/mounts.ts";
+import {
+  parseConfig,
+  type ConfigSource,
+} from "../../runtime/options/config.ts";
+import { describeFailure } from "../../runtime/base/failure.ts";
+import { gatherConfig } from "../../runtime/boot/gather-options.ts";
+import { BootError } from "../../runtime/base/errors.ts";
+import { BOOT_DIRECTORIES } from "../system/kernels.ts";
+import { locate } from "../system/formats/fstab.ts";
 
 const MAX_CMDLINE_BYTES = 64 * 1024;
 
@@ -60,4 +74,78 @@ export async function gatherDoctorFacts(
     helpers: await checkHelpers(host),
     bootRooms: gatherBootRooms(host, found),
   };
+}
+
+/** The kernel's own PID namespace (PROC_PID_INIT_INO in include/linux/proc_ns.h). */
+const FIRST_PID_NAMESPACE = "pid:[4026531836]";
+
+const MAX_MOUNTINFO_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Whether this is the system that the kernel has booted: its processes are not in a namespace of their
+ * own, as those of a container are, and its root is that of process 1, as a chroot's is not.
+ */
+export function readPlace(host: Host): Place {
+  const namespace = host.path("/proc/self/ns/pid");
+  const own = rootOf(host, "self");
+  const isRunning =
+    host.files.statusOf(namespace)?.kind === "symlink" &&
+    host.files.linkTarget(namespace) === FIRST_PID_NAMESPACE &&
+    own !== undefined &&
+    own === rootOf(host, "1");
+  return isRunning
+    ? { kind: "running", kernelRelease: readKernelRelease(host) }
+    : { kind: "elsewhere" };
+}
+
+/** What a process has as `/`; `undefined` where that is no mount point. */
+function rootOf(host: Host, process: string): string | undefined {
+  const file = `/proc/${process}/mountinfo`;
+  const mounts = parseMountinfo(host.readText(file, MAX_MOUNTINFO_BYTES) ?? "");
+  const root = mounts.findLast(({ mountPoint }) => mountPoint === "/");
+  return root === undefined ? undefined : `${root.device} ${root.root}`;
+}
+
+/** What the configuration here says, or why it says nothing. */
+export function readConfigFacts(host: Host): ConfigFacts {
+  const warnings: string[] = [];
+  let source: ConfigSource | undefined;
+  try {
+    source = gatherConfig(host, undefined);
+    const image = parseConfig(source, warnings).get("docker_image");
+    return { source, failure: undefined, warnings, image };
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    const failure = describeFailure(error);
+    return { source, failure, warnings, image: undefined };
+  }
+}
+
+/** The boot partitions: what is mounted where they usually are, and where kernels of entries were found. */
+export function gatherBootRooms(
+  host: Host,
+  starts: readonly StartFacts[],
+): BootRoom[] {
+  const mounts = readMounts(host);
+  const files = starts
+    .flatMap(({ entries }) => entries)
+    .flatMap(({ initrds }) => initrds.flatMap(({ file }) => file ?? []))
+    .filter((file) => host.files.statusOfTarget(host.path(file)) !== undefined);
+  const largest = new Map<string, number>();
+  for (const { mountPoint } of mounts) {
+    if (BOOT_DIRECTORIES.includes(mountPoint)) largest.set(mountPoint, 0);
+  }
+  for (const file of files) {
+    const real = host.files.realPath(host.path(file));
+    const mount = locate(mounts, real)?.mount;
+    // The image store's own filesystem is looked at elsewhere.
+    if (mount === undefined || mount.fsType === "btrfs") continue;
+    const size = host.files.statusOf(real)?.sizeBytes ?? 0;
+    const { mountPoint } = mount;
+    largest.set(mountPoint, Math.max(largest.get(mountPoint) ?? 0, size));
+  }
+  return [...largest].map(([mountPoint, largestBytes]) => ({
+    ...{ mountPoint, largestBytes },
+    room: host.files.roomAt(host.path(mountPoint)),
+  }));
 }

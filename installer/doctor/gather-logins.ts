@@ -1,21 +1,31 @@
 import path from "node:path";
-import { parsePasswd, parseShadow } from "../system/formats/parse-accounts.ts";
-import { isPassword } from "../system/formats/is-password.ts";
+import {
+  parsePasswd,
+  parseShadow,
+  isPassword,
+} from "../system/formats/parse-accounts.ts";
 import type { CheckFacts } from "../toplayer/rules/check-facts.ts";
 import { parseFstab } from "../system/formats/fstab.ts";
 import type { LoginFacts } from "./rules/facts.ts";
-import type { FinalFiles } from "./final-files.ts";
+import { readBytesIn, followIn } from "../../runtime/host/follow-in.ts";
+import { BootError } from "../../runtime/base/errors.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import type { ListedLayer } from "../../runtime/tree/layer.ts";
 
 /** Who has these is not meant to log in. */
 const REFUSES = /\/(?:nologin|false)$/;
+
 const CONSOLES = ["getty@", "getty@tty1", "serial-getty@"].map(
   (unit) => `/etc/systemd/system/${unit}.service.d`,
 );
+
 const DISPLAY_MANAGERS = [
   ...["/etc/gdm3/custom.conf", "/etc/gdm3/daemon.conf", "/etc/gdm/custom.conf"],
   ...["/etc/sddm.conf", "/etc/lightdm/lightdm.conf", "/etc/lxdm/lxdm.conf"],
 ];
+
 const DROP_INS = ["/etc/sddm.conf.d", "/etc/lightdm/lightdm.conf.d"];
+
 /** As getty, gdm, sddm and lightdm are told to; of gdm and lightdm there are commented examples. */
 const AUTOMATIC =
   /^[ \t]*(?:[^#;\n]*--autologin|(?:AutomaticLogin|autologin-user|autologin|User)[ \t]*=[ \t]*[^\s])/m;
@@ -71,4 +81,56 @@ function describeUnchecked(texts: CheckFacts["texts"]): string | undefined {
 
 function hasKey(text: string | undefined): boolean {
   return text?.split("\n").some((line) => /^\s*[^#\s]/.test(line)) ?? false;
+}
+
+/** Files of the new root, as image and top layer leave them. */
+export interface FinalFiles {
+  /** `undefined` where there is none that can be read. */
+  readText(file: string): string | undefined;
+  /** The names in a directory. */
+  namesIn(directory: string): string[];
+}
+
+const MAX_TEXT_BYTES = 1024 * 1024;
+
+/** @param image the image's tree */
+export function createFinalFiles(
+  host: Host,
+  layers: readonly ListedLayer[],
+  image: string,
+  { entries }: Pick<CheckFacts, "entries">,
+): FinalFiles {
+  const standing = entries.filter(({ isCovered }) => !isCovered);
+  const byLayers = new Map(standing.map((entry) => [entry.target, entry]));
+  const readText = (file: string): string | undefined => {
+    const entry = byLayers.get(file);
+    if (entry === undefined || entry.effect === "merge") {
+      return tryToRead(host, image, file);
+    }
+    const layer = layers[entry.layer];
+    if (entry.kind !== "file" || layer === undefined) return undefined;
+    if (!["add", "replace"].includes(entry.effect)) return undefined;
+    const whole = Buffer.from(path.join(layer.at, entry.path));
+    const probed = host.files.probeFile(whole, MAX_TEXT_BYTES);
+    return "refused" in probed ? undefined : probed.start.toString("utf8");
+  };
+  const namesIn = (directory: string): string[] => {
+    const inImage = followIn(host, image, directory);
+    const names = inImage === undefined ? [] : host.files.namesIn(inImage);
+    const added = standing
+      .filter(({ effect }) => ["add", "replace"].includes(effect))
+      .filter(({ target }) => path.dirname(target) === directory)
+      .map(({ target }) => path.basename(target));
+    return [...new Set([...names, ...added])];
+  };
+  return { readText, namesIn };
+}
+
+function tryToRead(host: Host, tree: string, file: string): string | undefined {
+  try {
+    return readBytesIn(host, tree, file, MAX_TEXT_BYTES)?.toString("utf8");
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return undefined;
+  }
 }

@@ -7,7 +7,7 @@ import { homeOf } from "../engines/home.ts";
 import { readSystemConfigs } from "../system/system-configs.ts";
 import { findSystemStore } from "../system/find-system-store.ts";
 import { findImageInSystem, readImageReference } from "../system/image.ts";
-import { locate } from "../system/formats/locate.ts";
+import { locate } from "../system/formats/fstab.ts";
 import type {
   InitrdFile,
   Place,
@@ -27,9 +27,12 @@ export interface TargetLook {
 }
 
 const INITRAMFS_NAME = /^(?:initrd|initramfs)[-.]/;
+
 /** What dracut keeps for rescue, and what others keep of a former one: no start of today's. */
 const KEPT_NAME = /^initramfs-0-rescue-|[.~-](?:bak|old|new|dpkg-\w+)$|~$/;
+
 const ANY_STORE = { directory: undefined, kind: undefined };
+
 const NO_BOOT = { rwlayer: undefined, root: undefined };
 
 /** What is looked at where no start says which image. */

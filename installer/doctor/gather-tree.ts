@@ -5,23 +5,31 @@ import {
 } from "../../runtime/base/failure.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import type { ListedLayer } from "../../runtime/tree/layer.ts";
+import {
+  type ListedLayer,
+  bytesOf,
+  showPath,
+} from "../../runtime/tree/layer.ts";
 import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 import { readEngineConfigs } from "../engines/engine-configs.ts";
 import type { Home } from "../engines/home.ts";
-import type { BootTarget } from "../toplayer/rules/check-facts.ts";
+import type {
+  BootTarget,
+  CheckedEntry,
+} from "../toplayer/rules/check-facts.ts";
 import { gatherFacts } from "../toplayer/gather-check-facts.ts";
 import { parseFstab } from "../system/formats/fstab.ts";
 import type { TreeFacts } from "./rules/facts.ts";
 import type { Generator } from "../generators/generator.ts";
 import { findTreeProblems } from "./rules/tree-problems.ts";
-import { createFinalFiles } from "./final-files.ts";
-import { findUnfilledGaps } from "./find-unfilled-gaps.ts";
+import { createFinalFiles, gatherLogins } from "./gather-logins.ts";
 import { gatherGenerators } from "./gather-generators.ts";
 import { gatherKernels } from "./gather-kernels.ts";
-import { gatherLogins } from "./gather-logins.ts";
 import { gatherStoreMount } from "./gather-store-mount.ts";
-import { rootedHost } from "./rooted-host.ts";
+import path from "node:path";
+import { followIn, readBytesIn } from "../../runtime/host/follow-in.ts";
+import { readMounts } from "../../runtime/disk/mounts.ts";
+import { becomesGap, findGaps } from "../../runtime/disk/subvolume-gaps.ts";
 
 export interface TreeRequest {
   readonly what: string;
@@ -79,4 +87,56 @@ function findInitFailure(
     if (!(error instanceof BootError)) throw error;
     return describeFailure(error);
   }
+}
+
+/**
+ * The same machine, where paths are those of a tree that may be hostile: links are followed inside of
+ * it alone. Programs run as before.
+ */
+export function rootedHost(host: Host, tree: string): Host {
+  return {
+    ...host,
+    path: (absolute) =>
+      followIn(host, tree, absolute) ?? path.join(tree, absolute),
+    readText: (absolute, maxBytes) =>
+      readBytesIn(host, tree, absolute, maxBytes)?.toString("utf8"),
+  };
+}
+
+/**
+ * Where a new root keeps what a snapshot leaves of nested subvolumes: the boot does not look there, and
+ * the top layer has nothing there.
+ * @param entries of the top layer
+ * @returns paths that begin with a slash, for people
+ */
+export function findUnfilledGaps(
+  host: Host,
+  root: string,
+  entries: readonly CheckedEntry[],
+): string[] {
+  const tree = root === "/" ? "" : root;
+  const filled = new Set(findGaps(host, tree).map(({ path }) => `/${path}`));
+  const mountPoints = new Set(
+    readMounts(host).map(({ mountPoint }) => mountPoint),
+  );
+  const gaps: string[] = [];
+  host.files.walkDirectories(tree, (path, status) => {
+    if (mountPoints.has(bytesOf(tree, path).toString())) return false;
+    if (!becomesGap(status)) return true;
+    gaps.push(showPath(path));
+    return false;
+  });
+  return gaps
+    .filter((gap) => !filled.has(gap) && !isTouched(entries, gap))
+    .toSorted();
+}
+
+/** Whether the top layer has a directory there, or removes it. */
+function isTouched(entries: readonly CheckedEntry[], gap: string): boolean {
+  return entries.some(
+    ({ effect, target }) =>
+      target === gap ||
+      (["replace", "delete", "empty"].includes(effect) &&
+        gap.startsWith(`${target}/`)),
+  );
 }

@@ -5,6 +5,7 @@ import type { ArchivedFile } from "../initramfs/cpio-reader.ts";
 import { isCutShort, readInitramfs } from "../initramfs/read-initramfs.ts";
 import { helperNames } from "../install/helpers.ts";
 import type { InitramfsContent, InitrdFile } from "./rules/facts.ts";
+import type { ConfigSource } from "../../runtime/options/config.ts";
 
 /** Looks into an initramfs. */
 export type LookIntoInitramfs = (
@@ -98,4 +99,15 @@ function describeContent(
             text: paths.get(config)?.toString("utf8") ?? "",
           },
   };
+}
+
+/** What looks at starts, and with what. */
+export interface StartLook {
+  readonly host: Host;
+  readonly generators: readonly Generator[];
+  readonly lookInto: LookIntoInitramfs;
+  /** Whether the disks here are those of the starts. */
+  readonly hasDisks: boolean;
+  /** Of the system here. */
+  readonly config: ConfigSource | undefined;
 }

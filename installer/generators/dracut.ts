@@ -1,14 +1,14 @@
 import type { Host } from "../../runtime/host/host.ts";
-import type { Generator } from "./generator.ts";
+import { type Generator, newImageName, systemdUnits } from "./generator.ts";
 import { hasFile } from "../system/has-file.ts";
 import { kernelVersions } from "../system/kernels.ts";
-import { newImageName } from "./new-image.ts";
 import { parseListing } from "../initramfs/parse-listing.ts";
-import { systemdUnits } from "./systemd-units.ts";
 
 const DEBIAN_CALLER = "/etc/kernel/postinst.d/dracut";
+
 /** kernel-install's. Debian's package has it too, where something else makes the initramfs. */
 const PLUGIN = "/usr/lib/kernel/install.d/50-dracut.install";
+
 const OTHER_CALLER = "/etc/kernel/postinst.d/initramfs-tools";
 
 /** dracut(8) in its systemd mode. A module that lies there is taken: there is nothing to enable. */

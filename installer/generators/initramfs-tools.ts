@@ -1,13 +1,14 @@
-import type { Generator } from "./generator.ts";
+import { type Generator, newImageName } from "./generator.ts";
 import { hasFile } from "../system/has-file.ts";
 import { kernelVersions } from "../system/kernels.ts";
-import { newImageName } from "./new-image.ts";
 import { parseListing } from "../initramfs/parse-listing.ts";
 
 const FUNCTIONS = "scripts/dockroot-functions";
+
 const SCRIPTS = ["init-top", "local-premount", "local-bottom"].map(
   (when) => `scripts/${when}/dockroot`,
 );
+
 const LOADER_HOOKS = "/etc/initramfs/post-update.d";
 
 /** initramfs-tools(7), of Debian and Ubuntu. What lies in its directories runs: there is nothing to enable. */

@@ -1,4 +1,9 @@
-import type { Build, Generator, HookFile } from "./generator.ts";
+import {
+  type Build,
+  type Generator,
+  type HookFile,
+  systemdUnits,
+} from "./generator.ts";
 import { hasFile } from "../system/has-file.ts";
 import { disableHook } from "./mkinitcpio/disable-hook.ts";
 import { enableHook } from "./mkinitcpio/enable-hook.ts";
@@ -8,7 +13,6 @@ import {
 } from "./mkinitcpio/read-configurations.ts";
 import { readKernelVersion, readPresets } from "./mkinitcpio/read-presets.ts";
 import { parseListing } from "../initramfs/parse-listing.ts";
-import { systemdUnits } from "./systemd-units.ts";
 
 const LIST_TIMEOUT_MS = 120_000;
 

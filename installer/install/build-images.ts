@@ -2,7 +2,7 @@ import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import { escapeControl } from "../../runtime/base/escape.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Build, InitramfsImage } from "../generators/generator.ts";
-import { lockedFor } from "./generator-lock.ts";
+import { lockedFor } from "./lock.ts";
 import type { Ending } from "./plan/parse-ending.ts";
 import type { Progress } from "../cli/progress.ts";
 

@@ -2,12 +2,13 @@ import { BootError, isSystemError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { formatEnding, parseEnding, type Ending } from "./plan/parse-ending.ts";
 import { STATE_DIRECTORY } from "./plan/manifest.ts";
-import { remedyOf } from "./plan/refusal.ts";
+import { remedyOf } from "./plan/plan-install.ts";
 
 export type { Ending } from "./plan/parse-ending.ts";
 
 /** While there is one, all else is done: what it tells of is to be brought to its end. */
 export const ENDING_FILE = `${STATE_DIRECTORY}/ending.json`;
+
 const MAX_BYTES = 1024 * 1024;
 
 /** From here on nothing is taken back any more. */

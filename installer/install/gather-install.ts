@@ -6,7 +6,7 @@ import type { Build, FileEdit, Generator } from "../generators/generator.ts";
 import { hasFile } from "../system/has-file.ts";
 import type { Change } from "./plan/change.ts";
 import { gatherPresent, readManifest } from "./gather-present.ts";
-import { readImageNeeds } from "./image-needs.ts";
+import { readImageNeeds, EXECUTABLE } from "./image-needs.ts";
 import { listIfReadable } from "./look-into-image.ts";
 import {
   CONFIG_FILE,
@@ -15,16 +15,12 @@ import {
   type MadeConfig,
 } from "./plan/make-config.ts";
 import { STATE_DIRECTORY, type Manifest } from "./plan/manifest.ts";
-import { planInstall } from "./plan/plan-install.ts";
+import { planInstall, type WantedFile } from "./plan/plan-install.ts";
 import { missingDirectories } from "./transaction.ts";
-import { unlessNotRun } from "./unless-not-run.ts";
+import { unlessNotRun } from "./helpers.ts";
 import { findLacks } from "../initramfs/verify-image.ts";
-import {
-  hashWanted,
-  wantExecutable,
-  wantHooks,
-  wantText,
-} from "./want-files.ts";
+import { createHash } from "node:crypto";
+import { readAsset } from "../system/read-asset.ts";
 
 export interface InstallRequest {
   readonly generator: Generator;
@@ -181,4 +177,43 @@ async function isComplete(
     }
   }
   return true;
+}
+
+/** A file of a text that is to be there. @param mode `undefined`: as it is */
+export function wantText(
+  path: string,
+  text: string,
+  mode?: number,
+  isEdit = false,
+): WantedFile {
+  const sha256 = createHash("sha256").update(text).digest("hex");
+  return { path, content: { text }, sha256, mode, isEdit };
+}
+
+/** The generator's own files. */
+export function wantHooks(generator: Generator): WantedFile[] {
+  return generator.files.map(({ path, asset, mode }) =>
+    wantText(path, readAsset(asset), mode),
+  );
+}
+
+/** /usr/bin/dockroot. @param executable the one that runs */
+export function wantExecutable(executable: {
+  readonly path: string;
+  readonly sha256: string;
+}): WantedFile {
+  return {
+    path: EXECUTABLE,
+    content: { copyOf: executable.path },
+    sha256: executable.sha256,
+    mode: 0o755,
+    isEdit: false,
+  };
+}
+
+/** Stands for all that an initramfs is made of here: another one means that it has to be made anew. */
+export function hashWanted(files: readonly WantedFile[]): string {
+  const hash = createHash("sha256");
+  for (const { path, sha256 } of files) hash.update(`${path} ${sha256}\n`);
+  return hash.digest("hex");
 }

@@ -11,10 +11,9 @@ import {
   MANIFEST_FILE,
   type Manifest,
 } from "./plan/manifest.ts";
-import { unlessNotRun } from "./unless-not-run.ts";
-import { planEdits } from "./plan/plan-edits.ts";
+import { unlessNotRun } from "./helpers.ts";
+import { planEdits, planKept, type KeptFile } from "./plan/plan-kept.ts";
 import { planRemoval } from "./plan/plan-install.ts";
-import { planKept, type KeptFile } from "./plan/plan-kept.ts";
 
 /** All that takes an installation back. */
 export interface Uninstall {

@@ -3,8 +3,8 @@ import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { hasFile } from "../system/has-file.ts";
 import { NotRunError } from "../system/tree-host.ts";
-import { readProgramVersion } from "./plan/program-version.ts";
 import {
+  readProgramVersion,
   judgeVersion,
   uncheckedOf,
   type HelperStatus,
@@ -113,5 +113,25 @@ async function readVersion(
       throw error;
     }
     return error.kind === "missing" ? undefined : "";
+  }
+}
+
+/**
+ * Does what may need to run a program of a system that is only looked at.
+ * @param notChecked gets what is not known then
+ * @returns what the work gives, or `otherwise`
+ */
+export async function unlessNotRun<T>(
+  notChecked: string[],
+  otherwise: T,
+  what: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof NotRunError)) throw error;
+    notChecked.push(what);
+    return otherwise;
   }
 }

@@ -5,10 +5,11 @@ import { hasFile } from "../system/has-file.ts";
 import { NotRunError } from "../system/tree-host.ts";
 import { findProgram, helperNames } from "./helpers.ts";
 import { CONFIG_FILE, FORMER_CONFIG_FILE } from "./plan/make-config.ts";
-import { parseLdd } from "./plan/parse-ldd.ts";
+import { parseLdd } from "./plan/helper-version.ts";
 import type { ImageNeeds } from "../initramfs/verify-image.ts";
 
 export const EXECUTABLE = "/usr/bin/dockroot";
+
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
 /** What an initramfs of this system must have. @throws BootError, HelperError */

@@ -3,13 +3,15 @@ import { once } from "node:events";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { HELPER_PATH } from "../../runtime/host/process.ts";
+import { UNDO_DIRECTORY } from "./plan/journal.ts";
 
 /** It is there, and nobody else locks it: no file of ours is left behind. */
 const LOCKED = "/var/lib";
+
 const HELD = "held";
 
 /** Of our choice: other failures of flock have other ones. */
-const IS_LOCKED = 75;
+const CONFLICT_STATUS = 75;
 
 /**
  * Does the work where no other process of this kind does: one would take the other's for what a power
@@ -29,7 +31,7 @@ export async function withLock<T>(
   const holder = spawn(
     "flock",
     [
-      ...["--nonblock", "--conflict-exit-code", String(IS_LOCKED)],
+      ...["--nonblock", "--conflict-exit-code", String(CONFLICT_STATUS)],
       ...[host.path(LOCKED), "sh", "-c", "echo; exec cat"],
     ],
     {
@@ -56,7 +58,7 @@ export async function withLock<T>(
       hint: "Install the package util-linux.",
     });
   });
-  if (end === IS_LOCKED) {
+  if (end === CONFLICT_STATUS) {
     throw new BootError(
       "INSTALL_FAILED",
       "another dockroot install or uninstall is at work here",
@@ -75,4 +77,44 @@ export async function withLock<T>(
     holder.stdin.end();
     await ended;
   }
+}
+
+/**
+ * The call by which a generator, and all that it starts, holds a lock of its own: a dockroot that is
+ * killed cannot end them. What is locked is there from before a transaction's first change until its
+ * end, and anew for the next one, so that a service which a generator has started and left behind
+ * keeps nobody off after a run that came to its end.
+ */
+export function lockedFor(argv: readonly string[]): string[] {
+  return ["flock", "--shared", UNDO_DIRECTORY, ...argv];
+}
+
+/**
+ * Refuses while a generator is at work that an interrupted run has left: it would write after that
+ * run's work was taken back.
+ * @throws BootError INSTALL_FAILED, HelperError
+ */
+export async function requireNoGenerator(host: Host): Promise<void> {
+  const directory = host.path(UNDO_DIRECTORY);
+  if (host.files.statusOf(directory) === undefined) return;
+  const { exitCode } = await host.run(
+    [
+      ...[
+        "flock",
+        "--nonblock",
+        "--conflict-exit-code",
+        String(CONFLICT_STATUS),
+      ],
+      ...[directory, "true"],
+    ],
+    { okExitCodes: [0, CONFLICT_STATUS] },
+  );
+  if (exitCode === 0) return;
+  throw new BootError(
+    "INSTALL_FAILED",
+    "the initramfs generator of an interrupted run is still running",
+    {
+      hint: `Wait for it to exit, or end it, then try again. Its processes: fuser -v ${UNDO_DIRECTORY}`,
+    },
+  );
 }

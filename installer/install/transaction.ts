@@ -10,12 +10,17 @@ import {
   withdrawEnding,
   type Ending,
 } from "./ending.ts";
-import { formatJournal, JOURNAL_FILE, UNDO_DIRECTORY } from "./plan/journal.ts";
-import type { Journal } from "./plan/journal.ts";
+import {
+  formatJournal,
+  JOURNAL_FILE,
+  UNDO_DIRECTORY,
+  type Journal,
+  parseJournal,
+} from "./plan/journal.ts";
 import { STATE_DIRECTORY } from "./plan/manifest.ts";
-import { readJournal } from "./read-journal.ts";
-import { remedyOf } from "./plan/refusal.ts";
+import { remedyOf } from "./plan/plan-install.ts";
 import { forget, removeUndoDirectory, undo } from "./undo.ts";
+import { describeFailure, formatFailure } from "../../runtime/base/failure.ts";
 
 /**
  * Makes the changes, then does the work, then what is left to do; where one of them fails, all is as
@@ -162,5 +167,38 @@ function makeChanges(
       "text" in content ? content : { copyOf: host.path(content.copyOf) },
       change,
     );
+  }
+}
+
+const MAX_JOURNAL_BYTES = 1024 * 1024;
+
+/** `undefined` where nothing was interrupted. @throws BootError FILE_UNREADABLE */
+export function readJournal(host: Host): Journal | undefined {
+  const text = host.readText(JOURNAL_FILE, MAX_JOURNAL_BYTES);
+  if (text === undefined) return undefined;
+  try {
+    return parseJournal(text);
+  } catch (cause) {
+    throw new BootError("FILE_UNREADABLE", `cannot read ${JOURNAL_FILE}`, {
+      cause,
+      hint: `It says how to undo an interrupted installation; its files are in ${UNDO_DIRECTORY}. Remove both to go on as things are.`,
+    });
+  }
+}
+
+/**
+ * Does the work; tells at once how it ended where it was interrupted, for the signal ends this process
+ * before anybody else can.
+ */
+export async function tellInterrupted<T>(
+  interruption: AbortSignal,
+  tell: (text: string) => unknown,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (interruption.aborted) tell(formatFailure(describeFailure(error)));
+    throw error;
   }
 }

@@ -4,7 +4,7 @@ import type { Host } from "../../runtime/host/host.ts";
 import { ENDING_FILE } from "./ending.ts";
 import { JOURNAL_FILE, UNDO_DIRECTORY, type Journal } from "./plan/journal.ts";
 import { STATE_DIRECTORY, type FormerFile } from "./plan/manifest.ts";
-import { isFull, remedyOf } from "./plan/refusal.ts";
+import { isFull, remedyOf } from "./plan/plan-install.ts";
 
 /**
  * Takes all back that the journal tells of. What cannot be taken back does not keep the rest from it,

@@ -1,7 +1,7 @@
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
-import { BOOT_DIRECTORIES } from "../system/boot-directories.ts";
+import { BOOT_DIRECTORIES } from "../system/kernels.ts";
 import type { BootEntry } from "./formats/boot-entry.ts";
 import {
   grubScripts,

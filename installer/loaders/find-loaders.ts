@@ -1,13 +1,10 @@
 import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { BOOT_DIRECTORIES } from "../system/boot-directories.ts";
+import { BOOT_DIRECTORIES } from "../system/kernels.ts";
 import type { FoundLoader } from "./plan/entry-facts.ts";
-import type { LoaderName } from "./formats/loader-name.ts";
-import {
-  checkGrubConfig,
-  checkRefindConfig,
-} from "./formats/check-loader-config.ts";
+import type { LoaderName } from "./formats/boot-entry.ts";
+import { checkGrubConfig, checkRefindConfig } from "./formats/menu-files.ts";
 
 type ConfiguredLoader = Exclude<LoaderName, "efistub">;
 

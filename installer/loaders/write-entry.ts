@@ -4,11 +4,12 @@ import type { Attributes } from "../../runtime/host/files.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { isSameOrBelow } from "../../runtime/options/overlap.ts";
-import { locate } from "../system/formats/locate.ts";
-import type { LoaderName } from "./formats/loader-name.ts";
+import { locate } from "../system/formats/fstab.ts";
+import type { LoaderName } from "./formats/boot-entry.ts";
 import { hasMark, putBlock } from "./formats/marked-block.ts";
 
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
+
 const DEFAULT_MODE = 0o644;
 
 export interface WriteRequest {

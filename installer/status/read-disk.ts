@@ -15,10 +15,14 @@ import {
 } from "../../runtime/disk/mounts.ts";
 import { requireOwnRunDirectory } from "../../runtime/disk/run-directory.ts";
 import { holdSignals } from "../system/hold-signals.ts";
-import { readLastFailure } from "./read-last-failure.ts";
 import { readRoots, type KnownRoot } from "./read-roots.ts";
-import type { BootedStatus, DiskStatus } from "./formats/status.ts";
-import type { Gaps } from "./unreadable.ts";
+import type {
+  BootedStatus,
+  DiskStatus,
+  LastFailure,
+} from "./formats/status.ts";
+import { type Gaps, requireDirectories } from "./unreadable.ts";
+import { rwlayerPaths } from "../../runtime/options/rwlayer-names.ts";
 
 /** Everything is there already: what takes longer hangs. */
 const HELPER_TIMEOUT_MS = 30_000;
@@ -124,4 +128,24 @@ async function requireSameDisk(
     `${describeDevice(device)} does not hold the root that booted, of UUID ${subvolumeUuid}`,
     { hint: "Was the disk exchanged, or that root deleted?" },
   );
+}
+
+const MAX_LOG_BYTES = 64 * 1024;
+
+/** Reads the beginning of last-failure.log; `null` where no start has failed. */
+export function readLastFailure(
+  host: Host,
+  topLevel: string,
+  rwlayer: string,
+  gaps: Gaps,
+): Promise<LastFailure | null> {
+  const { directory, lastFailure } = rwlayerPaths(rwlayer);
+  return gaps.attempt("the last failure", () => {
+    if (!requireDirectories(host, topLevel, directory)) return null;
+    const file = path.join(topLevel, lastFailure);
+    const start = host.files.readStart(file, MAX_LOG_BYTES);
+    if (start === undefined) return null;
+    const { bytes, isWhole } = start;
+    return { path: lastFailure, text: bytes.toString("utf8"), isWhole };
+  });
 }

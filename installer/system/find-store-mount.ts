@@ -5,7 +5,7 @@ import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
-import { locate, type Location } from "./formats/locate.ts";
+import { locate, type Location } from "./formats/fstab.ts";
 import { directoryOf } from "../engines/engine-configs.ts";
 import { homeOf } from "../engines/home.ts";
 import { readSystemConfigs } from "./system-configs.ts";

@@ -16,7 +16,7 @@ import {
   NAME_STORE,
   type StoreChoice,
 } from "./find-system-store.ts";
-import { locate } from "./formats/locate.ts";
+import { locate } from "./formats/fstab.ts";
 
 /** Where the image store is. */
 export interface StorePlace {

@@ -4,7 +4,7 @@ import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 import type { SystemOptions } from "../../runtime/options/system-options.ts";
-import { locate } from "./formats/locate.ts";
+import { locate } from "./formats/fstab.ts";
 import { directoryOf } from "../engines/engine-configs.ts";
 import { HOMES } from "../engines/home.ts";
 import { readSystemConfigs } from "./system-configs.ts";

@@ -8,7 +8,7 @@ import {
   type ErrorCode,
 } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { chooseImage } from "../../runtime/options/image-option.ts";
+import { chooseImage } from "../../runtime/options/system-options.ts";
 import {
   formatImageReference,
   parseImageReference,

@@ -1,6 +1,9 @@
 import type { Host } from "../../runtime/host/host.ts";
 import { hasFile } from "./has-file.ts";
 
+/** Where boot partitions are usually mounted; of files that are in several the first one counts. */
+export const BOOT_DIRECTORIES = ["/efi", "/boot/efi", "/esp", "/boot"];
+
 /**
  * The versions of the kernels that an initramfs can be made for: their modules are there. Of one that
  * was removed a part of the modules may be left, so those count alone that have their kernel, too; but

@@ -1,5 +1,5 @@
 import { BootError } from "../../runtime/base/errors.ts";
-import { findReaders } from "../../runtime/stores/find-readers.ts";
+import { findReaders } from "../../runtime/stores/open-store.ts";
 import type { StoreLocation, StoreReader } from "../../runtime/stores/store.ts";
 import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 

@@ -9,5 +9,8 @@ import { getAsset, isSea } from "node:sea";
 export function readAsset(name: string): string {
   return isSea()
     ? getAsset(name, "utf8")
-    : fs.readFileSync(path.join(import.meta.dirname, "../assets", name), "utf8");
+    : fs.readFileSync(
+        path.join(import.meta.dirname, "../assets", name),
+        "utf8",
+      );
 }

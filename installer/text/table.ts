@@ -1,3 +1,5 @@
+import type { Terminal } from "../cli/surroundings.ts";
+
 /** Aligns cells in columns, two spaces apart. A column without text takes no room. */
 export function formatTable(
   rows: readonly (readonly string[])[],
@@ -20,3 +22,18 @@ export function formatTable(
       .trimEnd(),
   );
 }
+
+/** A line of text, not escaped yet, as a whole in one colour. */
+export interface Line {
+  readonly text: string;
+  readonly format?: Parameters<Terminal["style"]>[0];
+}
+
+export const plain = (text: string): Line => ({ text });
+
+export const title = (text: string): Line => ({ text, format: "bold" });
+
+export const alarm = (text: string): Line => ({
+  text,
+  format: ["bold", "red"],
+});

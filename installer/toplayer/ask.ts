@@ -1,6 +1,5 @@
 import type { Confirm } from "../cli/surroundings.ts";
-import { isPassword } from "../system/formats/is-password.ts";
-import { parseShadow } from "../system/formats/parse-accounts.ts";
+import { isPassword, parseShadow } from "../system/formats/parse-accounts.ts";
 import {
   ownUsers,
   type AccountTexts,

@@ -2,7 +2,7 @@ import { readBytesIn } from "../../runtime/host/follow-in.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { resolveInRoot } from "../../runtime/base/resolve-in-root.ts";
-import { findLeftOvers } from "../../runtime/boot/left-overs.ts";
+import { findLeftOvers } from "../../runtime/boot/bootable.ts";
 import { readBaseTree } from "../../runtime/toplayer/base-tree.ts";
 import { bytesOf, type ListedLayer } from "../../runtime/tree/layer.ts";
 import type { EntryChange } from "../../runtime/tree/merge-plan.ts";
@@ -17,8 +17,9 @@ import {
   type TextFile,
 } from "./rules/check-facts.ts";
 import { createFinalTree, type FinalTree } from "./final-tree.ts";
-import { createRootComparison } from "./root-comparison.ts";
 import { readEntries } from "./read-entries.ts";
+import { waitForDevice } from "../../runtime/disk/device.ts";
+import { parseDeviceSpec } from "../../runtime/options/device-spec.ts";
 
 const MAX_TEXT_BYTES = 1024 * 1024;
 
@@ -144,4 +145,41 @@ function standsIn(
       : { kind: "other" };
   });
   return target !== undefined && look(target.slice(1)) !== undefined;
+}
+
+/** Each is looked for on all devices: of more roots than any fstab has, the others stay unknown. */
+const MAX_LOOKED_UP = 16;
+
+/**
+ * Tells whether sources of an fstab are the filesystem that `root=` names, however they are written.
+ * @param root `undefined` where the kernel options do not say
+ * @throws HelperError
+ */
+export async function createRootComparison(
+  host: Host,
+  root: string | undefined,
+  sources: readonly string[],
+): Promise<(source: string) => boolean | undefined> {
+  const same = new Map<string, boolean | undefined>();
+  const ofRoot = root === undefined ? undefined : await uuidOf(host, root);
+  for (const source of new Set(sources.slice(0, MAX_LOOKED_UP))) {
+    if (source === root) same.set(source, true);
+    else if (ofRoot !== undefined) {
+      const uuid = await uuidOf(host, source);
+      same.set(source, uuid === undefined ? undefined : uuid === ofRoot);
+    }
+  }
+  return (source) => same.get(source);
+}
+
+/** @returns `undefined` where there is no such filesystem, or it cannot be told which is meant */
+async function uuidOf(host: Host, source: string): Promise<string | undefined> {
+  try {
+    const spec = parseDeviceSpec("root", source);
+    const { uuid, path } = await waitForDevice(host, spec, 0);
+    return uuid ?? path;
+  } catch (error) {
+    if (error instanceof BootError) return undefined;
+    throw error;
+  }
 }

@@ -21,7 +21,7 @@ import {
 } from "../system/image.ts";
 import type { StoreChoice } from "../system/find-system-store.ts";
 import { readBootTarget } from "../system/boot-target.ts";
-import { locate } from "../system/formats/locate.ts";
+import { locate } from "../system/formats/fstab.ts";
 import type { BootTarget } from "./rules/check-facts.ts";
 
 /** What is checked, and against what. */

@@ -43,7 +43,7 @@ import {
 import { makeOwnDirectory } from "../disk/run-directory.ts";
 import { findRecord } from "../records/rwlayer-state.ts";
 import { createSha256 } from "../base/sha256.ts";
-import { shortenWarnings } from "../tree/shorten-warnings.ts";
+import { shortenWarnings } from "../tree/merge-plan.ts";
 
 /** A former boot's `finish`, which removes roots, takes no longer. */
 const MAX_LOCK_WAIT_MS = 60_000;

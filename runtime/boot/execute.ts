@@ -13,7 +13,7 @@ import type { DiskLock } from "../disk/disk-lock.ts";
 import { BootError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import type { Recorder } from "./recorder.ts";
-import { rehearse } from "./rehearse.ts";
+import { rehearse } from "./gate.ts";
 import {
   withRecord,
   type RwlayerState,
@@ -26,8 +26,7 @@ import { writeState } from "../disk/state-file.ts";
 import { describeStep, type Step } from "../plan/steps.ts";
 import { deleteSubvolumeTree, snapshotNested } from "../disk/subvolume-tree.ts";
 import { executeMerge } from "../toplayer/execute-merge.ts";
-import type { MergePlan } from "../tree/merge-plan.ts";
-import { shortenWarnings } from "../tree/shorten-warnings.ts";
+import { type MergePlan, shortenWarnings } from "../tree/merge-plan.ts";
 
 export interface ExecutionContext {
   readonly host: Host;

@@ -1,6 +1,7 @@
 import { formatFailure } from "../base/failure.ts";
 import { escapeControl } from "../base/escape.ts";
 import { summarizeBoot, type RootedBoot } from "../records/boot-record.ts";
+import type { OtherRoot } from "./finish.ts";
 
 export const FRAME = "*".repeat(72);
 
@@ -19,6 +20,23 @@ export function formatFallback(record: RootedBoot): string {
       : formatFailure(record.failure).trimEnd().split("\n")),
     "",
     "To see this again: dockroot status. To stop instead: dockroot.fallback=none.",
+    FRAME,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** The warning that another root is mounted than was made, for the console: not to be overlooked. */
+export function formatOtherRoot({ failure, isStopped }: OtherRoot): string {
+  const lines = [
+    FRAME,
+    `${isStopped ? "ERROR" : "WARNING"}: the root that is mounted is not the one that was made.`,
+    isStopped ? "THE START STOPS HERE." : "THE SYSTEM STARTS WITH IT.",
+    "",
+    ...formatFailure(failure).trimEnd().split("\n"),
+    "",
+    isStopped
+      ? "To start all the same: dockroot.fallback=last."
+      : "To stop instead: dockroot.fallback=none.",
     FRAME,
   ];
   return `${lines.join("\n")}\n`;

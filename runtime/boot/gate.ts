@@ -1,7 +1,6 @@
 import path from "node:path";
 import { BootError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
-import { rehearse } from "./rehearse.ts";
 
 /**
  * Lets a command begin before its time: what takes long the first time is done once for nothing, then
@@ -28,4 +27,11 @@ export async function waitAtGate(
     );
   }
   return Math.round(host.nowMs() - begun);
+}
+
+/** Does work before its time. What fails now fails again in its turn, where that can be said. */
+export async function rehearse(work: () => unknown): Promise<void> {
+  await Promise.resolve()
+    .then(work)
+    .catch(() => undefined);
 }

@@ -11,8 +11,7 @@ import { planBoot } from "../plan/plan.ts";
 import type { Recorder } from "./recorder.ts";
 import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
 import type { RwlayerPaths } from "../options/rwlayer-names.ts";
-import type { MergePlan } from "../tree/merge-plan.ts";
-import { shortenWarnings } from "../tree/shorten-warnings.ts";
+import { type MergePlan, shortenWarnings } from "../tree/merge-plan.ts";
 
 /** The rwlayer that is to be root. */
 export interface MadeRoot {

@@ -1,9 +1,5 @@
 import path from "node:path";
-import {
-  describeIncomplete,
-  isComplete,
-  waitForAllDevices,
-} from "./btrfs-devices.ts";
+import { describeIncomplete, isComplete, waitForAllDevices } from "./btrfs.ts";
 import { both } from "../base/both.ts";
 import { formatDeviceSpec } from "../options/device-spec.ts";
 import { waitForDevice, type BlockDevice } from "./device.ts";

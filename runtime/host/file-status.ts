@@ -1,6 +1,23 @@
-import fs from "node:fs";
+import fs, { type Stats } from "node:fs";
 import { isSystemError, systemErrorCode } from "../base/errors.ts";
-import { kindOf, type FileKind } from "./file-kind.ts";
+
+export type FileKind =
+  | "file"
+  | "directory"
+  | "symlink"
+  | "FIFO"
+  | "socket"
+  | "block-device"
+  | "character-device";
+
+export function kindOf(entry: Stats): FileKind {
+  if (entry.isFile()) return "file";
+  if (entry.isDirectory()) return "directory";
+  if (entry.isSymbolicLink()) return "symlink";
+  if (entry.isFIFO()) return "FIFO";
+  if (entry.isSocket()) return "socket";
+  return entry.isBlockDevice() ? "block-device" : "character-device";
+}
 
 export interface FileStatus {
   readonly kind: FileKind;

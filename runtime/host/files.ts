@@ -5,7 +5,7 @@ import { statusOf, statusOfTarget } from "./file-status.ts";
 import { readToEnd, refuseUnreadable } from "./readable-file.ts";
 import { BootError, isSystemError, systemErrorCode } from "../base/errors.ts";
 
-export { probeFile } from "./probe-file.ts";
+export { probeFile } from "./open-file.ts";
 export {
   deviceOf,
   statusOf,
@@ -20,13 +20,13 @@ export {
   renameDurably,
   type Attributes,
 } from "./durable-files.ts";
-export { appendOwnText, readOwnText } from "./own-file.ts";
-export { hashFile } from "./hash-file.ts";
+export { appendOwnText, readOwnText } from "./readable-file.ts";
+export { hashFile } from "./readable-file.ts";
 export { waitForFile } from "./wait-for-file.ts";
 export { withFile, type OpenFile } from "./open-file.ts";
 export { replaceEmptyDirectory, walkDirectories } from "./directories.ts";
 export * from "./tree.ts";
-export type { FileKind } from "./file-kind.ts";
+export type { FileKind } from "./file-status.ts";
 
 /** Commands that end while another begins; more than anybody runs at a time. */
 const MAX_NEIGHBOURS = 16;

@@ -1,14 +1,14 @@
 import path from "node:path";
-import { endGroup } from "./end-group.ts";
-import * as files from "./files.ts";
-import { lockDirectory, type Lock } from "./lock.ts";
-import type { Log } from "./log.ts";
 import {
+  endGroup,
   canTie,
   runHelper,
   type RunOptions,
   type RunResult,
 } from "./process.ts";
+import * as files from "./files.ts";
+import { lockDirectory, type Lock } from "./lock.ts";
+import type { Log } from "./log.ts";
 
 export type Files = typeof files;
 

@@ -1,6 +1,5 @@
 import fs from "node:fs";
-import { kindOf, type FileKind } from "./file-kind.ts";
-import { statusOf } from "./file-status.ts";
+import { kindOf, type FileKind, statusOf } from "./file-status.ts";
 
 /** Setuid, setgid and sticky. */
 const SPECIAL_BITS = 0o7000;

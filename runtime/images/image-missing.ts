@@ -4,6 +4,7 @@ import {
   formatImageReference,
   fullRepository,
   type ImageReference,
+  type ImageId,
 } from "./image-ref.ts";
 import { shorten } from "../base/abbreviate-ids.ts";
 
@@ -78,4 +79,32 @@ function list(names: readonly string[]): string {
 function repositoryOf(name: string): string {
   const at = name.indexOf("@");
   return at === -1 ? name.slice(0, name.lastIndexOf(":")) : name.slice(0, at);
+}
+
+const MAX_FITTING = 5;
+
+/**
+ * The one image whose ID begins with the digits that a name could also be.
+ * @param ids asked for only where the name could be that; may repeat
+ * @returns `undefined` where none does
+ * @throws BootError IMAGE_AMBIGUOUS
+ */
+export function matchPrefix(
+  reference: ImageReference,
+  storePath: string,
+  ids: () => readonly ImageId[],
+): ImageId | undefined {
+  if (reference.kind !== "name" || reference.idPrefix === undefined) {
+    return undefined;
+  }
+  const prefix = reference.idPrefix;
+  const fitting = new Set(
+    ids().filter((id) => id.startsWith(`sha256:${prefix}`)),
+  );
+  if (fitting.size <= 1) return [...fitting][0];
+  throw new BootError(
+    "IMAGE_AMBIGUOUS",
+    `${prefix} is the beginning of ${String(fitting.size)} image IDs in ${storePath}: ${[...fitting].slice(0, MAX_FITTING).join(", ")}`,
+    { hint: "Give more digits of the ID, or the image's name." },
+  );
 }

@@ -1,4 +1,5 @@
 import { BootError } from "../base/errors.ts";
+import type { Host } from "../host/host.ts";
 
 /**
  * Which image is meant, as Docker understands references
@@ -22,11 +23,16 @@ export type ImageReference =
 export type ImageId = `sha256:${string}`;
 
 const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
+
 const DOMAIN =
   /^(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*(?::[0-9]+)?$|^\[[a-fA-F0-9:]+\](?::[0-9]+)?$/;
+
 const TAG = /^\w[\w.-]{0,127}$/;
+
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
+
 const MAX_NAME_LENGTH = 255;
+
 const DOCKER_HUB = "docker.io";
 
 /** Whether the text is an image ID: `sha256:` and 64 hex digits. */
@@ -178,4 +184,11 @@ function invalid(text: string, why: string): BootError {
       hint: "Write it as Docker does: name, name:tag, name@sha256:... or an image ID.",
     },
   );
+}
+
+const OTHER_NAMES: Readonly<Record<string, string>> = { x64: "amd64" };
+
+/** What images call this machine's architecture, as Go does (https://go.dev/doc/install/source#environment). */
+export function goArchitecture({ architecture }: Host): string {
+  return OTHER_NAMES[architecture] ?? architecture;
 }

@@ -1,4 +1,4 @@
-import { invalidOption } from "./option-error.ts";
+import { invalidOption } from "./option-values.ts";
 
 /** Where a filesystem is: a tag that blkid knows, or a path below /dev. */
 export type DeviceSpec =

@@ -1,6 +1,6 @@
 import { parseDeviceSpec, type DeviceSpec } from "./device-spec.ts";
-import { invalidOption } from "./option-error.ts";
 import {
+  invalidOption,
   nonEmpty,
   readChoice,
   readSecondsAsMs,

@@ -1,4 +1,4 @@
-import { invalidOption } from "./option-error.ts";
+import { BootError } from "../base/errors.ts";
 
 /** An option's value; `undefined` where it is not given or empty. */
 export type OptionReader = (key: string) => string | undefined;
@@ -68,4 +68,9 @@ export function readSecondsAsMs(option: string, value: string): number {
     );
   }
   return Number(value) * 1000;
+}
+
+/** An option that cannot be used. */
+export function invalidOption(message: string, hint: string): BootError {
+  return new BootError("INVALID_OPTION", message, { hint });
 }

@@ -5,13 +5,13 @@ import type { ImageReference } from "../images/image-ref.ts";
 import type {
   RwlayerState,
   SubvolumeRecord,
+  TopLayerRecord,
 } from "../records/rwlayer-state.ts";
 import type { RwlayerPaths } from "../options/rwlayer-names.ts";
 import type { FoundImage } from "../stores/store.ts";
 import type { SubvolumeGap } from "../disk/subvolume-gaps.ts";
 import type { SystemOptions } from "../options/system-options.ts";
 import type { ListedLayer } from "../tree/layer.ts";
-import type { TopLayerRecord } from "../records/record.ts";
 
 /** What stands at a path on the top level. */
 export type Standing =

@@ -1,9 +1,8 @@
 import { withoutDetails, type BootFailure } from "../base/failure.ts";
 import type { DiskOptions } from "../options/disk-options.ts";
 import { formatJson } from "../base/escape.ts";
-import type { SubvolumeRecord } from "./rwlayer-state.ts";
+import type { SubvolumeRecord, TopLayerRecord } from "./rwlayer-state.ts";
 import { abbreviateIds } from "../base/abbreviate-ids.ts";
-import type { TopLayerRecord } from "./record.ts";
 
 export interface RunFacts {
   readonly version: 1;

@@ -5,8 +5,11 @@ import {
   parseJsonObject,
   unreadable,
 } from "../base/json-values.ts";
-import type { RwlayerState, SubvolumeRecord } from "./rwlayer-state.ts";
-import type { TopLayerRecord } from "./record.ts";
+import type {
+  RwlayerState,
+  SubvolumeRecord,
+  TopLayerRecord,
+} from "./rwlayer-state.ts";
 
 /**
  * Reads the text of state.json; what it does not know in it is left out.

@@ -10,8 +10,7 @@ import { shorten } from "../base/abbreviate-ids.ts";
 import { chainIds } from "../images/chain-id.ts";
 import { pickRepository } from "./formats/docker-repositories.ts";
 import { MAX_CONFIG_BYTES, readImageConfig } from "./image-config.ts";
-import { imageMissing } from "../images/image-missing.ts";
-import { matchPrefix } from "../images/match-prefix.ts";
+import { imageMissing, matchPrefix } from "../images/image-missing.ts";
 import { requireSubvolume } from "./require-subvolume.ts";
 import {
   damaged,

@@ -2,8 +2,7 @@ import { followIn } from "../host/follow-in.ts";
 import { BootError } from "../base/errors.ts";
 import type { ImageReference } from "../images/image-ref.ts";
 import { chooseAnswers, type Answer } from "./formats/choose-answer.ts";
-import { findReaders } from "./find-readers.ts";
-import { namesIn } from "./store-files.ts";
+import { namesIn, isPresent } from "./store-files.ts";
 import type {
   FoundImage,
   ImageStore,
@@ -11,6 +10,13 @@ import type {
   StoreReader,
 } from "./store.ts";
 import type { StoreKind } from "../options/store-kinds.ts";
+import path from "node:path";
+import {
+  CONTAINERD_METADATA,
+  openContainerd,
+} from "./containerd/containerd.ts";
+import { openDockerGraphdriver } from "./docker-graphdriver.ts";
+import { openPodman } from "./podman.ts";
 
 const PATH_HINT =
   "Correct docker_path= (or store_path=): the directory that is /var/lib/docker, /var/lib/containerd or /var/lib/containers/storage in the running system, seen from the filesystem's top level.";
@@ -205,4 +211,47 @@ function listNames(names: readonly string[]): string {
     names.slice(0, MAX_LISTED).join(", ") +
     (more > 0 ? ` and ${String(more)} more` : "")
   );
+}
+
+/** Where dockerd keeps the containerd that it starts itself, below its own directory. */
+const DOCKERS_CONTAINERD = "containerd/daemon";
+
+/**
+ * The stores that are in a directory: Docker's has up to two, one of which may be of former times; its
+ * containerd's own database is there even where it keeps no image.
+ * @param wanted that kind alone, or `undefined` for all
+ */
+export function findReaders(
+  location: StoreLocation,
+  wanted: StoreKind | undefined,
+): StoreReader[] {
+  return [
+    ...listGraphdrivers(location),
+    ...listContainerds(location),
+    ...listPodmans(location),
+  ].filter(({ kind }) => wanted === undefined || kind === wanted);
+}
+
+function listGraphdrivers(location: StoreLocation): StoreReader[] {
+  return namesIn(location, "image")
+    .filter(
+      (driver) =>
+        isPresent(location, `image/${driver}/repositories.json`) ||
+        isPresent(location, `image/${driver}/layerdb`),
+    )
+    .map((driver) => openDockerGraphdriver(location, driver));
+}
+
+function listContainerds(location: StoreLocation): StoreReader[] {
+  return ["", DOCKERS_CONTAINERD]
+    .map((below) => ({ ...location, path: path.join(location.path, below) }))
+    .filter((place) => isPresent(place, CONTAINERD_METADATA))
+    .map(openContainerd);
+}
+
+function listPodmans(location: StoreLocation): StoreReader[] {
+  return namesIn(location, "")
+    .flatMap((name) => /^(.+)-images$/.exec(name)?.[1] ?? [])
+    .filter((driver) => isPresent(location, `${driver}-images/images.json`))
+    .map((driver) => openPodman(location, driver));
 }

@@ -1,18 +1,17 @@
 import path from "node:path";
-import { goArchitecture } from "../images/go-architecture.ts";
-import { BootError } from "../base/errors.ts";
 import {
+  goArchitecture,
   formatImageReference,
   isImageId,
   type ImageId,
   type ImageReference,
 } from "../images/image-ref.ts";
+import { BootError } from "../base/errors.ts";
 import { isCount, isRecord } from "../base/json-values.ts";
 import { shorten } from "../base/abbreviate-ids.ts";
 import { chainIds } from "../images/chain-id.ts";
 import { MAX_CONFIG_BYTES, readImageConfig } from "./image-config.ts";
-import { imageMissing } from "../images/image-missing.ts";
-import { matchPrefix } from "../images/match-prefix.ts";
+import { imageMissing, matchPrefix } from "../images/image-missing.ts";
 import {
   parsePodmanImages,
   type PodmanImage,

@@ -1,10 +1,9 @@
 import path from "node:path";
 import { PrivateError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
-import { copyAttributes } from "./copy-attributes.ts";
-import { createCopyProgress, type CopyProgress } from "./copy-progress.ts";
 import { bytesOf, type ListedLayer } from "../tree/layer.ts";
 import type { MergeAction, MergePlan } from "../tree/merge-plan.ts";
+import { withDirectoriesShown } from "../disk/mounts.ts";
 
 /** Where the actions of a plan work. Absolute paths. */
 export interface MergePlaces {
@@ -124,4 +123,102 @@ async function runCopy(
       onOutput: progress.count,
     },
   );
+}
+
+/** Absolute paths. */
+export interface AttributePair {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** The more mounts there are, the longer each mount and unmount takes. */
+const PAIRS_PER_SHOW = 50;
+
+/**
+ * Copies owners, modes, times, ACLs and other xattrs of directories alone. cp does that for a
+ * directory that lies on another filesystem than the one above it, told to stay on one filesystem:
+ * so each is shown to it in a tmpfs.
+ * @param scratch where to mount that; made when absent
+ * @throws HelperError, BootError MOUNT_FAILED
+ */
+export async function copyAttributes(
+  host: Host,
+  pairs: readonly AttributePair[],
+  scratch: string,
+): Promise<void> {
+  for (let start = 0; start < pairs.length; start += PAIRS_PER_SHOW) {
+    const batch = pairs.slice(start, start + PAIRS_PER_SHOW);
+    await copyBatch(host, batch, scratch);
+  }
+}
+
+async function copyBatch(
+  host: Host,
+  pairs: readonly AttributePair[],
+  scratch: string,
+): Promise<void> {
+  const shown = pairs.flatMap(({ from, to }, index) => [
+    [`from/${String(index)}`, from] as const,
+    [`to/${String(index)}`, to] as const,
+  ]);
+  await withDirectoriesShown(host, scratch, shown, async () => {
+    await host.run([
+      ...["cp", "--archive", "--one-file-system", "--no-target-directory"],
+      ...["--", path.join(scratch, "from"), path.join(scratch, "to")],
+    ]);
+  });
+}
+
+const NEWLINE = "\n".charCodeAt(0);
+
+/** Begins the lines that tell what made room: `removed '...'`. */
+const REMOVED = "r".charCodeAt(0);
+
+const MAX_IO_BYTES = 4096;
+
+/** How far calls of cp have come that name what they copy (`--verbose`). */
+export interface CopyProgress {
+  /** Takes what they print. */
+  readonly count: (output: Buffer) => void;
+  readonly startCall: (processId: number) => void;
+  readonly describe: () => string;
+}
+
+/** @param total how many entries there are to copy */
+export function createCopyProgress(host: Host, total: number): CopyProgress {
+  let copied = 0;
+  let isLineStart = true;
+  let bytesOfFormerCalls = 0;
+  let bytesOfCall = 0;
+  let processId: number | undefined;
+  return {
+    count: (output) => {
+      for (let start = 0; start < output.length;) {
+        if (isLineStart && output[start] !== REMOVED) copied += 1;
+        const end = output.indexOf(NEWLINE, start);
+        isLineStart = end !== -1;
+        start = isLineStart ? end + 1 : output.length;
+      }
+    },
+    startCall: (started) => {
+      bytesOfFormerCalls += bytesOfCall;
+      bytesOfCall = 0;
+      processId = started;
+    },
+    describe: () => {
+      if (processId !== undefined) {
+        bytesOfCall = Math.max(bytesOfCall, readWritten(host, processId));
+      }
+      const megabytes = Math.round((bytesOfFormerCalls + bytesOfCall) / 1e6);
+      return `${String(Math.min(copied, total))} of ${String(total)} entries, ${String(megabytes)} MB written`;
+    },
+  };
+}
+
+/** What a process has written, see proc_pid_io(5); 0 where the kernel does not count that, or it has ended. */
+function readWritten(host: Host, processId: number): number {
+  const file = `/proc/${String(processId)}/io`;
+  const [, bytes = "0"] =
+    /^wchar: (\d+)$/m.exec(host.readText(file, MAX_IO_BYTES) ?? "") ?? [];
+  return Number(bytes);
 }

@@ -3,7 +3,7 @@ import type { ListedEntry } from "../host/files.ts";
 import type { Host } from "../host/host.ts";
 import { pathIn, type LayerEntry, type ListedLayer } from "../tree/layer.ts";
 import { createSha256 } from "../base/sha256.ts";
-import type { TopLayerRecord } from "../records/record.ts";
+import type { TopLayerRecord } from "../records/rwlayer-state.ts";
 import { parseWhiteout } from "../tree/whiteout.ts";
 
 interface OpenEntry extends LayerEntry {
@@ -20,6 +20,7 @@ export type LayerPlace = Pick<ListedLayer, "at" | "isOwnerless">;
 
 /** One for all that have none: there may be many. */
 const NONE: readonly OpenEntry[] = [];
+
 /** Work of this length does not keep others, as what tells of slow steps, from their turn. */
 const TURN_MS = 50;
 

@@ -1,22 +1,20 @@
-import { applyWhiteouts } from "./apply-whiteouts.ts";
-import { batchesOf, requireNameable } from "./cp-arguments.ts";
-import { finishLayer } from "./finish-layer.ts";
+import { applyWhiteouts, parseWhiteout } from "./whiteout.ts";
+import { batchesOf, requireNameable, finishLayer } from "./cp-arguments.ts";
 import {
   pathIn,
   showPath,
   type LayerEntry,
   type ListedLayer,
 } from "./layer.ts";
-import { makeRoom } from "./make-room.ts";
 import type { EntryChange, MergeAction, MergePlan } from "./merge-plan.ts";
 import {
   createMergedTree,
   type BaseTree,
   type MergedTree,
+  type Standing,
 } from "./merged-tree.ts";
-import type { Merging, Place } from "./merging.ts";
+import { type Merging, type Place, remove } from "./merging.ts";
 import { safeMode } from "./safe-mode.ts";
-import { parseWhiteout } from "./whiteout.ts";
 
 /**
  * Decides how layers are laid over a tree, each over the result of the one before.
@@ -209,4 +207,43 @@ function setSafeMode(
 
 function placeOf(parent: Place, { name }: LayerEntry): string {
   return pathIn(parent.path, name);
+}
+
+/**
+ * Removes and clears what cp would stumble over, and reports what becomes of the entry.
+ * @returns whether it is new there: all but a directory into one that is there
+ */
+export function makeRoom(
+  merging: Merging,
+  { kind }: LayerEntry,
+  path: string,
+  { path: target, through }: Place,
+): boolean {
+  const { layer, tree, actions, warnings, report } = merging;
+  const standing = tree.at(target);
+  const replaced = standing?.kind;
+  const merges = kind === "directory" && replaced === "directory";
+  const effect = merges ? "merge" : replaced === undefined ? "add" : "replace";
+  report({ path, kind, effect, target, through, replaced });
+  // The root keeps its own attributes, and so does all into which comes what has none.
+  const keepsMode = target === "" || layer.isOwnerless;
+  if (merges && !keepsMode && standing?.hasSpecialBits === true) {
+    actions.push({ kind: "clearSpecialBits", path: target });
+  }
+  const isNotForCp = kind === "directory" || replaced === "directory";
+  if (standing !== undefined && !merges && isNotForCp) {
+    remove(merging, path, target);
+    const where = path === target ? "" : `, at ${showPath(target)}`;
+    warnings.push(
+      `the top layer's ${kind} ${showPath(path)} replaces ${describeReplaced(standing)}${where}`,
+    );
+  }
+  return !merges;
+}
+
+function describeReplaced(standing: Standing): string {
+  const whose = "children" in standing ? "the top layer" : "the image";
+  return standing.kind === "symlink"
+    ? `a symlink of ${whose}, which leads to no directory`
+    : `a ${standing.kind} of ${whose}`;
 }

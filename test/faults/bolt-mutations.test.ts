@@ -3,8 +3,7 @@ import t from "tap";
 import { createRandom, type Random } from "../../fixtures/random.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import { parseImageReference } from "../../runtime/images/image-ref.ts";
-import { BoltError } from "../../runtime/stores/bolt/bolt-error.ts";
-import type { BoltFile } from "../../runtime/stores/bolt/meta.ts";
+import { BoltError, type BoltFile } from "../../runtime/stores/bolt/meta.ts";
 import { openBolt, type BoltBucket } from "../../runtime/stores/bolt/bolt.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
 import { asFile, readDatabases } from "../unit/stores/bolt-databases.ts";
@@ -43,9 +42,12 @@ import { createTally } from "./tally.ts";
 //   up a name that no image has could find one by it.
 
 const SEED = 6;
+
 const MUTANTS = 100_000;
+
 /** In the first tier, made with the sample's seed. */
 const SAMPLE = 10_000;
+
 /** Of the kinds of bytes; what else changes must not go unnoticed. */
 const UNCHECKED: readonly ByteKind[] = [
   "key",
@@ -53,17 +55,21 @@ const UNCHECKED: readonly ByteKind[] = [
   "last sizes",
   "element kind",
 ];
+
 /** Readers of one database that a look-up opens, each for a try. */
 const MAX_OPENED = 8;
 
 /** In a listing, around what is in a bucket. */
 const BEGIN = Buffer.from("{");
+
 const END = Buffer.from("}");
 
 const store = openMemoryStore();
+
 const names = capturedImages().map(({ name, id }) =>
   name.startsWith("<none>") ? id : name,
 );
+
 const references: [string, ...string[]] = ["gone:1", "many:2", ...names];
 
 interface Subject extends Original {
@@ -79,6 +85,7 @@ interface Subject extends Original {
 
 // Most mutants end in an error; where those come from is of no interest.
 Error.stackTraceLimit = 0;
+
 // Millions of pages are read: Node takes the room for many at once.
 Buffer.poolSize = 2 ** 20;
 

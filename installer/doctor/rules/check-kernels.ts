@@ -1,11 +1,11 @@
-import type {
-  DoctorFacts,
-  EntryFacts,
-  StartFacts,
-  TreeFacts,
+import {
+  type DoctorFacts,
+  type EntryFacts,
+  type StartFacts,
+  type TreeFacts,
+  treesOf,
 } from "./facts.ts";
 import { ok, stops, unknown, warning, type Finding } from "./finding.ts";
-import { treesOf } from "./trees.ts";
 
 const TAKE_FROM_IMAGE =
   "Take kernel and initramfs from the image again, and put both where the boot loader finds them.";

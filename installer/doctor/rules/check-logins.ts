@@ -1,7 +1,6 @@
 import { listNames } from "../../toplayer/rules/problem.ts";
-import type { DoctorFacts, TreeFacts } from "./facts.ts";
+import { type DoctorFacts, type TreeFacts, treesOf } from "./facts.ts";
 import { ok, stops, unknown, warning, type Finding } from "./finding.ts";
-import { treesOf } from "./trees.ts";
 
 const SET_PASSWORD =
   "Set root's password in the top layer's etc/shadow: openssl passwd -6 makes what stands in the second field.";

@@ -1,7 +1,6 @@
 import { listNames, type Problem } from "../../toplayer/rules/problem.ts";
-import type { DoctorFacts, TreeFacts } from "./facts.ts";
+import { type DoctorFacts, type TreeFacts, treesOf } from "./facts.ts";
 import { ok, stops, warning, type Finding, type Subject } from "./finding.ts";
-import { treesOf } from "./trees.ts";
 
 /** Rules of `toplayer check` that a boot, or who uses the system, hangs on. */
 const SUBJECTS: readonly (readonly [rule: RegExp, subject: Subject])[] = [
@@ -15,6 +14,7 @@ const SUBJECTS: readonly (readonly [rule: RegExp, subject: Subject])[] = [
     "top-layer",
   ],
 ];
+
 /** Who can log in is looked at with more than passwords. */
 const LEFT_OUT = new Set(["nobody-logs-in"]);
 
@@ -56,4 +56,32 @@ function checkTree({ what, problems, hasTopLayer }: TreeFacts): Finding[] {
 
 function subjectOf({ rule }: Problem): Subject | undefined {
   return SUBJECTS.find(([pattern]) => pattern.test(rule))?.[1];
+}
+
+/** Whether there are directories in which nothing can be created. */
+export function checkGaps(facts: DoctorFacts): Finding[] {
+  return treesOf(facts).flatMap(({ what, unfilledGaps }) =>
+    unfilledGaps.length === 0
+      ? []
+      : [
+          warning(
+            "image",
+            `${what}: a build step has made btrfs subvolumes in it, and nothing can be created where they were: ${listNames(unfilledGaps)}`,
+            "Delete each in the build step that makes it (btrfs subvolume delete), or put an empty directory of the same path into the top layer.",
+          ),
+        ],
+  );
+}
+
+/** Whether there is something for the kernel to start. */
+export function checkInit(facts: DoctorFacts): Finding[] {
+  return treesOf(facts).map(({ what, initFailure }) =>
+    initFailure === undefined
+      ? ok("init", `${what} has an init`)
+      : stops(
+          "init",
+          initFailure.message,
+          initFailure.hint ?? "Install an init into the image.",
+        ),
+  );
 }

@@ -1,12 +1,12 @@
 import { escapeControl, formatJson } from "../../../runtime/base/escape.ts";
 import { abbreviateIds } from "../../../runtime/base/abbreviate-ids.ts";
 import type { Terminal } from "../../cli/surroundings.ts";
-import { plain, type Line } from "../../text/line.ts";
-import { formatTable } from "../../text/table.ts";
+import { plain, type Line, formatTable } from "../../text/table.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { DoctorReport } from "./report.ts";
 
 const INDENT = "  ";
+
 const LABELS: Readonly<
   Record<Severity, { text: string; format: Line["format"] }>
 > = {

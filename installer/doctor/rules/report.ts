@@ -1,6 +1,20 @@
 import type { DoctorFacts } from "./facts.ts";
-import { findFindings } from "./find-findings.ts";
-import type { Finding } from "./finding.ts";
+import { type Finding, SUBJECTS, type Severity } from "./finding.ts";
+import { checkConfig } from "./check-config.ts";
+import { checkEngine } from "./check-engine.ts";
+import {
+  checkGaps,
+  checkTreeProblems,
+  checkInit,
+} from "./check-tree-problems.ts";
+import { checkHelpers, checkInitramfs } from "./check-initramfs.ts";
+import { checkKernels } from "./check-kernels.ts";
+import { checkLogins } from "./check-logins.ts";
+import { checkMenus } from "./check-menus.ts";
+import { checkSpace } from "./check-space.ts";
+import { checkStarts } from "./check-starts.ts";
+import { checkStoreMount } from "./check-store-mount.ts";
+import { checkTarget } from "./check-target.ts";
 
 /** What `dockroot doctor --json` prints, version 1. */
 export interface DoctorReport {
@@ -27,4 +41,36 @@ export function describeReport(facts: DoctorFacts): DoctorReport {
     })),
     findings: findFindings(facts),
   };
+}
+
+const RULES: readonly ((facts: DoctorFacts) => Finding[])[] = [
+  checkStarts,
+  checkConfig,
+  checkMenus,
+  checkTarget,
+  checkSpace,
+  checkEngine,
+  checkInit,
+  checkGaps,
+  checkKernels,
+  checkInitramfs,
+  checkHelpers,
+  checkTreeProblems,
+  checkStoreMount,
+  checkLogins,
+];
+
+const SEVERITIES: readonly Severity[] = ["stops", "warning", "unknown", "ok"];
+
+/** What is found, the worst first, and each once. */
+export function findFindings(facts: DoctorFacts): Finding[] {
+  const all = new Map<string, Finding>();
+  for (const finding of RULES.flatMap((rule) => rule(facts))) {
+    all.set(JSON.stringify(finding), finding);
+  }
+  return [...all.values()].sort(
+    (a, b) =>
+      SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
+      SUBJECTS.indexOf(a.subject) - SUBJECTS.indexOf(b.subject),
+  );
 }

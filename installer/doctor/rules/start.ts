@@ -10,7 +10,10 @@ import {
 } from "../../../runtime/options/options.ts";
 import type { BootEntry } from "../../loaders/formats/boot-entry.ts";
 import type { StartFacts } from "./facts.ts";
-import { overrideImage } from "./override-image.ts";
+import {
+  formatImageReference,
+  parseImageReference,
+} from "../../../runtime/images/image-ref.ts";
 
 /** A kernel command line that boots an image, and whose it is. */
 export interface Start {
@@ -103,4 +106,19 @@ function readWhole(
   const options = readBootOptions(cmdline, config);
   options.readSystem();
   return options;
+}
+
+/**
+ * A kernel command line that names another image: of a repeated option the last one counts.
+ * @throws BootError INVALID_REFERENCE
+ */
+export function overrideImage(
+  cmdline: string,
+  image: string | undefined,
+): string {
+  if (image === undefined) return cmdline;
+  const whole = formatImageReference(parseImageReference(image));
+  // What follows is for init.
+  const [own = "", ...ofInit] = cmdline.trimEnd().split(/\s--(?=\s|$)/);
+  return [`${own} docker_image=${whole} docker_tag=`, ...ofInit].join(" --");
 }

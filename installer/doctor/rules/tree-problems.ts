@@ -7,8 +7,10 @@ import { findProblems } from "../../toplayer/rules/find-problems.ts";
 import type { Problem } from "../../toplayer/rules/problem.ts";
 import { parseAll } from "../../toplayer/rules/accounts.ts";
 import { checkFstab } from "../../toplayer/rules/check-fstab.ts";
-import { checkRootUser } from "../../toplayer/rules/check-root-user.ts";
-import { checkShells } from "../../toplayer/rules/check-shells.ts";
+import {
+  checkRootUser,
+  checkShells,
+} from "../../toplayer/rules/check-accounts.ts";
 
 /** What is wrong with a new root: what `toplayer check` finds, and with the image's own files. */
 export function findTreeProblems(facts: CheckFacts): Problem[] {

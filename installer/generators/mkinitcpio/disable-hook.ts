@@ -1,11 +1,15 @@
 import { BootError } from "../../../runtime/base/errors.ts";
-import { joinTexts, placeOf, type Configuration } from "./configuration.ts";
+import {
+  joinTexts,
+  placeOf,
+  type Configuration,
+} from "./read-configurations.ts";
 import {
   editAll,
   type Changes,
   type HooksEdit,
 } from "./edit-configurations.ts";
-import { FORMER_NAME, NAME } from "./hook-order.ts";
+import { FORMER_NAME, NAME } from "./enable-hook.ts";
 import { readHooks } from "./read-hooks.ts";
 import { takeOut } from "./text-change.ts";
 

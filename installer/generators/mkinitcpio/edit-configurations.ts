@@ -1,4 +1,4 @@
-import { placeOf, type Configuration } from "./configuration.ts";
+import { placeOf, type Configuration } from "./read-configurations.ts";
 import type { TextChange } from "./text-change.ts";
 
 /** What a file is to hold instead. */

@@ -1,13 +1,16 @@
 import { BootError } from "../../../runtime/base/errors.ts";
 import type { Host } from "../../../runtime/host/host.ts";
 import { followIn } from "../../../runtime/host/follow-in.ts";
-import type { ConfigFile, Configuration } from "./configuration.ts";
 import { readPresets } from "./read-presets.ts";
 
 const MAIN = "/etc/mkinitcpio.conf";
+
 const DROP_INS = "/etc/mkinitcpio.conf.d";
+
 const MAX_BYTES = 1024 * 1024;
+
 const TIMEOUT_MS = 30_000;
+
 /** The order in which mkinitcpio reads its drop-ins. */
 const SORT = String.raw`printf '%s\0' "$@" | sort -zVu`;
 
@@ -87,4 +90,40 @@ function readConfig(host: Host, file: string): ConfigFile | undefined {
     target === undefined ? undefined : host.files.readText(target, MAX_BYTES);
   if (target === undefined || text === undefined) return undefined;
   return { path: `/${target.slice(root.length).replace(/^\//, "")}`, text };
+}
+
+/** A file that is read for HOOKS. */
+export interface ConfigFile {
+  /** Absolute, links resolved. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The files that make up one configuration, in the order in which mkinitcpio reads them. */
+export type Configuration = readonly ConfigFile[];
+
+/** mkinitcpio puts the files together as they are and reads the whole: so does this. */
+export function joinTexts(configuration: Configuration): string {
+  return configuration.map(({ text }) => text).join("");
+}
+
+export interface Place {
+  readonly path: string;
+  /** In the file's own text. */
+  readonly position: number;
+  /** From 1. */
+  readonly line: number;
+}
+
+/** Where a position of the joined text is. At a border it is the end of the file before. */
+export function placeOf(configuration: Configuration, position: number): Place {
+  let rest = position;
+  for (const [index, { path, text }] of configuration.entries()) {
+    if (rest <= text.length || index === configuration.length - 1) {
+      const line = text.slice(0, rest).split("\n").length;
+      return { path, position: rest, line };
+    }
+    rest -= text.length;
+  }
+  throw new Error("a configuration without a file");
 }

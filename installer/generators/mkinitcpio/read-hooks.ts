@@ -1,5 +1,8 @@
-import { readStatements, type Statement } from "./shell-statements.ts";
-import type { Assignment } from "./shell-tokens.ts";
+import {
+  readStatements,
+  type Statement,
+  type Assignment,
+} from "./shell-tokens.ts";
 import { valueOf, type Word, type WordCharacter } from "./shell-word.ts";
 
 /** A hook that HOOKS names, and where it is written. */
@@ -31,10 +34,14 @@ export interface Hooks {
 }
 
 const DECLARES = new Set(["export", "declare", "typeset", "readonly"]);
+
 const READS_CODE = new Set(["source", ".", "eval"]);
+
 /** They may name HOOKS and do nothing to it. */
 const HARMLESS = new Set(["echo", "[", "[[", "test", ":", "true"]);
+
 const NAME = "HOOKS";
+
 const MENTION = /\bHOOKS\b/;
 
 type Value =

@@ -1,6 +1,7 @@
 import type { Change } from "./change.ts";
 import type { Install } from "../gather-install.ts";
-import { FORMER_DIRECTORY } from "./manifest.ts";
+import { FORMER_DIRECTORY, STATE_DIRECTORY } from "./manifest.ts";
+import type { Uninstall } from "../gather-uninstall.ts";
 
 /** What is about to be done, a line for each thing. */
 export function formatInstallPlan({
@@ -84,4 +85,35 @@ export function formatNext(
     "To take all of this back:        dockroot uninstall",
   ].flat();
   return `Done. What comes next:\n${steps.map((step) => `  ${step}\n`).join("")}`;
+}
+
+/** What is about to be taken back, a line for each thing. */
+export function formatUninstallPlan({
+  changes,
+  edits,
+  builds,
+  newImages,
+  kept,
+}: Uninstall): string {
+  const whats = new Map(edits.map(({ path, what }) => [path, what]));
+  const lines = [
+    ...formatChanges(
+      changes.filter(
+        ({ path }) =>
+          !path.startsWith(`${STATE_DIRECTORY}/`) &&
+          !kept.some((file) => file.path === path),
+      ),
+      whats,
+    ),
+    ...builds.flatMap(({ images }) =>
+      images
+        .filter(({ path }) => !newImages.includes(path))
+        .map(({ path }) => `build   ${path}, without dockroot`),
+    ),
+    ...kept.map(
+      ({ path, keptAs }) =>
+        `keep    ${path}, which was changed since${keptAs === undefined ? "" : `, as ${keptAs}`}`,
+    ),
+  ];
+  return lines.map((line) => `  ${line}\n`).join("");
 }

@@ -1,3 +1,5 @@
+import path from "node:path";
+
 /** A program that dockroot calls, as it is here. */
 export interface HelperStatus {
   readonly name: string;
@@ -62,4 +64,45 @@ function isOlder(version: string, minimum: string): boolean {
     if (part !== least) return part < least;
   }
   return false;
+}
+
+/**
+ * Reads what ldd(1) prints: `	libm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x...)`, and
+ * `	/lib64/ld-linux-x86-64.so.2 (0x...)`.
+ * @returns the names of the libraries, without those that the kernel provides
+ */
+export function parseLdd(text: string): string[] {
+  const names = text.split("\n").flatMap((line) => {
+    const [, name, file] =
+      /^\s+(\S+) => (\/\S+) \(0x/.exec(line) ??
+      /^\s+(\/\S+)() \(0x/.exec(line) ??
+      [];
+    if (name === undefined) return [];
+    return [path.basename(file === undefined || file === "" ? name : file)];
+  });
+  return [...new Set(names)].sort();
+}
+
+/** A text that is a version and nothing else; other data may stand right before it. */
+const VERSION_ALONE = /(?<![\d._-])(\d+\.\d+(?:\.\d+)?)(?=\0)/g;
+
+/**
+ * What a program would print for --version, as far as its file has it.
+ * @param content the file's, latin1
+ * @returns `undefined` where only running it would tell
+ */
+export function readProgramVersion(
+  project: Requirement["project"],
+  content: string,
+): string | undefined {
+  if (project === "GNU coreutils") {
+    // Its name and its version are two texts; of the latter kind there is no other.
+    const [version, ...others] = content.matchAll(VERSION_ALONE);
+    return content.includes(`${project}\0`) && others.length === 0 && version
+      ? `${project} ${version[1] ?? ""}`
+      : undefined;
+  }
+  const [said] =
+    /(?:util-linux |btrfs-progs v)\d+(?:\.\d+)+/.exec(content) ?? [];
+  return said?.startsWith(project) === true ? said : undefined;
 }

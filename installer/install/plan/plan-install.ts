@@ -4,6 +4,7 @@ import {
   type InstalledFile,
   type Manifest,
 } from "./manifest.ts";
+import { systemErrorCode } from "../../../runtime/base/errors.ts";
 
 /** A file that is to be there. */
 export interface WantedFile {
@@ -152,4 +153,17 @@ function freeName(taken: Set<string>): string {
     taken.add(name);
     return name;
   }
+}
+
+/** What to do where the system refuses to write. */
+export function remedyOf(error: unknown): string {
+  if (isFull(error)) return "Make room on that disk, and try again.";
+  if (systemErrorCode(error) === "EROFS") {
+    return "Mount it so that it takes writes, and try again.";
+  }
+  return "Correct that and try again. The kernel log may say more: dmesg | tail.";
+}
+
+export function isFull(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes(systemErrorCode(error) ?? "");
 }

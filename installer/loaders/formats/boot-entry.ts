@@ -45,3 +45,39 @@ export function addValue(
   if (known === undefined) values.set(key, [value]);
   else known.push(value);
 }
+
+/**
+ * A file as a boot loader names it, without what says on which volume it is: GRUB's `(hd0,gpt2)/x`,
+ * Limine's `boot():/x` and `boot:///x` with or without a hash, and EFI's `\x`.
+ * @returns a path from the volume's top level, with a slash before it
+ */
+export function pathOnVolume(named: string): string {
+  const path = named
+    .replace(/^\$(?=\w+\()/, "")
+    .replace(/^\([^)]*\)/, "")
+    .replace(/^\w+\([^)]*\):/, "")
+    .replace(/^(?:boot|hdd|odd|guid|uuid|fslabel):\/\/[^/]*/, "")
+    .replace(/#[0-9a-f]{128}$/i, "")
+    .replaceAll("\\", "/");
+  return `/${path.replace(/^\/+/, "")}`;
+}
+
+/** The boot loaders that an entry can be made for; `efistub` is the firmware itself. */
+export const LOADERS = [
+  "refind",
+  "systemd-boot",
+  "grub",
+  "limine",
+  "efistub",
+] as const;
+
+export type LoaderName = (typeof LOADERS)[number];
+
+/** How people call it. */
+export const LOADER_TITLES: Readonly<Record<LoaderName, string>> = {
+  refind: "rEFInd",
+  "systemd-boot": "systemd-boot",
+  grub: "GRUB",
+  limine: "Limine",
+  efistub: "the firmware",
+};

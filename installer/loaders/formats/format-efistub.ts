@@ -1,7 +1,6 @@
 import { quote } from "../../text/quote.ts";
-import { initrdPaths, kernelPath, type Entry } from "./entry.ts";
-import { formatCmdline } from "./kernel-option.ts";
-import { cannotWrite } from "./text-error.ts";
+import { initrdPaths, kernelPath, type Entry, formatCmdline } from "./entry.ts";
+import { cannotWrite } from "./readable.ts";
 
 /**
  * The command that has the firmware start the kernel by itself.

@@ -1,10 +1,10 @@
 import type { Entry } from "./entry.ts";
 import { formatEfistub } from "./format-efistub.ts";
-import { formatGrub } from "./format-grub.ts";
-import { formatLimine } from "./format-limine.ts";
-import { formatRefind } from "./format-refind.ts";
-import { formatSystemdBoot } from "./format-systemd-boot.ts";
-import type { LoaderName } from "./loader-name.ts";
+import { formatGrub } from "./parse-grub.ts";
+import { formatLimine } from "./parse-limine.ts";
+import { formatRefind } from "./parse-refind.ts";
+import { formatSystemdBoot } from "./parse-loader-entry.ts";
+import type { LoaderName } from "./boot-entry.ts";
 
 const FORMATS: Readonly<Record<LoaderName, (entry: Entry) => string>> = {
   refind: formatRefind,

@@ -3,8 +3,7 @@ import type { Loader, ParsedEntry } from "./boot-entry.ts";
 import { parseGrub } from "./parse-grub.ts";
 import { parseLimine, parseOldLimine } from "./parse-limine.ts";
 import { parseLoaderEntry } from "./parse-loader-entry.ts";
-import { parseRefindLinux } from "./parse-refind-linux.ts";
-import { parseRefind } from "./parse-refind.ts";
+import { parseRefindLinux, parseRefind } from "./parse-refind.ts";
 
 /** A file of a boot loader's menu. */
 export interface MenuFile {
@@ -23,6 +22,7 @@ export type ListNames = (directory: string) => readonly string[];
 
 /** What is in here comes into grub.cfg when that is made anew. */
 export const GRUB_SCRIPTS = "/etc/grub.d";
+
 /** A boot partition has a few directories below EFI. */
 const MAX_DIRECTORIES = 200;
 
@@ -94,4 +94,24 @@ function refind(file: string): MenuFile {
       };
     },
   };
+}
+
+/**
+ * What keeps rEFInd from showing an entry of its configuration.
+ * @see https://www.rodsbooks.com/refind/configfile.html (scanfor)
+ */
+export function checkRefindConfig(file: string, text: string): string[] {
+  const scanned = [...text.matchAll(/^[ \t]*scanfor\b(.*)$/gm)].at(-1)?.[1];
+  return scanned === undefined || /\bmanual\b/.test(scanned)
+    ? []
+    : [`${file} shows no entries of its own: add manual to its line scanfor`];
+}
+
+/** What keeps GRUB from reading custom.cfg, which grub-mkconfig includes by /etc/grub.d/41_custom. */
+export function checkGrubConfig(file: string, text: string): string[] {
+  return text.includes("custom.cfg")
+    ? []
+    : [
+        `${file} does not read custom.cfg: make it anew with grub-mkconfig -o ${file}, with /etc/grub.d/41_custom there and executable`,
+      ];
 }

@@ -1,5 +1,8 @@
 import { joinTitles, stubInitrds, type ParsedEntry } from "./boot-entry.ts";
-import { splitRefindLine } from "./refind-tokens.ts";
+import { BootError } from "../../../runtime/base/errors.ts";
+import { initrdPaths, kernelPath, type Entry, formatCmdline } from "./entry.ts";
+import type { Filesystem } from "../plan/entry-facts.ts";
+import { cannotWrite } from "./readable.ts";
 
 /** What a refind.conf says. */
 export interface RefindConfig {
@@ -93,4 +96,121 @@ function toEntry({ title, kernel, initrds, options }: Stanza): ParsedEntry {
     ...{ title, kernel, options },
     initrds: [...initrds, ...stubInitrds(options)],
   };
+}
+
+/**
+ * The words of a line, as rEFInd splits it: blanks, commas and equals signs separate them, double
+ * quotes protect those, two double quotes within quotes are one, and `#` begins a comment.
+ * @see https://www.rodsbooks.com/refind/configfile.html
+ */
+export function splitRefindLine(line: string): string[] {
+  const words: string[] = [];
+  let word: string | undefined;
+  let isQuoted = false;
+  for (let at = 0; at < line.length; at += 1) {
+    const character = line.charAt(at);
+    if (character === '"') {
+      if (isQuoted && line.charAt(at + 1) === '"') {
+        word = `${word ?? ""}"`;
+        at += 1;
+        continue;
+      }
+      isQuoted = !isQuoted;
+      word ??= "";
+    } else if (!isQuoted && character === "#") {
+      break;
+    } else if (!isQuoted && /[\s,=]/.test(character)) {
+      if (word !== undefined) words.push(word);
+      word = undefined;
+    } else {
+      word = (word ?? "") + character;
+    }
+  }
+  if (word !== undefined) words.push(word);
+  return words;
+}
+
+/**
+ * Parses a refind_linux.conf: in each line a title and the options for all kernels in the file's
+ * directory.
+ * @see https://www.rodsbooks.com/refind/linux.html#refind_linux
+ */
+export function parseRefindLinux(text: string): ParsedEntry[] {
+  return text.split(/\r?\n/).flatMap((line) => {
+    const [title, options] = splitRefindLine(line);
+    if (title === undefined || options === undefined) return [];
+    return [
+      { title, kernel: undefined, initrds: stubInitrds(options), options },
+    ];
+  });
+}
+
+/**
+ * A manual boot stanza.
+ * @throws BootError ENTRY_UNSUITABLE
+ * @see https://www.rodsbooks.com/refind/configfile.html (Creating Manual Boot Stanzas)
+ */
+export function formatRefind(entry: Entry): string {
+  const initrds = initrdPaths(entry);
+  for (const initrd of initrds) refuseInitrd(initrd);
+  const [initrd = "", ...more] = initrds;
+  // A stanza has one initrd: several are for the kernel itself to load.
+  const inOptions =
+    more.length === 0
+      ? ""
+      : initrds.map((file) => `initrd=${file.replaceAll("/", "\\")} `).join("");
+  const lines = [
+    ...entry.comments.map((comment) => `# ${comment}`),
+    ...(entry.isOnLoadersFilesystem
+      ? []
+      : [`volume ${quote(nameVolume(entry.kernel.filesystem))}`]),
+    `loader ${quote(kernelPath(entry))}`,
+    ...(more.length === 0 ? [`initrd ${quote(initrd)}`] : []),
+    `options ${quote(inOptions + formatCmdline(entry.options))}`,
+  ];
+  return `menuentry ${quote(entry.title)} {\n${lines.map((line) => `    ${line}\n`).join("")}}\n`;
+}
+
+/** Always in quotes, in which a quote is doubled: outside of them `=` and `,` separate. */
+function quote(text: string): string {
+  if (!/^[\x20-\x7e]*$/.test(text)) {
+    throw cannotWrite("refind", text, "it reads plain ASCII alone");
+  }
+  return `"${text.replaceAll('"', '""')}"`;
+}
+
+/** It becomes initrd= on the kernel's command line, which the kernel's EFI stub cuts at blanks. */
+function refuseInitrd(file: string): void {
+  if (/\s/.test(file)) {
+    throw cannotWrite("refind", file, "it has a blank in it");
+  }
+  if (file.includes("\\")) {
+    throw cannotWrite("refind", file, "a backslash stands for a slash");
+  }
+}
+
+/** @throws BootError ENTRY_UNSUITABLE */
+function nameVolume({
+  device,
+  type,
+  label,
+  isLabelUnique,
+  partition,
+}: Filesystem): string {
+  if (label !== undefined && isLabelUnique && /^[\x20-\x7e]+$/.test(label)) {
+    return label;
+  }
+  if (partition?.isGpt === true && partition.uuid !== undefined) {
+    return partition.uuid;
+  }
+  throw new BootError(
+    "ENTRY_UNSUITABLE",
+    `rEFInd has no name for the filesystem on ${device}: it has no label of its own, and is on no GPT partition`,
+    {
+      hint:
+        type === "btrfs"
+          ? "Give it one: btrfs filesystem label MOUNTPOINT NAME."
+          : "Give it a label that no other filesystem has.",
+    },
+  );
 }

@@ -1,5 +1,6 @@
 import type { FoundKernel } from "../plan/entry-facts.ts";
-import { LOADER_TITLES, type LoaderName } from "./loader-name.ts";
+import { LOADER_TITLES, type LoaderName } from "./boot-entry.ts";
+import { BootError } from "../../../runtime/base/errors.ts";
 
 /** FAT alone: others have drivers of filesystems, or read them by themselves. */
 const FAT_ONLY: ReadonlySet<LoaderName> = new Set([
@@ -7,6 +8,7 @@ const FAT_ONLY: ReadonlySet<LoaderName> = new Set([
   "limine",
   "efistub",
 ]);
+
 const REFIND_TYPES = new Set(["vfat", "btrfs", "ext2", "ext3", "ext4"]);
 
 /** Why a boot loader cannot load a kernel from where it is; `undefined` where it can. */
@@ -40,4 +42,19 @@ export function whyUnreadable(
     case "limine":
       return undefined;
   }
+}
+
+/** A name that a boot loader's configuration cannot hold. */
+export function cannotWrite(
+  loader: LoaderName,
+  text: string,
+  why: string,
+): BootError {
+  return new BootError(
+    "ENTRY_UNSUITABLE",
+    `an entry for ${LOADER_TITLES[loader]} cannot have ${text} in it: ${why}`,
+    {
+      hint: "Rename what it names, or choose another boot loader with --loader.",
+    },
+  );
 }

@@ -1,7 +1,7 @@
 import type { CmdlineOption } from "../../../runtime/options/cmdline.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import type { Home } from "../../engines/home.ts";
-import type { LoaderName } from "../formats/loader-name.ts";
+import type { LoaderName } from "../formats/boot-entry.ts";
 
 /** Where a filesystem is on its disk. */
 export interface Partition {

@@ -1,10 +1,9 @@
 import { BootError } from "../../../runtime/base/errors.ts";
 import { isSameOrBelow } from "../../../runtime/options/overlap.ts";
 import { USUAL_RWLAYER } from "../formats/speaks-of-dockroot.ts";
-import type { Entry } from "../formats/entry.ts";
-import { kernelPath } from "../formats/entry.ts";
+import { type Entry, kernelPath } from "../formats/entry.ts";
 import type { BootFacts, FoundKernel, FoundLoader } from "./entry-facts.ts";
-import { LOADER_TITLES, type LoaderName } from "../formats/loader-name.ts";
+import { LOADER_TITLES, type LoaderName } from "../formats/boot-entry.ts";
 import { planOptions } from "./plan-options.ts";
 import { whyUnreadable } from "../formats/readable.ts";
 

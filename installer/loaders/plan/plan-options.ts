@@ -6,7 +6,7 @@ import { BootError } from "../../../runtime/base/errors.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import { USUAL_RWLAYER } from "../formats/speaks-of-dockroot.ts";
 import type { BootFacts, Filesystem } from "./entry-facts.ts";
-import { canBeOption, formatOption } from "../formats/kernel-option.ts";
+import { canBeOption, formatOption } from "../formats/entry.ts";
 
 /** The kernel options of an entry, and what is to be told of them. */
 export interface PlannedOptions {

@@ -1,17 +1,28 @@
 import { escapeControl, formatJson } from "../../../runtime/base/escape.ts";
 import type { Terminal } from "../../cli/surroundings.ts";
-import { formatAlarm, formatReminder } from "./format-alarm.ts";
-import { formatBarChart } from "../../text/bar-chart.ts";
-import { formatBooted } from "./format-booted.ts";
-import { formatLastFailure } from "./format-last-failure.ts";
-import { formatRoots } from "./format-roots.ts";
-import { formatMs } from "../../text/human.ts";
-import { plain, title, type Line } from "../../text/line.ts";
-import type { Status } from "./status.ts";
+import { formatBarChart, cut } from "../../text/bar-chart.ts";
+import { formatMs, formatSize } from "../../text/human.ts";
+import {
+  plain,
+  title,
+  type Line,
+  alarm,
+  formatTable,
+} from "../../text/table.ts";
+import type { Status, RootOnDisk } from "./status.ts";
+import {
+  formatFailure,
+  type BootFailure,
+} from "../../../runtime/base/failure.ts";
+import path from "node:path";
+import { abbreviateIds } from "../../../runtime/base/abbreviate-ids.ts";
 
 const DEFAULT_COLUMNS = 80;
+
 const MIN_COLUMNS = 40;
+
 const BAR_WIDTH = 12;
+
 const INDENT = "  ";
 
 /** The status for people; nothing in it can write on the terminal by itself. */
@@ -75,4 +86,167 @@ function formatUnreadable({ unreadable }: Status): string[] {
     `${what}: ${why}`,
     ...(hint === null ? [] : [`${INDENT}what to do: ${hint}`]),
   ]);
+}
+
+const MAX_LINES = 12;
+
+const MAX_LINE_CHARACTERS = 400;
+
+/** From here on the log is for who looks for the cause. */
+const DETAILS = "Kernel options: ";
+
+/** How the log begins, where it tells more than the status does itself. */
+export function formatLastFailure({
+  lastFailure,
+  result,
+  failure,
+}: Status): string[] {
+  if (lastFailure === null) return [];
+  const lines = lastFailure.text.trimEnd().split("\n");
+  // The log has causes that boot.json may lack.
+  const isAbove =
+    result === "fallback" &&
+    failure !== null &&
+    lastFailure.text.startsWith(formatFailure(failure));
+  if (isAbove) return ["the one above"];
+  const details = lines.findIndex((line) => line.startsWith(DETAILS));
+  return lines
+    .slice(0, details === -1 ? MAX_LINES : Math.min(details, MAX_LINES))
+    .map((line) => cut(escapeControl(line), MAX_LINE_CHARACTERS));
+}
+
+const FRAME = "*".repeat(72);
+
+/** What must not be overlooked: that another root runs than the one that was asked for, and why. */
+export function formatAlarm({ result, failure, restored }: Status): Line[] {
+  if (result !== "fallback" && result !== "failed") return [];
+  const words =
+    result === "fallback"
+      ? [
+          "WARNING: THIS IS A FORMER ROOT.",
+          "The one that was asked for could not be made.",
+          ...(restored === null ? [] : [`This one was ${restored}.`]),
+        ]
+      : [
+          "WARNING: DOCKROOT DID NOT BOOT THIS SYSTEM.",
+          "It could not make a root; what runs was started without it.",
+        ];
+  const why = failure === null ? [] : ["", ...linesOf(failure)];
+  const outlook =
+    result === "fallback"
+      ? "The next start tries again, and keeps this root as a generation when it succeeds."
+      : "The next start tries again.";
+  return [
+    alarm(FRAME),
+    ...words.map(alarm),
+    ...why.map(plain),
+    plain(""),
+    plain(outlook),
+    alarm(FRAME),
+  ];
+}
+
+/** A newline in it makes no line of its own. */
+function linesOf({ code, message, causes, hint }: BootFailure): string[] {
+  const text = formatFailure({
+    code,
+    message: escapeControl(message),
+    causes: causes.map(escapeControl),
+    hint: hint === undefined ? undefined : escapeControl(hint),
+  });
+  return text.trimEnd().split("\n");
+}
+
+/** The same in a line, for the end: what is long scrolls away. */
+export function formatReminder({ result }: Status): Line[] {
+  if (result === "fallback") {
+    return [alarm("WARNING: this is a former root; why stands above.")];
+  }
+  return result === "failed"
+    ? [alarm("WARNING: dockroot did not boot this system; why stands above.")]
+    : [];
+}
+
+const SIZE_COLUMN = 3;
+
+/** The roots that stand on the disk, one in a line, below what the columns are. */
+export function formatRoots(roots: readonly RootOnDisk[]): string[] {
+  if (roots.length === 0) return [];
+  const hasSizes = roots.some(({ size }) => size !== null);
+  const header = ["", "start", "image", hasSizes ? "exclusive" : "", ""];
+  const rows = roots.map((root) =>
+    [
+      `${root.isRoot ? "*" : " "} ${nameOf(root)}`,
+      root.boot === null ? "" : String(root.boot),
+      describeContent(root),
+      root.size === null ? "" : formatSize(root.size.exclusiveBytes),
+      root.state === "incomplete" ? "incomplete" : "",
+    ].map(escapeControl),
+  );
+  return formatTable([header, ...rows], { rightAligned: [SIZE_COLUMN] });
+}
+
+function nameOf({ role, path: file }: RootOnDisk): string {
+  return role === "rwlayer" ? file : `generation ${path.basename(file)}`;
+}
+
+function describeContent({ state, image }: RootOnDisk): string {
+  if (state === "foreign") return "not made by dockroot";
+  return image === null
+    ? "unknown"
+    : `${image.reference} (${abbreviateIds(image.id)})`;
+}
+
+const RESULTS: Readonly<Record<Status["result"], string>> = {
+  fresh: "fresh: a new root, made from the image",
+  kept: "kept: the root that was there, for the image is the same",
+  fallback: "FALLBACK: a former root, for no new one could be made",
+  generation: "generation: a former root that was asked for, as it is",
+  failed: "FAILED: no root was made",
+};
+
+/** What booted, a fact in a line. */
+export function formatBooted(status: Status): string[] {
+  const { result, rwlayer, root, dockroot, kernel, totalMs } = status;
+  const rows: [string, string | null][] = [["result", RESULTS[result]]];
+  if (result !== "failed") {
+    rows.push(
+      ["image", status.image?.reference ?? "unknown"],
+      ["ID", status.image?.id ?? "unknown"],
+      ["rwlayer", rwlayer ?? "unknown"],
+      [
+        "generation",
+        result === "generation" ? path.basename(root ?? "") : null,
+      ],
+      ["made by", describeMaker(status)],
+      ["source", status.source],
+      ["top layer", describeTopLayer(status)],
+      ["disk", describeDisk(status)],
+    );
+  }
+  rows.push(
+    ["dockroot", dockroot],
+    ["kernel", kernel],
+    ["took", totalMs === null ? null : formatMs(totalMs)],
+  );
+  return formatTable(
+    rows.flatMap(([name, value]) => (value === null ? [] : [[name, value]])),
+  );
+}
+
+function describeMaker({ boot, result }: Status): string {
+  if (boot === null) return "an unknown start";
+  return `start ${String(boot)}${result === "fresh" ? ", this one" : ""}`;
+}
+
+function describeTopLayer({ toplayer, source }: Status): string | null {
+  if (toplayer === null) return source === null ? null : "none";
+  const { name, files, bytes } = toplayer;
+  return `${name}, ${String(files)} ${files === 1 ? "file" : "files"} of ${formatSize(bytes)}`;
+}
+
+function describeDisk({ device, filesystemUuid }: Status): string | null {
+  if (device === null && filesystemUuid === null) return null;
+  const uuid = filesystemUuid === null ? [] : [`UUID=${filesystemUuid}`];
+  return [...(device === null ? [] : [device]), ...uuid].join(", ");
 }

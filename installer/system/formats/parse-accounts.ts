@@ -96,3 +96,24 @@ function parseAccounts<T extends Named>(
   const all = [...odd, ...alsoOdd].sort((a, b) => a.number - b.number);
   return { entries, odd: all };
 }
+
+/**
+ * The numbers of people, as systemd and shadow have them: below are a system's own, above come
+ * `nobody` and what is given out while it runs.
+ * @see https://systemd.io/UIDS-GIDS/
+ */
+const FIRST_OWN = 1000;
+
+const LAST_OWN = 60_000;
+
+export const isOwnId = (id: number) => id >= FIRST_OWN && id <= LAST_OWN;
+
+export const isSystemId = (id: number) => id < FIRST_OWN;
+
+/**
+ * Whether one can log in with what stands in the second field of shadow: a hash, not a lock.
+ * @see https://man7.org/linux/man-pages/man5/crypt.5.html
+ */
+export function isPassword(field: string | undefined): boolean {
+  return field !== undefined && /^[$_]|^[./0-9A-Za-z]{13}$/.test(field);
+}

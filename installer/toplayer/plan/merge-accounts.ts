@@ -1,5 +1,5 @@
-import { isOwnId } from "../../system/formats/account-ids.ts";
 import {
+  isOwnId,
   parseGroup,
   parseGshadow,
   parsePasswd,

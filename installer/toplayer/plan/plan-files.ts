@@ -1,5 +1,4 @@
-import { isSystemId } from "../../system/formats/account-ids.ts";
-import { parseGroup } from "../../system/formats/parse-accounts.ts";
+import { isSystemId, parseGroup } from "../../system/formats/parse-accounts.ts";
 import { programOf, USUAL_DIRECTORIES } from "../../engines/home.ts";
 import { makeFstab, type StoreMount, type UnknownMount } from "./make-fstab.ts";
 import type { Machine } from "../gather-machine.ts";

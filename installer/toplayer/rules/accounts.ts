@@ -41,3 +41,12 @@ export function accountProblem(
   const { entry } = texts[file];
   return { ...problem, layer: entry?.layer ?? null, path: entry?.path ?? null };
 }
+
+/** Where every program looks for what it needs. */
+const ESSENTIAL = new Set([
+  ...["/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"],
+  ...["/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/share"],
+  ...["/dev", "/home", "/proc", "/run", "/sys", "/tmp", "/var", "/var/lib"],
+]);
+
+export const isEssential = (directory: string) => ESSENTIAL.has(directory);

@@ -1,6 +1,6 @@
 import type { CheckedEntry, CheckFacts } from "./check-facts.ts";
 import { formatMode, inLayer, problemOf, type Problem } from "./problem.ts";
-import { isEssential } from "./essential.ts";
+import { isEssential } from "./accounts.ts";
 
 /**
  * A top layer's directory gives its owner and mode to the image's: what a careless mkdir made may close

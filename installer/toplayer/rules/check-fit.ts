@@ -1,4 +1,4 @@
-import { isOwnId } from "../../system/formats/account-ids.ts";
+import { isOwnId } from "../../system/formats/parse-accounts.ts";
 import type { CheckFacts } from "./check-facts.ts";
 import { listNames, type Problem } from "./problem.ts";
 import { accountProblem, bringsAny, type CheckedAccounts } from "./accounts.ts";

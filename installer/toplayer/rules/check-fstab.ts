@@ -5,7 +5,7 @@ import {
 } from "../../system/formats/fstab.ts";
 import type { CheckedEntry, CheckFacts } from "./check-facts.ts";
 import { problemOf, type Problem } from "./problem.ts";
-import { isEssential } from "./essential.ts";
+import { isEssential } from "./accounts.ts";
 
 /**
  * The root is mounted before anybody reads the fstab. A line for it that names another makes programs

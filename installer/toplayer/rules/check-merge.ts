@@ -1,6 +1,6 @@
 import type { CheckedEntry, CheckFacts } from "./check-facts.ts";
 import { problemOf, type Problem } from "./problem.ts";
-import { isEssential } from "./essential.ts";
+import { isEssential } from "./accounts.ts";
 
 /** What the merge does that its owner may not expect. */
 export function checkMerge({ entries }: CheckFacts): Problem[] {

@@ -1,5 +1,5 @@
-import { isSystemId } from "../../system/formats/account-ids.ts";
 import {
+  isSystemId,
   parseGroup,
   parsePasswd,
 } from "../../system/formats/parse-accounts.ts";

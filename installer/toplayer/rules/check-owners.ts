@@ -1,4 +1,4 @@
-import { isOwnId } from "../../system/formats/account-ids.ts";
+import { isOwnId } from "../../system/formats/parse-accounts.ts";
 import type { CheckedEntry, CheckFacts } from "./check-facts.ts";
 import { listNames, type Problem } from "./problem.ts";
 
@@ -25,4 +25,18 @@ export function checkOwners({ entries }: CheckFacts): Problem[] {
 /** Of directories that merge another rule tells. */
 function isCopiedAnew({ effect, isCovered }: CheckedEntry): boolean {
   return !isCovered && (effect === "add" || effect === "replace");
+}
+
+/** What is on vfat and its like has no owner. The start makes the best of it, by names alone. */
+export function checkOwnerless({ ownerless }: CheckFacts): Problem[] {
+  return ownerless.map((layer) => ({
+    level: "warning",
+    rule: "ownerless",
+    layer,
+    path: null,
+    message:
+      "the top layer is on a filesystem that keeps neither owners nor modes: all of it becomes root's, and what looks secret is readable for root alone",
+    remedy:
+      "Where owners matter, put it on the partition of the image store, or on another with a filesystem of Linux.",
+  }));
 }

@@ -1,4 +1,4 @@
-import { isPassword } from "../../system/formats/is-password.ts";
+import { isPassword } from "../../system/formats/parse-accounts.ts";
 import type { CheckFacts } from "./check-facts.ts";
 import { listNames, type Problem } from "./problem.ts";
 import { accountProblem, bringsAny, type CheckedAccounts } from "./accounts.ts";

@@ -1,10 +1,12 @@
 import { parseGroup } from "../../system/formats/parse-accounts.ts";
 import type { CheckedEntry, CheckFacts } from "./check-facts.ts";
 import { formatMode, inLayer, problemOf, type Problem } from "./problem.ts";
-import { isEssential } from "./essential.ts";
+import { isEssential } from "./accounts.ts";
 
 const SHADOW = /^\/etc\/g?shadow-?$/;
+
 const HOST_KEY = /\/ssh_host_[^/]*_key$/;
+
 /** Files that hold a secret, by their names. */
 const SECRETS = [
   SHADOW,
@@ -14,9 +16,11 @@ const SECRETS = [
   /^\/etc\/wpa_supplicant\/[^/]*\.conf$/,
   /^\/etc\/wireguard\/[^/]*\.conf$/,
 ];
+
 /** Files that say who may do what. */
 const AUTHORITIES =
   /^\/etc\/(?:passwd-?|group-?|sudoers|sudoers\.d\/[^/]*|doas\.conf)$/;
+
 const READ_BY_ALL = /^\/etc\/(?:passwd|group)$/;
 
 /** Who can read what is secret, and write what says who may do what. */

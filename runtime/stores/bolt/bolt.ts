@@ -1,5 +1,4 @@
-import { BoltError } from "./bolt-error.ts";
-import { isCurrent, readMeta, type BoltFile } from "./meta.ts";
+import { BoltError, isCurrent, readMeta, type BoltFile } from "./meta.ts";
 import {
   BUCKET_HEADER_BYTES,
   checkPage,
@@ -191,4 +190,25 @@ function otherKind(key: Buffer | string, { kind }: BoltEntry): string {
 
 function refuseDepth({ name }: BoltPage, depth: number): void {
   if (depth > MAX_DEPTH) throw new BoltError(`${name} is too deep in it`);
+}
+
+/** The bucket at the end of a path of buckets. @throws BoltError */
+export function bucketAt(
+  from: BoltBucket | undefined,
+  names: readonly string[],
+): BoltBucket | undefined {
+  return names.reduce<BoltBucket | undefined>(
+    (bucket, name) => bucket?.bucket(name),
+    from,
+  );
+}
+
+/** The names of the buckets in a bucket. @throws BoltError */
+export function listBuckets(bucket: BoltBucket | undefined): string[] {
+  const names: string[] = [];
+  bucket?.each("", (key, entry) => {
+    if (entry.kind === "bucket") names.push(key.toString("utf8"));
+    return true;
+  });
+  return names;
 }

@@ -1,4 +1,10 @@
-import { BoltError } from "./bolt-error.ts";
+/** What is wrong with a database, as a clause: "page 5 is no page of a tree". */
+export class BoltError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "BoltError";
+  }
+}
 
 /** The bytes of a database. */
 export interface BoltFile {
@@ -19,11 +25,17 @@ export interface BoltMeta {
 }
 
 const MAGIC = 0xed0cdaed;
+
 const VERSION = 2;
+
 const PAGE_HEADER_BYTES = 16;
+
 const META_BYTES = 64;
+
 const META_CHECKED_BYTES = 56;
+
 const MIN_PAGE_BYTES = 1024;
+
 export const MAX_PAGE_BYTES = 64 * 1024;
 
 /**

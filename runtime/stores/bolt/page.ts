@@ -1,5 +1,4 @@
-import { BoltError } from "./bolt-error.ts";
-import { MAX_PAGE_BYTES, readNumber } from "./meta.ts";
+import { BoltError, MAX_PAGE_BYTES, readNumber } from "./meta.ts";
 
 /** The bytes of a page of a tree, and of those that continue it; the format is bolt.ts's. */
 interface PageBytes {
@@ -40,14 +39,21 @@ export const ROOT: PagePlace = {
   before: undefined,
   isInline: false,
 };
+
 export const INLINE: PagePlace = { ...ROOT, isInline: true };
 
 export const PAGE_HEADER_BYTES = 16;
+
 export const BUCKET_HEADER_BYTES = 16;
+
 const ELEMENT_BYTES = 16;
+
 const WORD_BYTES = 4;
+
 const BRANCH = 1;
+
 const LEAF = 2;
+
 const ZEROS = Buffer.alloc(MAX_PAGE_BYTES);
 
 /**

@@ -1,5 +1,4 @@
-import { BoltError } from "./bolt-error.ts";
-import { readNumber, type BoltFile, type BoltMeta } from "./meta.ts";
+import { BoltError, readNumber, type BoltFile, type BoltMeta } from "./meta.ts";
 import { checkPage, type BoltPage, type PagePlace } from "./page.ts";
 
 /** The pages of a database's trees. */
@@ -14,6 +13,7 @@ export interface BoltPages {
 
 /** What is read of one database at most: enough for sixty thousand images, which have a page each. */
 const MAX_READ_BYTES = 2 ** 28;
+
 /** No element's number: the page goes on from one before. */
 const CONTINUED = 0xffff;
 

@@ -1,13 +1,12 @@
 import path from "node:path";
 import { BootError } from "../../base/errors.ts";
 import { shorten } from "../../base/abbreviate-ids.ts";
-import { BoltError } from "../bolt/bolt-error.ts";
-import type { BoltBucket } from "../bolt/bolt.ts";
-import { bucketAt } from "../bolt/buckets.ts";
+import { BoltError } from "../bolt/meta.ts";
+import { type BoltBucket, bucketAt } from "../bolt/bolt.ts";
 import { readBolt } from "./read-bolt.ts";
 import { findDirectory, PULL_AGAIN } from "../store-files.ts";
 import type { StoreLocation } from "../store.ts";
-import { encodeUvarint, readUvarint } from "../formats/uvarint.ts";
+import { encodeUvarint, readUvarint } from "../formats/containerd-images.ts";
 
 /**
  * The snapshots of containerd's btrfs snapshotter.

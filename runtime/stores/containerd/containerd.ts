@@ -5,15 +5,13 @@ import {
   type ImageReference,
 } from "../../images/image-ref.ts";
 import { shorten } from "../../base/abbreviate-ids.ts";
-import { BoltError } from "../bolt/bolt-error.ts";
-import type { BoltBucket } from "../bolt/bolt.ts";
-import { bucketAt, listBuckets } from "../bolt/buckets.ts";
+import { BoltError } from "../bolt/meta.ts";
+import { type BoltBucket, bucketAt, listBuckets } from "../bolt/bolt.ts";
 import { readSnapshot, SNAPSHOTTER, subvolumeOf } from "./btrfs-snapshotter.ts";
 import { findTarget, readTargets } from "../formats/containerd-images.ts";
 import { readBolt } from "./read-bolt.ts";
 import { chainIds } from "../../images/chain-id.ts";
-import { imageMissing } from "../../images/image-missing.ts";
-import { matchPrefix } from "../../images/match-prefix.ts";
+import { imageMissing, matchPrefix } from "../../images/image-missing.ts";
 import { readOciImage } from "./oci-image.ts";
 import { requireSubvolume } from "../require-subvolume.ts";
 import { damaged } from "../store-files.ts";

@@ -1,8 +1,11 @@
 import { BootError } from "../../base/errors.ts";
-import { isImageId, type ImageId } from "../../images/image-ref.ts";
+import {
+  isImageId,
+  type ImageId,
+  goArchitecture,
+} from "../../images/image-ref.ts";
 import { isRecord } from "../../base/json-values.ts";
 import { shorten } from "../../base/abbreviate-ids.ts";
-import { goArchitecture } from "../../images/go-architecture.ts";
 import {
   checkDigest,
   MAX_CONFIG_BYTES,

@@ -1,11 +1,12 @@
 import { BootError } from "../../base/errors.ts";
-import { BoltError } from "../bolt/bolt-error.ts";
+import { BoltError } from "../bolt/meta.ts";
 import { openBolt, type BoltBucket } from "../bolt/bolt.ts";
 import { damaged, follow } from "../store-files.ts";
 import type { StoreLocation } from "../store.ts";
 
 /** A hundred thousand images have a quarter of it. */
 const MAX_BYTES = 2 ** 31;
+
 /** An engine waits for the disk with each transaction; to look up an image takes milliseconds. */
 const MAX_TRIES = 50;
 

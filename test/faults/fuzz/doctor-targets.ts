@@ -1,14 +1,18 @@
 import { makeCpio } from "../../../fixtures/boot-files.ts";
-import type { ParsedEntry } from "../../../installer/loaders/formats/boot-entry.ts";
+import {
+  type ParsedEntry,
+  pathOnVolume,
+} from "../../../installer/loaders/formats/boot-entry.ts";
 import { parseGrub } from "../../../installer/loaders/formats/parse-grub.ts";
 import {
   parseLimine,
   parseOldLimine,
 } from "../../../installer/loaders/formats/parse-limine.ts";
 import { parseLoaderEntry } from "../../../installer/loaders/formats/parse-loader-entry.ts";
-import { parseRefindLinux } from "../../../installer/loaders/formats/parse-refind-linux.ts";
-import { parseRefind } from "../../../installer/loaders/formats/parse-refind.ts";
-import { pathOnVolume } from "../../../installer/loaders/formats/path-on-volume.ts";
+import {
+  parseRefindLinux,
+  parseRefind,
+} from "../../../installer/loaders/formats/parse-refind.ts";
 import {
   directoryOf,
   readEngineConfigs,
@@ -23,6 +27,7 @@ import type { Samples, Target } from "./target.ts";
 
 const OPTIONS =
   "root=LABEL=linux rootflags=subvol=docker_rwlayer rw docker_path=docker";
+
 const MENUS: Samples = [
   `menuentry "docker" {\n volume linux\n loader boot_docker/vmlinuz\n initrd boot_docker/initrd.img\n options "${OPTIONS}"\n submenuentry "one" {\n add_options "single"\n }\n}\ninclude more.conf\n`,
   `"standard" "${OPTIONS} initrd=\\initrd.img"\n`,

@@ -3,8 +3,10 @@ import { formatStatus } from "../../../installer/status/formats/format-status.ts
 import { parseBooted } from "../../../installer/status/formats/parse-booted.ts";
 import { parseQgroups } from "../../../installer/status/qgroups.ts";
 import { disableHook } from "../../../installer/generators/mkinitcpio/disable-hook.ts";
-import { enableHook } from "../../../installer/generators/mkinitcpio/enable-hook.ts";
-import { isOurs } from "../../../installer/generators/mkinitcpio/hook-order.ts";
+import {
+  enableHook,
+  isOurs,
+} from "../../../installer/generators/mkinitcpio/enable-hook.ts";
 import { readHooks } from "../../../installer/generators/mkinitcpio/read-hooks.ts";
 import { parseSubvolumeShow } from "../../../runtime/disk/btrfs.ts";
 import { lastValues, parseCmdline } from "../../../runtime/options/cmdline.ts";
@@ -21,7 +23,7 @@ import {
 } from "../../../runtime/disk/device.ts";
 import { escapeControl, formatJson } from "../../../runtime/base/escape.ts";
 import { chunks } from "../../../runtime/host/log.ts";
-import { chooseImage } from "../../../runtime/options/image-option.ts";
+import { chooseImage } from "../../../runtime/options/system-options.ts";
 import {
   formatImageReference,
   ownTagOf,

@@ -6,7 +6,7 @@ import { withDockerEngine } from "../../../fixtures/image-store.ts";
 import { buildImage } from "../../../fixtures/images.ts";
 import { run } from "../../../fixtures/run.ts";
 import { listTree } from "../../../fixtures/tree-listing.ts";
-import type { CheckReport } from "../../../installer/toplayer/rules/check-report.ts";
+import type { CheckReport } from "../../../installer/toplayer/rules/find-problems.ts";
 import { conforms } from "../../conforms.ts";
 import { makeBootDisk, rehearse, type Rehearsal } from "../boot-disk.ts";
 import { layersOption } from "../toplayer/layers-option.ts";
@@ -22,11 +22,13 @@ const NESTED = {
   "var/tmp": "41777 0:0",
   "srv/mine": "42750 7:8",
 };
+
 const KNOWN = ["var/lib/machines", "var/lib/portables", "var/tmp"] as const;
 
 const disk = await makeBootDisk(t, "gaps", (tree) => {
   fs.mkdirSync(path.join(tree, "var/lib"), { recursive: true });
 });
+
 await disk.look(async (top) => {
   const source = path.join(top, sourceOf("system:1"));
   for (const [name, attributes] of Object.entries(NESTED)) {

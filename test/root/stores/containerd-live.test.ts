@@ -11,19 +11,24 @@ import { makeOciImage, writeOciLayout } from "../../../fixtures/oci-image.ts";
 import { run } from "../../../fixtures/run.ts";
 import { configureContainerd } from "../../../fixtures/system-containerd.ts";
 import { undoLater } from "../../../fixtures/undo.ts";
-import { goArchitecture } from "../../../runtime/images/go-architecture.ts";
+import {
+  goArchitecture,
+  parseImageReference,
+} from "../../../runtime/images/image-ref.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
-import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import { makeScratch } from "../scratch.ts";
 
 // Looks up images in the store of a containerd that is writing to it all the while.
 
 const REPOSITORY = "docker.io/library";
+
 const MIN_ROUNDS = 40;
+
 const MIN_FOUND = 1000;
+
 /** Names that come and go, and one that is now this image, now the other; until there is a file STOP. */
 const LOAD = `round=0
 until [ -e "$STOP" ] && [ $round -ge ${String(MIN_ROUNDS)} ]; do

@@ -3,7 +3,7 @@ import fs from "fs-extra";
 import path from "node:path";
 import t from "tap";
 import { run } from "../../../fixtures/run.ts";
-import type { CheckReport } from "../../../installer/toplayer/rules/check-report.ts";
+import type { CheckReport } from "../../../installer/toplayer/rules/find-problems.ts";
 import { compareListings, listTree } from "../../../fixtures/tree-listing.ts";
 import { makeBootDisk } from "../boot-disk.ts";
 import { withTimes } from "../failures.ts";
@@ -49,27 +49,34 @@ rmdir usr/lib/sub; echo x >usr/lib/sub
 const disk = await makeBootDisk(t, "toplayer-check", async (tree) => {
   await run(["sh", "-ec", IMAGE], { cwd: tree });
 });
+
 const layers = path.join(disk.scratch, "layers");
+
 for (const [name, script] of Object.entries({ good: GOOD, bad: BAD })) {
   fs.mkdirpSync(path.join(layers, name));
   await run(["sh", "-ec", script], { cwd: path.join(layers, name) });
 }
+
 const system: PrivateSystem = {
   etc: {},
   store: ["-o", "ro,subvol=docker", `LABEL=${disk.label}`],
 };
+
 const check = (...args: string[]) =>
   runInSystem(
     path.join(disk.scratch, "system"),
     system,
     ...["toplayer", "check", ...args],
   );
+
 const checkAsData = (...args: string[]) => {
   const { status, stdout, stderr } = check(...args, "--json");
   if (stdout === "") throw new Error(stderr);
   return { status, report: JSON.parse(stdout) as CheckReport };
 };
+
 const good = path.join(layers, "good");
+
 const bad = path.join(layers, "bad");
 
 const problemsOf = ({ problems }: CheckReport, level: string) =>

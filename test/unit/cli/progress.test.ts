@@ -2,7 +2,7 @@ import t from "tap";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
 import { createRecorder } from "../../../runtime/boot/recorder.ts";
-import { createCopyProgress } from "../../../runtime/toplayer/copy-progress.ts";
+import { createCopyProgress } from "../../../runtime/toplayer/execute-merge.ts";
 
 t.test("what cp names is counted, however its output is cut", async (t) => {
   const output = Buffer.from(

@@ -2,8 +2,8 @@ import t from "tap";
 import { gatherLogins } from "../../../installer/doctor/gather-logins.ts";
 import { readEngineConfigs } from "../../../installer/engines/engine-configs.ts";
 import { gatherStoreMount } from "../../../installer/doctor/gather-store-mount.ts";
-import { hooksProblem } from "../../../installer/doctor/hooks-problem.ts";
-import { rootedHost } from "../../../installer/doctor/rooted-host.ts";
+import { hooksProblem } from "../../../installer/doctor/gather-generators.ts";
+import { rootedHost } from "../../../installer/doctor/gather-tree.ts";
 import { splitGrubScripts } from "../../../installer/doctor/rules/split-grub-scripts.ts";
 import type {
   CheckFacts,

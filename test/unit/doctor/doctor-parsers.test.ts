@@ -1,6 +1,9 @@
 import t from "tap";
 import { makeCpio, makeKernel } from "../../../fixtures/boot-files.ts";
-import { overrideImage } from "../../../installer/doctor/rules/override-image.ts";
+import {
+  overrideImage,
+  readStartOptions,
+} from "../../../installer/doctor/rules/start.ts";
 import {
   directoryOf,
   readEngineConfigs,
@@ -11,7 +14,6 @@ import {
   KERNEL_START_BYTES,
   parseKernelVersion,
 } from "../../../installer/system/formats/parse-kernel-version.ts";
-import { readStartOptions } from "../../../installer/doctor/rules/start.ts";
 import {
   createCpioReader,
   type ArchivedFile,

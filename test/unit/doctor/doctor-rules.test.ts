@@ -11,9 +11,11 @@ import type {
   TreeFacts,
 } from "../../../installer/doctor/rules/facts.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
-import { findFindings } from "../../../installer/doctor/rules/find-findings.ts";
+import {
+  findFindings,
+  describeReport,
+} from "../../../installer/doctor/rules/report.ts";
 import { formatReport } from "../../../installer/doctor/rules/format-report.ts";
-import { describeReport } from "../../../installer/doctor/rules/report.ts";
 import {
   readEngineConfigs,
   type EngineConfigs,

@@ -1,8 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import t from "tap";
-import { endGroup } from "../../../runtime/host/end-group.ts";
-import { runHelper } from "../../../runtime/host/process.ts";
+import { endGroup, runHelper } from "../../../runtime/host/process.ts";
 
 t.test(
   "what a program has started ends with it, when it has tidied up",

@@ -1,6 +1,9 @@
 import t from "tap";
 import { parseListing } from "../../../installer/initramfs/parse-listing.ts";
-import { judgeVersion } from "../../../installer/install/plan/helper-version.ts";
+import {
+  judgeVersion,
+  parseLdd,
+} from "../../../installer/install/plan/helper-version.ts";
 import { makeConfig } from "../../../installer/install/plan/make-config.ts";
 import {
   formatManifest,
@@ -8,7 +11,6 @@ import {
   type InstalledFile,
   type Manifest,
 } from "../../../installer/install/plan/manifest.ts";
-import { parseLdd } from "../../../installer/install/plan/parse-ldd.ts";
 import {
   planInstall,
   planRemoval,

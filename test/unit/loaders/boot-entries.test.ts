@@ -1,14 +1,18 @@
 import t from "tap";
-import type { ParsedEntry } from "../../../installer/loaders/formats/boot-entry.ts";
+import {
+  type ParsedEntry,
+  pathOnVolume,
+} from "../../../installer/loaders/formats/boot-entry.ts";
 import { parseGrub } from "../../../installer/loaders/formats/parse-grub.ts";
 import {
   parseLimine,
   parseOldLimine,
 } from "../../../installer/loaders/formats/parse-limine.ts";
 import { parseLoaderEntry } from "../../../installer/loaders/formats/parse-loader-entry.ts";
-import { parseRefindLinux } from "../../../installer/loaders/formats/parse-refind-linux.ts";
-import { parseRefind } from "../../../installer/loaders/formats/parse-refind.ts";
-import { pathOnVolume } from "../../../installer/loaders/formats/path-on-volume.ts";
+import {
+  parseRefindLinux,
+  parseRefind,
+} from "../../../installer/loaders/formats/parse-refind.ts";
 import { speaksOfDockroot } from "../../../installer/loaders/formats/speaks-of-dockroot.ts";
 
 const OPTIONS =

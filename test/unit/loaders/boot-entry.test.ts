@@ -2,7 +2,7 @@ import t from "tap";
 import {
   checkGrubConfig,
   checkRefindConfig,
-} from "../../../installer/loaders/formats/check-loader-config.ts";
+} from "../../../installer/loaders/formats/menu-files.ts";
 import type {
   BootFacts,
   Filesystem,
@@ -13,7 +13,7 @@ import { formatEntry } from "../../../installer/loaders/formats/format-entry.ts"
 import {
   LOADERS,
   type LoaderName,
-} from "../../../installer/loaders/formats/loader-name.ts";
+} from "../../../installer/loaders/formats/boot-entry.ts";
 import { putBlock } from "../../../installer/loaders/formats/marked-block.ts";
 import {
   findMicrocode,
@@ -25,6 +25,7 @@ import { parseCmdline } from "../../../runtime/options/cmdline.ts";
 import { optionsOf, readEntry } from "../stores/read-entry.ts";
 
 const UUID = "954cad94-794d-497c-90fd-6ef4419365a8";
+
 const GUID = "0f8a1c0e-4f5b-4f4e-9c1d-2b7f5d1a9e10";
 
 const btrfs: Filesystem = {
@@ -32,18 +33,22 @@ const btrfs: Filesystem = {
   ...{ isLabelUnique: true, isMapped: false },
   partition: { uuid: GUID, isGpt: true, number: 2, disk: "/dev/sda" },
 };
+
 const esp: Filesystem = {
   ...{ device: "/dev/sda1", type: "vfat", uuid: "ABCD-1234", label: "ESP" },
   ...{ isLabelUnique: true, isMapped: false },
   partition: { uuid: GUID, isGpt: true, number: 1, disk: "/dev/sda" },
 };
+
 const kernel: FoundKernel = {
   ...{ filesystem: btrfs, mountPoint: undefined, directory: "boot_docker" },
   ...{ kernel: "vmlinuz-linux", initramfs: "initramfs-linux.img" },
   ...{ microcode: [], version: "6.1.0" },
   ...{ hasModules: true, isSystems: false },
 };
+
 const onEsp: FoundKernel = { ...kernel, filesystem: esp, mountPoint: "/efi" };
+
 const facts: BootFacts = {
   ...{ store: btrfs, hasDefaultSubvolume: false, storePath: "docker" },
   ...{ storeHome: "docker" as const, storeKind: undefined },
@@ -55,6 +60,7 @@ const facts: BootFacts = {
 
 const plan = (given: Partial<BootFacts>, loader: LoaderName) =>
   planEntry({ ...facts, ...given }, loader, "everywhere");
+
 const make = (given: Partial<BootFacts>, loader: LoaderName) =>
   formatEntry(plan(given, loader).entry);
 

@@ -1,6 +1,5 @@
 import t, { type Test } from "tap";
-import { BoltError } from "../../../runtime/stores/bolt/bolt-error.ts";
-import type { BoltFile } from "../../../runtime/stores/bolt/meta.ts";
+import { BoltError, type BoltFile } from "../../../runtime/stores/bolt/meta.ts";
 import { openBolt } from "../../../runtime/stores/bolt/bolt.ts";
 import { asFile, listBucket } from "./bolt-databases.ts";
 import {
@@ -13,7 +12,9 @@ import {
 // Databases that bbolt never writes: each is refused, and says why.
 
 const a: Part = { key: "a", value: "1" };
+
 const b: Part = { key: "b", value: "2" };
+
 const c: Part = { key: "c", value: "3" };
 
 t.test("what is written here as bbolt writes it is read", (t) => {

@@ -1,5 +1,5 @@
 import t, { type Test } from "tap";
-import { BoltError } from "../../../runtime/stores/bolt/bolt-error.ts";
+import { BoltError } from "../../../runtime/stores/bolt/meta.ts";
 import {
   openBolt,
   type BoltBucket,

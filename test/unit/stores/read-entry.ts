@@ -2,12 +2,12 @@ import { execFileSync } from "node:child_process";
 import {
   stubInitrds,
   type ParsedEntry,
+  type LoaderName,
 } from "../../../installer/loaders/formats/boot-entry.ts";
 import { parseGrub } from "../../../installer/loaders/formats/parse-grub.ts";
 import { parseLimine } from "../../../installer/loaders/formats/parse-limine.ts";
 import { parseLoaderEntry } from "../../../installer/loaders/formats/parse-loader-entry.ts";
 import { parseRefind } from "../../../installer/loaders/formats/parse-refind.ts";
-import type { LoaderName } from "../../../installer/loaders/formats/loader-name.ts";
 import {
   parseCmdline,
   type CmdlineOption,

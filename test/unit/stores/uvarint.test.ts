@@ -2,7 +2,7 @@ import t from "tap";
 import {
   encodeUvarint,
   readUvarint,
-} from "../../../runtime/stores/formats/uvarint.ts";
+} from "../../../runtime/stores/formats/containerd-images.ts";
 
 t.test("numbers are read as Go writes them, and in no other way", (t) => {
   for (const [value, bytes] of [

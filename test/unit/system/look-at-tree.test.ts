@@ -2,11 +2,11 @@ import { spawnSync } from "node:child_process";
 import path from "node:path";
 import t, { type Test } from "tap";
 import { makeKernel } from "../../../fixtures/boot-files.ts";
-import { hooksProblem } from "../../../installer/doctor/hooks-problem.ts";
+import { hooksProblem } from "../../../installer/doctor/gather-generators.ts";
 import { generators } from "../../../installer/generators/choose-generator.ts";
-import { readPlainPreset } from "../../../installer/generators/mkinitcpio/read-plain-preset.ts";
+import { readPlainPreset } from "../../../installer/generators/mkinitcpio/read-presets.ts";
 import { mountinfoBelow } from "../../../installer/system/formats/mountinfo-below.ts";
-import { readProgramVersion } from "../../../installer/install/plan/program-version.ts";
+import { readProgramVersion } from "../../../installer/install/plan/helper-version.ts";
 import { NotRunError, treeHost } from "../../../installer/system/tree-host.ts";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
@@ -119,6 +119,7 @@ fallback_options="-S autodetect"
   "PRESETS=()\n",
   "",
 ];
+
 const OBSCURE = [
   'PRESETS=(a)\na_image="/boot/$(uname -r).img"',
   "PRESETS=(a)\n. /etc/other",

@@ -5,10 +5,14 @@ import type {
   TextFile,
 } from "../../../installer/toplayer/rules/check-facts.ts";
 import { createFinalTree } from "../../../installer/toplayer/final-tree.ts";
-import { findProblems } from "../../../installer/toplayer/rules/find-problems.ts";
-import { foldEntries } from "../../../installer/toplayer/rules/fold-entries.ts";
-import { formatCheck } from "../../../installer/toplayer/rules/format-check.ts";
-import { reportEntry } from "../../../installer/toplayer/rules/check-report.ts";
+import {
+  findProblems,
+  reportEntry,
+} from "../../../installer/toplayer/rules/find-problems.ts";
+import {
+  foldEntries,
+  formatCheck,
+} from "../../../installer/toplayer/rules/format-check.ts";
 import type { EntryChange } from "../../../runtime/tree/merge-plan.ts";
 
 const entryOf = (

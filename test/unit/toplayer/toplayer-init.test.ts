@@ -1,7 +1,7 @@
 import t from "tap";
 import { lastValues, parseCmdline } from "../../../runtime/options/cmdline.ts";
 import { USUAL_DIRECTORIES } from "../../../installer/engines/home.ts";
-import { formatKernelOptions } from "../../../installer/toplayer/plan/format-kernel-options.ts";
+import { formatKernelOptions } from "../../../installer/toplayer/plan/format-init.ts";
 import { makeFstab } from "../../../installer/toplayer/plan/make-fstab.ts";
 import {
   mergeAccounts,
@@ -16,6 +16,7 @@ const image = {
   shadow: "root:*:1::::::\nguest:!:1::::::\n",
   gshadow: undefined,
 };
+
 const machine = {
   passwd:
     "root:x:0:0::/root:/bin/zsh\nalice:x:1000:1000::/home/alice:/bin/zsh\nbob:x:1001:7::/:/bin/sh\n",

@@ -3,13 +3,13 @@ import {
   parseGroup,
   parsePasswd,
   parseShadow,
+  isPassword,
 } from "../../../installer/system/formats/parse-accounts.ts";
-import { isPassword } from "../../../installer/system/formats/is-password.ts";
 import {
   escapeFstab,
   parseFstab,
+  locate,
 } from "../../../installer/system/formats/fstab.ts";
-import { locate } from "../../../installer/system/formats/locate.ts";
 import {
   formatMachineId,
   isMachineId,

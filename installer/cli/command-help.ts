@@ -1,8 +1,8 @@
 import type { Argv } from "yargs";
-import type { Surroundings } from "./surroundings.ts";
+import type { CliContext } from "./cli-context.ts";
 
 /** A call of a command, its arguments read. */
-export type Call = (surroundings: Surroundings) => Promise<number>;
+export type Call = (cli: CliContext) => Promise<number>;
 
 export interface Flag {
   readonly type: "string" | "boolean";

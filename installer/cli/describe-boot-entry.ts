@@ -39,7 +39,7 @@ export function describeBootEntry(
         .option("store", VALUE)
         .option("json", { type: "boolean" }),
     (flags) => {
-      choose((surroundings) => runBootEntry(flags, surroundings));
+      choose((cli) => runBootEntry(flags, cli));
     },
   );
   return all.example(...command.examples[0]).example(...command.examples[1]);

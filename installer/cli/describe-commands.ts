@@ -130,7 +130,7 @@ export function describeCommands(choose: (call: Call) => void): Argv {
         .option("run-dir", { type: "string", requiresArg: true, hidden: true })
         .option("json", { type: "boolean" }),
     (flags) => {
-      choose((surroundings) => runStatus(flags, surroundings));
+      choose((cli) => runStatus(flags, cli));
     },
   );
   for (const example of statusCommand.examples) all.example(...example);
@@ -151,9 +151,7 @@ export function describeCommands(choose: (call: Call) => void): Argv {
         },
       ),
     ({ SHELL: shell }) => {
-      choose((surroundings) =>
-        runCompletion(shell, commandTable, summaries, surroundings),
-      );
+      choose((cli) => runCompletion(shell, commandTable, summaries, cli));
     },
   );
   for (const example of completionCommand.examples) all.example(...example);

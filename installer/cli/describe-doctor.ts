@@ -40,7 +40,7 @@ export function describeDoctor(all: Argv, choose: (call: Call) => void): Argv {
         .option("root", VALUE)
         .option("json", { type: "boolean" }),
     (flags) => {
-      choose((surroundings) => runDoctor(flags, surroundings));
+      choose((cli) => runDoctor(flags, cli));
     },
   );
   all.command(
@@ -58,7 +58,7 @@ export function describeDoctor(all: Argv, choose: (call: Call) => void): Argv {
         .option("json", { type: "boolean" }),
     ({ REF: reference, ...flags }) => {
       const call = { ...flags, reference };
-      choose((surroundings) => runResolve(call, surroundings));
+      choose((cli) => runResolve(call, cli));
     },
   );
   return all.example(...doctor.examples[0]).example(...resolve.examples[0]);

@@ -44,7 +44,7 @@ export function describeInstall(all: Argv, choose: (call: Call) => void): Argv {
           .option("dry-run", isGiven)
           .option("yes", isGiven),
       (flags) => {
-        choose((surroundings) => runInstall(flags, surroundings));
+        choose((cli) => runInstall(flags, cli));
       },
     )
     .command(
@@ -57,7 +57,7 @@ export function describeInstall(all: Argv, choose: (call: Call) => void): Argv {
           .option("dry-run", isGiven)
           .option("yes", isGiven),
       (flags) => {
-        choose((surroundings) => runUninstall(flags, surroundings));
+        choose((cli) => runUninstall(flags, cli));
       },
     )
     .example(...install.examples[0])

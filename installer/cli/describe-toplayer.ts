@@ -65,7 +65,7 @@ export function describeToplayer(
             .option("json", { type: "boolean", coerce: lastOf<boolean> }),
         ({ DIR: directories = [], ...flags }) => {
           const call = { ...flags, directories };
-          choose((surroundings) => runToplayerCheck(call, surroundings));
+          choose((cli) => runToplayerCheck(call, cli));
         },
       )
       .command(
@@ -81,7 +81,7 @@ export function describeToplayer(
             .option("yes", { type: "boolean" }),
         ({ DIR: directory, ...flags }) => {
           const call = { ...flags, directory };
-          choose((surroundings) => runToplayerInit(call, surroundings));
+          choose((cli) => runToplayerInit(call, cli));
         },
       )
       .demandCommand(

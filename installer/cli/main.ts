@@ -1,7 +1,7 @@
 import { UsageError } from "../../runtime/base/errors.ts";
 import type { Call } from "./command-help.ts";
 import { commandNames, describeCommands } from "./describe-commands.ts";
-import type { Surroundings } from "./surroundings.ts";
+import type { CliContext } from "./cli-context.ts";
 
 /**
  * The commands of the installed system, and the help for all.
@@ -10,7 +10,7 @@ import type { Surroundings } from "./surroundings.ts";
  */
 export async function runInstaller(
   argv: readonly string[],
-  surroundings: Surroundings,
+  cli: CliContext,
 ): Promise<number> {
   // `help COMMAND` is another way to write `COMMAND --help`.
   const args = argv[0] === "help" ? [...argv.slice(1), "--help"] : [...argv];
@@ -32,8 +32,8 @@ export async function runInstaller(
       text += output;
     });
   if (failure !== undefined) throw new UsageError(lowerFirst(failure));
-  if (text !== "") surroundings.stdout(`${text}\n`);
-  return text === "" && call !== undefined ? call(surroundings) : 0;
+  if (text !== "") cli.stdout(`${text}\n`);
+  return text === "" && call !== undefined ? call(cli) : 0;
 }
 
 /** yargs would answer an unknown command with --help by the help for all. @throws UsageError */

@@ -1,4 +1,4 @@
-import type { Terminal } from "./surroundings.ts";
+import type { Terminal } from "./cli-context.ts";
 
 /** Does work that takes a while, and tells so meanwhile. */
 export type Progress = <T>(what: string, work: () => Promise<T>) => Promise<T>;

@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
 import { BootError } from "../../runtime/base/errors.ts";
-import type { Questions, Surroundings } from "./surroundings.ts";
+import type { Questions, CliContext } from "./cli-context.ts";
 
 /**
  * Questions on a terminal. Node's own readline does: a question has a yes or a no for its answer, and
@@ -58,7 +58,7 @@ export function createQuestions(
  */
 export async function confirmPlan(
   isAnswered: boolean,
-  { questions }: Surroundings,
+  { questions }: CliContext,
 ): Promise<void> {
   if (isAnswered || questions === undefined) return;
   if (await questions((confirm) => confirm("Go on?"))) return;

@@ -6,7 +6,7 @@ import {
   formatImageReference,
   parseImageReference,
 } from "../../runtime/images/image-ref.ts";
-import type { Surroundings } from "../cli/surroundings.ts";
+import type { CliContext } from "../cli/cli-context.ts";
 import {
   initrdPaths,
   kernelPath,
@@ -72,7 +72,7 @@ const HELPER_TIMEOUT_MS = 30_000;
  */
 export async function runBootEntry(
   { loader: given, output, image, json, ...flags }: BootEntryFlags,
-  { host: unlimited, isRoot, stdout }: Surroundings,
+  { host: unlimited, isRoot, stdout }: CliContext,
 ): Promise<number> {
   const loader = readLoader(given);
   if (loader === "efistub" && output === "") throw noFile();

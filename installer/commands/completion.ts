@@ -1,6 +1,6 @@
 import { UsageError } from "../../runtime/base/errors.ts";
 import type { CommandHelp } from "../cli/command-help.ts";
-import type { Surroundings } from "../cli/surroundings.ts";
+import type { CliContext } from "../cli/cli-context.ts";
 import { listCompletedCommands } from "../cli/completed-command.ts";
 import { formatBash } from "../cli/format-bash.ts";
 import { formatFish } from "../cli/format-fish.ts";
@@ -20,7 +20,7 @@ export function runCompletion(
   shell: string,
   table: ReadonlyMap<string, CommandHelp>,
   summaries: ReadonlyMap<string, string>,
-  { stdout }: Surroundings,
+  { stdout }: CliContext,
 ): Promise<number> {
   const known = SHELLS.find((name) => name === shell);
   if (known === undefined) {

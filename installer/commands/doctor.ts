@@ -4,7 +4,7 @@ import { createLog } from "../../runtime/host/log.ts";
 import { lookAtRoot } from "../system/look-at-root.ts";
 import { generators } from "../generators/choose-generator.ts";
 import { imageFlags } from "../cli/image-flags.ts";
-import type { Surroundings } from "../cli/surroundings.ts";
+import type { CliContext } from "../cli/cli-context.ts";
 import { gatherDoctorFacts } from "../doctor/gather-doctor-facts.ts";
 import {
   formatReport,
@@ -43,9 +43,9 @@ const HELPER_TIMEOUT_MS = 60_000;
  */
 export async function runDoctor(
   { image, root, json }: DoctorFlags,
-  surroundings: Surroundings,
+  cli: CliContext,
 ): Promise<number> {
-  const { host: unlimited, isRoot, terminal, stdout } = surroundings;
+  const { host: unlimited, isRoot, terminal, stdout } = cli;
   if (image === "") throw new UsageError("--image names no image");
   requireRoot(isRoot, "doctor");
   const host = silence(

@@ -24,7 +24,7 @@ import {
   resumeInterrupted,
   tellInterrupted,
 } from "../install/transaction.ts";
-import type { Surroundings } from "../cli/surroundings.ts";
+import type { CliContext } from "../cli/cli-context.ts";
 import { enterRoot } from "../system/enter-root.ts";
 import { lookAtRoot } from "../system/look-at-root.ts";
 import { holdSignals } from "../system/hold-signals.ts";
@@ -82,9 +82,9 @@ export interface InstallFlags {
  */
 export async function runInstall(
   flags: InstallFlags,
-  surroundings: Surroundings,
+  cli: CliContext,
 ): Promise<number> {
-  const { host, isRoot, executable } = surroundings;
+  const { host, isRoot, executable } = cli;
   const name = readGeneratorName(flags.generator);
   requireRoot(isRoot, "install");
   if (executable === undefined) {
@@ -93,15 +93,15 @@ export async function runInstall(
   const installOn = (on: Host) => {
     const sha256 = host.files.hashFile(executable);
     const call = { ...flags, name, executable: { path: executable, sha256 } };
-    return install(call, { ...surroundings, host: on });
+    return install(call, { ...cli, host: on });
   };
   if (flags.root !== undefined && flags["dry-run"] === true) {
     return installOn(lookAtRoot(host, flags.root));
   }
   if (flags.root !== undefined) {
-    const status = await enterRoot(flags.root, surroundings);
+    const status = await enterRoot(flags.root, cli);
     if (status === 0) {
-      surroundings.stdout(
+      cli.stdout(
         `From here, doctor and uninstall take --root ${quote(flags.root)}, too.\n`,
       );
     }
@@ -115,9 +115,9 @@ async function install(
     readonly name: GeneratorName | undefined;
     readonly executable: InstallRequest["executable"];
   },
-  surroundings: Surroundings,
+  cli: CliContext,
 ): Promise<number> {
-  const { host, stdout, terminal } = surroundings;
+  const { host, stdout, terminal } = cli;
   const isBuilding = flags["no-build"] !== true;
   await tellResumed(host, stdout, flags["dry-run"] === true);
   const helpers = await requireHelpers(host, flags.root !== undefined);
@@ -135,11 +135,11 @@ async function install(
   }
   stdout(formatInstallPlan(plan));
   if (flags["dry-run"] === true) return 0;
-  await confirmPlan(flags.yes === true, surroundings);
+  await confirmPlan(flags.yes === true, cli);
   const warnings = await holdSignals((interruption) =>
-    tellInterrupted(interruption, surroundings.stderr, () =>
+    tellInterrupted(interruption, cli.stderr, () =>
       applyInstall(host, plan, {
-        ...{ interruption, tell: surroundings.stderr, say: stdout },
+        ...{ interruption, tell: cli.stderr, say: stdout },
         progress: createProgress(stdout, terminal, () => host.nowMs()),
       }),
     ),

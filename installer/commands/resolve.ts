@@ -4,7 +4,7 @@ import {
   storeFlags,
   type StoreFlags,
 } from "../cli/image-flags.ts";
-import type { Surroundings } from "../cli/surroundings.ts";
+import type { CliContext } from "../cli/cli-context.ts";
 import {
   formatResolved,
   formatResolvedAsJson,
@@ -31,7 +31,7 @@ export interface ResolveFlags extends StoreFlags {
  */
 export function runResolve(
   { reference, json, ...flags }: ResolveFlags,
-  { host, terminal, stdout }: Surroundings,
+  { host, terminal, stdout }: CliContext,
 ): Promise<number> {
   if (reference === "") throw new UsageError("REF names no image");
   const resolved = resolveImage(host, readStoreFlags(flags), reference);

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import { UsageError } from "../../runtime/base/errors.ts";
-import type { Surroundings } from "../cli/surroundings.ts";
+import type { CliContext } from "../cli/cli-context.ts";
 import {
   formatStatus,
   formatStatusAsJson,
@@ -32,7 +32,7 @@ export interface StatusFlags {
  */
 export async function runStatus(
   { "run-dir": directory = DEFAULT_RUN_DIRECTORY, json }: StatusFlags,
-  { host, isRoot, terminal, stdout }: Surroundings,
+  { host, isRoot, terminal, stdout }: CliContext,
 ): Promise<number> {
   if (directory === "") throw new UsageError("--run-dir names no directory");
   const runDirectory = path.resolve(directory);

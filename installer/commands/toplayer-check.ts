@@ -2,7 +2,7 @@ import path from "node:path";
 import { UsageError } from "../../runtime/base/errors.ts";
 import { limitHelpers, type Host } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
-import type { Surroundings } from "../cli/surroundings.ts";
+import type { CliContext } from "../cli/cli-context.ts";
 import { holdSignals } from "../system/hold-signals.ts";
 import {
   findProblems,
@@ -52,7 +52,7 @@ const HELPER_TIMEOUT_MS = 30_000;
  */
 export async function runToplayerCheck(
   { directories, image, all, json, ...flags }: ToplayerCheckFlags,
-  { host: unlimited, isRoot, terminal, stdout }: Surroundings,
+  { host: unlimited, isRoot, terminal, stdout }: CliContext,
 ): Promise<number> {
   if (directories.includes("")) throw new UsageError("DIR names no directory");
   const request = {

@@ -5,7 +5,7 @@ import { BootError, UsageError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { isSameOrBelow } from "../../runtime/options/overlap.ts";
-import type { Confirm, Questions, Surroundings } from "../cli/surroundings.ts";
+import type { Confirm, Questions, CliContext } from "../cli/cli-context.ts";
 import { holdSignals } from "../system/hold-signals.ts";
 import { readAccounts } from "../system/read-accounts.ts";
 import { readBootTarget } from "../system/boot-target.ts";
@@ -52,7 +52,7 @@ export interface ToplayerInitFlags extends StoreFlags {
  */
 export async function runToplayerInit(
   { directory: given, yes, image, ...flags }: ToplayerInitFlags,
-  { host, isRoot, terminal, stdout, questions }: Surroundings,
+  { host, isRoot, terminal, stdout, questions }: CliContext,
 ): Promise<number> {
   if (given === "") throw new UsageError("DIR names no directory");
   const choice = readStoreFlags(flags);

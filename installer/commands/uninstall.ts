@@ -10,7 +10,7 @@ import { gatherUninstall } from "../install/gather-uninstall.ts";
 import { withLock } from "../install/lock.ts";
 import { createProgress } from "../cli/progress.ts";
 import { tellInterrupted } from "../install/transaction.ts";
-import type { Surroundings } from "../cli/surroundings.ts";
+import type { CliContext } from "../cli/cli-context.ts";
 import { installFlags, tellResumed } from "./install.ts";
 import { holdSignals } from "../system/hold-signals.ts";
 import { requireRoot } from "../cli/require-root.ts";
@@ -39,22 +39,22 @@ export interface UninstallFlags {
  */
 export async function runUninstall(
   flags: UninstallFlags,
-  surroundings: Surroundings,
+  cli: CliContext,
 ): Promise<number> {
-  requireRoot(surroundings.isRoot, "uninstall");
+  requireRoot(cli.isRoot, "uninstall");
   if (flags.root !== undefined && flags["dry-run"] === true) {
-    const host = lookAtRoot(surroundings.host, flags.root);
-    return uninstall(flags, { ...surroundings, host });
+    const host = lookAtRoot(cli.host, flags.root);
+    return uninstall(flags, { ...cli, host });
   }
-  if (flags.root !== undefined) return enterRoot(flags.root, surroundings);
-  return withLock(surroundings.host, () => uninstall(flags, surroundings));
+  if (flags.root !== undefined) return enterRoot(flags.root, cli);
+  return withLock(cli.host, () => uninstall(flags, cli));
 }
 
 async function uninstall(
   flags: UninstallFlags,
-  surroundings: Surroundings,
+  cli: CliContext,
 ): Promise<number> {
-  const { host, stdout, stderr, terminal } = surroundings;
+  const { host, stdout, stderr, terminal } = cli;
   await tellResumed(host, stdout, flags["dry-run"] === true);
   const plan = await gatherUninstall(host, flags["no-build"] !== true);
   if (plan === undefined) {
@@ -64,9 +64,9 @@ async function uninstall(
   stdout(formatNotChecked(plan.notChecked));
   stdout(formatUninstallPlan(plan));
   if (flags["dry-run"] === true) return 0;
-  await confirmPlan(flags.yes === true, surroundings);
+  await confirmPlan(flags.yes === true, cli);
   const warnings = await holdSignals((interruption) =>
-    tellInterrupted(interruption, surroundings.stderr, () =>
+    tellInterrupted(interruption, cli.stderr, () =>
       applyUninstall(host, plan, {
         ...{ interruption, tell: stderr, say: stdout },
         progress: createProgress(stdout, terminal, () => host.nowMs()),

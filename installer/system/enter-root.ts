@@ -7,7 +7,7 @@ import {
 } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { HELPER_PATH } from "../../runtime/host/process.ts";
-import type { Surroundings } from "../cli/surroundings.ts";
+import type { CliContext } from "../cli/cli-context.ts";
 import { holdSignals } from "./hold-signals.ts";
 import { requireSystem } from "./look-at-root.ts";
 
@@ -57,7 +57,7 @@ const NOT_STARTED = [126, 127];
  */
 export async function enterRoot(
   directory: string,
-  { argv, executable, host }: Surroundings,
+  { argv, executable, host }: CliContext,
 ): Promise<number> {
   if (executable === undefined) {
     throw new UsageError("only the built executable can enter another root");

@@ -9,7 +9,7 @@ import type { StoreChoice } from "./find-system-store.ts";
 import { lookInStore } from "./image.ts";
 import { escapeControl, formatJson } from "../../runtime/base/escape.ts";
 import { abbreviateIds } from "../../runtime/base/abbreviate-ids.ts";
-import type { Terminal } from "../cli/surroundings.ts";
+import type { Terminal } from "../cli/cli-context.ts";
 import { formatSize } from "../text/human.ts";
 import { formatTable } from "../text/table.ts";
 

@@ -1,4 +1,4 @@
-import type { Terminal } from "../cli/surroundings.ts";
+import type { Terminal } from "../cli/cli-context.ts";
 
 /** Aligns cells in columns, two spaces apart. A column without text takes no room. */
 export function formatTable(

@@ -1,4 +1,4 @@
-import type { Confirm } from "../cli/surroundings.ts";
+import type { Confirm } from "../cli/cli-context.ts";
 import { isPassword, parseShadow } from "../system/formats/parse-accounts.ts";
 import {
   ownUsers,

@@ -73,7 +73,7 @@ fs.mkdirSync(top);
 await run(["mount", "-o", "subvolid=5", "--", device, top]);
 const around = () =>
   fs.readdirSync(disk.scratch).filter((name) => !name.startsWith("cmdline"));
-const surroundings = around();
+const cli = around();
 const rest = `root=${device} docker_path=docker docker_image=system:1 dockroot.fallback=none`;
 
 await t.test(
@@ -327,7 +327,7 @@ await t.test("as arguments", async (t) => {
 });
 
 await t.test("nothing around the disk has changed", async (t) => {
-  t.strictSame(around(), surroundings);
+  t.strictSame(around(), cli);
   tally.record(t, "hostile names", ...sampler.notes());
 });
 

@@ -1,6 +1,6 @@
 import { escapeControl, formatJson } from "../../../runtime/base/escape.ts";
 import { abbreviateIds } from "../../../runtime/base/abbreviate-ids.ts";
-import type { Terminal } from "../../cli/surroundings.ts";
+import type { Terminal } from "../../cli/cli-context.ts";
 import { plain, type Line, formatTable } from "../../text/table.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { DoctorReport } from "./report.ts";

@@ -1,5 +1,5 @@
 import { escapeControl, formatJson } from "../../../runtime/base/escape.ts";
-import type { Terminal } from "../../cli/surroundings.ts";
+import type { Terminal } from "../../cli/cli-context.ts";
 import { formatBarChart, cut } from "../../text/bar-chart.ts";
 import { formatMs, formatSize } from "../../text/human.ts";
 import {

@@ -1,5 +1,5 @@
 import { escapeControl } from "../../../runtime/base/escape.ts";
-import type { Terminal } from "../../cli/surroundings.ts";
+import type { Terminal } from "../../cli/cli-context.ts";
 import { formatTable } from "../../text/table.ts";
 import { quote } from "../../text/quote.ts";
 import type { WrittenFile } from "../write-files.ts";

@@ -1,6 +1,6 @@
 import { escapeControl, formatJson } from "../../../runtime/base/escape.ts";
 import { abbreviateIds } from "../../../runtime/base/abbreviate-ids.ts";
-import type { Terminal } from "../../cli/surroundings.ts";
+import type { Terminal } from "../../cli/cli-context.ts";
 import { plain, title, type Line, formatTable } from "../../text/table.ts";
 import type { Problem } from "./problem.ts";
 import type { CheckReport, ReportedEntry } from "./find-problems.ts";

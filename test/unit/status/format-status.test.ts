@@ -1,7 +1,7 @@
 import t from "tap";
 import { formatStatus } from "../../../installer/status/formats/format-status.ts";
 import type { Status } from "../../../installer/status/formats/status.ts";
-import type { Terminal } from "../../../installer/cli/surroundings.ts";
+import type { Terminal } from "../../../installer/cli/cli-context.ts";
 import { freshStatus } from "./status-data.ts";
 
 const file: Terminal = { columns: undefined, style: (_, text) => text };

@@ -2,7 +2,7 @@ import type { styleText } from "node:util";
 import type { Host } from "../../runtime/host/host.ts";
 
 /** Where a command runs: what main.ts alone knows. */
-export interface Surroundings {
+export interface CliContext {
   readonly stdout: (text: string) => unknown;
   readonly stderr: (text: string) => unknown;
   /** The arguments, as they were given. */

@@ -100,8 +100,8 @@ export function createFinalFiles(
   image: string,
   { entries }: Pick<CheckFacts, "entries">,
 ): FinalFiles {
-  const standing = entries.filter(({ isCovered }) => !isCovered);
-  const byLayers = new Map(standing.map((entry) => [entry.target, entry]));
+  const pathState = entries.filter(({ isCovered }) => !isCovered);
+  const byLayers = new Map(pathState.map((entry) => [entry.target, entry]));
   const readText = (file: string): string | undefined => {
     const entry = byLayers.get(file);
     if (entry === undefined || entry.effect === "merge") {
@@ -117,7 +117,7 @@ export function createFinalFiles(
   const namesIn = (directory: string): string[] => {
     const inImage = followIn(host, image, directory);
     const names = inImage === undefined ? [] : host.files.namesIn(inImage);
-    const added = standing
+    const added = pathState
       .filter(({ effect }) => ["add", "replace"].includes(effect))
       .filter(({ target }) => path.dirname(target) === directory)
       .map(({ target }) => path.basename(target));

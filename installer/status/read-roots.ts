@@ -1,5 +1,5 @@
 import path from "node:path";
-import { lookAtRwlayer, standingAt } from "../../runtime/disk/standing.ts";
+import { readRwlayer, readPathState } from "../../runtime/disk/path-state.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import {
   generationNumbers,
@@ -9,7 +9,7 @@ import {
 import { readSizes, type SubvolumeSizes } from "./qgroups.ts";
 import { requireDirectories, type Gaps } from "./unreadable.ts";
 import type { RootOnDisk, SubvolumeSize } from "./formats/status.ts";
-import type { Standing } from "../../runtime/plan/facts.ts";
+import type { PathState } from "../../runtime/plan/facts.ts";
 
 /** For each, helpers run. */
 const MAX_GENERATIONS = 100;
@@ -32,7 +32,7 @@ export async function readRoots(
 ): Promise<RootOnDisk[] | null> {
   const paths = rwlayerPaths(rwlayer);
   const disk = await gaps.attempt("the rwlayer and its generations", () =>
-    lookAtRwlayer(host, topLevel, paths),
+    readRwlayer(host, topLevel, paths),
   );
   if (disk === null) return null;
   const { stateDamage, state } = disk;
@@ -43,9 +43,9 @@ export async function readRoots(
   const roots: RootOnDisk[] = [];
   const add = async (role: RootOnDisk["role"], file: string) => {
     const root = await gaps.attempt(file, async () => {
-      const standing = await standingAt(host, topLevel, file, state);
-      if (standing.kind === "nothing") return null;
-      const found: FoundRoot = { role, file, standing };
+      const pathState = await readPathState(host, topLevel, file, state);
+      if (pathState.kind === "nothing") return null;
+      const found: FoundRoot = { role, file, pathState };
       return describeRoot(host, topLevel, found, subvolumeUuid, sizes);
     });
     if (root !== null) roots.push(root);
@@ -88,18 +88,18 @@ export interface FoundRoot {
   readonly role: RootOnDisk["role"];
   /** Relative to the top level. */
   readonly file: string;
-  readonly standing: Standing;
+  readonly pathState: PathState;
 }
 
 /** @throws HelperError */
 export async function describeRoot(
   host: Host,
   topLevel: string,
-  { role, file, standing }: FoundRoot,
+  { role, file, pathState }: FoundRoot,
   bootedUuid: string,
   sizes: SubvolumeSizes | undefined,
 ): Promise<RootOnDisk> {
-  const found = standing.kind === "subvolume" ? standing : undefined;
+  const found = pathState.kind === "subvolume" ? pathState : undefined;
   const record = found?.record;
   const size =
     found === undefined || sizes === undefined

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { checkBootable } from "./bootable.ts";
 import type { OpenDisk } from "../plan/facts.ts";
-import { standingAt, tryToReadState } from "../disk/standing.ts";
+import { readPathState, tryToReadState } from "../disk/path-state.ts";
 import type { BootContext } from "./boot-context.ts";
 import { BootError } from "../base/errors.ts";
 import { readKernelRelease } from "../host/machine.ts";
@@ -26,8 +26,8 @@ export async function bootGeneration(
   generation: string,
 ): Promise<BootedGeneration> {
   const { state } = tryToReadState(host, topLevel, paths);
-  const standing = await standingAt(host, topLevel, generation, state);
-  if (standing.kind !== "subvolume") {
+  const pathState = await readPathState(host, topLevel, generation, state);
+  if (pathState.kind !== "subvolume") {
     const names = host.files.namesIn(path.join(topLevel, paths.generations));
     const present = generationNumbers(names).join(", ");
     throw new BootError(
@@ -41,7 +41,7 @@ export async function bootGeneration(
       },
     );
   }
-  const { record, subvolume } = standing;
+  const { record, subvolume } = pathState;
   if (record?.complete !== true) {
     recorder.warn(
       `${generation} is booted as it is, but ${record === undefined ? "the state file does not know it" : "it was never completed, or its removal was interrupted"}`,

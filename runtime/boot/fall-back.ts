@@ -19,10 +19,10 @@ import {
 } from "../records/rwlayer-state.ts";
 import { generationNumbers } from "../options/rwlayer-names.ts";
 import {
-  lookAtRwlayer,
+  readRwlayer,
   namesOfGenerations,
-  standingAt,
-} from "../disk/standing.ts";
+  readPathState,
+} from "../disk/path-state.ts";
 
 /** A former root that boots in place of one that could not be made. */
 export interface FormerRoot {
@@ -47,7 +47,7 @@ export async function fallBack(
     // Anew each time: a failure may have come between two renames.
     const present = {
       ...disk,
-      ...(await lookAtRwlayer(host, topLevel, disk.paths)),
+      ...(await readRwlayer(host, topLevel, disk.paths)),
     };
     const candidate = await chooseCandidate(context, present, refused);
     if (candidate === undefined) return undefined;
@@ -98,11 +98,11 @@ async function* listCandidates(
   for (const number of generationNumbers(names).toReversed()) {
     const file = path.join(paths.generations, String(number));
     try {
-      const standing = await standingAt(host, topLevel, file, state);
+      const pathState = await readPathState(host, topLevel, file, state);
       const candidate = planGeneration(
         disk,
         names,
-        { ...standing, path: file },
+        { ...pathState, path: file },
         check,
       );
       if (candidate === undefined) continue;

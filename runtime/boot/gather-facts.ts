@@ -1,16 +1,16 @@
 import type { BootContext } from "./boot-context.ts";
 import { both } from "../base/both.ts";
 import { findSubvolume } from "../disk/btrfs.ts";
-import type { BootFacts, OpenDisk, Standing } from "../plan/facts.ts";
+import type { BootFacts, OpenDisk, PathState } from "../plan/facts.ts";
 import { gatherSystem } from "./gather-system.ts";
 import type { Host } from "../host/host.ts";
 import { readKernelRelease } from "../host/machine.ts";
 import type { BootOptions } from "../options/options.ts";
 import {
-  lookAtRwlayer,
+  readRwlayer,
   namesOfGenerations,
-  standingAt,
-} from "../disk/standing.ts";
+  readPathState,
+} from "../disk/path-state.ts";
 
 /**
  * All that deciding needs to know.
@@ -43,9 +43,9 @@ async function gatherOwn(
   { paths }: OpenDisk,
 ) {
   const own = await recorder.time(`look at ${paths.rwlayer}`, () =>
-    lookAtRwlayer(host, topLevel, paths),
+    readRwlayer(host, topLevel, paths),
   );
-  const staging = await standingAt(host, topLevel, paths.staging, own.state);
+  const staging = await readPathState(host, topLevel, paths.staging, own.state);
   return {
     ...own,
     staging,
@@ -58,7 +58,7 @@ async function gatherOwn(
 async function findOrigin(
   host: Host,
   topLevel: string,
-  staging: Standing,
+  staging: PathState,
 ): Promise<string | undefined> {
   if (staging.kind !== "subvolume" || staging.record !== undefined) {
     return undefined;

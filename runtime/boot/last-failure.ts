@@ -11,7 +11,7 @@ import { readKernelRelease } from "../host/machine.ts";
 import type { TimedStep } from "../records/boot-record.ts";
 import type { RootOutcome } from "./report.ts";
 import { lastBootOf } from "../records/rwlayer-state.ts";
-import { tryToReadState } from "../disk/standing.ts";
+import { tryToReadState } from "../disk/path-state.ts";
 import { version } from "../base/version.ts";
 
 /** What is to be known of a failed start once the machine is up again. */

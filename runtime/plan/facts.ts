@@ -14,10 +14,10 @@ import type { SystemOptions } from "../options/system-options.ts";
 import type { ListedLayer } from "../tree/layer.ts";
 
 /** What stands at a path on the top level. */
-export type Standing =
-  { readonly kind: "nothing" } | StandingSubvolume | { readonly kind: "other" };
+export type PathState =
+  { readonly kind: "nothing" } | SubvolumeState | { readonly kind: "other" };
 
-export interface StandingSubvolume {
+export interface SubvolumeState {
   readonly kind: "subvolume";
   readonly subvolume: SubvolumeFacts;
   /** `undefined` where it cannot be proved that dockroot made it. */
@@ -39,7 +39,7 @@ export interface DiskFacts extends OpenDisk {
   readonly state: RwlayerState;
   /** Why the state file tells nothing, where it is damaged. */
   readonly stateDamage: BootError | undefined;
-  readonly rwlayer: Standing;
+  readonly rwlayer: PathState;
 }
 
 export interface TopLayerFacts {
@@ -54,7 +54,7 @@ export interface BootFacts extends DiskFacts {
   readonly image: FoundImage;
   /** The image store's directory, symlinks resolved. */
   readonly storePath: string;
-  readonly staging: Standing;
+  readonly staging: PathState;
   /** The names in the generations' directory. */
   readonly generations: readonly string[];
   /** Where the subvolume is that staging is a snapshot of, as far as that must be known. */

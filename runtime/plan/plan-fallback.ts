@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { DiskFacts, Standing } from "./facts.ts";
+import type { DiskFacts, PathState } from "./facts.ts";
 import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
 import { nextGeneration } from "../options/rwlayer-names.ts";
 import type { Step } from "./steps.ts";
@@ -44,7 +44,7 @@ export function planPresent(
 export function planGeneration(
   { paths, rwlayer }: DiskFacts,
   names: readonly string[],
-  generation: Standing & { readonly path: string },
+  generation: PathState & { readonly path: string },
   check: Check,
 ): FallbackCandidate | undefined {
   const isFree = rwlayer.kind === "nothing";

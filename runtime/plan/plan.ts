@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { BlockDevice } from "../disk/device.ts";
-import type { BootFacts, StandingSubvolume } from "./facts.ts";
+import type { BootFacts, SubvolumeState } from "./facts.ts";
 import { BootError } from "../base/errors.ts";
 import { formatImageReference } from "../images/image-ref.ts";
 import {
@@ -277,7 +277,7 @@ function refuseForeignStaging(facts: BootFacts): void {
  */
 function isHalfMade(
   { storePath, stagingOrigin, state, image }: BootFacts,
-  { record, subvolume }: StandingSubvolume,
+  { record, subvolume }: SubvolumeState,
 ): boolean {
   if (record !== undefined) return true;
   const { isUntouched, parentUuid } = subvolume;

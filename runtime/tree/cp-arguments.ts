@@ -60,8 +60,10 @@ export function finishLayer({
 }: Merging): void {
   for (const known of names.values()) {
     // A name may have been taken by another entry since, through a link of the tree.
-    const standing = known.filter(({ entry, path }) => tree.at(path) === entry);
-    const [first, ...others] = standing;
+    const pathState = known.filter(
+      ({ entry, path }) => tree.at(path) === entry,
+    );
+    const [first, ...others] = pathState;
     if (first === undefined) continue;
     for (const { path, call, parent } of others) {
       if (call === first.call || path === first.path) continue;

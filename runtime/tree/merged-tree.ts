@@ -12,11 +12,11 @@ export interface BaseTree {
 }
 
 /** What stands at a path: the base's, or the entry of a layer that was put there. */
-export type Standing = LinkOrOther | LayerEntry;
+export type PathState = LinkOrOther | LayerEntry;
 
 /** A tree as it is after all that was planned so far. Paths are as in `BaseTree`; `""` is the root. */
 export interface MergedTree {
-  at(file: string): Standing | undefined;
+  at(file: string): PathState | undefined;
   /**
    * Puts an entry alone in the place of what stands there with all below; but a directory that is
    * there keeps what is in it where another comes.
@@ -32,7 +32,7 @@ export interface MergedTree {
 /** What is known to differ from the base. */
 interface Change {
   /** `undefined`: as in the base; `null`: nothing. */
-  standing: LayerEntry | undefined | null;
+  pathState: LayerEntry | undefined | null;
   /** Nothing of the base is seen below. */
   hidesBase: boolean;
   below: Map<string, Change> | undefined;
@@ -41,7 +41,7 @@ interface Change {
 export function createMergedTree(base: BaseTree): MergedTree {
   const root = unchanged();
 
-  const at = (file: string): Standing | undefined => {
+  const at = (file: string): PathState | undefined => {
     let here = root;
     let isBaseHidden = false;
     for (const name of partsOf(file)) {
@@ -50,12 +50,12 @@ export function createMergedTree(base: BaseTree): MergedTree {
       if (next === undefined) {
         return isBaseHidden ? undefined : base.look(file);
       }
-      if (next.standing === null) return undefined;
+      if (next.pathState === null) return undefined;
       here = next;
     }
     if (here === root)
       return { kind: "directory", target: undefined, hasSpecialBits: false };
-    return here.standing ?? (isBaseHidden ? undefined : base.look(file));
+    return here.pathState ?? (isBaseHidden ? undefined : base.look(file));
   };
 
   const change = (file: string): Change => {
@@ -78,14 +78,14 @@ export function createMergedTree(base: BaseTree): MergedTree {
       const merges =
         entry.kind === "directory" && at(file)?.kind === "directory";
       const here = change(file);
-      here.standing = entry;
+      here.pathState = entry;
       if (merges) return;
       here.hidesBase = true;
       here.below = undefined;
     },
     remove: (file) => {
       const here = change(file);
-      here.standing = null;
+      here.pathState = null;
       here.hidesBase = true;
       here.below = undefined;
     },
@@ -110,7 +110,7 @@ export function createMergedTree(base: BaseTree): MergedTree {
 }
 
 function unchanged(): Change {
-  return { standing: undefined, hidesBase: false, below: undefined };
+  return { pathState: undefined, hidesBase: false, below: undefined };
 }
 
 function partsOf(file: string): string[] {

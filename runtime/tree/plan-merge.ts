@@ -11,7 +11,7 @@ import {
   createMergedTree,
   type BaseTree,
   type MergedTree,
-  type Standing,
+  type PathState,
 } from "./merged-tree.ts";
 import { type Merging, type Place, remove } from "./merging.ts";
 import { safeMode } from "./safe-mode.ts";
@@ -109,12 +109,12 @@ function mustBeTakenApart(
 ): boolean {
   if (!entry.isPlain) return true;
   if (entry.kind !== "directory") return false;
-  const standing = tree.at(target);
-  if (standing?.kind === "symlink") {
+  const pathState = tree.at(target);
+  if (pathState?.kind === "symlink") {
     return tree.directoryBehind(target) !== undefined;
   }
   return (
-    standing?.kind === "directory" &&
+    pathState?.kind === "directory" &&
     entry.children.some((child) =>
       mustBeTakenApart(tree, child, pathIn(target, child.name)),
     )
@@ -220,30 +220,30 @@ export function makeRoom(
   { path: target, through }: Place,
 ): boolean {
   const { layer, tree, actions, warnings, report } = merging;
-  const standing = tree.at(target);
-  const replaced = standing?.kind;
+  const pathState = tree.at(target);
+  const replaced = pathState?.kind;
   const merges = kind === "directory" && replaced === "directory";
   const effect = merges ? "merge" : replaced === undefined ? "add" : "replace";
   report({ path, kind, effect, target, through, replaced });
   // The root keeps its own attributes, and so does all into which comes what has none.
   const keepsMode = target === "" || layer.isOwnerless;
-  if (merges && !keepsMode && standing?.hasSpecialBits === true) {
+  if (merges && !keepsMode && pathState?.hasSpecialBits === true) {
     actions.push({ kind: "clearSpecialBits", path: target });
   }
   const isNotForCp = kind === "directory" || replaced === "directory";
-  if (standing !== undefined && !merges && isNotForCp) {
+  if (pathState !== undefined && !merges && isNotForCp) {
     remove(merging, path, target);
     const where = path === target ? "" : `, at ${showPath(target)}`;
     warnings.push(
-      `the top layer's ${kind} ${showPath(path)} replaces ${describeReplaced(standing)}${where}`,
+      `the top layer's ${kind} ${showPath(path)} replaces ${describeReplaced(pathState)}${where}`,
     );
   }
   return !merges;
 }
 
-function describeReplaced(standing: Standing): string {
-  const whose = "children" in standing ? "the top layer" : "the image";
-  return standing.kind === "symlink"
+function describeReplaced(pathState: PathState): string {
+  const whose = "children" in pathState ? "the top layer" : "the image";
+  return pathState.kind === "symlink"
     ? `a symlink of ${whose}, which leads to no directory`
-    : `a ${standing.kind} of ${whose}`;
+    : `a ${pathState.kind} of ${whose}`;
 }

@@ -16,7 +16,7 @@ import {
 import {
   proveFreshRoot,
   proveNothingLost,
-  proveStandingRoot,
+  provePresentRoot,
   type RootExpectation,
 } from "./prove-root.ts";
 import type { DurabilityPromise } from "./recorded-start.ts";
@@ -122,7 +122,7 @@ export function createCutBench(
       crashed = await time("look after the cut", () => look(device));
       const contents = contentsOf(crashed);
       problems.push(
-        ...proveStandingRoot(crashed, expectation, before).map(atCut),
+        ...provePresentRoot(crashed, expectation, before).map(atCut),
         ...proveNothingLost(before, crashed, expectation).map(atCut),
         ...promises
           .filter(({ requests }) => requests <= point.requests)

@@ -96,14 +96,14 @@ export function judgeGenerations(
   { record }: Start,
   { used, isTidy }: History,
 ): Problem[] {
-  const standing = rootsOf(after.content);
+  const pathState = rootsOf(after.content);
   const isThere = ({ uuid }: StandingRoot) =>
-    standing.some((each) => each.uuid === uuid);
+    pathState.some((each) => each.uuid === uuid);
   const root = subvolumeAt(after.content, RWLAYER);
   const known = rootsOf(before.content).filter(
     ({ uuid }) => uuid !== root?.uuid,
   );
-  const added = standing.filter(
+  const added = pathState.filter(
     ({ uuid }) =>
       uuid !== root?.uuid && !known.some((each) => each.uuid === uuid),
   );

@@ -154,9 +154,9 @@ function describeRecords(
     const made = disk.content.subvolumes.find(
       ({ uuid }) => uuid === record.subvolumeUuid,
     );
-    const standing = subvolumeAt(disk.content, role.rwlayer);
+    const pathState = subvolumeAt(disk.content, role.rwlayer);
     const isLast = rooted.some(
-      (other) => other?.subvolumeUuid === standing?.uuid,
+      (other) => other?.subvolumeUuid === pathState?.uuid,
     );
     return made === undefined
       ? [`the root that ${side} made is absent`]

@@ -8,7 +8,7 @@ import type { Event } from "./overlaps-helpers.ts";
  * How far a process has come: to its point; or to where another one must go on first, which is
  * the disk's lock or the mount through which that is held; or to its end.
  */
-export type Standing = "held" | "waits" | "ended";
+export type PathState = "held" | "waits" | "ended";
 
 /** A process as its events tell of it. */
 export interface StagedProcess {
@@ -16,7 +16,7 @@ export interface StagedProcess {
   /** It passes its point from now on. */
   readonly pass: () => void;
   /** @throws Error where it comes to nothing in time */
-  readonly settle: () => Promise<Standing>;
+  readonly settle: () => Promise<PathState>;
   /** @returns its exit status. @throws Error where it does not end in time */
   readonly end: () => Promise<number>;
 }
@@ -26,12 +26,12 @@ const LIMIT_MS = 90_000;
 const POLL_MS = 5;
 
 export function followProcess(): StagedProcess {
-  let standing: Standing | "runs" = "runs";
+  let pathState: PathState | "runs" = "runs";
   let status = NaN;
   let passes = false;
   const changes = new EventEmitter();
-  const become = (next: typeof standing) => {
-    standing = next;
+  const become = (next: typeof pathState) => {
+    pathState = next;
     changes.emit("change");
   };
   let asked: Event | undefined;
@@ -40,7 +40,7 @@ export function followProcess(): StagedProcess {
   const watchLock = async (event: Event) => {
     asked = event;
     while (asked === event) {
-      if (standing === "runs" && underWay === 0 && waitsForLock(event.status))
+      if (pathState === "runs" && underWay === 0 && waitsForLock(event.status))
         become("waits");
       await sleep(POLL_MS);
     }
@@ -70,17 +70,17 @@ export function followProcess(): StagedProcess {
         become("ended");
       } else if (kind === "holds") {
         if (!passes) become("held");
-      } else if (standing !== "held") {
+      } else if (pathState !== "held") {
         const isRefused = kind === "called" && call.work === "umount";
         become(isRefused && event.status > 0 ? "waits" : "runs");
       }
     },
     pass: () => {
       passes = true;
-      if (standing === "held") become("runs");
+      if (pathState === "held") become("runs");
     },
-    settle: () => until(() => (standing === "runs" ? undefined : standing)),
-    end: () => until(() => (standing === "ended" ? status : undefined)),
+    settle: () => until(() => (pathState === "runs" ? undefined : pathState)),
+    end: () => until(() => (pathState === "ended" ? status : undefined)),
   };
 }
 

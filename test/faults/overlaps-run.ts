@@ -4,7 +4,7 @@ import { copyDisk } from "../../fixtures/loop-disk.ts";
 import { lookAt, type BootRecord } from "../root/boot-disk.ts";
 import { RWLAYER } from "./boot-scenarios.ts";
 import { readContent, type DiskContent } from "./disk-content.ts";
-import type { Standing } from "./overlaps-process.ts";
+import type { PathState } from "./overlaps-process.ts";
 import { withCopy } from "./disk-copy.ts";
 import type { HelperWrappers } from "./helper-wrappers.ts";
 import { readKnownDisk, type KnownDisk } from "./overlaps-disk.ts";
@@ -42,7 +42,7 @@ export interface Ground {
 export interface Overlap {
   readonly outcome: Outcome;
   /** How far each came before either was released. */
-  readonly standings: Readonly<Record<Side, Standing>>;
+  readonly standings: Readonly<Record<Side, PathState>>;
 }
 
 const LOOK = ["subvolid=5", "ro"];

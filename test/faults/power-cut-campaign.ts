@@ -225,12 +225,12 @@ function describeLeft(
 ): string {
   const find = (place: string) =>
     crashed.subvolumes.find(({ path: file }) => file === place);
-  const standing = find(rwlayer);
+  const pathState = find(rwlayer);
   const isFormer = before.subvolumes.some(
-    ({ uuid }) => uuid === standing?.uuid,
+    ({ uuid }) => uuid === pathState?.uuid,
   );
   const root =
-    standing === undefined ? "no root" : `${isFormer ? "former" : "new"} root`;
+    pathState === undefined ? "no root" : `${isFormer ? "former" : "new"} root`;
   return find(stagingOf(rwlayer)) === undefined
     ? root
     : `${root} and a staging`;

@@ -37,18 +37,18 @@ export function proveFreshRoot(
   const left = subvolumes.some(({ path }) => path === staging)
     ? [`${staging} is left over`]
     : [];
-  const standing = subvolumes.find(({ path }) => path === rwlayer);
-  if (standing === undefined) return [...left, `there is no ${rwlayer}`];
+  const pathState = subvolumes.find(({ path }) => path === rwlayer);
+  if (pathState === undefined) return [...left, `there is no ${rwlayer}`];
   const other =
-    uuid === undefined || standing.uuid === uuid
+    uuid === undefined || pathState.uuid === uuid
       ? []
-      : [`${rwlayer} is ${standing.uuid}, not the new root ${uuid}`];
+      : [`${rwlayer} is ${pathState.uuid}, not the new root ${uuid}`];
   return [
     ...left,
     ...other,
     ...compare(
       rwlayer,
-      withoutOwnRecord(standing.tree),
+      withoutOwnRecord(pathState.tree),
       withoutOwnRecord(root),
     ),
   ];
@@ -58,16 +58,16 @@ export function proveFreshRoot(
  * That nothing half-made stands at the rwlayer's name: nothing, or a root that was there `before`
  * and is unchanged, or a complete new one, whatever the user has written to it since.
  */
-export function proveStandingRoot(
+export function provePresentRoot(
   now: DiskInventory,
   { rwlayer, root, userDirectory }: RootExpectation,
   before: DiskInventory,
 ): string[] {
-  const standing = now.subvolumes.find(({ path }) => path === rwlayer);
-  if (standing === undefined) return [];
-  const former = before.subvolumes.find(({ uuid }) => uuid === standing.uuid);
+  const pathState = now.subvolumes.find(({ path }) => path === rwlayer);
+  if (pathState === undefined) return [];
+  const former = before.subvolumes.find(({ uuid }) => uuid === pathState.uuid);
   if (former !== undefined && !isAtOrBelow(former.path, stagingOf(rwlayer))) {
-    return compare(rwlayer, standing.tree, former.tree);
+    return compare(rwlayer, pathState.tree, former.tree);
   }
   const withoutUser = (tree: TreeListing) =>
     Object.fromEntries(
@@ -75,7 +75,7 @@ export function proveStandingRoot(
         ([name]) => !isAtOrBelow(name, userDirectory),
       ),
     );
-  return compare(rwlayer, withoutUser(standing.tree), withoutUser(root));
+  return compare(rwlayer, withoutUser(pathState.tree), withoutUser(root));
 }
 
 /**

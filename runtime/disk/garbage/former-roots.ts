@@ -14,7 +14,7 @@ import {
   generationNumbers,
   type RwlayerPaths,
 } from "../../options/rwlayer-names.ts";
-import { namesOfGenerations } from "../standing.ts";
+import { namesOfGenerations } from "../path-state.ts";
 import type { ListedSubvolume, SubvolumeList } from "../subvolume-list.ts";
 
 /** So many names make a line that can still be read. */

@@ -10,7 +10,7 @@ import {
   withRecord,
   type RwlayerState,
 } from "../../records/rwlayer-state.ts";
-import { namesOfGenerations } from "../standing.ts";
+import { namesOfGenerations } from "../path-state.ts";
 import { writeState } from "../state-file.ts";
 import {
   deleteFoundTree,

@@ -20,7 +20,7 @@ import {
   type RwlayerState,
 } from "../../records/rwlayer-state.ts";
 import { rwlayerPaths } from "../../options/rwlayer-names.ts";
-import { requireOwnDirectory } from "../standing.ts";
+import { requireOwnDirectory } from "../path-state.ts";
 import { readState, writeState } from "../state-file.ts";
 import { listSubvolumes, type SubvolumeList } from "../subvolume-list.ts";
 

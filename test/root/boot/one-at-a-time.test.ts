@@ -60,15 +60,15 @@ await t.test("boots and finishes at the same time lose nothing", async (t) => {
       }
     }
   }
-  const { state, standing } = await disk.look(async (top) => ({
+  const { state, pathState } = await disk.look(async (top) => ({
     state: JSON.parse(
       fs.readFileSync(`${top}/.dockroot/pairs/state.json`, "utf8"),
     ) as RwlayerState,
-    standing: rootsOf("pairs")(top),
+    pathState: rootsOf("pairs")(top),
   }));
   const subvolumes = await disk.subvolumes();
-  t.equal(standing.length, 4 * PAIRS, "each boot has made a root");
-  for (const root of standing) {
+  t.equal(pathState.length, 4 * PAIRS, "each boot has made a root");
+  for (const root of pathState) {
     const record = state.subvolumes.find(
       ({ uuid }) => uuid === subvolumes[root],
     );

@@ -93,13 +93,13 @@ t.test("who can log in, by what the files say", (t) => {
 t.test("what mounts the image store", (t) => {
   const find = (
     fstab: string,
-    standing: readonly string[] = [],
+    pathState: readonly string[] = [],
     dataRoot?: string,
   ) =>
     gatherStoreMount(
       {
         ...textsOf({ fstab }),
-        stands: (file) => standing.includes(file),
+        stands: (file) => pathState.includes(file),
         isRootFilesystem: (source) => source === "LABEL=x",
       },
       readEngineConfigs((file) => ({

@@ -7,7 +7,7 @@ import type {
 import {
   proveFreshRoot,
   proveNothingLost,
-  proveStandingRoot,
+  provePresentRoot,
   type RootExpectation,
 } from "../../faults/prove-root.ts";
 
@@ -72,16 +72,18 @@ t.test("a fresh root is complete, new, and all that there is", async (t) => {
 });
 
 t.test("nothing half-made stands at the rwlayer's name", async (t) => {
-  const standing = (...subvolumes: FoundSubvolume[]) =>
-    proveStandingRoot(disk(...subvolumes), expectation, before);
-  t.strictSame(standing(), []);
-  t.strictSame(standing(subvolume("root", "old", withUser("old"))), []);
-  t.strictSame(standing(subvolume("root", "new", complete)), []);
-  t.strictSame(standing(subvolume("root", "new", withUser("new"))), []);
-  t.match(standing(subvolume("root", "new", halfMade)), [/init.* is absent/]);
-  t.match(standing(subvolume("root", "old", complete)), [/letter.* is absent/]);
+  const pathState = (...subvolumes: FoundSubvolume[]) =>
+    provePresentRoot(disk(...subvolumes), expectation, before);
+  t.strictSame(pathState(), []);
+  t.strictSame(pathState(subvolume("root", "old", withUser("old"))), []);
+  t.strictSame(pathState(subvolume("root", "new", complete)), []);
+  t.strictSame(pathState(subvolume("root", "new", withUser("new"))), []);
+  t.match(pathState(subvolume("root", "new", halfMade)), [/init.* is absent/]);
+  t.match(pathState(subvolume("root", "old", complete)), [
+    /letter.* is absent/,
+  ]);
   t.match(
-    proveStandingRoot(
+    provePresentRoot(
       disk(subvolume("root", "s", halfMade)),
       expectation,
       disk(subvolume(STAGING, "s", halfMade)),

@@ -1,5 +1,5 @@
 import t, { type Test } from "tap";
-import type { BootFacts, Standing } from "../../../runtime/plan/facts.ts";
+import type { BootFacts, PathState } from "../../../runtime/plan/facts.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 import {
@@ -75,11 +75,11 @@ const record: SubvolumeRecord = {
   toplayer: topLayer,
 };
 
-function standing(
+function pathState(
   known: SubvolumeRecord | undefined,
   isUntouched = false,
   parentUuid = LAYER_UUID,
-): Extract<Standing, { kind: "subvolume" }> {
+): Extract<PathState, { kind: "subvolume" }> {
   const uuid = known?.uuid ?? "22222222-2222-2222-2222-222222222222";
   return {
     kind: "subvolume",
@@ -92,7 +92,7 @@ function standing(
 const withOurs: BootFacts = {
   ...facts,
   state: { ...facts.state, subvolumes: [record] },
-  rwlayer: standing(record),
+  rwlayer: pathState(record),
 };
 
 const words = (given: BootFacts) => planBoot(given).steps.map(describeStep);
@@ -190,15 +190,15 @@ t.test(
   "an interrupted start is cleaned up before anything else is made, and told",
   async (t) => {
     const halfMade = { ...record, complete: false };
-    const recorded = { ...facts, staging: standing(halfMade) };
+    const recorded = { ...facts, staging: pathState(halfMade) };
     const notYetRecorded = {
       ...facts,
-      staging: standing(undefined, true),
+      staging: pathState(undefined, true),
       stagingOrigin: "docker/btrfs/subvolumes/c0ffee",
     };
     const ofOurs = {
       ...withOurs,
-      staging: standing(undefined, true, record.uuid),
+      staging: pathState(undefined, true, record.uuid),
       stagingOrigin: "docker_rwlayer",
     };
     for (const given of [recorded, notYetRecorded, ofOurs]) {
@@ -229,13 +229,13 @@ t.test("what dockroot did not make is never moved or deleted", async (t) => {
     refuses(t, () => planBoot(given), reason);
   };
   refused(
-    { ...withOurs, rwlayer: standing(undefined) },
+    { ...withOurs, rwlayer: pathState(undefined) },
     /docker_rwlayer was not made by dockroot/,
   );
   refused({ ...facts, rwlayer: { kind: "other" } }, /is not a subvolume/);
   refused({ ...facts, staging: { kind: "other" } }, /is not a subvolume/);
-  const written = standing(undefined, false);
-  const untouched = standing(undefined, true);
+  const written = pathState(undefined, false);
+  const untouched = pathState(undefined, true);
   const origin = "docker/btrfs/subvolumes/c0ffee";
   for (const staging of [
     { staging: written, stagingOrigin: origin },
@@ -252,7 +252,7 @@ t.test("a damaged state file costs nothing but itself", async (t) => {
   const stateDamage = new BootError("FILE_UNREADABLE", "state.json is damaged");
   refuses(
     t,
-    () => planBoot({ ...facts, rwlayer: standing(undefined), stateDamage }),
+    () => planBoot({ ...facts, rwlayer: pathState(undefined), stateDamage }),
     /docker_rwlayer cannot be proved to be dockroot's own/,
   );
   refuses(
@@ -291,7 +291,7 @@ t.test("keep: the same image and top layer, the same root", async (t) => {
 t.test("keep: another image, or a root that is not complete", async (t) => {
   const other = `sha256:${"cd".repeat(32)}` as const;
   const image = { ...keep.image, id: other, configId: other };
-  const halfMade = standing({ ...record, complete: false });
+  const halfMade = pathState({ ...record, complete: false });
   for (const given of [
     { ...keep, image },
     { ...keep, rwlayer: halfMade },
@@ -346,9 +346,9 @@ t.test("keep: a top layer that has changed", async (t) => {
 
 const check = { init: undefined, kernelRelease: "6.1.0" };
 
-const halfMade = standing({ ...record, complete: false });
+const halfMade = pathState({ ...record, complete: false });
 
-const generation = (known: Standing) => ({
+const generation = (known: PathState) => ({
   ...known,
   path: ".dockroot/docker_rwlayer/generations/2",
 });
@@ -361,7 +361,7 @@ t.test("fallback: a complete rwlayer of ours stays in place", async (t) => {
   ]);
   for (const rwlayer of [
     halfMade,
-    standing(undefined),
+    pathState(undefined),
     { kind: "other" },
     { kind: "nothing" },
   ] as const) {
@@ -370,7 +370,7 @@ t.test("fallback: a complete rwlayer of ours stays in place", async (t) => {
 });
 
 t.test("fallback: a complete generation is put back", async (t) => {
-  const plan = (rwlayer: Standing, known: Standing = standing(record)) =>
+  const plan = (rwlayer: PathState, known: PathState = pathState(record)) =>
     planGeneration(
       { ...withOurs, rwlayer },
       ["1", "2", "4"],
@@ -383,18 +383,18 @@ t.test("fallback: a complete generation is put back", async (t) => {
     "put the former root .dockroot/docker_rwlayer/generations/2 back as docker_rwlayer",
     "make its place durable",
   ]);
-  for (const ours of [halfMade, standing(record)]) {
+  for (const ours of [halfMade, pathState(record)]) {
     t.match(
       plan(ours)?.steps[2],
       { kind: "keepAsGeneration", to: /generations\/5$/ },
       "what of ours is there is not lost",
     );
   }
-  t.equal(plan(standing(undefined)), undefined, "not over somebody else's");
+  t.equal(plan(pathState(undefined)), undefined, "not over somebody else's");
   t.equal(plan({ kind: "other" }), undefined);
   for (const known of [
     halfMade,
-    standing(undefined),
+    pathState(undefined),
     { kind: "other" },
     { kind: "nothing" },
   ] as const) {

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { isSubvolume, readSubvolume } from "./btrfs.ts";
-import type { DiskFacts, OpenDisk, Standing } from "../plan/facts.ts";
+import type { DiskFacts, OpenDisk, PathState } from "../plan/facts.ts";
 import { readOwnRecord } from "./own-record.ts";
 import { BootError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
@@ -14,25 +14,25 @@ import type { RwlayerPaths } from "../options/rwlayer-names.ts";
 import { readState } from "./state-file.ts";
 
 /** What stands there now. @throws HelperError, BootError */
-export async function lookAtRwlayer(
+export async function readRwlayer(
   host: Host,
   topLevel: string,
   paths: RwlayerPaths,
 ): Promise<Omit<DiskFacts, keyof OpenDisk>> {
   const { state, stateDamage } = tryToReadState(host, topLevel, paths);
-  const rwlayer = await standingAt(host, topLevel, paths.rwlayer, state);
-  return { state: withStanding(state, rwlayer), stateDamage, rwlayer };
+  const rwlayer = await readPathState(host, topLevel, paths.rwlayer, state);
+  return { state: withAdopted(state, rwlayer), stateDamage, rwlayer };
 }
 
 /** The state with what is known by its own record alone. */
-export function withStanding(
+export function withAdopted(
   state: RwlayerState,
-  standing: Standing,
+  pathState: PathState,
 ): RwlayerState {
-  return standing.kind === "subvolume" &&
-    standing.isAdopted &&
-    standing.record !== undefined
-    ? withRecord(state, standing.record)
+  return pathState.kind === "subvolume" &&
+    pathState.isAdopted &&
+    pathState.record !== undefined
+    ? withRecord(state, pathState.record)
     : state;
 }
 
@@ -41,12 +41,12 @@ export function withStanding(
  * @param file relative to the top level
  * @throws HelperError, BootError
  */
-export async function standingAt(
+export async function readPathState(
   host: Host,
   topLevel: string,
   file: string,
   state: RwlayerState,
-): Promise<Standing> {
+): Promise<PathState> {
   const whole = path.join(topLevel, file);
   if (host.files.statusOf(whole) === undefined) return { kind: "nothing" };
   if (!isSubvolume(host, whole)) return { kind: "other" };

@@ -21,7 +21,7 @@ import {
   type FinishedBoot,
 } from "../records/parse-finished-boot.ts";
 import { BOOT_RECORD, TOP_LEVEL_MOUNT } from "../records/boot-record.ts";
-import { tidy } from "../disk/garbage/tidy.ts";
+import { collectGarbage } from "../disk/garbage/collect-garbage.ts";
 
 const MAX_RECORD_BYTES = 1024 * 1024;
 
@@ -97,7 +97,7 @@ async function finishAlone(
     if (await takeLock(host, lock, "tidy up")) {
       // A boot that this has waited for has written it anew.
       const record = readBootRecord(host, runDirectory);
-      await tidy(host, topLevel, record, other === undefined);
+      await collectGarbage(host, topLevel, record, other === undefined);
     }
     return other;
   } finally {

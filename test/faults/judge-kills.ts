@@ -29,7 +29,7 @@ export interface History {
   /** Whether init may have had others that are new: a finish was interrupted. */
   readonly isUnsure: boolean;
   /** Whether a finish has done all of its work, and not left some to the next one. */
-  readonly isTidy: boolean;
+  readonly isClean: boolean;
 }
 
 /**
@@ -39,7 +39,7 @@ export interface History {
 export function judgeState(
   { content, state }: KnownDisk,
   reference: DiskContent,
-  { former, handedOver, isUnsure, isTidy }: History,
+  { former, handedOver, isUnsure, isClean }: History,
 ): Problem[] {
   const there = new Set(content.subvolumes.map(({ uuid }) => uuid));
   return wrong([
@@ -51,7 +51,7 @@ export function judgeState(
       if (record === undefined) return [`the state does not know ${path}`];
       const isHandedOver = record.handedOver !== null;
       return [
-        ...(record.complete || !(isTidy || path === RWLAYER)
+        ...(record.complete || !(isClean || path === RWLAYER)
           ? []
           : [`${path} is recorded as in the making`]),
         ...(isHandedOver === handedOver.has(uuid) ||
@@ -94,7 +94,7 @@ export function judgeGenerations(
   before: KnownDisk,
   after: KnownDisk,
   { record }: Start,
-  { used, isTidy }: History,
+  { used, isClean }: History,
 ): Problem[] {
   const pathState = rootsOf(after.content);
   const isThere = ({ uuid }: StandingRoot) =>
@@ -117,7 +117,7 @@ export function judgeGenerations(
     ),
     ...wrong(
       roots
-        .filter((each) => isTidy && isThere(each) && !kept.includes(each))
+        .filter((each) => isClean && isThere(each) && !kept.includes(each))
         .map(({ path }) => `the former root ${path} is past the limit`),
     ),
   ];

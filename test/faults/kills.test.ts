@@ -147,7 +147,7 @@ await t.test("dockroot is killed or stopped at any time", async (t) => {
       problems.push(...judgeRuns(injection, attacked, warnings));
       let [present, last]: [KnownDisk, Start] = [before, attacked];
       const historyAt = (
-        isTidy: boolean,
+        isClean: boolean,
         ...finished: readonly KnownDisk[]
       ): History => ({
         former: new Set(before.content.subvolumes.map(({ uuid }) => uuid)),
@@ -161,7 +161,7 @@ await t.test("dockroot is killed or stopped at any time", async (t) => {
           ),
         ]),
         isUnsure: injection.victim === "finish",
-        isTidy,
+        isClean,
       });
       if (injection.recovery === "restart") {
         present = await look();
@@ -181,9 +181,9 @@ await t.test("dockroot is killed or stopped at any time", async (t) => {
       }
       const after = await look();
       // What could not be removed is warned of, and left for the next start.
-      const isTidy = !hasLeftWork(injection, last);
-      const finished = isTidy ? [after] : [];
-      const history = historyAt(isTidy, ...finished);
+      const isClean = !hasLeftWork(injection, last);
+      const finished = isClean ? [after] : [];
+      const history = historyAt(isClean, ...finished);
       problems.push(
         ...judgeFaultyStart(
           { before: present.content, reference },

@@ -21,7 +21,7 @@ import type { ListedSubvolume, SubvolumeList } from "../subvolume-list.ts";
 const NAMED = 3;
 
 /** What `finish` works with. */
-export interface TidyContext {
+export interface GarbageContext {
   readonly host: Host;
   readonly topLevel: string;
   readonly paths: RwlayerPaths;
@@ -40,7 +40,7 @@ export interface FormerRoots {
 
 /** Finds what is ours beside the rwlayer, and tells what is not, or is never removed. */
 export async function findFormerRoots(
-  context: TidyContext,
+  context: GarbageContext,
   marked: RwlayerState,
 ): Promise<FormerRoots> {
   const { host, topLevel, paths } = context;
@@ -90,7 +90,7 @@ export async function findFormerRoots(
 
 /** What btrfs tells of a subvolume that stands at a path. @throws HelperError, BootError */
 export async function readFacts(
-  { host, topLevel, list }: TidyContext,
+  { host, topLevel, list }: GarbageContext,
   file: string,
 ): Promise<Pick<ListedSubvolume, "uuid" | "lastChange" | "madeBy">> {
   return (

@@ -2,7 +2,7 @@ import path from "node:path";
 import { isSubvolume } from "../btrfs.ts";
 import { goesWithRoot, type FormerRoot } from "../../plan/choose-removals.ts";
 import { asFailureOf, summarizeFailure } from "../../base/failure.ts";
-import { nameSome, type TidyContext } from "./former-roots.ts";
+import { nameSome, type GarbageContext } from "./former-roots.ts";
 import { findUse } from "./in-use.ts";
 import { removeOwnRecord } from "../own-record.ts";
 import {
@@ -34,7 +34,7 @@ export interface UnwantedRoot extends FormerRoot {
  * @returns the state without those that are gone
  */
 export async function removeRoots(
-  context: TidyContext,
+  context: GarbageContext,
   state: RwlayerState,
   roots: readonly UnwantedRoot[],
 ): Promise<RwlayerState> {
@@ -65,7 +65,7 @@ export async function removeRoots(
 
 /** `undefined` where it stays, and that is said. */
 async function findRemovable(
-  context: TidyContext,
+  context: GarbageContext,
   { file, record, wasRoot }: UnwantedRoot,
   isLate: () => boolean,
 ): Promise<SubvolumeTree | undefined> {
@@ -91,7 +91,7 @@ async function findRemovable(
 }
 
 async function removeTree(
-  { host, topLevel, paths }: TidyContext,
+  { host, topLevel, paths }: GarbageContext,
   state: RwlayerState,
   {
     root: { file, record },
@@ -118,7 +118,7 @@ async function removeTree(
 
 /** An empty one, and one that was carried over, hold nothing. */
 function isUsersOwn(
-  context: TidyContext,
+  context: GarbageContext,
   root: string,
   { path: nested }: NestedSubvolume,
 ): boolean {
@@ -135,7 +135,7 @@ function isUsersOwn(
 
 /** Whether another root of ours has in its place a snapshot of all that is in it. */
 function isCarriedOver(
-  { host, topLevel, paths, list }: TidyContext,
+  { host, topLevel, paths, list }: GarbageContext,
   file: string,
   inRoot: string,
 ): boolean {

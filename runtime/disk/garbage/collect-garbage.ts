@@ -5,7 +5,7 @@ import { asFailureOf, summarizeFailure } from "../../base/failure.ts";
 import {
   findFormerRoots,
   readFacts,
-  type TidyContext,
+  type GarbageContext,
 } from "./former-roots.ts";
 import { BootError } from "../../base/errors.ts";
 import type { Host } from "../../host/host.ts";
@@ -30,7 +30,7 @@ import { listSubvolumes, type SubvolumeList } from "../subvolume-list.ts";
  * What cannot be removed is warned of.
  * @param isReached whether init gets the root that the boot made
  */
-export async function tidy(
+export async function collectGarbage(
   host: Host,
   topLevel: string,
   boot: FinishedBoot,
@@ -40,7 +40,7 @@ export async function tidy(
     const paths = rwlayerPaths(boot.rwlayer);
     requireOwnDirectory(host, topLevel, paths);
     const former = readState(host, topLevel, paths);
-    const context: TidyContext = {
+    const context: GarbageContext = {
       ...{ host, topLevel, paths },
       mounts: readMountsOf(host, topLevel),
       list: await listSubvolumes(host, topLevel),
@@ -87,7 +87,7 @@ function requireListed(
 
 /** The state with the root that booted, where its own record alone tells of it. */
 async function adoptRoot(
-  context: TidyContext,
+  context: GarbageContext,
   state: RwlayerState,
   { root, subvolumeUuid }: FinishedBoot,
 ): Promise<RwlayerState> {
@@ -108,7 +108,7 @@ async function adoptRoot(
  * mounted it, as in a rehearsal, nobody uses it.
  */
 async function markAsRoot(
-  context: TidyContext,
+  context: GarbageContext,
   state: RwlayerState,
   { root, subvolumeUuid }: FinishedBoot,
 ): Promise<RwlayerState> {
@@ -135,7 +135,7 @@ async function markAsRoot(
 
 /** @returns `undefined` where that subvolume does not stand there */
 async function readFactsOf(
-  context: TidyContext,
+  context: GarbageContext,
   file: string,
   uuid: string,
 ): Promise<Awaited<ReturnType<typeof readFacts>> | undefined> {
@@ -155,7 +155,7 @@ function forgetAbsent(list: SubvolumeList, state: RwlayerState): RwlayerState {
 
 /** Where the disk takes no state (it may be full), what follows may make room. */
 function tryToWrite(
-  { host, topLevel, paths }: TidyContext,
+  { host, topLevel, paths }: GarbageContext,
   state: RwlayerState,
 ): void {
   try {

@@ -95,9 +95,9 @@ async function runBoot(args: readonly string[]): Promise<number> {
     files: { cmdline: flags.cmdline, config: flags.config },
     runDirectory,
   };
-  const gate = checkGate(flags.when);
+  const startBarrier = checkStartBarrier(flags.when);
   if (flags["dry-run"] === true) {
-    if (gate !== undefined) {
+    if (startBarrier !== undefined) {
       throw new UsageError("--when: a --dry-run waits for nothing");
     }
     const host = createHost("/", createLog([stderrLog]));
@@ -110,7 +110,7 @@ async function runBoot(args: readonly string[]): Promise<number> {
     consoleSink(flags.cmdline),
   ]);
   const host = await tieHelpers(createHost("/", log));
-  const record = await boot(host, { ...request, gate });
+  const record = await boot(host, { ...request, startBarrier });
   if (record.result === "fallback") stderr(formatFallback(record));
   if (flags.json === true) stdout(formatBootRecord(record));
   return 0;
@@ -122,14 +122,14 @@ async function runFinish(args: readonly string[]): Promise<number> {
   const runDirectory = prepareRunDirectory(
     flags["run-dir"] ?? DEFAULT_RUN_DIRECTORY,
   );
-  const gate = checkGate(flags.when);
+  const startBarrier = checkStartBarrier(flags.when);
   const log = createLog([
     jsonLinesSink(path.join(runDirectory, BOOT_LOG)),
     consoleSink(flags["run-dir"]),
   ]);
   const other = await finish(await tieHelpers(createHost("/", log)), {
     runDirectory,
-    gate,
+    startBarrier,
   });
   if (other === undefined) return 0;
   stderr(formatOtherRoot(other));
@@ -143,7 +143,7 @@ function prepareRunDirectory(given: string): string {
 }
 
 /** Has a directory, else it would be waited for without an end. */
-function checkGate(file: string | undefined): string | undefined {
+function checkStartBarrier(file: string | undefined): string | undefined {
   if (file === undefined) return undefined;
   const directory = path.dirname(file);
   if (file === "" || statusOfTarget(directory)?.kind !== "directory") {

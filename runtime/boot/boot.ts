@@ -14,7 +14,7 @@ import {
 } from "../base/failure.ts";
 import { fallBack } from "./fall-back.ts";
 import type { PlannedBoot } from "../plan/format-plan.ts";
-import { waitAtGate } from "./gate.ts";
+import { waitAtStartBarrier } from "./start-barrier.ts";
 import { gatherOptions, type OptionFiles } from "./gather-options.ts";
 import type { BootContext } from "./boot-context.ts";
 import { BootError, UsageError } from "../base/errors.ts";
@@ -53,7 +53,7 @@ export interface BootRequest {
   /** Where logs, the record and mount points go; absolute. */
   readonly runDirectory: string;
   /** A file that is to be there before the boot touches a device. */
-  readonly gate?: string | undefined;
+  readonly startBarrier?: string | undefined;
 }
 
 /**
@@ -63,13 +63,13 @@ export interface BootRequest {
  */
 export async function boot(
   host: Host,
-  { files, runDirectory, gate }: BootRequest,
+  { files, runDirectory, startBarrier }: BootRequest,
 ): Promise<RootedBoot> {
   if (files.cmdline === undefined) requireInitramfs(host);
   const waitedMs =
-    gate === undefined
+    startBarrier === undefined
       ? null
-      : await waitAtGate(host, gate, [
+      : await waitAtStartBarrier(host, startBarrier, [
           () => gatherOptions(host, files),
           createSha256,
         ]);

@@ -13,7 +13,7 @@ import type { DiskLock } from "../disk/disk-lock.ts";
 import { BootError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import type { Recorder } from "./recorder.ts";
-import { rehearse } from "./gate.ts";
+import { warmUp } from "./start-barrier.ts";
 import {
   withRecord,
   type RwlayerState,
@@ -107,7 +107,7 @@ async function perform(
         both(
           snapshotSubvolume(host, at(step.from), at(step.to)),
           // While the filesystem commits. What fails here fails again where it is copied.
-          rehearse(() => context.topLayer?.plan()),
+          warmUp(() => context.topLayer?.plan()),
         ),
       );
       return undefined;

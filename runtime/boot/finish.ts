@@ -5,7 +5,7 @@ import {
   summarizeFailure,
   type BootFailure,
 } from "../base/failure.ts";
-import { waitAtGate } from "./gate.ts";
+import { waitAtStartBarrier } from "./start-barrier.ts";
 import {
   createDiskLock,
   createRunDirectoryLock,
@@ -35,7 +35,7 @@ export interface FinishRequest {
   /** Where boot left its record and mount; absolute. */
   readonly runDirectory: string;
   /** A file that is to be there before anything is touched. */
-  readonly gate?: string | undefined;
+  readonly startBarrier?: string | undefined;
 }
 
 /** In the run directory, where the start is to stop because of another root: a hook looks for it. */
@@ -57,10 +57,10 @@ export interface OtherRoot {
  */
 export async function finish(
   unlimited: Host,
-  { runDirectory, gate }: FinishRequest,
+  { runDirectory, startBarrier }: FinishRequest,
 ): Promise<OtherRoot | undefined> {
-  if (gate !== undefined) {
-    await waitAtGate(unlimited, gate, [
+  if (startBarrier !== undefined) {
+    await waitAtStartBarrier(unlimited, startBarrier, [
       () => readBootRecord(unlimited, runDirectory),
     ]);
   }

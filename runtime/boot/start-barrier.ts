@@ -9,20 +9,20 @@ import type { Host } from "../host/host.ts";
  * @returns for how long it was waited, in milliseconds
  * @throws BootError STEP_FAILED where the file cannot come any more
  */
-export async function waitAtGate(
+export async function waitAtStartBarrier(
   host: Host,
-  gate: string,
-  rehearsals: readonly (() => unknown)[],
+  startBarrier: string,
+  warmUps: readonly (() => unknown)[],
 ): Promise<number> {
-  if (host.files.statusOf(gate) !== undefined) return 0;
-  for (const work of rehearsals) await rehearse(work);
-  await rehearse(() => host.run(["btrfs", "--version"]));
-  host.log.info(`ready, and waiting for ${gate}`);
+  if (host.files.statusOf(startBarrier) !== undefined) return 0;
+  for (const work of warmUps) await warmUp(work);
+  await warmUp(() => host.run(["btrfs", "--version"]));
+  host.log.info(`ready, and waiting for ${startBarrier}`);
   const begun = host.nowMs();
-  if (!(await host.files.waitForFile(gate))) {
+  if (!(await host.files.waitForFile(startBarrier))) {
     throw new BootError(
       "STEP_FAILED",
-      `cannot wait for ${gate}: ${path.dirname(gate)} has gone`,
+      `cannot wait for ${startBarrier}: ${path.dirname(startBarrier)} has gone`,
       { hint: "Nothing was touched. Without --when it begins at once." },
     );
   }
@@ -30,7 +30,7 @@ export async function waitAtGate(
 }
 
 /** Does work before its time. What fails now fails again in its turn, where that can be said. */
-export async function rehearse(work: () => unknown): Promise<void> {
+export async function warmUp(work: () => unknown): Promise<void> {
   await Promise.resolve()
     .then(work)
     .catch(() => undefined);

@@ -21,7 +21,7 @@ import { BootError, UsageError } from "../base/errors.ts";
 import { limitHelpers, type Host } from "../host/host.ts";
 import { saveFailure } from "./last-failure.ts";
 import { isInitramfs, requireFileSize } from "../host/machine.ts";
-import { foreseeMerge } from "../toplayer/foresee-merge.ts";
+import { planAgainstTree } from "../toplayer/plan-against-tree.ts";
 import { gatherFacts } from "./gather-facts.ts";
 import { makeRoot, refuseMounted } from "./make-root.ts";
 import { createMountStack, endStaleShow } from "../disk/mounts.ts";
@@ -254,7 +254,7 @@ export async function planOn(
   );
   return {
     kind: "root",
-    ...addForeseen(context, { facts, plan: planBoot(facts) }),
+    ...addExpectedWarnings(context, { facts, plan: planBoot(facts) }),
   };
 }
 
@@ -298,7 +298,7 @@ export async function lookAtDiskOf<T>(
 }
 
 /** The plan with the warnings that copying the top layer would give. */
-function addForeseen(
+function addExpectedWarnings(
   { host, topLevel }: BootContext,
   { facts, plan }: { facts: BootFacts; plan: BootPlan },
 ): { facts: BootFacts; plan: BootPlan } {
@@ -309,9 +309,9 @@ function addForeseen(
   ) {
     return { facts, plan };
   }
-  const merge = foreseeMerge(host, topLevel, facts.topLayer.layers, steps);
-  const foreseen = shortenWarnings(merge.warnings);
-  return { facts, plan: { ...plan, warnings: [...warnings, ...foreseen] } };
+  const merge = planAgainstTree(host, topLevel, facts.topLayer.layers, steps);
+  const expected = shortenWarnings(merge.warnings);
+  return { facts, plan: { ...plan, warnings: [...warnings, ...expected] } };
 }
 
 /**

@@ -2,7 +2,7 @@ import path from "node:path";
 import { executeSteps } from "./execute.ts";
 import type { BootFacts } from "../plan/facts.ts";
 import type { BootContext } from "./boot-context.ts";
-import { foreseeMerge } from "../toplayer/foresee-merge.ts";
+import { planAgainstTree } from "../toplayer/plan-against-tree.ts";
 import { BootError, PrivateError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import { findUseAsRoot } from "../disk/garbage/in-use.ts";
@@ -44,7 +44,7 @@ export async function makeRoot(
         plan: () =>
           (merge ??= withoutDetails(
             recorder,
-            foresee(host, topLevel, topLayer.layers, plan.steps),
+            planMerge(host, topLevel, topLayer.layers, plan.steps),
           )),
         scratch: mergeMount,
       },
@@ -57,9 +57,9 @@ export async function makeRoot(
   return { result: plan.result, record };
 }
 
-function foresee(...given: Parameters<typeof foreseeMerge>): MergePlan {
+function planMerge(...given: Parameters<typeof planAgainstTree>): MergePlan {
   try {
-    return foreseeMerge(...given);
+    return planAgainstTree(...given);
   } catch (cause) {
     throw new PrivateError(cause);
   }

@@ -12,7 +12,7 @@ import { planMerge } from "../tree/plan-merge.ts";
  * @param steps that make the root, with a snapshot among them
  * @throws BootError TOPLAYER_UNSUITABLE
  */
-export function foreseeMerge(
+export function planAgainstTree(
   host: Host,
   topLevel: string,
   layers: readonly ListedLayer[],

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { checkBootable } from "./bootable.ts";
-import { both } from "../base/both.ts";
+import { concurrently } from "../base/concurrently.ts";
 import {
   isSubvolume,
   moveSubvolume,
@@ -104,7 +104,7 @@ async function perform(
     case "snapshot":
       requireAbsent(host, at(step.to));
       await discardOnFailure(step.to, () =>
-        both(
+        concurrently(
           snapshotSubvolume(host, at(step.from), at(step.to)),
           // While the filesystem commits. What fails here fails again where it is copied.
           warmUp(() => context.topLayer?.plan()),

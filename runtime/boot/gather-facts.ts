@@ -1,5 +1,5 @@
 import type { BootContext } from "./boot-context.ts";
-import { both } from "../base/both.ts";
+import { concurrently } from "../base/concurrently.ts";
 import { findSubvolume } from "../disk/btrfs.ts";
 import type { BootFacts, OpenDisk, PathState } from "../plan/facts.ts";
 import { gatherSystem } from "./gather-system.ts";
@@ -24,7 +24,7 @@ export async function gatherFacts(
   prepare: () => Promise<void>,
 ): Promise<BootFacts> {
   // The image is looked for while btrfs tells of what stands there.
-  const [own, system] = await both(
+  const [own, system] = await concurrently(
     prepare().then(() => gatherOwn(context, disk)),
     gatherSystem(context, disk, options),
   );

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { describeIncomplete, isComplete, waitForAllDevices } from "./btrfs.ts";
-import { both } from "../base/both.ts";
+import { concurrently } from "../base/concurrently.ts";
 import { formatDeviceSpec } from "../options/device-spec.ts";
 import { waitForDevice, type BlockDevice } from "./device.ts";
 import type { OpenDisk } from "../plan/facts.ts";
@@ -19,7 +19,7 @@ const REOPEN_LOCK_WAIT_MS = 10_000;
 /** Finds the root device and mounts its top level. @throws BootError */
 export async function openDisk(context: BootContext): Promise<OpenDisk> {
   const { host, options, topLevel } = context;
-  const [device] = await both(
+  const [device] = await concurrently(
     findRootDevice(context),
     lockRunDirectory(context),
   );

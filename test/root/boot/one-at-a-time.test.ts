@@ -53,8 +53,8 @@ await t.test("boots and finishes at the same time lose nothing", async (t) => {
       ["finish", "boot"],
       ["boot", "finish"],
     ] as const) {
-      const both = [start(t, machine, first), start(t, other, second)];
-      for (const { ended } of both) {
+      const concurrently = [start(t, machine, first), start(t, other, second)];
+      for (const { ended } of concurrently) {
         const { status, stderr } = await ended;
         t.equal(status, 0, stderr);
       }

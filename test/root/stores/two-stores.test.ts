@@ -22,7 +22,7 @@ await importText(classic, "classic:1", "in the classic store alone");
 await importText(classic, "both:1", "in both");
 await classic.docker(["save", "--output", tar, "both:1"]);
 const inClassic = {
-  both: await idOf(classic, "both:1"),
+  concurrently: await idOf(classic, "both:1"),
   own: await askEngine(
     classic,
     { "in the classic store alone": ["classic:1"] },
@@ -59,7 +59,7 @@ t.test("two stores with images", async (t) => {
     { "in containerd's store alone": ["containerd:1"] },
     makeDirectory("containerd"),
   );
-  const both = await idOf(containerd, "both:1");
+  const concurrently = await idOf(containerd, "both:1");
   await containerd.stop();
 
   t.test("a name of different images is refused, and both are told", (t) => {
@@ -79,11 +79,15 @@ t.test("two stores with images", async (t) => {
 
   t.test("the same image in both is found by its name and both IDs", (t) => {
     const found = place.find(STORE, "both:1");
-    t.not(inClassic.both, both, "each of them shows another ID");
-    for (const text of [inClassic.both, both]) {
+    t.not(
+      inClassic.concurrently,
+      concurrently,
+      "each of them shows another ID",
+    );
+    for (const text of [inClassic.concurrently, concurrently]) {
       t.equal(place.find(STORE, text).configId, found.configId, text);
     }
-    t.equal(found.configId, inClassic.both);
+    t.equal(found.configId, inClassic.concurrently);
     t.end();
   });
 

@@ -120,20 +120,23 @@ await t.test("Podman's overlay driver, moved to btrfs", async (t) => {
 });
 
 await t.test("a system with several engines", (t) => {
-  const both = { docker: "newer", podman: "podman" };
-  t.match(resolve(both), {
+  const concurrently = { docker: "newer", podman: "podman" };
+  t.match(resolve(concurrently), {
     status: 1,
     stderr:
       /because: several image stores have images: \/var\/lib\/docker \(containerd\), \/var\/lib\/containers\/storage \(Podman's btrfs driver\)\n {2}what to do: Say which one is meant: --store-path DIR\.\n/,
   });
-  checkFound(t, both, "newer", "podman", ["--store", "podman"]);
-  t.match(resolve(both, ["--store", "graphdriver"]), {
+  checkFound(t, concurrently, "newer", "podman", ["--store", "podman"]);
+  t.match(resolve(concurrently, ["--store", "graphdriver"]), {
     status: 1,
     stderr:
       /because: there is no graphdriver store with images in [^]*what to do: Correct or drop --store graphdriver, /,
   });
-  checkFound(t, both, "newer", "containerd", ["--docker", "/var/lib/docker"]);
-  const { stdout } = resolve(both, [], optionsFor("podman"));
+  checkFound(t, concurrently, "newer", "containerd", [
+    "--docker",
+    "/var/lib/docker",
+  ]);
+  const { stdout } = resolve(concurrently, [], optionsFor("podman"));
   t.equal((JSON.parse(stdout) as ResolvedImage).store, "podman");
   t.end();
 });

@@ -45,8 +45,11 @@ const choose = (...answers: Answer[]) =>
   chooseAnswers(reference, "docker", answers).map(({ reader }) => reader.kind);
 
 t.test("stores that have the same image agree, whatever its ID", async (t) => {
-  const both = [found("graphdriver", "1", "1"), found("containerd", "2", "1")];
-  t.strictSame(choose(...both), ["graphdriver", "containerd"]);
+  const concurrently = [
+    found("graphdriver", "1", "1"),
+    found("containerd", "2", "1"),
+  ];
+  t.strictSame(choose(...concurrently), ["graphdriver", "containerd"]);
 });
 
 t.test("one store that has it is enough, if the other lacks it", async (t) => {

@@ -83,7 +83,7 @@ function describeContent(
       generators.some(({ hooksInImage }) =>
         hooksInImage.every((name) => paths.has(name)),
       ),
-    lacks: helperNames.filter(
+    missing: helperNames.filter(
       (name) => !paths.has(`usr/lib/dockroot/bin/${name}`),
     ),
     kernelVersions: [

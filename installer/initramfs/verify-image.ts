@@ -24,36 +24,36 @@ const HELPER_DIRECTORY = "usr/lib/dockroot/bin";
  * What an initramfs lacks, as phrases for people; nothing where all is there.
  * @param files what is in it
  */
-export function findLacks(
+export function findMissing(
   files: readonly ListedFile[],
   needs: ImageNeeds,
 ): string[] {
   const sizes = new Map(files.map((file) => [file.path, file.sizeBytes]));
   const names = new Set(files.map(({ path }) => path.split("/").at(-1) ?? ""));
-  const lacks: string[] = [];
+  const missing: string[] = [];
   const require = (path: string) => {
-    if (!sizes.has(path)) lacks.push(path);
+    if (!sizes.has(path)) missing.push(path);
   };
   require("usr/bin/dockroot");
   const bytes = sizes.get("usr/bin/dockroot");
   if (bytes !== undefined && bytes !== needs.executableBytes) {
-    lacks.push(
+    missing.push(
       `a whole usr/bin/dockroot (it has ${String(bytes)} bytes instead of ${String(needs.executableBytes)}: something has changed it)`,
     );
   }
   for (const helper of needs.helpers) require(`${HELPER_DIRECTORY}/${helper}`);
   for (const library of needs.libraries ?? []) {
-    if (!names.has(library)) lacks.push(`the library ${library}`);
+    if (!names.has(library)) missing.push(`the library ${library}`);
   }
   if (
     needs.needsBtrfsModule &&
     !files.some(({ path }) => IS_BTRFS.test(path))
   ) {
-    lacks.push("the kernel's module btrfs");
+    missing.push("the kernel's module btrfs");
   }
   for (const hook of needs.hooks) require(hook);
   if (needs.config !== undefined) require(needs.config);
-  return lacks;
+  return missing;
 }
 
 const IS_BTRFS = /(^|\/)btrfs\.ko(\.(gz|xz|zst))?$/;

@@ -9,7 +9,7 @@ import {
 } from "./build-images.ts";
 import type { Change } from "./plan/change.ts";
 import type { Install } from "./gather-install.ts";
-import { lacksOf, listImage } from "./look-into-image.ts";
+import { findMissingIn, listImage } from "./look-into-image.ts";
 import {
   formatManifest,
   MANIFEST_FILE,
@@ -37,11 +37,11 @@ export async function applyInstall(
 ): Promise<string[]> {
   const check = async ({ builtAt, path, kernelVersion }: InitramfsImage) => {
     const image = { path: builtAt, kernelVersion };
-    const lacks = await lacksOf(host, generator, image);
-    if (lacks.length > 0) {
+    const missing = await findMissingIn(host, generator, image);
+    if (missing.length > 0) {
       throw new BootError(
         "INSTALL_FAILED",
-        `${path}, as ${generator.name} has built it, lacks ${lacks.join(", ")}`,
+        `${path}, as ${generator.name} has built it, lacks ${missing.join(", ")}`,
         {
           hint: `The former initramfs is in place. What in the configuration of ${generator.name} leaves that out?`,
         },

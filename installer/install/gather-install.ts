@@ -18,7 +18,7 @@ import { STATE_DIRECTORY, type Manifest } from "./plan/manifest.ts";
 import { planInstall, type WantedFile } from "./plan/plan-install.ts";
 import { missingDirectories } from "./transaction.ts";
 import { unlessNotRun } from "./helpers.ts";
-import { findLacks } from "../initramfs/verify-image.ts";
+import { findMissing } from "../initramfs/verify-image.ts";
 import { createHash } from "node:crypto";
 import { readAsset } from "../system/read-asset.ts";
 
@@ -170,8 +170,8 @@ async function isComplete(
     const files = await listIfReadable(host, generator, path);
     if (files === undefined) return false;
     const needs = await readImageNeeds(host, generator, kernelVersion);
-    const lacks = findLacks(files, needs);
-    if (lacks.length > 0) return false;
+    const missing = findMissing(files, needs);
+    if (missing.length > 0) return false;
     if (needs.libraries === undefined) {
       notChecked.push(`whether ${path} has all libraries`);
     }

@@ -4,7 +4,7 @@ import type { Generator, ListedFile } from "../generators/generator.ts";
 import { isCutShort, readInitramfs } from "../initramfs/read-initramfs.ts";
 import { NotRunError } from "../system/tree-host.ts";
 import { readImageNeeds } from "./image-needs.ts";
-import { findLacks } from "../initramfs/verify-image.ts";
+import { findMissing } from "../initramfs/verify-image.ts";
 
 /** An image, wherever it stands. */
 export interface Image {
@@ -13,13 +13,13 @@ export interface Image {
 }
 
 /** What an image lacks for dockroot to work in it, as phrases for people. @throws BootError */
-export async function lacksOf(
+export async function findMissingIn(
   host: Host,
   generator: Generator,
   { path, kernelVersion }: Image,
 ): Promise<string[]> {
   const needs = await readImageNeeds(host, generator, kernelVersion);
-  return findLacks(await listImage(host, generator, path), needs);
+  return findMissing(await listImage(host, generator, path), needs);
 }
 
 /** The files in an image. @throws BootError INSTALL_FAILED where it cannot be read */

@@ -93,7 +93,7 @@ function checkContents(
   const versions = contents.flatMap(({ kernelVersions }) => kernelVersions);
   const findings = contents
     .filter(({ hasDockroot }) => hasDockroot)
-    .flatMap((content) => checkLacks(name, content));
+    .flatMap((content) => checkMissing(name, content));
   if (
     version !== undefined &&
     versions.length > 0 &&
@@ -112,13 +112,13 @@ function checkContents(
     : [ok("initramfs", `${name}: dockroot is in the initramfs`)];
 }
 
-function checkLacks(name: string, { lacks }: InitramfsContent): Finding[] {
-  return lacks.length === 0
+function checkMissing(name: string, { missing }: InitramfsContent): Finding[] {
+  return missing.length === 0
     ? []
     : [
         stops(
           "initramfs",
-          `${name}: the initramfs lacks programs that dockroot calls: ${lacks.join(", ")}`,
+          `${name}: the initramfs lacks programs that dockroot calls: ${missing.join(", ")}`,
           REBUILD,
         ),
       ];
@@ -145,9 +145,9 @@ function checkOwn(
     if (!content.hasDockroot) {
       return [stops("initramfs", `dockroot is not in ${name}`, INSTALL)];
     }
-    const lacks = checkLacks(name, content);
-    return lacks.length > 0
-      ? lacks
+    const missing = checkMissing(name, content);
+    return missing.length > 0
+      ? missing
       : [ok("initramfs", `dockroot is in ${name}`)];
   });
 }

@@ -132,7 +132,7 @@ export interface InitramfsContent {
   readonly hasInit: boolean;
   readonly hasDockroot: boolean;
   /** The programs that dockroot calls and that are not in it. */
-  readonly lacks: readonly string[];
+  readonly missing: readonly string[];
   /** Whose modules it has. */
   readonly kernelVersions: readonly string[];
   readonly config: ConfigSource | undefined;

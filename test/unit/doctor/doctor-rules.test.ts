@@ -38,7 +38,7 @@ const docker = (text: string) => enginesOf({ "/etc/docker/daemon.json": text });
 const BTRFS = docker('{ "storage-driver": "btrfs" }');
 
 const content = (changes: Partial<InitramfsContent> = {}) => ({
-  ...{ hasInit: true, hasDockroot: true, lacks: [], config: undefined },
+  ...{ hasInit: true, hasDockroot: true, missing: [], config: undefined },
   kernelVersions: [KERNEL],
   ...changes,
 });
@@ -191,7 +191,7 @@ t.test("kernel and initramfs of an entry", (t) => {
     ],
     [withEntry({ kernel: undefined, initrds: [] }), []],
     [
-      withEntry({ initrds: [initrd({ lacks: ["btrfs", "cp"] })] }),
+      withEntry({ initrds: [initrd({ missing: ["btrfs", "cp"] })] }),
       [
         `stops initramfs: ${name}: the initramfs lacks programs that dockroot calls: btrfs, cp`,
       ],

@@ -18,7 +18,7 @@ import {
   type WantedFile,
 } from "../../../installer/install/plan/plan-install.ts";
 import {
-  findLacks,
+  findMissing,
   type ImageNeeds,
 } from "../../../installer/initramfs/verify-image.ts";
 import { withoutRoot } from "../../../installer/system/enter-root.ts";
@@ -318,17 +318,17 @@ t.test("what is in an image", (t) => {
     file("scripts/local-premount/dockroot"),
     file("etc/dockroot.json"),
   ];
-  t.strictSame(findLacks(whole, needs), []);
+  t.strictSame(findMissing(whole, needs), []);
   for (const { path } of whole) {
     const left = whole.filter((other) => other.path !== path);
-    t.equal(findLacks(left, needs).length, 1, `without ${path}`);
+    t.equal(findMissing(left, needs).length, 1, `without ${path}`);
   }
   t.match(
-    findLacks([file("usr/bin/dockroot", 92000000), ...whole.slice(1)], needs),
+    findMissing([file("usr/bin/dockroot", 92000000), ...whole.slice(1)], needs),
     [/something has changed it/],
   );
   t.strictSame(
-    findLacks(
+    findMissing(
       whole.filter(({ path }) => !path.includes("btrfs.ko")),
       { ...needs, needsBtrfsModule: false },
     ),

@@ -2,7 +2,7 @@ import { readBytesIn } from "../../runtime/host/follow-in.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { resolveInRoot } from "../../runtime/base/resolve-in-root.ts";
-import { findLeftOvers } from "../../runtime/boot/bootable.ts";
+import { findEngineArtifacts } from "../../runtime/boot/bootable.ts";
 import { readBaseTree } from "../../runtime/toplayer/base-tree.ts";
 import { bytesOf, type ListedLayer } from "../../runtime/tree/layer.ts";
 import type { EntryChange } from "../../runtime/tree/merge-plan.ts";
@@ -36,7 +36,7 @@ export async function gatherFacts(
 ): Promise<CheckFacts> {
   const changes: EntryChange[] = [];
   const base = readBaseTree(host, image, {
-    removed: findLeftOvers(host, image),
+    removed: findEngineArtifacts(host, image),
   });
   planMerge(layers, base, (change) => {
     changes.push(change);

@@ -71,16 +71,16 @@ const MOUNTED_OVER = ["/etc/resolv.conf", "/etc/hosts", "/etc/hostname"];
  * looked for where there is an empty /etc/resolv.conf.
  * @returns paths relative to the tree, free of symlinks
  */
-export function findLeftOvers(host: Host, tree: string): string[] {
+export function findEngineArtifacts(host: Host, tree: string): string[] {
   return [CONTAINER_MARK, ...MOUNTED_OVER].flatMap((file) => {
     const slash = file.lastIndexOf("/");
     const directory = followIn(host, tree, file.slice(0, slash));
     if (directory === undefined) return [];
     const whole = `${directory}${file.slice(slash)}`;
     const status = host.files.statusOf(whole);
-    const isLeftOver =
+    const isEngineArtifact =
       status?.kind === "file" &&
       (file === CONTAINER_MARK || status.sizeBytes === 0);
-    return isLeftOver ? [whole.slice(tree.length + 1)] : [];
+    return isEngineArtifact ? [whole.slice(tree.length + 1)] : [];
   });
 }

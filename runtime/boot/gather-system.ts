@@ -6,7 +6,7 @@ import { gatherTopLayer } from "../toplayer/gather-toplayer.ts";
 import { goArchitecture, formatImageReference } from "../images/image-ref.ts";
 import { BootError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
-import { findLeftOvers } from "./bootable.ts";
+import { findEngineArtifacts } from "./bootable.ts";
 import type { BootOptions } from "../options/options.ts";
 import { refuseOverlap } from "../options/overlap.ts";
 import { openStore } from "../stores/open-store.ts";
@@ -20,7 +20,7 @@ type SystemFacts = Pick<
   | "reference"
   | "image"
   | "storePath"
-  | "leftOvers"
+  | "engineArtifacts"
   | "gaps"
   | "topLayer"
   | "modes"
@@ -51,7 +51,7 @@ export async function gatherSystem(
     reference: system.image,
     image,
     storePath,
-    leftOvers: findLeftOvers(host, source),
+    engineArtifacts: findEngineArtifacts(host, source),
     gaps: findGaps(host, source),
     topLayer:
       system.topLayer === undefined

@@ -60,7 +60,7 @@ export interface BootFacts extends DiskFacts {
   /** Where the subvolume is that staging is a snapshot of, as far as that must be known. */
   readonly stagingOrigin: string | undefined;
   /** What an engine has left in the image; relative to its root. */
-  readonly leftOvers: readonly string[];
+  readonly engineArtifacts: readonly string[];
   /** Of nested subvolumes, in a snapshot of the image. */
   readonly gaps: readonly SubvolumeGap[];
   readonly topLayer: TopLayerFacts | undefined;

@@ -100,7 +100,8 @@ function planSwap(
     ...origin
   }: { from: string } & Pick<SubvolumeRecord, "image" | "source">,
 ): BootPlan {
-  const { paths, state, topLayer, rwlayer, image, leftOvers, gaps } = facts;
+  const { paths, state, topLayer, rwlayer, image, engineArtifacts, gaps } =
+    facts;
   refuseReadOnly(facts);
   refuseForeignStaging(facts);
   const record = {
@@ -131,10 +132,10 @@ function planSwap(
   if (from === image.source && gaps.length > 0) {
     steps.push({ kind: "fillGaps", gaps, path: paths.staging });
   }
-  if (from === image.source && leftOvers.length > 0) {
+  if (from === image.source && engineArtifacts.length > 0) {
     steps.push({
       kind: "removeLeftOvers",
-      files: leftOvers,
+      files: engineArtifacts,
       path: paths.staging,
     });
   }

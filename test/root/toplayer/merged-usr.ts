@@ -23,7 +23,7 @@ export async function mergeUsr(tree: string): Promise<void> {
 }
 
 /** What a container's engine puts its own files on, and leaves. */
-export function addLeftOvers(tree: string): void {
+export function addEngineArtifacts(tree: string): void {
   for (const file of [".dockerenv", "etc/resolv.conf", "etc/hosts"]) {
     fs.writeFileSync(`${tree}/${file}`, "");
   }

@@ -273,11 +273,11 @@ await t.test("whiteouts of no name are ignored, and told", async (t) => {
   }
   await disk.look((top) => {
     const image = fs.readdirSync(`${top}/${source}`);
-    const leftOvers = [".dockerenv"];
+    const engineArtifacts = [".dockerenv"];
     t.strictSame(
       fs.readdirSync(`${top}/invalid`),
       [
-        ...image.filter((name) => !leftOvers.includes(name)),
+        ...image.filter((name) => !engineArtifacts.includes(name)),
         ...[OWN_RECORD, "proof"],
       ].toSorted(),
     );

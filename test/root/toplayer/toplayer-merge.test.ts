@@ -19,7 +19,7 @@ import { makeSocket } from "../../faults/odd-files.ts";
 import { makeBootDisk, rehearse, type BootRecord } from "../boot-disk.ts";
 import { withoutOwnRecord } from "../made-root.ts";
 import { layersOption } from "./layers-option.ts";
-import { addLeftOvers, mergeUsr, WAYS } from "./merged-usr.ts";
+import { addEngineArtifacts, mergeUsr, WAYS } from "./merged-usr.ts";
 
 // How a top layer is laid over an image as distributions make them.
 
@@ -40,7 +40,7 @@ setfattr -n user.image -v kept whiteout; setfattr -n trusted.image -v kept opaqu
 
 const disk = await makeBootDisk(t, "toplayer-merge", async (tree) => {
   await mergeUsr(tree);
-  addLeftOvers(tree);
+  addEngineArtifacts(tree);
   await run(["sh", "-ec", APART_IN_IMAGE], { cwd: tree });
 });
 const plain = rehearse(t, disk, "plain");

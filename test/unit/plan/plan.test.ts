@@ -58,7 +58,7 @@ const facts: BootFacts = {
   staging: { kind: "nothing" },
   stagingOrigin: undefined,
   generations: [],
-  leftOvers: [],
+  engineArtifacts: [],
   gaps: [],
   topLayer: { layers: [layer], record: topLayer },
   init: undefined,
@@ -147,7 +147,7 @@ t.test("starts are counted without a clock", async (t) => {
 
 t.test("in place of nested subvolumes there are directories", async (t) => {
   const gaps = [{ path: "var/lib/machines", mode: 0o700, uid: 0, gid: 0 }];
-  const fresh = planBoot({ ...facts, gaps, leftOvers: ["etc/hosts"] });
+  const fresh = planBoot({ ...facts, gaps, engineArtifacts: ["etc/hosts"] });
   const kinds = fresh.steps.map(({ kind }) => kind);
   t.strictSame(kinds.slice(1, 6), [
     ...["snapshot", "recordSubvolume", "fillGaps", "removeLeftOvers"],
@@ -168,14 +168,14 @@ t.test("in place of nested subvolumes there are directories", async (t) => {
 });
 
 t.test("what an engine left goes from what is made of the image", async (t) => {
-  const leftOvers = [".dockerenv", "etc/resolv.conf"];
+  const engineArtifacts = [".dockerenv", "etc/resolv.conf"];
   t.match(
-    words({ ...facts, leftOvers })[3],
+    words({ ...facts, engineArtifacts })[3],
     /^remove .*: \/\.dockerenv, \/etc\/resolv\.conf$/,
   );
   const again = planBoot({
     ...withOurs,
-    leftOvers,
+    engineArtifacts,
     image: { ...facts.image, id: IMAGE_ID },
     topLayer: { layers: [layer], record: { ...topLayer, digest: "changed" } },
     modes: { rwlayerMode: "keep", topLayerMode: "always" },

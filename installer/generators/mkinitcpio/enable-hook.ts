@@ -24,7 +24,7 @@ export function enableHook(
   const edited = editAll(configurations, changesToEnable);
   for (const configuration of withTexts(configurations, edited)) {
     if (changesToEnable(configuration) !== undefined) {
-      throw handWork(
+      throw manualEdit(
         configuration,
         "the configurations of different presets want it at different places",
         0,
@@ -43,7 +43,7 @@ function changesToEnable(configuration: Configuration): Changes | undefined {
   const others = read.hooks.filter(({ name }) => !isOurs(name));
   const before = others[placeIn(others.map(({ name }) => name)) - 1];
   if (before === undefined) {
-    throw handWork(configuration, "it has no hook before strip", 0, read);
+    throw manualEdit(configuration, "it has no hook before strip", 0, read);
   }
   const name = ours[0]?.name ?? NAME;
   return {
@@ -79,17 +79,17 @@ function lastRequired(hooks: readonly WrittenHook[]): string | undefined {
 function refuseUnfit(configuration: Configuration, read: Hooks): void {
   const [obscurity] = read.obscurities;
   if (obscurity !== undefined) {
-    throw handWork(configuration, obscurity.why, obscurity.position, read);
+    throw manualEdit(configuration, obscurity.why, obscurity.position, read);
   }
   if (read.hooks.length === 0) {
-    throw handWork(configuration, "it is not set, or empty", 0, read);
+    throw manualEdit(configuration, "it is not set, or empty", 0, read);
   }
   const broken = read.hooks.find(
     ({ name, place }) =>
       /[\s\\]/.test(name) || (read.isArray === true && place !== "list"),
   );
   if (broken === undefined) return;
-  throw handWork(
+  throw manualEdit(
     configuration,
     `"${broken.name}" is no name of a hook, or stands in a text that becomes a list`,
     broken.start,
@@ -98,7 +98,7 @@ function refuseUnfit(configuration: Configuration, read: Hooks): void {
 }
 
 /** HOOKS cannot be edited: what is to be done by hand, where and why. */
-export function handWork(
+export function manualEdit(
   configuration: Configuration,
   why: string,
   position: number,

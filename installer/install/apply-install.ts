@@ -20,7 +20,7 @@ import type { Uninstall } from "./gather-uninstall.ts";
 import { EXECUTABLE } from "./image-needs.ts";
 
 /** How it is told. */
-export type Telling = Omit<Building, "check"> & {
+export type Reporter = Omit<Building, "check"> & {
   /** Gets a line for what was found good. */
   readonly say: (text: string) => unknown;
 };
@@ -33,7 +33,7 @@ export type Telling = Omit<Building, "check"> & {
 export async function applyInstall(
   host: Host,
   { generator, changes, builds, manifest }: Install,
-  telling: Telling,
+  reporter: Reporter,
 ): Promise<string[]> {
   const check = async ({ builtAt, path, kernelVersion }: InitramfsImage) => {
     const image = { path: builtAt, kernelVersion };
@@ -47,7 +47,7 @@ export async function applyInstall(
         },
       );
     }
-    telling.say(
+    reporter.say(
       `${path} has dockroot, its helpers and libraries, and btrfs in it\n`,
     );
   };
@@ -59,7 +59,7 @@ export async function applyInstall(
   await inTransaction(
     host,
     all,
-    () => buildImages(host, builds, { ...telling, check }),
+    () => buildImages(host, builds, { ...reporter, check }),
     { images: imagesToPlace(builds), files: [], directories: [] },
   );
   return runAfterwards(host, builds);
@@ -90,7 +90,7 @@ function writeManifest(text: string): Change {
 export async function applyUninstall(
   host: Host,
   { generator, changes, builds, newImages, manifest, warnings }: Uninstall,
-  telling: Telling,
+  reporter: Reporter,
 ): Promise<string[]> {
   const check = async ({ builtAt, path }: InitramfsImage) => {
     if (generator === undefined) return;
@@ -109,7 +109,7 @@ export async function applyUninstall(
   await inTransaction(
     host,
     [...keepReplaced(builds), ...early],
-    () => buildImages(host, builds, { ...telling, check }),
+    () => buildImages(host, builds, { ...reporter, check }),
     {
       images: imagesToPlace(builds),
       // Without the executable nothing could take an interrupted run back.

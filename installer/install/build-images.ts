@@ -3,7 +3,7 @@ import { escapeControl } from "../../runtime/base/escape.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Build, InitramfsImage } from "../generators/generator.ts";
 import { lockedFor } from "./lock.ts";
-import type { Ending } from "./plan/parse-ending.ts";
+import type { CommitRecord } from "./plan/parse-commit-record.ts";
 import type { Progress } from "../cli/progress.ts";
 
 /** What building needs besides the builds. */
@@ -45,7 +45,9 @@ export async function buildImages(
 }
 
 /** The images that do not stand in their places yet. */
-export function imagesToPlace(builds: readonly Build[]): Ending["images"] {
+export function imagesToPlace(
+  builds: readonly Build[],
+): CommitRecord["images"] {
   return builds
     .flatMap(({ images }) => images)
     .filter(({ path, builtAt }) => builtAt !== path)

@@ -3,13 +3,13 @@ import { BootError, isSystemError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Change } from "./plan/change.ts";
 import {
-  ENDING_FILE,
+  COMMIT_RECORD_FILE,
   finish,
-  readEnding,
-  recordEnding,
-  withdrawEnding,
-  type Ending,
-} from "./ending.ts";
+  readCommitRecord,
+  writeCommitRecord,
+  withdrawCommitRecord,
+  type CommitRecord,
+} from "./commit-record.ts";
 import {
   formatJournal,
   JOURNAL_FILE,
@@ -34,18 +34,18 @@ export async function inTransaction(
   host: Host,
   changes: readonly Change[],
   work: () => Promise<void>,
-  ending: Ending,
+  commit: CommitRecord,
 ): Promise<void> {
   let journal: Journal | undefined;
   try {
     journal = keepFormer(host, changes);
     makeChanges(host, changes, journal);
     await work();
-    recordEnding(host, ending);
-    finish(host, ending);
+    writeCommitRecord(host, commit);
+    finish(host, commit);
   } catch (error) {
     if (journal === undefined) removeUndoDirectory(host);
-    else if (withdrawEnding(host, ending)) undo(host, journal, error);
+    else if (withdrawCommitRecord(host, commit)) undo(host, journal, error);
     throw asRefusal(error);
   }
   forget(host);
@@ -60,9 +60,9 @@ export async function inTransaction(
 export function resumeInterrupted(
   host: Host,
 ): "undone" | "finished" | undefined {
-  const ending = readEnding(host);
-  if (ending !== undefined) {
-    finish(host, ending);
+  const commit = readCommitRecord(host);
+  if (commit !== undefined) {
+    finish(host, commit);
     forget(host);
     return "finished";
   }
@@ -78,7 +78,7 @@ export function resumeInterrupted(
 
 /** Whether `resumeInterrupted` has something to do. */
 export function isInterrupted(host: Host): boolean {
-  return [JOURNAL_FILE, ENDING_FILE].some(
+  return [JOURNAL_FILE, COMMIT_RECORD_FILE].some(
     (file) => host.files.statusOf(host.path(file)) !== undefined,
   );
 }

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { BootError, isSystemError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { ENDING_FILE } from "./ending.ts";
+import { COMMIT_RECORD_FILE } from "./commit-record.ts";
 import { JOURNAL_FILE, UNDO_DIRECTORY, type Journal } from "./plan/journal.ts";
 import { STATE_DIRECTORY, type FormerFile } from "./plan/manifest.ts";
 import { isFull, remedyOf } from "./plan/plan-install.ts";
@@ -97,7 +97,7 @@ function isRoomInItsPlace(
 
 /** Nothing is to be taken back, or brought to its end, any more. */
 export function forget(host: Host): void {
-  for (const file of [JOURNAL_FILE, ENDING_FILE]) {
+  for (const file of [JOURNAL_FILE, COMMIT_RECORD_FILE]) {
     host.files.removeFile(host.path(file));
   }
   removeUndoDirectory(host);
@@ -107,7 +107,7 @@ export function forget(host: Host): void {
 export function removeUndoDirectory(host: Host): void {
   const { namesIn, removeFile, removeTemporary, removeUnusedDirectory } =
     host.files;
-  for (const file of [JOURNAL_FILE, ENDING_FILE]) {
+  for (const file of [JOURNAL_FILE, COMMIT_RECORD_FILE]) {
     removeTemporary(host.path(file));
   }
   for (const name of namesIn(host.path(UNDO_DIRECTORY))) {

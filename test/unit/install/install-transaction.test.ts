@@ -6,7 +6,7 @@ import {
   inTransaction,
   resumeInterrupted,
 } from "../../../installer/install/transaction.ts";
-import type { Ending } from "../../../installer/install/ending.ts";
+import type { CommitRecord } from "../../../installer/install/commit-record.ts";
 import {
   createHost,
   type Files,
@@ -26,7 +26,7 @@ const CHANGES: readonly Change[] = [
   write("/var/lib/dockroot/install.json", { text: "{}" }, 0o644),
 ];
 /** An image that was built beside the one that it takes the place of. */
-const ENDING: Ending = {
+const ENDING: CommitRecord = {
   images: [{ from: "/boot/initrd-new", to: "/boot/initrd" }],
   files: ["/srv/needed"],
   directories: ["/srv/unused"],

@@ -6,7 +6,7 @@ import {
 import { isPath, isPathList } from "./manifest.ts";
 
 /** What is left to do when all files are written and all images are built. */
-export interface Ending {
+export interface CommitRecord {
   /** Images that were built under another name than their own. */
   readonly images: readonly { readonly from: string; readonly to: string }[];
   /** Those that go: they may be needed until then. */
@@ -15,12 +15,12 @@ export interface Ending {
   readonly directories: readonly string[];
 }
 
-export function formatEnding(ending: Ending): string {
-  return `${JSON.stringify(ending, undefined, 2)}\n`;
+export function formatCommitRecord(commit: CommitRecord): string {
+  return `${JSON.stringify(commit, undefined, 2)}\n`;
 }
 
 /** @throws BootError FILE_UNREADABLE */
-export function parseEnding(text: string): Ending {
+export function parseCommitRecord(text: string): CommitRecord {
   const { images, files, directories } = parseJsonObject(text);
   if (
     !Array.isArray(images) ||

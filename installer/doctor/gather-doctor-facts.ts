@@ -1,6 +1,6 @@
 import type { Host } from "../../runtime/host/host.ts";
 import { findEntries } from "../loaders/find-entries.ts";
-import { speaksOfDockroot } from "../loaders/formats/speaks-of-dockroot.ts";
+import { isForDockroot } from "../loaders/formats/is-for-dockroot.ts";
 import { readSystemConfigs } from "../system/system-configs.ts";
 import { checkHelpers } from "../install/helpers.ts";
 import type {
@@ -45,9 +45,9 @@ export async function gatherDoctorFacts(
   const { entries: all, unreadable } = findEntries(host);
   const cmdline = host.readText("/proc/cmdline", MAX_CMDLINE_BYTES) ?? "";
   const config = readConfigFacts(host);
-  const isOurs = place.kind === "running" && speaksOfDockroot(cmdline);
+  const isOurs = place.kind === "running" && isForDockroot(cmdline);
   const { entries, notInGrub } = splitGrubScripts(
-    all.filter(({ options }) => speaksOfDockroot(options)),
+    all.filter(({ options }) => isForDockroot(options)),
   );
   const starts: Start[] = [
     ...(isOurs ? [{ cmdline, entry: undefined, image }] : []),

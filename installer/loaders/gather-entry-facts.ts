@@ -21,7 +21,7 @@ import {
   readCmdline,
   type StorePlace,
 } from "../system/find-store.ts";
-import { USUAL_RWLAYER } from "./formats/speaks-of-dockroot.ts";
+import { USUAL_RWLAYER } from "./formats/is-for-dockroot.ts";
 import { probeFilesystem } from "../system/probe-filesystem.ts";
 import { withTopLevel } from "../system/with-top-level.ts";
 

@@ -1,6 +1,6 @@
 import { BootError } from "../../../runtime/base/errors.ts";
 import { isSameOrBelow } from "../../../runtime/options/overlap.ts";
-import { USUAL_RWLAYER } from "../formats/speaks-of-dockroot.ts";
+import { USUAL_RWLAYER } from "../formats/is-for-dockroot.ts";
 import { type Entry, kernelPath } from "../formats/entry.ts";
 import type { BootFacts, FoundKernel, FoundLoader } from "./entry-facts.ts";
 import { LOADER_TITLES, type LoaderName } from "../formats/boot-entry.ts";

@@ -4,7 +4,7 @@ import {
 } from "../../../runtime/options/cmdline.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
-import { USUAL_RWLAYER } from "../formats/speaks-of-dockroot.ts";
+import { USUAL_RWLAYER } from "../formats/is-for-dockroot.ts";
 import type { BootFacts, Filesystem } from "./entry-facts.ts";
 import { canBeOption, formatOption } from "../formats/entry.ts";
 

@@ -13,7 +13,7 @@ import {
   parseRefindLinux,
   parseRefind,
 } from "../../../installer/loaders/formats/parse-refind.ts";
-import { speaksOfDockroot } from "../../../installer/loaders/formats/speaks-of-dockroot.ts";
+import { isForDockroot } from "../../../installer/loaders/formats/is-for-dockroot.ts";
 
 const OPTIONS =
   "root=LABEL=linux rootflags=subvol=docker_rwlayer rw docker_path=docker toplayer=LABEL=linux toplayer_path=boot_docker";
@@ -467,7 +467,7 @@ t.test("which entries boot an image", (t) => {
     "root=UUID=x rootflags=noatime,subvol=/docker_rwlayer",
     "rootflags=subvol=.dockroot/docker_rwlayer/generations/3",
   ]) {
-    t.ok(speaksOfDockroot(options), options);
+    t.ok(isForDockroot(options), options);
   }
   for (const options of [
     "",
@@ -475,9 +475,9 @@ t.test("which entries boot an image", (t) => {
     "rootflags=subvol=@ systemd.unit=docker_path=x",
     "-- docker_path=docker",
   ]) {
-    t.notOk(speaksOfDockroot(options), options);
+    t.notOk(isForDockroot(options), options);
   }
-  t.ok(speaksOfDockroot("rootflags=subvol=next", ["next"]));
+  t.ok(isForDockroot("rootflags=subvol=next", ["next"]));
   t.end();
 });
 

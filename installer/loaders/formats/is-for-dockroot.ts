@@ -14,7 +14,7 @@ export const USUAL_RWLAYER = "docker_rwlayer";
  * rwlayer, or one of its generations, as `rootflags=subvol=`.
  * @param rwlayers the names that are known
  */
-export function speaksOfDockroot(
+export function isForDockroot(
   cmdline: string,
   rwlayers: readonly string[] = [],
 ): boolean {

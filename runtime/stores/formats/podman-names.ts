@@ -28,7 +28,7 @@ export function matchName(
 ): PodmanImage | undefined {
   const { repository, isQualified } = reference;
   const full = fullRepository(repository);
-  return theOnly(
+  return requireSingle(
     reference,
     findNamed(reference, images).filter(
       (named) =>
@@ -48,7 +48,7 @@ export function matchNameEnd(
   images: readonly PodmanImage[],
 ): PodmanImage | undefined {
   if (reference.isQualified) return undefined;
-  return theOnly(
+  return requireSingle(
     reference,
     findNamed(reference, images).filter(({ repository }) =>
       repository.endsWith(`/${reference.repository}`),
@@ -72,7 +72,7 @@ function findNamed(
   );
 }
 
-function theOnly(
+function requireSingle(
   { repository, tag, digest }: ImageName,
   found: readonly NamedImage[],
 ): PodmanImage | undefined {

@@ -1,3 +1,4 @@
+import { pureRooms, rooms } from "./eslint-rooms.js";
 import tseslint from "typescript-eslint";
 
 /**
@@ -37,22 +38,6 @@ const doors = {
   ],
   message: "runtime/host is the only door to the machine.",
 };
-const hostTypesOnly = {
-  group: ["**/host/**"],
-  allowTypeImports: true,
-  message: "This room is pure: it imports types alone from runtime/host.",
-};
-
-/** The rooms that decide and parse, and touch nothing. A new file in them is checked without being listed. */
-const pureRooms = [
-  ...["base", "options", "images", "records", "plan", "tree"].map(
-    (room) => `runtime/${room}/**/*.ts`,
-  ),
-  ...["bolt", "formats"].map((room) => `runtime/stores/${room}/**/*.ts`),
-  ...["text", "engines"].map((room) => `installer/${room}/**/*.ts`),
-  "installer/*/{formats,plan,rules}/**/*.ts",
-];
-
 const coreRules = [
   "eqeqeq",
   "no-async-promise-executor",
@@ -107,6 +92,12 @@ export default tseslint.config(
     },
   },
   {
+    name: "rooms",
+    files: ["runtime/**/*.ts", "installer/**/*.ts"],
+    plugins: { dockroot: { rules: { rooms } } },
+    rules: { "dockroot/rooms": "error" },
+  },
+  {
     name: "only main.ts reads argv and environment and ends the process",
     files: ["runtime/**/*.ts", "installer/**/*.ts"],
     rules: {
@@ -155,7 +146,6 @@ export default tseslint.config(
       "@typescript-eslint/no-restricted-imports": forbidImports(
         notProduct,
         doors,
-        hostTypesOnly,
       ),
     },
   },
@@ -167,7 +157,6 @@ export default tseslint.config(
         notProduct,
         installer,
         doors,
-        hostTypesOnly,
       ),
     },
   },

@@ -58,7 +58,7 @@ async function main(argv: readonly string[]): Promise<number> {
     stdout(`dockroot ${version} (Node ${process.version}, ${process.arch})\n`);
     return 0;
   }
-  const { runInstaller } = await import("./installer/cli/main.ts");
+  const { runInstaller } = await import("./installer/commands/main.ts");
   const { createQuestions } = await import("./installer/cli/questions.ts");
   return runInstaller(argv, {
     stdout,

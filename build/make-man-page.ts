@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { commandTable } from "../installer/cli/describe-commands.ts";
+import { commandTable } from "../installer/commands/describe-commands.ts";
 import { formatManPage } from "./man-page.ts";
 
 const PROJECT = path.resolve(import.meta.dirname, "..");

@@ -16,7 +16,7 @@ t.test(
         .flatMap(([, { inputs }]) => Object.keys(inputs));
     };
     t.ok(inputsOf(true).includes("runtime/boot/boot.ts"));
-    t.ok(inputsOf(false).includes("installer/cli/main.ts"));
+    t.ok(inputsOf(false).includes("installer/commands/main.ts"));
     t.strictSame(
       inputsOf(true).filter((file) => /^installer\/|node_modules\//.test(file)),
       ["node_modules/fastest-levenshtein/mod.js"],

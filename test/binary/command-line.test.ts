@@ -3,7 +3,7 @@ import t from "tap";
 import {
   commandNames,
   commandTable,
-} from "../../installer/cli/describe-commands.ts";
+} from "../../installer/commands/describe-commands.ts";
 import { makeScratch } from "../root/scratch.ts";
 import { runDockroot, runIn } from "./run-dockroot.ts";
 

@@ -7,7 +7,7 @@ import { scaleTimeout } from "../../../fixtures/slowness.ts";
 import {
   commandNames,
   commandTable,
-} from "../../../installer/cli/describe-commands.ts";
+} from "../../../installer/commands/describe-commands.ts";
 import { runDockroot } from "../../binary/run-dockroot.ts";
 
 const FIXTURES = path.resolve(

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import t from "tap";
-import { commandTable } from "../../../installer/cli/describe-commands.ts";
+import { commandTable } from "../../../installer/commands/describe-commands.ts";
 
 const docs = path.resolve(import.meta.dirname, "../../../docs");
 const read = (name: string) => fs.readFileSync(path.join(docs, name), "utf8");

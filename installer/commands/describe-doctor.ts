@@ -3,10 +3,10 @@ import {
   describeCommand,
   type Call,
   type CommandHelp,
-} from "./command-help.ts";
-import { storeFlags } from "./image-flags.ts";
-import { doctorFlags, runDoctor } from "../commands/doctor.ts";
-import { resolveFlags, runResolve } from "../commands/resolve.ts";
+} from "../cli/command-help.ts";
+import { storeFlags } from "../cli/image-flags.ts";
+import { doctorFlags, runDoctor } from "./doctor.ts";
+import { resolveFlags, runResolve } from "./resolve.ts";
 
 export const doctorCommands = {
   doctor: {

@@ -3,16 +3,16 @@ import {
   describeCommand,
   type Call,
   type CommandHelp,
-} from "./command-help.ts";
-import { storeFlags } from "./image-flags.ts";
+} from "../cli/command-help.ts";
+import { storeFlags } from "../cli/image-flags.ts";
 import {
   runToplayerCheck,
   toplayerCheckFlags,
-} from "../commands/toplayer-check.ts";
+} from "./toplayer-check.ts";
 import {
   runToplayerInit,
   toplayerInitFlags,
-} from "../commands/toplayer-init.ts";
+} from "./toplayer-init.ts";
 
 export const TOPLAYER_SUMMARY =
   "prepare this machine's top layer (toplayer check, toplayer init)";

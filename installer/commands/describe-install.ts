@@ -3,9 +3,9 @@ import {
   describeCommand,
   type Call,
   type CommandHelp,
-} from "./command-help.ts";
-import { installFlags, runInstall } from "../commands/install.ts";
-import { runUninstall, uninstallFlags } from "../commands/uninstall.ts";
+} from "../cli/command-help.ts";
+import { installFlags, runInstall } from "./install.ts";
+import { runUninstall, uninstallFlags } from "./uninstall.ts";
 
 export const installCommands = {
   install: {

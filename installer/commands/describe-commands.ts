@@ -4,9 +4,9 @@ import {
   describeCommand,
   type Call,
   type CommandHelp,
-} from "./command-help.ts";
-import { runCompletion, SHELLS } from "../commands/completion.ts";
-import { runStatus, statusFlags } from "../commands/status.ts";
+} from "../cli/command-help.ts";
+import { runCompletion, SHELLS } from "./completion.ts";
+import { runStatus, statusFlags } from "./status.ts";
 import { describeInstall, installCommands } from "./describe-install.ts";
 import { bootEntryCommands, describeBootEntry } from "./describe-boot-entry.ts";
 import { describeDoctor, doctorCommands } from "./describe-doctor.ts";

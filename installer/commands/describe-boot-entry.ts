@@ -3,9 +3,9 @@ import {
   describeCommand,
   type Call,
   type CommandHelp,
-} from "./command-help.ts";
-import { storeFlags } from "./image-flags.ts";
-import { bootEntryFlags, runBootEntry } from "../commands/boot-entry.ts";
+} from "../cli/command-help.ts";
+import { storeFlags } from "../cli/image-flags.ts";
+import { bootEntryFlags, runBootEntry } from "./boot-entry.ts";
 
 export const bootEntryCommands = {
   "boot-entry": {

@@ -1,7 +1,7 @@
 import { UsageError } from "../../runtime/base/errors.ts";
-import type { Call } from "./command-help.ts";
+import type { Call } from "../cli/command-help.ts";
 import { commandNames, describeCommands } from "./describe-commands.ts";
-import type { CliContext } from "./cli-context.ts";
+import type { CliContext } from "../cli/cli-context.ts";
 
 /**
  * The commands of the installed system, and the help for all.

@@ -5,14 +5,8 @@ import {
   type CommandHelp,
 } from "../cli/command-help.ts";
 import { storeFlags } from "../cli/image-flags.ts";
-import {
-  runToplayerCheck,
-  toplayerCheckFlags,
-} from "./toplayer-check.ts";
-import {
-  runToplayerInit,
-  toplayerInitFlags,
-} from "./toplayer-init.ts";
+import { runToplayerCheck, toplayerCheckFlags } from "./toplayer-check.ts";
+import { runToplayerInit, toplayerInitFlags } from "./toplayer-init.ts";
 
 export const TOPLAYER_SUMMARY =
   "prepare this machine's top layer (toplayer check, toplayer init)";

@@ -92,7 +92,7 @@ export function findOnVolumes(
 /** @param file from the filesystem's top level, with a slash before it */
 function seenAt({ root, mountPoint }: Mount, file: string): string | undefined {
   const below = path.relative(root, file);
-  return below === "" || below.startsWith("../commands/doctor")
+  return below === "" || below.startsWith("..")
     ? undefined
     : path.join(mountPoint, below);
 }

@@ -48,10 +48,7 @@ export function requireDirectories(
   directory: string,
 ): boolean {
   const parent = path.dirname(directory);
-  if (
-    parent !== "../commands/status" &&
-    !requireDirectories(host, topLevel, parent)
-  ) {
+  if (parent !== "." && !requireDirectories(host, topLevel, parent)) {
     return false;
   }
   const kind = host.files.statusOf(path.join(topLevel, directory))?.kind;

@@ -60,8 +60,7 @@ function confinedFiles(host: Host, tree: string): Files {
   /** Where a path is, a link at its end not followed. */
   const place = (file: string): string => {
     const { dir, base } = path.parse(file);
-    if (base === "" || base === "../.." || isBelowLive(file))
-      return target(file);
+    if (base === "" || base === ".." || isBelowLive(file)) return target(file);
     return unlessLive(path.join(target(dir), base));
   };
   const placeOf = (file: string | Buffer) =>

@@ -29,8 +29,8 @@ export function resolveInRoot(
   let isDirectory = true;
   let links = 0;
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
-    if (name === "" || name === "..") continue;
-    if (name === "../..") {
+    if (name === "" || name === ".") continue;
+    if (name === "..") {
       if (!isDirectory) return undefined;
       if (trail.length > 1) trail.pop();
       continue;

@@ -60,7 +60,7 @@ export function parseImageReference(
   if (!TAG.test(tag ?? defaultTag)) {
     throw invalid(
       text,
-      `its tag "${tag ?? defaultTag}" must be letters, digits, "_", ".." and "-", 128 at most`,
+      `its tag "${tag ?? defaultTag}" must be letters, digits, "_", "." and "-", 128 at most`,
     );
   }
   const { domain, path, isQualified } = splitDomain(name);
@@ -73,7 +73,7 @@ export function parseImageReference(
       text,
       wrong === ""
         ? "a part of its name is empty"
-        : `"${wrong}" must be lower-case letters and digits, joined by "..", "_" or "-"`,
+        : `"${wrong}" must be lower-case letters and digits, joined by ".", "_" or "-"`,
     );
   }
   if (name.length > MAX_NAME_LENGTH)

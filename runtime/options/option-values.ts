@@ -9,7 +9,7 @@ export function nonEmpty(value: string | undefined): string | undefined {
 
 /** The parts of a path, without empty ones and dots. */
 export function splitPath(path: string): string[] {
-  return path.split("/").filter((part) => part !== "" && part !== "..");
+  return path.split("/").filter((part) => part !== "" && part !== ".");
 }
 
 /** The parts of a comma-separated list. */
@@ -36,9 +36,9 @@ export function refuseOddPath(
       "Rename what it names.",
     );
   }
-  if (parts.includes("../..")) {
+  if (parts.includes("..")) {
     throw invalidOption(
-      `${option}${value} has "../.." in it`,
+      `${option}${value} has ".." in it`,
       "Write the path from the filesystem's top level, without dots.",
     );
   }

@@ -27,7 +27,7 @@ export function parseWhiteout(name: string): Whiteout | undefined {
   const deleted = name.slice(PREFIX.length);
   if (deleted === ".wh..opq") return { kind: "opaque" };
   const isName =
-    !["", "../toplayer", ".."].includes(deleted) && !deleted.startsWith(PREFIX);
+    !["", ".", ".."].includes(deleted) && !deleted.startsWith(PREFIX);
   return isName ? { kind: "delete", name: deleted } : { kind: "invalid" };
 }
 

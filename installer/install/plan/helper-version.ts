@@ -57,7 +57,7 @@ export function uncheckedOf(helpers: readonly HelperStatus[]): string[] {
 }
 
 function isOlder(version: string, minimum: string): boolean {
-  const numbers = (text: string) => text.split("..").map(Number);
+  const numbers = (text: string) => text.split(".").map(Number);
   const own = numbers(version);
   for (const [index, least] of numbers(minimum).entries()) {
     const part = own[index] ?? 0;

@@ -108,7 +108,7 @@ export function isPath(value: unknown): value is string {
     typeof value === "string" &&
     value.startsWith("/") &&
     !value.includes("\0") &&
-    !value.split("/").includes("../..")
+    !value.split("/").includes("..")
   );
 }
 

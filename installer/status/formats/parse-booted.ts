@@ -126,9 +126,7 @@ function parsePath(value: unknown): string | undefined {
   if (typeof value !== "string") return undefined;
   const isInside = value
     .split("/")
-    .every(
-      (part) => !["", "../../commands/status", "../../commands"].includes(part),
-    );
+    .every((part) => !["", ".", ".."].includes(part));
   return isInside && !value.includes("\0") ? value : undefined;
 }
 

@@ -29,7 +29,7 @@ function begin(
   options: string,
   gate = "go",
 ): Begun {
-  const file = (name: string) => path.join(machine.runDirectory, "../..", name);
+  const file = (name: string) => path.join(machine.runDirectory, "..", name);
   fs.writeFileSync(
     file("cmdline"),
     `root=LABEL=${disk.label} rootflags=subvol=${machine.rwlayer} docker_path=docker dockroot.fallback=none ${options}\n`,

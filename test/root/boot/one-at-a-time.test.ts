@@ -84,7 +84,7 @@ interface Started {
 }
 
 function start(t: Test, machine: Rehearsal, command: string): Started {
-  const file = (name: string) => path.join(machine.runDirectory, "../..", name);
+  const file = (name: string) => path.join(machine.runDirectory, "..", name);
   const child = spawn(
     executable,
     [

@@ -14,7 +14,7 @@ export const TARGETS = 100;
 /** How many links the kernel follows on its way, see path_resolution(7). */
 const MAX_LINKS = 40;
 const REAL = "/real/directory";
-const UP = "../../".repeat(20).slice(0, -1);
+const UP = "../".repeat(20).slice(0, -1);
 
 /**
  * The links in the tree's /links.
@@ -26,11 +26,11 @@ export function hostileLinks(
   // prettier-ignore
   const table: [name: string, target: string, place: string | undefined][] = [
     ["to the root", "/", "/"],
-    ["to its directory", "..", "/links"],
+    ["to its directory", ".", "/links"],
     ["above the root", UP, "/"],
     // Which is where it would lead from RWLAYER/links and from .dockroot/RWLAYER/staging/links.
-    ["to the disk's top level from the root", "../../..", "/"],
-    ["to the disk's top level from staging", "../../../../..", "/"],
+    ["to the disk's top level from the root", "../..", "/"],
+    ["to the disk's top level from staging", "../../../..", "/"],
     ["to a directory", REAL, REAL],
     ["to a directory by dots", `..${REAL}/../directory/.`, REAL],
     ["to a directory by slashes", "//real///directory//", REAL],

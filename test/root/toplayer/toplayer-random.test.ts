@@ -29,7 +29,7 @@ const NAMES = ["a", "b", "c"];
 const WHITEOUTS = [".wh.a", ".wh.b", ".wh..wh..opq", ".wh.."];
 const TARGETS = [
   "nowhere",
-  ...["a", "b", "../a", "../b", "/a", "/b/c", "/c", "../..", "/", "..", "a/b"],
+  ...["a", "b", "../a", "../b", "/a", "/b/c", "/c", "..", "/", ".", "a/b"],
   ...["../../c", "/a/../b"],
 ] as const;
 

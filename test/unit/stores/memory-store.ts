@@ -69,7 +69,7 @@ function memoryHost(
   const host = createHost("/", createLog([]));
   const directories = new Set([""]);
   for (const name of [...files.keys(), ...subvolumes]) {
-    for (let up = path.dirname(name); up !== ".."; up = path.dirname(up)) {
+    for (let up = path.dirname(name); up !== "."; up = path.dirname(up)) {
       directories.add(up);
     }
   }

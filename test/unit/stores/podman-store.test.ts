@@ -155,7 +155,7 @@ t.test("a list for several platforms leads to this machine's image", (t) => {
   const manifest = damaged.file(`btrfs-images/${hexOf(list.id)}/manifest`);
   for (const content of [
     ...[[], {}, { manifests: {} }, { manifests: [5] }],
-    { manifests: [{ digest: "../../..", platform: {} }] },
+    { manifests: [{ digest: "../..", platform: {} }] },
     { manifests: [{ digest: list.id }] },
   ]) {
     fs.writeJsonSync(manifest, content);

@@ -66,7 +66,7 @@ export function createRecorder(
         const seconds = Math.round((host.nowMs() - begun) / 1000);
         const progress = describe === undefined ? "" : ` (${describe()})`;
         host.log.warn(
-          `still at it after ${String(seconds)} s: ${step}${progress}`,
+          `still running after ${String(seconds)} s: ${step}${progress}`,
         );
         timer = setTimeout(
           announce,

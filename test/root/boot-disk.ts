@@ -210,7 +210,7 @@ export function rehearse(
         .map((line) => JSON.parse(line) as { level: number; msg: string })
         .filter(({ level }) => level === WARNING)
         .map(({ msg }) => msg)
-        .filter((msg) => !/^still at it |: see boot\.log/.test(msg)),
+        .filter((msg) => !/^still running after |: see boot\.log/.test(msg)),
   };
 }
 

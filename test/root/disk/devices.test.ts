@@ -138,7 +138,7 @@ await t.test("a disk that appears late is waited for", async (t) => {
   t.equal(status, 0, stderr);
   t.match(
     stderr,
-    `still at it after 1 s: find the root device LABEL=${disk.label}`,
+    `still running after 1 s: find the root device LABEL=${disk.label}`,
   );
   t.equal(machine.finish().status, 0);
   const { durationMs = 0 } =
@@ -163,7 +163,7 @@ await t.test("a top layer's disk that appears late, too", async (t) => {
   t.equal(status, 0, stderr);
   t.match(
     stderr,
-    `still at it after 1 s: find the top layer's device LABEL=${label}`,
+    `still running after 1 s: find the top layer's device LABEL=${label}`,
   );
   t.equal(machine.finish().status, 0);
   await disk.look((top) => {

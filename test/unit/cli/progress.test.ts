@@ -47,5 +47,5 @@ t.test("a step that takes long says how far it is", async (t) => {
   while (lines.length === 0) await host.sleep(20);
   done.resolve(undefined);
   await step;
-  t.match(lines[0], /^still at it after \d+ s: copy it \(3 of 9 entries\)$/);
+  t.match(lines[0], /^still running after \d+ s: copy it \(3 of 9 entries\)$/);
 });

@@ -130,14 +130,14 @@ export async function runHelper(
   if (exitCode === null) {
     throw new HelperError(
       "signal",
-      `${program} was ended by ${signal ?? "a signal"}${said}`,
+      `${program} was killed by ${signal ?? "a signal"}${said}`,
     );
   }
   if (isTied) refuseUnstarted(program, exitCode, stderr);
   if (!okExitCodes.includes(exitCode)) {
     throw new HelperError(
       "exit",
-      `${program} ended with status ${String(exitCode)}${said}`,
+      `${program} exited with status ${String(exitCode)}${said}`,
     );
   }
   return { exitCode, stdout: Buffer.concat(chunks) };

@@ -31,7 +31,7 @@ function hostWhere(resolve: () => string): Host {
 
 function failWith(said: string): () => never {
   return () => {
-    throw new HelperError("exit", `btrfs ended with status 1: ${said}`);
+    throw new HelperError("exit", `btrfs exited with status 1: ${said}`);
   };
 }
 

@@ -22,7 +22,7 @@ t.test(
           ended = endGroup(group);
         },
       }),
-      { message: "sh was ended by SIGINT" },
+      { message: "sh was killed by SIGINT" },
     );
     await ended;
     t.equal(

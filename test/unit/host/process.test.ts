@@ -24,12 +24,12 @@ for (const isTied of [false, true]) {
       for (const status of [1, 126, 127]) {
         await t.rejects(shell(`echo why >&2; exit ${String(status)}`), {
           kind: "exit",
-          message: `sh ended with status ${String(status)}: why`,
+          message: `sh exited with status ${String(status)}: why`,
         });
       }
       await t.rejects(shell("kill -TERM $$"), {
         kind: "signal",
-        message: "sh was ended by SIGTERM",
+        message: "sh was killed by SIGTERM",
       });
       await t.rejects(
         runHelper(["sh", "-c", "echo hangs >&2; exec sleep 600"], {

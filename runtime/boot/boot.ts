@@ -218,7 +218,7 @@ async function findFormerRoot(
     return { result: "fallback", uuid, record, restored, failure };
   } catch (cause) {
     recorder.warn(
-      `nor can a former root be booted: ${summarizeFailure(cause)}`,
+      `the fallback failed, too: ${summarizeFailure(cause)}`,
     );
     return undefined;
   }

@@ -96,7 +96,7 @@ export async function readSubvolume(
   if (facts === undefined) {
     throw new BootError(
       "STEP_FAILED",
-      `what btrfs subvolume show ${file} printed makes no sense`,
+      `unexpected output from btrfs subvolume show ${file}`,
       { hint: ODD_BTRFS },
     );
   }

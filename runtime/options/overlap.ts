@@ -1,7 +1,7 @@
 import { BootError } from "../base/errors.ts";
 import { DOCKROOT_DIRECTORY } from "./rwlayer-names.ts";
 
-/** Directories on the top level that must not lie in each other; relative, symlinks resolved. */
+/** Directories on the top level that must not overlap; relative, symlinks resolved. */
 interface Places {
   readonly rwlayer: string;
   readonly storePath: string;
@@ -14,7 +14,7 @@ export function refuseOverlap({ rwlayer, storePath, topLayer }: Places): void {
   if (isSameOrBelow(rwlayer, storePath) || isSameOrBelow(storePath, rwlayer)) {
     throw new BootError(
       "RWLAYER_UNSUITABLE",
-      `the rwlayer ${rwlayer} and the image store ${storePath} lie in each other`,
+      `the rwlayer ${rwlayer} and the image store ${storePath} overlap`,
       {
         hint: "Give the rwlayer a path of its own, for example rootflags=subvol=docker_rwlayer.",
       },

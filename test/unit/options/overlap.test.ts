@@ -1,13 +1,13 @@
 import t from "tap";
 import { refuseOverlap } from "../../../runtime/options/overlap.ts";
 
-t.test("the rwlayer and the store may not lie in each other", async (t) => {
+t.test("the rwlayer and the store must not overlap", async (t) => {
   const refused = (rwlayer: string, storePath: string) => {
     t.throws(
       () => {
         refuseOverlap({ rwlayer, storePath });
       },
-      refusal(/lie in each other/),
+      refusal(/overlap/),
     );
   };
   refused("docker/rw", "docker");

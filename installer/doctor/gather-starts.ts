@@ -65,7 +65,7 @@ async function goThrough(look: StartLook, start: Start): Promise<Gone> {
   return rehearse(look, start, options);
 }
 
-/** Where the disk is; `undefined` where that makes no sense. */
+/** Where the disk is; `undefined` where that cannot be told. */
 function readDiskOptions(
   start: Start,
   config: ConfigSource | undefined,

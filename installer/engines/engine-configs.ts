@@ -14,7 +14,7 @@ export interface EngineConfigs {
 export interface PodmanConfig {
   /** The one that counts. */
   readonly file: string;
-  /** Why it makes no sense. */
+  /** Why it is not valid. */
   readonly error: string | undefined;
   readonly driver: string | undefined;
   readonly graphRoot: string | undefined;

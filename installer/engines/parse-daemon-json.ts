@@ -4,7 +4,7 @@ import { isRecord } from "../../runtime/base/json-values.ts";
 export interface DockerConfig {
   /** Where the file stands. */
   readonly file: string;
-  /** Why it makes no sense. */
+  /** Why it is not valid. */
   readonly error: string | undefined;
   readonly storageDriver: string | undefined;
   /** Whether images are kept by containerd; `undefined` where the engine decides. */

@@ -3,9 +3,9 @@ import { isRecord } from "../../runtime/base/json-values.ts";
 
 /** What a TOML file says. */
 export interface TomlFile {
-  /** Empty where it makes no sense. */
+  /** Empty where it is not valid. */
   readonly table: unknown;
-  /** Why it makes no sense. */
+  /** Why it is not valid. */
   readonly error: string | undefined;
 }
 

@@ -217,9 +217,7 @@ async function findFormerRoot(
     }
     return { result: "fallback", uuid, record, restored, failure };
   } catch (cause) {
-    recorder.warn(
-      `the fallback failed, too: ${summarizeFailure(cause)}`,
-    );
+    recorder.warn(`the fallback failed, too: ${summarizeFailure(cause)}`);
     return undefined;
   }
 }

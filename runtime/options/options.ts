@@ -55,7 +55,7 @@ export function readBootOptions(
   };
 }
 
-/** A configuration that makes no sense says nothing, but that. */
+/** An invalid configuration counts as empty, and the reason is given. */
 function readConfig(source: ConfigSource | undefined): {
   values: ReadonlyMap<string, string>;
   warnings: readonly string[];

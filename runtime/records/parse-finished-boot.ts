@@ -21,7 +21,7 @@ export type FinishedBoot = Pick<
 /**
  * Reads the text of boot.json, as far as `dockroot finish` acts on it.
  * @returns `undefined` where it tells of a boot that failed
- * @throws BootError FILE_UNREADABLE, INVALID_OPTION where it makes no sense
+ * @throws BootError FILE_UNREADABLE, INVALID_OPTION where it is not valid
  */
 export function parseFinishedBoot(text: string): FinishedBoot | undefined {
   const fields = parseJsonObject(text);

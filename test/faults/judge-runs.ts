@@ -15,12 +15,16 @@ export function warningsOf(said: string): string[] {
   return Array.from(
     said.matchAll(/^dockroot: warning: (.*)$/gm),
     ([, warning = ""]) => warning,
-  ).filter((warning) => isAboutLock(warning) || !/^still running after /.test(warning));
+  ).filter(
+    (warning) => isAboutLock(warning) || !/^still running after /.test(warning),
+  );
 }
 
 /** That another has a lock shows that it was left over. */
 function isAboutLock(warning: string): boolean {
-  return /^still running after .*: lock the (?:disk|run directory)/.test(warning);
+  return /^still running after .*: lock the (?:disk|run directory)/.test(
+    warning,
+  );
 }
 
 /**

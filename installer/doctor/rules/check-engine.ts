@@ -92,7 +92,7 @@ export function judgePodman(
 ): Judgement {
   if (error !== undefined) {
     return {
-      config: `${file} makes no sense, and Podman does not start with it`,
+      config: `${file} is not valid, and Podman does not start with it`,
       problem: error,
       remedy: "Correct it: it is TOML.",
     };
@@ -134,7 +134,7 @@ export function judgeDocker(
   const { file, error, keepsInContainerd = false } = docker;
   if (error !== undefined) {
     return {
-      config: `${file} makes no sense, and Docker does not start with it`,
+      config: `${file} is not valid, and Docker does not start with it`,
       problem: error,
       remedy: "Correct it: it is a JSON object.",
     };

@@ -40,11 +40,11 @@ export function parseJournal(text: string): Journal {
     directories,
     files: files.map((file: unknown) => {
       if (!isRecord(file) || !isPath(file["path"])) {
-        throw unreadable("a file in it makes no sense");
+        throw unreadable("a file in it is not valid");
       }
       const { path, former } = file;
       if (former !== undefined && !isFormerFile(former)) {
-        throw unreadable("a former file in it makes no sense");
+        throw unreadable("a former file in it is not valid");
       }
       return { path, former };
     }),

@@ -84,7 +84,7 @@ function parseFile(value: unknown): InstalledFile {
       return { path, sha256, former, isEdit };
     }
   }
-  throw unreadable("a file in it makes no sense");
+  throw unreadable("a file in it is not valid");
 }
 
 /** Whether it tells of a file as it was. */

@@ -33,7 +33,7 @@ export function parseCommitRecord(text: string): CommitRecord {
     ...{ files, directories },
     images: images.map((image: unknown) => {
       if (!isRecord(image) || !isPath(image["from"]) || !isPath(image["to"])) {
-        throw unreadable("an image in it makes no sense");
+        throw unreadable("an image in it is not valid");
       }
       return { from: image["from"], to: image["to"] };
     }),

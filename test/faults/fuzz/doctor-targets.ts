@@ -68,7 +68,7 @@ export const doctorTargets: readonly Target[] = [
       const { error, storageDriver } = parseDaemonJson("x", text);
       check(
         error === undefined || storageDriver === undefined,
-        "a driver of what makes no sense",
+        "a driver of what is not valid",
       );
     },
   },

@@ -292,7 +292,7 @@ await t.test("a store that docker pull does not fill is told", (t) => {
       '{ "features": { "containerd-snapshotter": true } }',
       /^engine: this system: .* has the feature containerd-snapshotter/,
     ],
-    ["{", /^engine: this system: .* makes no sense/],
+    ["{", /^engine: this system: .* is not valid/],
   ] as const) {
     const { report } = examine(t, {
       ...system,

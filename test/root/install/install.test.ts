@@ -222,7 +222,7 @@ await t.test("a failure leaves all as it was, and says why", async (t) => {
     t.strictSame(system.tree(), now);
     t.end();
   });
-  await t.test("a configuration that makes no sense", (t) => {
+  await t.test("a configuration that is not valid", (t) => {
     fs.writeFileSync(at("etc/dockroot.json"), "{ docker_image: x }");
     const broken = system.tree();
     t.match(system.dockroot("install"), {

@@ -318,7 +318,7 @@ t.test("where the engine keeps images", (t) => {
       '{ "storage-driver": "btrfs", "features": { "containerd-snapshotter": true } }',
       /has the feature containerd-snapshotter/,
     ],
-    ["[]", /makes no sense, and Docker does not start with it: it is no JSON/],
+    ["[]", /is not valid, and Docker does not start with it: it is no JSON/],
   ] as const) {
     t.match(told(withTree({ engines: docker(text) })), [
       new RegExp(`^warning engine: the image system:1: .*${expected.source}`),
@@ -356,7 +356,7 @@ t.test("whether the new system's engine keeps images as its root's", (t) => {
   ]);
   t.strictSame(podman("[storage]\ndriver = 'btrfs'\n"), []);
   t.match(podman("[storage]\ndriver = btrfs\n"), [
-    /storage\.conf makes no sense, and Podman does not start with it: Invalid/,
+    /storage\.conf is not valid, and Podman does not start with it: Invalid/,
   ]);
   t.strictSame(podman(""), [], "Podman stays with the driver of its store");
   t.end();

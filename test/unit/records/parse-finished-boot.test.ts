@@ -20,7 +20,7 @@ t.test("a record of each kind of boot", async (t) => {
   t.match(parse({ limits: bounds }), { limits: bounds });
 });
 
-t.test("what makes no sense is refused", async (t) => {
+t.test("what is not valid is refused", async (t) => {
   for (const text of [
     ...["", "{", "null", "5", '"fresh"', "[]", "{}", '{"result":"fresh"}'],
     '{"result":"generation"}',

@@ -110,7 +110,7 @@ bench: setup-bench dist/dockroot ## Measure, next to what it is measured by; pri
 		$(if $(ENTRY),--only=$(ENTRY)) $(if $(BEFORE),--before=$(BEFORE))
 
 .PHONY: bench-plot
-bench-plot: setup-modules ## Draw docs/boot-time.svg and fill docs/performance.md from what was measured last
+bench-plot: setup-modules ## Draw docs/boot-time.svg and fill bench/README.md from what was measured last
 	@$(NODE) bench/plot/plot.ts
 
 .PHONY: clean

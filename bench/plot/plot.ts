@@ -1,6 +1,6 @@
 /**
  * What `make bench-plot` runs: of what was measured last, draws docs/boot-time.svg and puts the tables
- * into docs/performance.md.
+ * into bench/README.md.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { fillTables } from "./fill-tables.ts";
 
 const DOCS = join(import.meta.dirname, "../../docs");
 const CHART = join(DOCS, "boot-time.svg");
-const PAGE = join(DOCS, "performance.md");
+const PAGE = join(import.meta.dirname, "../README.md");
 
 try {
   const results = await readResults();

@@ -4,7 +4,7 @@ import { summarizeFailure } from "../../runtime/base/failure.ts";
 import { BootError, UsageError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
-import { isSameOrBelow } from "../../runtime/options/overlap.ts";
+import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import type { Confirm, Questions, CliContext } from "../cli/cli-context.ts";
 import { holdSignals } from "../system/hold-signals.ts";
 import { readAccounts } from "../system/read-accounts.ts";

@@ -1,7 +1,7 @@
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Mount } from "../../runtime/disk/mounts.ts";
-import { isSameOrBelow } from "../../runtime/options/overlap.ts";
+import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import { type BootEntry, pathOnVolume } from "../loaders/formats/boot-entry.ts";
 import type { EntryFacts } from "./rules/facts.ts";
 import { readKernelVersion } from "./gather-kernels.ts";

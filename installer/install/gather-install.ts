@@ -1,5 +1,5 @@
 import { BootError } from "../../runtime/base/errors.ts";
-import { isSameOrBelow } from "../../runtime/options/overlap.ts";
+import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { ConfigSource } from "../../runtime/options/config.ts";
 import type { Build, FileEdit, Generator } from "../generators/generator.ts";

@@ -3,7 +3,7 @@ import { BootError } from "../../runtime/base/errors.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
-import { isSameOrBelow } from "../../runtime/options/overlap.ts";
+import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import {
   DOCKROOT_DIRECTORY,
   rwlayerPaths,

@@ -3,7 +3,7 @@ import { BootError, isSystemError } from "../../runtime/base/errors.ts";
 import type { Attributes } from "../../runtime/host/files.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
-import { isSameOrBelow } from "../../runtime/options/overlap.ts";
+import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import { locate } from "../system/formats/fstab.ts";
 import type { LoaderName } from "./formats/boot-entry.ts";
 import { hasMark, putBlock } from "./formats/marked-block.ts";

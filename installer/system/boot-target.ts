@@ -7,10 +7,7 @@ import type { BootTarget } from "../toplayer/rules/check-facts.ts";
 /** What this start's kernel options say; nothing where dockroot did not boot this system. */
 export function readBootTarget(host: Host): BootTarget {
   try {
-    const { disk, readSystem } = gatherOptions(host, {
-      cmdline: undefined,
-      config: undefined,
-    });
+    const { disk, readSystem } = gatherOptions(host);
     // Any system may have root= and rootflags=subvol=, but no image store.
     readSystem();
     return { rwlayer: disk.rwlayer, root: formatDeviceSpec(disk.root) };

@@ -78,8 +78,7 @@ function fromKernelOptions(
   store: string,
 ): StoreMount | UnknownMount {
   try {
-    const none = { cmdline: undefined, config: undefined };
-    const { disk, readSystem } = gatherOptions(host, none);
+    const { disk, readSystem } = gatherOptions(host);
     const { storePath, storeKind } = readSystem();
     return {
       home: storeKind === "podman" ? "podman" : "docker",

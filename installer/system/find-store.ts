@@ -30,8 +30,6 @@ export interface StorePlace {
   readonly startedRwlayer: string | undefined;
 }
 
-const OWN_FILES = { cmdline: undefined, config: undefined };
-
 /**
  * Where this start's kernel options say, where dockroot made its root; else where the directory is
  * mounted from.
@@ -51,7 +49,7 @@ export async function findStore(
 
 /** This start's kernel options, in order. */
 export function readCmdline(host: Host): readonly CmdlineOption[] {
-  return parseCmdline(readOptionTexts(host, OWN_FILES).cmdline);
+  return parseCmdline(readOptionTexts(host).cmdline);
 }
 
 async function fromThisStart(
@@ -59,7 +57,7 @@ async function fromThisStart(
   kind: StoreKind | undefined,
 ): Promise<StorePlace | undefined> {
   try {
-    const { disk, readSystem } = gatherOptions(host, OWN_FILES);
+    const { disk, readSystem } = gatherOptions(host);
     const { storePath, storeKind } = readSystem();
     const device = await waitForDevice(host, disk.root, 0);
     return {

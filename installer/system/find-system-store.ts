@@ -94,8 +94,7 @@ function readStoreOptions(
   host: Host,
 ): Pick<SystemOptions, "storePath" | "storeKind"> | undefined {
   try {
-    const none = { cmdline: undefined, config: undefined };
-    return gatherOptions(host, none).readSystem();
+    return gatherOptions(host).readSystem();
   } catch (error) {
     // Another system than one that dockroot starts.
     if (error instanceof BootError) return undefined;

@@ -45,8 +45,7 @@ export function readImageReference(
   given: string | undefined,
 ): ImageReference {
   if (given !== undefined) return parseImageReference(given);
-  const none = { cmdline: undefined, config: undefined };
-  const { cmdline, config: source } = readOptionTexts(host, none);
+  const { cmdline, config: source } = readOptionTexts(host);
   const kernel = lastValues(parseCmdline(cmdline));
   const config = parseConfig(source, []);
   try {

@@ -39,8 +39,6 @@ export interface SourceRequest {
   readonly store: StoreChoice;
 }
 
-const OWN_FILES = { cmdline: undefined, config: undefined };
-
 /**
  * Has the layers and the image there for as long as the work takes.
  * @throws BootError
@@ -93,7 +91,7 @@ async function withBootSources<T>(
 ): Promise<T> {
   requireTopLayerOption(host);
   const runDirectory = host.path(DEFAULT_RUN_DIRECTORY);
-  const request = { files: OWN_FILES, runDirectory };
+  const request = { runDirectory };
   try {
     return await lookAtDisk(host, request, async (context, disk, options) => {
       const { topLayer, storePath, storeKind } = options.readSystem();
@@ -130,7 +128,7 @@ async function withBootSources<T>(
 /** Before anything is mounted. @throws BootError */
 function requireTopLayerOption(host: Host): void {
   try {
-    if (gatherOptions(host, OWN_FILES).readSystem().topLayer !== undefined) {
+    if (gatherOptions(host).readSystem().topLayer !== undefined) {
       return;
     }
   } catch (cause) {

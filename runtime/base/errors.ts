@@ -42,6 +42,9 @@ export type ErrorCode =
   | "GENERATOR_AMBIGUOUS"
   | "INSTALL_FAILED";
 
+/** The hint where a helper or a system call failed, and nothing better is known. */
+export const SEE_KERNEL_LOG = "The kernel log may say more: dmesg | tail.";
+
 /** A failure that the user can act on. Anything else that is thrown is a bug in dockroot. */
 export class BootError extends Error {
   readonly code: ErrorCode;

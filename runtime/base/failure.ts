@@ -3,6 +3,7 @@ import {
   isSystemError,
   PrivateError,
   HelperError,
+  SEE_KERNEL_LOG,
 } from "./errors.ts";
 import { escapeControl } from "./escape.ts";
 
@@ -58,7 +59,7 @@ function hintFor(cause: Error): string {
   if (cause instanceof HelperError && cause.kind === "timeout") {
     return "The disk may be failing: dmesg | tail. One that is only slow gets more time with dockroot.timeout=SECONDS.";
   }
-  return "The kernel log may say more: dmesg | tail.";
+  return SEE_KERNEL_LOG;
 }
 
 export function describeFailure(error: unknown): BootFailure {
@@ -76,7 +77,7 @@ export function describeFailure(error: unknown): BootFailure {
       code: "SYSTEM_ERROR",
       message: escapeControl(error.message),
       causes: causesOf(error),
-      hint: "The kernel log may say more: dmesg | tail.",
+      hint: SEE_KERNEL_LOG,
     };
   }
   return {

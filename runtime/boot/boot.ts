@@ -49,7 +49,7 @@ import { shortenWarnings } from "../tree/merge-plan.ts";
 const MAX_LOCK_WAIT_MS = 60_000;
 
 export interface BootRequest {
-  readonly files: OptionFiles;
+  readonly files?: OptionFiles;
   /** Where logs, the record and mount points go; absolute. */
   readonly runDirectory: string;
   /** A file that is to be there before the boot touches a device. */
@@ -65,7 +65,7 @@ export async function boot(
   host: Host,
   { files, runDirectory, startBarrier }: BootRequest,
 ): Promise<RootedBoot> {
-  if (files.cmdline === undefined) requireInitramfs(host);
+  if (files?.cmdline === undefined) requireInitramfs(host);
   const waitedMs =
     startBarrier === undefined
       ? null

@@ -12,8 +12,11 @@ export interface OptionFiles {
   readonly config: string | undefined;
 }
 
+/** None: all are the machine's own. */
+const RUNNING_SYSTEM: OptionFiles = { cmdline: undefined, config: undefined };
+
 /** Reads the kernel command line and the configuration. @throws BootError, UsageError */
-export function gatherOptions(host: Host, given: OptionFiles): BootOptions {
+export function gatherOptions(host: Host, given = RUNNING_SYSTEM): BootOptions {
   const { cmdline, config } = readOptionTexts(host, given);
   return readBootOptions(cmdline, config);
 }
@@ -21,7 +24,7 @@ export function gatherOptions(host: Host, given: OptionFiles): BootOptions {
 /** What options are read from. @throws BootError, UsageError */
 export function readOptionTexts(
   host: Host,
-  given: OptionFiles,
+  given = RUNNING_SYSTEM,
 ): { cmdline: string; config: ConfigSource | undefined } {
   const cmdline =
     given.cmdline === undefined

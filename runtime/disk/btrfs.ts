@@ -1,4 +1,4 @@
-import { BootError } from "../base/errors.ts";
+import { BootError, SEE_KERNEL_LOG } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import { describeDevice, type BlockDevice } from "./device.ts";
 
@@ -8,8 +8,7 @@ export const SUBVOLUME_INODE = 256;
 /** btrfs may take minutes to clear up what was deleted: a start does not wait for all of it. */
 const MAX_CLEARING_MS = 30_000;
 
-export const ODD_BTRFS =
-  "See what program that is: command -v btrfs; btrfs --version. The kernel log may say more: dmesg | tail.";
+export const ODD_BTRFS = `See what program that is: command -v btrfs; btrfs --version. ${SEE_KERNEL_LOG}`;
 
 /** Whether a subvolume's root stands there (not a directory, not a link to one). */
 export function isSubvolume(host: Host, file: string | Buffer): boolean {

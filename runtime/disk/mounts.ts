@@ -1,6 +1,6 @@
 import path from "node:path";
 import { describeDevice, type BlockDevice } from "./device.ts";
-import { BootError, systemErrorCode } from "../base/errors.ts";
+import { BootError, systemErrorCode, SEE_KERNEL_LOG } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import { makeOwnDirectory } from "./run-directory.ts";
 
@@ -71,7 +71,7 @@ async function mountDevice(
       `cannot mount ${describeDevice(device)} with -o ${flags.join(",")}`,
       {
         cause,
-        hint: "The kernel log may say more: dmesg | tail. A missing module (btrfs, vfat, ...) must be added to the initramfs; a wrong flag is corrected in the boot menu entry.",
+        hint: `${SEE_KERNEL_LOG} A missing module (btrfs, vfat, ...) must be added to the initramfs; a wrong flag is corrected in the boot menu entry.`,
       },
     );
   }
@@ -108,7 +108,7 @@ export async function withDirectoriesShown(
     throw new BootError(
       "MOUNT_FAILED",
       `cannot show directories at ${base}, for their attributes to be copied`,
-      { cause, hint: "The kernel log may say more: dmesg | tail." },
+      { cause, hint: SEE_KERNEL_LOG },
     );
   }
   try {

@@ -1,3 +1,4 @@
+import { isBelow } from "../base/is-below.ts";
 import { SUBVOLUME_INODE } from "./btrfs.ts";
 import { followIn } from "../host/follow-in.ts";
 import type { FileStatus } from "../host/files.ts";
@@ -51,7 +52,7 @@ export function findGaps(host: Host, tree: string): SubvolumeGap[] {
   const paths = [...gaps.keys()];
   // A snapshot has nothing of what is in a gap.
   return [...gaps.values()].filter(
-    ({ path }) => !paths.some((parent) => path.startsWith(`${parent}/`)),
+    ({ path }) => !paths.some((parent) => isBelow(path, parent)),
   );
 }
 

@@ -3,7 +3,12 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 import { statusOf, statusOfTarget } from "./file-status.ts";
 import { readToEnd, refuseUnreadable } from "./readable-file.ts";
-import { BootError, isSystemError, systemErrorCode } from "../base/errors.ts";
+import {
+  BootError,
+  isSystemError,
+  systemErrorCode,
+  SEE_KERNEL_LOG,
+} from "../base/errors.ts";
 
 export { probeFile } from "./open-file.ts";
 export {
@@ -57,7 +62,7 @@ export function readBytes(file: string, maxBytes: number): Buffer | undefined {
     if (cause instanceof BootError) throw cause;
     throw new BootError("FILE_UNREADABLE", `cannot read ${file}`, {
       cause,
-      hint: "The kernel log may say more: dmesg | tail.",
+      hint: SEE_KERNEL_LOG,
     });
   }
 }
@@ -108,7 +113,7 @@ export function readStart(
     if (cause instanceof BootError) throw cause;
     throw new BootError("FILE_UNREADABLE", `cannot read ${file}`, {
       cause,
-      hint: "The kernel log may say more: dmesg | tail.",
+      hint: SEE_KERNEL_LOG,
     });
   }
 }

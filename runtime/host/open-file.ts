@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { refuseUnreadable } from "./readable-file.ts";
-import { BootError, systemErrorCode } from "../base/errors.ts";
+import { BootError, systemErrorCode, SEE_KERNEL_LOG } from "../base/errors.ts";
 
 /** A file of which parts are read. */
 export interface OpenFile {
@@ -96,7 +96,7 @@ function readPart(
 function unreadable(file: string, cause: unknown): BootError {
   return new BootError("FILE_UNREADABLE", `cannot read ${file}`, {
     cause,
-    hint: "The kernel log may say more: dmesg | tail.",
+    hint: SEE_KERNEL_LOG,
   });
 }
 

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { BootError, systemErrorCode } from "../base/errors.ts";
+import { BootError, systemErrorCode, SEE_KERNEL_LOG } from "../base/errors.ts";
 import { createSha256 } from "../base/sha256.ts";
 
 const READ_BYTES = 64 * 1024;
@@ -90,7 +90,7 @@ export function readOwnText(
     if (code === "ELOOP") throw foreign(file, "a symlink");
     throw new BootError("FILE_UNREADABLE", `cannot read ${file}`, {
       cause,
-      hint: "The kernel log may say more: dmesg | tail.",
+      hint: SEE_KERNEL_LOG,
     });
   }
   try {

@@ -1,4 +1,5 @@
 import { BootError } from "../base/errors.ts";
+import { isSameOrBelow } from "../base/is-below.ts";
 import { DOCKROOT_DIRECTORY } from "./rwlayer-names.ts";
 
 /** Directories on the top level that must not overlap; relative, symlinks resolved. */
@@ -45,11 +46,4 @@ export function refuseOverlap({ rwlayer, storePath, topLayer }: Places): void {
       },
     );
   }
-}
-
-/** Whether `file` is `ancestor` or lies below it; both relative, `""` is the top level. */
-export function isSameOrBelow(file: string, ancestor: string): boolean {
-  return (
-    ancestor === "" || file === ancestor || file.startsWith(`${ancestor}/`)
-  );
 }

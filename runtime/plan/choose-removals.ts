@@ -1,3 +1,4 @@
+import { isBelow } from "../base/is-below.ts";
 import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
 
 /** A former root of ours. */
@@ -77,9 +78,10 @@ const VOLUMES = [
  * @param file relative to the root
  */
 export function goesWithRoot(file: string): boolean {
-  const isBelow = (directory: string) => file.startsWith(`${directory}/`);
+  const isInOne = (directories: readonly string[]) =>
+    directories.some((directory) => isBelow(file, directory));
   return (
     MADE_BY_SYSTEMD.includes(file) ||
-    (ENGINE_STORES.some(isBelow) && !VOLUMES.some(isBelow))
+    (isInOne(ENGINE_STORES) && !isInOne(VOLUMES))
   );
 }

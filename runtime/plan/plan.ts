@@ -1,6 +1,7 @@
 import path from "node:path";
 import type { BlockDevice } from "../disk/device.ts";
 import type { BootFacts, SubvolumeState } from "./facts.ts";
+import { isBelow } from "../base/is-below.ts";
 import { BootError } from "../base/errors.ts";
 import { formatImageReference } from "../images/image-ref.ts";
 import {
@@ -284,7 +285,8 @@ function isHalfMade(
   const { isUntouched, parentUuid } = subvolume;
   // The layers' directory may be elsewhere, by a link in the store.
   const isOfLayer = [storePath, path.dirname(image.source)].some(
-    (directory) => stagingOrigin?.startsWith(`${directory}/`) === true,
+    (directory) =>
+      stagingOrigin !== undefined && isBelow(stagingOrigin, directory),
   );
   const isOfOurs =
     parentUuid !== undefined && findRecord(state, parentUuid) !== undefined;

@@ -1,4 +1,5 @@
 import { BootError } from "../base/errors.ts";
+import { isSameOrBelow } from "../base/is-below.ts";
 import { showPath, type LayerEntry, type ListedLayer } from "./layer.ts";
 import type { EntryChange, MergeAction } from "./merge-plan.ts";
 import type { MergedTree } from "./merged-tree.ts";
@@ -39,11 +40,7 @@ export interface Merging {
 
 /** Plans that what stands at the target goes. @param from what in the layer wants it */
 export function remove(merging: Merging, from: string, target: string): void {
-  refuseWhileOpen(
-    merging,
-    from,
-    (open) => open === target || isBelow(open, target),
-  );
+  refuseWhileOpen(merging, from, (open) => isSameOrBelow(open, target));
   merging.actions.push({ kind: "remove", path: target });
   merging.tree.remove(target);
 }
@@ -61,8 +58,4 @@ export function refuseWhileOpen(
     `the top layer's ${showPath(from)} leads by symlinks to ${showPath(gone)}, which would be removed while the top layer is laid over it`,
     { hint: "Take it out of the top layer." },
   );
-}
-
-export function isBelow(file: string, directory: string): boolean {
-  return directory === "" ? file !== "" : file.startsWith(`${directory}/`);
 }

@@ -1,6 +1,6 @@
+import { isBelow } from "../base/is-below.ts";
 import { pathIn, showPath, type LayerEntry } from "./layer.ts";
 import {
-  isBelow,
   refuseWhileOpen,
   remove,
   type Merging,

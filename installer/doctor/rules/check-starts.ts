@@ -1,3 +1,4 @@
+import { SEE_KERNEL_LOG } from "../../../runtime/base/errors.ts";
 import { parseCmdline } from "../../../runtime/options/cmdline.ts";
 import type { ErrorCode } from "../../../runtime/base/errors.ts";
 import type { BootFailure } from "../../../runtime/base/failure.ts";
@@ -107,7 +108,7 @@ export function failed(name: string, failure: BootFailure): Finding {
     `${name}: ${explain(failure)}`,
     failure.code === "STORE_DAMAGED"
       ? REPAIR_STORE
-      : (failure.hint ?? "The kernel log may say more: dmesg | tail."),
+      : (failure.hint ?? SEE_KERNEL_LOG),
   );
 }
 

@@ -4,7 +4,10 @@ import {
   type InstalledFile,
   type Manifest,
 } from "./manifest.ts";
-import { systemErrorCode } from "../../../runtime/base/errors.ts";
+import {
+  systemErrorCode,
+  SEE_KERNEL_LOG,
+} from "../../../runtime/base/errors.ts";
 
 /** A file that is to be there. */
 export interface WantedFile {
@@ -161,7 +164,7 @@ export function remedyOf(error: unknown): string {
   if (systemErrorCode(error) === "EROFS") {
     return "Mount it so that it takes writes, and try again.";
   }
-  return "Correct that and try again. The kernel log may say more: dmesg | tail.";
+  return `Correct that and try again. ${SEE_KERNEL_LOG}`;
 }
 
 export function isFull(error: unknown): boolean {

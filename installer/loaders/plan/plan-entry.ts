@@ -1,5 +1,5 @@
 import { BootError } from "../../../runtime/base/errors.ts";
-import { isSameOrBelow } from "../../../runtime/options/overlap.ts";
+import { isSameOrBelow } from "../../../runtime/base/is-below.ts";
 import { USUAL_RWLAYER } from "../formats/is-for-dockroot.ts";
 import { type Entry, kernelPath } from "../formats/entry.ts";
 import type { BootFacts, FoundKernel, FoundLoader } from "./entry-facts.ts";

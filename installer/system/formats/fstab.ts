@@ -1,3 +1,4 @@
+import { isSameOrBelow } from "../../../runtime/base/is-below.ts";
 import path from "node:path";
 import type { Mount } from "../../../runtime/disk/mounts.ts";
 
@@ -102,7 +103,9 @@ export function locate(
   mounts: readonly Mount[],
   directory: string,
 ): Location | undefined {
-  const around = mounts.filter(({ mountPoint }) => isIn(directory, mountPoint));
+  const around = mounts.filter(({ mountPoint }) =>
+    isSameOrBelow(directory, mountPoint),
+  );
   const [first, ...others] = around;
   if (first === undefined) return undefined;
   const mount = others.reduce(
@@ -112,9 +115,4 @@ export function locate(
   );
   const below = path.relative(mount.mountPoint, directory);
   return { mount, path: path.join(mount.root, below).slice(1) };
-}
-
-function isIn(file: string, directory: string): boolean {
-  const prefix = directory === "/" ? "/" : `${directory}/`;
-  return file === directory || file.startsWith(prefix);
 }

@@ -3,10 +3,12 @@ import { BootError } from "../base/errors.ts";
 import {
   formatImageReference,
   fullRepository,
-  type ImageReference,
+  splitReference,
   type ImageId,
+  type ImageName,
+  type ImageReference,
 } from "./image-ref.ts";
-import { shorten } from "../base/abbreviate-ids.ts";
+import { listFirst } from "../base/abbreviate-ids.ts";
 
 const MAX_LISTED = 10;
 
@@ -43,7 +45,7 @@ function describeNames(
   if (names.length === 0) return "no image there has a name";
   const same = namesOf(reference, names);
   if (same.length > 0) {
-    return `of ${reference.repository} there are: ${list(same)}`;
+    return `of ${reference.repository} there are: ${listFirst(same, MAX_LISTED)}`;
   }
   const wanted = formatImageReference(reference);
   const nearest = names
@@ -52,33 +54,21 @@ function describeNames(
     .map((name) => ({ name, far: distance(name, wanted) }))
     .sort((a, b) => a.far - b.far)
     .map(({ name }) => name);
-  return `there is no image of that name; the nearest names are: ${list(nearest)}`;
+  return `there is no image of that name; the nearest names are: ${listFirst(nearest, MAX_LISTED)}`;
 }
 
 /** Those of the repository itself; where there are none, those that end with its name. */
 function namesOf(
-  { repository, isQualified }: Extract<ImageReference, { kind: "name" }>,
+  { repository, isQualified }: ImageName,
   names: readonly string[],
 ): string[] {
   const full = fullRepository(repository);
+  const repositoryOf = (text: string) => splitReference(text).name;
   const exact = names.filter(
     (name) => fullRepository(repositoryOf(name)) === full,
   );
   if (exact.length > 0 || isQualified) return exact;
   return names.filter((name) => repositoryOf(name).endsWith(`/${repository}`));
-}
-
-function list(names: readonly string[]): string {
-  const more = names.length - MAX_LISTED;
-  return (
-    names.slice(0, MAX_LISTED).map(shorten).join(", ") +
-    (more > 0 ? ` and ${String(more)} more` : "")
-  );
-}
-
-function repositoryOf(name: string): string {
-  const at = name.indexOf("@");
-  return at === -1 ? name.slice(0, name.lastIndexOf(":")) : name.slice(0, at);
 }
 
 const MAX_FITTING = 5;

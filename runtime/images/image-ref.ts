@@ -6,18 +6,19 @@ import type { Host } from "../host/host.ts";
  * (https://pkg.go.dev/github.com/distribution/reference).
  */
 export type ImageReference =
-  | { readonly kind: "id"; readonly id: ImageId }
-  | {
-      readonly kind: "name";
-      /** The repository as Docker prints it: `alpine`, `me/system`, `registry.example:5000/x/y`. */
-      readonly repository: string;
-      /** Whether the text itself named a registry; `library/` is Docker Hub's. */
-      readonly isQualified: boolean;
-      readonly tag: string;
-      readonly digest: string | undefined;
-      /** Where the text could also be the beginning of an ID: those hex digits. A name wins. */
-      readonly idPrefix: string | undefined;
-    };
+  { readonly kind: "id"; readonly id: ImageId } | ImageName;
+
+export interface ImageName {
+  readonly kind: "name";
+  /** The repository as Docker prints it: `alpine`, `me/system`, `registry.example:5000/x/y`. */
+  readonly repository: string;
+  /** Whether the text itself named a registry; `library/` is Docker Hub's. */
+  readonly isQualified: boolean;
+  readonly tag: string;
+  readonly digest: string | undefined;
+  /** Where the text could also be the beginning of an ID: those hex digits. A name wins. */
+  readonly idPrefix: string | undefined;
+}
 
 /** `sha256:` and 64 hex digits. */
 export type ImageId = `sha256:${string}`;
@@ -32,6 +33,9 @@ const TAG = /^\w[\w.-]{0,127}$/;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
 const MAX_NAME_LENGTH = 255;
+
+/** The tag of a name without one. */
+export const DEFAULT_TAG = "latest";
 
 const DOCKER_HUB = "docker.io";
 
@@ -48,19 +52,19 @@ export function isImageId(text: string): text is ImageId {
  */
 export function parseImageReference(
   text: string,
-  defaultTag = "latest",
+  defaultTag = DEFAULT_TAG,
 ): ImageReference {
-  const hex = /^(?:sha256:)?([0-9a-f]{64})$/.exec(text)?.[1];
-  if (hex !== undefined) return { kind: "id", id: `sha256:${hex}` };
+  const id = parseImageId(text);
+  if (id !== undefined) return { kind: "id", id };
 
-  const { name, tag, digest } = splitReference(text);
+  const { name, tag = defaultTag, digest } = splitReference(text);
   if (digest !== undefined && !DIGEST.test(digest)) {
     throw invalid(text, `its digest must be "sha256:" and 64 hex digits`);
   }
-  if (!TAG.test(tag ?? defaultTag)) {
+  if (!TAG.test(tag)) {
     throw invalid(
       text,
-      `its tag "${tag ?? defaultTag}" must be letters, digits, "_", "." and "-", 128 at most`,
+      `its tag "${tag}" must be letters, digits, "_", "." and "-", 128 at most`,
     );
   }
   const { domain, path, isQualified } = splitDomain(name);
@@ -76,28 +80,23 @@ export function parseImageReference(
         : `"${wrong}" must be lower-case letters and digits, joined by ".", "_" or "-"`,
     );
   }
-  if (name.length > MAX_NAME_LENGTH)
+  if (name.length > MAX_NAME_LENGTH) {
     throw invalid(text, "its name is too long");
+  }
   return {
     kind: "name",
     repository: familiarRepository(domain, path),
     isQualified,
-    tag: tag ?? defaultTag,
+    tag,
     digest,
     idPrefix: /^(?:sha256:)?([0-9a-f]{4,63})$/.exec(text)?.[1],
   };
 }
 
-/** Whether the text itself says a tag, a digest or a whole ID, so that no other tag applies. */
-export function ownTagOf(text: string): {
-  tag: string | undefined;
-  fixed: boolean;
-} {
-  if (/^(?:sha256:)?[0-9a-f]{64}$/.test(text)) {
-    return { tag: undefined, fixed: true };
-  }
-  const { tag, digest } = splitReference(text);
-  return { tag, fixed: digest !== undefined };
+/** The ID that the text is, with or without `sha256:`. */
+export function parseImageId(text: string): ImageId | undefined {
+  const hex = /^(?:sha256:)?([0-9a-f]{64})$/.exec(text)?.[1];
+  return hex === undefined ? undefined : `sha256:${hex}`;
 }
 
 /** The reference as Docker prints it. */
@@ -126,7 +125,8 @@ export function familiarName(full: string): string {
     : full;
 }
 
-function splitReference(text: string): {
+/** The parts of a reference that is no ID, as they are written: none of them is checked. */
+export function splitReference(text: string): {
   name: string;
   tag: string | undefined;
   digest: string | undefined;
@@ -179,7 +179,7 @@ function familiarRepository(domain: string, path: string): string {
 function invalid(text: string, why: string): BootError {
   return new BootError(
     "INVALID_REFERENCE",
-    `"${text}" is no image reference: ${why}`,
+    `"${text}" is not a valid image reference: ${why}`,
     {
       hint: "Write it as Docker does: name, name:tag, name@sha256:... or an image ID.",
     },

@@ -1,8 +1,10 @@
 import { parseDeviceSpec, type DeviceSpec } from "./device-spec.ts";
 import {
-  type ImageReference,
-  ownTagOf,
+  DEFAULT_TAG,
+  parseImageId,
   parseImageReference,
+  splitReference,
+  type ImageReference,
 } from "../images/image-ref.ts";
 import {
   invalidOption,
@@ -170,8 +172,6 @@ export interface ImageOption {
   readonly tag: string | undefined;
 }
 
-const DEFAULT_TAG = "latest";
-
 /**
  * Decides which image is meant. Each of the kernel's two options wins over the configuration's; a
  * tag that stands in `docker_image` itself wins over a `docker_tag` of lesser rank.
@@ -190,8 +190,8 @@ export function chooseImage(
       `Write docker_image=NAME[:TAG] there, or { "docker_image": "NAME" } in /etc/dockroot.json.`,
     );
   }
-  const own = ownTagOf(image);
-  if (own.fixed) {
+  const { name, tag, digest } = splitReference(image);
+  if (digest !== undefined || parseImageId(image) !== undefined) {
     if (kernel.tag !== undefined) {
       warnings.push(
         `docker_tag=${kernel.tag} has no effect: docker_image=${image} says exactly which image`,
@@ -199,17 +199,14 @@ export function chooseImage(
     }
     return parseImageReference(image);
   }
-  if (own.tag === undefined) {
+  if (tag === undefined) {
     return parseImageReference(image, kernel.tag ?? config.tag ?? DEFAULT_TAG);
   }
   if (kernel.tag !== undefined && kernel.image === undefined) {
-    return parseImageReference(
-      image.slice(0, -`:${own.tag}`.length),
-      kernel.tag,
-    );
+    return parseImageReference(name, kernel.tag);
   }
   const tagBeside = kernel.image === undefined ? config.tag : kernel.tag;
-  if (tagBeside !== undefined && tagBeside !== own.tag) {
+  if (tagBeside !== undefined && tagBeside !== tag) {
     throw invalidOption(
       `two tags are given: docker_image=${image} and docker_tag=${tagBeside}`,
       "Leave one of them out.",

@@ -35,7 +35,7 @@ t.test("names that are near are listed, as a boot does", (t) => {
   );
   t.match(runDockroot(...call, "Many"), {
     status: 1,
-    stderr: /^dockroot: "Many" is no image reference: /,
+    stderr: /^dockroot: "Many" is not a valid image reference: /,
   });
   t.end();
 });

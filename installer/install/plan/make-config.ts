@@ -3,8 +3,9 @@ import {
   type ConfigSource,
 } from "../../../runtime/options/config.ts";
 import {
-  ownTagOf,
+  DEFAULT_TAG,
   parseImageReference,
+  splitReference,
 } from "../../../runtime/images/image-ref.ts";
 import { isRecord } from "../../../runtime/base/json-values.ts";
 
@@ -50,12 +51,10 @@ export function makeConfig(
 
 /** @throws BootError INVALID_REFERENCE */
 function splitImage(image: string): Record<string, string> {
-  parseImageReference(image);
-  const { fixed, tag } = ownTagOf(image);
-  if (fixed) return { docker_image: image };
-  return tag === undefined
-    ? { docker_image: image, docker_tag: "latest" }
-    : { docker_image: image.slice(0, -`:${tag}`.length), docker_tag: tag };
+  const { kind } = parseImageReference(image);
+  const { name, tag = DEFAULT_TAG, digest } = splitReference(image);
+  if (kind === "id" || digest !== undefined) return { docker_image: image };
+  return { docker_image: name, docker_tag: tag };
 }
 
 function withImage(text: string, image: Record<string, string>): string {

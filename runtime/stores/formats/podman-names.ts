@@ -1,9 +1,11 @@
 import { BootError } from "../../base/errors.ts";
-import { fullRepository, type ImageReference } from "../../images/image-ref.ts";
-import { shorten } from "../../base/abbreviate-ids.ts";
+import {
+  fullRepository,
+  splitReference,
+  type ImageName,
+} from "../../images/image-ref.ts";
+import { listFirst } from "../../base/abbreviate-ids.ts";
 import type { PodmanImage } from "./podman-images.ts";
-
-type ImageName = Extract<ImageReference, { readonly kind: "name" }>;
 
 interface NamedImage {
   readonly image: PodmanImage;
@@ -61,15 +63,18 @@ function findNamed(
   { tag, digest }: ImageName,
   images: readonly PodmanImage[],
 ): NamedImage[] {
-  const pick = (image: PodmanImage): readonly string[] =>
-    digest === undefined
-      ? image.names.filter((name) => tagOf(name) === tag)
-      : image.manifestDigests.includes(digest)
-        ? image.names
-        : [];
-  return images.flatMap((image) =>
-    pick(image).map((name) => ({ image, repository: repositoryOf(name) })),
-  );
+  return images.flatMap((image) => {
+    const hasDigest =
+      digest !== undefined && image.manifestDigests.includes(digest);
+    return image.names
+      .map(splitReference)
+      .filter((own) =>
+        digest === undefined
+          ? own.digest === undefined && own.tag === tag
+          : hasDigest,
+      )
+      .map(({ name }) => ({ image, repository: name }));
+  });
 }
 
 function requireSingle(
@@ -81,10 +86,9 @@ function requireSingle(
   }
   const end = digest === undefined ? `:${tag}` : `@${digest}`;
   const names = [...new Set(found.map((named) => named.repository + end))];
-  const more = names.length - MAX_LISTED;
   throw new BootError(
     "IMAGE_AMBIGUOUS",
-    `${repository}${end} could be several images: ${names.slice(0, MAX_LISTED).map(shorten).join(", ")}${more > 0 ? ` and ${String(more)} more` : ""}`,
+    `${repository}${end} could be several images: ${listFirst(names, MAX_LISTED)}`,
     {
       hint: "Write the name with its registry, as podman images prints it; which one podman takes depends on its registries.conf.",
     },
@@ -94,17 +98,4 @@ function requireSingle(
 /** `me/system` of `registry.example/me/system`. */
 function belowRegistry(repository: string): string {
   return repository.slice(repository.indexOf("/") + 1);
-}
-
-function repositoryOf(name: string): string {
-  const at = name.indexOf("@");
-  if (at !== -1) return name.slice(0, at);
-  const tag = tagOf(name);
-  return tag === undefined ? name : name.slice(0, -`:${tag}`.length);
-}
-
-function tagOf(name: string): string | undefined {
-  if (name.includes("@")) return undefined;
-  const colon = name.lastIndexOf(":");
-  return colon > name.lastIndexOf("/") ? name.slice(colon + 1) : undefined;
 }

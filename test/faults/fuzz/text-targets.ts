@@ -26,7 +26,7 @@ import { chunks } from "../../../runtime/host/log.ts";
 import { chooseImage } from "../../../runtime/options/system-options.ts";
 import {
   formatImageReference,
-  ownTagOf,
+  splitReference,
   parseImageReference,
 } from "../../../runtime/images/image-ref.ts";
 import { parseMountinfo } from "../../../runtime/disk/mounts.ts";
@@ -118,7 +118,7 @@ export function textTargets(): [Target, ...Target[]] {
       name: "image reference",
       samples: REFERENCES,
       parse: (text, random) => {
-        ownTagOf(text);
+        splitReference(text);
         const reference = parseImageReference(text, random.pick(["x", text]));
         const formatted = formatImageReference(reference);
         // Docker, too, prints docker.io/docker.io/x as docker.io/x, which is x.

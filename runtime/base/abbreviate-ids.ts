@@ -7,13 +7,6 @@ export function abbreviateIds(text: string): string {
 
 const MAX_CHARS = 80;
 
-/** The first of some texts of any length and number, and how many more there are, for a message. */
-export function listFirst(texts: readonly string[], most: number): string {
-  const shown = texts.slice(0, most).map(shorten).join(", ");
-  const more = texts.length - most;
-  return more > 0 ? `${shown} and ${String(more)} more` : shown;
-}
-
 /** The beginning of a text that may have any length, for a message. */
 export function shorten(text: string): string {
   return text.length <= MAX_CHARS ? text : `${text.slice(0, MAX_CHARS - 3)}...`;

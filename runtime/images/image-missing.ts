@@ -1,3 +1,4 @@
+import { listNames } from "../base/list-names.ts";
 import { distance } from "fastest-levenshtein";
 import { BootError } from "../base/errors.ts";
 import {
@@ -8,7 +9,7 @@ import {
   type ImageName,
   type ImageReference,
 } from "./image-ref.ts";
-import { listFirst } from "../base/abbreviate-ids.ts";
+import { shorten } from "../base/abbreviate-ids.ts";
 
 const MAX_LISTED = 10;
 
@@ -45,7 +46,7 @@ function describeNames(
   if (names.length === 0) return "no image there has a name";
   const same = namesOf(reference, names);
   if (same.length > 0) {
-    return `of ${reference.repository} there are: ${listFirst(same, MAX_LISTED)}`;
+    return `of ${reference.repository} there are: ${listNames(same.map(shorten), MAX_LISTED)}`;
   }
   const wanted = formatImageReference(reference);
   const nearest = names
@@ -54,7 +55,7 @@ function describeNames(
     .map((name) => ({ name, far: distance(name, wanted) }))
     .sort((a, b) => a.far - b.far)
     .map(({ name }) => name);
-  return `there is no image of that name; the nearest names are: ${listFirst(nearest, MAX_LISTED)}`;
+  return `there is no image of that name; the nearest names are: ${listNames(nearest.map(shorten), MAX_LISTED)}`;
 }
 
 /** Those of the repository itself; where there are none, those that end with its name. */
@@ -94,7 +95,7 @@ export function matchPrefix(
   if (fitting.size <= 1) return [...fitting][0];
   throw new BootError(
     "IMAGE_AMBIGUOUS",
-    `${prefix} is the beginning of ${String(fitting.size)} image IDs in ${storePath}: ${[...fitting].slice(0, MAX_FITTING).join(", ")}`,
+    `${prefix} is the beginning of ${String(fitting.size)} image IDs in ${storePath}: ${listNames([...fitting], MAX_FITTING)}`,
     { hint: "Give more digits of the ID, or the image's name." },
   );
 }

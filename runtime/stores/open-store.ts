@@ -1,3 +1,4 @@
+import { listNames } from "../base/list-names.ts";
 import { followIn } from "../host/follow-in.ts";
 import { BootError } from "../base/errors.ts";
 import type { ImageReference } from "../images/image-ref.ts";
@@ -154,7 +155,7 @@ function refuseNoDirectory({ host, topLevel, path: store }: StoreLocation) {
       { hint: PATH_HINT },
     );
   }
-  const present = listNames(host.files.namesIn(topLevel));
+  const present = listNames(host.files.namesIn(topLevel), MAX_LISTED);
   throw new BootError("STORE_MISSING", `there is no image store at ${store}`, {
     cause: new Error(
       `the filesystem's top level holds: ${present === "" ? "nothing" : present}`,
@@ -182,7 +183,9 @@ function storeMissing(
     `the directory ${location.path} ${what}`,
     {
       cause: new Error(
-        names.length === 0 ? "it is empty" : `it holds: ${listNames(names)}`,
+        names.length === 0
+          ? "it is empty"
+          : `it holds: ${listNames(names, MAX_LISTED)}`,
       ),
       hint,
     },
@@ -203,14 +206,6 @@ function explain(names: readonly string[]): { what: string; hint: string } {
         hint: `In a running system: take "userns-remap" out of /etc/docker/daemon.json, restart Docker, and pull the image again.`,
       }
     : { what: "is no image store", hint: PATH_HINT };
-}
-
-function listNames(names: readonly string[]): string {
-  const more = names.length - MAX_LISTED;
-  return (
-    names.slice(0, MAX_LISTED).join(", ") +
-    (more > 0 ? ` and ${String(more)} more` : "")
-  );
 }
 
 /** Where dockerd keeps the containerd that it starts itself, below its own directory. */

@@ -1,3 +1,4 @@
+import { listNames } from "../base/list-names.ts";
 import path from "node:path";
 import {
   goArchitecture,
@@ -179,7 +180,7 @@ function findInList(
     "IMAGE_MISSING",
     `${formatImageReference(reference)} is a list of images for several platforms, and the one for linux/${machine} is not in the store ${location.path}`,
     {
-      cause: new Error(`it has: ${platforms.slice(0, 10).join(", ")}`),
+      cause: new Error(`it has: ${listNames(platforms, 10)}`),
       hint: "Build it for this machine's platform, or name one of the images by its ID.",
     },
   );

@@ -1,4 +1,5 @@
-import { listNames, type Problem } from "../../toplayer/rules/problem.ts";
+import { listNames } from "../../../runtime/base/list-names.ts";
+import type { Problem } from "../../toplayer/rules/problem.ts";
 import { type DoctorFacts, type TreeFacts, treesOf } from "./facts.ts";
 import { ok, stops, warning, type Finding, type Subject } from "./finding.ts";
 

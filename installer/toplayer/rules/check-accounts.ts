@@ -1,5 +1,6 @@
 import type { CheckFacts, TextFile } from "./check-facts.ts";
-import { type Problem, listNames } from "./problem.ts";
+import { listNames } from "../../../runtime/base/list-names.ts";
+import type { Problem } from "./problem.ts";
 import {
   bringsAny,
   parseAll,

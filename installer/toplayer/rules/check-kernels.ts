@@ -1,6 +1,7 @@
 import { formatSize } from "../../text/human.ts";
 import type { CheckedEntry, CheckFacts } from "./check-facts.ts";
-import { listNames, type Problem } from "./problem.ts";
+import { listNames } from "../../../runtime/base/list-names.ts";
+import type { Problem } from "./problem.ts";
 
 const MODULES = /^\/(?:usr\/)?lib\/modules\/[^/]+/;
 /** What a boot loader reads, in a directory that serves as the top layer besides. */

@@ -1,6 +1,7 @@
 import { isOwnId } from "../../system/formats/parse-accounts.ts";
 import type { CheckedEntry, CheckFacts } from "./check-facts.ts";
-import { listNames, type Problem } from "./problem.ts";
+import { listNames } from "../../../runtime/base/list-names.ts";
+import type { Problem } from "./problem.ts";
 
 /** What all programs read, root's among them. */
 const OF_THE_SYSTEM = /^\/(?:etc|usr|s?bin|lib(?:x?32|64)?|boot|root)\//;

@@ -1,6 +1,7 @@
 import { isPassword } from "../../system/formats/parse-accounts.ts";
 import type { CheckFacts } from "./check-facts.ts";
-import { listNames, type Problem } from "./problem.ts";
+import { listNames } from "../../../runtime/base/list-names.ts";
+import type { Problem } from "./problem.ts";
 import { accountProblem, bringsAny, type CheckedAccounts } from "./accounts.ts";
 
 const SET_ONE =

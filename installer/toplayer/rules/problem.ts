@@ -32,12 +32,3 @@ export function inLayer(command: string, { path }: { path: string }): string {
 }
 
 export const formatMode = (mode: number) => mode.toString(8).padStart(4, "0");
-
-const MAX_LISTED = 8;
-
-export function listNames(names: readonly string[]): string {
-  const more = names.length - MAX_LISTED;
-  return more > 0
-    ? `${names.slice(0, MAX_LISTED).join(", ")} and ${String(more)} more`
-    : names.join(", ");
-}

@@ -1,3 +1,4 @@
+import { listNames } from "../../base/list-names.ts";
 import path from "node:path";
 import { isSubvolume, readSubvolume } from "../btrfs.ts";
 import type { FormerRoot } from "../../plan/choose-removals.ts";
@@ -18,7 +19,7 @@ import { namesOfGenerations } from "../path-state.ts";
 import type { ListedSubvolume, SubvolumeList } from "../subvolume-list.ts";
 
 /** So many names make a line that can still be read. */
-const NAMED = 3;
+export const MAX_NAMED = 3;
 
 /** What `finish` works with. */
 export interface GarbageContext {
@@ -106,12 +107,5 @@ function warnOfKept(
 ): void {
   if (files.length === 0) return;
   const verb = files.length === 1 ? "is" : "are";
-  host.log.warn(`${nameSome(files)} ${why} and ${verb} ${how}`);
-}
-
-/** The first few of them, and how many more there are. */
-export function nameSome(files: readonly string[]): string {
-  const rest = files.length - NAMED;
-  const named = files.slice(0, NAMED).join(", ");
-  return rest > 0 ? `${named} and ${String(rest)} more` : named;
+  host.log.warn(`${listNames(files, MAX_NAMED)} ${why} and ${verb} ${how}`);
 }

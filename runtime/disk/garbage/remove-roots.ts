@@ -1,8 +1,9 @@
+import { listNames } from "../../base/list-names.ts";
 import path from "node:path";
 import { isSubvolume } from "../btrfs.ts";
 import { goesWithRoot, type FormerRoot } from "../../plan/choose-removals.ts";
 import { asFailureOf, summarizeFailure } from "../../base/failure.ts";
-import { nameSome, type GarbageContext } from "./former-roots.ts";
+import { MAX_NAMED, type GarbageContext } from "./former-roots.ts";
 import { findUse } from "./in-use.ts";
 import { removeOwnRecord } from "../own-record.ts";
 import {
@@ -85,7 +86,7 @@ async function findRemovable(
   const [what, them] =
     own.length === 1 ? ["subvolume", "it"] : ["subvolumes", "them"];
   host.log.warn(
-    `${file} is kept: dockroot did not make the ${what} ${nameSome(own)} in it. Move or delete ${them}, with the filesystem mounted with -o subvolid=5`,
+    `${file} is kept: dockroot did not make the ${what} ${listNames(own, MAX_NAMED)} in it. Move or delete ${them}, with the filesystem mounted with -o subvolid=5`,
   );
   return undefined;
 }

@@ -1,3 +1,4 @@
+import { listNames } from "../../base/list-names.ts";
 import { BootError } from "../../base/errors.ts";
 import {
   familiarName,
@@ -102,7 +103,7 @@ function namespaceMissing(
     cause: new Error(
       names.length === 0
         ? "Docker keeps no image in this containerd"
-        : `Docker keeps no image in this containerd; others do, in the namespace ${names.slice(0, MAX_LISTED).map(shorten).join(", ")}`,
+        : `Docker keeps no image in this containerd; others do, in the namespace ${listNames(names.map(shorten), MAX_LISTED)}`,
     ),
     hint: "Fetch the image with docker pull in a running system, where Docker uses this containerd.",
   });

@@ -1,3 +1,4 @@
+import { listNames } from "../../base/list-names.ts";
 import { BootError } from "../../base/errors.ts";
 import {
   isImageId,
@@ -51,7 +52,7 @@ export function readOciImage(blobs: BlobStore, id: ImageId): StoredImage {
       cause: new Error(
         others.size === 0
           ? "nothing that it names was fetched"
-          : `there is one for ${[...others].slice(0, MAX_LISTED).map(shorten).join(", ")}`,
+          : `there is one for ${listNames([...others].map(shorten), MAX_LISTED)}`,
       ),
       hint: `Fetch it in a running system: docker pull --platform linux/${machine} NAME.`,
     },

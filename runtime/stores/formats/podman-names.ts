@@ -1,10 +1,11 @@
+import { listNames } from "../../base/list-names.ts";
 import { BootError } from "../../base/errors.ts";
 import {
   fullRepository,
   splitReference,
   type ImageName,
 } from "../../images/image-ref.ts";
-import { listFirst } from "../../base/abbreviate-ids.ts";
+import { shorten } from "../../base/abbreviate-ids.ts";
 import type { PodmanImage } from "./podman-images.ts";
 
 interface NamedImage {
@@ -88,7 +89,7 @@ function requireSingle(
   const names = [...new Set(found.map((named) => named.repository + end))];
   throw new BootError(
     "IMAGE_AMBIGUOUS",
-    `${repository}${end} could be several images: ${listFirst(names, MAX_LISTED)}`,
+    `${repository}${end} could be several images: ${listNames(names.map(shorten), MAX_LISTED)}`,
     {
       hint: "Write the name with its registry, as podman images prints it; which one podman takes depends on its registries.conf.",
     },

@@ -13,7 +13,7 @@ import { homeOf } from "../engines/home.ts";
 import type { StoreChoice } from "../system/find-system-store.ts";
 import { findImage, readImageReference } from "../system/image.ts";
 import { locate, type Location } from "../system/formats/fstab.ts";
-import type { BootFacts, Filesystem, FoundKernel } from "./plan/entry-facts.ts";
+import type { BootFacts, FoundKernel } from "./plan/entry-facts.ts";
 import { findKernels, type KernelDirectory } from "../system/find-kernels.ts";
 import { findLoaders } from "./find-loaders.ts";
 import {
@@ -22,8 +22,11 @@ import {
   type StorePlace,
 } from "../system/find-store.ts";
 import { USUAL_RWLAYER } from "./formats/is-for-dockroot.ts";
-import { probeFilesystem } from "../system/probe-filesystem.ts";
-import { withTopLevel } from "../system/with-top-level.ts";
+import {
+  probeFilesystem,
+  withTopLevel,
+  type Filesystem,
+} from "../system/filesystem.ts";
 
 const TOP_LAYER_DIRECTORY = "boot_docker";
 

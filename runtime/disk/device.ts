@@ -81,18 +81,9 @@ async function listDevices(
   return parseBlkidExport(stdout.toString("utf8"));
 }
 
-/**
- * Parses what `blkid -o export` prints: `NAME=value` lines, a blank line between devices.
- * @see https://man7.org/linux/man-pages/man8/blkid.8.html
- */
+/** Parses what `blkid -o export` prints of each device. */
 export function parseBlkidExport(text: string): BlockDevice[] {
-  return text.split(/\n\s*\n/).flatMap((block) => {
-    const values = new Map(
-      block.split("\n").map((line): [string, string] => {
-        const equals = line.indexOf("=");
-        return [line.slice(0, equals), line.slice(equals + 1)];
-      }),
-    );
+  return parseBlkid(text).flatMap((values) => {
     const device = values.get("DEVNAME");
     if (device === undefined) return [];
     return [
@@ -105,6 +96,23 @@ export function parseBlkidExport(text: string): BlockDevice[] {
       },
     ];
   });
+}
+
+/**
+ * Parses what `blkid -o export` and `blkid -o udev` print: `NAME=value` lines, a blank line between
+ * devices.
+ * @see https://man7.org/linux/man-pages/man8/blkid.8.html
+ */
+export function parseBlkid(text: string): ReadonlyMap<string, string>[] {
+  return text.split(/\n\s*\n/).map(
+    (block) =>
+      new Map(
+        block.split("\n").map((line): [string, string] => {
+          const equals = line.indexOf("=");
+          return [line.slice(0, equals), line.slice(equals + 1)];
+        }),
+      ),
+  );
 }
 
 /**

@@ -1,7 +1,7 @@
 import { joinTitles, stubInitrds, type ParsedEntry } from "./boot-entry.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import { initrdPaths, kernelPath, type Entry, formatCmdline } from "./entry.ts";
-import type { Filesystem } from "../plan/entry-facts.ts";
+import type { Filesystem } from "../../system/filesystem.ts";
 import { cannotWrite } from "./readable.ts";
 
 /** What a refind.conf says. */

@@ -1,32 +1,8 @@
+import type { Filesystem } from "../../system/filesystem.ts";
 import type { CmdlineOption } from "../../../runtime/options/cmdline.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import type { Home } from "../../engines/home.ts";
 import type { LoaderName } from "../formats/boot-entry.ts";
-
-/** Where a filesystem is on its disk. */
-export interface Partition {
-  /** Of a GPT partition a GUID. */
-  readonly uuid: string | undefined;
-  readonly isGpt: boolean;
-  readonly number: number | undefined;
-  /** The disk's path below /dev. */
-  readonly disk: string | undefined;
-}
-
-/** A filesystem as a boot loader could name it. */
-export interface Filesystem {
-  /** Its path below /dev. */
-  readonly device: string;
-  readonly type: string;
-  readonly uuid: string | undefined;
-  readonly label: string | undefined;
-  /** Whether no other filesystem that is here has its label. */
-  readonly isLabelUnique: boolean;
-  /** `undefined` where it is on a whole disk, or on no partition. */
-  readonly partition: Partition | undefined;
-  /** Whether it lies on a device that the kernel makes (LUKS, LVM), which few boot loaders see. */
-  readonly isMapped: boolean;
-}
 
 /** A kernel, with what is loaded with it. */
 export interface FoundKernel {

@@ -5,7 +5,8 @@ import {
 import { BootError } from "../../../runtime/base/errors.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import { USUAL_RWLAYER } from "../formats/is-for-dockroot.ts";
-import type { BootFacts, Filesystem } from "./entry-facts.ts";
+import type { Filesystem } from "../../system/filesystem.ts";
+import type { BootFacts } from "./entry-facts.ts";
 import { canBeOption, formatOption } from "../formats/entry.ts";
 
 /** The kernel options of an entry, and what is to be told of them. */

@@ -5,7 +5,6 @@ import {
 } from "../../../installer/loaders/formats/menu-files.ts";
 import type {
   BootFacts,
-  Filesystem,
   FoundKernel,
   FoundLoader,
 } from "../../../installer/loaders/plan/entry-facts.ts";
@@ -19,7 +18,10 @@ import {
   findMicrocode,
   pairKernels,
 } from "../../../installer/system/formats/pair-kernels.ts";
-import { parseBlkidProbe } from "../../../installer/system/formats/parse-blkid-probe.ts";
+import {
+  parseBlkidProbe,
+  type Filesystem,
+} from "../../../installer/system/filesystem.ts";
 import { planEntry } from "../../../installer/loaders/plan/plan-entry.ts";
 import { parseCmdline } from "../../../runtime/options/cmdline.ts";
 import { optionsOf, readEntry } from "../stores/read-entry.ts";
@@ -411,6 +413,6 @@ ID_PART_ENTRY_DISK=8:0
   });
   t.equal(parseBlkidProbe("ID_FS_LABEL_ENC=gr\\xc3\\xbcn").label, "grün");
   t.equal(parseBlkidProbe("ID_FS_LABEL_ENC=grün").label, "grün");
-  t.strictSame(parseBlkidProbe("").type, undefined);
+  t.strictSame(parseBlkidProbe("").type, "");
   t.end();
 });

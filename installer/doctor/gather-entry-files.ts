@@ -4,7 +4,7 @@ import type { Mount } from "../../runtime/disk/mounts.ts";
 import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import { type BootEntry, pathOnVolume } from "../loaders/formats/boot-entry.ts";
 import type { EntryFacts } from "./rules/facts.ts";
-import { readKernelVersion } from "./gather-kernels.ts";
+import { readKernelVersion } from "../system/kernels.ts";
 import type { LookIntoInitramfs } from "./look-into-initramfs.ts";
 import path from "node:path";
 import { locate } from "../system/formats/fstab.ts";

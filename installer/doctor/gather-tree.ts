@@ -24,7 +24,11 @@ import type { Generator } from "../generators/generator.ts";
 import { findTreeProblems } from "./rules/tree-problems.ts";
 import { createFinalFiles, gatherLogins } from "./gather-logins.ts";
 import { gatherGenerators } from "./gather-generators.ts";
-import { gatherKernels } from "./gather-kernels.ts";
+import {
+  findSystemKernels,
+  moduleVersions,
+  readKernelVersion,
+} from "../system/kernels.ts";
 import { gatherStoreMount } from "./gather-store-mount.ts";
 import path from "node:path";
 import { followIn, readBytesIn } from "../../runtime/host/follow-in.ts";
@@ -52,6 +56,7 @@ export async function gatherTree(
   { what, at, isHere, layers, boot, init, store }: TreeRequest,
 ): Promise<TreeFacts> {
   const rooted = isHere ? host : rootedHost(host, at);
+  const modules = moduleVersions(rooted);
   const facts = await gatherFacts(host, layers, at, boot);
   const files = createFinalFiles(host, layers, at, facts);
   const engines = readEngineConfigs((file) => ({ text: files.readText(file) }));
@@ -59,7 +64,12 @@ export async function gatherTree(
     what,
     hasTopLayer: layers.length > 0,
     initFailure: findInitFailure(host, at, what, init),
-    ...gatherKernels(rooted),
+    modules,
+    kernels: findSystemKernels(rooted).map((file) => ({
+      name: file,
+      file,
+      version: readKernelVersion(rooted, rooted.path(file), modules),
+    })),
     generators: await gatherGenerators(rooted, generators, isHere),
     problems: findTreeProblems(facts),
     unfilledGaps: findUnfilledGaps(host, at, facts.entries),

@@ -11,7 +11,7 @@ import {
   readConfigurations,
   readWhatIsLeft,
 } from "./mkinitcpio/read-configurations.ts";
-import { readKernelVersion, readPresets } from "./mkinitcpio/read-presets.ts";
+import { readPresets, readPresetVersion } from "./mkinitcpio/read-presets.ts";
 import { parseListing } from "../initramfs/parse-listing.ts";
 
 const LIST_TIMEOUT_MS = 120_000;
@@ -63,7 +63,7 @@ export const mkinitcpio: Generator = {
       if (images.length === 0) continue;
       const made: Build["images"][number][] = [];
       for (const { kernel, files } of images) {
-        const kernelVersion = await readKernelVersion(host, name, kernel);
+        const kernelVersion = await readPresetVersion(host, name, kernel);
         made.push(
           ...files.map((path) => ({
             ...{ path, builtAt: path, kernelVersion },

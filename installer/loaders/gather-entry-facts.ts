@@ -8,13 +8,16 @@ import {
   DOCKROOT_DIRECTORY,
   rwlayerPaths,
 } from "../../runtime/options/rwlayer-names.ts";
-import { BOOT_DIRECTORIES } from "../system/kernels.ts";
 import { homeOf } from "../engines/home.ts";
 import type { StoreChoice } from "../system/find-system-store.ts";
 import { findImage, readImageReference } from "../system/image.ts";
 import { locate, type Location } from "../system/formats/fstab.ts";
 import type { BootFacts, FoundKernel } from "./plan/entry-facts.ts";
-import { findKernels, type KernelDirectory } from "../system/find-kernels.ts";
+import {
+  BOOT_DIRECTORIES,
+  findKernels,
+  type KernelDirectory,
+} from "../system/kernels.ts";
 import { findLoaders } from "./find-loaders.ts";
 import {
   findStore,

@@ -1,8 +1,30 @@
+import path from "node:path";
 import type { Host } from "../../runtime/host/host.ts";
+import {
+  findMicrocode,
+  KERNEL_START_BYTES,
+  pairKernels,
+  parseKernelVersion,
+  type KernelPair,
+} from "./formats/kernel-files.ts";
 import { hasFile } from "./has-file.ts";
 
 /** Where boot partitions are usually mounted; of files that are in several the first one counts. */
 export const BOOT_DIRECTORIES = ["/efi", "/boot/efi", "/esp", "/boot"];
+
+const MODULES = "/lib/modules";
+
+/** The versions of which a system has modules: of a removed kernel a directory may be left without these files. */
+export function moduleVersions(
+  host: Host,
+  files: readonly string[] = ["modules.dep", "modules.order"],
+): string[] {
+  return host.files
+    .namesIn(host.path(MODULES))
+    .filter((version) =>
+      files.some((file) => hasFile(host, `${MODULES}/${version}/${file}`)),
+    );
+}
 
 /**
  * The versions of the kernels that an initramfs can be made for: their modules are there. Of one that
@@ -10,15 +32,106 @@ export const BOOT_DIRECTORIES = ["/efi", "/boot/efi", "/esp", "/boot"];
  * where none has it, as in an image whose kernels are kept elsewhere, all do.
  */
 export function kernelVersions(host: Host): string[] {
-  const versions = host.files
-    .namesIn(host.path("/lib/modules"))
-    .filter((version) => hasFile(host, `/lib/modules/${version}/modules.dep`));
+  const versions = moduleVersions(host, ["modules.dep"]);
   const whole = versions.filter((version) =>
     [
       `/boot/vmlinuz-${version}`,
       `/boot/vmlinux-${version}`,
-      `/lib/modules/${version}/vmlinuz`,
+      `${MODULES}/${version}/vmlinuz`,
     ].some((kernel) => hasFile(host, kernel)),
   );
   return whole.length > 0 ? whole : versions;
+}
+
+/** The kernels that a system has where its packages put them, absolute. */
+export function findSystemKernels(host: Host): string[] {
+  const inBoot = pairKernels(host.files.namesIn(host.path("/boot")));
+  return [
+    ...inBoot.map(({ kernel }) => `/boot/${kernel}`),
+    ...moduleVersions(host).map((version) => `${MODULES}/${version}/vmlinuz`),
+  ].filter(
+    (file) => host.files.statusOfTarget(host.path(file))?.kind === "file",
+  );
+}
+
+/**
+ * @param known versions that the file's name may have
+ * @returns what the kernel's file says of itself, else what its name says
+ */
+export function readKernelVersion(
+  host: Host,
+  file: string,
+  known: readonly string[],
+): string | undefined {
+  const real = host.files.realPath(file);
+  const start = host.files.readStart(real, KERNEL_START_BYTES);
+  return (
+    (start && parseKernelVersion(start.bytes)) ??
+    known.find(
+      (version) =>
+        path.basename(file).endsWith(`-${version}`) ||
+        path.basename(path.dirname(file)) === version,
+    )
+  );
+}
+
+/** A directory with kernels in it. */
+export interface KernelDirectory {
+  /** Relative to where the search began. */
+  readonly directory: string;
+  readonly kernels: readonly KernelPair[];
+  readonly microcode: readonly string[];
+}
+
+/** More are no boot loader's. */
+const MAX_DIRECTORIES = 2000;
+
+/**
+ * Looks for kernels that a boot loader can boot in a tree. Links are not followed: what they lead to is
+ * found where it is.
+ * @param depth how many directories deep
+ * @param isLeftOut whether a directory, relative to `tree`, is not looked into
+ */
+export function findKernels(
+  host: Host,
+  tree: string,
+  depth: number,
+  isLeftOut: (directory: string) => boolean,
+): KernelDirectory[] {
+  const found: KernelDirectory[] = [];
+  const pending = [{ directory: "", left: depth }];
+  let seen = 0;
+  for (let next = pending.shift(); next; next = pending.shift()) {
+    const { directory, left } = next;
+    seen += 1;
+    const at = path.join(tree, directory);
+    const names = host.files.namesIn(at);
+    const kinds = new Map(
+      names.map((name) => [
+        name,
+        host.files.statusOf(path.join(at, name))?.kind,
+      ]),
+    );
+    const files = names.filter((name) => kinds.get(name) === "file");
+    const kernels = pairKernels(files)
+      // An ELF file is for debuggers.
+      .filter(({ kernel }) => !kernel.startsWith("vmlinux"))
+      .map((pair) => ({
+        ...pair,
+        version:
+          readKernelVersion(host, path.join(at, pair.kernel), []) ??
+          pair.version,
+      }));
+    if (kernels.length > 0) {
+      found.push({ directory, kernels, microcode: findMicrocode(files) });
+    }
+    if (left === 0 || seen >= MAX_DIRECTORIES) continue;
+    for (const name of names) {
+      const below = path.join(directory, name);
+      if (kinds.get(name) === "directory" && !isLeftOut(below)) {
+        pending.push({ directory: below, left: left - 1 });
+      }
+    }
+  }
+  return found;
 }

@@ -1,9 +1,6 @@
 import { BootError } from "../../../runtime/base/errors.ts";
 import type { Host } from "../../../runtime/host/host.ts";
-import {
-  KERNEL_START_BYTES,
-  parseKernelVersion,
-} from "../../system/formats/parse-kernel-version.ts";
+import { readKernelVersion } from "../../system/kernels.ts";
 import { readAsset } from "../../system/read-asset.ts";
 import { NotRunError } from "../../system/tree-host.ts";
 import { hasFile } from "../../system/has-file.ts";
@@ -106,9 +103,7 @@ async function readVersionOf(host: Host, kernel: string): Promise<string> {
     return exitCode === 0 ? stdout.toString("utf8").trim() : "";
   } catch (error) {
     if (!(error instanceof NotRunError)) throw error;
-    const file = host.files.realPath(host.path(kernel));
-    const start = host.files.readStart(file, KERNEL_START_BYTES);
-    const version = start && parseKernelVersion(start.bytes);
+    const version = readKernelVersion(host, host.path(kernel), []);
     if (version === undefined) throw error;
     return version;
   }
@@ -137,7 +132,7 @@ const PRINT_KERNEL_VERSION = `. /usr/lib/initcpio/functions && kver "$1"`;
  * The version of a preset's kernel.
  * @throws BootError KERNEL_MISSING
  */
-export async function readKernelVersion(
+export async function readPresetVersion(
   host: Host,
   preset: string,
   kernel: string,

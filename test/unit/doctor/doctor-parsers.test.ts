@@ -13,7 +13,7 @@ import { parseDaemonJson } from "../../../installer/engines/parse-daemon-json.ts
 import {
   KERNEL_START_BYTES,
   parseKernelVersion,
-} from "../../../installer/system/formats/parse-kernel-version.ts";
+} from "../../../installer/system/formats/kernel-files.ts";
 import {
   createCpioReader,
   type ArchivedFile,

@@ -17,7 +17,7 @@ import { putBlock } from "../../../installer/loaders/formats/marked-block.ts";
 import {
   findMicrocode,
   pairKernels,
-} from "../../../installer/system/formats/pair-kernels.ts";
+} from "../../../installer/system/formats/kernel-files.ts";
 import {
   parseBlkidProbe,
   type Filesystem,

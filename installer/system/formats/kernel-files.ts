@@ -7,8 +7,6 @@ export interface KernelPair {
   readonly version: string | undefined;
 }
 
-const MICROCODE = ["intel-ucode.img", "amd-ucode.img"];
-
 /**
  * Which kernels are in a directory, by the names that distributions give: `vmlinuz-VERSION` with
  * `initrd.img-VERSION` (Debian) or `initramfs-VERSION.img` (Fedora, Arch), `linux` with `initrd`
@@ -17,7 +15,9 @@ const MICROCODE = ["intel-ucode.img", "amd-ucode.img"];
 export function pairKernels(names: readonly string[]): KernelPair[] {
   const there = new Set(names);
   return names.flatMap((kernel) => {
-    const suffix = /^(?:vmlinuz|bzImage|Image)(|-.+)$/.exec(kernel)?.[1];
+    const suffix = /^(?:vmlinu[xz]|bzImage|Image|kernel)(|-.+)$/.exec(
+      kernel,
+    )?.[1];
     if (suffix === undefined && kernel !== "linux") return [];
     const initramfs = initramfsNames(suffix).find((name) => there.has(name));
     // A directory or a program may have that name.
@@ -46,5 +46,31 @@ function initramfsNames(suffix = ""): string[] {
 
 /** The processor's microcode, which is loaded before the initramfs. */
 export function findMicrocode(names: readonly string[]): string[] {
-  return MICROCODE.filter((name) => names.includes(name));
+  return ["intel-ucode.img", "amd-ucode.img"].filter((name) =>
+    names.includes(name),
+  );
+}
+
+/** How much of a kernel's file says its version. */
+export const KERNEL_START_BYTES = 0x200 + 0xffff + 256;
+
+const MAGIC = "HdrS";
+const MAGIC_AT = 0x202;
+const VERSION_AT = 0x20e;
+const SETUP_AT = 0x200;
+const MAX_VERSION_BYTES = 200;
+
+/**
+ * Reads a kernel's version, as `uname -r` prints it, from the beginning of its file.
+ * @returns `undefined` where it is no bzImage of x86, or says none
+ * @see https://docs.kernel.org/arch/x86/boot.html (kernel_version)
+ */
+export function parseKernelVersion(start: Buffer): string | undefined {
+  const magic = start.toString("latin1", MAGIC_AT, MAGIC_AT + MAGIC.length);
+  if (magic !== MAGIC || start.length < VERSION_AT + 2) return undefined;
+  const offset = start.readUInt16LE(VERSION_AT);
+  if (offset === 0) return undefined;
+  const at = SETUP_AT + offset;
+  const text = start.toString("latin1", at, at + MAX_VERSION_BYTES);
+  return /^[\w.+~-]+/.exec(text)?.[0];
 }

@@ -105,14 +105,17 @@ export function createFinalFiles(
   const readText = (file: string): string | undefined => {
     const entry = byLayers.get(file);
     if (entry === undefined || entry.effect === "merge") {
-      return tryToRead(host, image, file);
+      return unlessUnreadable(() =>
+        readBytesIn(host, image, file, MAX_TEXT_BYTES),
+      );
     }
     const layer = layers[entry.layer];
     if (entry.kind !== "file" || layer === undefined) return undefined;
     if (!["add", "replace"].includes(entry.effect)) return undefined;
     const whole = Buffer.from(path.join(layer.at, entry.path));
-    const probed = host.files.probeFile(whole, MAX_TEXT_BYTES);
-    return "refused" in probed ? undefined : probed.start.toString("utf8");
+    return unlessUnreadable(
+      () => host.files.readStart(whole, MAX_TEXT_BYTES)?.bytes,
+    );
   };
   const namesIn = (directory: string): string[] => {
     const inImage = followIn(host, image, directory);
@@ -126,9 +129,9 @@ export function createFinalFiles(
   return { readText, namesIn };
 }
 
-function tryToRead(host: Host, tree: string, file: string): string | undefined {
+function unlessUnreadable(read: () => Buffer | undefined): string | undefined {
   try {
-    return readBytesIn(host, tree, file, MAX_TEXT_BYTES)?.toString("utf8");
+    return read()?.toString("utf8");
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
     return undefined;

@@ -17,7 +17,7 @@ const MAX_BYTES = 1024 * 1024;
 
 /** From here on nothing is taken back any more. */
 export function writeCommitRecord(host: Host, commit: CommitRecord): void {
-  host.files.putFile(
+  host.files.writeFile(
     host.path(COMMIT_RECORD_FILE),
     { text: formatCommitRecord(commit) },
     { mode: 0o600, uid: 0, gid: 0 },

@@ -94,7 +94,7 @@ function asRefusal(error: unknown): unknown {
 }
 
 function keepFormer(host: Host, changes: readonly Change[]): Journal {
-  const { ensureDirectory, putFile, statusOf } = host.files;
+  const { ensureDirectory, statusOf, writeFile } = host.files;
   host.files.ensureDirectories(host.path(path.dirname(STATE_DIRECTORY)));
   ensureDirectory(host.path(STATE_DIRECTORY), 0o755);
   ensureDirectory(host.path(UNDO_DIRECTORY), 0o700);
@@ -104,7 +104,7 @@ function keepFormer(host: Host, changes: readonly Change[]): Journal {
     if (status === undefined) return { path: change.path, former: undefined };
     refuseUnlessFile(change.path, status.kind);
     const kept = `${UNDO_DIRECTORY}/${String(index)}`;
-    putFile(
+    writeFile(
       host.path(kept),
       { copyOf: host.path(change.path) },
       { mode: 0o600, uid: 0, gid: 0 },
@@ -113,7 +113,7 @@ function keepFormer(host: Host, changes: readonly Change[]): Journal {
     return { path: change.path, former: { kept, mode, uid, gid } };
   });
   const journal = { files, directories };
-  putFile(
+  writeFile(
     host.path(JOURNAL_FILE),
     { text: formatJournal(journal) },
     { mode: 0o600, uid: 0, gid: 0 },
@@ -162,7 +162,7 @@ function makeChanges(
     if (change.kind === "remove") host.files.removeFile(host.path(change.path));
     if (change.kind !== "write") continue;
     const { content } = change;
-    host.files.putFile(
+    host.files.writeFile(
       host.path(change.path),
       "text" in content ? content : { copyOf: host.path(content.copyOf) },
       change,

@@ -56,11 +56,11 @@ export function undo(
 }
 
 function bringBack(host: Host, file: string, former: FormerFile): void {
-  const { putFile, removeFile } = host.files;
+  const { removeFile, writeFile } = host.files;
   // On a full disk there may be no room to write what is there already.
   if (isAsBefore(host, file, former)) return;
   const put = () => {
-    putFile(host.path(file), { copyOf: host.path(former.kept) }, former);
+    writeFile(host.path(file), { copyOf: host.path(former.kept) }, former);
   };
   try {
     put();

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { BootError, isSystemError } from "../../runtime/base/errors.ts";
-import type { Attributes } from "../../runtime/host/files.ts";
+import type { FileStatus } from "../../runtime/host/files.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { isSameOrBelow } from "../../runtime/base/is-below.ts";
@@ -58,7 +58,7 @@ export function writeEntry(
       );
     }
     if (content !== former) {
-      host.files.putFile(target, { text: content }, attributes(host, target));
+      host.files.writeFile(target, { text: content }, attributes(host, target));
     }
     return target;
   } catch (cause) {
@@ -77,7 +77,10 @@ function resolve(host: Host, file: string): string {
 }
 
 /** Those that it has; a new one belongs to who has the directory, for FAT knows no other. */
-function attributes(host: Host, file: string): Attributes {
+function attributes(
+  host: Host,
+  file: string,
+): Pick<FileStatus, "mode" | "uid" | "gid"> {
   const { statusOf } = host.files;
   const { mode = DEFAULT_MODE } = statusOf(file) ?? {};
   const { uid = 0, gid = 0 } =

@@ -70,9 +70,7 @@ function confinedFiles(host: Host, tree: string): Files {
     statusOf: (file) => files.statusOf(placeOf(file)),
     lookAt: (file) => files.lookAt(Buffer.from(placeOf(file))),
     linkTarget: (link) => files.linkTarget(place(link)),
-    readStart: (file, maxBytes) => files.readStart(place(file), maxBytes),
-    probeFile: (file, bytes) =>
-      files.probeFile(Buffer.from(placeOf(file)), bytes),
+    readStart: (file, maxBytes) => files.readStart(placeOf(file), maxBytes),
     statusOfTarget: (file) => files.statusOfTarget(target(file)),
     readBytes: (file, maxBytes) => files.readBytes(target(file), maxBytes),
     readText: (file, maxBytes) => files.readText(target(file), maxBytes),

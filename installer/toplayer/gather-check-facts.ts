@@ -99,12 +99,16 @@ function readLayerText(
 ): Omit<FinalText, "entry"> {
   if (kind !== "file") return { text: undefined, unchecked: `is a ${kind}` };
   const file = bytesOf(layer.at, path);
-  const probed = host.files.probeFile(file, MAX_TEXT_BYTES + 1);
-  // It may be unreadable: another rule says so.
-  if ("refused" in probed) return { text: undefined, unchecked: undefined };
-  return probed.start.length > MAX_TEXT_BYTES
-    ? { text: undefined, unchecked: "is larger than 1 MiB" }
-    : { text: probed.start.toString("utf8"), unchecked: undefined };
+  try {
+    const start = host.files.readStart(file, MAX_TEXT_BYTES);
+    return start?.isWhole === false
+      ? { text: undefined, unchecked: "is larger than 1 MiB" }
+      : { text: start?.bytes.toString("utf8"), unchecked: undefined };
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    // Another rule says that it cannot be read.
+    return { text: undefined, unchecked: undefined };
+  }
 }
 
 function readImageText(

@@ -1,3 +1,4 @@
+import { BootError, systemErrorCode } from "../../runtime/base/errors.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import {
@@ -86,10 +87,16 @@ function probe(
   file: Buffer,
   name: string,
 ): Pick<CheckedEntry, "refused" | "holdsPrivateKey"> {
-  const probed = host.files.probeFile(file, PROBED_BYTES);
-  if ("refused" in probed) {
-    return { refused: probed.refused, holdsPrivateKey: false };
+  let start: Buffer | undefined;
+  try {
+    start = host.files.readStart(file, PROBED_BYTES)?.bytes;
+  } catch (error) {
+    const cause = error instanceof BootError ? error.cause : error;
+    const refused = systemErrorCode(cause);
+    if (refused === undefined) throw error;
+    return { refused, holdsPrivateKey: false };
   }
-  const text = KEY_NAME.test(name) ? probed.start.toString("latin1") : "";
+  if (start === undefined) return { refused: "ENOENT", holdsPrivateKey: false };
+  const text = KEY_NAME.test(name) ? start.toString("latin1") : "";
   return { refused: undefined, holdsPrivateKey: PRIVATE_KEY.test(text) };
 }

@@ -66,9 +66,14 @@ const IS_THERE = "it is there already";
 function writeFile(
   host: Host,
   directory: string,
-  { path: file, about, ...content }: PlannedFile,
+  { path: file, about, content, mode, gid }: PlannedFile,
 ): WrittenFile {
-  return host.files.createFile(path.join(directory, file), content)
+  const isMade = host.files.writeFile(
+    path.join(directory, file),
+    { text: content },
+    { mode, uid: 0, gid, isOwnerOptional: true, mustNotExist: true },
+  );
+  return isMade
     ? { path: `/${file}`, result: "made", about }
     : { path: `/${file}`, result: "left", about: IS_THERE };
 }

@@ -21,6 +21,13 @@ export function escapeControl(text: string): string {
   });
 }
 
+/** Decodes the octal escapes of a field of mountinfo or of an fstab (getmntent(3)). */
+export function unescapeOctal(field: string): string {
+  return field.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
+}
+
 /** JSON for programs, which people may also read on a terminal: what JSON leaves raw is escaped too. */
 export function formatJson(value: unknown): string {
   const text = JSON.stringify(value, null, 2);

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { describeDevice, type BlockDevice } from "./device.ts";
 import { BootError, systemErrorCode, SEE_KERNEL_LOG } from "../base/errors.ts";
+import { unescapeOctal } from "../base/escape.ts";
 import type { Host } from "../host/host.ts";
 import { makeOwnDirectory } from "./run-directory.ts";
 
@@ -355,15 +356,12 @@ export function parseMountinfo(text: string): Mount[] {
       return [];
     return [
       {
-        ...{ device, root: unescape(root), mountPoint: unescape(mountPoint) },
-        ...{ fsType: unescape(fsType), source: unescape(source) },
+        device,
+        root: unescapeOctal(root),
+        mountPoint: unescapeOctal(mountPoint),
+        fsType: unescapeOctal(fsType),
+        source: unescapeOctal(source),
       },
     ];
   });
-}
-
-function unescape(field: string): string {
-  return field.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-    String.fromCharCode(Number.parseInt(octal, 8)),
-  );
 }

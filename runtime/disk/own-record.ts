@@ -32,7 +32,8 @@ export function writeOwnRecord(
   // When init gets it is not known here, now or later.
   const { handedOver: _, ...known } = record;
   const state: RwlayerState = { version: 2, rwlayer, subvolumes: [known] };
-  host.files.replaceFileUnsynced(file, `${formatJson(state)}\n`, 0o600);
+  const text = `${formatJson(state)}\n`;
+  host.files.writeFile(file, { text }, { mode: 0o600, durable: "nothing" });
 }
 
 /** A root that is to be removed is none from here on. Nothing where it takes no writes. */

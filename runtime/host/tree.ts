@@ -1,5 +1,11 @@
 import fs from "node:fs";
-import { kindOf, type FileKind, statusOf } from "./file-status.ts";
+import { systemErrorCode } from "../base/errors.ts";
+import {
+  kindOf,
+  statusOf,
+  type FileKind,
+  type FileStatus,
+} from "./file-status.ts";
 
 /** Setuid, setgid and sticky. */
 const SPECIAL_BITS = 0o7000;
@@ -68,6 +74,40 @@ export function* walkTree(tree: string): Generator<ListedDirectory> {
   }
 }
 
+/**
+ * The directories below a tree, each after the one that it is in; symlinks are not followed. Nothing
+ * else is looked at, and a directory that has gone meanwhile is empty.
+ * @param isEntered whether what is in a directory is looked at; gets its path, relative to the tree, with
+ *   one byte a character (latin1)
+ */
+export function walkDirectories(
+  tree: string,
+  isEntered: (path: string, status: FileStatus) => boolean,
+): void {
+  const root = Buffer.from(`${tree}/`).toString("latin1");
+  const pending = [""];
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    const directory = path === "" ? "" : `${path}/`;
+    for (const name of directoriesIn(systemPath(root + path))) {
+      const own = directory + name.toString("latin1");
+      const status = statusOf(systemPath(root + own));
+      if (status !== undefined && isEntered(own, status)) pending.push(own);
+    }
+  }
+}
+
+function directoriesIn(directory: string | Buffer): Buffer[] {
+  try {
+    return fs
+      .readdirSync(directory, { encoding: "buffer", withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name);
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
 /** Of a path with one byte a character; what is ASCII is taken as it is, which is faster. */
 function systemPath(file: string): string | Buffer {
   return /^[\0-\x7f]*$/.test(file) ? file : Buffer.from(file, "latin1");
@@ -83,7 +123,9 @@ function listEntry(directory: string, name: string): ListedEntry {
   const size = kind === "file" || kind === "symlink" ? stats.size : 0;
   const { mode, uid, gid, rdev, mtimeMs, ctimeMs } = stats;
   return {
-    ...{ name, kind, target },
+    name,
+    kind,
+    target,
     hasSpecialBits: (mode & SPECIAL_BITS) !== 0,
     sizeBytes: kind === "file" ? size : 0,
     fingerprint: `${String(mode)} ${String(uid)} ${String(gid)} ${String(rdev)} ${String(size)} ${String(mtimeMs)} ${String(ctimeMs)}`,
@@ -97,8 +139,15 @@ function inodeOf(file: string | Buffer): string {
   return `${String(dev)}:${String(ino)}`;
 }
 
-function joinBytes(directory: Buffer, name: Buffer): Buffer {
-  return Buffer.concat([directory, Buffer.from("/"), name]);
+/** Puts a new directory in the place of an empty one. */
+export function replaceEmptyDirectory(
+  directory: Buffer,
+  { mode, uid, gid }: Pick<FileStatus, "mode" | "uid" | "gid">,
+): void {
+  fs.rmdirSync(directory);
+  fs.mkdirSync(directory, { mode: 0o700 });
+  fs.chownSync(directory, uid, gid);
+  fs.chmodSync(directory, mode);
 }
 
 /** Makes a directory where nothing stands, for root alone. */
@@ -114,7 +163,7 @@ export function removeTree(file: Buffer): void {
 /** Removes all that is in a directory. */
 export function emptyDirectory(directory: Buffer): void {
   for (const name of fs.readdirSync(directory, { encoding: "buffer" })) {
-    removeTree(joinBytes(directory, name));
+    removeTree(Buffer.concat([directory, Buffer.from("/"), name]));
   }
 }
 

@@ -1,3 +1,4 @@
+import { unescapeOctal } from "../../../runtime/base/escape.ts";
 import { isSameOrBelow } from "../../../runtime/base/is-below.ts";
 import path from "node:path";
 import type { Mount } from "../../../runtime/disk/mounts.ts";
@@ -38,13 +39,13 @@ export function parseFstab(text: string): Fstab {
     if (mountPoint === undefined || fsType === undefined) continue;
     entries.push({
       line,
-      source: unescapeFstab(source).replace(/^(\w+)="(.*)"$/, "$1=$2"),
-      mountPoint: unescapeFstab(mountPoint).replace(/(?<=.)\/+$/, ""),
+      source: unescapeOctal(source).replace(/^(\w+)="(.*)"$/, "$1=$2"),
+      mountPoint: unescapeOctal(mountPoint).replace(/(?<=.)\/+$/, ""),
       fsType,
       options: options
         .split(",")
         .filter((option) => option !== "")
-        .map(unescapeFstab),
+        .map(unescapeOctal),
     });
   }
   return { entries, odd };
@@ -64,12 +65,6 @@ export function escapeFstab(text: string): string {
   return text.replace(
     /[\s\\#]/g,
     (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`,
-  );
-}
-
-function unescapeFstab(field: string): string {
-  return field.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-    String.fromCharCode(Number.parseInt(octal, 8)),
   );
 }
 

@@ -33,8 +33,13 @@ const ENDING: CommitRecord = {
 };
 /** What stands for the power's failing within a call. */
 const MUTATING = new Set<string>([
-  ...["putFile", "removeFile", "removeTemporary", "ensureDirectory"],
-  ...["removeUnusedDirectory", "ensureDirectories", "createDirectory"],
+  "writeFile",
+  "removeFile",
+  "removeTemporary",
+  "ensureDirectory",
+  "removeUnusedDirectory",
+  "ensureDirectories",
+  "createDirectory",
   "renameDurably",
 ]);
 
@@ -112,7 +117,7 @@ t.test(
         t.notOk("etc/old" in after);
         t.notOk("var/lib/dockroot/undo.json" in after);
         t.notOk(
-          Object.keys(after).some((name) => name.includes("dockroot-put")),
+          Object.keys(after).some((name) => /dockroot-(put|new)/.test(name)),
         );
         done += 1;
       }
@@ -261,9 +266,9 @@ function failAfter(host: Host, lives: number): Host {
             left -= 1;
             if (left < 0) {
               const [file] = args as [string];
-              const isNow = left === -1 && name === "putFile";
+              const isNow = left === -1 && name === "writeFile";
               if (isNow && fs.existsSync(path.dirname(file))) {
-                fs.writeFileSync(`${file}.dockroot-put`, "half");
+                fs.writeFileSync(`${file}.dockroot-new`, "half");
               }
               throw new Error("the power failed");
             }

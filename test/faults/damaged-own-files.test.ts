@@ -45,8 +45,7 @@ const {
 const nothing: Licence = { isFree: () => false, directories: [] };
 
 const ofFailure: Licence = {
-  // The last of these stays where it cannot take the log's place.
-  isFree: (file) => [statePath, logPath, `${logPath}.new`].includes(file),
+  isFree: (file) => [statePath, logPath].includes(file),
   directories: ["", path.dirname(directory), directory],
 };
 

@@ -7,9 +7,11 @@ import { BootError } from "../../../runtime/base/errors.ts";
 import {
   ensureDirectories,
   readBytes,
+  readOwnText,
   readText,
   removeUnusedDirectory,
   replaceFile,
+  writeFile,
 } from "../../../runtime/host/files.ts";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
@@ -66,14 +68,70 @@ t.test("a file is replaced without following what stands there", async (t) => {
   t.testdir({
     precious: "precious",
     "state.json": t.fixture("symlink", "precious"),
-    "state.json.new": t.fixture("symlink", "precious"),
+    "state.json.dockroot-new": t.fixture("symlink", "precious"),
   });
   replaceFile(at("state.json"), "new", 0o600);
   t.equal(readText(at("precious"), LIMIT), "precious");
   t.ok(fs.lstatSync(at("state.json")).isFile());
-  execFileSync("mkfifo", [at("state.json.new")]);
+  execFileSync("mkfifo", [at("state.json.dockroot-new")]);
   replaceFile(at("state.json"), "newer", 0o600);
   t.equal(readText(at("state.json"), LIMIT), "newer");
+});
+
+t.test("what an earlier dockroot left half-written goes", async (t) => {
+  const directory = t.testdir({
+    "state.json.new": "half",
+    "state.json.dockroot-put": "half",
+    "hook.new": "somebody else's",
+    "hook.dockroot-put": "half",
+    "hook.dockroot-new": "half",
+  });
+  replaceFile(path.join(directory, "state.json"), "new", 0o600);
+  writeFile(path.join(directory, "hook"), { text: "hook" }, { mode: 0o755 });
+  t.strictSame(fs.readdirSync(directory), ["hook", "hook.new", "state.json"]);
+});
+
+t.test("a file that must not exist is made, or left as it is", async (t) => {
+  const at = (name: string) => path.join(t.testdirName, name);
+  t.testdir({
+    present: "mine",
+    link: t.fixture("symlink", "nowhere"),
+    "link.dockroot-new": "interrupted",
+  });
+  const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  const write = (name: string) =>
+    writeFile(
+      at(name),
+      { text: "new" },
+      { mode: 0o640, ...own, mustNotExist: true },
+    );
+  t.notOk(write("present"));
+  t.notOk(write("link"));
+  t.ok(write("absent"));
+  const { mode, uid, gid } = fs.statSync(at("absent"));
+  t.strictSame([mode & 0o777, uid, gid], [0o640, own.uid, own.gid]);
+  t.strictSame(fs.readdirSync(t.testdirName), ["absent", "link", "present"]);
+  t.equal(readText(at("present"), LIMIT), "mine");
+});
+
+t.test("a file that cannot take its name leaves nothing", async (t) => {
+  const directory = t.testdir({ taken: { by: "a directory" } });
+  const write = () => {
+    replaceFile(path.join(directory, "taken"), "new", 0o600);
+  };
+  t.throws(write, { code: "EISDIR" });
+  t.strictSame(fs.readdirSync(directory), ["taken"]);
+});
+
+t.test("a file of root alone is read, no other", async (t) => {
+  const at = (name: string) => path.join(t.testdirName, name);
+  t.testdir({ foreign: "x", link: t.fixture("symlink", "/etc/passwd") });
+  if (process.getuid?.() === 0) fs.chownSync(at("foreign"), 1, 1);
+  t.match(readOwnText("/etc/passwd", 1024 * LIMIT), /^root:/);
+  t.equal(readOwnText(at("absent"), LIMIT), undefined);
+  for (const name of ["foreign", "link"]) {
+    t.throws(() => readOwnText(at(name), LIMIT), { code: "FILE_FOREIGN" });
+  }
 });
 
 t.test("directories are made while a neighbour removes its own", async (t) => {

@@ -17,10 +17,7 @@ type Part = (typeof PARTS)[number];
 /** By how steps of boot.json begin; all others are the rest. */
 const STEPS: readonly (readonly [RegExp, Part])[] = [
   [/^find the image /, "find the image"],
-  [
-    /^(?:find the top layer|read the top layer|copy the top layer)/,
-    "top layer",
-  ],
+  [/^(?:find|read|plan the merge of|copy) the top layer/, "top layer"],
   [/^mount \S+ at \S+\/toplayer$/, "top layer"],
   [/^(?:find|mount) /, "find and mount the disk"],
   [/^snapshot /, "snapshot"],

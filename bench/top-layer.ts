@@ -95,11 +95,11 @@ function mergeLayer({ file: disk }: LayerDisk, layer: string): Contender {
       withCopyOf(disk, async (file) => {
         const { boot } = await startFrom(file, { topLayer: layer });
         const steps = boot.steps.filter(({ step }) =>
-          /^(?:read|copy) the top layer /.test(step),
+          /^(?:read|plan the merge of|copy) the top layer /.test(step),
         );
-        if (steps.length !== 2) {
+        if (steps.length !== 3) {
           throw new Error(
-            `of the steps of boot.json, two are to be the top layer's: ${JSON.stringify(boot.steps)}`,
+            `of the steps of boot.json, three are to be the top layer's: ${JSON.stringify(boot.steps)}`,
           );
         }
         return steps.reduce((sum, { durationMs }) => sum + durationMs, 0);

@@ -24,6 +24,8 @@ import path from "node:path";
 import { formatDeviceSpec } from "../../runtime/options/device-spec.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import type { PlannedBoot } from "../../runtime/plan/format-plan.ts";
+import { listWarnings } from "../../runtime/plan/plan.ts";
+import { shortenWarnings } from "../../runtime/tree/merge-plan.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { formatImageReference } from "../../runtime/images/image-ref.ts";
 import type { StoreKind } from "../../runtime/options/store-kinds.ts";
@@ -175,7 +177,7 @@ export async function gatherPlanned(
   const engineDirectory = directoryOf(readSystemConfigs(host), home);
   return {
     kind: "planned",
-    warnings: [...warnings, ...plan.warnings],
+    warnings: [...warnings, ...shortenWarnings(listWarnings(plan))],
     image: { reference, id: image.id, store: image.store },
     disk: {
       ...{ root, storePath, device: facts.device.path },

@@ -21,13 +21,12 @@ import { BootError, UsageError } from "../base/errors.ts";
 import { limitHelpers, type Host } from "../host/host.ts";
 import { saveFailure } from "./last-failure.ts";
 import { isInitramfs, requireFileSize } from "../host/machine.ts";
-import { planAgainstTree } from "../toplayer/plan-against-tree.ts";
 import { gatherFacts } from "./gather-facts.ts";
 import { makeRoot, refuseMounted } from "./make-root.ts";
 import { createMountStack, endStaleShow } from "../disk/mounts.ts";
 import { openDisk, reopenTopLevel } from "../disk/open-disk.ts";
 import type { BootOptions } from "../options/options.ts";
-import { planBoot, type BootPlan } from "../plan/plan.ts";
+import { planBoot } from "../plan/plan.ts";
 import { createRecorder, type Recorder } from "./recorder.ts";
 import {
   describeFailedBoot,
@@ -43,7 +42,6 @@ import {
 import { makeOwnDirectory } from "../disk/run-directory.ts";
 import { findRecord } from "../records/rwlayer-state.ts";
 import { createSha256 } from "../base/sha256.ts";
-import { shortenWarnings } from "../tree/merge-plan.ts";
 
 /** A former boot's `finish`, which removes roots, takes no longer. */
 const MAX_LOCK_WAIT_MS = 60_000;
@@ -250,10 +248,7 @@ export async function planOn(
     options,
     async () => undefined,
   );
-  return {
-    kind: "root",
-    ...addExpectedWarnings(context, { facts, plan: planBoot(facts) }),
-  };
+  return { kind: "root", facts, plan: planBoot(facts) };
 }
 
 /**
@@ -293,23 +288,6 @@ export async function lookAtDiskOf<T>(
     await context.mounts.release();
     host.files.removeUnusedDirectory(scratch);
   }
-}
-
-/** The plan with the warnings that copying the top layer would give. */
-function addExpectedWarnings(
-  { host, topLevel }: BootContext,
-  { facts, plan }: { facts: BootFacts; plan: BootPlan },
-): { facts: BootFacts; plan: BootPlan } {
-  const { steps, warnings } = plan;
-  if (
-    facts.topLayer === undefined ||
-    !steps.some(({ kind }) => kind === "copyTopLayer")
-  ) {
-    return { facts, plan };
-  }
-  const merge = planAgainstTree(host, topLevel, facts.topLayer.layers, steps);
-  const expected = shortenWarnings(merge.warnings);
-  return { facts, plan: { ...plan, warnings: [...warnings, ...expected] } };
 }
 
 /**

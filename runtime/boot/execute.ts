@@ -1,6 +1,5 @@
 import path from "node:path";
 import { checkBootable } from "./bootable.ts";
-import { concurrently } from "../base/concurrently.ts";
 import {
   isSubvolume,
   moveSubvolume,
@@ -9,17 +8,12 @@ import {
   syncFilesystem,
   waitForFreedSpace,
 } from "../disk/btrfs.ts";
-import type { DiskLock } from "../disk/disk-lock.ts";
+import type { BootContext } from "./boot-context.ts";
+import type { DiskFacts } from "../plan/facts.ts";
 import { BootError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import type { Recorder } from "./recorder.ts";
-import { warmUp } from "./start-barrier.ts";
-import {
-  withRecord,
-  type RwlayerState,
-  type SubvolumeRecord,
-} from "../records/rwlayer-state.ts";
-import type { RwlayerPaths } from "../options/rwlayer-names.ts";
+import { withRecord, type SubvolumeRecord } from "../records/rwlayer-state.ts";
 import { writeOwnRecord } from "../disk/own-record.ts";
 import { listSubvolumes } from "../disk/subvolume-list.ts";
 import { writeState } from "../disk/state-file.ts";
@@ -28,22 +22,7 @@ import { deleteSubvolumeTree, snapshotNested } from "../disk/subvolume-tree.ts";
 import { executeMerge } from "../toplayer/execute-merge.ts";
 import { type MergePlan, shortenWarnings } from "../tree/merge-plan.ts";
 
-export interface ExecutionContext {
-  readonly host: Host;
-  readonly recorder: Recorder;
-  /** Where the filesystem's top level is mounted. */
-  readonly topLevel: string;
-  readonly lock: DiskLock;
-  readonly paths: RwlayerPaths;
-  readonly state: RwlayerState;
-  /** For a plan that copies a top layer. */
-  readonly topLayer?: {
-    /** How it is laid over the new root; asked more than once, it answers the same. */
-    readonly plan: () => MergePlan;
-    /** A directory to mount in; absolute. */
-    readonly scratch: string;
-  };
-}
+type ExecutionContext = BootContext & Pick<DiskFacts, "paths" | "state">;
 
 /**
  * Stops at the first step that fails: a half-built root must never be booted.
@@ -104,11 +83,7 @@ async function perform(
     case "snapshot":
       requireAbsent(host, at(step.to));
       await discardOnFailure(step.to, () =>
-        concurrently(
-          snapshotSubvolume(host, at(step.from), at(step.to)),
-          // While the filesystem commits. What fails here fails again where it is copied.
-          warmUp(() => context.topLayer?.plan()),
-        ),
+        snapshotSubvolume(host, at(step.from), at(step.to)),
       );
       return undefined;
     case "snapshotNested":
@@ -128,7 +103,13 @@ async function perform(
       }
       return undefined;
     case "copyTopLayer":
-      await copyTopLayer(context, at(step.to), tellProgress);
+      tellWarnings(recorder, step.merge);
+      await executeMerge(
+        host,
+        step.merge,
+        { tree: at(step.to), scratch: context.mergeMount },
+        tellProgress,
+      );
       return undefined;
     case "checkBootable": {
       const warning = checkBootable(host, at(step.path), step);
@@ -167,18 +148,13 @@ async function perform(
   }
 }
 
-async function copyTopLayer(
-  { host, recorder, topLayer }: ExecutionContext,
-  tree: string,
-  tellProgress: (describe: () => string) => void,
-): Promise<void> {
-  if (topLayer === undefined) throw new Error("there is no top layer to copy");
-  const merge = topLayer.plan();
-  for (const warning of shortenWarnings(merge.warnings)) recorder.warn(warning);
-  await executeMerge(
-    ...([host, merge] as const),
-    { tree, scratch: topLayer.scratch },
-    tellProgress,
+/** The warnings of a merge name files that not everybody may see: the record says how many there are. */
+function tellWarnings(recorder: Recorder, { warnings }: MergePlan): void {
+  const count = warnings.length;
+  if (count === 0) return;
+  for (const warning of shortenWarnings(warnings)) recorder.detail(warning);
+  recorder.warn(
+    `the top layer gives ${count === 1 ? "a warning" : `${String(count)} warnings`}: see boot.log, or dockroot toplayer check`,
   );
 }
 

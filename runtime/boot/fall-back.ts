@@ -116,10 +116,11 @@ async function* listCandidates(
 }
 
 async function tryCandidate(
-  { host, recorder, topLevel, lock }: BootContext,
+  context: BootContext,
   { paths, state, rwlayer }: DiskFacts,
   { path: from, record: candidate, steps, isAdopted }: FallbackCandidate,
 ): Promise<boolean> {
+  const { host, recorder, topLevel } = context;
   try {
     const present = rwlayer.kind === "subvolume" ? rwlayer.record : undefined;
     const mounts = readMountsOf(host, topLevel);
@@ -131,9 +132,7 @@ async function tryCandidate(
       if (use === undefined) continue;
       throw new BootError("RWLAYER_IN_USE", `${file} is ${use}`);
     }
-    await executeSteps(steps, {
-      ...{ host, recorder, topLevel, lock, paths, state },
-    });
+    await executeSteps(steps, { ...context, paths, state });
     if (isAdopted) recorder.warn(describeAdopted(from, paths));
     return true;
   } catch (error) {

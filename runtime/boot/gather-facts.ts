@@ -2,10 +2,11 @@ import type { BootContext } from "./boot-context.ts";
 import { concurrently } from "../base/concurrently.ts";
 import { findSubvolume } from "../disk/btrfs.ts";
 import type { BootFacts, OpenDisk, PathState } from "../plan/facts.ts";
-import { gatherSystem } from "./gather-system.ts";
+import { gatherSystem, planTopLayer } from "./gather-system.ts";
 import type { Host } from "../host/host.ts";
 import { readKernelRelease } from "../host/machine.ts";
 import type { BootOptions } from "../options/options.ts";
+import { chooseOrigin } from "../plan/plan.ts";
 import {
   readRwlayer,
   namesOfGenerations,
@@ -28,13 +29,16 @@ export async function gatherFacts(
     prepare().then(() => gatherOwn(context, disk)),
     gatherSystem(context, disk, options),
   );
-  return {
+  const facts = {
     ...disk,
     ...own,
     ...system,
     init: context.options.init,
     kernelRelease: readKernelRelease(context.host),
   };
+  const origin = chooseOrigin(facts);
+  if (origin === undefined || facts.merge !== undefined) return facts;
+  return { ...facts, merge: await planTopLayer(context, facts, origin.from) };
 }
 
 /** What the disk holds of ours. */

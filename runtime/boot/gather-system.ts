@@ -3,8 +3,10 @@ import type { BootFacts, OpenDisk } from "../plan/facts.ts";
 import { followIn } from "../host/follow-in.ts";
 import type { BootContext } from "./boot-context.ts";
 import { gatherTopLayer } from "../toplayer/gather-toplayer.ts";
+import { planOverSnapshot } from "../toplayer/base-tree.ts";
+import type { MergePlan } from "../tree/merge-plan.ts";
 import { goArchitecture, formatImageReference } from "../images/image-ref.ts";
-import { BootError } from "../base/errors.ts";
+import { BootError, PrivateError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import { findEngineArtifacts } from "./bootable.ts";
 import type { BootOptions } from "../options/options.ts";
@@ -23,6 +25,7 @@ type SystemFacts = Pick<
   | "engineArtifacts"
   | "gaps"
   | "topLayer"
+  | "merge"
   | "modes"
 >;
 
@@ -47,7 +50,7 @@ export async function gatherSystem(
   refuseOverlap({ rwlayer: disk.paths.rwlayer, storePath });
   const image = await findImage(context, storePath, system);
   const source = path.join(topLevel, image.source);
-  return {
+  const facts = {
     reference: system.image,
     image,
     storePath,
@@ -59,6 +62,45 @@ export async function gatherSystem(
         : await gatherTopLayer(context, system.topLayer, disk, storePath),
     modes: system,
   };
+  // What is made from the image is known already, and this is done while the disk's lock is waited for.
+  const merge =
+    system.rwlayerMode === "fresh"
+      ? await planTopLayer(context, facts, image.source)
+      : undefined;
+  return { ...facts, merge };
+}
+
+/**
+ * Plans how the top layer is merged into a snapshot that is not made yet.
+ * @param from what that is to be a snapshot of
+ * @throws BootError TOPLAYER_UNSUITABLE
+ */
+export async function planTopLayer(
+  { host, recorder, topLevel }: BootContext,
+  {
+    image,
+    engineArtifacts,
+    gaps,
+    topLayer,
+  }: Pick<SystemFacts, "image" | "engineArtifacts" | "gaps" | "topLayer">,
+  from: string,
+): Promise<MergePlan | undefined> {
+  if (topLayer === undefined) return undefined;
+  const { layers, record } = topLayer;
+  return recorder.time(`plan the merge of the top layer ${record.name}`, () => {
+    try {
+      return planOverSnapshot(
+        host,
+        layers,
+        path.join(topLevel, from),
+        from === image.source
+          ? { removed: engineArtifacts, filled: gaps.map((gap) => gap.path) }
+          : { hasNested: true },
+      );
+    } catch (cause) {
+      throw new PrivateError(cause);
+    }
+  });
 }
 
 async function findImage(

@@ -2,16 +2,13 @@ import path from "node:path";
 import { executeSteps } from "./execute.ts";
 import type { BootFacts } from "../plan/facts.ts";
 import type { BootContext } from "./boot-context.ts";
-import { planAgainstTree } from "../toplayer/plan-against-tree.ts";
-import { BootError, PrivateError } from "../base/errors.ts";
+import { BootError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import { findUseAsRoot } from "../disk/garbage/in-use.ts";
 import { findMountOf, readMountsOf } from "../disk/mounts.ts";
 import { planBoot } from "../plan/plan.ts";
-import type { Recorder } from "./recorder.ts";
 import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
 import type { RwlayerPaths } from "../options/rwlayer-names.ts";
-import { type MergePlan, shortenWarnings } from "../tree/merge-plan.ts";
 
 /** The rwlayer that is to be root. */
 export interface MadeRoot {
@@ -24,56 +21,20 @@ export interface MadeRoot {
  * @throws BootError
  */
 export async function makeRoot(
-  { host, recorder, topLevel, mergeMount, lock }: BootContext,
+  context: BootContext,
   facts: BootFacts,
 ): Promise<MadeRoot> {
+  const { host, recorder, topLevel } = context;
   refuseRunning(host, topLevel, facts);
   const plan = planBoot(facts);
   for (const warning of plan.warnings) recorder.warn(warning);
-  const { topLayer } = facts;
-  let merge: MergePlan | undefined;
-  const made = await executeSteps(plan.steps, {
-    host,
-    recorder,
-    topLevel,
-    lock,
-    paths: facts.paths,
-    state: facts.state,
-    ...(topLayer !== undefined && {
-      topLayer: {
-        plan: () =>
-          (merge ??= withoutDetails(
-            recorder,
-            planMerge(host, topLevel, topLayer.layers, plan.steps),
-          )),
-        scratch: mergeMount,
-      },
-    }),
-  });
+  const { paths, state } = facts;
+  const made = await executeSteps(plan.steps, { ...context, paths, state });
   const present =
     facts.rwlayer.kind === "subvolume" ? facts.rwlayer.record : undefined;
   const record = made ?? present;
   if (record === undefined) throw new Error("the plan made no root");
   return { result: plan.result, record };
-}
-
-function planMerge(...given: Parameters<typeof planAgainstTree>): MergePlan {
-  try {
-    return planAgainstTree(...given);
-  } catch (cause) {
-    throw new PrivateError(cause);
-  }
-}
-
-/** Of the warnings, which name files, one of how many they are. */
-function withoutDetails(recorder: Recorder, plan: MergePlan): MergePlan {
-  const count = plan.warnings.length;
-  if (count === 0) return plan;
-  for (const warning of shortenWarnings(plan.warnings)) {
-    recorder.detail(warning);
-  }
-  const warning = `the top layer gives ${count === 1 ? "a warning" : `${String(count)} warnings`}: see boot.log, or dockroot toplayer check`;
-  return { ...plan, warnings: [warning] };
 }
 
 /**

@@ -30,7 +30,7 @@ export async function waitAtStartBarrier(
 }
 
 /** Does work before its time. What fails now fails again in its turn, where that can be said. */
-export async function warmUp(work: () => unknown): Promise<void> {
+async function warmUp(work: () => unknown): Promise<void> {
   await Promise.resolve()
     .then(work)
     .catch(() => undefined);

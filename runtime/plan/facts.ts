@@ -12,6 +12,7 @@ import type { FoundImage } from "../stores/store.ts";
 import type { SubvolumeGap } from "../disk/subvolume-gaps.ts";
 import type { SystemOptions } from "../options/system-options.ts";
 import type { ListedLayer } from "../tree/layer.ts";
+import type { MergePlan } from "../tree/merge-plan.ts";
 
 /** What stands at a path on the top level. */
 export type PathState =
@@ -64,6 +65,8 @@ export interface BootFacts extends DiskFacts {
   /** Of nested subvolumes, in a snapshot of the image. */
   readonly gaps: readonly SubvolumeGap[];
   readonly topLayer: TopLayerFacts | undefined;
+  /** How the top layer is merged into what root is made from; `undefined` where it is not copied. */
+  readonly merge: MergePlan | undefined;
   readonly init: string | undefined;
   readonly kernelRelease: string;
   readonly modes: Pick<SystemOptions, "rwlayerMode" | "topLayerMode">;

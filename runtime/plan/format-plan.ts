@@ -1,7 +1,8 @@
 import type { BootFacts } from "./facts.ts";
 import { escapeControl, formatJson } from "../base/escape.ts";
 import { formatImageReference } from "../images/image-ref.ts";
-import type { BootPlan } from "./plan.ts";
+import type { MergeCounts } from "../tree/merge-plan.ts";
+import { findMerge, listWarnings, type BootPlan } from "./plan.ts";
 import { describeStep } from "./steps.ts";
 
 /** What would be done, for `--dry-run`. */
@@ -21,12 +22,16 @@ export function formatPlan(planned: PlannedBoot): string {
   }
   const { facts, plan } = planned;
   const { image, paths, topLayer } = facts;
+  const merge = findMerge(plan.steps);
   const lines = [
     `image      ${formatImageReference(facts.reference)} (${image.id})`,
     `source     ${image.source}`,
     `rwlayer    ${paths.rwlayer}, ${plan.result === "kept" ? "which is kept" : "which is new"}`,
     `top layer  ${topLayer?.record.name ?? "none"}`,
-    ...plan.warnings.map((warning) => `warning: ${warning}`),
+    ...(merge === undefined
+      ? []
+      : [`merge      ${formatCounts(merge.counts)}`]),
+    ...listWarnings(plan).map((warning) => `warning: ${warning}`),
     "steps:",
     ...plan.steps.map(
       (step, index) => `  ${String(index + 1)}. ${describeStep(step)}`,
@@ -58,12 +63,24 @@ function describeRootPlan(facts: BootFacts, plan: BootPlan) {
     root: paths.rwlayer,
     rwlayer: paths.rwlayer,
     toplayer: topLayer?.record ?? null,
-    warnings: plan.warnings,
+    warnings: listWarnings(plan),
     steps: plan.steps.map((step) => ({
-      ...step,
+      ...(step.kind === "copyTopLayer"
+        ? {
+            ...step,
+            from: topLayer?.layers.map(({ at }) => at),
+            merge: step.merge.counts,
+          }
+        : step),
       description: describeStep(step),
     })),
   };
+}
+
+function formatCounts(counts: MergeCounts): string {
+  return Object.entries(counts)
+    .map(([what, count]) => `${what} ${String(count)}`)
+    .join(", ");
 }
 
 function line(text: string): string {

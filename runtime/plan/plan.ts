@@ -11,6 +11,7 @@ import {
   type SubvolumeRecord,
 } from "../records/rwlayer-state.ts";
 import { generationNumbers, nextGeneration } from "../options/rwlayer-names.ts";
+import type { MergePlan } from "../tree/merge-plan.ts";
 import type { Step } from "./steps.ts";
 
 /** What a start is to do. */
@@ -29,31 +30,40 @@ export interface BootPlan {
  */
 export function planBoot(facts: BootFacts): BootPlan {
   refuseForeignRwlayer(facts);
-  const kept =
-    facts.modes.rwlayerMode === "keep" ? recordToKeep(facts) : undefined;
-  if (kept === undefined) return planNewRwlayer(facts);
-  const { topLayer, modes, paths } = facts;
-  const steps: Step[] = [
-    checkBootable(facts, paths.rwlayer, "the root that is kept"),
-  ];
-  if (kept.toplayer?.digest === topLayer?.record.digest) {
-    return { result: "kept", warnings: describeAdoption(facts), steps };
+  const origin = chooseOrigin(facts);
+  return origin === undefined ? planKept(facts) : planSwap(facts, origin);
+}
+
+/** What a new root is made from. */
+export interface Origin extends Pick<SubvolumeRecord, "image" | "source"> {
+  /** The subvolume that a snapshot is taken of: the image's source or the present rwlayer. */
+  readonly from: string;
+}
+
+/** @returns `undefined` where the present rwlayer is kept as it is */
+export function chooseOrigin(
+  facts: Pick<
+    BootFacts,
+    "image" | "modes" | "paths" | "reference" | "rwlayer" | "topLayer"
+  >,
+): Origin | undefined {
+  const { image, modes, paths, reference, topLayer } = facts;
+  const kept = modes.rwlayerMode === "keep" ? recordToKeep(facts) : undefined;
+  if (kept === undefined) {
+    return {
+      from: image.source,
+      image: { reference: formatImageReference(reference), id: image.id },
+      source: image.source,
+    };
   }
-  if (modes.topLayerMode === "always" && topLayer !== undefined) {
-    return planNewTopLayer(facts, kept);
-  }
-  const change =
-    topLayer === undefined
-      ? "there is no longer a top layer: what it brought stays"
-      : "the top layer has changed, and what is new in it is not copied";
-  return {
-    result: "kept",
-    warnings: [
-      ...describeAdoption(facts),
-      `${paths.rwlayer} is kept; ${change} (dockroot.rwlayer=fresh makes a new root${topLayer === undefined ? "" : ", dockroot.toplayer=always copies it"})`,
-    ],
-    steps,
-  };
+  const copiesAgain =
+    modes.topLayerMode === "always" &&
+    topLayer !== undefined &&
+    kept.toplayer?.digest !== topLayer.record.digest;
+  // Not copied into the rwlayer as it stands: power could fail half-way.
+  return copiesAgain
+    ? { from: paths.rwlayer, image: kept.image, source: kept.source }
+    : undefined;
 }
 
 /**
@@ -63,7 +73,7 @@ export function planBoot(facts: BootFacts): BootPlan {
 function recordToKeep({
   rwlayer,
   image,
-}: BootFacts): SubvolumeRecord | undefined {
+}: Pick<BootFacts, "rwlayer" | "image">): SubvolumeRecord | undefined {
   if (rwlayer.kind !== "subvolume") return undefined;
   const { record } = rwlayer;
   if (record?.complete !== true) return undefined;
@@ -71,38 +81,31 @@ function recordToKeep({
   return ids.includes(record.image.id) ? record : undefined;
 }
 
-function planNewRwlayer(facts: BootFacts): BootPlan {
-  const { image } = facts;
-  return planSwap(facts, "fresh", {
-    from: image.source,
-    image: { reference: formatImageReference(facts.reference), id: image.id },
-    source: image.source,
-  });
-}
-
-/** Not copied into the rwlayer as it stands: power could fail half-way. */
-function planNewTopLayer(facts: BootFacts, kept: SubvolumeRecord): BootPlan {
-  const { paths } = facts;
-  const plan = planSwap(facts, "kept", {
-    from: paths.rwlayer,
-    image: kept.image,
-    source: kept.source,
-  });
-  const warning = `${paths.rwlayer} is kept; the top layer has changed and is copied again`;
-  return { ...plan, warnings: [warning, ...plan.warnings] };
+function planKept(facts: BootFacts): BootPlan {
+  const { topLayer, paths, rwlayer } = facts;
+  const warnings = describeAdoption(facts);
+  const record = rwlayer.kind === "subvolume" ? rwlayer.record : undefined;
+  if (record?.toplayer?.digest !== topLayer?.record.digest) {
+    const change =
+      topLayer === undefined
+        ? "there is no longer a top layer: what it brought stays"
+        : "the top layer has changed, and what is new in it is not copied";
+    warnings.push(
+      `${paths.rwlayer} is kept; ${change} (dockroot.rwlayer=fresh makes a new root${topLayer === undefined ? "" : ", dockroot.toplayer=always copies it"})`,
+    );
+  }
+  return {
+    result: "kept",
+    warnings,
+    steps: [checkBootable(facts, paths.rwlayer, "the root that is kept")],
+  };
 }
 
 /** Makes the next rwlayer aside, makes it durable, and puts it in the present one's place. */
-function planSwap(
-  facts: BootFacts,
-  result: BootPlan["result"],
-  {
-    from,
-    ...origin
-  }: { from: string } & Pick<SubvolumeRecord, "image" | "source">,
-): BootPlan {
-  const { paths, state, topLayer, rwlayer, image, engineArtifacts, gaps } =
+function planSwap(facts: BootFacts, { from, ...origin }: Origin): BootPlan {
+  const { paths, state, topLayer, merge, rwlayer, engineArtifacts, gaps } =
     facts;
+  const isOfImage = from !== paths.rwlayer;
   refuseReadOnly(facts);
   refuseForeignStaging(facts);
   const record = {
@@ -127,13 +130,13 @@ function planSwap(
       record: { ...record, complete: false },
     },
   );
-  if (from === paths.rwlayer) {
+  if (!isOfImage) {
     steps.push({ kind: "snapshotNested", from, to: paths.staging });
   }
-  if (from === image.source && gaps.length > 0) {
+  if (isOfImage && gaps.length > 0) {
     steps.push({ kind: "fillGaps", gaps, path: paths.staging });
   }
-  if (from === image.source && engineArtifacts.length > 0) {
+  if (isOfImage && engineArtifacts.length > 0) {
     steps.push({
       kind: "removeLeftOvers",
       files: engineArtifacts,
@@ -141,9 +144,10 @@ function planSwap(
     });
   }
   if (topLayer !== undefined) {
+    if (merge === undefined) throw new Error("the merge was not planned");
     steps.push({
       kind: "copyTopLayer",
-      from: topLayer.layers.map(({ at }) => at),
+      merge,
       name: topLayer.record.name,
       to: paths.staging,
     });
@@ -182,7 +186,19 @@ function planSwap(
     // Else what is written to the new root could be durable before its name is.
     { kind: "sync", what: "its place" },
   );
-  return { result, warnings: describeRepairs(facts), steps };
+  const warnings = describeRepairs(facts);
+  if (isOfImage) return { result: "fresh", warnings, steps };
+  const change = `${paths.rwlayer} is kept; the top layer has changed and is copied again`;
+  return { result: "kept", warnings: [change, ...warnings], steps };
+}
+
+/** What the boot warns of, and what its merge of the top layer does. */
+export function listWarnings({ warnings, steps }: BootPlan): string[] {
+  return [...warnings, ...(findMerge(steps)?.warnings ?? [])];
+}
+
+export function findMerge(steps: readonly Step[]): MergePlan | undefined {
+  return steps.find((step) => step.kind === "copyTopLayer")?.merge;
 }
 
 function checkBootable(

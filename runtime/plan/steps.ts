@@ -1,6 +1,7 @@
 import { abbreviateIds } from "../base/abbreviate-ids.ts";
 import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
 import type { SubvolumeGap } from "../disk/subvolume-gaps.ts";
+import type { MergePlan } from "../tree/merge-plan.ts";
 
 /**
  * One change to the machine: planned without side effects, executed in order. Paths are relative to
@@ -34,9 +35,8 @@ export type Step =
     }
   | {
       readonly kind: "copyTopLayer";
-      /** Where the directories are mounted, in the order in which they are laid over. */
-      readonly from: readonly string[];
-      /** How the user calls it. */
+      readonly merge: MergePlan;
+      /** How the user calls the top layer. */
       readonly name: string;
       readonly to: string;
     }

@@ -5,8 +5,10 @@ import {
   gapOf,
   type SubvolumeGap,
 } from "../disk/subvolume-gaps.ts";
-import { bytesOf } from "../tree/layer.ts";
+import { bytesOf, type ListedLayer } from "../tree/layer.ts";
 import type { BaseTree } from "../tree/merged-tree.ts";
+import type { MergePlan } from "../tree/merge-plan.ts";
+import { planMerge } from "../tree/plan-merge.ts";
 
 /** What is done to a snapshot before layers are laid over it. */
 export interface SnapshotChanges {
@@ -56,6 +58,22 @@ export function readBaseTree(
     },
     gaps: () => [...gaps.values()].filter((gap) => gap !== "filled"),
   };
+}
+
+/**
+ * Plans how layers are laid over a snapshot of a directory.
+ * @throws BootError TOPLAYER_UNSUITABLE
+ */
+export function planOverSnapshot(
+  host: Host,
+  layers: readonly ListedLayer[],
+  directory: string,
+  changes: SnapshotChanges,
+): MergePlan {
+  const base = readBaseTree(host, directory, changes);
+  const plan = planMerge(layers, base);
+  const fills = base.gaps().map((gap) => ({ kind: "fillGap", gap }) as const);
+  return { ...plan, actions: [...fills, ...plan.actions] };
 }
 
 const asBytes = (file: string) => Buffer.from(file).toString("latin1");

@@ -64,6 +64,21 @@ export interface MergePlan {
   readonly actions: readonly MergeAction[];
   /** What the owner of a top layer may not expect. */
   readonly warnings: readonly string[];
+  readonly counts: MergeCounts;
+}
+
+/** How many entries of the layers are merged, by what becomes of them. */
+export interface MergeCounts {
+  readonly files: number;
+  readonly directories: number;
+  readonly symlinks: number;
+  /** FIFOs and devices. */
+  readonly others: number;
+  /** Those of the above that replace something. */
+  readonly replaced: number;
+  readonly whiteouts: number;
+  /** Not copied. */
+  readonly skipped: number;
 }
 
 /** What becomes of one entry of a layer. */

@@ -6,7 +6,13 @@ import {
   type LayerEntry,
   type ListedLayer,
 } from "./layer.ts";
-import type { EntryChange, MergeAction, MergePlan } from "./merge-plan.ts";
+import type { FileKind } from "../host/files.ts";
+import type {
+  EntryChange,
+  MergeAction,
+  MergeCounts,
+  MergePlan,
+} from "./merge-plan.ts";
 import {
   createMergedTree,
   type BaseTree,
@@ -34,10 +40,22 @@ export function planMerge(
   const tree = createMergedTree(base);
   const actions: MergeAction[] = [];
   const warnings: string[] = [];
+  const counts = {
+    files: 0,
+    directories: 0,
+    symlinks: 0,
+    others: 0,
+    replaced: 0,
+    whiteouts: 0,
+    skipped: 0,
+  };
   for (const layer of layers) {
     const merging: Merging = {
       ...{ layer, tree, actions, warnings },
-      report: (change) => report?.({ ...change, layer }),
+      report: (change) => {
+        for (const key of countedAs(change)) counts[key] += 1;
+        report?.({ ...change, layer });
+      },
       open: [],
       names: new Map(),
       origins: new Map(),
@@ -47,8 +65,24 @@ export function planMerge(
     mergeDirectory(merging, layer.root, "", { path: "", through: undefined });
     finishLayer(merging);
   }
-  return { actions, warnings };
+  return { actions, warnings, counts };
 }
+
+function countedAs({
+  kind,
+  effect,
+}: Pick<EntryChange, "kind" | "effect">): (keyof MergeCounts)[] {
+  if (effect === "skip") return ["skipped"];
+  if (effect === "delete" || effect === "empty") return ["whiteouts"];
+  const copied = COUNTED_KINDS[kind] ?? "others";
+  return effect === "replace" ? [copied, "replaced"] : [copied];
+}
+
+const COUNTED_KINDS: Partial<Record<FileKind, keyof MergeCounts>> = {
+  file: "files",
+  directory: "directories",
+  symlink: "symlinks",
+};
 
 /** Takes a directory apart. @param from its path in the layer @param place is a directory of the tree */
 function mergeDirectory(

@@ -86,7 +86,7 @@ await t.test("so does a failure", async (t) => {
     result: "fallback",
     failure: {
       code: "TOPLAYER_UNSUITABLE",
-      message: /^cannot copy the top layer /,
+      message: /^cannot plan the merge of the top layer /,
       causes: [],
       hint: "Rename it.",
     },

@@ -6,7 +6,11 @@ import {
   planGeneration,
   planPresent,
 } from "../../../runtime/plan/plan-fallback.ts";
-import { planBoot } from "../../../runtime/plan/plan.ts";
+import {
+  formatPlan,
+  formatPlanAsJson,
+} from "../../../runtime/plan/format-plan.ts";
+import { chooseOrigin, planBoot } from "../../../runtime/plan/plan.ts";
 import {
   emptyState,
   type SubvolumeRecord,
@@ -38,6 +42,20 @@ const layer = {
   isOwnerless: false,
 } as const;
 
+const merge = {
+  actions: [],
+  warnings: ["the top layer's socket /s is skipped"],
+  counts: {
+    files: 1,
+    directories: 0,
+    symlinks: 0,
+    others: 0,
+    replaced: 1,
+    whiteouts: 0,
+    skipped: 1,
+  },
+};
+
 const facts: BootFacts = {
   device: { path: "/dev/a", fsType: "btrfs", uuid: "u", label: "linux" },
   isReadOnly: false,
@@ -61,6 +79,7 @@ const facts: BootFacts = {
   engineArtifacts: [],
   gaps: [],
   topLayer: { layers: [layer], record: topLayer },
+  merge,
   init: undefined,
   kernelRelease: "6.1.0",
   modes: { rwlayerMode: "fresh", topLayerMode: "once" },
@@ -214,6 +233,49 @@ t.test("a start that ended between two renames is told", async (t) => {
   t.match(planBoot({ ...withOurs, rwlayer, generations: ["3"] }).warnings, [
     /nothing stands at docker_rwlayer.*generations\/3/,
   ]);
+});
+
+t.test("the merge is a part of the plan, and is told", async (t) => {
+  const plan = planBoot(facts);
+  t.strictSame(
+    plan.steps.find(({ kind }) => kind === "copyTopLayer"),
+    {
+      kind: "copyTopLayer",
+      merge,
+      name: topLayer.name,
+      to: ".dockroot/docker_rwlayer/staging",
+    },
+  );
+  const planned = { kind: "root", facts, plan } as const;
+  t.match(
+    formatPlan(planned),
+    /^merge {6}files 1, directories 0, symlinks 0, others 0, replaced 1, whiteouts 0, skipped 1\nwarning: the top layer's socket \/s is skipped$/m,
+  );
+  t.match(JSON.parse(formatPlanAsJson(planned)), {
+    warnings: merge.warnings,
+    steps: [{}, {}, {}, { from: [layer.at], merge: merge.counts }],
+  });
+  t.throws(() => planBoot({ ...facts, merge: undefined }));
+});
+
+t.test("what a new root is made from", async (t) => {
+  const source = { from: facts.image.source };
+  t.match(chooseOrigin(withOurs), source);
+  const keep = { rwlayerMode: "keep", topLayerMode: "always" } as const;
+  t.match(chooseOrigin({ ...facts, modes: keep }), source, "nothing is there");
+  t.equal(chooseOrigin({ ...withOurs, modes: keep }), undefined);
+  const changed = {
+    layers: [layer],
+    record: { ...topLayer, digest: "changed" },
+  };
+  t.match(chooseOrigin({ ...withOurs, modes: keep, topLayer: changed }), {
+    from: "docker_rwlayer",
+    source: record.source,
+  });
+  t.equal(
+    chooseOrigin({ ...withOurs, modes: keep, topLayer: undefined }),
+    undefined,
+  );
 });
 
 t.test("without a top layer nothing is copied", async (t) => {

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { UsageError } from "../../runtime/base/errors.ts";
 import { STORE_KINDS } from "../../runtime/options/store-kinds.ts";
-import type { StoreChoice } from "../system/find-system-store.ts";
+import type { StoreChoice } from "../system/find-store.ts";
 
 /** Where images are. */
 export const storeFlags = {

@@ -92,7 +92,7 @@ export async function runBootEntry(
       : writeEntry(host, {
           ...{ loader: plan.entry.loader, text },
           file: output === "" ? requireTarget(plan) : path.resolve(output),
-          rwlayer: facts.startedRwlayer,
+          rwlayer: facts.bootedRwlayer,
         });
   if (json === true) {
     stdout(`${formatJson(reportEntry(plan, text, written))}\n`);

@@ -9,7 +9,6 @@ import type { Confirm, Questions, CliContext } from "../cli/cli-context.ts";
 import { holdSignals } from "../system/hold-signals.ts";
 import { readAccounts } from "../system/read-accounts.ts";
 import { readBootTarget } from "../system/boot-target.ts";
-import type { StoreChoice } from "../system/find-system-store.ts";
 import {
   imageFlags,
   readStoreFlags,
@@ -17,7 +16,11 @@ import {
 } from "../cli/image-flags.ts";
 import { findImageInSystem } from "../system/image.ts";
 import { chooseAccounts } from "../toplayer/ask.ts";
-import { findStoreMount, sourceOf } from "../system/find-store-mount.ts";
+import {
+  findStoreMount,
+  nameSource,
+  type StoreChoice,
+} from "../system/find-store.ts";
 import {
   formatInit,
   formatKernelOptions,
@@ -144,5 +147,5 @@ async function describeKernelOptions(
     );
     return undefined;
   }
-  return formatKernelOptions(await sourceOf(host, location), place);
+  return formatKernelOptions(await nameSource(host, location), place);
 }

@@ -22,17 +22,14 @@ import { gatherEntryFiles } from "./gather-entry-files.ts";
 import type { StartLook } from "./look-into-initramfs.ts";
 import path from "node:path";
 import { formatDeviceSpec } from "../../runtime/options/device-spec.ts";
-import { followIn } from "../../runtime/host/follow-in.ts";
 import type { PlannedBoot } from "../../runtime/plan/format-plan.ts";
 import { listWarnings } from "../../runtime/plan/plan.ts";
 import { shortenWarnings } from "../../runtime/tree/merge-plan.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { formatImageReference } from "../../runtime/images/image-ref.ts";
 import type { StoreKind } from "../../runtime/options/store-kinds.ts";
-import { listStores } from "../system/list-stores.ts";
-import { locate } from "../system/formats/fstab.ts";
+import { describeStore, homeBelow, listStores } from "../system/find-store.ts";
 import { directoryOf } from "../engines/engine-configs.ts";
-import { homeOf, type Home } from "../engines/home.ts";
 import { readSystemConfigs } from "../system/system-configs.ts";
 import { gatherTree } from "./gather-tree.ts";
 
@@ -173,7 +170,7 @@ export async function gatherPlanned(
   const reference = formatImageReference(facts.reference);
   const root = formatDeviceSpec(options.root);
   const { storePath, image } = facts;
-  const home = homeIn(host, topLevel, storePath);
+  const home = homeBelow(host, topLevel, storePath);
   const engineDirectory = directoryOf(readSystemConfigs(host), home);
   return {
     kind: "planned",
@@ -200,11 +197,6 @@ export async function gatherPlanned(
   };
 }
 
-function homeIn(host: Host, topLevel: string, storePath: string): Home {
-  const directory = followIn(host, topLevel, storePath);
-  return homeOf(directory === undefined ? [] : host.files.namesIn(directory));
-}
-
 /** Whether the engine's directory here is the store. */
 function isStoreAt(
   host: Host,
@@ -212,14 +204,10 @@ function isStoreAt(
   topLevel: string,
   storePath: string,
 ): boolean | undefined {
-  const directory = host.path(engineDirectory);
-  if (host.files.statusOfTarget(directory)?.kind !== "directory") {
-    return undefined;
-  }
-  const mounts = readMounts(host);
-  const device = mounts.find(
-    ({ mountPoint }) => mountPoint === topLevel,
-  )?.device;
-  const location = locate(mounts, host.files.realPath(directory));
-  return location?.mount.device === device && location?.path === storePath;
+  const store = describeStore(host, engineDirectory, undefined);
+  if (!store.isPresent) return undefined;
+  const { device } =
+    readMounts(host).find(({ mountPoint }) => mountPoint === topLevel) ?? {};
+  const { mount, path: place } = store.location ?? {};
+  return mount?.device === device && place === storePath;
 }

@@ -1,13 +1,12 @@
 import { asFailureOf, describeFailure } from "../../runtime/base/failure.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { readMounts } from "../../runtime/disk/mounts.ts";
-import { directoryOf } from "../engines/engine-configs.ts";
-import { homeOf } from "../engines/home.ts";
-import { readSystemConfigs } from "../system/system-configs.ts";
-import { findSystemStore } from "../system/find-system-store.ts";
+import {
+  findDockerStore,
+  findStore,
+  type SystemStore,
+} from "../system/find-store.ts";
 import { findImageInSystem, readImageReference } from "../system/image.ts";
-import { locate } from "../system/formats/fstab.ts";
 import type {
   InitrdFile,
   Place,
@@ -41,9 +40,8 @@ export async function gatherTarget(
   place: Place,
 ): Promise<TargetFacts> {
   const { host, image } = look;
-  const directory = findDirectory(host);
-  const home = homeOf(host.files.namesIn(host.path(directory)));
-  const store = { directory, home, storeFsType: fsTypeOf(host, directory) };
+  const { directory, home, location } = findAnyStore(host);
+  const store = { directory, home, storeFsType: location?.mount.fsType };
   if (place.kind === "elsewhere" && image === undefined) {
     const tree = await gatherOf(look, {
       ...{ what: "this system", at: host.path("/"), isHere: true },
@@ -90,12 +88,12 @@ function gatherOf(
 }
 
 /** Docker's where no store, or more than one, has images. */
-function findDirectory(host: Host): string {
+function findAnyStore(host: Host): SystemStore {
   try {
-    return findSystemStore(host, ANY_STORE).directory;
+    return findStore(host, ANY_STORE);
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
-    return directoryOf(readSystemConfigs(host), "docker");
+    return findDockerStore(host);
   }
 }
 
@@ -109,10 +107,4 @@ function gatherInitrds({ host, lookInto }: TargetLook): Promise<InitrdFile[]> {
       .filter((file) => host.files.statusOf(host.path(file))?.kind === "file")
       .map(async (file) => ({ name: file, file, ...(await lookInto(file)) })),
   );
-}
-
-function fsTypeOf(host: Host, directory: string): string | undefined {
-  const file = host.path(directory);
-  if (host.files.statusOfTarget(file)?.kind !== "directory") return undefined;
-  return locate(readMounts(host), host.files.realPath(file))?.mount.fsType;
 }

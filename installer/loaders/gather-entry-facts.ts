@@ -1,4 +1,6 @@
 import path from "node:path";
+import { readOptionTexts } from "../../runtime/boot/gather-options.ts";
+import { parseCmdline } from "../../runtime/options/cmdline.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
@@ -8,8 +10,6 @@ import {
   DOCKROOT_DIRECTORY,
   rwlayerPaths,
 } from "../../runtime/options/rwlayer-names.ts";
-import { homeOf } from "../engines/home.ts";
-import type { StoreChoice } from "../system/find-system-store.ts";
 import { findImage, readImageReference } from "../system/image.ts";
 import { locate, type Location } from "../system/formats/fstab.ts";
 import type { BootFacts, FoundKernel } from "./plan/entry-facts.ts";
@@ -20,8 +20,9 @@ import {
 } from "../system/kernels.ts";
 import { findLoaders } from "./find-loaders.ts";
 import {
-  findStore,
-  readCmdline,
+  findStorePlace,
+  homeBelow,
+  type StoreChoice,
   type StorePlace,
 } from "../system/find-store.ts";
 import { USUAL_RWLAYER } from "./formats/is-for-dockroot.ts";
@@ -49,7 +50,7 @@ export async function gatherFacts(
   host: Host,
   { store: given, image }: FactRequest,
 ): Promise<BootFacts> {
-  const place = await findStore(host, given);
+  const place = await findStorePlace(host, given);
   const store = await probeFilesystem(host, place.device);
   const mounts = await locateBootDirectories(host, store);
   const mountPoints = new Set(
@@ -58,7 +59,7 @@ export async function gatherFacts(
   const searched: Search[] = [];
   const facts = await withTopLevel(host, store, async (topLevel, isDefault) => {
     const hasModules = readModules(host, topLevel, place, image);
-    const rwlayer = place.startedRwlayer ?? USUAL_RWLAYER;
+    const rwlayer = place.bootedRwlayer ?? USUAL_RWLAYER;
     const leftOut = [DOCKROOT_DIRECTORY, place.path, rwlayer];
     const isLeftOut = (directory: string) =>
       leftOut.some((other) => isSameOrBelow(directory, other));
@@ -77,11 +78,8 @@ export async function gatherFacts(
       });
     }
     const directory = path.join(topLevel, TOP_LAYER_DIRECTORY);
-    const storeDirectory = followIn(host, topLevel, place.path);
     return {
-      storeHome: homeOf(
-        storeDirectory === undefined ? [] : host.files.namesIn(storeDirectory),
-      ),
+      storeHome: homeBelow(host, topLevel, place.path),
       hasDefaultSubvolume: !isDefault,
       isRwlayerForeign: isForeign(host, topLevel, rwlayer),
       topLayerDirectory:
@@ -94,8 +92,8 @@ export async function gatherFacts(
   return {
     ...{ ...facts, store, storePath: place.path, image },
     storeKind: given.kind,
-    cmdline: readCmdline(host),
-    startedRwlayer: place.startedRwlayer,
+    cmdline: parseCmdline(readOptionTexts(host).cmdline),
+    bootedRwlayer: place.bootedRwlayer,
     loaders: findLoaders(
       host,
       (directory) =>

@@ -2,17 +2,29 @@ import { formatDeviceSpec } from "../../runtime/options/device-spec.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
+import type { DiskOptions } from "../../runtime/options/disk-options.ts";
+import type { SystemOptions } from "../../runtime/options/system-options.ts";
 import type { BootTarget } from "../toplayer/rules/check-facts.ts";
 
-/** What this start's kernel options say; nothing where dockroot did not boot this system. */
-export function readBootTarget(host: Host): BootTarget {
+/** What this boot's kernel options and the configuration ask for. */
+export type BootedOptions = DiskOptions & SystemOptions;
+
+/** @returns why they ask for nothing, where dockroot did not boot this system */
+export function readBootedOptions(host: Host): BootedOptions | BootError {
   try {
     const { disk, readSystem } = gatherOptions(host);
     // Any system may have root= and rootflags=subvol=, but no image store.
-    readSystem();
-    return { rwlayer: disk.rwlayer, root: formatDeviceSpec(disk.root) };
+    return { ...disk, ...readSystem() };
   } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    return { rwlayer: undefined, root: undefined };
+    if (error instanceof BootError) return error;
+    throw error;
   }
+}
+
+/** Nothing where dockroot did not boot this system. */
+export function readBootTarget(host: Host): BootTarget {
+  const options = readBootedOptions(host);
+  return options instanceof BootError
+    ? { rwlayer: undefined, root: undefined }
+    : { rwlayer: options.rwlayer, root: formatDeviceSpec(options.root) };
 }

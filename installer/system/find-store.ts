@@ -1,110 +1,298 @@
-import {
-  parseCmdline,
-  type CmdlineOption,
-} from "../../runtime/options/cmdline.ts";
-import { waitForDevice } from "../../runtime/disk/device.ts";
-import {
-  gatherOptions,
-  readOptionTexts,
-} from "../../runtime/boot/gather-options.ts";
 import { BootError } from "../../runtime/base/errors.ts";
-import type { Host } from "../../runtime/host/host.ts";
+import { isSubvolume } from "../../runtime/disk/btrfs.ts";
+import { waitForDevice } from "../../runtime/disk/device.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
+import { followIn } from "../../runtime/host/follow-in.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { formatDeviceSpec } from "../../runtime/options/device-spec.ts";
 import type { StoreKind } from "../../runtime/options/store-kinds.ts";
-import {
-  findSystemStore,
-  NAME_STORE,
-  type StoreChoice,
-} from "./find-system-store.ts";
-import { locate } from "./formats/fstab.ts";
+import { findReaders } from "../../runtime/stores/open-store.ts";
+import type { StoreLocation, StoreReader } from "../../runtime/stores/store.ts";
+import { directoryOf } from "../engines/engine-configs.ts";
+import { homeOf, HOMES, type Home } from "../engines/home.ts";
+import type { StoreMount, UnknownMount } from "../toplayer/plan/make-fstab.ts";
+import { readBootedOptions } from "./boot-target.ts";
+import { locate, type Location } from "./formats/fstab.ts";
+import { readSystemConfigs } from "./system-configs.ts";
 
-/** Where the image store is. */
+/** Which store is asked for. */
+export interface StoreChoice {
+  /** Absolute, as the system sees it. */
+  readonly directory: string | undefined;
+  readonly kind: StoreKind | undefined;
+}
+
+/** An image store as a system sees it. */
+export interface SystemStore {
+  /** Absolute. */
+  readonly directory: string;
+  /** Which of the stores in the directory counts, where that was said. */
+  readonly kind: StoreKind | undefined;
+  readonly home: Home;
+  readonly isPresent: boolean;
+  /** What is mounted there; `undefined` where it is absent. */
+  readonly location: Location | undefined;
+}
+
+export const NAME_STORE =
+  "Mount the image store, or name its directory: --store-path DIR.";
+
+export const NAME_DIRECTORY = "Say which one is meant: --store-path DIR.";
+
+/**
+ * The store that is named, else the one that the kernel options of this boot name, where an engine of
+ * the system has it, else the one that has images: of several the one of which a root can be made.
+ * @throws BootError STORE_MISSING, STORE_AMBIGUOUS
+ */
+export function findStore(host: Host, choice: StoreChoice): SystemStore {
+  if (choice.directory !== undefined) {
+    return describeStore(host, choice.directory, choice.kind);
+  }
+  const options = readBootedOptions(host);
+  const booted = options instanceof BootError ? undefined : options;
+  const kind = choice.kind ?? booted?.storeKind;
+  const configs = readSystemConfigs(host);
+  const stores = HOMES.map((home) =>
+    describeStore(host, directoryOf(configs, home), kind),
+  );
+  return (
+    stores.find(
+      ({ location }) =>
+        booted !== undefined &&
+        location?.mount.fsType === "btrfs" &&
+        location.path === booted.storePath,
+    ) ?? requireOne(host, stores, kind)
+  );
+}
+
+/** @throws BootError STORE_MISSING, STORE_AMBIGUOUS */
+function requireOne(
+  host: Host,
+  stores: readonly SystemStore[],
+  kind: StoreKind | undefined,
+): SystemStore {
+  const withImages = stores
+    .filter(({ isPresent }) => isPresent)
+    .map((store) => {
+      const path = store.directory.slice(1);
+      const location = { host, topLevel: host.path("/"), path };
+      return { store, readers: listStores(location, kind) };
+    })
+    .filter(({ readers }) => readers.length > 0);
+  const usable = withImages.filter(({ readers }) => readers.some(canBeRoot));
+  const [found, ...others] = usable.length > 0 ? usable : withImages;
+  if (found === undefined) {
+    const directories = stores.map(({ directory }) => directory).join(", ");
+    throw new BootError(
+      "STORE_MISSING",
+      `there is no ${kind === undefined ? "image" : `${kind} store with images`} in ${directories}`,
+      { hint: NAME_STORE },
+    );
+  }
+  if (others.length === 0) return found.store;
+  const all = [found, ...others].map(
+    ({ store, readers }) =>
+      `${store.directory} (${readers.map(({ name }) => name).join(", ")})`,
+  );
+  throw new BootError(
+    "STORE_AMBIGUOUS",
+    `several image stores have images: ${all.join(", ")}`,
+    { hint: NAME_DIRECTORY },
+  );
+}
+
+/** Docker's directory, whether it has images or not. */
+export function findDockerStore(host: Host): SystemStore {
+  const directory = directoryOf(readSystemConfigs(host), "docker");
+  return describeStore(host, directory, undefined);
+}
+
+/** @param directory absolute, as the system sees it */
+export function describeStore(
+  host: Host,
+  directory: string,
+  kind: StoreKind | undefined,
+): SystemStore {
+  const at = host.path(directory);
+  const isPresent = host.files.statusOfTarget(at)?.kind === "directory";
+  return {
+    directory,
+    kind,
+    home: homeOf(isPresent ? host.files.namesIn(at) : []),
+    isPresent,
+    location: isPresent
+      ? locate(readMounts(host), host.files.realPath(at))
+      : undefined,
+  };
+}
+
+/** Whose the store at a path below a top level is. */
+export function homeBelow(host: Host, topLevel: string, path: string): Home {
+  const directory = followIn(host, topLevel, path);
+  return homeOf(directory === undefined ? [] : host.files.namesIn(directory));
+}
+
+/** The stores in a directory that have images. A damaged one counts: whoever opens it is told. */
+export function listStores(
+  location: StoreLocation,
+  kind: StoreKind | undefined,
+): StoreReader[] {
+  return findReaders(location, kind).filter((reader) =>
+    unlessDamaged(() => reader.hasImages()),
+  );
+}
+
+/** Whether a root can be made of its images, as far as that shows. */
+function canBeRoot(reader: StoreReader): boolean {
+  return unlessDamaged(() => reader.unsupported() === undefined);
+}
+
+function unlessDamaged(ask: () => boolean): boolean {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof BootError && error.code === "STORE_DAMAGED") {
+      return true;
+    }
+    throw error;
+  }
+}
+
+/** An image store on its disk. */
 export interface StorePlace {
   /** A path below /dev. */
   readonly device: string;
   /** From the filesystem's top level. */
   readonly path: string;
-  /** Which of the stores there counts, where that was said. */
   readonly kind: StoreKind | undefined;
-  /** The rwlayer of this start, where its kernel options say where the store is. */
-  readonly startedRwlayer: string | undefined;
+  /** The rwlayer of this boot, where its kernel options say where the store is. */
+  readonly bootedRwlayer: string | undefined;
 }
 
 /**
- * Where this start's kernel options say, where dockroot made its root; else where the directory is
+ * Where the kernel options of this boot say, where dockroot made its root; else where the directory is
  * mounted from.
  * @param choice with a directory the kernel options do not count
  * @throws BootError, HelperError
  */
-export async function findStore(
+export async function findStorePlace(
   host: Host,
   choice: StoreChoice,
 ): Promise<StorePlace> {
-  return (
-    (choice.directory === undefined
-      ? await fromThisStart(host, choice.kind)
-      : undefined) ?? (await fromMount(host, choice))
-  );
-}
-
-/** This start's kernel options, in order. */
-export function readCmdline(host: Host): readonly CmdlineOption[] {
-  return parseCmdline(readOptionTexts(host).cmdline);
-}
-
-async function fromThisStart(
-  host: Host,
-  kind: StoreKind | undefined,
-): Promise<StorePlace | undefined> {
-  try {
-    const { disk, readSystem } = gatherOptions(host);
-    const { storePath, storeKind } = readSystem();
-    const device = await waitForDevice(host, disk.root, 0);
-    return {
-      device: device.path,
-      path: storePath,
-      kind: kind ?? storeKind,
-      startedRwlayer: disk.rwlayer,
-    };
-  } catch (error) {
-    // Another system than one that dockroot starts.
-    if (error instanceof BootError) return undefined;
-    throw error;
+  const options = readBootedOptions(host);
+  if (choice.directory === undefined && !(options instanceof BootError)) {
+    const { root, rwlayer, storePath, storeKind } = options;
+    try {
+      return {
+        device: (await waitForDevice(host, root, 0)).path,
+        path: storePath,
+        kind: choice.kind ?? storeKind,
+        bootedRwlayer: rwlayer,
+      };
+    } catch (error) {
+      // Another system than one that dockroot boots.
+      if (!(error instanceof BootError)) throw error;
+    }
   }
+  const store = findStore(host, choice);
+  const { mount, path } = requireSubvolumePath(store);
+  const spec = { kind: "path", path: mount.source } as const;
+  return {
+    device: (await waitForDevice(host, spec, 0)).path,
+    path,
+    kind: choice.kind,
+    bootedRwlayer: undefined,
+  };
 }
 
-async function fromMount(host: Host, choice: StoreChoice): Promise<StorePlace> {
-  const { directory: store } = findSystemStore(host, choice);
-  const directory = host.path(store);
-  if (host.files.statusOfTarget(directory)?.kind !== "directory") {
-    throw new BootError("STORE_MISSING", `there is no image store ${store}`, {
-      hint: NAME_STORE,
-    });
-  }
-  const real = host.files.realPath(directory);
-  const location = locate(readMounts(host), real);
-  if (location?.mount.fsType !== "btrfs") {
+/** @throws BootError STORE_MISSING, STORE_UNSUPPORTED */
+function requireSubvolumePath({
+  directory,
+  isPresent,
+  location,
+}: SystemStore): Location {
+  if (!isPresent) {
     throw new BootError(
-      "STORE_UNSUPPORTED",
-      `the image store ${store} is on ${location?.mount.fsType ?? "nothing that is mounted"}, not on btrfs`,
+      "STORE_MISSING",
+      `there is no image store ${directory}`,
       { hint: NAME_STORE },
     );
   }
-  if (location.path === "") {
+  if (location?.mount.fsType !== "btrfs") {
     throw new BootError(
       "STORE_UNSUPPORTED",
-      `the image store ${store} is the top level of its filesystem`,
-      {
-        hint: "Give it a subvolume of its own, beside which the rwlayer can stand: btrfs subvolume create.",
-      },
+      `the image store ${directory} is on ${location?.mount.fsType ?? "nothing that is mounted"}, not on btrfs`,
+      { hint: NAME_STORE },
     );
   }
-  const spec = { kind: "path", path: location.mount.source } as const;
-  const device = await waitForDevice(host, spec, 0);
-  return {
-    device: device.path,
-    path: location.path,
-    kind: choice.kind,
-    startedRwlayer: undefined,
-  };
+  if (location.path !== "") return location;
+  throw new BootError(
+    "STORE_UNSUPPORTED",
+    `the image store ${directory} is the top level of its filesystem`,
+    {
+      hint: "Give it a subvolume of its own, beside which the rwlayer can stand: btrfs subvolume create.",
+    },
+  );
+}
+
+/**
+ * How the image store can be mounted: as it is mounted now, else as the kernel options of this boot
+ * say.
+ * @returns or why it cannot be told
+ */
+export async function findStoreMount(
+  host: Host,
+  choice: StoreChoice,
+): Promise<StoreMount | UnknownMount> {
+  let store: SystemStore;
+  try {
+    store = findStore(host, choice);
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    if (error.code !== "STORE_MISSING") {
+      return { home: "docker", unknown: error.message };
+    }
+    store = findDockerStore(host);
+  }
+  const { directory, home, location } = store;
+  if (location?.mount.fsType === "btrfs") {
+    const real = host.files.realPath(host.path(directory));
+    return isSubvolume(host, real) && location.path !== ""
+      ? {
+          home,
+          source: await nameSource(host, location),
+          subvolume: location.path,
+        }
+      : {
+          home,
+          unknown: `${directory} is on btrfs, but is no subvolume, which a line of fstab could mount`,
+        };
+  }
+  const options = readBootedOptions(host);
+  return options instanceof BootError
+    ? {
+        home: "docker",
+        unknown: `${directory} is not on btrfs, and the kernel options of this start name no image store`,
+      }
+    : {
+        home: options.storeKind === "podman" ? "podman" : "docker",
+        source: formatDeviceSpec(options.root),
+        subvolume: options.storePath,
+      };
+}
+
+/** The filesystem's UUID, which stays as it is, or where there is none its device. @throws HelperError */
+export async function nameSource(
+  host: Host,
+  { mount }: Location,
+): Promise<string> {
+  try {
+    const spec = { kind: "path", path: mount.source } as const;
+    const { uuid } = await waitForDevice(host, spec, 0);
+    return uuid === undefined ? mount.source : `UUID=${uuid}`;
+  } catch (error) {
+    // A filesystem that is on no device of this machine.
+    if (error instanceof BootError) return mount.source;
+    throw error;
+  }
 }

@@ -19,11 +19,11 @@ import { openStore } from "../../runtime/stores/open-store.ts";
 import type { ImageStore, StoreLocation } from "../../runtime/stores/store.ts";
 import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 import {
-  findSystemStore,
+  findStore,
   NAME_DIRECTORY,
   NAME_STORE,
   type StoreChoice,
-} from "./find-system-store.ts";
+} from "./find-store.ts";
 import { REPAIR_STORE } from "../text/hints.ts";
 
 /** An image that layers can be laid over. */
@@ -116,9 +116,9 @@ export function lookInStore<T>(
 ): T {
   let store = choice.directory;
   try {
-    const { directory, kind } = findSystemStore(host, choice);
+    const { directory, kind, isPresent } = findStore(host, choice);
     store = directory;
-    if (host.files.statusOfTarget(host.path(store))?.kind !== "directory") {
+    if (!isPresent) {
       throw new BootError("STORE_MISSING", `${store} is no directory`);
     }
     // Absolute, so that messages name it as it is seen here.

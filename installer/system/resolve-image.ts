@@ -5,7 +5,7 @@ import {
 } from "../../runtime/images/image-ref.ts";
 import type { StoredLayer } from "../../runtime/stores/store.ts";
 import type { StoreKind } from "../../runtime/options/store-kinds.ts";
-import type { StoreChoice } from "./find-system-store.ts";
+import type { StoreChoice } from "./find-store.ts";
 import { lookInStore } from "./image.ts";
 import { escapeControl, formatJson } from "../../runtime/base/escape.ts";
 import { abbreviateIds } from "../../runtime/base/abbreviate-ids.ts";

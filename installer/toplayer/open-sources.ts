@@ -19,7 +19,7 @@ import {
   readImageReference,
   type ImageTree,
 } from "../system/image.ts";
-import type { StoreChoice } from "../system/find-system-store.ts";
+import type { StoreChoice } from "../system/find-store.ts";
 import { readBootTarget } from "../system/boot-target.ts";
 import { locate } from "../system/formats/fstab.ts";
 import type { BootTarget } from "./rules/check-facts.ts";

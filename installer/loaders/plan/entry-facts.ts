@@ -47,7 +47,7 @@ export interface BootFacts {
   /** This start's kernel options. */
   readonly cmdline: readonly CmdlineOption[];
   /** The rwlayer of this start, where dockroot made it and its kernel options are to be kept. */
-  readonly startedRwlayer: string | undefined;
+  readonly bootedRwlayer: string | undefined;
   /** Something has the name of the rwlayer, and dockroot did not make it. */
   readonly isRwlayerForeign: boolean;
   /** The directory for a top layer that stands there. */

@@ -50,8 +50,8 @@ export function planEntry(
   };
 }
 
-function refuseNested({ storePath, startedRwlayer }: BootFacts): void {
-  const rwlayer = startedRwlayer ?? USUAL_RWLAYER;
+function refuseNested({ storePath, bootedRwlayer }: BootFacts): void {
+  const rwlayer = bootedRwlayer ?? USUAL_RWLAYER;
   if (!isSameOrBelow(storePath, rwlayer)) return;
   throw new BootError(
     "ENTRY_UNSUITABLE",
@@ -160,11 +160,11 @@ function describeChoice({ kernels }: BootFacts, entry: Entry): string[] {
 }
 
 function warnOfRwlayer({
-  startedRwlayer,
+  bootedRwlayer,
   isRwlayerForeign,
   store,
 }: BootFacts): string[] {
-  const rwlayer = startedRwlayer ?? USUAL_RWLAYER;
+  const rwlayer = bootedRwlayer ?? USUAL_RWLAYER;
   return isRwlayerForeign
     ? [
         `${rwlayer} is on ${store.device} already, and dockroot did not make it: it will not be replaced; rename it, or name another in rootflags=subvol=`,

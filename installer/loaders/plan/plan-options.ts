@@ -31,9 +31,9 @@ const OF_ANOTHER_ROOT =
  * @throws BootError ENTRY_UNSUITABLE
  */
 export function planOptions(facts: BootFacts): PlannedOptions {
-  return facts.startedRwlayer === undefined
+  return facts.bootedRwlayer === undefined
     ? planAnew(facts)
-    : keepOptions(facts, facts.startedRwlayer);
+    : keepOptions(facts, facts.bootedRwlayer);
 }
 
 /** dockroot made this start's root: what it was told is right. */

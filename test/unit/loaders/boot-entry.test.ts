@@ -55,7 +55,7 @@ const facts: BootFacts = {
   ...{ store: btrfs, hasDefaultSubvolume: false, storePath: "docker" },
   ...{ storeHome: "docker" as const, storeKind: undefined },
   isRwlayerForeign: false,
-  ...{ cmdline: [], startedRwlayer: undefined },
+  ...{ cmdline: [], bootedRwlayer: undefined },
   ...{ topLayerDirectory: "boot_docker", image: undefined },
   ...{ kernels: [kernel], bareKernels: [], loaders: [], searched: ["/boot"] },
 };
@@ -203,7 +203,7 @@ t.test("a machine that dockroot started keeps its options", (t) => {
   const cmdline = parseCmdline(
     "BOOT_IMAGE=/vmlinuz root=UUID=1 rootflags=noatime,subvol=.dockroot/next/generations/3 ro quiet docker_path=d docker_image=a docker_tag=b toplayer=LABEL=esp toplayerfstype=vfat toplayer_path=one:two single console=tty0 console=ttyS0",
   );
-  const started = { cmdline, startedRwlayer: "next" };
+  const started = { cmdline, bootedRwlayer: "next" };
   const options = (image?: string) =>
     /options "(.*)"/.exec(make({ ...started, image }, "refind"))?.[1];
   t.equal(

@@ -19,11 +19,8 @@ import {
 import { readManifest } from "../install/gather-present.ts";
 import { requireNoGenerator, withLock } from "../install/lock.ts";
 import { requireHelpers } from "../install/helpers.ts";
-import {
-  isInterrupted,
-  resumeInterrupted,
-  tellInterrupted,
-} from "../install/transaction.ts";
+import { isInterrupted } from "../install/journal.ts";
+import { resumeInterrupted, tellInterrupted } from "../install/transaction.ts";
 import type { CliContext } from "../cli/cli-context.ts";
 import { enterRoot } from "../system/enter-root.ts";
 import { lookAtRoot } from "../system/look-at-root.ts";

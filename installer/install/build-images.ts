@@ -3,7 +3,7 @@ import { escapeControl } from "../../runtime/base/escape.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Build, InitramfsImage } from "../generators/generator.ts";
 import { lockedFor } from "./lock.ts";
-import type { CommitRecord } from "./plan/parse-commit-record.ts";
+import type { CommitRecord } from "./plan/journal.ts";
 import type { Progress } from "../cli/progress.ts";
 
 /** What building needs besides the builds. */

@@ -94,6 +94,7 @@ export async function gatherInstall(
     changes: plan.changes,
     warnings: [...config.warnings, ...plan.warnings],
     manifest: {
+      version: 1,
       generator: generator.name,
       files: plan.files,
       directories: union(manifest?.directories, newDirectories),

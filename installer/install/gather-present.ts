@@ -1,5 +1,7 @@
 import { BootError } from "../../runtime/base/errors.ts";
+import type { FileStatus } from "../../runtime/host/files.ts";
 import type { Host } from "../../runtime/host/host.ts";
+import { readStateFile } from "./journal.ts";
 import {
   MANIFEST_FILE,
   parseManifest,
@@ -14,16 +16,13 @@ const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
  * @throws BootError FILE_UNREADABLE
  */
 export function readManifest(host: Host): Manifest | undefined {
-  const text = host.readText(MANIFEST_FILE, MAX_MANIFEST_BYTES);
-  if (text === undefined) return undefined;
-  try {
-    return parseManifest(text);
-  } catch (cause) {
-    throw new BootError("FILE_UNREADABLE", `cannot read ${MANIFEST_FILE}`, {
-      cause,
-      hint: "It tells what dockroot install did. Restore it, or remove it to go on as if there had been none.",
-    });
-  }
+  return readStateFile(
+    host,
+    MANIFEST_FILE,
+    MAX_MANIFEST_BYTES,
+    parseManifest,
+    "It tells what dockroot install did. Restore it, or remove it to go on as if there had been none.",
+  );
 }
 
 /**
@@ -36,18 +35,24 @@ export function gatherPresent(
 ): PresentFiles {
   return new Map(
     paths.flatMap((path): [string, PresentFile][] => {
-      const status = host.files.statusOf(host.path(path));
+      const status = statusOfFile(host, path);
       if (status === undefined) return [];
-      if (status.kind !== "file") {
-        throw new BootError(
-          "INSTALL_FAILED",
-          `${path} is a ${status.kind}, not a file`,
-          { hint: `Move ${path} away first.` },
-        );
-      }
       const { mode, uid, gid } = status;
       const sha256 = host.files.hashFile(host.path(path));
       return [[path, { sha256, mode, uid, gid }]];
     }),
+  );
+}
+
+/** `undefined` where it is absent. @throws BootError INSTALL_FAILED where it is no regular file */
+export function statusOfFile(host: Host, file: string): FileStatus | undefined {
+  const status = host.files.statusOf(host.path(file));
+  if (status === undefined || status.kind === "file") return status;
+  throw new BootError(
+    "INSTALL_FAILED",
+    `${file} is a ${status.kind}, not a file`,
+    {
+      hint: `Move ${file} away first.`,
+    },
   );
 }

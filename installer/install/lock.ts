@@ -1,81 +1,52 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { BootError } from "../../runtime/base/errors.ts";
+import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { HELPER_PATH } from "../../runtime/host/process.ts";
 import { UNDO_DIRECTORY } from "./plan/journal.ts";
 
 /** It is there, and nobody else locks it: no file of ours is left behind. */
 const LOCKED = "/var/lib";
 
-const HELD = "held";
+/** A run that ends just now is waited for. */
+const WAIT_MS = 3_000;
 
 /** Of our choice: other failures of flock have other ones. */
 const CONFLICT_STATUS = 75;
 
 /**
  * Does the work where no other process of this kind does: one would take the other's for what a power
- * failure left. The lock is flock(1)'s, and ends with this process, whatever ends that.
+ * failure left. The lock ends with this process, whatever ends that.
  * @throws BootError INSTALL_FAILED where another is at work, HELPER_MISSING
  */
 export async function withLock<T>(
   host: Host,
   work: () => Promise<T>,
 ): Promise<T> {
-  // flock would make a file of that name.
   if (host.files.statusOfTarget(host.path(LOCKED))?.kind !== "directory") {
     throw new BootError("INSTALL_FAILED", `there is no directory ${LOCKED}`, {
       hint: "Is this a whole system?",
     });
   }
-  const holder = spawn(
-    "flock",
-    [
-      ...["--nonblock", "--conflict-exit-code", String(CONFLICT_STATUS)],
-      ...[host.path(LOCKED), "sh", "-c", "echo; exec cat"],
-    ],
-    {
-      stdio: ["pipe", "pipe", "pipe"],
-      env: { PATH: HELPER_PATH, LC_ALL: "C" },
-      // Ctrl-C is for this process: what is half done is still to be taken back.
-      detached: true,
-    },
-  );
-  let said = "";
-  holder.stderr.setEncoding("utf8").on("data", (text: string) => {
-    said += text;
-  });
-  const ended = new Promise<number | null>((resolve, reject) => {
-    holder.on("error", reject);
-    holder.on("close", resolve);
-  });
-  const end = await Promise.race([
-    once(holder.stdout, "data").then(() => HELD),
-    ended,
-  ]).catch((cause: unknown) => {
-    throw new BootError("HELPER_MISSING", "cannot start flock", {
-      cause,
-      hint: "Install the package util-linux.",
+  const lock = await host
+    .lockDirectory(host.path(LOCKED), WAIT_MS)
+    .catch((cause: unknown) => {
+      if (!(cause instanceof HelperError)) throw cause;
+      const isMissing = cause.kind === "missing";
+      throw new BootError(
+        isMissing ? "HELPER_MISSING" : "INSTALL_FAILED",
+        isMissing ? "cannot start flock" : `cannot lock ${LOCKED}`,
+        { cause, hint: "Install flock, of the package util-linux." },
+      );
     });
-  });
-  if (end === CONFLICT_STATUS) {
+  if (lock === undefined) {
     throw new BootError(
       "INSTALL_FAILED",
       "another dockroot install or uninstall is at work here",
       { hint: "Wait for its end." },
     );
   }
-  if (end !== HELD) {
-    throw new BootError("INSTALL_FAILED", `cannot lock ${LOCKED}`, {
-      cause: new Error(said.trim()),
-      hint: "It needs flock of the package util-linux.",
-    });
-  }
   try {
     return await work();
   } finally {
-    holder.stdin.end();
-    await ended;
+    await lock.release();
   }
 }
 
@@ -99,13 +70,11 @@ export async function requireNoGenerator(host: Host): Promise<void> {
   if (host.files.statusOf(directory) === undefined) return;
   const { exitCode } = await host.run(
     [
-      ...[
-        "flock",
-        "--nonblock",
-        "--conflict-exit-code",
-        String(CONFLICT_STATUS),
-      ],
-      ...[directory, "true"],
+      "flock",
+      "--nonblock",
+      `--conflict-exit-code=${String(CONFLICT_STATUS)}`,
+      directory,
+      "true",
     ],
     { okExitCodes: [0, CONFLICT_STATUS] },
   );

@@ -1,33 +1,30 @@
 import path from "node:path";
 import { BootError, isSystemError } from "../../runtime/base/errors.ts";
+import { describeFailure, formatFailure } from "../../runtime/base/failure.ts";
 import type { Host } from "../../runtime/host/host.ts";
+import { statusOfFile } from "./gather-present.ts";
+import {
+  readJournal,
+  removeJournal,
+  removeUndoDirectory,
+  writeJournal,
+} from "./journal.ts";
 import type { Change } from "./plan/change.ts";
 import {
-  COMMIT_RECORD_FILE,
-  finish,
-  readCommitRecord,
-  writeCommitRecord,
-  withdrawCommitRecord,
-  type CommitRecord,
-} from "./commit-record.ts";
-import {
-  formatJournal,
-  JOURNAL_FILE,
   UNDO_DIRECTORY,
+  type CommitRecord,
   type Journal,
-  parseJournal,
 } from "./plan/journal.ts";
 import { STATE_DIRECTORY } from "./plan/manifest.ts";
 import { remedyOf } from "./plan/plan-install.ts";
-import { forget, removeUndoDirectory, undo } from "./undo.ts";
-import { describeFailure, formatFailure } from "../../runtime/base/failure.ts";
+import { undo } from "./undo.ts";
 
 /**
  * Makes the changes, then does the work, then what is left to do; where one of them fails, all is as
  * it was before. Where not even that can be done (a power failure, an image that is in its place
  * already), the next call of `resumeInterrupted` does it, or what is left to do.
  * @param work with the changes made
- * @param ending what is done when nothing is to be taken back any more
+ * @param commit what is done when nothing is to be taken back any more
  * @throws BootError
  */
 export async function inTransaction(
@@ -38,49 +35,41 @@ export async function inTransaction(
 ): Promise<void> {
   let journal: Journal | undefined;
   try {
-    journal = keepFormer(host, changes);
+    journal = beginJournal(host, changes, commit);
     makeChanges(host, changes, journal);
     await work();
-    writeCommitRecord(host, commit);
+    writeJournal(host, { ...journal, phase: "commit" });
     finish(host, commit);
   } catch (error) {
     if (journal === undefined) removeUndoDirectory(host);
-    else if (withdrawCommitRecord(host, commit)) undo(host, journal, error);
+    else if (returnToUndo(host, journal)) undo(host, journal.undo, error);
     throw asRefusal(error);
   }
-  forget(host);
+  removeJournal(host);
 }
 
 /**
- * Takes back what an interrupted install or uninstall has done, or brings it to its end where that was
- * all that it had left to do.
+ * Takes back what an interrupted install or uninstall has done, or finishes it where its changes were
+ * complete.
  * @returns which of them; `undefined` where there was nothing
  * @throws BootError
  */
 export function resumeInterrupted(
   host: Host,
 ): "undone" | "finished" | undefined {
-  const commit = readCommitRecord(host);
-  if (commit !== undefined) {
-    finish(host, commit);
-    forget(host);
-    return "finished";
-  }
   const journal = readJournal(host);
   if (journal === undefined) {
     // It was cut off before it began, or after it ended.
     removeUndoDirectory(host);
     return undefined;
   }
-  undo(host, journal);
-  return "undone";
-}
-
-/** Whether `resumeInterrupted` has something to do. */
-export function isInterrupted(host: Host): boolean {
-  return [JOURNAL_FILE, COMMIT_RECORD_FILE].some(
-    (file) => host.files.statusOf(host.path(file)) !== undefined,
-  );
+  if (journal.phase === "undo") {
+    undo(host, journal.undo);
+    return "undone";
+  }
+  finish(host, journal.commit);
+  removeJournal(host);
+  return "finished";
 }
 
 /** What the system refused, as a failure that somebody can do something about. */
@@ -93,40 +82,90 @@ function asRefusal(error: unknown): unknown {
   );
 }
 
-function keepFormer(host: Host, changes: readonly Change[]): Journal {
-  const { ensureDirectory, statusOf, writeFile } = host.files;
-  host.files.ensureDirectories(host.path(path.dirname(STATE_DIRECTORY)));
+/** Keeps what the changes replace, then writes how to put it back. */
+function beginJournal(
+  host: Host,
+  changes: readonly Change[],
+  commit: CommitRecord,
+): Journal {
+  const { ensureDirectories, ensureDirectory, writeFile } = host.files;
+  ensureDirectories(host.path(path.dirname(STATE_DIRECTORY)));
   ensureDirectory(host.path(STATE_DIRECTORY), 0o755);
   ensureDirectory(host.path(UNDO_DIRECTORY), 0o700);
   const directories = missingDirectories(host, changes);
-  const files = changes.map((change, index) => {
-    const status = statusOf(host.path(change.path));
-    if (status === undefined) return { path: change.path, former: undefined };
-    refuseUnlessFile(change.path, status.kind);
+  const files = changes.map(({ path: file }, index) => {
+    const status = statusOfFile(host, file);
+    if (status === undefined) return { path: file };
     const kept = `${UNDO_DIRECTORY}/${String(index)}`;
     writeFile(
       host.path(kept),
-      { copyOf: host.path(change.path) },
+      { copyOf: host.path(file) },
       { mode: 0o600, uid: 0, gid: 0 },
     );
     const { mode, uid, gid } = status;
-    return { path: change.path, former: { kept, mode, uid, gid } };
+    return { path: file, former: { kept, mode, uid, gid } };
   });
-  const journal = { files, directories };
-  writeFile(
-    host.path(JOURNAL_FILE),
-    { text: formatJournal(journal) },
-    { mode: 0o600, uid: 0, gid: 0 },
-  );
+  const journal: Journal = {
+    version: 1,
+    phase: "undo",
+    undo: { files, directories },
+    commit,
+  };
+  writeJournal(host, journal);
   return journal;
 }
 
+/**
+ * Takes the commit back where it was written.
+ * @returns whether all can be taken back: no image is in its place yet
+ */
+function returnToUndo(host: Host, journal: Journal): boolean {
+  if (readJournal(host)?.phase === "undo") return true;
+  const { images } = journal.commit;
+  if (!images.every(({ from }) => host.files.statusOf(host.path(from)))) {
+    return false;
+  }
+  try {
+    writeJournal(host, journal);
+  } catch (error) {
+    // On a full disk the next run finishes it.
+    if (!isSystemError(error)) throw error;
+    return false;
+  }
+  return true;
+}
+
+/** Does what the commit says, or what is left of it. @throws BootError INSTALL_FAILED */
+function finish(host: Host, { images, files, directories }: CommitRecord) {
+  const { removeFile, removeUnusedDirectory, renameDurably, statusOf } =
+    host.files;
+  for (const { from, to } of images) {
+    if (statusOf(host.path(from)) === undefined) continue;
+    orRefuse(`put ${to} in place`, () => {
+      renameDurably(host.path(from), host.path(to));
+    });
+  }
+  for (const file of files) {
+    orRefuse(`remove ${file}`, () => {
+      removeFile(host.path(file));
+    });
+  }
+  for (const directory of directories) {
+    removeUnusedDirectory(host.path(directory));
+  }
+}
+
 /** @throws BootError INSTALL_FAILED */
-function refuseUnlessFile(file: string, kind: string): void {
-  if (kind === "file") return;
-  throw new BootError("INSTALL_FAILED", `${file} is a ${kind}, not a file`, {
-    hint: `Move ${file} away first.`,
-  });
+function orRefuse(what: string, work: () => void): void {
+  try {
+    work();
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause;
+    throw new BootError("INSTALL_FAILED", `cannot ${what}`, {
+      cause,
+      hint: remedyOf(cause),
+    });
+  }
 }
 
 /** The directories that changes need and that are not there yet, outer ones first. */
@@ -135,17 +174,13 @@ export function missingDirectories(
   changes: readonly Change[],
 ): string[] {
   const missing = new Set<string>();
+  const add = (directory: string) => {
+    if (host.files.statusOfTarget(host.path(directory))) return;
+    add(path.dirname(directory));
+    missing.add(directory);
+  };
   for (const { kind, path: file } of changes) {
-    if (kind !== "write") continue;
-    const own: string[] = [];
-    for (
-      let directory = path.dirname(file);
-      host.files.statusOfTarget(host.path(directory)) === undefined;
-      directory = path.dirname(directory)
-    ) {
-      own.unshift(directory);
-    }
-    for (const directory of own) missing.add(directory);
+    if (kind === "write") add(path.dirname(file));
   }
   return [...missing];
 }
@@ -153,7 +188,7 @@ export function missingDirectories(
 function makeChanges(
   host: Host,
   changes: readonly Change[],
-  { directories }: Journal,
+  { undo: { directories } }: Journal,
 ): void {
   for (const directory of directories) {
     host.files.createDirectory(host.path(directory));
@@ -167,22 +202,6 @@ function makeChanges(
       "text" in content ? content : { copyOf: host.path(content.copyOf) },
       change,
     );
-  }
-}
-
-const MAX_JOURNAL_BYTES = 1024 * 1024;
-
-/** `undefined` where nothing was interrupted. @throws BootError FILE_UNREADABLE */
-export function readJournal(host: Host): Journal | undefined {
-  const text = host.readText(JOURNAL_FILE, MAX_JOURNAL_BYTES);
-  if (text === undefined) return undefined;
-  try {
-    return parseJournal(text);
-  } catch (cause) {
-    throw new BootError("FILE_UNREADABLE", `cannot read ${JOURNAL_FILE}`, {
-      cause,
-      hint: `It says how to undo an interrupted installation; its files are in ${UNDO_DIRECTORY}. Remove both to go on as things are.`,
-    });
   }
 }
 

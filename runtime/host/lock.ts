@@ -42,6 +42,8 @@ export async function lockDirectory(
   const holder: ChildProcess = spawn(program, args, {
     env: { PATH: HELPER_PATH, LC_ALL: "C" },
     stdio: "pipe",
+    // Ctrl-C is for this process: what is half done is still undone under the lock.
+    detached: true,
   });
   let stderr = "";
   holder.stderr?.setEncoding("utf8").on("data", (text: string) => {

@@ -258,7 +258,7 @@ await t.test("a failure leaves all as it was, and says why", async (t) => {
       );
       process.kill(Number(children), "SIGKILL");
     });
-    t.ok(fs.existsSync(at("var/lib/dockroot/undo.json")));
+    t.ok(fs.existsSync(at("var/lib/dockroot/journal.json")));
     t.match(system.dockroot("uninstall", "--dry-run"), {
       status: 0,
       stdout: /A run was interrupted here/,

@@ -6,7 +6,10 @@ import {
   inTransaction,
   resumeInterrupted,
 } from "../../../installer/install/transaction.ts";
-import type { CommitRecord } from "../../../installer/install/commit-record.ts";
+import type {
+  CommitRecord,
+  Journal,
+} from "../../../installer/install/plan/journal.ts";
 import {
   createHost,
   type Files,
@@ -83,50 +86,72 @@ t.test("where the work fails, all is as it was", async (t) => {
   t.strictSame(listTree(root), before);
 });
 
-t.test(
-  "power may fail before or within any call: the next run takes all back, or it is done",
-  async (t) => {
-    let done = 0;
-    let undone = 0;
-    for (let lives = 0; ; lives += 1) {
-      const root = makeSystem(t);
-      const before = listTree(root);
-      const host = createHost(root, createLog([]));
-      const failing = failAfter(host, lives);
-      const isOver = await inTransaction(
-        failing,
-        CHANGES,
-        () => buildIn(root),
-        ENDING,
-      ).then(
-        () => true,
-        () => false,
-      );
-      resumeInterrupted(host);
-      const after = listTree(root);
-      if (JSON.stringify(after) === JSON.stringify(before)) undone += 1;
-      else {
-        t.match(after, {
-          "usr/bin/tool": "755 another tool",
-          "boot/initrd": "644 another initrd",
-        });
-        t.notOk("boot/initrd-new" in after);
-        t.notOk("srv/unused" in after);
-        t.notOk("srv/needed" in after);
-        t.notOk("var/lib/dockroot/ending.json" in after);
-        t.notOk("etc/old" in after);
-        t.notOk("var/lib/dockroot/undo.json" in after);
-        t.notOk(
-          Object.keys(after).some((name) => /dockroot-(put|new)/.test(name)),
-        );
-        done += 1;
+for (const [format, leave] of [
+  ["its journal", () => undefined],
+  ["the journal of an earlier dockroot", splitJournal],
+] as const) {
+  t.test(
+    `power may fail before or within any call: the next run takes all back, or it is done, by ${format}`,
+    (t) => failAtEveryCall(t, leave),
+  );
+}
+
+async function failAtEveryCall(t: Test, leave: (root: string) => void) {
+  let done = 0;
+  let undone = 0;
+  for (let lives = 0; ; lives += 1) {
+    const root = makeSystem(t);
+    const before = listTree(root);
+    const host = createHost(root, createLog([]));
+    const failing = failAfter(host, lives);
+    const isOver = await inTransaction(
+      failing,
+      CHANGES,
+      () => buildIn(root),
+      ENDING,
+    ).then(
+      () => true,
+      () => false,
+    );
+    leave(root);
+    resumeInterrupted(host);
+    const after = listTree(root);
+    if (JSON.stringify(after) === JSON.stringify(before)) undone += 1;
+    else {
+      t.match(after, {
+        "usr/bin/tool": "755 another tool",
+        "boot/initrd": "644 another initrd",
+      });
+      t.notOk("boot/initrd-new" in after);
+      t.notOk("srv/unused" in after);
+      t.notOk("srv/needed" in after);
+      t.notOk("etc/old" in after);
+      for (const name of ["journal", "undo", "ending"]) {
+        t.notOk(`var/lib/dockroot/${name}.json` in after);
       }
-      if (isOver) break;
+      t.notOk(
+        Object.keys(after).some((name) => /dockroot-(put|new)/.test(name)),
+      );
+      done += 1;
     }
-    t.ok(undone > 15, `${String(undone)} were taken back`);
-    t.ok(done > 2, `${String(done)} were done`);
-  },
-);
+    if (isOver) break;
+  }
+  t.ok(undone > 15, `${String(undone)} were taken back`);
+  t.ok(done > 2, `${String(done)} were done`);
+}
+
+/** What an earlier dockroot wrote in place of a journal: a file for each phase. */
+function splitJournal(root: string): void {
+  const at = (name: string) => path.join(root, `var/lib/dockroot/${name}.json`);
+  if (!fs.existsSync(at("journal"))) return;
+  const text = fs.readFileSync(at("journal"), "utf8");
+  const { phase, undo, commit } = JSON.parse(text) as Journal;
+  fs.writeFileSync(at("undo"), JSON.stringify(undo));
+  if (phase === "commit") {
+    fs.writeFileSync(at("ending"), JSON.stringify(commit));
+  }
+  fs.rmSync(at("journal"));
+}
 
 t.test("an image that cannot be put in place", async (t) => {
   const refuse = (host: Host, refused: string): Host => ({
@@ -183,13 +208,32 @@ t.test("an image that cannot be put in place", async (t) => {
 });
 
 t.test("a journal that is damaged stops, and says what to do", (t) => {
-  const root = makeSystem(t);
-  fs.mkdirSync(path.join(root, "var/lib/dockroot"), { recursive: true });
-  fs.writeFileSync(path.join(root, "var/lib/dockroot/undo.json"), '{"fil');
-  t.throws(() => resumeInterrupted(createHost(root, createLog([]))), {
-    code: "FILE_UNREADABLE",
-    hint: /undo.* Remove both/,
-  });
+  const whole = {
+    version: 1,
+    phase: "commit",
+    undo: { files: [{ path: "/etc/new" }], directories: [] },
+    commit: { images: [], files: ["/srv/needed"], directories: [] },
+  };
+  for (const [name, text] of [
+    ["undo", '{"fil'],
+    ["journal", '{"fil'],
+    ["journal", JSON.stringify({ ...whole, version: 2 })],
+    ["journal", JSON.stringify({ ...whole, phase: "begin" })],
+    ["journal", JSON.stringify({ ...whole, undo: undefined })],
+    ["journal", JSON.stringify({ ...whole, commit: { images: [] } })],
+    ["journal", JSON.stringify(whole).replace("/srv/", "srv/")],
+    ["journal", JSON.stringify(whole).replace("/etc/", "/../etc/")],
+  ] as const) {
+    const root = makeSystem(t);
+    fs.mkdirSync(path.join(root, "var/lib/dockroot"), { recursive: true });
+    fs.writeFileSync(path.join(root, `var/lib/dockroot/${name}.json`), text);
+    const before = listTree(root);
+    t.throws(() => resumeInterrupted(createHost(root, createLog([]))), {
+      code: "FILE_UNREADABLE",
+      hint: /undo.* Remove both/,
+    });
+    t.strictSame(listTree(root), before);
+  }
   t.end();
 });
 

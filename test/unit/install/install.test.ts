@@ -378,16 +378,19 @@ function installed(sha256: string, kept?: string): InstalledFile {
   return {
     path: "/hook",
     sha256,
-    former:
-      kept === undefined ? undefined : { kept, mode: 0o640, uid: 0, gid: 42 },
+    ...(kept !== undefined && {
+      former: { kept, mode: 0o640, uid: 0, gid: 42 },
+    }),
     isEdit: false,
   };
 }
 
 function manifest(files: readonly InstalledFile[]): Manifest {
   return {
+    version: 1,
     generator: "dracut",
     files,
-    ...{ directories: ["/etc/new"], newImages: [], built: undefined },
+    directories: ["/etc/new"],
+    newImages: [],
   };
 }

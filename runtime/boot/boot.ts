@@ -85,7 +85,7 @@ export async function boot(
     if (record.failure === null) host.log.info(summary);
     else {
       // Errors alone are on a quiet console.
-      host.log.error(`no new root: ${record.failure.message}`);
+      host.log.error(`no new root: ${record.failure.message}`, record.failure);
       tellPrivateCauses(host, record.failure);
       host.log.error(`a former root boots instead: ${summary}`);
     }
@@ -93,7 +93,7 @@ export async function boot(
   } catch (error) {
     if (error instanceof UsageError || isRefusal(error)) throw error;
     const failure = describeFailure(error);
-    host.log.error(failure.message);
+    host.log.error(failure.message, failure);
     tellPrivateCauses(host, failure);
     await recorder.tolerate(() => {
       const record = describeFailedBoot(host, recorder, failure);
@@ -209,13 +209,16 @@ async function findFormerRoot(
     const { uuid } = record;
     if (facts !== undefined && findRecord(facts.state, uuid) === undefined) {
       // The new root itself: all failed but its last step, which makes its place durable.
-      recorder.warn(summarizeFailure(error));
+      recorder.warn(summarizeFailure(error), failure);
       await recorder.tolerate(() => syncFilesystem(host, topLevel));
       return { result: "fresh", uuid, record };
     }
     return { result: "fallback", uuid, record, restored, failure };
   } catch (cause) {
-    recorder.warn(`the fallback failed, too: ${summarizeFailure(cause)}`);
+    recorder.warn(
+      `the fallback failed, too: ${summarizeFailure(cause)}`,
+      describeFailure(cause),
+    );
     return undefined;
   }
 }

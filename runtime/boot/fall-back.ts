@@ -1,7 +1,7 @@
 import path from "node:path";
 import { executeSteps } from "./execute.ts";
 import type { DiskFacts, OpenDisk } from "../plan/facts.ts";
-import { summarizeFailure } from "../base/failure.ts";
+import { describeFailure, summarizeFailure } from "../base/failure.ts";
 import type { BootContext } from "./boot-context.ts";
 import { hasModules } from "./bootable.ts";
 import { BootError } from "../base/errors.ts";
@@ -109,7 +109,10 @@ async function* listCandidates(
       if (candidate.record.isCopy === true) copies.push(candidate);
       else yield candidate;
     } catch (error) {
-      recorder.warn(`cannot look at ${file}: ${summarizeFailure(error)}`);
+      recorder.warn(
+        `cannot look at ${file}: ${summarizeFailure(error)}`,
+        describeFailure(error),
+      );
     }
   }
   yield* copies;
@@ -138,6 +141,7 @@ async function tryCandidate(
   } catch (error) {
     recorder.warn(
       `the former root ${from} cannot boot: ${summarizeFailure(error)}`,
+      describeFailure(error),
     );
     return false;
   }

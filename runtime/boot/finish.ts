@@ -118,7 +118,8 @@ async function takeLock(
     await lock.take(MAX_LOCK_WAIT_MS);
     return true;
   } catch (error) {
-    host.log.warn(summarizeFailure(asFailureOf(work, error)));
+    const failure = asFailureOf(work, error);
+    host.log.warn(summarizeFailure(failure), describeFailure(failure));
     return false;
   }
 }
@@ -141,7 +142,7 @@ function findOtherRoot(
       },
     ),
   );
-  host.log.error(failure.message);
+  host.log.error(failure.message, failure);
   return { failure, isStopped: limits.fallback === "none" };
 }
 

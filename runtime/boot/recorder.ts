@@ -1,4 +1,5 @@
 import { asFailureOf, describeFailure } from "../base/failure.ts";
+import type { LogFields } from "../host/log.ts";
 import type { Host } from "../host/host.ts";
 import type { TimedStep } from "../records/boot-record.ts";
 
@@ -18,7 +19,7 @@ export interface Recorder {
   /** What names files that not everybody may see. */
   readonly details: readonly string[];
   elapsedMs(): number;
-  warn(message: string): void;
+  warn(message: string, fields?: LogFields): void;
   detail(message: string): void;
   /**
    * Runs `work` as one step; what takes longer than a second is announced, with how far it is where
@@ -42,9 +43,9 @@ export function createRecorder(
   const steps: TimedStep[] = [];
   const warnings: string[] = [];
   const details: string[] = [];
-  const warn = (message: string) => {
+  const warn = (message: string, fields?: LogFields) => {
     warnings.push(message);
-    host.log.warn(message);
+    host.log.warn(message, fields);
   };
   const round = (ms: number) => Math.round(ms * 10) / 10;
   return {
@@ -67,6 +68,7 @@ export function createRecorder(
         const progress = describe === undefined ? "" : ` (${describe()})`;
         host.log.warn(
           `still running after ${String(seconds)} s: ${step}${progress}`,
+          { step },
         );
         timer = setTimeout(
           announce,
@@ -80,7 +82,10 @@ export function createRecorder(
         });
         const durationMs = round(host.nowMs() - begun);
         steps.push({ step, durationMs });
-        host.log.info(`${step} (${String(durationMs)} ms)`);
+        host.log.info(`${step} (${String(durationMs)} ms)`, {
+          step,
+          durationMs,
+        });
         return result;
       } catch (error) {
         throw asFailureOf(step, error);
@@ -92,7 +97,8 @@ export function createRecorder(
       try {
         await work();
       } catch (error) {
-        warn(describeFailure(error).message);
+        const failure = describeFailure(error);
+        warn(failure.message, failure);
       }
     },
   };

@@ -2,19 +2,33 @@ import { isSystemError } from "../base/errors.ts";
 import { escapeControl } from "../base/escape.ts";
 import { appendOwnText, appendText, ensureDirectories } from "./files.ts";
 
+/** What a record has beside its message, for programs. */
+export interface LogFields {
+  /** What was timed. */
+  readonly step?: string;
+  readonly durationMs?: number;
+  /** Of a failure: see `BootFailure`. */
+  readonly code?: string;
+  readonly hint?: string | undefined;
+}
+
 /** Plain lines for people, records for programs. */
 export interface Log {
-  info(message: string): void;
-  warn(message: string): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
   /** Part of a warning or an error that names files which not everybody may see. */
-  detail(message: string): void;
-  error(message: string): void;
+  detail(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
 }
 
 export type LogLevel = keyof Log;
 
-/** Takes one line; must not fail. */
-export type LogSink = (level: LogLevel, message: string) => void;
+/** Takes one record, control characters escaped; must not fail. */
+export type LogSink = (
+  level: LogLevel,
+  message: string,
+  fields: LogFields,
+) => void;
 
 /** Kernel log levels (https://man7.org/linux/man-pages/man2/syslog.2.html). */
 const KERNEL_LEVELS = { error: 3, warn: 4, info: 6 };
@@ -28,9 +42,12 @@ const JSON_LEVELS: Record<LogLevel, number> = {
 const MAX_KERNEL_LINE_BYTES = 900;
 
 export function createLog(sinks: readonly LogSink[]): Log {
-  const write = (level: LogLevel) => (message: string) => {
-    for (const sink of sinks) sink(level, escapeControl(message));
-  };
+  const write =
+    (level: LogLevel) =>
+    (message: string, fields: LogFields = {}) => {
+      const escaped = escapeFields(fields);
+      for (const sink of sinks) sink(level, escapeControl(message), escaped);
+    };
   return {
     info: write("info"),
     warn: write("warn"),
@@ -39,17 +56,27 @@ export function createLog(sinks: readonly LogSink[]): Log {
   };
 }
 
+function escapeFields({ step, durationMs, code, hint }: LogFields): LogFields {
+  return {
+    ...(step !== undefined && { step: escapeControl(step) }),
+    ...(durationMs !== undefined && { durationMs }),
+    ...(code !== undefined && { code }),
+    ...(hint !== undefined && { hint: escapeControl(hint) }),
+  };
+}
+
 /**
- * JSON lines with the fields `level` (pino's numbers), `time` and `msg`, each in the file, which root
- * alone may read, when the call returns. Without pino itself, whose modules take a start longer to load than all else here.
+ * The JSON lines that pino writes, each in the file, which root alone may read, when the call returns.
+ * Not by pino itself: to load it takes more than 3 ms of a start (bench/README.md).
  * @see https://github.com/pinojs/pino/blob/main/docs/api.md#loggerlevels-object
  */
 export function jsonLinesSink(file: string): LogSink {
   ensureDirectories(file.slice(0, file.lastIndexOf("/")));
-  return quiet((level, message) => {
+  return quiet((level, message, fields) => {
     const record = {
       level: JSON_LEVELS[level],
       time: new Date().toISOString(),
+      ...fields,
       msg: message,
     };
     appendOwnText(file, `${JSON.stringify(record)}\n`);
@@ -75,9 +102,9 @@ export function kernelLogSink(device: string): LogSink {
 
 /** A line that cannot be written (a full disk, no such device) must not stop a boot: other sinks have it. */
 function quiet(sink: LogSink): LogSink {
-  return (level, message) => {
+  return (level, message, fields) => {
     try {
-      sink(level, message);
+      sink(level, message, fields);
     } catch (error) {
       if (!isSystemError(error)) throw error;
     }

@@ -1,7 +1,11 @@
 import path from "node:path";
 import { isSubvolume, ODD_BTRFS } from "../btrfs.ts";
 import { chooseRemovals, wasUsed } from "../../plan/choose-removals.ts";
-import { asFailureOf, summarizeFailure } from "../../base/failure.ts";
+import {
+  asFailureOf,
+  describeFailure,
+  summarizeFailure,
+} from "../../base/failure.ts";
 import {
   findFormerRoots,
   readFacts,
@@ -166,5 +170,6 @@ function tryToWrite(
 }
 
 function warnOf(host: Host, error: unknown): void {
-  host.log.warn(summarizeFailure(asFailureOf("tidy up", error)));
+  const failure = asFailureOf("tidy up", error);
+  host.log.warn(summarizeFailure(failure), describeFailure(failure));
 }

@@ -39,7 +39,12 @@ await t.test(
       warnings: [],
     });
     for (const { durationMs } of record.steps) t.type(durationMs, "number");
-    for (const line of readLog(machine)) t.match(line, { msg: /./, level: 30 });
+    const log = readLog(machine);
+    for (const line of log) t.match(line, { msg: /./, level: 30 });
+    const timed = log.flatMap(({ step, durationMs }) =>
+      step === undefined ? [] : [{ step, durationMs }],
+    );
+    t.strictSame(timed, record.steps);
     const topLevel = path.join(machine.runDirectory, "toplevel");
     t.ok(isMounted(topLevel), "the top level stays mounted");
 
@@ -156,6 +161,7 @@ await t.test("what an interrupted start left is cleaned up", async (t) => {
   t.equal(machine.finish().status, 0);
 
   t.equal(machine.boot("docker_image=bare:1").status, 1, "stops half-way");
+  t.match(readLog(machine).at(-1), { level: 50, code: /^[A-Z_]+$/, hint: /./ });
   await disk.look(async (top) => {
     const staging = `${top}/.dockroot/interrupted/staging`;
     await subvolume("create", `${staging}/nested`);
@@ -244,12 +250,12 @@ await t.test(
   },
 );
 
-function readLog(machine: Rehearsal): unknown[] {
+function readLog(machine: Rehearsal): Record<string, unknown>[] {
   return fs
     .readFileSync(path.join(machine.runDirectory, "boot.log"), "utf8")
     .trim()
     .split("\n")
-    .map((line) => JSON.parse(line) as unknown);
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
 function mountPoints(): string[] {

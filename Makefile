@@ -113,6 +113,10 @@ bench: setup-bench dist/dockroot ## Measure, next to what it is measured by; pri
 bench-plot: setup-modules ## Draw docs/boot-time.svg and fill bench/README.md from what was measured last
 	@$(NODE) bench/plot/plot.ts
 
+.PHONY: option-table
+option-table: setup-modules ## Write the table of docs/kernel-options.md from the program's own
+	@$(NODE) build/make-option-table.ts
+
 .PHONY: clean
 clean: ## Remove what was built, not what was downloaded
 	rm -rf dist .cache/build

@@ -111,7 +111,7 @@ export function readConfigFacts(host: Host): ConfigFacts {
   const warnings: string[] = [];
   let source: ConfigSource | undefined;
   try {
-    source = gatherConfig(host, undefined);
+    source = gatherConfig(host);
     const image = parseConfig(source, warnings).get("docker_image");
     return { source, failure: undefined, warnings, image };
   } catch (error) {

@@ -7,7 +7,9 @@ import { asFailureOf, describeFailure } from "../../runtime/base/failure.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import {
+  parseOptions,
   readBootOptions,
+  readSystemOptions,
   type BootOptions,
 } from "../../runtime/options/options.ts";
 import type { EntryFacts, StartFacts, StartOutcome } from "./rules/facts.ts";
@@ -70,7 +72,8 @@ function readDiskOptions(
   config: ConfigSource | undefined,
 ): BootOptions | undefined {
   try {
-    return withoutWaiting(readBootOptions(effectiveCmdline(start), config));
+    const options = parseOptions(effectiveCmdline(start), config);
+    return withoutWaiting(readBootOptions(options));
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
     return undefined;
@@ -126,7 +129,7 @@ async function planStart(
     planned.kind === "generation"
       ? { kind: "generation", warnings }
       : await gatherPlanned(
-          ...([look, context, options.readSystem().storeKind] as const),
+          ...([look, context, readSystemOptions(options).storeKind] as const),
           ...([planned, warnings] as const),
         );
   const versions = outcome.kind === "planned" ? outcome.tree.modules : [];

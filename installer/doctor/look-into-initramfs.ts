@@ -5,15 +5,16 @@ import type { ArchivedFile } from "../initramfs/cpio-reader.ts";
 import { isCutShort, readInitramfs } from "../initramfs/read-initramfs.ts";
 import { helperNames } from "../install/helpers.ts";
 import type { InitramfsContent, InitrdFile } from "./rules/facts.ts";
-import type { ConfigSource } from "../../runtime/options/config.ts";
+import {
+  CONFIG_FILES,
+  findConfig,
+  type ConfigSource,
+} from "../../runtime/options/config.ts";
 
 /** Looks into an initramfs. */
 export type LookIntoInitramfs = (
   file: string,
 ) => Promise<Pick<InitrdFile, "content" | "isCutShort">>;
-
-/** As a boot looks for it. */
-const CONFIG_FILES = ["etc/dockroot.json", "etc/docker-btrfs.json"];
 
 /** @returns looks into each file once */
 export function createInitramfsLook(
@@ -35,7 +36,8 @@ async function lookInto(
   file: string,
 ): ReturnType<LookIntoInitramfs> {
   try {
-    const isWanted = (path: string) => CONFIG_FILES.includes(path);
+    const isWanted = (path: string) =>
+      CONFIG_FILES.some((name) => name === `/${path}`);
     const files = await readInitramfs(host.files.streamFile(file), isWanted);
     return { content: describeContent(file, files, generators) };
   } catch (error) {
@@ -73,7 +75,9 @@ function describeContent(
   generators: readonly Pick<Generator, "hooksInImage">[],
 ): InitramfsContent {
   const paths = new Map(files.map(({ path, content }) => [path, content]));
-  const config = CONFIG_FILES.find((name) => paths.get(name) !== undefined);
+  const config = findConfig((name) =>
+    paths.get(name.slice(1))?.toString("utf8"),
+  );
   return {
     hasInit: ["init", "usr/lib/systemd/systemd", "sbin/init"].some((name) =>
       paths.has(name),
@@ -91,13 +95,7 @@ function describeContent(
         [...paths.keys()].flatMap((name) => MODULE.exec(name)?.[1] ?? []),
       ),
     ],
-    config:
-      config === undefined
-        ? undefined
-        : {
-            file: `/${config} in ${file}`,
-            text: paths.get(config)?.toString("utf8") ?? "",
-          },
+    config: config && { ...config, file: `${config.file} in ${file}` },
   };
 }
 

@@ -1,19 +1,15 @@
 import { BootError } from "../../runtime/base/errors.ts";
 import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import type { ConfigSource } from "../../runtime/options/config.ts";
+import { CONFIG_FILES } from "../../runtime/options/config.ts";
+import { gatherConfig } from "../../runtime/boot/gather-options.ts";
 import type { Build, FileEdit, Generator } from "../generators/generator.ts";
 import { hasFile } from "../system/has-file.ts";
 import type { Change } from "./plan/change.ts";
 import { gatherPresent, readManifest } from "./gather-present.ts";
 import { readImageNeeds, EXECUTABLE } from "./image-needs.ts";
 import { listIfReadable } from "./look-into-image.ts";
-import {
-  CONFIG_FILE,
-  FORMER_CONFIG_FILE,
-  makeConfig,
-  type MadeConfig,
-} from "./plan/make-config.ts";
+import { makeConfig, type MadeConfig } from "./plan/make-config.ts";
 import { STATE_DIRECTORY, type Manifest } from "./plan/manifest.ts";
 import { planInstall, type WantedFile } from "./plan/plan-install.ts";
 import { missingDirectories } from "./transaction.ts";
@@ -45,8 +41,6 @@ export interface Install {
   readonly notChecked: readonly string[];
 }
 
-const MAX_CONFIG_BYTES = 64 * 1024;
-
 /** Looks at the system and decides; changes nothing. @throws BootError */
 export async function gatherInstall(
   host: Host,
@@ -54,7 +48,7 @@ export async function gatherInstall(
 ): Promise<Install> {
   const manifest = readManifest(host);
   refuseOther(generator, manifest);
-  const config = makeConfig(readConfigSource(host), image);
+  const config = makeConfig(gatherConfig(host), image);
   const notChecked: string[] = [];
   const edits = await unlessNotRun(notChecked, [], "the configuration", () =>
     generator.enable(host),
@@ -124,18 +118,10 @@ function refuseOther(
   );
 }
 
-function readConfigSource(host: Host): ConfigSource | undefined {
-  for (const file of [CONFIG_FILE, FORMER_CONFIG_FILE]) {
-    const text = host.readText(file, MAX_CONFIG_BYTES);
-    if (text !== undefined) return { file, text };
-  }
-  return undefined;
-}
-
 /** Where the configuration is to stand: a link stays one. */
 function configPath(host: Host): string {
-  const file = host.path(CONFIG_FILE);
-  return hasFile(host, CONFIG_FILE) ? host.files.realPath(file) : CONFIG_FILE;
+  const [file] = CONFIG_FILES;
+  return hasFile(host, file) ? host.files.realPath(host.path(file)) : file;
 }
 
 async function findNeededBuilds(

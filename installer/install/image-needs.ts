@@ -4,7 +4,7 @@ import type { Generator } from "../generators/generator.ts";
 import { hasFile } from "../system/has-file.ts";
 import { NotRunError } from "../system/tree-host.ts";
 import { findProgram, helperNames } from "./helpers.ts";
-import { CONFIG_FILE, FORMER_CONFIG_FILE } from "./plan/make-config.ts";
+import { CONFIG_FILES } from "../../runtime/options/config.ts";
 import { parseLdd } from "./plan/helper-version.ts";
 import type { ImageNeeds } from "../initramfs/verify-image.ts";
 
@@ -26,9 +26,7 @@ export async function readImageNeeds(
     EXECUTABLE,
     ...helperNames.map((name) => requireProgram(host, name)),
   ];
-  const config = [CONFIG_FILE, FORMER_CONFIG_FILE].find((file) =>
-    hasFile(host, file),
-  );
+  const config = CONFIG_FILES.find((file) => hasFile(host, file));
   return {
     executableBytes: executable.sizeBytes,
     helpers: helperNames,

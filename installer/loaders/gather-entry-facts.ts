@@ -1,6 +1,5 @@
 import path from "node:path";
-import { readOptionTexts } from "../../runtime/boot/gather-options.ts";
-import { parseCmdline } from "../../runtime/options/cmdline.ts";
+import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
@@ -92,7 +91,7 @@ export async function gatherFacts(
   return {
     ...{ ...facts, store, storePath: place.path, image },
     storeKind: given.kind,
-    cmdline: parseCmdline(readOptionTexts(host).cmdline),
+    cmdline: gatherOptions(host).kernel,
     bootedRwlayer: place.bootedRwlayer,
     loaders: findLoaders(
       host,

@@ -2,8 +2,12 @@ import { formatDeviceSpec } from "../../runtime/options/device-spec.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import type { DiskOptions } from "../../runtime/options/disk-options.ts";
-import type { SystemOptions } from "../../runtime/options/system-options.ts";
+import {
+  readDiskOptions,
+  readSystemOptions,
+  type DiskOptions,
+  type SystemOptions,
+} from "../../runtime/options/options.ts";
 import type { BootTarget } from "../toplayer/rules/check-facts.ts";
 
 /** What this boot's kernel options and the configuration ask for. */
@@ -12,9 +16,9 @@ export type BootedOptions = DiskOptions & SystemOptions;
 /** @returns why they ask for nothing, where dockroot did not boot this system */
 export function readBootedOptions(host: Host): BootedOptions | BootError {
   try {
-    const { disk, readSystem } = gatherOptions(host);
+    const options = gatherOptions(host);
     // Any system may have root= and rootflags=subvol=, but no image store.
-    return { ...disk, ...readSystem() };
+    return { ...readDiskOptions(options), ...readSystemOptions(options) };
   } catch (error) {
     if (error instanceof BootError) return error;
     throw error;

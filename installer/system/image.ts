@@ -1,20 +1,17 @@
 import path from "node:path";
-import { parseCmdline, lastValues } from "../../runtime/options/cmdline.ts";
-import { parseConfig } from "../../runtime/options/config.ts";
-import { readOptionTexts } from "../../runtime/boot/gather-options.ts";
+import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import {
   BootError,
   systemErrorCode,
   type ErrorCode,
 } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { chooseImage } from "../../runtime/options/system-options.ts";
+import { readImage } from "../../runtime/options/options.ts";
 import {
   formatImageReference,
   parseImageReference,
   type ImageReference,
 } from "../../runtime/images/image-ref.ts";
-import { nonEmpty } from "../../runtime/options/option-values.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
 import type { ImageStore, StoreLocation } from "../../runtime/stores/store.ts";
 import type { StoreKind } from "../../runtime/options/store-kinds.ts";
@@ -45,18 +42,10 @@ export function readImageReference(
   given: string | undefined,
 ): ImageReference {
   if (given !== undefined) return parseImageReference(given);
-  const { cmdline, config: source } = readOptionTexts(host);
-  const kernel = lastValues(parseCmdline(cmdline));
-  const config = parseConfig(source, []);
+  const options = gatherOptions(host);
+  if (options.config.error !== undefined) throw options.config.error;
   try {
-    return chooseImage(
-      {
-        image: nonEmpty(kernel.get("docker_image")),
-        tag: nonEmpty(kernel.get("docker_tag")),
-      },
-      { image: config.get("docker_image"), tag: config.get("docker_tag") },
-      [],
-    );
+    return readImage(options, []);
   } catch (cause) {
     if (!(cause instanceof BootError)) throw cause;
     throw new BootError(

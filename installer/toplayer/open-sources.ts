@@ -3,11 +3,11 @@ import { lookAtDisk } from "../../runtime/boot/boot.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import { formatDeviceSpec } from "../../runtime/options/device-spec.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
-import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import {
   gatherTopLayer,
   OWNERLESS,
 } from "../../runtime/toplayer/gather-toplayer.ts";
+import { readSystemOptions } from "../../runtime/options/options.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
@@ -20,7 +20,7 @@ import {
   type ImageTree,
 } from "../system/image.ts";
 import type { StoreChoice } from "../system/find-store.ts";
-import { readBootTarget } from "../system/boot-target.ts";
+import { readBootedOptions, readBootTarget } from "../system/boot-target.ts";
 import { locate } from "../system/formats/fstab.ts";
 import type { BootTarget } from "./rules/check-facts.ts";
 
@@ -94,7 +94,7 @@ async function withBootSources<T>(
   const request = { runDirectory };
   try {
     return await lookAtDisk(host, request, async (context, disk, options) => {
-      const { topLayer, storePath, storeKind } = options.readSystem();
+      const { topLayer, storePath, storeKind } = readSystemOptions(options);
       if (topLayer === undefined) throw noTopLayer();
       const found = await gatherTopLayer(context, topLayer, disk, storePath);
       const { topLevel } = context;
@@ -127,15 +127,9 @@ async function withBootSources<T>(
 
 /** Before anything is mounted. @throws BootError */
 function requireTopLayerOption(host: Host): void {
-  try {
-    if (gatherOptions(host).readSystem().topLayer !== undefined) {
-      return;
-    }
-  } catch (cause) {
-    if (!(cause instanceof BootError)) throw cause;
-    throw noTopLayer(cause);
-  }
-  throw noTopLayer();
+  const options = readBootedOptions(host);
+  if (options instanceof BootError) throw noTopLayer(options);
+  if (options.topLayer === undefined) throw noTopLayer();
 }
 
 function noTopLayer(cause?: unknown): BootError {

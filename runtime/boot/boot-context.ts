@@ -1,4 +1,4 @@
-import type { DiskOptions } from "../options/disk-options.ts";
+import type { DiskOptions } from "../options/options.ts";
 import type { DiskLock } from "../disk/disk-lock.ts";
 import type { Host } from "../host/host.ts";
 import type { MountStack } from "../disk/mounts.ts";

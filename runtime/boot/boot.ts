@@ -25,7 +25,7 @@ import { gatherFacts } from "./gather-facts.ts";
 import { makeRoot, refuseMounted } from "./make-root.ts";
 import { createMountStack, endStaleShow } from "../disk/mounts.ts";
 import { openDisk, reopenTopLevel } from "../disk/open-disk.ts";
-import type { BootOptions } from "../options/options.ts";
+import { readBootOptions, type BootOptions } from "../options/options.ts";
 import { planBoot } from "../plan/plan.ts";
 import { createRecorder, type Recorder } from "./recorder.ts";
 import {
@@ -64,18 +64,19 @@ export async function boot(
   { files, runDirectory, startBarrier }: BootRequest,
 ): Promise<RootedBoot> {
   if (files?.cmdline === undefined) requireInitramfs(host);
+  let options: BootOptions | undefined;
   const waitedMs =
     startBarrier === undefined
       ? null
       : await waitAtStartBarrier(host, startBarrier, [
-          () => gatherOptions(host, files),
+          () => (options = readBootOptions(gatherOptions(host, files))),
           createSha256,
         ]);
   const recorder = createRecorder(host, waitedMs);
   const runLock = createRunDirectoryLock(host, runDirectory);
   try {
     requireFileSize(host);
-    const options = gatherOptions(host, files);
+    options ??= readBootOptions(gatherOptions(host, files));
     const record = await bootWith(
       describeContext(host, recorder, options, runDirectory, runLock),
       options,
@@ -263,7 +264,7 @@ export function lookAtDisk<T>(
   { files, runDirectory }: BootRequest,
   work: DiskWork<T>,
 ): Promise<T> {
-  const options = gatherOptions(host, files);
+  const options = readBootOptions(gatherOptions(host, files));
   return lookAtDiskOf(host, options, runDirectory, work);
 }
 

@@ -9,12 +9,15 @@ import { goArchitecture, formatImageReference } from "../images/image-ref.ts";
 import { BootError, PrivateError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import { findEngineArtifacts } from "./bootable.ts";
-import type { BootOptions } from "../options/options.ts";
+import {
+  readSystemOptions,
+  type BootOptions,
+  type SystemOptions,
+} from "../options/options.ts";
 import { refuseOverlap } from "../options/overlap.ts";
 import { openStore } from "../stores/open-store.ts";
 import type { FoundImage } from "../stores/store.ts";
 import { findGaps } from "../disk/subvolume-gaps.ts";
-import type { SystemOptions } from "../options/system-options.ts";
 
 /** What is to be root. */
 type SystemFacts = Pick<
@@ -39,7 +42,7 @@ export async function gatherSystem(
   options: BootOptions,
 ): Promise<SystemFacts> {
   const { host, recorder, topLevel } = context;
-  const { warnings, ...system } = options.readSystem();
+  const { warnings, ...system } = readSystemOptions(options);
   for (const warning of warnings) recorder.warn(warning);
   const storePath = followToTopLevel(
     host,

@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { OpenDisk } from "../plan/facts.ts";
 import type { BootFailure } from "../base/failure.ts";
-import type { DiskOptions } from "../options/disk-options.ts";
+import type { DiskOptions } from "../options/options.ts";
 import { BootError, isSystemError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import { readKernelRelease } from "../host/machine.ts";

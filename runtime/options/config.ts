@@ -1,4 +1,5 @@
 import { BootError } from "../base/errors.ts";
+import { findOption, isOptionName, type OptionName } from "./table.ts";
 
 /** A configuration file's content, and its name for messages. */
 export interface ConfigSource {
@@ -6,28 +7,25 @@ export interface ConfigSource {
   readonly text: string;
 }
 
-/** Options that initramfs itself obeys when it mounts root: the command line alone can set them. */
-const CMDLINE_ONLY = new Set(["root", "rootflags", "rootfstype"]);
-/** Kernel options that the configuration can give a default. */
-export const CONFIGURABLE = new Set([
-  "docker_path",
-  "store_path",
-  "toplayer",
-  "toplayerfstype",
-  "toplayerflags",
-  "toplayer_path",
-  "docker_image",
-  "docker_tag",
-  "dockroot.store",
-  "dockroot.rwlayer",
-  "dockroot.toplayer",
-  "dockroot.generations",
-  "dockroot.fallback",
-  "dockroot.timeout",
-]);
+/** Where a configuration may be; the first one that exists counts. */
+export const CONFIG_FILES = [
+  "/etc/dockroot.json",
+  "/etc/docker-btrfs.json",
+] as const;
 
-/** These can stand without quotes. */
-const NUMBERS = new Set(["dockroot.generations", "dockroot.timeout"]);
+/**
+ * The configuration that counts.
+ * @param read gives a file's text; `undefined` where the file does not exist
+ */
+export function findConfig(
+  read: (file: string) => string | undefined,
+): ConfigSource | undefined {
+  for (const file of CONFIG_FILES) {
+    const text = read(file);
+    if (text !== undefined) return { file, text };
+  }
+  return undefined;
+}
 
 /**
  * Reads a configuration: one JSON object of strings.
@@ -37,8 +35,8 @@ const NUMBERS = new Set(["dockroot.generations", "dockroot.timeout"]);
 export function parseConfig(
   source: ConfigSource | undefined,
   warnings: string[],
-): ReadonlyMap<string, string> {
-  const config = new Map<string, string>();
+): ReadonlyMap<OptionName, string> {
+  const config = new Map<OptionName, string>();
   if (source === undefined) return config;
   const { file, text } = source;
   let parsed: unknown;
@@ -54,17 +52,18 @@ export function parseConfig(
     throw invalidConfig(file, `${file} must hold one JSON object`);
   }
   for (const [key, value] of Object.entries(parsed)) {
-    if (CMDLINE_ONLY.has(key)) {
+    const option = findOption(key);
+    if (option?.kernelOnly === "refused") {
       throw invalidConfig(
         file,
         `${file} sets "${key}", which only the kernel command line can: the initramfs mounts root by it`,
       );
     }
-    if (!CONFIGURABLE.has(key)) {
+    if (!isOptionName(key) || option?.kernelOnly === "ignored") {
       warnings.push(`${file}: "${key}" is not known and has no effect`);
     } else if (
       typeof value === "string" ||
-      (NUMBERS.has(key) && typeof value === "number")
+      (option?.isNumber === true && typeof value === "number")
     ) {
       const text = String(value);
       if (text.includes("\0")) {

@@ -1,71 +1,270 @@
-import { lastValues, parseCmdline } from "./cmdline.ts";
-import { CONFIGURABLE, parseConfig, type ConfigSource } from "./config.ts";
+import {
+  parseImageId,
+  parseImageReference,
+  splitReference,
+  type ImageReference,
+} from "../images/image-ref.ts";
 import { BootError } from "../base/errors.ts";
-import { readDiskOptions, type DiskOptions } from "./disk-options.ts";
-import { nonEmpty } from "./option-values.ts";
-import { readSystemOptions, type SystemOptions } from "./system-options.ts";
+import { lastValues, parseCmdline, type CmdlineOption } from "./cmdline.ts";
+import { parseConfig, type ConfigSource } from "./config.ts";
+import type { DeviceSpec } from "./device-spec.ts";
+import { invalidOption } from "./option-values.ts";
+import type { RootFlags } from "./parsers.ts";
+import type { StoreKind } from "./store-kinds.ts";
+import {
+  isOptionName,
+  OPTIONS,
+  type KernelOption,
+  type OptionName,
+  type OptionValue,
+} from "./table.ts";
 
-/** What the kernel command line and the configuration ask for. */
-export interface BootOptions {
+const KERNEL = "the kernel command line";
+const DEFAULT = "the default";
+
+/** A value, and where it comes from: the kernel command line, a configuration file by its name, or the default. */
+interface Sourced<T> {
+  readonly value: T;
+  readonly source: string;
+}
+
+/** What the kernel command line and the configuration ask for, as text. */
+export interface Options {
   /** The kernel command line itself. */
   readonly cmdline: string;
-  readonly disk: DiskOptions;
-  /** What looks wrong but need not stop a boot. */
+  /** All options on it, in their order. */
+  readonly kernel: readonly CmdlineOption[];
+  /** dockroot's options that are given: a kernel option wins over the configuration. */
+  readonly given: ReadonlyMap<OptionName, Sourced<string>>;
+  /** What looks wrong on the command line but need not stop a boot. */
   readonly warnings: readonly string[];
-  /**
-   * Apart from `disk`, for a former root can stand in where these make no sense.
-   * @throws BootError INVALID_OPTION, INVALID_CONFIG or INVALID_REFERENCE
-   */
-  readonly readSystem: () => SystemOptions & {
+  readonly config: {
     readonly warnings: readonly string[];
+    /** An invalid configuration counts as empty until the system's options are read. */
+    readonly error: BootError | undefined;
+  };
+}
+
+/** Where root is, and what stands in where it cannot be made. */
+export interface DiskOptions extends RootFlags {
+  readonly root: DeviceSpec;
+  /** How long to wait for a device that is not there yet; Infinity with a bare `rootwait`. */
+  readonly deviceTimeoutMs: number;
+  readonly init: string | undefined;
+  /** How many former rwlayers to keep. */
+  readonly generations: number;
+  /** Whether a former root boots where no new one can be made. */
+  readonly fallback: OptionValue<"dockroot.fallback">;
+  /** How long one helper program may take. */
+  readonly helperTimeoutMs: number;
+}
+
+/** What a boot reads: the disk's options are valid. */
+export interface BootOptions extends Options {
+  readonly disk: DiskOptions;
+}
+
+export interface TopLayerOptions {
+  readonly device: DeviceSpec;
+  readonly fsType: string | undefined;
+  /** Mount flags as given, `ro` and `rw` left out: the mount is always read-only. */
+  readonly mountFlags: readonly string[];
+  /** In the order in which they are laid over; relative to the device's filesystem, `""` is all of it. */
+  readonly paths: readonly string[];
+}
+
+/** Which system is to be root. Paths are relative to the top level. */
+export interface SystemOptions {
+  readonly storePath: string;
+  /** Which of the stores that are there counts; `undefined` where that shows by itself. */
+  readonly storeKind: StoreKind | undefined;
+  readonly image: ImageReference;
+  readonly topLayer: TopLayerOptions | undefined;
+  /** Whether every boot makes a new rwlayer, or the same one serves while the image is the same. */
+  readonly rwlayerMode: OptionValue<"dockroot.rwlayer">;
+  /** Whether a rwlayer that is kept gets a top layer that has changed. */
+  readonly topLayerMode: OptionValue<"dockroot.toplayer">;
+}
+
+/**
+ * Collects what the kernel command line and the configuration give. Values are parsed by those who
+ * read them: a former root can stand in where only the system's options are not valid.
+ * @param cmdline what /proc/cmdline holds
+ */
+export function parseOptions(
+  cmdline: string,
+  source: ConfigSource | undefined,
+): Options {
+  const kernel = parseCmdline(cmdline);
+  const { values, ...config } = readConfig(source);
+  const given = new Map(
+    [...values].map(([name, value]) => [
+      name,
+      { value, source: source?.file ?? "" },
+    ]),
+  );
+  const warnings: string[] = [];
+  for (const [name, value = ""] of lastValues(kernel)) {
+    if (!isOptionName(name)) {
+      if (name.startsWith("dockroot.")) {
+        warnings.push(
+          `the kernel option ${name} is not known and has no effect`,
+        );
+      }
+      continue;
+    }
+    const { isFlag, emptyIsUnset }: KernelOption = OPTIONS[name];
+    if (value !== "" || isFlag) given.set(name, { value, source: KERNEL });
+    else if (!emptyIsUnset) given.delete(name);
+  }
+  return { cmdline, kernel, given, warnings, config };
+}
+
+function readConfig(source: ConfigSource | undefined) {
+  const warnings: string[] = [];
+  try {
+    const values = parseConfig(source, warnings);
+    return { values, warnings, error: undefined };
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return { values: new Map<OptionName, string>(), warnings, error };
+  }
+}
+
+/** @throws BootError INVALID_OPTION */
+export function readBootOptions(options: Options): BootOptions {
+  return { ...options, disk: readDiskOptions(options) };
+}
+
+/** @throws BootError INVALID_OPTION */
+export function readDiskOptions(options: Options): DiskOptions {
+  const read = valuesOf(options);
+  read("rootfstype");
+  return {
+    root: read("root"),
+    ...read("rootflags"),
+    deviceTimeoutMs: (read("rootwait") ?? read("rootdelay")) * 1000,
+    init: read("init"),
+    generations: read("dockroot.generations"),
+    fallback: read("dockroot.fallback"),
+    helperTimeoutMs: read("dockroot.timeout") * 1000,
   };
 }
 
 /**
- * Turns the kernel command line and the configuration into options; a kernel option wins.
- * @param cmdline what /proc/cmdline holds
- * @throws BootError INVALID_OPTION
+ * @returns also what looks wrong but need not stop a boot
+ * @throws BootError INVALID_OPTION, INVALID_CONFIG or INVALID_REFERENCE
  */
-export function readBootOptions(
-  cmdline: string,
-  configSource: ConfigSource | undefined,
-): BootOptions {
-  const kernel = lastValues(parseCmdline(cmdline));
-  const config = readConfig(configSource);
-  const optionOf =
-    (values: ReadonlyMap<string, string>) =>
-    (key: string): string | undefined =>
-      kernel.has(key) ? nonEmpty(kernel.get(key)) : values.get(key);
-  const unknown = [...kernel.keys()].filter(
-    (key) => key.startsWith("dockroot.") && !CONFIGURABLE.has(key),
-  );
+export function readSystemOptions(
+  options: Options,
+): SystemOptions & { readonly warnings: readonly string[] } {
+  const { given, config } = options;
+  if (config.error !== undefined) throw config.error;
+  const read = valuesOf(options);
+  const warnings = [...config.warnings];
+  const device = read("toplayer");
+  if (device === undefined && given.has("toplayer_path")) {
+    warnings.push(
+      "toplayer_path= is given without toplayer=: no top layer is copied",
+    );
+  }
   return {
-    cmdline,
-    disk: readDiskOptions(kernel, optionOf(config.values)),
-    warnings: unknown.map(
-      (key) => `the kernel option ${key} is not known and has no effect`,
-    ),
-    readSystem: () => {
-      if (config.error !== undefined) throw config.error;
-      const warnings = [...config.warnings];
-      const option = optionOf(config.values);
-      const system = readSystemOptions(kernel, config.values, option, warnings);
-      return { ...system, warnings };
-    },
+    storePath: readStorePath(options),
+    storeKind: read("dockroot.store"),
+    image: readImage(options, warnings),
+    topLayer:
+      device === undefined
+        ? undefined
+        : {
+            device,
+            fsType: read("toplayerfstype"),
+            mountFlags: read("toplayerflags"),
+            paths: read("toplayer_path"),
+          },
+    rwlayerMode: read("dockroot.rwlayer"),
+    topLayerMode: read("dockroot.toplayer"),
+    warnings,
   };
 }
 
-/** An invalid configuration counts as empty, and the reason is given. */
-function readConfig(source: ConfigSource | undefined): {
-  values: ReadonlyMap<string, string>;
-  warnings: readonly string[];
-  error?: BootError;
-} {
-  const warnings: string[] = [];
+/** `docker_path` and `store_path` mean the same. */
+function readStorePath(options: Options): string {
+  const found = (["docker_path", "store_path"] as const).flatMap((name) => {
+    const { value, source } = readOption(options, name);
+    return value === undefined ? [] : [{ value, source }];
+  });
+  const chosen = found.find(({ source }) => source === KERNEL) ?? found[0];
+  if (chosen === undefined) {
+    throw invalidOption(
+      "docker_path= is given neither on the kernel command line nor in the configuration",
+      "Name the image store's directory, relative to the filesystem's top level: docker_path=docker (or store_path=, which means the same).",
+    );
+  }
+  const { value, source } = chosen;
+  if (found.some((other) => other.source === source && other.value !== value)) {
+    throw invalidOption(
+      "docker_path= and store_path= mean the same, and are given different directories",
+      "Leave one of them out.",
+    );
+  }
+  return value;
+}
+
+/**
+ * Decides which image is meant. A tag that stands in `docker_image` itself wins over a `docker_tag` of
+ * lesser rank.
+ * @param warnings gets a line for a tag that has no effect
+ * @throws BootError INVALID_OPTION, INVALID_REFERENCE
+ */
+export function readImage(
+  options: Options,
+  warnings: string[],
+): ImageReference {
+  const { value: image, source } = readOption(options, "docker_image");
+  const tag = readOption(options, "docker_tag");
+  const own = splitReference(image);
+  if (own.digest !== undefined || parseImageId(image) !== undefined) {
+    if (tag.source === KERNEL) {
+      warnings.push(
+        `docker_tag=${tag.value} has no effect: docker_image=${image} says exactly which image`,
+      );
+    }
+    return parseImageReference(image);
+  }
+  if (own.tag === undefined) return parseImageReference(image, tag.value);
+  if (tag.source === KERNEL && source !== KERNEL) {
+    return parseImageReference(own.name, tag.value);
+  }
+  if (tag.source === source && tag.value !== own.tag) {
+    throw invalidOption(
+      `two tags are given: docker_image=${image} and docker_tag=${tag.value}`,
+      "Leave one of them out.",
+    );
+  }
+  return parseImageReference(image);
+}
+
+function valuesOf(options: Options) {
+  return <K extends OptionName>(name: K): OptionValue<K> =>
+    readOption(options, name).value;
+}
+
+/** @throws BootError INVALID_OPTION, with the name of the file that the value comes from */
+function readOption<K extends OptionName>(
+  { given }: Options,
+  name: K,
+): Sourced<OptionValue<K>> {
+  const option: KernelOption = OPTIONS[name];
+  const { value = option.default, source = DEFAULT } = given.get(name) ?? {};
+  if (value === undefined) {
+    if (option.missing !== undefined) throw invalidOption(...option.missing);
+    return { value: undefined as OptionValue<K>, source };
+  }
   try {
-    return { values: parseConfig(source, warnings), warnings };
+    return { value: option.parse(name, value) as OptionValue<K>, source };
   } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    return { values: new Map(), warnings, error };
+    if (!(error instanceof BootError) || source === KERNEL) throw error;
+    const { code, message, hint } = error;
+    throw new BootError(code, `${source}: ${message}`, { hint });
   }
 }

@@ -10,7 +10,7 @@ import type {
 import type { RwlayerPaths } from "../options/rwlayer-names.ts";
 import type { FoundImage } from "../stores/store.ts";
 import type { SubvolumeGap } from "../disk/subvolume-gaps.ts";
-import type { SystemOptions } from "../options/system-options.ts";
+import type { SystemOptions } from "../options/options.ts";
 import type { ListedLayer } from "../tree/layer.ts";
 import type { MergePlan } from "../tree/merge-plan.ts";
 

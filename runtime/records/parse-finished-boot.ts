@@ -1,11 +1,12 @@
-import { MAX_GENERATIONS } from "../options/disk-options.ts";
+import { MAX_GENERATIONS } from "../options/table.ts";
 import {
   isCount,
   isRecord,
   parseJsonObject,
   unreadable,
 } from "../base/json-values.ts";
-import { refuseOddPath, splitPath } from "../options/option-values.ts";
+import { isSameOrBelow } from "../base/is-below.ts";
+import { parsePath } from "../options/option-values.ts";
 import type { RootedBoot } from "./boot-record.ts";
 import {
   DOCKROOT_DIRECTORY,
@@ -59,10 +60,8 @@ function parseGeneration(value: unknown, rwlayer: string): string {
 /** A path as the options leave it: what is deleted is found by it. */
 function parseRwlayer(value: unknown): string {
   if (typeof value !== "string") throw unreadable("it lacks the rwlayer");
-  const parts = splitPath(value);
-  refuseOddPath("rwlayer=", value, parts);
-  const isUsual = value !== "" && value === parts.join("/");
-  if (isUsual && parts[0] !== DOCKROOT_DIRECTORY) return value;
+  const isUsual = value !== "" && value === parsePath("rwlayer=", value);
+  if (isUsual && !isSameOrBelow(value, DOCKROOT_DIRECTORY)) return value;
   throw unreadable(`its rwlayer is ${value}, which names none`);
 }
 

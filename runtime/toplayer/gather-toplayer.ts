@@ -8,7 +8,7 @@ import { BootError, PrivateError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import { fsTypeAt } from "../disk/mounts.ts";
 import { refuseOverlap } from "../options/overlap.ts";
-import type { TopLayerOptions } from "../options/system-options.ts";
+import type { TopLayerOptions } from "../options/options.ts";
 import { listLayers } from "./list-layer.ts";
 
 /** Filesystems that keep neither owners nor modes. */

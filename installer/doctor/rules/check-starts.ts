@@ -2,7 +2,7 @@ import { SEE_KERNEL_LOG } from "../../../runtime/base/errors.ts";
 import { parseCmdline } from "../../../runtime/options/cmdline.ts";
 import type { ErrorCode } from "../../../runtime/base/errors.ts";
 import type { BootFailure } from "../../../runtime/base/failure.ts";
-import { CONFIGURABLE } from "../../../runtime/options/config.ts";
+import { isOptionName } from "../../../runtime/options/table.ts";
 import { REPAIR_STORE } from "../../text/hints.ts";
 import type { DoctorFacts, StartFacts } from "./facts.ts";
 import {
@@ -121,7 +121,7 @@ function checkRepeated({ sources }: StartFacts): Finding[] {
   return sources.flatMap(({ name, cmdline }) => {
     const values = new Map<string, Set<string>>();
     for (const { key, value = "" } of parseCmdline(cmdline)) {
-      if (!CONFIGURABLE.has(key) && !OF_ROOT.has(key)) continue;
+      if (!isOptionName(key)) continue;
       values.set(key, (values.get(key) ?? new Set()).add(value));
     }
     return [...values]
@@ -135,8 +135,6 @@ function checkRepeated({ sources }: StartFacts): Finding[] {
       );
   });
 }
-
-const OF_ROOT = new Set(["root", "rootflags", "rootfstype", "init"]);
 
 /** systemd makes the root writable only by a line of the fstab. */
 function checkReadOnly({ outcome, sources }: StartFacts): Finding[] {

@@ -5,7 +5,9 @@ import {
 } from "../../../runtime/base/failure.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import {
+  parseOptions,
   readBootOptions,
+  readSystemOptions,
   type BootOptions,
 } from "../../../runtime/options/options.ts";
 import type { BootEntry } from "../../loaders/formats/boot-entry.ts";
@@ -103,8 +105,8 @@ function readWhole(
   cmdline: string,
   config: ConfigSource | undefined,
 ): BootOptions {
-  const options = readBootOptions(cmdline, config);
-  options.readSystem();
+  const options = readBootOptions(parseOptions(cmdline, config));
+  readSystemOptions(options);
   return options;
 }
 

@@ -9,9 +9,6 @@ import {
 } from "../../../runtime/images/image-ref.ts";
 import { isRecord } from "../../../runtime/base/json-values.ts";
 
-export const CONFIG_FILE = "/etc/dockroot.json";
-export const FORMER_CONFIG_FILE = "/etc/docker-btrfs.json";
-
 /** The configuration as it is to be. */
 export interface MadeConfig {
   /** Of /etc/dockroot.json. */

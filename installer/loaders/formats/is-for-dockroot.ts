@@ -1,10 +1,8 @@
-import { lastValues, parseCmdline } from "../../../runtime/options/cmdline.ts";
-import { CONFIGURABLE } from "../../../runtime/options/config.ts";
-import {
-  splitFlags,
-  splitPath,
-} from "../../../runtime/options/option-values.ts";
+import { parseCmdline } from "../../../runtime/options/cmdline.ts";
+import { splitPath } from "../../../runtime/options/option-values.ts";
+import { lastSubvolume } from "../../../runtime/options/parsers.ts";
 import { rwlayerOfGeneration } from "../../../runtime/options/rwlayer-names.ts";
+import { isOwnOption } from "../../../runtime/options/table.ts";
 
 /** The rwlayer of the tutorial. */
 export const USUAL_RWLAYER = "docker_rwlayer";
@@ -18,16 +16,10 @@ export function isForDockroot(
   cmdline: string,
   rwlayers: readonly string[] = [],
 ): boolean {
-  const options = lastValues(parseCmdline(cmdline));
-  const keys = [...options.keys()];
-  if (
-    keys.some((key) => CONFIGURABLE.has(key) || key.startsWith("dockroot."))
-  ) {
-    return true;
-  }
-  const subvolume = splitFlags(options.get("rootflags") ?? "")
-    .findLast((flag) => flag.startsWith("subvol="))
-    ?.slice("subvol=".length);
+  const options = parseCmdline(cmdline);
+  if (options.some(({ key }) => isOwnOption(key))) return true;
+  const flags = options.findLast(({ key }) => key === "rootflags")?.value;
+  const subvolume = lastSubvolume(flags ?? "");
   if (subvolume === undefined) return false;
   const file = splitPath(subvolume).join("/");
   return (

@@ -2,6 +2,10 @@ import {
   lastValues,
   type CmdlineOption,
 } from "../../../runtime/options/cmdline.ts";
+import {
+  isOwnOption,
+  type OptionName,
+} from "../../../runtime/options/table.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import { USUAL_RWLAYER } from "../formats/is-for-dockroot.ts";
@@ -22,8 +26,12 @@ const OF_ONE_START =
   /^(?:BOOT_IMAGE|initrd|auto|recovery|single|emergency|rescue|[s1-5]|ro|rw|rd\.break|break|systemd\.unit|init|rdinit)$/;
 
 /** What says where another root is. */
-const OF_ANOTHER_ROOT =
-  /^(?:root|rootflags|rootfstype|subvol|toplayer|toplayerfstype|toplayerflags|toplayer_path|docker_path|store_path|docker_image|docker_tag|zfs|boot)$|^dockroot\./;
+function isOfRoot(key: string): boolean {
+  return (
+    isOwnOption(key) ||
+    /^(?:root|rootflags|rootfstype|subvol|zfs|boot)$/.test(key)
+  );
+}
 
 /**
  * As the tutorial writes them, and what this machine was started with besides: its console, its
@@ -41,24 +49,21 @@ function keepOptions(
   { cmdline, image, storeKind }: BootFacts,
   rwlayer: string,
 ): PlannedOptions {
-  const replaced = new Set([
-    ...(image === undefined ? [] : ["docker_image", "docker_tag"]),
-    ...(storeKind === undefined ? [] : ["dockroot.store"]),
-  ]);
+  const added = [...kindOption(storeKind), ...imageOption(image)];
+  const replaced = new Set(added.map(({ key }) => key));
+  if (image !== undefined) replaced.add("docker_tag");
   const last = lastValues(cmdline);
   const kept = cmdline.filter(
     ({ key, value }) =>
       !OF_ONE_START.test(key) &&
       !replaced.has(key) &&
-      (!OF_ANOTHER_ROOT.test(key) || last.get(key) === value),
+      (!isOfRoot(key) || last.get(key) === value),
   );
   const options = kept.flatMap((option) =>
-    option.key === "rootflags"
-      ? [nameRwlayer(option, rwlayer), { key: "rw", value: undefined }]
-      : [option],
+    option.key === "rootflags" ? [nameRwlayer(option, rwlayer), RW] : [option],
   );
   return {
-    options: [...options, ...kindOption(storeKind), ...imageOption(image)],
+    options: [...options, ...added],
     notes: ["the kernel options are those of this start"],
     comments: [],
   };
@@ -93,25 +98,19 @@ function planAnew({
   const kept = cmdline.filter(
     (option) =>
       !OF_ONE_START.test(option.key) &&
-      !OF_ANOTHER_ROOT.test(option.key) &&
+      !isOfRoot(option.key) &&
       canBeOption(formatOption(option)),
   );
   const hasTopLayer = topLayerDirectory !== undefined;
   return {
     options: [
-      { key: "root", value: root },
-      { key: "rootflags", value: `subvol=${USUAL_RWLAYER}` },
-      { key: "rw", value: undefined },
-      {
-        key: storeHome === "docker" ? "docker_path" : "store_path",
-        value: storePath,
-      },
+      option("root", root),
+      option("rootflags", `subvol=${USUAL_RWLAYER}`),
+      RW,
+      option(storeHome === "docker" ? "docker_path" : "store_path", storePath),
       ...kindOption(storeKind),
       ...(hasTopLayer
-        ? [
-            { key: "toplayer", value: root },
-            { key: "toplayer_path", value: topLayerDirectory },
-          ]
+        ? [option("toplayer", root), option("toplayer_path", topLayerDirectory)]
         : []),
       ...imageOption(image),
       ...kept,
@@ -158,9 +157,15 @@ function nameFilesystem({
 }
 
 function kindOption(kind: StoreKind | undefined): CmdlineOption[] {
-  return kind === undefined ? [] : [{ key: "dockroot.store", value: kind }];
+  return kind === undefined ? [] : [option("dockroot.store", kind)];
 }
 
 function imageOption(image: string | undefined): CmdlineOption[] {
-  return image === undefined ? [] : [{ key: "docker_image", value: image }];
+  return image === undefined ? [] : [option("docker_image", image)];
+}
+
+const RW: CmdlineOption = { key: "rw", value: undefined };
+
+function option(key: OptionName, value: string): CmdlineOption {
+  return { key, value };
 }

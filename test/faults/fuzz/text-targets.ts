@@ -23,14 +23,18 @@ import {
 } from "../../../runtime/disk/device.ts";
 import { escapeControl, formatJson } from "../../../runtime/base/escape.ts";
 import { chunks } from "../../../runtime/host/log.ts";
-import { chooseImage } from "../../../runtime/options/system-options.ts";
 import {
   formatImageReference,
   splitReference,
   parseImageReference,
 } from "../../../runtime/images/image-ref.ts";
 import { parseMountinfo } from "../../../runtime/disk/mounts.ts";
-import { readBootOptions } from "../../../runtime/options/options.ts";
+import {
+  parseOptions,
+  readDiskOptions,
+  readImage,
+  readSystemOptions,
+} from "../../../runtime/options/options.ts";
 import { parseFinishedBoot } from "../../../runtime/records/parse-finished-boot.ts";
 import { resolveInRoot } from "../../../runtime/base/resolve-in-root.ts";
 import { rwlayerPaths } from "../../../runtime/options/rwlayer-names.ts";
@@ -133,11 +137,22 @@ export function textTargets(): [Target, ...Target[]] {
       name: "image and tag",
       samples: REFERENCES,
       parse: (text, random) => {
-        const option = () => ({
-          image: random.pick([text, undefined, random.pick(REFERENCES)]),
-          tag: random.pick([text, undefined, "v1"]),
-        });
-        chooseImage(option(), option(), []);
+        const image = () => random.pick([text, random.pick(REFERENCES)]);
+        const tag = () => random.pick([text, "v1"]);
+        const cmdline = random.pick([
+          "",
+          `docker_image="${image()}"`,
+          `docker_image="${image()}" docker_tag="${tag()}"`,
+          `docker_tag="${tag()}"`,
+        ]);
+        const config = random.pick<object>([
+          {},
+          { docker_image: image() },
+          { docker_image: image(), docker_tag: tag() },
+          { docker_tag: tag() },
+        ]);
+        const source = { file: "/etc/x.json", text: JSON.stringify(config) };
+        readImage(parseOptions(cmdline, source), []);
       },
     },
     {
@@ -300,8 +315,8 @@ function checkOptions(
   cmdline: string,
   config: { readonly file: string; readonly text: string },
 ): void {
-  const { disk, readSystem } = readBootOptions(cmdline, config);
-  const options = { ...disk, ...readSystem() };
+  const parsed = parseOptions(cmdline, config);
+  const options = { ...readDiskOptions(parsed), ...readSystemOptions(parsed) };
   checkPath(options.storePath);
   for (const file of options.topLayer?.paths ?? []) checkPath(file);
   check(options.storePath !== "", "an empty path");

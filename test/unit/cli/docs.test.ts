@@ -1,6 +1,8 @@
 import fs from "node:fs";
 import path from "node:path";
+import prettier from "prettier";
 import t from "tap";
+import { fillOptionTable } from "../../../build/option-table.ts";
 import { commandTable } from "../../../installer/commands/describe-commands.ts";
 
 const docs = path.resolve(import.meta.dirname, "../../../docs");
@@ -49,3 +51,15 @@ t.test("each schema is on the page about JSON", (t) => {
   }
   t.end();
 });
+
+t.test(
+  "the page of kernel options has the program's own table: make option-table",
+  async (t) => {
+    const page = read("kernel-options.md");
+    const filled = await prettier.format(fillOptionTable(page), {
+      parser: "markdown",
+    });
+    t.equal(page, filled);
+    t.throws(() => fillOptionTable("a page"), /no place for the table/);
+  },
+);

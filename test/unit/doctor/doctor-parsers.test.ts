@@ -1,3 +1,4 @@
+import { readSystemOptions } from "../../../runtime/options/options.ts";
 import t from "tap";
 import { makeCpio, makeKernel } from "../../../fixtures/boot-files.ts";
 import {
@@ -70,9 +71,10 @@ t.test("another image than the one that an entry names", (t) => {
     const config = text === "" ? undefined : { file: "x", text };
     const start = { cmdline, image: "me/new:2", entry: undefined };
     const read = readStartOptions(start, config);
-    t.match(read.kind === "read" ? read.options.readSystem().image : read, {
-      ...{ repository: "me/new", tag: "2" },
-    });
+    t.match(
+      read.kind === "read" ? readSystemOptions(read.options).image : read,
+      { repository: "me/new", tag: "2" },
+    );
   }
   t.end();
 });

@@ -1,19 +1,25 @@
 import t, { type Test } from "tap";
 import { BootError } from "../../../runtime/base/errors.ts";
 import { formatImageReference } from "../../../runtime/images/image-ref.ts";
-import { readBootOptions } from "../../../runtime/options/options.ts";
+import {
+  parseOptions,
+  readDiskOptions,
+  readSystemOptions,
+} from "../../../runtime/options/options.ts";
 
 const TUTORIAL =
   "root=LABEL=linux rootflags=subvol=docker_rwlayer rw docker_path=docker toplayer=LABEL=linux toplayer_path=boot_docker";
 const CONFIG = `{"docker_image": "sample_image", "docker_tag": "latest"}`;
 
 function read(cmdline: string, config: string | null = CONFIG) {
-  const { disk, warnings, readSystem } = readBootOptions(
+  const options = parseOptions(
     cmdline,
     config === null ? undefined : { file: "/etc/dockroot.json", text: config },
   );
-  const system = readSystem();
-  return { ...disk, ...system, warnings: [...warnings, ...system.warnings] };
+  const disk = readDiskOptions(options);
+  const system = readSystemOptions(options);
+  const warnings = [...options.warnings, ...system.warnings];
+  return { ...disk, ...system, warnings };
 }
 
 function refuses(
@@ -129,7 +135,7 @@ t.test("a generation is told apart from a rwlayer", async (t) => {
     refuses(
       t,
       `${rest} rootflags=subvol=.dockroot/root/generations/${other}`,
-      /no generation/,
+      /is not a generation/,
     );
   }
 });
@@ -137,13 +143,14 @@ t.test("a generation is told apart from a rwlayer", async (t) => {
 t.test(
   "the disk's options are known where the system's make no sense",
   async (t) => {
-    const options = readBootOptions(`${TUTORIAL} docker_image=UPPER`, {
+    const options = parseOptions(`${TUTORIAL} docker_image=UPPER`, {
       file: "/etc/dockroot.json",
       text: "{",
     });
-    t.equal(options.disk.rwlayer, "docker_rwlayer");
-    t.equal(options.disk.fallback, "last");
-    t.throws(() => options.readSystem(), { code: "INVALID_CONFIG" });
+    const disk = readDiskOptions(options);
+    t.equal(disk.rwlayer, "docker_rwlayer");
+    t.equal(disk.fallback, "last");
+    t.throws(() => readSystemOptions(options), { code: "INVALID_CONFIG" });
   },
 );
 
@@ -175,8 +182,12 @@ t.test("the time to wait for a device", async (t) => {
   t.equal(timeout("rootdelay=3"), 3000);
   t.equal(timeout("rootwait"), Infinity);
   t.equal(timeout("rootwait=90"), 90_000);
-  refuses(t, `${TUTORIAL} rootdelay=soon`, /no number of seconds/);
-  refuses(t, `${TUTORIAL} rootdelay=-1`, /no number of seconds/);
+  refuses(
+    t,
+    `${TUTORIAL} rootdelay=soon`,
+    /is not a number from [01] to 999999/,
+  );
+  refuses(t, `${TUTORIAL} rootdelay=-1`, /is not a number from [01] to 999999/);
 });
 
 t.test(
@@ -308,11 +319,23 @@ t.test("options that this version cannot honour stop the boot", async (t) => {
   refuses(t, `${TUTORIAL} dockroot.rwlayer=kept`, /neither fresh nor keep/);
   refuses(t, `${TUTORIAL} dockroot.toplayer=never`, /neither once nor always/);
   refuses(t, `${TUTORIAL} dockroot.fallback=no`, /neither last nor none/);
-  refuses(t, `${TUTORIAL} dockroot.timeout=0`, /no time/);
-  refuses(t, `${TUTORIAL} dockroot.timeout=1m`, /no number of seconds/);
+  refuses(t, `${TUTORIAL} dockroot.timeout=0`, /is not a number from 1 to/);
+  refuses(
+    t,
+    `${TUTORIAL} dockroot.timeout=1m`,
+    /is not a number from [01] to 999999/,
+  );
   refuses(t, `${TUTORIAL} rootfstype=ext4`, /must be btrfs/);
-  refuses(t, `${TUTORIAL} dockroot.generations=-1`, /no number/);
-  refuses(t, `${TUTORIAL} dockroot.generations=9999`, /no number/);
+  refuses(
+    t,
+    `${TUTORIAL} dockroot.generations=-1`,
+    /is not a number from 0 to 1000/,
+  );
+  refuses(
+    t,
+    `${TUTORIAL} dockroot.generations=9999`,
+    /is not a number from 0 to 1000/,
+  );
   refuses(t, `${TUTORIAL} init=bash`, /not an absolute path/);
   refuses(
     t,
@@ -320,4 +343,66 @@ t.test("options that this version cannot honour stop the boot", async (t) => {
     /docker_path= is given neither/,
   );
   refuses(t, "root=LABEL=x rootflags=subvol=r docker_path=a/../b", /"\.\."/);
+});
+
+t.test("a value that is not valid is told with its file", async (t) => {
+  const config = (more: object) =>
+    JSON.stringify({ docker_image: "a", ...more });
+  const said = (cmdline: string, more: object): string => {
+    try {
+      return JSON.stringify(read(cmdline, config(more)));
+    } catch (error) {
+      return error instanceof BootError ? error.message : String(error);
+    }
+  };
+  t.equal(
+    said(TUTORIAL, { "dockroot.rwlayer": "kept" }),
+    "/etc/dockroot.json: dockroot.rwlayer=kept is neither fresh nor keep",
+  );
+  t.equal(
+    said(TUTORIAL, { "dockroot.generations": 9999 }),
+    "/etc/dockroot.json: dockroot.generations=9999 is not a number from 0 to 1000",
+  );
+  t.equal(
+    said(`${TUTORIAL} dockroot.rwlayer=kept`, { "dockroot.rwlayer": "keep" }),
+    "dockroot.rwlayer=kept is neither fresh nor keep",
+  );
+});
+
+t.test("what an empty kernel option leaves of the configuration", async (t) => {
+  const config = JSON.stringify({
+    ...{ docker_image: "a", docker_tag: "b", docker_path: "store" },
+    ...{ toplayer: "LABEL=x", "dockroot.rwlayer": "keep" },
+  });
+  const options = read(
+    "root=LABEL=x rootflags=subvol=r docker_image= docker_tag docker_path= store_path= toplayer= dockroot.rwlayer=",
+    config,
+  );
+  t.equal(formatImageReference(options.image), "a:b");
+  t.equal(options.storePath, "store");
+  t.equal(options.topLayer, undefined);
+  t.equal(options.rwlayerMode, "fresh");
+});
+
+t.test("docker_path and store_path mean the same", async (t) => {
+  const disk = "root=LABEL=x rootflags=subvol=r";
+  const config = (more: object) =>
+    JSON.stringify({ docker_image: "a", ...more });
+  const store = (options: string, more: object) =>
+    read(`${disk} ${options}`, config(more)).storePath;
+  t.equal(store("store_path=a/ docker_path=/a", {}), "a");
+  t.equal(store("store_path=a", { docker_path: "b" }), "a");
+  t.equal(store("docker_path=a", { store_path: "b" }), "a");
+  t.equal(store("", { store_path: "b" }), "b");
+  refuses(
+    t,
+    `${disk} store_path=a docker_path=b`,
+    /given different directories/,
+  );
+  refuses(
+    t,
+    disk,
+    /given different directories/,
+    config({ docker_path: "a", store_path: "b" }),
+  );
 });

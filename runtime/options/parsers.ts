@@ -1,0 +1,166 @@
+import { parseDeviceSpec, type DeviceSpec } from "./device-spec.ts";
+import { invalidOption, parsePath, splitFlags } from "./option-values.ts";
+import { isSameOrBelow } from "../base/is-below.ts";
+import { DOCKROOT_DIRECTORY, rwlayerOfGeneration } from "./rwlayer-names.ts";
+
+/** Turns an option's value into a typed one. @throws BootError INVALID_OPTION */
+export type OptionParser<T> = (option: string, value: string) => T;
+
+/** What `rootflags=` says. Paths are relative to the top level. */
+export interface RootFlags {
+  /** `subvol=`, without slashes at its ends. */
+  readonly rwlayer: string;
+  /** Where `subvol=` names a former rwlayer, which is booted as it is: its path. */
+  readonly generation: string | undefined;
+  /** The flags that also serve the top-level mount. */
+  readonly mountFlags: readonly string[];
+}
+
+export function parseText(_option: string, value: string): string {
+  return value;
+}
+
+export function parseRoot(option: string, value: string): DeviceSpec {
+  refuseInnerQuotes(option, value);
+  return parseDeviceSpec(option, value);
+}
+
+export function parseRootFsType(option: string, value: string): string {
+  if (splitFlags(value).includes("btrfs")) return value;
+  throw invalidOption(
+    `${option}=${value} cannot be used: the root filesystem must be btrfs`,
+    `Correct or drop ${option}= in the boot menu entry.`,
+  );
+}
+
+const RWLAYER_EXAMPLE =
+  "Write for example rootflags=subvol=docker_rwlayer: the subvolume that dockroot makes and the initramfs mounts as root.";
+
+export function parseRootFlags(option: string, value: string): RootFlags {
+  refuseInnerQuotes(option, value);
+  const flags = splitFlags(value);
+  const subvolume = lastSubvolume(value);
+  const byNumber = flags.find((flag) => flag.startsWith("subvolid="));
+  if (subvolume === undefined) {
+    throw invalidOption(
+      byNumber === undefined
+        ? `${option}= has no subvol=NAME`
+        : `${option}= has ${byNumber} but no subvol=NAME; the rwlayer is made anew at each boot, so its number changes`,
+      RWLAYER_EXAMPLE,
+    );
+  }
+  if (byNumber !== undefined) {
+    throw invalidOption(
+      `${option}= has both subvol= and subvolid=; the rwlayer's number changes at each boot`,
+      `Drop subvolid= from ${option}=.`,
+    );
+  }
+  return {
+    ...parseSubvolume(`${option}=subvol=`, subvolume),
+    mountFlags: flags.filter((flag) => !/^(?:ro$|rw$|subvol=)/.test(flag)),
+  };
+}
+
+/** The value of the last `subvol=` in `rootflags=`. */
+export function lastSubvolume(rootFlags: string): string | undefined {
+  return splitFlags(rootFlags)
+    .findLast((flag) => flag.startsWith("subvol="))
+    ?.slice("subvol=".length);
+}
+
+function parseSubvolume(
+  option: string,
+  value: string,
+): Pick<RootFlags, "rwlayer" | "generation"> {
+  const subvolume = parsePath(option, value);
+  if (subvolume === "") {
+    throw invalidOption(
+      `${option}${value} names the top level itself, not a subvolume below it`,
+      RWLAYER_EXAMPLE,
+    );
+  }
+  const rwlayer = rwlayerOfGeneration(subvolume);
+  if (rwlayer !== undefined) {
+    parsePath(option, rwlayer);
+    return { rwlayer, generation: subvolume };
+  }
+  if (isSameOrBelow(subvolume, DOCKROOT_DIRECTORY)) {
+    throw invalidOption(
+      `${option}${value} is in dockroot's own directory, and is not a generation`,
+      `Choose a name outside ${DOCKROOT_DIRECTORY} for the rwlayer; a former one is at ${DOCKROOT_DIRECTORY}/NAME/generations/NUMBER.`,
+    );
+  }
+  return { rwlayer: subvolume, generation: undefined };
+}
+
+/**
+ * The kernel, systemd and the scripts of each initramfs differ in whether quotes within a value
+ * belong to it: what is mounted as root could be another subvolume than the one that was made.
+ */
+function refuseInnerQuotes(option: string, value: string): void {
+  if (!value.includes('"')) return;
+  throw invalidOption(
+    `${option}=${value} has quotes within its value, which not every program reads alike`,
+    `Write ${option}=${value.replaceAll('"', "")}; where there are spaces in it, quotes around the whole: "${option}=...".`,
+  );
+}
+
+export function parseStorePath(option: string, value: string): string {
+  const path = parsePath(`${option}=`, value);
+  if (path !== "") return path;
+  throw invalidOption(
+    `${option}=${value} is the filesystem's top level itself`,
+    `The image store must be in a directory or subvolume of its own, beside the rwlayer: ${option}=docker.`,
+  );
+}
+
+/** `ro` and `rw` are left out: the mount is always read-only. */
+export function parseLayerFlags(_option: string, value: string): string[] {
+  return splitFlags(value).filter((flag) => flag !== "ro" && flag !== "rw");
+}
+
+export function parseLayerPaths(option: string, value: string): string[] {
+  return value.split(":").map((path) => {
+    if (path === "") {
+      throw invalidOption(
+        `${option}=${value} has a colon with no directory before or after it`,
+        `Several top layers are written with a colon between them, the first one first: ${option}=common:laptop.`,
+      );
+    }
+    return parsePath(`${option}=`, path);
+  });
+}
+
+export function parseInit(option: string, value: string): string {
+  if (value.startsWith("/")) return value;
+  throw invalidOption(
+    `${option}=${value} is not an absolute path`,
+    `Write for example ${option}=/sbin/init, or leave ${option}= out.`,
+  );
+}
+
+/** @returns a parser of one of a few words */
+export function parseOneOf<T extends string>(
+  ...words: readonly T[]
+): OptionParser<T> {
+  return (option, value) => {
+    const choice = words.find((word) => word === value);
+    if (choice !== undefined) return choice;
+    throw invalidOption(
+      `${option}=${value} is neither ${words.join(" nor ")}`,
+      `Write ${option}=${words.join(` or ${option}=`)}, or leave it out.`,
+    );
+  };
+}
+
+/** @returns a parser of a decimal number */
+export function parseNumber(min: number, max: number): OptionParser<number> {
+  return (option, value) => {
+    const number = /^[0-9]+$/.test(value) ? Number(value) : NaN;
+    if (number >= min && number <= max) return number;
+    throw invalidOption(
+      `${option}=${value} is not a number from ${String(min)} to ${String(max)}`,
+      `Correct ${option}=, or leave it out.`,
+    );
+  };
+}

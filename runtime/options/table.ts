@@ -1,0 +1,220 @@
+import { DEFAULT_TAG } from "../images/image-ref.ts";
+import { parseDeviceSpec } from "./device-spec.ts";
+import {
+  parseInit,
+  parseLayerFlags,
+  parseLayerPaths,
+  parseNumber,
+  parseOneOf,
+  parseRoot,
+  parseRootFlags,
+  parseRootFsType,
+  parseStorePath,
+  parseText,
+  type OptionParser,
+} from "./parsers.ts";
+import { STORE_KINDS } from "./store-kinds.ts";
+
+/** As many as `dockroot.generations=` may ask for. */
+export const MAX_GENERATIONS = 1000;
+
+const MAX_SECONDS = 999_999;
+
+/** A kernel option. Its name is also its key in the configuration. */
+export interface KernelOption {
+  /** What its value looks like, for the documentation. */
+  readonly syntax: string;
+  /** What it means, in Markdown; `""` where it is another name of the option before it. */
+  readonly help: string;
+  readonly parse: OptionParser<unknown>;
+  /** The value where none is given, as it would be written. */
+  readonly default?: string;
+  /** What holds where none is given and there is no default value, in Markdown. */
+  readonly unset?: string;
+  /** It must be given: what is said where it is not. */
+  readonly missing?: readonly [message: string, hint: string];
+  /**
+   * Where the configuration cannot set it: the initramfs mounts root by it, and the configuration
+   * is refused; or the kernel alone knows it, and the key has no effect.
+   */
+  readonly kernelOnly?: "refused" | "ignored";
+  /** Whether it means something without a value. */
+  readonly isFlag?: true;
+  /** Whether an empty value leaves what the configuration says, instead of switching that off. */
+  readonly emptyIsUnset?: true;
+  /** Whether the configuration may have it without quotes. */
+  readonly isNumber?: true;
+}
+
+/**
+ * Each kernel option that dockroot reads, in the order of docs/kernel-options.md (`make option-table`
+ * writes the table there).
+ */
+export const OPTIONS = {
+  root: {
+    syntax: "DEVICE",
+    help: "the filesystem with the image store: `LABEL=`, `UUID=`, `PARTLABEL=`, `PARTUUID=` or a path below `/dev`",
+    parse: parseRoot,
+    missing: [
+      "the kernel option root= is missing",
+      "Name the filesystem with the image store, for example root=LABEL=linux.",
+    ],
+    kernelOnly: "refused",
+  },
+  rootflags: {
+    syntax: "FLAGS",
+    help: "must have `subvol=NAME`: where the new root (the rwlayer) is made and mounted from; its other flags (`compress=zstd:1`, `degraded`, ...) also serve dockroot's own mount",
+    parse: parseRootFlags,
+    missing: [
+      "rootflags= has no subvol=NAME",
+      "Write for example rootflags=subvol=docker_rwlayer: the subvolume that dockroot makes and the initramfs mounts as root.",
+    ],
+    kernelOnly: "refused",
+  },
+  rootfstype: {
+    syntax: "TYPES",
+    help: "must have `btrfs` where given",
+    parse: parseRootFsType,
+    unset: "detected",
+    kernelOnly: "refused",
+  },
+  docker_path: {
+    syntax: "DIR",
+    help: "the image store's directory, seen from the filesystem's top level ([below](#which-image-store))",
+    parse: parseStorePath,
+    unset: "required",
+    emptyIsUnset: true,
+  },
+  store_path: {
+    syntax: "DIR",
+    help: "",
+    parse: parseStorePath,
+    unset: "required",
+    emptyIsUnset: true,
+  },
+  "dockroot.store": {
+    syntax: STORE_KINDS.join("|"),
+    help: "which store counts where several are in that directory",
+    parse: parseOneOf(...STORE_KINDS),
+    unset: "the one that has the image",
+  },
+  docker_image: {
+    syntax: "IMAGE",
+    help: "the image: `name`, `name:tag`, `name@sha256:...`, an image ID or the beginning of one",
+    parse: parseText,
+    missing: [
+      "no image is named: docker_image is neither on the kernel command line nor in the configuration",
+      `Write docker_image=NAME[:TAG] there, or { "docker_image": "NAME" } in /etc/dockroot.json.`,
+    ],
+    emptyIsUnset: true,
+  },
+  docker_tag: {
+    syntax: "TAG",
+    help: "its tag, where `docker_image` has none",
+    parse: parseText,
+    default: DEFAULT_TAG,
+    emptyIsUnset: true,
+  },
+  toplayer: {
+    syntax: "DEVICE",
+    help: "the device with this machine's own files; as `root=`",
+    parse: parseDeviceSpec,
+    unset: "none: nothing is copied",
+  },
+  toplayerfstype: {
+    syntax: "TYPE",
+    help: "its filesystem",
+    parse: parseText,
+    unset: "detected",
+  },
+  toplayerflags: {
+    syntax: "FLAGS",
+    help: "how to mount it; it is always read-only",
+    parse: parseLayerFlags,
+    default: "",
+  },
+  toplayer_path: {
+    syntax: "DIR[:DIR...]",
+    help: "the directory on that device; several with colons between them (`common:laptop`), each laid over the one before",
+    parse: parseLayerPaths,
+    default: "/",
+  },
+  "dockroot.generations": {
+    syntax: "N",
+    help: `how many former roots that were used to keep, and as many newer ones that were not, 0 to ${String(MAX_GENERATIONS)}`,
+    parse: parseNumber(0, MAX_GENERATIONS),
+    default: "1",
+    isNumber: true,
+  },
+  "dockroot.fallback": {
+    syntax: "last|none",
+    help: "`last`: where no new root can be made, the one that is there boots, with a warning; `none`: the boot stops with a shell, also where the initramfs mounts another root than the one that was made",
+    parse: parseOneOf("last", "none"),
+    default: "last",
+  },
+  "dockroot.rwlayer": {
+    syntax: "fresh|keep",
+    help: "`fresh`: a new root at every boot; `keep`: the same one while the image and the top layer are the same",
+    parse: parseOneOf("fresh", "keep"),
+    default: "fresh",
+  },
+  "dockroot.toplayer": {
+    syntax: "once|always",
+    help: "with `dockroot.rwlayer=keep`, a top layer that has changed: `once`: it is not copied, and a warning says so; `always`: it is copied",
+    parse: parseOneOf("once", "always"),
+    default: "once",
+  },
+  "dockroot.timeout": {
+    syntax: "SECONDS",
+    help: "how long one helper program (`mount`, `cp`, `btrfs`, ...) may run",
+    parse: parseNumber(1, MAX_SECONDS),
+    default: "300",
+    isNumber: true,
+  },
+  init: {
+    syntax: "FILE",
+    help: "the init that must exist in the image",
+    parse: parseInit,
+    unset: "`/sbin/init`, `/etc/init` or `/bin/init`",
+    kernelOnly: "ignored",
+  },
+  rootdelay: {
+    syntax: "SECONDS",
+    help: "how long to wait for a device that is not there yet",
+    parse: parseNumber(0, MAX_SECONDS),
+    default: "10",
+    kernelOnly: "ignored",
+  },
+  rootwait: {
+    syntax: "[=SECONDS]",
+    help: "wait for it without end, or for so long",
+    parse: (option: string, value: string) =>
+      value === "" ? Infinity : parseNumber(0, MAX_SECONDS)(option, value),
+    unset: "",
+    kernelOnly: "ignored",
+    isFlag: true,
+  },
+} as const satisfies Readonly<Record<string, KernelOption>>;
+
+export type OptionName = keyof typeof OPTIONS;
+
+/** The typed value of an option; `undefined` where it may be absent and has no default. */
+export type OptionValue<K extends OptionName> =
+  | ReturnType<(typeof OPTIONS)[K]["parse"]>
+  | ((typeof OPTIONS)[K] extends { unset: string } ? undefined : never);
+
+export function isOptionName(name: string): name is OptionName {
+  return Object.hasOwn(OPTIONS, name);
+}
+
+export function findOption(name: string): KernelOption | undefined {
+  return isOptionName(name) ? OPTIONS[name] : undefined;
+}
+
+/** Whether dockroot alone reads a kernel option, and the kernel and the initramfs do not. */
+export function isOwnOption(name: string): boolean {
+  const option = findOption(name);
+  return option === undefined
+    ? name.startsWith("dockroot.")
+    : option.kernelOnly === undefined;
+}

@@ -1,23 +1,23 @@
-import { listNames } from "../base/list-names.ts";
-import { followIn } from "../host/follow-in.ts";
 import { BootError } from "../base/errors.ts";
+import { listNames } from "../base/list-names.ts";
 import type { ImageReference } from "../images/image-ref.ts";
+import type { StoreKind } from "../options/store-kinds.ts";
+import {
+  CONTAINERD_METADATA,
+  ContainerdStore,
+} from "./containerd/containerd.ts";
+import { DockerGraphdriver } from "./docker-graphdriver.ts";
 import { chooseAnswers, type Answer } from "./formats/choose-answer.ts";
-import { namesIn, isPresent } from "./store-files.ts";
+import { refuseUnsupported } from "./formats/store-unsupported.ts";
+import { PodmanStore } from "./podman.ts";
+import { StoreFiles } from "./store-files.ts";
 import type {
   FoundImage,
   ImageStore,
+  StoredImage,
   StoreLocation,
   StoreReader,
 } from "./store.ts";
-import type { StoreKind } from "../options/store-kinds.ts";
-import path from "node:path";
-import {
-  CONTAINERD_METADATA,
-  openContainerd,
-} from "./containerd/containerd.ts";
-import { openDockerGraphdriver } from "./docker-graphdriver.ts";
-import { openPodman } from "./podman.ts";
 
 const PATH_HINT =
   "Correct docker_path= (or store_path=): the directory that is /var/lib/docker, /var/lib/containerd or /var/lib/containers/storage in the running system, seen from the filesystem's top level.";
@@ -33,20 +33,24 @@ export function openStore(
   location: StoreLocation,
   wanted?: StoreKind,
 ): ImageStore {
-  refuseNoDirectory(location);
-  const found = findReaders(location, wanted);
-  const readers = wanted === undefined ? found : preferUsable(found);
+  const store = new StoreFiles(location);
+  refuseNoDirectory(store);
+  const found = findReaders(store, wanted);
+  const readers = wanted === undefined ? preferUsable(found) : found;
   const [first, ...others] = readers;
-  if (first === undefined) throw storeMissing(location, wanted);
+  if (first === undefined) throw storeMissing(store, wanted);
   return {
     find: (reference) =>
       others.length === 0
         ? findInOnly(first, reference)
-        : findInSeveral(location, [first, ...others], reference),
-    listLayers: (image) =>
-      (readers.find((reader) => isFrom(reader, image)) ?? first).listLayers(
-        image,
-      ),
+        : findInSeveral(store, [first, ...others], reference),
+    listLayers: (image) => {
+      // Of one kind there may be two, of which one makes no subvolumes.
+      const reader = readers.find(
+        (each) => each.kind === image.store && each.unsupported() === undefined,
+      );
+      return (reader ?? first).listLayers(image);
+    },
   };
 }
 
@@ -57,60 +61,58 @@ function preferUsable(readers: readonly StoreReader[]): readonly StoreReader[] {
   return usable.length > 0 ? usable : readers;
 }
 
-/** Of one kind there may be two, of which one makes no subvolumes. */
-function isFrom(reader: StoreReader, { store }: FoundImage): boolean {
-  return reader.kind === store && reader.unsupported() === undefined;
-}
-
-function refuseUnsupported(reader: Pick<StoreReader, "unsupported">): void {
-  const error = reader.unsupported();
-  if (error !== undefined) throw error;
-}
-
 /** That no root can be made of any image is told before what else is wrong, but asked only then. */
 function findInOnly(
   reader: StoreReader,
   reference: ImageReference,
 ): FoundImage {
   try {
-    return findIn(reader, reference);
+    return addSource(reader, reader.findImage(reference));
   } catch (error) {
     refuseUnsupported(reader);
     throw error;
   }
 }
 
-function findIn(reader: StoreReader, reference: ImageReference): FoundImage {
-  const image = reader.lookUp(reference);
-  return { ...image, store: reader.kind, source: reader.findSource(image) };
+function addSource(reader: StoreReader, image: StoredImage): FoundImage {
+  return { ...image, store: reader.kind, source: reader.findTree(image).path };
 }
 
 function findInSeveral(
-  location: StoreLocation,
+  store: StoreFiles,
   readers: readonly [StoreReader, ...StoreReader[]],
   reference: ImageReference,
 ): FoundImage {
   const answers = readers.flatMap((reader) => ask(reader, reference));
   const [only] = answers;
-  if (only === undefined) return findIn(readers[0], reference);
+  if (only === undefined) {
+    return addSource(readers[0], readers[0].findImage(reference));
+  }
   if (answers.length === 1) {
     if (only.kind !== "image") throw only.error;
     refuseUnsupported(only.reader);
   }
-  const chosen = chooseAnswers(reference, location.path, answers);
-  return firstThatWorks(
-    chosen.map(({ reader, image }) => () => ({
-      ...image,
-      store: reader.kind,
-      source: reader.findSource(image),
-    })),
-  );
+  // The same image in several stores: one that can be a root is enough.
+  const errors: unknown[] = [];
+  for (const { reader, image } of chooseAnswers(
+    reference,
+    store.path,
+    answers,
+  )) {
+    try {
+      return addSource(reader, image);
+    } catch (error) {
+      if (!(error instanceof BootError)) throw error;
+      errors.push(error);
+    }
+  }
+  throw errors[0];
 }
 
 /** Nothing where it has no images at all: then it is not the one that is used. */
 function ask(reader: StoreReader, reference: ImageReference): Answer[] {
   try {
-    return [{ reader, kind: "image", image: reader.lookUp(reference) }];
+    return [{ reader, kind: "image", image: reader.findImage(reference) }];
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
     if (error.code !== "IMAGE_MISSING") {
@@ -130,66 +132,48 @@ function hasImages(reader: StoreReader): boolean {
   }
 }
 
-/** The same image in several stores: one that can be a root is enough. */
-function firstThatWorks<T>(attempts: readonly (() => T)[]): T {
-  const errors: unknown[] = [];
-  for (const attempt of attempts) {
-    try {
-      return attempt();
-    } catch (error) {
-      if (!(error instanceof BootError)) throw error;
-      errors.push(error);
-    }
-  }
-  throw errors[0];
-}
-
-function refuseNoDirectory({ host, topLevel, path: store }: StoreLocation) {
-  const target = followIn(host, topLevel, store);
+function refuseNoDirectory(store: StoreFiles): void {
+  const { host, topLevel, path } = store;
+  const target = store.resolve("");
   const status = target === undefined ? undefined : host.files.statusOf(target);
   if (status?.kind === "directory") return;
   if (status !== undefined) {
     throw new BootError(
       "STORE_MISSING",
-      `${store}, where the image store should be, is not a directory`,
+      `${path}, where the image store should be, is not a directory`,
       { hint: PATH_HINT },
     );
   }
-  const present = listNames(host.files.namesIn(topLevel), MAX_LISTED);
-  throw new BootError("STORE_MISSING", `there is no image store at ${store}`, {
-    cause: new Error(
-      `the filesystem's top level holds: ${present === "" ? "nothing" : present}`,
-    ),
+  const names = host.files.namesIn(topLevel);
+  const present = names.length === 0 ? "nothing" : listNames(names, MAX_LISTED);
+  throw new BootError("STORE_MISSING", `there is no image store at ${path}`, {
+    cause: new Error(`the filesystem's top level holds: ${present}`),
     hint: PATH_HINT,
   });
 }
 
 function storeMissing(
-  location: StoreLocation,
+  store: StoreFiles,
   wanted: StoreKind | undefined,
 ): BootError {
-  const others = findReaders(location, undefined).map(({ name }) => name);
+  const others = findReaders(store, undefined).map(({ name }) => name);
   if (wanted !== undefined && others.length > 0) {
     return new BootError(
       "STORE_MISSING",
-      `there is no ${wanted} store in ${location.path}, only one of ${others.join(" and of ")}`,
+      `there is no ${wanted} store in ${store.path}, only one of ${others.join(" and of ")}`,
       { hint: "Correct or drop dockroot.store=." },
     );
   }
-  const names = namesIn(location, "");
+  const names = store.namesIn("");
   const { what, hint } = explain(names);
-  return new BootError(
-    "STORE_MISSING",
-    `the directory ${location.path} ${what}`,
-    {
-      cause: new Error(
-        names.length === 0
-          ? "it is empty"
-          : `it holds: ${listNames(names, MAX_LISTED)}`,
-      ),
-      hint,
-    },
-  );
+  return new BootError("STORE_MISSING", `the directory ${store.path} ${what}`, {
+    cause: new Error(
+      names.length === 0
+        ? "it is empty"
+        : `it holds: ${listNames(names, MAX_LISTED)}`,
+    ),
+    hint,
+  });
 }
 
 /** @param names what is in a directory without images */
@@ -220,33 +204,24 @@ export function findReaders(
   location: StoreLocation,
   wanted: StoreKind | undefined,
 ): StoreReader[] {
-  return [
-    ...listGraphdrivers(location),
-    ...listContainerds(location),
-    ...listPodmans(location),
-  ].filter(({ kind }) => wanted === undefined || kind === wanted);
-}
-
-function listGraphdrivers(location: StoreLocation): StoreReader[] {
-  return namesIn(location, "image")
-    .filter(
-      (driver) =>
-        isPresent(location, `image/${driver}/repositories.json`) ||
-        isPresent(location, `image/${driver}/layerdb`),
-    )
-    .map((driver) => openDockerGraphdriver(location, driver));
-}
-
-function listContainerds(location: StoreLocation): StoreReader[] {
-  return ["", DOCKERS_CONTAINERD]
-    .map((below) => ({ ...location, path: path.join(location.path, below) }))
-    .filter((place) => isPresent(place, CONTAINERD_METADATA))
-    .map(openContainerd);
-}
-
-function listPodmans(location: StoreLocation): StoreReader[] {
-  return namesIn(location, "")
+  const store = new StoreFiles(location);
+  const drivers = store
+    .namesIn("image")
+    .filter((driver) =>
+      ["repositories.json", "layerdb"].some((name) =>
+        store.file(`image/${driver}/${name}`).isPresent(),
+      ),
+    );
+  const containerds = [store, store.below(DOCKERS_CONTAINERD)].filter((place) =>
+    place.file(CONTAINERD_METADATA).isPresent(),
+  );
+  const podmanDrivers = store
+    .namesIn("")
     .flatMap((name) => /^(.+)-images$/.exec(name)?.[1] ?? [])
-    .filter((driver) => isPresent(location, `${driver}-images/images.json`))
-    .map((driver) => openPodman(location, driver));
+    .filter((driver) => store.file(`${driver}-images/images.json`).isPresent());
+  return [
+    ...drivers.map((driver) => new DockerGraphdriver(store, driver)),
+    ...containerds.map((place) => new ContainerdStore(place)),
+    ...podmanDrivers.map((driver) => new PodmanStore(store, driver)),
+  ].filter(({ kind }) => wanted === undefined || kind === wanted);
 }

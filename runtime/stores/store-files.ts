@@ -1,12 +1,11 @@
 import path from "node:path";
-import { followIn, readBytesIn } from "../host/follow-in.ts";
-import { BootError } from "../base/errors.ts";
+import { BootError, isSystemError } from "../base/errors.ts";
+import { sha256 } from "../base/sha256.ts";
+import type { OpenFile } from "../host/files.ts";
+import { followIn } from "../host/follow-in.ts";
+import type { Host } from "../host/host.ts";
+import type { ImageId } from "../images/image-ref.ts";
 import type { StoreLocation } from "./store.ts";
-
-/**
- * How the stores' readers read files. A path is relative to the store; a link in it leads where it
- * leads inside the filesystem, never out of it.
- */
 
 /** Where the store is incomplete and its engine is not at fault. */
 export const PULL_AGAIN =
@@ -19,58 +18,142 @@ export const PULL_AGAIN =
 const MAX_JSON_PARTS = 2_000_000;
 const PART_BEGINS = ["[", "{", ","];
 
-/** @throws BootError STORE_DAMAGED where the file is absent, too large, or can not be read */
-export function readStoreFile(
-  location: StoreLocation,
-  file: string,
-  maxBytes: number,
-): Buffer {
-  const bytes = readIfPresent(location, file, maxBytes);
-  if (bytes === undefined) throw damaged(location, file, "it is absent");
-  return bytes;
-}
+/**
+ * A store's directory, and how its readers read in it. A path is relative to the store; a link in it
+ * leads where it leads inside the filesystem, never out of it.
+ */
+export class StoreFiles {
+  readonly host: Host;
+  readonly topLevel: string;
+  /** The store's directory as messages have it. */
+  readonly path: string;
 
-/** @throws BootError STORE_DAMAGED where the file is there, but too large, or can not be read */
-export function readIfPresent(
-  location: StoreLocation,
-  file: string,
-  maxBytes: number,
-): Buffer | undefined {
-  const { host, topLevel, path: store } = location;
-  try {
-    return readBytesIn(host, topLevel, path.join(store, file), maxBytes);
-  } catch (cause) {
-    throw damaged(location, file, "it cannot be read", cause);
+  constructor({ host, topLevel, path }: StoreLocation) {
+    this.host = host;
+    this.topLevel = topLevel;
+    this.path = path;
+  }
+
+  /** A directory of this store as a store of its own. */
+  below(directory: string): StoreFiles {
+    return new StoreFiles({ ...this, path: path.join(this.path, directory) });
+  }
+
+  file(name: string): StoreFile {
+    return new StoreFile(this, name);
+  }
+
+  /** Where a path of the store leads on this machine; `undefined` where links loop. */
+  resolve(name: string): string | undefined {
+    return followIn(this.host, this.topLevel, path.join(this.path, name));
+  }
+
+  /** The names in a directory, sorted; an empty list where there is none. */
+  namesIn(directory: string): string[] {
+    const target = this.resolve(directory);
+    return target === undefined ? [] : this.host.files.namesIn(target);
   }
 }
 
-/** @throws BootError STORE_DAMAGED */
-export function readJson(
-  location: StoreLocation,
-  file: string,
-  maxBytes: number,
-): unknown {
-  return parseJson(location, file, readStoreFile(location, file, maxBytes));
-}
+/** A file of a store. Its errors name it. */
+export class StoreFile {
+  /** As messages have it. */
+  readonly path: string;
+  readonly #store: StoreFiles;
+  readonly #name: string;
 
-/** @throws BootError STORE_DAMAGED, which names the file that the bytes are from */
-export function parseJson(
-  location: StoreLocation,
-  file: string,
-  bytes: Buffer,
-): unknown {
-  if (hasMoreParts(bytes, MAX_JSON_PARTS)) {
-    const what = `it has more than ${String(MAX_JSON_PARTS)} lists, objects and members`;
-    throw damaged(location, file, what);
+  constructor(store: StoreFiles, name: string) {
+    this.path = path.join(store.path, name);
+    this.#store = store;
+    this.#name = name;
   }
-  try {
-    return JSON.parse(bytes.toString("utf8"));
-  } catch (cause) {
-    throw damaged(
-      location,
-      file,
-      `its ${String(bytes.length)} bytes are not valid JSON (cut off?)`,
-      cause,
+
+  isPresent(): boolean {
+    const target = this.#store.resolve(this.#name);
+    return (
+      target !== undefined &&
+      this.#store.host.files.statusOf(target) !== undefined
+    );
+  }
+
+  /** @throws BootError STORE_DAMAGED where the file is absent, too large, or cannot be read */
+  read(maxBytes: number): Buffer {
+    const bytes = this.readIfPresent(maxBytes);
+    if (bytes === undefined) throw this.damaged("it is absent");
+    return bytes;
+  }
+
+  /** @throws BootError STORE_DAMAGED where the file is there, but too large, or cannot be read */
+  readIfPresent(maxBytes: number): Buffer | undefined {
+    return this.#open((target, files) => files.readBytes(target, maxBytes));
+  }
+
+  /**
+   * Lends the opened file, to be read in places.
+   * @returns what `work` does; `undefined` where there is no such file
+   * @throws BootError STORE_DAMAGED as `readIfPresent`, and what `work` throws
+   */
+  withOpened<T>(maxBytes: number, work: (file: OpenFile) => T): T | undefined {
+    return this.#open((target, files) =>
+      files.withFile(target, maxBytes, work),
+    );
+  }
+
+  #open<T>(
+    work: (target: string, files: Host["files"]) => T | undefined,
+  ): T | undefined {
+    try {
+      const target = this.#store.resolve(this.#name);
+      if (target === undefined) return undefined;
+      return work(target, this.#store.host.files);
+    } catch (cause) {
+      const isUnreadable =
+        cause instanceof BootError && cause.code === "FILE_UNREADABLE";
+      if (!isUnreadable && !isSystemError(cause)) throw cause;
+      throw this.damaged("it cannot be read", cause);
+    }
+  }
+
+  /** @throws BootError STORE_DAMAGED where its content is not what its digest says, or as `read` */
+  readVerified(digest: ImageId, maxBytes: number): Buffer {
+    const bytes = this.read(maxBytes);
+    if (`sha256:${sha256(bytes)}` === digest) return bytes;
+    throw this.damaged(
+      `its content (${String(bytes.length)} bytes) has another sha256 than its name says`,
+    );
+  }
+
+  /** @throws BootError STORE_DAMAGED where it is no JSON, or as `read` */
+  readJson(maxBytes: number): unknown {
+    return this.parseJson(this.read(maxBytes));
+  }
+
+  /** @param bytes of this file @throws BootError STORE_DAMAGED where they are no JSON */
+  parseJson(bytes: Buffer): unknown {
+    if (hasMoreParts(bytes, MAX_JSON_PARTS)) {
+      throw this.damaged(
+        `it has more than ${String(MAX_JSON_PARTS)} lists, objects and members`,
+      );
+    }
+    try {
+      return JSON.parse(bytes.toString("utf8"));
+    } catch (cause) {
+      throw this.damaged(
+        `its ${String(bytes.length)} bytes are not valid JSON (cut off?)`,
+        cause,
+      );
+    }
+  }
+
+  /** @param what is wrong with the file, as a clause: "it has no layers" */
+  damaged(what: string, cause?: unknown): BootError {
+    return new BootError(
+      "STORE_DAMAGED",
+      `the image store is damaged at ${this.path}: ${what}`,
+      {
+        cause,
+        hint: "Boot another system that can mount this disk (or a former generation) and look at the store with its engine; pull or build the image again.",
+      },
     );
   }
 }
@@ -88,56 +171,4 @@ function hasMoreParts(bytes: Buffer, most: number): boolean {
     }
   }
   return parts > most;
-}
-
-export function isPresent(location: StoreLocation, file: string): boolean {
-  const target = follow(location, file);
-  return (
-    target !== undefined && location.host.files.statusOf(target) !== undefined
-  );
-}
-
-/** The names in a directory of the store, sorted; an empty list where there is none. */
-export function namesIn(location: StoreLocation, directory: string): string[] {
-  const target = follow(location, directory);
-  return target === undefined ? [] : location.host.files.namesIn(target);
-}
-
-/** Where a path of the store leads; `undefined` where links loop. */
-export function follow(
-  { host, topLevel, path: store }: StoreLocation,
-  ...parts: readonly string[]
-): string | undefined {
-  return followIn(host, topLevel, path.join(store, ...parts));
-}
-
-/**
- * A directory of the store, relative to the top level: part of it may be a link that makes sense in
- * the running system.
- */
-export function findDirectory(
-  location: StoreLocation,
-  directory: string,
-): string {
-  const resolved = follow(location, directory);
-  return resolved === undefined
-    ? path.join(location.path, directory)
-    : path.relative(location.topLevel, resolved);
-}
-
-/** @param what is wrong with the file, as a clause: "it has no layers" */
-export function damaged(
-  location: StoreLocation,
-  file: string,
-  what: string,
-  cause?: unknown,
-): BootError {
-  return new BootError(
-    "STORE_DAMAGED",
-    `the image store is damaged at ${path.join(location.path, file)}: ${what}`,
-    {
-      cause,
-      hint: "Boot another system that can mount this disk (or a former generation) and look at the store with its engine; pull or build the image again.",
-    },
-  );
 }

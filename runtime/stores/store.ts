@@ -1,3 +1,4 @@
+import type { BootError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageId, ImageReference } from "../images/image-ref.ts";
 import type { StoreKind } from "../options/store-kinds.ts";
@@ -17,8 +18,15 @@ export interface StoredImage {
 /** An image that can be a root. */
 export interface FoundImage extends StoredImage {
   readonly store: StoreKind;
-  /** The subvolume with the whole tree of its top layer, relative to the filesystem's top level. */
+  /** The subvolume with the whole tree of its leaf layer, relative to the filesystem's top level. */
   readonly source: string;
+}
+
+/** What holds an image's whole tree. */
+export interface StoredTree {
+  readonly kind: "subvolume";
+  /** Relative to the filesystem's top level. */
+  readonly path: string;
 }
 
 /** A layer of an image, as its engine keeps it. */
@@ -40,33 +48,35 @@ export interface StoreLocation {
   readonly path: string;
 }
 
-/** What one engine's store of one kind says, from its files alone, no engine running. */
+/** Reads one engine's store of one kind, from its files alone, no engine running. */
 export interface StoreReader {
   readonly kind: StoreKind;
   /** What it is, for people: "Docker's btrfs driver". */
   readonly name: string;
   /** Why no image in it can be a root, where that is so. */
-  readonly unsupported: () => Error | undefined;
-  /** @throws BootError STORE_DAMAGED */
-  readonly hasImages: () => boolean;
+  unsupported(): BootError | undefined;
+  /** Whether it has images, with a name or without. @throws BootError STORE_DAMAGED */
+  hasImages(): boolean;
+  /** The names of its images, as its engine prints them. @throws BootError STORE_DAMAGED */
+  listNames(): string[];
   /** @throws BootError IMAGE_MISSING, IMAGE_AMBIGUOUS, IMAGE_EMPTY, STORE_DAMAGED */
-  readonly lookUp: (reference: ImageReference) => StoredImage;
+  findImage(reference: ImageReference): StoredImage;
   /**
-   * The subvolume of an image that was looked up, as in `FoundImage`.
+   * The tree of an image that was found.
    * @throws BootError SOURCE_MISSING, IMAGE_NOT_UNPACKED, STORE_UNSUPPORTED, STORE_DAMAGED
    */
-  readonly findSource: (image: StoredImage) => string;
+  findTree(image: StoredImage): StoredTree;
   /**
-   * The layers of an image that was looked up, the base layer first.
-   * @throws BootError as `findSource`
+   * The layers of an image that was found, the base layer first.
+   * @throws BootError as `findTree`
    */
-  readonly listLayers: (image: StoredImage) => StoredLayer[];
+  listLayers(image: StoredImage): StoredLayer[];
 }
 
 /** All that a directory holds, as one store. */
 export interface ImageStore {
   /**
-   * @throws BootError as a reader's `lookUp` and `findSource`; STORE_AMBIGUOUS where several engines'
+   * @throws BootError as a reader's `findImage` and `findTree`; STORE_AMBIGUOUS where several engines'
    *   stores are there and answer differently
    */
   readonly find: (reference: ImageReference) => FoundImage;

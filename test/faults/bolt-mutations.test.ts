@@ -351,16 +351,15 @@ function lookUp(name: string, file: BoltFile, reference: string): string {
 function listAll(file: BoltFile): Buffer[] {
   const all: Buffer[] = [];
   const list = (bucket: BoltBucket) => {
-    bucket.each("", (key, entry) => {
-      all.push(key);
+    for (const entry of bucket.entries()) {
+      all.push(entry.key);
       if (entry.kind === "value") all.push(entry.value);
       else {
         all.push(BEGIN);
         list(entry.bucket);
         all.push(END);
       }
-      return true;
-    });
+    }
   };
   list(openBolt(file).root);
   return all;

@@ -287,7 +287,7 @@ function find(store: string, reference: string) {
   return openStore(location).find(parseImageReference(reference));
 }
 
-/** The directory of the top layer's metadata, relative to the store. */
+/** The directory of the leaf layer's metadata, relative to the store. */
 async function findLayer(): Promise<string> {
   const found = await run([
     ...["grep", "--recursive", "--files-with-matches", "--include=cache-id"],

@@ -1,150 +1,159 @@
-import { BoltError, MAX_PAGE_BYTES, readNumber } from "./meta.ts";
+import {
+  BoltError,
+  MAX_PAGE_SIZE,
+  PAGE_HEADER_SIZE,
+  readPgid,
+} from "./meta.ts";
 
-/** The bytes of a page of a tree, and of those that continue it; the format is bolt.ts's. */
-interface PageBytes {
+/** A page of a tree that keeps to the rules; the format is bolt.ts's. */
+export interface BoltPage {
   /** For messages. */
   readonly name: string;
   readonly isLeaf: boolean;
   readonly bytes: Buffer;
-  /** The same as numbers: all of them, but the last ones of a page in a bucket's value. */
-  readonly words: Uint32Array;
   readonly count: number;
-}
-
-/** What is in a page that keeps to the rules. */
-interface Elements {
-  /** Where the last one ends. */
-  readonly end: number;
-  /** The page that each points at; 0 where it points at none. */
-  readonly pointers: readonly number[];
-  /** A branch's; as those in `PagePlace`. */
+  /** Where each element's key and value begin, in turns, and where the last value ends. */
+  readonly bounds: readonly number[];
+  /** For each element the page that it points at, or `INLINE`, or `VALUE`. */
+  readonly pgids: readonly number[];
+  /** A branch's, in Latin-1, which sorts as bytes do. */
   readonly keys: readonly string[];
 }
 
-/** After `checkPage`. */
-export type BoltPage = PageBytes & Omit<Elements, "end">;
+/** The bucket's only page is in its value. */
+export const INLINE = 0;
 
-/** Where a page stands in its tree, which tells what may be in it. Keys are in Latin-1: they sort as bytes do. */
-export interface PagePlace {
-  /** The first key that may be in it; `undefined` for a bucket's first page. */
+/** The element is no bucket. */
+export const VALUE = -1;
+
+/** The keys that a page may have by its place in the tree. */
+export interface KeyRange {
+  /** The first one; `undefined` for a bucket's first page. */
   readonly from: string | undefined;
-  /** The first key after it that may not. */
+  /** The first one after them. */
   readonly before: string | undefined;
-  /** In a bucket's value. */
-  readonly isInline: boolean;
 }
 
-export const ROOT: PagePlace = {
-  from: undefined,
-  before: undefined,
-  isInline: false,
-};
+export const ANY_KEY: KeyRange = { from: undefined, before: undefined };
 
-export const INLINE: PagePlace = { ...ROOT, isInline: true };
+export const BUCKET_HEADER_SIZE = 16;
 
-export const PAGE_HEADER_BYTES = 16;
+/** Of a branchPageElement, and of a leafPageElement. */
+const ELEMENT_SIZE = 16;
 
-export const BUCKET_HEADER_BYTES = 16;
+const WORD_SIZE = 4;
 
-const ELEMENT_BYTES = 16;
+const BRANCH_PAGE_FLAG = 1;
 
-const WORD_BYTES = 4;
+const LEAF_PAGE_FLAG = 2;
 
-const BRANCH = 1;
+const BUCKET_LEAF_FLAG = 1;
 
-const LEAF = 2;
-
-const ZEROS = Buffer.alloc(MAX_PAGE_BYTES);
+const ZEROS = Buffer.alloc(MAX_PAGE_SIZE);
 
 /**
- * Reads the pages' header, and holds all of them to the rules that bolt.ts lists.
- * @param bytes of all its pages
+ * Parses a page and its overflow, and checks it by the rules that bolt.ts lists.
+ * @param pageSize 0 for an inline page
  * @throws BoltError
  */
-export function checkPage(
+export function parsePage(
   name: string,
   bytes: Buffer,
-  pageBytes: number,
-  place: PagePlace,
+  pageSize: number,
+  range: KeyRange,
 ): BoltPage {
   const flags = bytes.readUInt16LE(8);
-  if (flags !== BRANCH && flags !== LEAF) {
+  if (flags !== BRANCH_PAGE_FLAG && flags !== LEAF_PAGE_FLAG) {
     throw new BoltError(`${name} is no page of a tree`);
   }
-  const isLeaf = flags === LEAF;
+  const isLeaf = flags === LEAF_PAGE_FLAG;
+  const isInline = pageSize === 0;
+  if (isInline && !isLeaf) {
+    throw new BoltError(`${name} is a branch, in a place for leaves`);
+  }
+  if (isInline && (readPgid(bytes, 0) !== 0 || bytes.readUInt32LE(12) !== 0)) {
+    throw new BoltError(`${name} says that it is a page of its own`);
+  }
+  const count = bytes.readUInt16LE(10);
+  if (count === 0 && (!isLeaf || range.from !== undefined)) {
+    throw new BoltError(`${name} is empty`);
+  }
+  const header = { name, isLeaf, bytes, count };
+  const elements = parseElements(header, isInline, range);
+  const end = elements.bounds.at(-1) ?? 0;
+  const rest = bytes.length - end;
+  if (rest > pageSize) {
+    throw new BoltError(`${name} is longer than what is in it`);
+  }
+  if (bytes.compare(ZEROS, 0, rest, end) !== 0) {
+    throw new BoltError(`${name} goes on behind its last element`);
+  }
+  return { ...header, ...elements };
+}
+
+/**
+ * With ten thousand images, this is where the time goes, in code that has not run before: so it is one
+ * loop with few calls, which compares keys as texts, for to compare bytes in place takes longer.
+ * @throws BoltError
+ */
+function parseElements(
+  { name, isLeaf, bytes, count }: Omit<BoltPage, "bounds" | "pgids" | "keys">,
+  isInline: boolean,
+  { from = "", before }: KeyRange,
+): Pick<BoltPage, "bounds" | "pgids" | "keys"> {
   // Node lets buffers of its own begin at multiples of eight.
   const words = new Uint32Array(
     bytes.buffer,
     bytes.byteOffset,
-    Math.floor(bytes.length / WORD_BYTES),
+    Math.floor(bytes.length / WORD_SIZE),
   );
-  const page = { name, isLeaf, bytes, words, count: bytes.readUInt16LE(10) };
-  if (place.isInline) checkInline(page);
-  if (page.count === 0 && (!isLeaf || place.from !== undefined)) {
-    throw new BoltError(`${name} is empty`);
-  }
-  const { end, pointers, keys } = checkElements(page, place);
-  checkTail(page, end, place.isInline ? 0 : pageBytes);
-  return { ...page, pointers, keys };
-}
-
-/** A page without a number and others that continue it. @throws BoltError */
-function checkInline({ name, isLeaf, bytes }: PageBytes): void {
-  if (!isLeaf) {
-    throw new BoltError(`${name} is a branch, in a place for leaves`);
-  }
-  if (readNumber(bytes, 0) !== 0 || bytes.readUInt32LE(12) !== 0) {
-    throw new BoltError(`${name} says that it is a page of its own`);
-  }
-}
-
-/**
- * What all of a page's elements must keep to. With ten thousand images, this is where the time goes, in
- * code that has not run before: so it is a loop with few calls, which reads numbers as such, and compares
- * keys as texts, for to compare bytes where they are takes longer.
- * @throws BoltError
- */
-function checkElements(
-  { name, isLeaf, bytes, words, count }: PageBytes,
-  { from, before, isInline }: PagePlace,
-): Elements {
-  const { length } = bytes;
   // Not of a page that a few values make long.
-  const text = length > MAX_PAGE_BYTES ? undefined : bytes.toString("latin1");
-  const pointers: number[] = [];
+  const text =
+    bytes.length > MAX_PAGE_SIZE ? undefined : bytes.toString("latin1");
+  const bounds = new Array<number>(2 * count + 1);
+  const pgids: number[] = [];
   const keys: string[] = [];
-  const position = isLeaf ? 1 : 0;
-  let end = elementAt(count);
+  let end = PAGE_HEADER_SIZE + count * ELEMENT_SIZE;
   let former: string | undefined;
   for (let index = 0; index < count; index += 1) {
-    const element = PAGE_HEADER_BYTES + index * ELEMENT_BYTES;
-    const word = element / WORD_BYTES;
-    const at = element + (words[word + position] ?? 0);
-    const valueAt = at + (words[word + position + 1] ?? 0);
-    const valueEnd = isLeaf ? valueAt + (words[word + 3] ?? 0) : valueAt;
-    if (at !== end || valueEnd > length) {
+    const element = PAGE_HEADER_SIZE + index * ELEMENT_SIZE;
+    const word = element / WORD_SIZE;
+    // leafPageElement: flags, pos, ksize, vsize; branchPageElement: pos, ksize, pgid.
+    const pos = isLeaf ? word + 1 : word;
+    const at = element + (words[pos] ?? 0);
+    const valueAt = at + (words[pos + 1] ?? 0);
+    const valueEnd = isLeaf ? valueAt + (words[pos + 2] ?? 0) : valueAt;
+    if (at !== end || valueEnd > bytes.length) {
       throw new BoltError(
         `${name}: what element ${String(index)} points at is not in its place`,
       );
     }
     const key =
       text?.slice(at, valueAt) ?? bytes.toString("latin1", at, valueAt);
-    if (former === undefined ? !isFirst(key, from) : key <= former) {
+    const isInOrder =
+      former === undefined ? key !== "" && key >= from : key > former;
+    if (!isInOrder) {
       throw new BoltError(`${name}: key ${String(index)} is not in its order`);
     }
+    bounds[2 * index] = at;
+    bounds[2 * index + 1] = valueAt;
     if (!isLeaf) {
       keys.push(key);
-      pointers.push(numberAt(words, element + 8));
+      pgids.push(pgidIn(words, element + 8));
     } else if (words[word] === 0) {
-      pointers.push(0);
+      pgids.push(VALUE);
     } else {
-      const room = valueEnd - valueAt - BUCKET_HEADER_BYTES;
-      const root = room < 0 ? 0 : numberAt(words, valueAt);
+      const room = valueEnd - valueAt - BUCKET_HEADER_SIZE;
+      const root = room < 0 ? INLINE : pgidIn(words, valueAt);
       const isBucket =
-        words[word] === 1 &&
-        (root === 0 ? room >= PAGE_HEADER_BYTES : room === 0);
-      if (!isBucket || isInline) throw wrongKind(name, index, isBucket);
-      pointers.push(root);
+        words[word] === BUCKET_LEAF_FLAG &&
+        (root === INLINE ? room >= PAGE_HEADER_SIZE : room === 0);
+      if (!isBucket || isInline) {
+        throw new BoltError(
+          `${name}: element ${String(index)} is ${isBucket ? "a bucket, in a place for values" : "neither a value nor a bucket"}`,
+        );
+      }
+      pgids.push(root);
     }
     former = key;
     end = valueEnd;
@@ -152,101 +161,26 @@ function checkElements(
   if (former !== undefined && before !== undefined && former >= before) {
     throw new BoltError(`${name}: its last key is not in its order`);
   }
-  return { end, pointers, keys };
+  bounds[2 * count] = end;
+  return { bounds, pgids, keys };
 }
 
-/** Whether a page can begin with that key. */
-function isFirst(key: string, from = ""): boolean {
-  return key !== "" && key >= from;
-}
-
-function wrongKind(name: string, index: number, isBucket: boolean): BoltError {
-  return new BoltError(
-    `${name}: element ${String(index)} is ${isBucket ? "a bucket, in a place for values" : "neither a value nor a bucket"}`,
-  );
-}
-
-/** A u64 that begins anywhere; one that is past 2^53 is past the end of any file, too. */
-function numberAt(words: Uint32Array, at: number): number {
-  const word = at >>> 2;
-  const first = words[word] ?? 0;
-  const second = words[word + 1] ?? 0;
-  const skipped = (at & 3) * 8;
-  if (skipped === 0) return first + second * 2 ** 32;
-  const third = words[word + 2] ?? 0;
-  const taken = 32 - skipped;
-  const low = ((first >>> skipped) | (second << taken)) >>> 0;
-  const high = ((second >>> skipped) | (third << taken)) >>> 0;
-  return low + high * 2 ** 32;
-}
-
-/** What is behind the last element: zeros, and no page more than bbolt takes. @throws BoltError */
-function checkTail(
-  { name, bytes }: PageBytes,
-  end: number,
-  most: number,
-): void {
-  const rest = bytes.length - end;
-  if (rest > most) {
-    throw new BoltError(`${name} is longer than what is in it`);
-  }
-  if (bytes.compare(ZEROS, 0, rest, end) !== 0) {
-    throw new BoltError(`${name} goes on behind its last element`);
-  }
-}
-
-function elementAt(index: number): number {
-  return PAGE_HEADER_BYTES + index * ELEMENT_BYTES;
-}
-
-/** Where an element's key and value are in its page. */
-interface Element {
-  readonly at: number;
-  readonly valueAt: number;
-  readonly end: number;
-}
-
-function locateElement({ words, isLeaf }: BoltPage, index: number): Element {
-  const element = elementAt(index);
-  const word = element / WORD_BYTES;
-  const at = element + (words[isLeaf ? word + 1 : word] ?? 0);
-  const valueAt = at + (words[isLeaf ? word + 2 : word + 1] ?? 0);
-  const end = valueAt + (isLeaf ? (words[word + 3] ?? 0) : 0);
-  return { at, valueAt, end };
-}
-
-export function keyAt(page: BoltPage, index: number): Buffer {
-  const { at, valueAt } = locateElement(page, index);
-  return page.bytes.subarray(at, valueAt);
+export function keyAt({ bytes, bounds }: BoltPage, index: number): Buffer {
+  return bytes.subarray(bounds[2 * index], bounds[2 * index + 1]);
 }
 
 /** A leaf's. */
-export function valueAt(
-  page: BoltPage,
-  index: number,
-): { kind: "value" | "bucket"; value: Buffer } {
-  const { valueAt, end } = locateElement(page, index);
-  const flags = page.words[elementAt(index) / WORD_BYTES];
-  return {
-    kind: flags === 0 ? "value" : "bucket",
-    value: page.bytes.subarray(valueAt, end),
-  };
+export function valueAt({ bytes, bounds }: BoltPage, index: number): Buffer {
+  return bytes.subarray(bounds[2 * index + 1], bounds[2 * index + 2]);
 }
 
-/** The page that a branch's element points at, and what may be in it. */
-export function childAt(
-  branch: BoltPage,
+/** The keys that may be below a branch's element. */
+export function rangeBelow(
+  { keys }: BoltPage,
   index: number,
-  { before }: PagePlace,
-): { number: number; place: PagePlace } {
-  return {
-    number: branch.pointers[index] ?? 0,
-    place: {
-      from: branch.keys[index],
-      before: branch.keys[index + 1] ?? before,
-      isInline: false,
-    },
-  };
+  { before }: KeyRange,
+): KeyRange {
+  return { from: keys[index], before: keys[index + 1] ?? before };
 }
 
 /** The last element whose key is not past the given one; -1 where there is none. */
@@ -255,10 +189,24 @@ export function lastUpTo(page: BoltPage, key: Buffer): number {
   let high = page.count;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const { at, valueAt } = locateElement(page, middle);
-    if (page.bytes.compare(key, 0, key.length, at, valueAt) <= 0) {
-      low = middle + 1;
-    } else high = middle;
+    const at = page.bounds[2 * middle];
+    const end = page.bounds[2 * middle + 1];
+    const isUpTo = page.bytes.compare(key, 0, key.length, at, end) <= 0;
+    if (isUpTo) low = middle + 1;
+    else high = middle;
   }
   return low - 1;
+}
+
+/** As `readPgid`, which takes twice as long. */
+function pgidIn(words: Uint32Array, at: number): number {
+  const word = at >>> 2;
+  const shift = (at & 3) * 8;
+  const first = words[word] ?? 0;
+  const second = words[word + 1] ?? 0;
+  const third = words[word + 2] ?? 0;
+  if (shift === 0) return first + second * 2 ** 32;
+  const low = ((first >>> shift) | (second << (32 - shift))) >>> 0;
+  const high = ((second >>> shift) | (third << (32 - shift))) >>> 0;
+  return low + high * 2 ** 32;
 }

@@ -1,12 +1,10 @@
-import path from "node:path";
-import { BootError } from "../../base/errors.ts";
 import { shorten } from "../../base/abbreviate-ids.ts";
+import { BootError } from "../../base/errors.ts";
+import type { BoltBucket } from "../bolt/bolt.ts";
 import { BoltError } from "../bolt/meta.ts";
-import { type BoltBucket, bucketAt } from "../bolt/bolt.ts";
-import { readBolt } from "./read-bolt.ts";
-import { findDirectory, PULL_AGAIN } from "../store-files.ts";
-import type { StoreLocation } from "../store.ts";
 import { encodeUvarint, readUvarint } from "../formats/containerd-images.ts";
+import { PULL_AGAIN, type StoreFiles } from "../store-files.ts";
+import { readBolt } from "./read-bolt.ts";
 
 /**
  * The snapshots of containerd's btrfs snapshotter.
@@ -23,38 +21,41 @@ export const SNAPSHOTTER = "btrfs";
 
 const DIRECTORY = `io.containerd.snapshotter.v1.${SNAPSHOTTER}`;
 
-const METADATA = `${DIRECTORY}/metadata.db`;
+/** Where a snapshot's subvolume is, under its ID. */
+export const SNAPSHOTS = `${DIRECTORY}/snapshots`;
 
 /** `kind` of a snapshot that is finished; a container's is `active`, 2. */
-const COMMITTED = 3;
+const COMMITTED = Buffer.of(3);
 
-/** A snapshot as its snapshotter has it. */
 export interface Snapshot {
-  /** The directory's name. */
-  readonly id: bigint;
+  readonly id: string;
   readonly sizeBytes: number;
 }
 
 /** @throws BootError SOURCE_MISSING, STORE_DAMAGED */
-export function readSnapshot(location: StoreLocation, name: string): Snapshot {
-  const found = readBolt(location, METADATA, (root) => {
-    const snapshots = bucketAt(root, ["v1", "snapshots"]);
+export function readSnapshot(store: StoreFiles, name: string): Snapshot {
+  const file = store.file(`${DIRECTORY}/metadata.db`);
+  const found = readBolt(file, (root) => {
+    const snapshots = root.bucket("v1", "snapshots");
     const snapshot = snapshots?.bucket(name);
     if (snapshots === undefined || snapshot === undefined) return "absent";
-    if (snapshot.get("kind")?.equals(Buffer.from([COMMITTED])) !== true) {
+    if (snapshot.get("kind")?.equals(COMMITTED) !== true) {
       throw new BoltError(`the snapshot ${shorten(name)} is not finished`);
     }
     const id = readId(name, snapshot);
-    checkId(root, snapshots, { name, id, snapshot });
-    return { id, sizeBytes: readSize(name, snapshot.get("size")) };
+    if (!isConfirmed(root, snapshots, { name, id, snapshot })) {
+      throw new BoltError(
+        `the snapshot ${shorten(name)} has the ID ${String(id)}, which another place contradicts`,
+      );
+    }
+    return { id: String(id), sizeBytes: readSize(name, snapshot.get("size")) };
   });
   if (found !== undefined && found !== "absent") return found;
-  const file = path.join(location.path, METADATA);
   throw new BootError(
     "SOURCE_MISSING",
     found === undefined
-      ? `the snapshots of the store are not where they are looked for: ${file} is absent`
-      : `the snapshot ${shorten(name)} is not in ${file}`,
+      ? `the snapshots of the store are not where they are looked for: ${file.path} is absent`
+      : `the snapshot ${shorten(name)} is not in ${file.path}`,
     { hint: PULL_AGAIN },
   );
 }
@@ -65,42 +66,19 @@ export function readSnapshot(location: StoreLocation, name: string): Snapshot {
  * ID, for which all are read.
  * @throws BoltError
  */
-function checkId(
+function isConfirmed(
   root: BoltBucket,
   snapshots: BoltBucket,
   { name, id, snapshot }: { name: string; id: bigint; snapshot: BoltBucket },
-): void {
-  const parents = bucketAt(root, ["v1", "parents"]);
+): boolean {
+  const parents = root.bucket("v1", "parents");
   const parent = snapshot.get("parent")?.toString("latin1");
-  const isRight =
-    parent === undefined
-      ? isIdOfBase(snapshots, parents, name, id)
-      : isIdOfChild(snapshots, parents, { name, id, parent });
-  if (isRight) return;
-  throw new BoltError(
-    `the snapshot ${shorten(name)} has the ID ${String(id)}, which another place contradicts`,
-  );
-}
-
-/** @throws BoltError */
-function isIdOfChild(
-  snapshots: BoltBucket,
-  parents: BoltBucket | undefined,
-  { name, id, parent }: { name: string; id: bigint; parent: string },
-): boolean {
-  const above = snapshots.bucket(parent);
-  if (above === undefined) return false;
-  const key = childKey(readId(parent, above), id);
-  return parents?.get(key)?.toString("latin1") === name;
-}
-
-/** @throws BoltError */
-function isIdOfBase(
-  snapshots: BoltBucket,
-  parents: BoltBucket | undefined,
-  name: string,
-  id: bigint,
-): boolean {
+  if (parent !== undefined) {
+    const above = snapshots.bucket(parent);
+    if (above === undefined) return false;
+    const key = childKey(readId(parent, above), id);
+    return parents?.get(key)?.toString("latin1") === name;
+  }
   const child = firstChild(parents, id);
   return child === undefined
     ? !isTaken(snapshots, name, id)
@@ -113,15 +91,11 @@ function firstChild(
   id: bigint,
 ): string | undefined {
   const prefix = childKey(id);
-  let child: string | undefined;
-  parents?.each(prefix, (key, entry) => {
-    const isChild = key.subarray(0, prefix.length).equals(prefix);
-    if (isChild && entry.kind === "value") {
-      child = entry.value.toString("latin1");
-    }
-    return false;
-  });
-  return child;
+  const entry = parents?.entries(prefix).next().value;
+  return entry?.kind === "value" &&
+    entry.key.subarray(0, prefix.length).equals(prefix)
+    ? entry.value.toString("latin1")
+    : undefined;
 }
 
 function childKey(parentId: bigint, id?: bigint): Buffer {
@@ -134,41 +108,30 @@ function childKey(parentId: bigint, id?: bigint): Buffer {
 
 /** Whether another snapshot has that ID. @throws BoltError */
 function isTaken(snapshots: BoltBucket, name: string, id: bigint): boolean {
-  let taken = false;
-  snapshots.each("", (key, entry) => {
-    const other = key.toString("latin1");
-    taken =
-      entry.kind === "bucket" &&
-      other !== name &&
-      readId(other, entry.bucket) === id;
-    return !taken;
-  });
-  return taken;
+  for (const entry of snapshots.entries()) {
+    const other = entry.key.toString("latin1");
+    if (entry.kind === "value" || other === name) continue;
+    if (readId(other, entry.bucket) === id) return true;
+  }
+  return false;
 }
 
 /** @throws BoltError */
 function readId(name: string, snapshot: BoltBucket): bigint {
   const id = readUvarint(snapshot.get("id"));
-  if (id === undefined) {
-    throw new BoltError(`the snapshot ${shorten(name)} has no ID`);
-  }
-  return id;
+  if (id !== undefined) return id;
+  throw new BoltError(`the snapshot ${shorten(name)} has no ID`);
 }
 
 /** A signed number, as encoding/binary.Varint has it. @throws BoltError */
 function readSize(name: string, bytes: Buffer | undefined): number {
   if (bytes === undefined) return 0;
   const zigzag = readUvarint(bytes);
-  const size = zigzag === undefined ? NaN : Number(zigzag >> 1n);
-  const isNegative = zigzag !== undefined && (zigzag & 1n) === 1n;
-  if (Number.isSafeInteger(size) && !isNegative) return size;
+  if (zigzag !== undefined && (zigzag & 1n) === 0n) {
+    const size = Number(zigzag >> 1n);
+    if (Number.isSafeInteger(size)) return size;
+  }
   throw new BoltError(
     `the snapshot ${shorten(name)} has no size that could be one`,
   );
-}
-
-/** Where a snapshot's subvolume must be, relative to the top level. */
-export function subvolumeOf(location: StoreLocation, { id }: Snapshot): string {
-  const directory = findDirectory(location, `${DIRECTORY}/snapshots`);
-  return path.join(directory, String(id));
 }

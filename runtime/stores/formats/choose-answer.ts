@@ -12,21 +12,16 @@ export type Answer = FoundAnswer | OtherAnswer;
 
 export interface FoundAnswer {
   readonly kind: "image";
-  readonly reader: AnsweringReader;
+  readonly reader: StoreReader;
   readonly image: StoredImage;
 }
 
 interface OtherAnswer {
   /** `missing`: it has images, but not this one. */
   readonly kind: "missing" | "failed";
-  readonly reader: AnsweringReader;
+  readonly reader: StoreReader;
   readonly error: BootError;
 }
-
-type AnsweringReader = Pick<
-  StoreReader,
-  "kind" | "name" | "unsupported" | "findSource"
->;
 
 /**
  * Which of several stores' answers count: those that have the image, all of the same one. Files do not

@@ -22,11 +22,11 @@ export function findTarget(
   images: BoltBucket,
   reference: ImageReference,
 ): ImageId | undefined {
-  // A name that points at another image's record is found by who reads both names.
+  // That a name points at another image's record shows only when both names are read.
   images.readPages();
   if (reference.kind === "id") {
     const { id } = reference;
-    return readTargets(images, "").some(({ digest }) => digest === id)
+    return readTargets(images).some(({ digest }) => digest === id)
       ? id
       : undefined;
   }
@@ -45,16 +45,14 @@ export function findTarget(
 }
 
 /** The images whose names begin like that. @throws BoltError */
-export function readTargets(images: BoltBucket, prefix: string): Target[] {
+export function readTargets(images: BoltBucket, prefix = ""): Target[] {
   const targets: Target[] = [];
-  images.each(prefix, (key, entry) => {
-    const name = key.toString("utf8");
-    if (!name.startsWith(prefix)) return false;
-    if (entry.kind === "bucket") {
-      targets.push({ name, digest: readTarget(name, entry.bucket) });
-    }
-    return true;
-  });
+  for (const entry of images.entries(prefix)) {
+    const name = entry.key.toString("utf8");
+    if (!name.startsWith(prefix)) break;
+    if (entry.kind === "value") continue;
+    targets.push({ name, digest: readTarget(name, entry.bucket) });
+  }
   return targets;
 }
 

@@ -9,7 +9,7 @@ export interface PodmanImage {
   /** Digests of its manifest, and of the indexes by which it was pulled. */
   readonly manifestDigests: readonly string[];
   /** `undefined` where it has no layers, and for a list of images. */
-  readonly topLayer: string | undefined;
+  readonly leafLayer: string | undefined;
   /** Whether it is a list of images for several platforms, as `podman manifest create` makes it. */
   readonly isList: boolean;
 }
@@ -35,8 +35,8 @@ export function parsePodmanImages(
     if (!isListOfTexts(names)) throw fail(`${at} has "names" that are no list`);
     const digests = entry["big-data-digests"] ?? {};
     if (!isRecord(digests)) throw fail(`${at} has no digests`);
-    const topLayer = entry["layer"] ?? "";
-    if (typeof topLayer !== "string") throw fail(`${at} has an odd layer`);
+    const leafLayer = entry["layer"] ?? "";
+    if (typeof leafLayer !== "string") throw fail(`${at} has an odd layer`);
     const manifestDigests = Object.entries(digests)
       .filter(([name]) => name.startsWith("manifest"))
       .map(([, digest]) => String(digest));
@@ -44,8 +44,8 @@ export function parsePodmanImages(
       id,
       names,
       manifestDigests,
-      topLayer: topLayer === "" ? undefined : topLayer,
-      isList: topLayer === "" && !(id in digests) && "manifest" in digests,
+      leafLayer: leafLayer === "" ? undefined : leafLayer,
+      isList: leafLayer === "" && !(id in digests) && "manifest" in digests,
     };
   });
 }

@@ -1,4 +1,5 @@
 import { BootError } from "../../base/errors.ts";
+import type { StoreReader } from "../store.ts";
 
 /** Which driver of which engine keeps the layers. */
 export interface Driver {
@@ -33,11 +34,20 @@ const WAYS = {
 export function storeUnsupported(
   storePath: string,
   { engine, driver }: Driver,
-): BootError {
+): BootError | undefined {
+  if (driver === "btrfs") return undefined;
   const { called, way } = WAYS[engine];
   return new BootError(
     "STORE_UNSUPPORTED",
     `the layers in the store ${storePath} are not btrfs subvolumes but directories: ${called(driver)} has made them, and only of a subvolume a snapshot can be taken`,
     { hint: `In a running system: ${way}` },
   );
+}
+
+/** @throws BootError STORE_UNSUPPORTED where no image of the store can be a root */
+export function refuseUnsupported(
+  reader: Pick<StoreReader, "unsupported">,
+): void {
+  const error = reader.unsupported();
+  if (error !== undefined) throw error;
 }

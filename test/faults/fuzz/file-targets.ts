@@ -13,6 +13,7 @@ import { readState, writeState } from "../../../runtime/disk/state-file.ts";
 import { sha256 } from "../../../runtime/base/sha256.ts";
 import { readOciImage } from "../../../runtime/stores/containerd/oci-image.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
+import { StoreFiles } from "../../../runtime/stores/store-files.ts";
 import { openMemoryStore } from "../../unit/stores/memory-store.ts";
 import { check, checkPrintable } from "./check.ts";
 import type { Target } from "./target.ts";
@@ -123,7 +124,7 @@ export function manifestTarget(): Target {
       files.set(file, Buffer.from(text));
       try {
         const id = `sha256:${digest}` as const;
-        const image = readOciImage({ location, directory }, id);
+        const image = readOciImage(new StoreFiles(location), id);
         check(image.diffIds.length > 0, "an image without layers");
       } finally {
         if (former === undefined) files.delete(file);

@@ -79,7 +79,7 @@ await t.test("a tree that is not there", async (t) => {
   t.match(resolve("bare:1"), {
     status: 1,
     stderr:
-      /^dockroot: the image sha256:\w+ has its top layer at .*, but there is no subvolume\n/,
+      /^dockroot: the image sha256:\w+ has its leaf layer at .*, but there is no subvolume\n/,
   });
 });
 

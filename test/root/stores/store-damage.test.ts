@@ -21,7 +21,7 @@ const { file: diskFile, ids } = await makeSystemDisk(scratch);
 const disk = await mountDisk(diskFile, path.join(scratch, "mnt"));
 t.teardown(disk.close);
 const id = ids["system:2"].slice("sha256:".length);
-/** The top layer of system:2. */
+/** The leaf layer of system:2. */
 const source = find("docker", "system:2").source;
 const cacheId = path.basename(source);
 const layer = path.dirname(

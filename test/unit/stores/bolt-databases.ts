@@ -60,8 +60,8 @@ export function asFile(bytes: Buffer): BoltFile {
 /** All that is in a bucket, as make.go lists it. */
 export function listBucket(bucket: BoltBucket): ListedKey[] {
   const keys: ListedKey[] = [];
-  bucket.each("", (name, entry) => {
-    const key = name.toString("hex");
+  for (const entry of bucket.entries()) {
+    const key = entry.key.toString("hex");
     if (entry.kind === "bucket") {
       const inner = listBucket(entry.bucket);
       // As Go writes it.
@@ -74,8 +74,7 @@ export function listBucket(bucket: BoltBucket): ListedKey[] {
           : value.toString("hex");
       keys.push({ key, value: text, bytes: value.length });
     }
-    return true;
-  });
+  }
   return keys;
 }
 

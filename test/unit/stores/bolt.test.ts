@@ -3,7 +3,6 @@ import { BoltError } from "../../../runtime/stores/bolt/meta.ts";
 import {
   openBolt,
   type BoltBucket,
-  type BoltEntry,
 } from "../../../runtime/stores/bolt/bolt.ts";
 import {
   asFile,
@@ -78,23 +77,20 @@ t.test("a key in a place for another kind is an error", (t) => {
 t.test("who stops gets no more keys", (t) => {
   const root = openBolt(asFile(named("deep-1k"))).root;
   const keys: string[] = [];
-  root.bucket("many")?.each("000410", (key) => {
+  for (const { key } of root.bucket("many")?.entries("000410") ?? []) {
     keys.push(key.toString().slice(0, 6));
-    return keys.length < 3;
-  });
+    if (keys.length === 3) break;
+  }
   t.strictSame(keys, ["000410", "000411", "000412"]);
   t.end();
 });
 
 /** In every bucket: get, bucket and each from there find each key, and nothing beside it. */
 function checkKeys(t: Test, bucket: BoltBucket): void {
-  const keys: { key: Buffer; entry: BoltEntry }[] = [];
-  bucket.each("", (key, entry) => {
-    keys.push({ key, entry });
-    return true;
-  });
+  const keys = [...bucket.entries()];
   let wrong = 0;
-  for (const [index, { key, entry }] of keys.entries()) {
+  for (const [index, entry] of keys.entries()) {
+    const { key } = entry;
     const next = firstFrom(bucket, key);
     const after = firstFrom(bucket, Buffer.concat([key, Buffer.of(0)]));
     const isFound =
@@ -118,12 +114,7 @@ function checkKeys(t: Test, bucket: BoltBucket): void {
 }
 
 function firstFrom(bucket: BoltBucket, from: Buffer): Buffer | undefined {
-  let first: Buffer | undefined;
-  bucket.each(from, (key) => {
-    first = key;
-    return false;
-  });
-  return first;
+  return bucket.entries(from).next().value?.key;
 }
 
 /** All ends of pages, but of large files some. */

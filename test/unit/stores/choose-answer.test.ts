@@ -11,11 +11,21 @@ const reference = parseImageReference("system:1");
 
 const idOf = (digit: string) => `sha256:${digit.repeat(64)}` as const;
 
+const unused = () => {
+  throw new Error("a choice asks nothing more");
+};
+
+const UNUSED = {
+  ...{ listNames: unused, findImage: unused },
+  ...{ findTree: unused, listLayers: unused },
+};
+
 const readerOf = (kind: StoreKind) => ({
   kind,
   name: `the ${kind}`,
   unsupported: () => undefined,
-  findSource: () => "",
+  hasImages: () => true,
+  ...UNUSED,
 });
 
 const found = (kind: StoreKind, id: string, config: string): Answer => ({

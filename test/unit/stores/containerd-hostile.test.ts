@@ -197,7 +197,7 @@ t.test("a store that never stops changing is an error", (t) => {
         const page = Math.floor(position / PAGE);
         if (page < 2) {
           transaction += 1;
-          const meta = writeMeta(transaction, { root: 2, highWater: 4 });
+          const meta = writeMeta(transaction, { root: 2, pgid: 4 });
           meta.copy(into, 0, position - page * PAGE);
         } else pages.copy(into, 0, position);
       },

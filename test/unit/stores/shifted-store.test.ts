@@ -2,8 +2,8 @@ import path from "node:path";
 import t from "tap";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
-import { requireSubvolume } from "../../../runtime/stores/require-subvolume.ts";
-import type { StoreLocation } from "../../../runtime/stores/store.ts";
+import { findSubvolume } from "../../../runtime/stores/find-subvolume.ts";
+import { StoreFiles } from "../../../runtime/stores/store-files.ts";
 import { fails } from "../fails.ts";
 
 const ID = `sha256:${"1".repeat(64)}` as const;
@@ -15,7 +15,7 @@ const ID = `sha256:${"1".repeat(64)}` as const;
 function storeWith(
   store: string,
   owners: { store: number; tree: number },
-): { location: StoreLocation; source: string } {
+): { files: StoreFiles; source: string } {
   const source = path.join(store, "btrfs/subvolumes/top");
   const host = createHost("/", createLog([]));
   const kind = "directory" as const;
@@ -25,17 +25,17 @@ function storeWith(
     uid: String(file).endsWith("/top") ? owners.tree : owners.store,
   });
   return {
-    location: {
+    files: new StoreFiles({
       host: { ...host, files: { ...host.files, statusOf } },
       topLevel: "/disk",
       path: store,
-    },
+    }),
     source,
   };
 }
 
-function find({ location, source }: ReturnType<typeof storeWith>): string {
-  return requireSubvolume(location, ID, source);
+function find({ files }: ReturnType<typeof storeWith>): string {
+  return findSubvolume(files, ID, "btrfs/subvolumes", "top").path;
 }
 
 t.test("no root is made of what Docker keeps for userns-remap", async (t) => {

@@ -27,7 +27,17 @@ $(SETUPS): setup-%:
 .PHONY: build
 build: setup-build dist/dockroot ## Make the executable, dist/dockroot
 
-dist/dockroot: $(BUILD_INPUTS) | setup-build
+# SLIM=0: an executable with a whole Node in it, where slimming a new one fails (build/README.md).
+SLIM ?= 1
+export SLIM
+# Is there where the last build was of that kind.
+SLIM_MARK := .cache/build/slim-is-$(SLIM)
+$(SLIM_MARK):
+	@mkdir -p $(@D)
+	@rm -f $(@D)/slim-is-*
+	@touch $@
+
+dist/dockroot: $(BUILD_INPUTS) $(SLIM_MARK) | setup-build
 	$(NODE) build/build.ts
 
 dist/dockroot.8: docs/man/dockroot.8.in build/man-page.ts build/make-man-page.ts dist/dockroot

@@ -13,11 +13,11 @@ import { hostArchitecture } from "./architecture.ts";
 import { cacheDirectory } from "./layout.ts";
 import { run } from "./run.ts";
 import type { AddressRange } from "./slim/omit-unused.ts";
-import { hashSlimming, slimNode } from "./slim/slim-node.ts";
+import { changeNode, hashSlimming } from "./slim/slim-node.ts";
 
 /** The Node that becomes part of the executable: one package of the npm registry for each architecture. */
 export interface BaseNode {
-  /** Without its symbol tables and without what dockroot never uses. */
+  /** Without its symbol tables and, where it is slim, without what dockroot never uses. */
   readonly file: string;
   readonly version: string;
   /** Where it has nothing but zeros that nobody reads. */
@@ -25,10 +25,10 @@ export interface BaseNode {
 }
 
 /**
- * The Node of this machine's architecture, stripped and slimmed. Stripping comes before the injection:
+ * The Node of this machine's architecture, stripped and changed. Stripping comes before the injection:
  * after it, `strip` would break the executable.
  */
-export async function prepareBaseNode(): Promise<BaseNode> {
+export async function prepareBaseNode(isSlim: boolean): Promise<BaseNode> {
   const name = `node-linux-${hostArchitecture()}`;
   const { manifestFile, version } = findPackage(name);
   const originalFile = path.join(path.dirname(manifestFile), "bin/node");
@@ -36,7 +36,8 @@ export async function prepareBaseNode(): Promise<BaseNode> {
     await run(["strip", "--version"]),
     await readFile(import.meta.filename),
   );
-  const file = path.join(cacheDirectory, `${name}-${version}-slim-${made}`);
+  const kind = isSlim ? "slim" : "whole";
+  const file = path.join(cacheDirectory, `${name}-${version}-${kind}-${made}`);
   const unusedFile = `${file}.unused.json`;
   if (!(await exists(file))) {
     await mkdir(cacheDirectory, { recursive: true });
@@ -44,7 +45,7 @@ export async function prepareBaseNode(): Promise<BaseNode> {
     try {
       await copyFile(originalFile, temporary);
       await run(["strip", temporary]);
-      const unused = await slimNode(originalFile, temporary);
+      const unused = await changeNode(originalFile, temporary, isSlim);
       await writeFile(unusedFile, JSON.stringify(unused));
       await rename(temporary, file);
     } finally {

@@ -4,11 +4,11 @@ import path from "node:path";
 import { entryFile, executableFile, projectDirectory } from "./layout.ts";
 import { makeExecutable } from "./make-executable.ts";
 
-// node build/build.ts [OUTPUT]: what `make build` runs.
+// node build/build.ts [OUTPUT]: what `make build` runs. SLIM=0: with a whole Node in it.
 
 const output = path.resolve(process.argv[2] ?? executableFile);
 try {
-  const version = await makeExecutable(entryFile, output);
+  const version = await makeExecutable(entryFile, output, isSlim());
   const bytes = await readFile(output);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   console.log(`${path.relative(projectDirectory, output)}: ${version}`);
@@ -19,4 +19,12 @@ try {
     console.error(`  ${cause.message}`);
   }
   process.exitCode = 1;
+}
+
+function isSlim(): boolean {
+  const slim = process.env["SLIM"] ?? "";
+  if (!["", "0", "1"].includes(slim)) {
+    throw new Error(`SLIM=${slim} is neither 0 nor 1`);
+  }
+  return slim !== "0";
 }

@@ -6,15 +6,18 @@ import { checkExecutable } from "./check-executable.ts";
 import { compileScripts, toCommonJs } from "./compile-scripts.ts";
 import { inject, nodeFlags } from "./inject.ts";
 import { cacheDirectory } from "./layout.ts";
-import { omitUnused } from "./slim/omit-unused.ts";
+import { dropSections, omitUnused } from "./slim/omit-unused.ts";
+import { slimmingStep } from "./slim/slim-node.ts";
 
 /**
  * Bundle, Node, compilation, injection, omission, check. `output` is replaced as a whole and only by
  * an executable that works. Answers with what it says to `--version`.
+ * @param isSlim whether Node loses what dockroot never uses
  */
 export async function makeExecutable(
   entry: string,
   output: string,
+  isSlim = true,
 ): Promise<string> {
   const workDirectory = path.join(
     cacheDirectory,
@@ -26,17 +29,20 @@ export async function makeExecutable(
   await mkdir(path.dirname(output), { recursive: true });
   try {
     const { scripts } = await bundle(entry);
-    const base = await prepareBaseNode();
+    const base = await prepareBaseNode(isSlim);
     const assets = await compileScripts(
       ...([scripts, base.file, nodeFlags] as const),
       path.join(workDirectory, "scripts"),
     );
     await writeFile(script, await toCommonJs("start.ts"));
     await inject(script, assets, base.file, unchecked, workDirectory);
-    await writeFile(
-      unchecked,
-      omitUnused(await readFile(unchecked), base.unused),
-    );
+    const injected = await readFile(unchecked);
+    const content = isSlim
+      ? await slimmingStep("blank pages (omit-unused.ts)", () =>
+          omitUnused(injected, base.unused),
+        )
+      : dropSections(injected);
+    await writeFile(unchecked, content);
     const version = await checkExecutable(unchecked, base.version);
     await rename(unchecked, output);
     return version;

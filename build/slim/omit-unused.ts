@@ -17,8 +17,7 @@ export interface AddressRange {
 
 /**
  * The executable without the pages that are of no use: they are neither in the file nor in memory.
- * The segment around them becomes two. The headers of the sections, which no kernel and no dynamic
- * linker looks at, go as well; without them `strip` refuses the file instead of breaking it.
+ * The segment around them becomes two. The headers of the sections go as well.
  * @param unused zeros, each range in one segment that is not written
  * @throws {ElfError} where that is not so, or there is no room for the headers of more segments
  */
@@ -51,7 +50,7 @@ export function omitUnused(
       : [];
   });
   writeHeaders(content, headers, segmentsOffset);
-  return content;
+  return dropSections(content);
 }
 
 /** What is left of a segment. */
@@ -154,7 +153,14 @@ function writeHeaders(
     ),
   ).copy(content, segmentsOffset);
   content.writeUInt16LE(headers.length, 56);
-  // No sections.
+}
+
+/**
+ * Takes the headers of the sections off, which no kernel and no dynamic linker looks at: without them
+ * `strip` refuses the file instead of breaking it.
+ * @param content an executable; gets changed
+ */
+export function dropSections(content: Buffer): Buffer {
   content.writeBigUInt64LE(0n, 40);
-  content.fill(0, 60, 64);
+  return content.fill(0, 60, 64);
 }

@@ -2,9 +2,11 @@ import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { scaleTimeout } from "../../fixtures/slowness.ts";
 
+/** What `make build` has made; TEST_EXECUTABLE: another one. */
 export const executable = path.resolve(
   import.meta.dirname,
-  "../../dist/dockroot",
+  "../..",
+  process.env["TEST_EXECUTABLE"] ?? "dist/dockroot",
 );
 
 export interface Outcome {

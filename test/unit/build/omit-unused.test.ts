@@ -1,6 +1,7 @@
 import t from "tap";
 import { ElfError, formatSegment, parseElf } from "../../../build/slim/elf.ts";
-import { omitUnused } from "../../../build/slim/omit-unused.ts";
+import { dropSections, omitUnused } from "../../../build/slim/omit-unused.ts";
+import { slimmingStep } from "../../../build/slim/slim-node.ts";
 
 const PAGE = 0x1000;
 const BASE = 0x400000;
@@ -90,6 +91,26 @@ t.test("the end of a segment goes whole", (t) => {
 t.test("a program without blank pages loses its sections alone", (t) => {
   t.equal(omitUnused(makeProgram(), []).length, 6 * PAGE);
   t.end();
+});
+
+t.test("a program with all of Node has no sections, either", (t) => {
+  const whole = dropSections(makeProgram());
+  t.equal(whole.length, makeProgram().length);
+  t.strictSame(parseElf(whole).sections, []);
+  t.end();
+});
+
+t.test("a step that fails names itself, and the way without it", async (t) => {
+  const cause = new ElfError("no such symbol");
+  await t.rejects(
+    slimmingStep("ICU's data (slim-icu.ts)", () => {
+      throw cause;
+    }),
+    {
+      message: /ICU's data \(slim-icu.ts\)\. "SLIM=0 make build" makes/,
+      cause,
+    },
+  );
 });
 
 t.test("what would make a doubtful program is refused", (t) => {

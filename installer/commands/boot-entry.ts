@@ -7,19 +7,9 @@ import {
   parseImageReference,
 } from "../../runtime/images/image-ref.ts";
 import type { CliContext } from "../cli/cli-context.ts";
-import {
-  initrdPaths,
-  kernelPath,
-  formatCmdline,
-} from "../loaders/formats/entry.ts";
-import { describeSearch } from "../loaders/find-loaders.ts";
-import { formatEntry } from "../loaders/formats/format-entry.ts";
-import { gatherFacts } from "../loaders/gather-entry-facts.ts";
-import {
-  LOADERS,
-  LOADER_TITLES,
-  type LoaderName,
-} from "../loaders/formats/boot-entry.ts";
+import { describeSearch } from "../loaders/formats/boot-loaders.ts";
+import { gatherEntryFacts } from "../loaders/gather-entry-facts.ts";
+import { LOADERS, type LoaderName } from "../loaders/formats/menu-entry.ts";
 import { planEntry, type EntryPlan } from "../loaders/plan/plan-entry.ts";
 import { writeEntry } from "../loaders/write-entry.ts";
 import {
@@ -83,14 +73,15 @@ export async function runBootEntry(
       : formatImageReference(parseImageReference(image));
   requireRoot(isRoot, "boot-entry");
   const host = limitHelpers(unlimited, HELPER_TIMEOUT_MS);
-  const facts = await gatherFacts(host, { store, image: reference });
-  const plan = planEntry(facts, loader, describeSearch());
-  const text = formatEntry(plan.entry);
+  const facts = await gatherEntryFacts(host, { store, image: reference });
+  const plan = planEntry(facts, loader);
+  const text = plan.loader.format(plan.entry);
   const written =
     output === undefined
       ? undefined
       : writeEntry(host, {
-          ...{ loader: plan.entry.loader, text },
+          loader: plan.loader.name,
+          text,
           file: output === "" ? requireTarget(plan) : path.resolve(output),
           rwlayer: facts.bootedRwlayer,
         });
@@ -119,11 +110,11 @@ function noFile(): UsageError {
 }
 
 /** @throws BootError LOADER_MISSING */
-function requireTarget({ entry, target }: EntryPlan): string {
+function requireTarget({ loader, target }: EntryPlan): string {
   if (target !== undefined) return target;
   throw new BootError(
     "LOADER_MISSING",
-    `the configuration of ${LOADER_TITLES[entry.loader]} is not to be found`,
+    `the configuration of ${loader.title} is not to be found`,
     {
       cause: new Error(`looked for ${describeSearch()}`),
       hint: "Mount the partition that it is on, or name the file: --output FILE.",
@@ -133,21 +124,26 @@ function requireTarget({ entry, target }: EntryPlan): string {
 
 /** What `dockroot boot-entry --json` prints, version 1. */
 function reportEntry(
-  { entry, notes, warnings }: EntryPlan,
+  { loader, entry, notes, warnings }: EntryPlan,
   text: string,
   written: string | undefined,
 ) {
-  const { loader, title, kernel, options } = entry;
-  const { device, uuid, label } = kernel.filesystem;
+  const { title, kernel, initrds, options, version } = entry;
+  const { device, uuid, label } = entry.filesystem;
   return {
-    ...{ version: 1, loader, title },
+    version: 1,
+    loader: loader.name,
+    title,
     kernel: {
-      path: kernelPath(entry),
-      version: kernel.version ?? null,
+      path: kernel,
+      version: version ?? null,
       filesystem: { device, uuid: uuid ?? null, label: label ?? null },
     },
-    initrds: initrdPaths(entry),
-    options: formatCmdline(options),
-    ...{ entry: text, written: written ?? null, notes, warnings },
+    initrds,
+    options,
+    entry: text,
+    written: written ?? null,
+    notes,
+    warnings,
   };
 }

@@ -1,5 +1,5 @@
 import type { Host } from "../../runtime/host/host.ts";
-import { findEntries } from "../loaders/find-entries.ts";
+import { findEntries } from "../loaders/find-loaders.ts";
 import { isForDockroot } from "../loaders/formats/is-for-dockroot.ts";
 import { readSystemConfigs } from "../system/system-configs.ts";
 import { checkHelpers } from "../install/helpers.ts";
@@ -25,7 +25,7 @@ import {
 import { describeFailure } from "../../runtime/base/failure.ts";
 import { gatherConfig } from "../../runtime/boot/gather-options.ts";
 import { BootError } from "../../runtime/base/errors.ts";
-import { BOOT_DIRECTORIES } from "../system/kernels.ts";
+import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
 import { locate } from "../system/formats/fstab.ts";
 
 const MAX_CMDLINE_BYTES = 64 * 1024;

@@ -2,7 +2,10 @@ import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Mount } from "../../runtime/disk/mounts.ts";
 import { isSameOrBelow } from "../../runtime/base/is-below.ts";
-import { type BootEntry, pathOnVolume } from "../loaders/formats/boot-entry.ts";
+import {
+  type FoundEntry,
+  pathOnVolume,
+} from "../loaders/formats/menu-entry.ts";
 import type { EntryFacts } from "./rules/facts.ts";
 import { readKernelVersion } from "../system/kernels.ts";
 import type { LookIntoInitramfs } from "./look-into-initramfs.ts";
@@ -17,7 +20,7 @@ import { locate } from "../system/formats/fstab.ts";
 export async function gatherEntryFiles(
   host: Host,
   mounts: readonly Mount[],
-  entry: BootEntry,
+  entry: FoundEntry,
   lookInto: LookIntoInitramfs,
   known: readonly string[],
 ): Promise<EntryFacts> {
@@ -66,11 +69,11 @@ function shownName(file: string, name: string): string {
 export function findOnVolumes(
   host: Host,
   mounts: readonly Mount[],
-  { file, loader, kernel }: BootEntry,
+  { file, loader, kernel }: FoundEntry,
   name: string,
 ): string | undefined {
   // refind_linux.conf is for its own directory.
-  const isBeside = loader === "rEFInd" && kernel === undefined;
+  const isBeside = loader === "refind" && kernel === undefined;
   const own = locate(mounts, host.files.realPath(host.path(file)))?.mount;
   const onVolume = pathOnVolume(name);
   const candidates = [

@@ -1,74 +1,102 @@
 import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
+import { readMounts } from "../../runtime/disk/mounts.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { BOOT_DIRECTORIES } from "../system/kernels.ts";
+import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
+import type { BootLoader, MenuFile } from "./formats/boot-loader.ts";
+import { BOOT_LOADERS } from "./formats/boot-loaders.ts";
+import { grubScripts } from "./formats/grub.ts";
+import type { FoundEntry } from "./formats/menu-entry.ts";
 import type { FoundLoader } from "./plan/entry-facts.ts";
-import type { LoaderName } from "./formats/boot-entry.ts";
-import { checkGrubConfig, checkRefindConfig } from "./formats/menu-files.ts";
 
-type ConfiguredLoader = Exclude<LoaderName, "efistub">;
-
-/** By which files a loader is found, the first one first, relative to such a mount. */
-const FILES: Readonly<Record<ConfiguredLoader, readonly string[]>> = {
-  refind: ["EFI/refind/refind.conf", "EFI/BOOT/refind.conf"],
-  limine: [
-    ...["EFI/limine/limine.conf", "EFI/BOOT/limine.conf"],
-    ...["boot/limine/limine.conf", "boot/limine.conf"],
-    ...["limine/limine.conf", "limine.conf"],
-  ],
-  "systemd-boot": [
-    "loader/loader.conf",
-    ...["systemd-bootx64.efi", "systemd-bootaa64.efi"].map(
-      (name) => `EFI/systemd/${name}`,
-    ),
-  ],
-  grub: ["grub/grub.cfg", "grub2/grub.cfg"],
-};
+export interface FoundEntries {
+  readonly entries: readonly FoundEntry[];
+  /** Files of boot loaders that could not be read, and why. */
+  readonly unreadable: readonly {
+    readonly file: string;
+    readonly why: string;
+  }[];
+}
 
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
-/** Where loaders are looked for, for people. */
-export function describeSearch(): string {
-  const names = Object.values(FILES).flatMap(([first = ""]) => first);
-  return `${names.join(", ")} and their like in ${BOOT_DIRECTORIES.join(", ")}`;
+/** Reads the menus of the boot loaders whose files are mounted here. */
+export function findEntries(host: Host): FoundEntries {
+  const namesIn = (directory: string) =>
+    host.files.namesIn(host.path(directory));
+  const pending: MenuFile[] = bootRoots(host).flatMap((root) =>
+    Object.values(BOOT_LOADERS).flatMap((loader) =>
+      loader.findMenus(root, namesIn),
+    ),
+  );
+  pending.push(...grubScripts(namesIn));
+  const entries: FoundEntry[] = [];
+  const unreadable: { file: string; why: string }[] = [];
+  const seen = new Set<string>();
+  for (const { loader, file, parse } of pending) {
+    const { text, why } = tryToRead(host, file);
+    if (why !== undefined) unreadable.push({ file, why });
+    if (text === undefined) continue;
+    const real = host.files.realPath(host.path(file));
+    if (seen.has(real)) continue;
+    seen.add(real);
+    const found = parse(text);
+    entries.push(...found.entries.map((entry) => ({ ...entry, loader, file })));
+    pending.push(...(found.includes ?? []));
+  }
+  return { entries, unreadable };
+}
+
+/** Directories that are the top of a boot partition, as far as they are seen. */
+function bootRoots(host: Host): string[] {
+  const partitions = readMounts(host)
+    .filter(({ fsType }) => fsType === "vfat")
+    .map(({ mountPoint }) => mountPoint);
+  return [...new Set([...BOOT_DIRECTORIES, ...partitions])];
+}
+
+/** @returns neither where there is no such file */
+function tryToRead(host: Host, file: string): { text?: string; why?: string } {
+  try {
+    const text = host.readText(file, MAX_CONFIG_BYTES);
+    return text === undefined ? {} : { text };
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return { why: error.message };
+  }
 }
 
 /**
- * The boot loaders that are there.
+ * The boot loaders that are there, the best one first.
  * @param uuidOf of the filesystem that a directory is on
  */
 export function findLoaders(
   host: Host,
   uuidOf: (directory: string) => string | undefined,
 ): FoundLoader[] {
-  return (Object.keys(FILES) as ConfiguredLoader[]).flatMap((name) => {
+  return Object.values(BOOT_LOADERS).flatMap((loader) => {
+    const { name, files } = loader;
     const file = BOOT_DIRECTORIES.flatMap((directory) =>
-      FILES[name].map((below) => path.join(directory, below)),
+      files.map((below) => path.join(directory, below)),
     ).find((file) => host.files.statusOfTarget(host.path(file)) !== undefined);
-    return file === undefined
-      ? []
-      : [
-          {
-            ...{ name, file, filesystemUuid: uuidOf(path.dirname(file)) },
-            warnings: findWarnings(host, name, file),
-            drivers: name === "refind" ? findDrivers(host, file) : [],
-          },
-        ];
+    if (file === undefined) return [];
+    return [
+      {
+        name,
+        file,
+        filesystemUuid: uuidOf(path.dirname(file)),
+        warnings: findWarnings(host, loader, file),
+        drivers: name === "refind" ? findDrivers(host, file) : [],
+      },
+    ];
   });
 }
 
-function findWarnings(host: Host, name: LoaderName, file: string): string[] {
-  if (name !== "refind" && name !== "grub") return [];
-  try {
-    const text = host.readText(file, MAX_CONFIG_BYTES) ?? "";
-    return name === "refind"
-      ? checkRefindConfig(file, text)
-      : checkGrubConfig(file, text);
-  } catch (error) {
-    // The entry may be for another loader.
-    if (!(error instanceof BootError)) throw error;
-    return [error.message];
-  }
+/** A file that cannot be read is no failure: the entry may be for another loader. */
+function findWarnings(host: Host, loader: BootLoader, file: string): string[] {
+  if (loader.checkConfig === undefined) return [];
+  const { text = "", why } = tryToRead(host, file);
+  return why === undefined ? loader.checkConfig(file, text) : [why];
 }
 
 /** rEFInd's drivers of filesystems: `drivers_x64/btrfs_x64.efi`. */

@@ -11,12 +11,9 @@ import {
 } from "../../runtime/options/rwlayer-names.ts";
 import { findImage, readImageReference } from "../system/image.ts";
 import { locate, type Location } from "../system/formats/fstab.ts";
-import type { BootFacts, FoundKernel } from "./plan/entry-facts.ts";
-import {
-  BOOT_DIRECTORIES,
-  findKernels,
-  type KernelDirectory,
-} from "../system/kernels.ts";
+import type { NewEntryFacts, FoundKernel } from "./plan/entry-facts.ts";
+import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
+import { findKernels, type KernelDirectory } from "../system/kernels.ts";
 import { findLoaders } from "./find-loaders.ts";
 import {
   findStorePlace,
@@ -45,10 +42,10 @@ export interface FactRequest {
  * Looks for all that a boot menu entry is made of.
  * @throws BootError, HelperError
  */
-export async function gatherFacts(
+export async function gatherEntryFacts(
   host: Host,
   { store: given, image }: FactRequest,
-): Promise<BootFacts> {
+): Promise<NewEntryFacts> {
   const place = await findStorePlace(host, given);
   const store = await probeFilesystem(host, place.device);
   const mounts = await locateBootDirectories(host, store);
@@ -159,7 +156,7 @@ function describeKernels(
   searches: readonly Search[],
   mounts: readonly BootMount[],
   hasModules: (version: string) => boolean | undefined,
-): Pick<BootFacts, "kernels" | "bareKernels"> {
+): Pick<NewEntryFacts, "kernels" | "bareKernels"> {
   const systems = mounts.find(({ at }) => at === "/boot");
   const kernels = new Map<string, FoundKernel>();
   const bareKernels: string[] = [];

@@ -5,12 +5,15 @@ import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import { locate } from "../system/formats/fstab.ts";
-import type { LoaderName } from "./formats/boot-entry.ts";
+import type { LoaderName } from "./formats/menu-entry.ts";
 import { hasMark, putBlock } from "./formats/marked-block.ts";
 
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
 const DEFAULT_MODE = 0o644;
+
+/** Of the block that boot-entry writes: others may stand beside it. */
+const KEY = "default";
 
 export interface WriteRequest {
   readonly loader: LoaderName;
@@ -49,11 +52,11 @@ export function writeEntry(
         hint: "Name another file with --output FILE, or remove that one.",
       });
     }
-    const content = isText ? putBlock(former, text) : undefined;
+    const content = isText ? putBlock(former, KEY, text) : undefined;
     if (content === undefined) {
       throw new BootError(
         "FILE_FOREIGN",
-        `${file} cannot be changed: ${isText ? "the lines # dockroot: begin and # dockroot: end in it do not fit each other" : "it is no UTF-8 text"}`,
+        `${file} cannot be changed: ${isText ? "the lines # dockroot ${KEY}: begin and # dockroot ${KEY}: end in it do not fit each other" : "it is no UTF-8 text"}`,
         { hint: "Correct it, or put the entry there yourself." },
       );
     }

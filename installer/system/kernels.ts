@@ -9,9 +9,6 @@ import {
 } from "./formats/kernel-files.ts";
 import { hasFile } from "./has-file.ts";
 
-/** Where boot partitions are usually mounted; of files that are in several the first one counts. */
-export const BOOT_DIRECTORIES = ["/efi", "/boot/efi", "/esp", "/boot"];
-
 const MODULES = "/lib/modules";
 
 /** The versions of which a system has modules: of a removed kernel a directory may be left without these files. */

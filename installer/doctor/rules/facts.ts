@@ -2,7 +2,7 @@ import type { ConfigSource } from "../../../runtime/options/config.ts";
 import type { BootFailure } from "../../../runtime/base/failure.ts";
 import type { Room } from "../../../runtime/host/files.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
-import type { BootEntry } from "../../loaders/formats/boot-entry.ts";
+import type { FoundEntry } from "../../loaders/formats/menu-entry.ts";
 import type { EngineConfigs } from "../../engines/engine-configs.ts";
 import type { Home } from "../../engines/home.ts";
 import type { HelperStatus } from "../../install/plan/helper-version.ts";
@@ -47,7 +47,7 @@ export interface MenuFacts {
     readonly why: string;
   }[];
   /** Of dockroot's that are in /etc/grub.d, those that no grub.cfg has. */
-  readonly notInGrub: readonly BootEntry[];
+  readonly notInGrub: readonly FoundEntry[];
 }
 
 /** Starts that come to the same. */
@@ -103,7 +103,7 @@ export interface DiskFacts {
 
 /** An entry, with its files. */
 export interface EntryFacts {
-  readonly entry: BootEntry;
+  readonly entry: FoundEntry;
   /** `undefined` where the boot loader looks for one itself. */
   readonly kernel: KernelFile | undefined;
   readonly initrds: readonly InitrdFile[];

@@ -1,18 +1,19 @@
-import type { BootEntry } from "../../loaders/formats/boot-entry.ts";
-import { GRUB_SCRIPTS } from "../../loaders/formats/menu-files.ts";
+import type { FoundEntry } from "../../loaders/formats/menu-entry.ts";
+import { GRUB_SCRIPTS } from "../../loaders/formats/grub.ts";
 
 /**
  * Entries of /etc/grub.d come into grub.cfg when that is made anew: those that it has count once.
  * @returns the entries that boot loaders read, and those that none reads yet
  */
-export function splitGrubScripts(all: readonly BootEntry[]): {
-  entries: readonly BootEntry[];
-  notInGrub: readonly BootEntry[];
+export function splitGrubScripts(all: readonly FoundEntry[]): {
+  entries: readonly FoundEntry[];
+  notInGrub: readonly FoundEntry[];
 } {
-  const isScript = ({ file }: BootEntry) => file.startsWith(`${GRUB_SCRIPTS}/`);
+  const isScript = ({ file }: FoundEntry) =>
+    file.startsWith(`${GRUB_SCRIPTS}/`);
   const entries = all.filter((entry) => !isScript(entry));
   const known = new Set(
-    entries.filter(({ loader }) => loader === "GRUB").map(keyOf),
+    entries.filter(({ loader }) => loader === "grub").map(keyOf),
   );
   return {
     entries,
@@ -20,6 +21,6 @@ export function splitGrubScripts(all: readonly BootEntry[]): {
   };
 }
 
-function keyOf({ title, options }: BootEntry): string {
+function keyOf({ title, options }: FoundEntry): string {
   return JSON.stringify([title, options]);
 }

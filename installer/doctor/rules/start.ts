@@ -10,7 +10,7 @@ import {
   readSystemOptions,
   type BootOptions,
 } from "../../../runtime/options/options.ts";
-import type { BootEntry } from "../../loaders/formats/boot-entry.ts";
+import type { FoundEntry } from "../../loaders/formats/menu-entry.ts";
 import type { StartFacts } from "./facts.ts";
 import {
   formatImageReference,
@@ -24,7 +24,7 @@ export interface Start {
   /** An image instead of the one that it names. */
   readonly image: string | undefined;
   /** `undefined` for this start itself. */
-  readonly entry: BootEntry | undefined;
+  readonly entry: FoundEntry | undefined;
 }
 
 export type StartOptions =

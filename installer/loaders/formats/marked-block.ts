@@ -1,31 +1,35 @@
-const BEGIN = "# dockroot: begin";
-const END = "# dockroot: end";
-const BLOCK = new RegExp(`^${BEGIN}\\n[^]*?^${END}(?:\\n|$)`, "gm");
+const mark = (key: string, edge: "begin" | "end") =>
+  `# dockroot ${key}: ${edge}`;
 
-/** A text between marks, by which it is found again. */
-export function markBlock(text: string): string {
-  return `${BEGIN}\n${text}${END}\n`;
-}
-
-/** Whether a file has a marked block, or what is left of one. */
+/** Whether a file has a marked block of any key, or what is left of one. */
 export function hasMark(text: string): boolean {
-  return new RegExp(`^(?:${BEGIN}|${END})`, "m").test(text);
+  return /^# dockroot(?: [\w-]+)?: (?:begin|end)/m.test(text);
 }
 
 /**
- * The file with the block in the place of the former one, else at its end; the rest as it is.
+ * The file with the block in the place of the former one of the key, else at its end; the rest as it
+ * is. A block without a key, as former versions wrote it, counts as one of the key.
+ * @param key letters, digits, `_` and `-`
  * @returns `undefined` where one mark is without the other, or there are several blocks
  */
-export function putBlock(file: string, text: string): string | undefined {
-  const block = markBlock(text);
-  const blocks = [...file.matchAll(BLOCK)];
-  if (blocks.length === 0) {
-    if (hasMark(file)) return undefined;
-    if (file === "") return block;
-    return `${file.replace(/(?<!\n)$/, "\n")}\n${block}`;
-  }
-  const rest = file.replace(BLOCK, "");
-  if (blocks.length > 1 || hasMark(rest)) return undefined;
+export function putBlock(
+  file: string,
+  key: string,
+  text: string,
+): string | undefined {
+  const block = `${mark(key, "begin")}\n${text}${mark(key, "end")}\n`;
+  const former = new RegExp(
+    `^# dockroot((?: ${key})?): begin\\n([^]*?)^# dockroot\\1: end(?:\\n|$)`,
+    "gm",
+  );
+  const [found, ...others] = [...file.matchAll(former)];
+  const ownMark = new RegExp(`^# dockroot(?: ${key})?: (?:begin|end)`, "m");
+  const isDamaged =
+    others.length > 0 ||
+    hasMark(found?.[2] ?? "") ||
+    ownMark.test(file.replace(former, ""));
+  if (isDamaged) return undefined;
   // A function: the text may have $ in it.
-  return file.replace(BLOCK, () => block);
+  if (found !== undefined) return file.replace(former, () => block);
+  return file === "" ? block : `${file.replace(/(?<!\n)$/, "\n")}\n${block}`;
 }

@@ -2,7 +2,7 @@ import type { Filesystem } from "../../system/filesystem.ts";
 import type { CmdlineOption } from "../../../runtime/options/cmdline.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import type { Home } from "../../engines/home.ts";
-import type { LoaderName } from "../formats/boot-entry.ts";
+import type { LoaderName } from "../formats/menu-entry.ts";
 
 /** A kernel, with what is loaded with it. */
 export interface FoundKernel {
@@ -36,7 +36,7 @@ export interface FoundLoader {
 }
 
 /** What an entry is made of. Paths are relative to the filesystem's top level. */
-export interface BootFacts {
+export interface NewEntryFacts {
   readonly store: Filesystem;
   /** Its default subvolume is another than the top level. */
   readonly hasDefaultSubvolume: boolean;

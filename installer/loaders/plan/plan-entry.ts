@@ -1,15 +1,21 @@
+import path from "node:path";
 import { BootError } from "../../../runtime/base/errors.ts";
 import { isSameOrBelow } from "../../../runtime/base/is-below.ts";
+import type { BootLoader } from "../formats/boot-loader.ts";
+import { BOOT_LOADERS, describeSearch } from "../formats/boot-loaders.ts";
 import { USUAL_RWLAYER } from "../formats/is-for-dockroot.ts";
-import { type Entry, kernelPath } from "../formats/entry.ts";
-import type { BootFacts, FoundKernel, FoundLoader } from "./entry-facts.ts";
-import { LOADER_TITLES, type LoaderName } from "../formats/boot-entry.ts";
+import {
+  formatCmdline,
+  type LoaderName,
+  type NewEntry,
+} from "../formats/menu-entry.ts";
+import type { NewEntryFacts, FoundKernel, FoundLoader } from "./entry-facts.ts";
 import { planOptions } from "./plan-options.ts";
-import { whyUnreadable } from "../formats/readable.ts";
 
 /** An entry, where it goes, and what was guessed on the way. */
 export interface EntryPlan {
-  readonly entry: Entry;
+  readonly loader: BootLoader;
+  readonly entry: NewEntry;
   /** Where the loader looks for entries, absolute; `undefined` where that is not known. */
   readonly target: string | undefined;
   readonly notes: readonly string[];
@@ -18,39 +24,45 @@ export interface EntryPlan {
 
 /**
  * The entry for this machine, and for the loader that is given, else the one that is there.
- * @param searchedLoaders where loaders were looked for, for people
  * @throws BootError KERNEL_MISSING, ENTRY_UNSUITABLE
  */
 export function planEntry(
-  facts: BootFacts,
+  facts: NewEntryFacts,
   given: LoaderName | undefined,
-  searchedLoaders: string,
 ): EntryPlan {
   refuseNested(facts);
-  const { loader, found, why } = chooseLoader(facts, given, searchedLoaders);
+  const { loader, found, why } = chooseLoader(facts, given);
   const kernel = chooseKernel(facts, loader);
+  const { filesystem, version } = kernel;
   const { options, notes, comments } = planOptions(facts);
-  const isOnLoadersFilesystem =
-    found?.filesystemUuid !== undefined &&
-    found.filesystemUuid === kernel.filesystem.uuid;
-  const entry: Entry = {
-    ...{ loader, kernel, options, comments, isOnLoadersFilesystem },
+  const nameOf = (file: string) => path.join("/", kernel.directory, file);
+  const entry: NewEntry = {
     title: facts.image === undefined ? "dockroot" : `dockroot: ${facts.image}`,
+    kernel: nameOf(kernel.kernel),
+    initrds: [...kernel.microcode, kernel.initramfs].map(nameOf),
+    options: formatCmdline(options),
+    filesystem,
+    isOnLoadersFilesystem:
+      found?.filesystemUuid !== undefined &&
+      found.filesystemUuid === filesystem.uuid,
+    version,
+    comments,
   };
   return {
+    loader,
     entry,
-    target: findTarget(entry, found),
-    notes: [...why, ...describeChoice(facts, entry), ...notes],
+    target: loader.findTarget(found?.file, kernel),
+    notes: [...why, describeKernel(entry, facts.kernels.length - 1), ...notes],
     warnings: [
       ...(found?.warnings ?? []),
       ...warnOfRwlayer(facts),
-      ...warnOfKernel(facts, entry),
-      ...warnOfDriver(facts, entry, found),
+      ...warnOfKernel(facts, kernel),
+      ...(loader.name === "refind" ? warnOfDriver(facts, entry, found) : []),
     ],
   };
 }
 
-function refuseNested({ storePath, bootedRwlayer }: BootFacts): void {
+function refuseNested({ storePath, bootedRwlayer }: NewEntryFacts): void {
   const rwlayer = bootedRwlayer ?? USUAL_RWLAYER;
   if (!isSameOrBelow(storePath, rwlayer)) return;
   throw new BootError(
@@ -62,47 +74,45 @@ function refuseNested({ storePath, bootedRwlayer }: BootFacts): void {
   );
 }
 
+interface LoaderChoice {
+  readonly loader: BootLoader;
+  readonly found: FoundLoader | undefined;
+  readonly why: readonly string[];
+}
+
 function chooseLoader(
-  { loaders }: BootFacts,
+  { loaders }: NewEntryFacts,
   given: LoaderName | undefined,
-  searched: string,
-): {
-  loader: LoaderName;
-  found: FoundLoader | undefined;
-  why: readonly string[];
-} {
+): LoaderChoice {
   if (given !== undefined) {
     const found = loaders.find(({ name }) => name === given);
-    return { loader: given, found, why: [] };
+    return { loader: BOOT_LOADERS[given], found, why: [] };
   }
   const [found, ...others] = loaders;
   if (found === undefined) {
-    return {
-      ...{ loader: "refind", found },
-      why: [
-        `no boot loader was found, so this is an entry for rEFInd (--loader chooses); looked for ${searched}`,
-      ],
-    };
+    const why = `no boot loader was found, so this is an entry for rEFInd (--loader chooses); looked for ${describeSearch()}`;
+    return { loader: BOOT_LOADERS.refind, found, why: [why] };
   }
-  const besides = others.map(({ file }) => file).join(", ");
+  const loader = BOOT_LOADERS[found.name];
+  const besides =
+    others.length === 0
+      ? ""
+      : `; there is ${others.map(({ file }) => file).join(", ")}, too (--loader chooses)`;
   return {
-    ...{ loader: found.name, found },
-    why: [
-      `for ${LOADER_TITLES[found.name]}, by ${found.file}${
-        besides === "" ? "" : `; there is ${besides}, too (--loader chooses)`
-      }`,
-    ],
+    loader,
+    found,
+    why: [`for ${loader.title}, by ${found.file}${besides}`],
   };
 }
 
 /** @throws BootError KERNEL_MISSING */
 function chooseKernel(
-  { kernels, bareKernels, searched }: BootFacts,
-  loader: LoaderName,
+  { kernels, bareKernels, searched }: NewEntryFacts,
+  loader: BootLoader,
 ): FoundKernel {
   const reasons = new Set<string>();
   const readable = kernels.filter((kernel) => {
-    const why = whyUnreadable(loader, kernel);
+    const why = loader.whyUnreadable(kernel);
     if (why !== undefined) reasons.add(why);
     return why === undefined;
   });
@@ -111,11 +121,11 @@ function chooseKernel(
   if (reasons.size > 0) {
     throw new BootError(
       "KERNEL_MISSING",
-      `${LOADER_TITLES[loader]} cannot read any of the kernels that are here`,
+      `${loader.title} cannot read any of the kernels that are here`,
       {
         cause: new Error([...reasons].join("; ")),
         hint:
-          loader === "grub" || loader === "refind"
+          loader.name === "grub" || loader.name === "refind"
             ? "Copy kernel and initramfs to the EFI system partition, into a directory of their own, or choose another boot loader with --loader."
             : "Mount the EFI system partition, copy kernel and initramfs into a directory of it, such as dockroot, or choose another boot loader with --loader.",
       },
@@ -149,21 +159,23 @@ function compareKernels(a: FoundKernel, b: FoundKernel): number {
   );
 }
 
-function describeChoice({ kernels }: BootFacts, entry: Entry): string[] {
-  const { filesystem, version } = entry.kernel;
-  const others = kernels.filter((kernel) => kernel !== entry.kernel).length;
-  return [
-    `the kernel is ${kernelPath(entry)} on ${filesystem.device}${
-      version === undefined ? "" : `, version ${version}`
-    }${others === 0 ? "" : `; ${String(others)} more ${others === 1 ? "is" : "are"} here`}`,
-  ];
+function describeKernel(
+  { kernel, filesystem, version }: NewEntry,
+  others: number,
+): string {
+  const ofVersion = version === undefined ? "" : `, version ${version}`;
+  const besides =
+    others === 0
+      ? ""
+      : `; ${String(others)} more ${others === 1 ? "is" : "are"} here`;
+  return `the kernel is ${kernel} on ${filesystem.device}${ofVersion}${besides}`;
 }
 
 function warnOfRwlayer({
   bootedRwlayer,
   isRwlayerForeign,
   store,
-}: BootFacts): string[] {
+}: NewEntryFacts): string[] {
   const rwlayer = bootedRwlayer ?? USUAL_RWLAYER;
   return isRwlayerForeign
     ? [
@@ -172,67 +184,51 @@ function warnOfRwlayer({
     : [];
 }
 
-function warnOfKernel({ image }: BootFacts, { kernel }: Entry): string[] {
-  const { hasModules, version, isSystems, filesystem } = kernel;
-  return [
-    ...(hasModules === false
-      ? [
-          `the image${image === undefined ? "" : ` ${image}`} has no modules for the kernel ${version ?? ""}: take kernel and initramfs from the image`,
-        ]
-      : []),
-    ...(isSystems && hasModules !== true
-      ? [
-          "this kernel is the running system's: it boots the image only if the image has its modules, and its initramfs has dockroot",
-        ]
-      : []),
-    ...(filesystem.isMapped
-      ? [
-          `the kernel is on ${filesystem.device}, which the boot loader must be able to open (LUKS, LVM)`,
-        ]
-      : []),
-  ];
+function warnOfKernel(
+  { image }: NewEntryFacts,
+  { hasModules, version, isSystems, filesystem }: FoundKernel,
+): string[] {
+  const warnings: string[] = [];
+  if (hasModules === false) {
+    warnings.push(
+      `the image${image === undefined ? "" : ` ${image}`} has no modules for the kernel ${version ?? ""}: take kernel and initramfs from the image`,
+    );
+  }
+  if (isSystems && hasModules !== true) {
+    warnings.push(
+      "this kernel is the running system's: it boots the image only if the image has its modules, and its initramfs has dockroot",
+    );
+  }
+  if (filesystem.isMapped) {
+    warnings.push(
+      `the kernel is on ${filesystem.device}, which the boot loader must be able to open (LUKS, LVM)`,
+    );
+  }
+  return warnings;
 }
 
+/** Whether rEFInd can read the kernel's filesystem. */
 function warnOfDriver(
-  { store, hasDefaultSubvolume }: BootFacts,
-  { loader, kernel, isOnLoadersFilesystem }: Entry,
+  { store, hasDefaultSubvolume }: NewEntryFacts,
+  { isOnLoadersFilesystem, filesystem: { type, uuid } }: NewEntry,
   found: FoundLoader | undefined,
 ): string[] {
-  if (loader !== "refind" || isOnLoadersFilesystem) return [];
-  const { type, uuid } = kernel.filesystem;
+  if (isOnLoadersFilesystem) return [];
+  const warnings: string[] = [];
   const driver = type.startsWith("ext") ? "ext4" : type;
-  return [
-    ...(found !== undefined &&
+  if (
+    found !== undefined &&
     type !== "vfat" &&
     !found.drivers.includes(driver)
-      ? [
-          `rEFInd has no driver for ${type} beside ${found.file}: install ${driver}_x64.efi into drivers_x64 there`,
-        ]
-      : []),
-    ...(hasDefaultSubvolume && uuid === store.uuid
-      ? [
-          `rEFInd reads from the default subvolume of ${store.device}, which is not the top level: btrfs subvolume set-default 5 MOUNTPOINT makes it that`,
-        ]
-      : []),
-  ];
-}
-
-function findTarget(
-  { loader, kernel }: Entry,
-  found: FoundLoader | undefined,
-): string | undefined {
-  switch (loader) {
-    case "refind":
-    case "limine":
-      return found?.file;
-    case "grub":
-      // grub.cfg itself is made anew by each grub-mkconfig, and a file in /etc/grub.d would wait for it.
-      return found?.file.replace(/grub\.cfg$/, "custom.cfg");
-    case "systemd-boot":
-      return kernel.mountPoint === undefined
-        ? undefined
-        : `${kernel.mountPoint}/loader/entries/dockroot.conf`;
-    case "efistub":
-      return undefined;
+  ) {
+    warnings.push(
+      `rEFInd has no driver for ${type} beside ${found.file}: install ${driver}_x64.efi into drivers_x64 there`,
+    );
   }
+  if (hasDefaultSubvolume && uuid === store.uuid) {
+    warnings.push(
+      `rEFInd reads from the default subvolume of ${store.device}, which is not the top level: btrfs subvolume set-default 5 MOUNTPOINT makes it that`,
+    );
+  }
+  return warnings;
 }

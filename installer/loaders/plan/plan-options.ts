@@ -10,8 +10,8 @@ import { BootError } from "../../../runtime/base/errors.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import { USUAL_RWLAYER } from "../formats/is-for-dockroot.ts";
 import type { Filesystem } from "../../system/filesystem.ts";
-import type { BootFacts } from "./entry-facts.ts";
-import { canBeOption, formatOption } from "../formats/entry.ts";
+import type { NewEntryFacts } from "./entry-facts.ts";
+import { canBeOption, formatOption } from "../formats/menu-entry.ts";
 
 /** The kernel options of an entry, and what is to be told of them. */
 export interface PlannedOptions {
@@ -38,7 +38,7 @@ function isOfRoot(key: string): boolean {
  * encrypted disk.
  * @throws BootError ENTRY_UNSUITABLE
  */
-export function planOptions(facts: BootFacts): PlannedOptions {
+export function planOptions(facts: NewEntryFacts): PlannedOptions {
   return facts.bootedRwlayer === undefined
     ? planAnew(facts)
     : keepOptions(facts, facts.bootedRwlayer);
@@ -46,7 +46,7 @@ export function planOptions(facts: BootFacts): PlannedOptions {
 
 /** dockroot made this start's root: what it was told is right. */
 function keepOptions(
-  { cmdline, image, storeKind }: BootFacts,
+  { cmdline, image, storeKind }: NewEntryFacts,
   rwlayer: string,
 ): PlannedOptions {
   const added = [...kindOption(storeKind), ...imageOption(image)];
@@ -86,7 +86,7 @@ function planAnew({
   cmdline,
   image,
   topLayerDirectory,
-}: BootFacts): PlannedOptions {
+}: NewEntryFacts): PlannedOptions {
   const root = nameFilesystem(store);
   if (!canBeOption(storePath)) {
     throw new BootError(

@@ -1,3 +1,6 @@
+/** Where boot partitions are usually mounted; of files that are in several the first one counts. */
+export const BOOT_DIRECTORIES = ["/efi", "/boot/efi", "/esp", "/boot"];
+
 /** A kernel's name in its directory, with that of its initramfs. */
 export interface KernelPair {
   readonly kernel: string;

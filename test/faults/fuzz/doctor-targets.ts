@@ -1,18 +1,18 @@
 import { makeCpio } from "../../../fixtures/boot-files.ts";
 import {
-  type ParsedEntry,
+  type MenuEntry,
   pathOnVolume,
-} from "../../../installer/loaders/formats/boot-entry.ts";
-import { parseGrub } from "../../../installer/loaders/formats/parse-grub.ts";
+} from "../../../installer/loaders/formats/menu-entry.ts";
+import { parseGrub } from "../../../installer/loaders/formats/grub.ts";
 import {
   parseLimine,
   parseOldLimine,
-} from "../../../installer/loaders/formats/parse-limine.ts";
-import { parseLoaderEntry } from "../../../installer/loaders/formats/parse-loader-entry.ts";
+} from "../../../installer/loaders/formats/limine.ts";
+import { parseLoaderEntry } from "../../../installer/loaders/formats/systemd-boot.ts";
 import {
   parseRefindLinux,
   parseRefind,
-} from "../../../installer/loaders/formats/parse-refind.ts";
+} from "../../../installer/loaders/formats/refind.ts";
 import {
   directoryOf,
   readEngineConfigs,
@@ -43,7 +43,7 @@ export const doctorTargets: readonly Target[] = [
     name: "boot menus",
     samples: MENUS,
     parse: (text) => {
-      const entries: ParsedEntry[] = [
+      const entries: MenuEntry[] = [
         ...[...parseRefind(text).entries, ...parseRefindLinux(text)],
         ...[parseLoaderEntry("a.conf", text) ?? []].flat(),
         ...[...parseGrub(text), ...parseLimine(text), ...parseOldLimine(text)],

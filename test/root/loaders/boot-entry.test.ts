@@ -157,7 +157,11 @@ await t.test("rEFInd: its configuration keeps all but the entry", async (t) => {
   t.match(first.stderr, /warning: .* add manual to its line scanfor/);
   t.match(first.stderr, /warning: rEFInd has no driver for btrfs beside /);
   const text = esp.read("EFI/refind/refind.conf");
-  t.ok(text.startsWith(`${former}\n# dockroot: begin\nmenuentry "dockroot" {`));
+  t.ok(
+    text.startsWith(
+      `${former}\n# dockroot default: begin\nmenuentry "dockroot" {`,
+    ),
+  );
   t.match(text, `volume "${disk.label}"\n`);
   t.equal(make(given, "--output").status, 0);
   t.equal(esp.read("EFI/refind/refind.conf"), text, "once");
@@ -258,7 +262,10 @@ await t.test("a file of somebody else's is left as it is", async (t) => {
   t.equal(fs.readFileSync(file, "utf8"), "# dockroot: begin\nmine\n");
   fs.removeSync(file);
   t.match(write("refind"), { status: 0, stderr: /the entry is in .*\n$/ });
-  t.match(fs.readFileSync(file, "utf8"), /^# dockroot: begin\nmenuentry/);
+  t.match(
+    fs.readFileSync(file, "utf8"),
+    /^# dockroot default: begin\nmenuentry/,
+  );
   t.match(make(system(), "--output", scratchOf("nowhere/entry")), {
     status: 1,
     stderr: /^dockroot: cannot write .*\n[^]*what to do: /m,

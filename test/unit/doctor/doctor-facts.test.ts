@@ -186,7 +186,7 @@ t.test("mkinitcpio's HOOKS in an image, where nothing may run", async (t) => {
 
 t.test("entries of 40_custom count once they are in grub.cfg", (t) => {
   const entry = (file: string, title: string) => ({
-    ...({ loader: "GRUB", file, title, kernel: "/k", initrds: [] } as const),
+    ...({ loader: "grub", file, title, kernel: "/k", initrds: [] } as const),
     options: "docker_path=docker",
   });
   const { entries, notInGrub } = splitGrubScripts([

@@ -45,7 +45,7 @@ const content = (changes: Partial<InitramfsContent> = {}) => ({
 
 const entryOf = (changes: Partial<EntryFacts> = {}): EntryFacts => ({
   entry: {
-    ...{ loader: "GRUB", file: "/boot/grub/grub.cfg", title: "docker" },
+    ...{ loader: "grub", file: "/boot/grub/grub.cfg", title: "docker" },
     ...{ kernel: "/vmlinuz", initrds: ["/initrd.img"], options: "" },
   },
   kernel: { name: "/vmlinuz", file: "/boot/vmlinuz", version: KERNEL },

@@ -1,18 +1,18 @@
 import t from "tap";
 import {
-  type ParsedEntry,
+  type MenuEntry,
   pathOnVolume,
-} from "../../../installer/loaders/formats/boot-entry.ts";
-import { parseGrub } from "../../../installer/loaders/formats/parse-grub.ts";
+} from "../../../installer/loaders/formats/menu-entry.ts";
+import { parseGrub } from "../../../installer/loaders/formats/grub.ts";
 import {
   parseLimine,
   parseOldLimine,
-} from "../../../installer/loaders/formats/parse-limine.ts";
-import { parseLoaderEntry } from "../../../installer/loaders/formats/parse-loader-entry.ts";
+} from "../../../installer/loaders/formats/limine.ts";
+import { parseLoaderEntry } from "../../../installer/loaders/formats/systemd-boot.ts";
 import {
   parseRefindLinux,
   parseRefind,
-} from "../../../installer/loaders/formats/parse-refind.ts";
+} from "../../../installer/loaders/formats/refind.ts";
 import { isForDockroot } from "../../../installer/loaders/formats/is-for-dockroot.ts";
 
 const OPTIONS =
@@ -23,7 +23,7 @@ const entry = (
   kernel: string | undefined,
   initrds: readonly string[],
   options: string,
-): ParsedEntry => ({ title, kernel, initrds, options });
+): MenuEntry => ({ title, kernel, initrds, options });
 
 t.test("rEFInd's stanzas", (t) => {
   for (const [what, text, expected] of [

@@ -1,18 +1,15 @@
 import t from "tap";
-import {
-  checkGrubConfig,
-  checkRefindConfig,
-} from "../../../installer/loaders/formats/menu-files.ts";
+import { checkGrubConfig } from "../../../installer/loaders/formats/grub.ts";
+import { checkRefindConfig } from "../../../installer/loaders/formats/refind.ts";
 import type {
-  BootFacts,
+  NewEntryFacts,
   FoundKernel,
   FoundLoader,
 } from "../../../installer/loaders/plan/entry-facts.ts";
-import { formatEntry } from "../../../installer/loaders/formats/format-entry.ts";
 import {
   LOADERS,
   type LoaderName,
-} from "../../../installer/loaders/formats/boot-entry.ts";
+} from "../../../installer/loaders/formats/menu-entry.ts";
 import { putBlock } from "../../../installer/loaders/formats/marked-block.ts";
 import {
   findMicrocode,
@@ -51,7 +48,7 @@ const kernel: FoundKernel = {
 
 const onEsp: FoundKernel = { ...kernel, filesystem: esp, mountPoint: "/efi" };
 
-const facts: BootFacts = {
+const facts: NewEntryFacts = {
   ...{ store: btrfs, hasDefaultSubvolume: false, storePath: "docker" },
   ...{ storeHome: "docker" as const, storeKind: undefined },
   isRwlayerForeign: false,
@@ -60,11 +57,13 @@ const facts: BootFacts = {
   ...{ kernels: [kernel], bareKernels: [], loaders: [], searched: ["/boot"] },
 };
 
-const plan = (given: Partial<BootFacts>, loader: LoaderName) =>
-  planEntry({ ...facts, ...given }, loader, "everywhere");
+const plan = (given: Partial<NewEntryFacts>, loader: LoaderName) =>
+  planEntry({ ...facts, ...given }, loader);
 
-const make = (given: Partial<BootFacts>, loader: LoaderName) =>
-  formatEntry(plan(given, loader).entry);
+const make = (given: Partial<NewEntryFacts>, name: LoaderName) => {
+  const { loader, entry } = plan(given, name);
+  return loader.format(entry);
+};
 
 t.test("the tutorial's entry for rEFInd", (t) => {
   t.equal(
@@ -237,7 +236,7 @@ t.test("a directory that is not Docker's has the other option", (t) => {
 t.test("of several kernels the one that fits is taken", (t) => {
   const choose = (...kernels: Partial<FoundKernel>[]) =>
     plan({ kernels: kernels.map((other) => ({ ...kernel, ...other })) }, "grub")
-      .entry.kernel;
+      .entry;
   t.match(choose({ version: "6.9.1" }, { version: "6.12.0" }), {
     version: "6.12.0",
   });
@@ -245,12 +244,12 @@ t.test("of several kernels the one that fits is taken", (t) => {
     version: "6.1.0",
   });
   t.match(choose({ version: "6.12.0", isSystems: true }, {}), {
-    isSystems: false,
+    version: "6.1.0",
   });
   // Fedora's first kernel is there twice.
   const rescue = `vmlinuz-0-rescue-${"0".repeat(32)}`;
   t.match(choose({ kernel: rescue }, { kernel: "vmlinuz-6.1.0" }), {
-    kernel: "vmlinuz-6.1.0",
+    kernel: "/boot_docker/vmlinuz-6.1.0",
   });
   const { warnings } = plan(
     {
@@ -303,12 +302,11 @@ t.test("what is guessed and what may go wrong is told", (t) => {
     ...{ name: "grub", file: "/boot/grub/grub.cfg" },
     ...{ filesystemUuid: UUID, warnings: [], drivers: [] },
   };
-  const { entry, target, notes, warnings } = planEntry(
+  const { loader, target, notes, warnings } = planEntry(
     { ...facts, loaders: [refind, grub], hasDefaultSubvolume: true },
     undefined,
-    "everywhere",
   );
-  t.equal(entry.loader, "refind");
+  t.equal(loader.name, "refind");
   t.equal(target, refind.file);
   t.match(notes, [
     /^for rEFInd, by \/efi\/.*; there is \/boot\/grub\/grub.cfg, too/,
@@ -316,8 +314,10 @@ t.test("what is guessed and what may go wrong is told", (t) => {
     /^the top layer is boot_docker/,
   ]);
   t.match(warnings, ["w", /no driver for btrfs/, /default subvolume/]);
-  const none = planEntry(facts, undefined, "everywhere");
-  t.match(none.notes, [/^no boot loader was found.*looked for everywhere/]);
+  const none = planEntry(facts, undefined);
+  t.match(none.notes, [
+    /^no boot loader was found.*looked for EFI\/refind\/refind\.conf, /,
+  ]);
   t.equal(none.target, undefined);
   t.equal(plan({ loaders: [grub] }, "grub").target, "/boot/grub/custom.cfg");
   t.equal(
@@ -340,26 +340,36 @@ t.test("a loader that would not show the entry is told of", (t) => {
 });
 
 t.test("only dockroot's own block of a file changes", (t) => {
-  const block = (text: string) => `# dockroot: begin\n${text}# dockroot: end\n`;
-  t.equal(putBlock("", "a\n"), block("a\n"));
-  t.equal(putBlock("x\r\ny", "a\n"), `x\r\ny\n\n${block("a\n")}`);
+  const block = (text: string, key = "main") =>
+    `# dockroot ${key}: begin\n${text}# dockroot ${key}: end\n`;
+  const put = (file: string, text: string) => putBlock(file, "main", text);
+  t.equal(put("", "a\n"), block("a\n"));
+  t.equal(put("x\r\ny", "a\n"), `x\r\ny\n\n${block("a\n")}`);
   const whole = `x\n\n${block("a\n")}\ny`;
   t.equal(
-    putBlock(whole, "$1 $& b\n"),
+    put(whole, "$1 $& b\n"),
     whole.replace("a\n", () => "$1 $& b\n"),
   );
-  t.equal(
-    putBlock(putBlock("x\n", "a\n") ?? "", "a\n"),
-    putBlock("x\n", "a\n"),
-  );
-  for (const damaged of [
-    "# dockroot: begin\nx\n",
-    "x\n# dockroot: end\n",
-    block("a\n") + block("b\n"),
-    `${block("a\n")}# dockroot: begin\n`,
-  ]) {
-    t.equal(putBlock(damaged, "c\n"), undefined);
+  t.equal(put(put("x\n", "a\n") ?? "", "a\n"), put("x\n", "a\n"));
+  const former = "x\n\n# dockroot: begin\na\n# dockroot: end\n\ny";
+  t.equal(put(former, "b\n"), `x\n\n${block("b\n")}\ny`, "without a key");
+  const beside = `${block("o\n", "other")}\n${block("p\n", "main-2")}`;
+  t.equal(put(beside, "a\n"), `${beside}\n${block("a\n")}`, "side by side");
+  t.equal(put(beside + block("a\n"), "b\n"), beside + block("b\n"));
+  for (const begin of ["# dockroot: begin\n", "# dockroot main: begin\n"]) {
+    const end = begin.replace("begin", "end");
+    for (const damaged of [
+      `${begin}x\n`,
+      `x\n${end}`,
+      block("a\n") + begin + end,
+      begin + end + block("b\n"),
+      block("a\n") + begin,
+      begin + block("o\n", "other") + end,
+    ]) {
+      t.equal(put(damaged, "c\n"), undefined, damaged);
+    }
   }
+  t.equal(put("# dockroot: begin\n# dockroot main: end\n", "c\n"), undefined);
   t.end();
 });
 

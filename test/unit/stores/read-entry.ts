@@ -1,27 +1,27 @@
 import { execFileSync } from "node:child_process";
 import {
   stubInitrds,
-  type ParsedEntry,
+  type MenuEntry,
   type LoaderName,
-} from "../../../installer/loaders/formats/boot-entry.ts";
-import { parseGrub } from "../../../installer/loaders/formats/parse-grub.ts";
-import { parseLimine } from "../../../installer/loaders/formats/parse-limine.ts";
-import { parseLoaderEntry } from "../../../installer/loaders/formats/parse-loader-entry.ts";
-import { parseRefind } from "../../../installer/loaders/formats/parse-refind.ts";
+} from "../../../installer/loaders/formats/menu-entry.ts";
+import { parseGrub } from "../../../installer/loaders/formats/grub.ts";
+import { parseLimine } from "../../../installer/loaders/formats/limine.ts";
+import { parseLoaderEntry } from "../../../installer/loaders/formats/systemd-boot.ts";
+import { parseRefind } from "../../../installer/loaders/formats/refind.ts";
 import {
   parseCmdline,
   type CmdlineOption,
 } from "../../../runtime/options/cmdline.ts";
 
 /** What a boot loader makes of an entry: as the doctor reads those that it finds. */
-export interface ReadEntry extends Omit<ParsedEntry, "options" | "kernel"> {
+export interface ReadEntry extends Omit<MenuEntry, "options" | "kernel"> {
   readonly kernel: string;
   /** Without what loads an initramfs. */
   readonly options: readonly CmdlineOption[];
 }
 
 const PARSERS: Readonly<
-  Record<LoaderName, (text: string) => ParsedEntry | undefined>
+  Record<LoaderName, (text: string) => MenuEntry | undefined>
 > = {
   refind: (text) => parseRefind(text).entries[0],
   "systemd-boot": (text) => parseLoaderEntry("dockroot.conf", text),
@@ -46,7 +46,7 @@ export function readEntry(loader: LoaderName, text: string): ReadEntry {
 }
 
 /** The call of efibootmgr, as a real shell splits it. */
-function parseEfibootmgr(text: string): ParsedEntry {
+function parseEfibootmgr(text: string): MenuEntry {
   const words = execFileSync(
     "sh",
     ["-c", `efibootmgr() { printf '%s\\0' "$@"; }\n${text}`],

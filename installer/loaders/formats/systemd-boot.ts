@@ -1,6 +1,48 @@
-import { addValue, stubInitrds, type ParsedEntry } from "./boot-entry.ts";
-import { initrdPaths, kernelPath, type Entry, formatCmdline } from "./entry.ts";
-import { cannotWrite } from "./readable.ts";
+import {
+  cannotWrite,
+  formatComments,
+  menuFile,
+  whyMapped,
+  whyNotFat,
+  type BootLoader,
+} from "./boot-loader.ts";
+import {
+  addValue,
+  stubInitrds,
+  type MenuEntry,
+  type NewEntry,
+} from "./menu-entry.ts";
+
+/** systemd-boot: a file of its own for each entry, on the partition that has the kernel. */
+export const systemdBoot: BootLoader = {
+  name: "systemd-boot",
+  title: "systemd-boot",
+  files: [
+    "loader/loader.conf",
+    "EFI/systemd/systemd-bootx64.efi",
+    "EFI/systemd/systemd-bootaa64.efi",
+  ],
+  findMenus: (root, namesIn) =>
+    namesIn(`${root}/loader/entries`)
+      .filter((name) => name.endsWith(".conf"))
+      .map((name) =>
+        menuFile("systemd-boot", `${root}/loader/entries/${name}`, (text) => {
+          const entry = parseLoaderEntry(name, text);
+          return entry === undefined ? [] : [entry];
+        }),
+      ),
+  whyUnreadable: ({ filesystem, mountPoint }) =>
+    whyNotFat(systemdBoot, filesystem) ??
+    whyMapped(systemdBoot, filesystem) ??
+    (mountPoint === undefined
+      ? `${filesystem.device} is not mounted`
+      : undefined),
+  findTarget: (_, { mountPoint }) =>
+    mountPoint === undefined
+      ? undefined
+      : `${mountPoint}/loader/entries/dockroot.conf`,
+  format: formatSystemdBoot,
+};
 
 /**
  * Parses an entry of systemd-boot: a file of loader/entries.
@@ -11,7 +53,7 @@ import { cannotWrite } from "./readable.ts";
 export function parseLoaderEntry(
   name: string,
   text: string,
-): ParsedEntry | undefined {
+): MenuEntry | undefined {
   const values = new Map<string, string[]>();
   for (const line of text.split("\n")) {
     const [, key = "", value = ""] =
@@ -46,27 +88,27 @@ export function parseLoaderEntry(
  * @throws BootError ENTRY_UNSUITABLE
  * @see https://uapi-group.org/specifications/specs/boot_loader_specification/ (Type #1)
  */
-export function formatSystemdBoot(entry: Entry): string {
-  const { version } = entry.kernel;
-  for (const file of [kernelPath(entry), ...initrdPaths(entry)]) {
+function formatSystemdBoot(entry: NewEntry): string {
+  const { kernel, initrds, version } = entry;
+  for (const file of [kernel, ...initrds]) {
     // Other readers of such files take several paths in one line.
     if (/[\s\\]/.test(file)) {
-      throw cannotWrite("systemd-boot", file, "it has a blank or a backslash");
+      throw cannotWrite(systemdBoot, file, "it has a blank or a backslash");
     }
   }
   const lines: (readonly [key: string, value: string])[] = [
     ["title", entry.title],
     ...(version === undefined ? [] : [["version", version] as const]),
-    ["linux", kernelPath(entry)],
-    ...initrdPaths(entry).map((file) => ["initrd", file] as const),
-    ["options", formatCmdline(entry.options)],
+    ["linux", kernel],
+    ...initrds.map((file) => ["initrd", file] as const),
+    ["options", entry.options],
   ];
   return [
-    ...entry.comments.map((comment) => `# ${comment}\n`),
+    formatComments(entry),
     ...lines.map(([key, value]) => {
       // A value goes to the end of its line, the blanks around it left out.
       if (value !== value.trim() || /\p{Cc}/u.test(value)) {
-        throw cannotWrite("systemd-boot", value, "a line cannot hold it");
+        throw cannotWrite(systemdBoot, value, "a line cannot hold it");
       }
       return `${key.padEnd(8)}${value}\n`;
     }),

@@ -1,6 +1,60 @@
-import { joinTitles, type ParsedEntry } from "./boot-entry.ts";
-import { initrdPaths, kernelPath, type Entry, formatOption } from "./entry.ts";
-import { cannotWrite } from "./readable.ts";
+import { parseCmdline } from "../../../runtime/options/cmdline.ts";
+import { quote } from "../../text/quote.ts";
+import {
+  cannotWrite,
+  efiDirectories,
+  menuFile,
+  type BootLoader,
+  type ListNames,
+  type MenuFile,
+} from "./boot-loader.ts";
+import {
+  formatOption,
+  joinTitles,
+  type MenuEntry,
+  type NewEntry,
+} from "./menu-entry.ts";
+
+/** GRUB: a new entry goes into custom.cfg, for each grub-mkconfig makes grub.cfg anew. */
+export const grub: BootLoader = {
+  name: "grub",
+  title: "GRUB",
+  files: ["grub/grub.cfg", "grub2/grub.cfg"],
+  findMenus: (root, namesIn) =>
+    [
+      ...["grub", "grub2"].flatMap((directory) => [
+        `${root}/${directory}/grub.cfg`,
+        `${root}/${directory}/custom.cfg`,
+      ]),
+      ...efiDirectories(root, namesIn).map(
+        (directory) => `${directory}/grub.cfg`,
+      ),
+    ].map((file) => menuFile("grub", file, parseGrub)),
+  checkConfig: checkGrubConfig,
+  whyUnreadable: ({ filesystem: { uuid, device } }) =>
+    uuid === undefined ? `${device} has no UUID to find it by` : undefined,
+  findTarget: (file) => file?.replace(/grub\.cfg$/, "custom.cfg"),
+  format: formatGrub,
+};
+
+/** What is in here comes into grub.cfg when that is made anew. */
+export const GRUB_SCRIPTS = "/etc/grub.d";
+
+/** Scripts for GRUB's menu that people write. */
+export function grubScripts(namesIn: ListNames): MenuFile[] {
+  return namesIn(GRUB_SCRIPTS)
+    .filter((name) => /^4[01]_custom/.test(name))
+    .map((name) => menuFile("grub", `${GRUB_SCRIPTS}/${name}`, parseGrub));
+}
+
+/** What keeps GRUB from reading custom.cfg, which grub-mkconfig includes by /etc/grub.d/41_custom. */
+export function checkGrubConfig(file: string, text: string): string[] {
+  return text.includes("custom.cfg")
+    ? []
+    : [
+        `${file} does not read custom.cfg: make it anew with grub-mkconfig -o ${file}, with /etc/grub.d/41_custom there and executable`,
+      ];
+}
 
 interface Menu {
   readonly title: string;
@@ -21,8 +75,8 @@ const INITRD = new Set(["initrd", "initrd16", "initrdefi"]);
  * Parses a grub.cfg, a custom.cfg, or a script of /etc/grub.d that prints itself, as 40_custom does.
  * @see https://www.gnu.org/software/grub/manual/grub/grub.html#menuentry
  */
-export function parseGrub(script: string): ParsedEntry[] {
-  const entries: ParsedEntry[] = [];
+export function parseGrub(script: string): MenuEntry[] {
+  const entries: MenuEntry[] = [];
   const open: (Menu | undefined)[] = [];
   let next: Menu | undefined;
   for (const [first, ...words] of splitGrubScript(script)) {
@@ -208,16 +262,15 @@ function lineLength(script: string, at: number): number {
  * @throws BootError ENTRY_UNSUITABLE
  * @see https://www.gnu.org/software/grub/manual/grub/grub.html (menuentry, Quoting)
  */
-export function formatGrub(entry: Entry): string {
-  const { filesystem } = entry.kernel;
-  const { partition, type, uuid = "" } = filesystem;
+function formatGrub(entry: NewEntry): string {
+  const { partition, type, uuid = "" } = entry.filesystem;
   // GRUB puts quotes around a word with a blank by itself, and a backslash before what would need one.
-  const options = entry.options.map((option) => {
+  const options = parseCmdline(entry.options).map((option) => {
     const word = formatOption(option);
     if (/['"\\]/.test(word)) {
-      throw cannotWrite("grub", word, "GRUB puts a backslash before it");
+      throw cannotWrite(grub, word, "GRUB puts a backslash before it");
     }
-    return quote(word);
+    return quoteWord(word);
   });
   const modules = [
     ...(partition === undefined
@@ -228,19 +281,17 @@ export function formatGrub(entry: Entry): string {
   const lines = [
     ...entry.comments.map((comment) => `# ${comment}`),
     ...modules.map((module) => `insmod ${module}`),
-    `search --no-floppy --fs-uuid --set=root ${quote(uuid)}`,
-    ["linux", quote(kernelPath(entry)), ...options].join(" "),
-    ["initrd", ...initrdPaths(entry).map(quote)].join(" "),
+    `search --no-floppy --fs-uuid --set=root ${quoteWord(uuid)}`,
+    ["linux", quoteWord(entry.kernel), ...options].join(" "),
+    ["initrd", ...entry.initrds.map(quoteWord)].join(" "),
   ];
-  return `menuentry ${quote(entry.title)} --id dockroot {\n${lines.map((line) => `    ${line}\n`).join("")}}\n`;
+  return `menuentry ${quoteWord(entry.title)} --id dockroot {\n${lines.map((line) => `    ${line}\n`).join("")}}\n`;
 }
 
-/** As it is where nothing in it means anything to GRUB; else in single quotes, where nothing does. */
-function quote(word: string): string {
+/** GRUB reads quotes as a shell does. */
+function quoteWord(word: string): string {
   if (/\p{Cc}/u.test(word)) {
-    throw cannotWrite("grub", word, "it has a control character in it");
+    throw cannotWrite(grub, word, "it has a control character in it");
   }
-  return /^[\w@%+=:,./-]+$/.test(word)
-    ? word
-    : `'${word.replaceAll("'", "'\\''")}'`;
+  return quote(word);
 }

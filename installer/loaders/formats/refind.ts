@@ -1,12 +1,81 @@
-import { joinTitles, stubInitrds, type ParsedEntry } from "./boot-entry.ts";
+import path from "node:path";
 import { BootError } from "../../../runtime/base/errors.ts";
-import { initrdPaths, kernelPath, type Entry, formatCmdline } from "./entry.ts";
 import type { Filesystem } from "../../system/filesystem.ts";
-import { cannotWrite } from "./readable.ts";
+import {
+  cannotWrite,
+  efiDirectories,
+  menuFile,
+  whyMapped,
+  type BootLoader,
+  type MenuFile,
+} from "./boot-loader.ts";
+import {
+  joinTitles,
+  stubInitrds,
+  type MenuEntry,
+  type NewEntry,
+} from "./menu-entry.ts";
+
+const FILES = ["EFI/refind/refind.conf", "EFI/BOOT/refind.conf"];
+
+const FILESYSTEMS = new Set(["vfat", "btrfs", "ext2", "ext3", "ext4"]);
+
+/** rEFInd: manual boot stanzas of its configuration, and a refind_linux.conf beside kernels. */
+export const refind: BootLoader = {
+  name: "refind",
+  title: "rEFInd",
+  files: FILES,
+  findMenus: (root, namesIn) => [
+    ...FILES.map((file) => findStanzas(path.join(root, file))),
+    ...[root, ...efiDirectories(root, namesIn)].map((directory) =>
+      menuFile("refind", `${directory}/refind_linux.conf`, parseRefindLinux),
+    ),
+  ],
+  checkConfig: checkRefindConfig,
+  whyUnreadable: ({ filesystem }) =>
+    whyMapped(refind, filesystem) ??
+    (FILESYSTEMS.has(filesystem.type)
+      ? undefined
+      : `rEFInd does not read ${filesystem.type}, as on ${filesystem.device}`),
+  findTarget: (file) => file,
+  format: formatRefind,
+};
+
+function findStanzas(file: string): MenuFile {
+  return {
+    loader: "refind",
+    file,
+    parse: (text) => {
+      const { entries, includes } = parseRefind(text);
+      return {
+        entries,
+        // An included file includes no other.
+        includes: includes.map((name) =>
+          menuFile(
+            "refind",
+            path.join(path.dirname(file), name.replaceAll("\\", "/")),
+            (more) => parseRefind(more).entries,
+          ),
+        ),
+      };
+    },
+  };
+}
+
+/**
+ * What keeps rEFInd from showing an entry of its configuration.
+ * @see https://www.rodsbooks.com/refind/configfile.html (scanfor)
+ */
+export function checkRefindConfig(file: string, text: string): string[] {
+  const scanned = [...text.matchAll(/^[ \t]*scanfor\b(.*)$/gm)].at(-1)?.[1];
+  return scanned === undefined || /\bmanual\b/.test(scanned)
+    ? []
+    : [`${file} shows no entries of its own: add manual to its line scanfor`];
+}
 
 /** What a refind.conf says. */
 export interface RefindConfig {
-  readonly entries: readonly ParsedEntry[];
+  readonly entries: readonly MenuEntry[];
   /** Files that are read besides, from the same directory. */
   readonly includes: readonly string[];
 }
@@ -24,7 +93,7 @@ interface Stanza {
  * @see https://www.rodsbooks.com/refind/configfile.html#stanzas
  */
 export function parseRefind(text: string): RefindConfig {
-  const entries: ParsedEntry[] = [];
+  const entries: MenuEntry[] = [];
   const includes: string[] = [];
   let menu: Stanza | undefined;
   let below: Stanza | undefined;
@@ -91,7 +160,7 @@ function isShown({ isDisabled, kernel }: Stanza): boolean {
   return !isDisabled && kernel !== undefined;
 }
 
-function toEntry({ title, kernel, initrds, options }: Stanza): ParsedEntry {
+function toEntry({ title, kernel, initrds, options }: Stanza): MenuEntry {
   return {
     ...{ title, kernel, options },
     initrds: [...initrds, ...stubInitrds(options)],
@@ -135,7 +204,7 @@ export function splitRefindLine(line: string): string[] {
  * directory.
  * @see https://www.rodsbooks.com/refind/linux.html#refind_linux
  */
-export function parseRefindLinux(text: string): ParsedEntry[] {
+export function parseRefindLinux(text: string): MenuEntry[] {
   return text.split(/\r?\n/).flatMap((line) => {
     const [title, options] = splitRefindLine(line);
     if (title === undefined || options === undefined) return [];
@@ -150,23 +219,22 @@ export function parseRefindLinux(text: string): ParsedEntry[] {
  * @throws BootError ENTRY_UNSUITABLE
  * @see https://www.rodsbooks.com/refind/configfile.html (Creating Manual Boot Stanzas)
  */
-export function formatRefind(entry: Entry): string {
-  const initrds = initrdPaths(entry);
+function formatRefind(entry: NewEntry): string {
+  const { initrds, options } = entry;
   for (const initrd of initrds) refuseInitrd(initrd);
-  const [initrd = "", ...more] = initrds;
   // A stanza has one initrd: several are for the kernel itself to load.
-  const inOptions =
-    more.length === 0
-      ? ""
-      : initrds.map((file) => `initrd=${file.replaceAll("/", "\\")} `).join("");
+  const isOne = initrds.length === 1;
+  const inOptions = isOne
+    ? []
+    : initrds.map((file) => `initrd=${file.replaceAll("/", "\\")}`);
   const lines = [
     ...entry.comments.map((comment) => `# ${comment}`),
     ...(entry.isOnLoadersFilesystem
       ? []
-      : [`volume ${quote(nameVolume(entry.kernel.filesystem))}`]),
-    `loader ${quote(kernelPath(entry))}`,
-    ...(more.length === 0 ? [`initrd ${quote(initrd)}`] : []),
-    `options ${quote(inOptions + formatCmdline(entry.options))}`,
+      : [`volume ${quote(nameVolume(entry.filesystem))}`]),
+    `loader ${quote(entry.kernel)}`,
+    ...(isOne ? initrds.map((file) => `initrd ${quote(file)}`) : []),
+    `options ${quote([...inOptions, options].join(" "))}`,
   ];
   return `menuentry ${quote(entry.title)} {\n${lines.map((line) => `    ${line}\n`).join("")}}\n`;
 }
@@ -174,7 +242,7 @@ export function formatRefind(entry: Entry): string {
 /** Always in quotes, in which a quote is doubled: outside of them `=` and `,` separate. */
 function quote(text: string): string {
   if (!/^[\x20-\x7e]*$/.test(text)) {
-    throw cannotWrite("refind", text, "it reads plain ASCII alone");
+    throw cannotWrite(refind, text, "it reads plain ASCII alone");
   }
   return `"${text.replaceAll('"', '""')}"`;
 }
@@ -182,10 +250,10 @@ function quote(text: string): string {
 /** It becomes initrd= on the kernel's command line, which the kernel's EFI stub cuts at blanks. */
 function refuseInitrd(file: string): void {
   if (/\s/.test(file)) {
-    throw cannotWrite("refind", file, "it has a blank in it");
+    throw cannotWrite(refind, file, "it has a blank in it");
   }
   if (file.includes("\\")) {
-    throw cannotWrite("refind", file, "a backslash stands for a slash");
+    throw cannotWrite(refind, file, "a backslash stands for a slash");
   }
 }
 

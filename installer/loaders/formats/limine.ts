@@ -1,6 +1,40 @@
-import { addValue, joinTitles, type ParsedEntry } from "./boot-entry.ts";
-import { initrdPaths, kernelPath, type Entry, formatCmdline } from "./entry.ts";
-import { cannotWrite } from "./readable.ts";
+import path from "node:path";
+import {
+  cannotWrite,
+  efiDirectories,
+  formatComments,
+  menuFile,
+  whyMapped,
+  whyNotFat,
+  type BootLoader,
+} from "./boot-loader.ts";
+import {
+  addValue,
+  joinTitles,
+  type MenuEntry,
+  type NewEntry,
+} from "./menu-entry.ts";
+
+/** Limine: one configuration, beside the loader or in one of its directories. */
+export const limine: BootLoader = {
+  name: "limine",
+  title: "Limine",
+  files: ["EFI/limine", "EFI/BOOT", "boot/limine", "boot", "limine", "."].map(
+    (directory) => path.join(directory, "limine.conf"),
+  ),
+  findMenus: (root, namesIn) =>
+    [
+      ...["", "/limine", "/boot", "/boot/limine"].map((name) => root + name),
+      ...efiDirectories(root, namesIn),
+    ].flatMap((directory) => [
+      menuFile("limine", `${directory}/limine.conf`, parseLimine),
+      menuFile("limine", `${directory}/limine.cfg`, parseOldLimine),
+    ]),
+  whyUnreadable: ({ filesystem }) =>
+    whyNotFat(limine, filesystem) ?? whyMapped(limine, filesystem),
+  findTarget: (file) => file,
+  format: formatLimine,
+};
 
 /** How one of Limine's two syntaxes is written. */
 interface Syntax {
@@ -28,7 +62,7 @@ const MACRO = /^\$\{(\w+)\}\s*=\s*(.*)$/;
  * Parses a limine.conf, as Limine has it since its version 8.
  * @see https://github.com/limine-bootloader/limine/blob/v9.x/CONFIG.md
  */
-export function parseLimine(text: string): ParsedEntry[] {
+export function parseLimine(text: string): MenuEntry[] {
   return parse(text, NEW);
 }
 
@@ -36,12 +70,12 @@ export function parseLimine(text: string): ParsedEntry[] {
  * Parses a limine.cfg, as Limine had it before its version 8.
  * @see https://github.com/limine-bootloader/limine/blob/v7.x/CONFIG.md
  */
-export function parseOldLimine(text: string): ParsedEntry[] {
+export function parseOldLimine(text: string): MenuEntry[] {
   return parse(text, OLD);
 }
 
-function parse(text: string, syntax: Syntax): ParsedEntry[] {
-  const entries: ParsedEntry[] = [];
+function parse(text: string, syntax: Syntax): MenuEntry[] {
+  const entries: MenuEntry[] = [];
   const macros = new Map<string, string>();
   let titles: string[] = [];
   let values: Map<string, string[]> | undefined;
@@ -86,7 +120,7 @@ function expand(line: string, macros: ReadonlyMap<string, string>): string {
 function toEntry(
   title: string,
   values: ReadonlyMap<string, readonly string[]>,
-): ParsedEntry | undefined {
+): MenuEntry | undefined {
   const last = (...names: readonly string[]) =>
     names.flatMap((name) => values.get(name) ?? []).at(-1);
   const kernel = last("path", "kernel_path");
@@ -104,27 +138,27 @@ function toEntry(
  * @throws BootError ENTRY_UNSUITABLE
  * @see https://github.com/limine-bootloader/limine/blob/trunk/CONFIG.md
  */
-export function formatLimine(entry: Entry): string {
+function formatLimine(entry: NewEntry): string {
   const resource = nameResource(entry);
   const place = (file: string) => {
     // A number sign begins a file's hash.
     if (/[#\\]/.test(file)) {
-      throw cannotWrite("limine", file, "it has a # or a backslash");
+      throw cannotWrite(limine, file, "it has a # or a backslash");
     }
     return resource + file;
   };
   const lines: (readonly [key: string, value: string])[] = [
     ["protocol", "linux"],
-    ["path", place(kernelPath(entry))],
-    ...initrdPaths(entry).map((file) => ["module_path", place(file)] as const),
-    ["cmdline", formatCmdline(entry.options)],
+    ["path", place(entry.kernel)],
+    ...entry.initrds.map((file) => ["module_path", place(file)] as const),
+    ["cmdline", entry.options],
   ];
   return [
-    ...entry.comments.map((comment) => `# ${comment}\n`),
+    formatComments(entry),
     `/${entry.title.replaceAll("/", " ")}\n`,
     ...lines.map(([key, value]) => {
       if (value !== value.trim() || /\p{Cc}|\$\{/u.test(value)) {
-        throw cannotWrite("limine", value, "it would read it as another text");
+        throw cannotWrite(limine, value, "it would read it as another text");
       }
       return `    ${key}: ${value}\n`;
     }),
@@ -132,12 +166,12 @@ export function formatLimine(entry: Entry): string {
 }
 
 /** @throws BootError ENTRY_UNSUITABLE */
-function nameResource({ isOnLoadersFilesystem, kernel }: Entry): string {
+function nameResource({ isOnLoadersFilesystem, filesystem }: NewEntry): string {
   if (isOnLoadersFilesystem) return "boot():";
-  const { device, partition } = kernel.filesystem;
+  const { device, partition } = filesystem;
   if (partition?.isGpt !== true || partition.uuid === undefined) {
     throw cannotWrite(
-      "limine",
+      limine,
       device,
       "it is neither where limine.conf is, nor a GPT partition",
     );

@@ -4,7 +4,7 @@ import { readMounts } from "../../runtime/disk/mounts.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
 import type { BootLoader, MenuFile } from "./formats/boot-loader.ts";
-import { BOOT_LOADERS } from "./formats/boot-loaders.ts";
+import { BOOT_LOADERS, CHOICES } from "./formats/boot-loaders.ts";
 import { grubScripts } from "./formats/grub.ts";
 import type { FoundEntry } from "./formats/menu-entry.ts";
 import type { FoundLoader } from "./plan/entry-facts.ts";
@@ -74,7 +74,7 @@ export function findLoaders(
   host: Host,
   uuidOf: (directory: string) => string | undefined,
 ): FoundLoader[] {
-  return Object.values(BOOT_LOADERS).flatMap((loader) => {
+  return CHOICES.flatMap((loader) => {
     const { name, files } = loader;
     const file = BOOT_DIRECTORIES.flatMap((directory) =>
       files.map((below) => path.join(directory, below)),

@@ -7,19 +7,19 @@ import type { LoaderName } from "./menu-entry.ts";
 import { refind } from "./refind.ts";
 import { systemdBoot } from "./systemd-boot.ts";
 
-/** Of several that are there the first one gets the entry. */
 export const BOOT_LOADERS: Readonly<Record<LoaderName, BootLoader>> = {
   refind,
-  limine,
   "systemd-boot": systemdBoot,
   grub,
+  limine,
   efistub,
 };
 
+/** Those that have files: of several that are there the first one gets the entry. */
+export const CHOICES = [refind, limine, systemdBoot, grub];
+
 /** Where loaders are looked for, for people. */
 export function describeSearch(): string {
-  const names = Object.values(BOOT_LOADERS).flatMap(({ files }) =>
-    files.slice(0, 1),
-  );
+  const names = CHOICES.map(({ files: [first = ""] }) => first);
   return `${names.join(", ")} and their like in ${BOOT_DIRECTORIES.join(", ")}`;
 }

@@ -2,7 +2,7 @@ import { lookAtDiskOf, planOn } from "../../runtime/boot/boot.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { BootContext } from "../../runtime/boot/boot-context.ts";
 import type { ConfigSource } from "../../runtime/options/config.ts";
-import type { OpenDisk } from "../../runtime/plan/facts.ts";
+import type { OpenDisk } from "../../runtime/disk/open-disk.ts";
 import { asFailureOf, describeFailure } from "../../runtime/base/failure.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";

@@ -1,5 +1,4 @@
 import path from "node:path";
-import { findSubvolume } from "../../runtime/disk/btrfs.ts";
 import type { DeviceSpec } from "../../runtime/options/device-spec.ts";
 import {
   describeDevice,
@@ -8,11 +7,8 @@ import {
 } from "../../runtime/disk/device.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import { limitHelpers, type Host } from "../../runtime/host/host.ts";
-import {
-  createMountStack,
-  isMountPoint,
-  unmount,
-} from "../../runtime/disk/mounts.ts";
+import { mountDevice, unmount } from "../../runtime/disk/mount-stack.ts";
+import { isMountPoint } from "../../runtime/disk/mounts.ts";
 import { requireOwnRunDirectory } from "../../runtime/disk/run-directory.ts";
 import { holdSignals } from "../system/hold-signals.ts";
 import { readRoots, type KnownRoot } from "./read-roots.ts";
@@ -21,8 +17,8 @@ import type {
   DiskStatus,
   LastFailure,
 } from "./formats/status.ts";
-import { type Gaps, requireDirectories } from "./unreadable.ts";
-import { rwlayerPaths } from "../../runtime/options/rwlayer-names.ts";
+import { Disk } from "../../runtime/disk/disk.ts";
+import type { Gaps } from "./unreadable.ts";
 
 /** Everything is there already: what takes longer hangs. */
 const HELPER_TIMEOUT_MS = 30_000;
@@ -49,14 +45,17 @@ export async function readDisk(
       const root = requireRoot(booted);
       requireOwnRunDirectory(host, runDirectory);
       const device = await findDisk(host, booted);
-      await createMountStack(host).mount({
-        ...{ device, at: topLevel, fsType: "btrfs" },
+      await mountDevice(host, {
+        device,
+        at: topLevel,
+        fsType: "btrfs",
         flags: ["ro", "subvolid=5", "noatime"],
       });
-      await requireSameDisk(host, topLevel, device, root);
+      const disk = new Disk(host, topLevel, root.rwlayer);
+      await requireSameDisk(disk, device, root);
       return {
-        roots: await readRoots(host, topLevel, root, gaps),
-        lastFailure: await readLastFailure(host, topLevel, root.rwlayer, gaps),
+        roots: await readRoots(disk, root, gaps),
+        lastFailure: await readLastFailure(disk, gaps),
       };
     });
     await gaps.attempt("the disk to its end", async () => {
@@ -116,13 +115,11 @@ function requireRoot({
 
 /** @throws BootError where the root that booted is not on this disk */
 async function requireSameDisk(
-  host: Host,
-  topLevel: string,
+  disk: Disk,
   device: BlockDevice,
   { subvolumeUuid }: KnownRoot,
 ): Promise<void> {
-  const root = await findSubvolume(host, topLevel, subvolumeUuid);
-  if (root !== undefined) return;
+  if ((await disk.findSubvolume(subvolumeUuid)) !== undefined) return;
   throw new BootError(
     "DEVICE_UNSUITABLE",
     `${describeDevice(device)} does not hold the root that booted, of UUID ${subvolumeUuid}`,
@@ -134,16 +131,14 @@ const MAX_LOG_BYTES = 64 * 1024;
 
 /** Reads the beginning of last-failure.log; `null` where no start has failed. */
 export function readLastFailure(
-  host: Host,
-  topLevel: string,
-  rwlayer: string,
+  disk: Disk,
   gaps: Gaps,
 ): Promise<LastFailure | null> {
-  const { directory, lastFailure } = rwlayerPaths(rwlayer);
+  const { directory, lastFailure } = disk.paths;
   return gaps.attempt("the last failure", () => {
-    if (!requireDirectories(host, topLevel, directory)) return null;
-    const file = path.join(topLevel, lastFailure);
-    const start = host.files.readStart(file, MAX_LOG_BYTES);
+    if (!disk.hasDirectory(directory)) return null;
+    const file = disk.at(lastFailure);
+    const start = disk.host.files.readStart(file, MAX_LOG_BYTES);
     if (start === undefined) return null;
     const { bytes, isWhole } = start;
     return { path: lastFailure, text: bytes.toString("utf8"), isWhole };

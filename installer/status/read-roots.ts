@@ -1,15 +1,9 @@
 import path from "node:path";
-import { readRwlayer, readPathState } from "../../runtime/disk/path-state.ts";
-import type { Host } from "../../runtime/host/host.ts";
-import {
-  generationNumbers,
-  rwlayerPaths,
-  type RwlayerPaths,
-} from "../../runtime/options/rwlayer-names.ts";
+import type { Disk, PathState } from "../../runtime/disk/disk.ts";
+import { generationNumbers } from "../../runtime/options/rwlayer-names.ts";
 import { readSizes, type SubvolumeSizes } from "./qgroups.ts";
-import { requireDirectories, type Gaps } from "./unreadable.ts";
+import type { Gaps } from "./unreadable.ts";
 import type { RootOnDisk, SubvolumeSize } from "./formats/status.ts";
-import type { PathState } from "../../runtime/plan/facts.ts";
 
 /** For each, helpers run. */
 const MAX_GENERATIONS = 100;
@@ -25,17 +19,16 @@ export interface KnownRoot {
  * told.
  */
 export async function readRoots(
-  host: Host,
-  topLevel: string,
-  { rwlayer, subvolumeUuid, filesystemUuid }: KnownRoot,
+  disk: Disk,
+  { subvolumeUuid, filesystemUuid }: Omit<KnownRoot, "rwlayer">,
   gaps: Gaps,
 ): Promise<RootOnDisk[] | null> {
-  const paths = rwlayerPaths(rwlayer);
-  const disk = await gaps.attempt("the rwlayer and its generations", () =>
-    readRwlayer(host, topLevel, paths),
+  const { host, topLevel, paths } = disk;
+  const facts = await gaps.attempt("the rwlayer and its generations", () =>
+    disk.readFacts(),
   );
-  if (disk === null) return null;
-  const { stateDamage, state } = disk;
+  if (facts === null) return null;
+  const { stateDamage, state } = facts;
   if (stateDamage !== undefined) {
     await gaps.attempt(paths.state, () => Promise.reject(stateDamage));
   }
@@ -43,34 +36,27 @@ export async function readRoots(
   const roots: RootOnDisk[] = [];
   const add = async (role: RootOnDisk["role"], file: string) => {
     const root = await gaps.attempt(file, async () => {
-      const pathState = await readPathState(host, topLevel, file, state);
+      const pathState = await disk.inspect(file, state);
       if (pathState.kind === "nothing") return null;
       const found: FoundRoot = { role, file, pathState };
-      return describeRoot(host, topLevel, found, subvolumeUuid, sizes);
+      return describeRoot(disk, found, subvolumeUuid, sizes);
     });
     if (root !== null) roots.push(root);
   };
-  await add("rwlayer", rwlayer);
-  for (const name of await listGenerations(host, topLevel, paths, gaps)) {
+  await add("rwlayer", paths.rwlayer);
+  for (const name of await listGenerations(disk, gaps)) {
     await add("generation", path.join(paths.generations, name));
   }
   return roots;
 }
 
 /** The newest first; names that are no numbers come last. */
-async function listGenerations(
-  host: Host,
-  topLevel: string,
-  paths: RwlayerPaths,
-  gaps: Gaps,
-): Promise<string[]> {
+async function listGenerations(disk: Disk, gaps: Gaps): Promise<string[]> {
   const isThere = await gaps.attempt("the generations", () =>
-    requireDirectories(host, topLevel, paths.generations),
+    disk.hasDirectory(disk.paths.generations),
   );
   if (isThere !== true) return [];
-  const generations = host.files.namesIn(
-    path.join(topLevel, paths.generations),
-  );
+  const generations = disk.generationNames();
   const numbers = generationNumbers(generations).map(String).toReversed();
   const others = generations.filter((name) => !numbers.includes(name));
   const left = generations.length - MAX_GENERATIONS;
@@ -93,8 +79,7 @@ export interface FoundRoot {
 
 /** @throws HelperError */
 export async function describeRoot(
-  host: Host,
-  topLevel: string,
+  disk: Disk,
   { role, file, pathState }: FoundRoot,
   bootedUuid: string,
   sizes: SubvolumeSizes | undefined,
@@ -104,7 +89,7 @@ export async function describeRoot(
   const size =
     found === undefined || sizes === undefined
       ? undefined
-      : await sizeOf(host, path.join(topLevel, file), sizes);
+      : await sizeOf(disk, file, sizes);
   return {
     role,
     path: file,
@@ -125,11 +110,11 @@ function describeState(
 }
 
 async function sizeOf(
-  host: Host,
+  disk: Disk,
   file: string,
   sizes: SubvolumeSizes,
 ): Promise<SubvolumeSize | undefined> {
-  const command = ["btrfs", "inspect-internal", "rootid", file];
-  const { stdout } = await host.run(command);
+  const command = ["btrfs", "inspect-internal", "rootid", disk.at(file)];
+  const { stdout } = await disk.host.run(command);
   return sizes.get(Number(stdout.toString("utf8")));
 }

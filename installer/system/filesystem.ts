@@ -1,11 +1,8 @@
 import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
 import { parseBlkid, waitForDevice } from "../../runtime/disk/device.ts";
-import {
-  createMountStack,
-  isMountPoint,
-  unmount,
-} from "../../runtime/disk/mounts.ts";
+import { mountDevice, unmount } from "../../runtime/disk/mount-stack.ts";
+import { isMountPoint } from "../../runtime/disk/mounts.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { holdSignals } from "./hold-signals.ts";
@@ -145,7 +142,7 @@ export async function withTopLevel<T>(
   const at = path.join(runDirectory, `boot-entry-${String(host.processId)}`);
   return holdSignals(async () => {
     try {
-      await createMountStack(host).mount({
+      await mountDevice(host, {
         device: { path: device, fsType: type, uuid, label },
         at,
         fsType: "btrfs",

@@ -1,7 +1,7 @@
 import type { DiskOptions } from "../options/options.ts";
 import type { DiskLock } from "../disk/disk-lock.ts";
 import type { Host } from "../host/host.ts";
-import type { MountStack } from "../disk/mounts.ts";
+import type { MountStack } from "../disk/mount-stack.ts";
 import type { Recorder } from "./recorder.ts";
 
 /** What a boot works with. */

@@ -1,7 +1,5 @@
-import path from "node:path";
 import { checkBootable } from "./bootable.ts";
-import type { OpenDisk } from "../plan/facts.ts";
-import { readPathState, tryToReadState } from "../disk/path-state.ts";
+import type { Disk } from "../disk/disk.ts";
 import type { BootContext } from "./boot-context.ts";
 import { BootError } from "../base/errors.ts";
 import { readKernelRelease } from "../host/machine.ts";
@@ -21,21 +19,20 @@ export interface BootedGeneration {
  * @throws BootError GENERATION_MISSING, INIT_MISSING
  */
 export async function bootGeneration(
-  { host, recorder, topLevel, options }: BootContext,
-  { paths }: OpenDisk,
+  { host, recorder, options }: BootContext,
+  disk: Disk,
   generation: string,
 ): Promise<BootedGeneration> {
-  const { state } = tryToReadState(host, topLevel, paths);
-  const pathState = await readPathState(host, topLevel, generation, state);
+  const { state } = disk.tryToReadState();
+  const pathState = await disk.inspect(generation, state);
   if (pathState.kind !== "subvolume") {
-    const names = host.files.namesIn(path.join(topLevel, paths.generations));
-    const present = generationNumbers(names).join(", ");
+    const present = generationNumbers(disk.generationNames()).join(", ");
     throw new BootError(
       "GENERATION_MISSING",
       `there is no generation at rootflags=subvol=${generation}`,
       {
         cause: new Error(
-          `the generations of ${paths.rwlayer} there are: ${present === "" ? "none" : present}`,
+          `the generations of ${disk.paths.rwlayer} there are: ${present === "" ? "none" : present}`,
         ),
         hint: "Correct its number in the boot menu entry.",
       },
@@ -47,7 +44,7 @@ export async function bootGeneration(
       `${generation} is booted as it is, but ${record === undefined ? "the state file does not know it" : "it was never completed, or its removal was interrupted"}`,
     );
   }
-  const warning = checkBootable(host, path.join(topLevel, generation), {
+  const warning = checkBootable(host, disk.at(generation), {
     what: `the former root ${generation}`,
     init: options.init,
     kernelRelease: readKernelRelease(host),

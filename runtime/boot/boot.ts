@@ -6,7 +6,8 @@ import {
   createRunDirectoryLock,
   type DiskLock,
 } from "../disk/disk-lock.ts";
-import type { BootFacts, DiskFacts, OpenDisk } from "../plan/facts.ts";
+import type { DiskFacts } from "../disk/disk.ts";
+import type { BootFacts } from "../plan/facts.ts";
 import {
   describeFailure,
   summarizeFailure,
@@ -23,8 +24,8 @@ import { saveFailure } from "./last-failure.ts";
 import { isInitramfs, requireFileSize } from "../host/machine.ts";
 import { gatherFacts } from "./gather-facts.ts";
 import { makeRoot, refuseMounted } from "./make-root.ts";
-import { createMountStack, endStaleShow } from "../disk/mounts.ts";
-import { openDisk, reopenTopLevel } from "../disk/open-disk.ts";
+import { createMountStack, endStaleShow } from "../disk/mount-stack.ts";
+import { openDisk, reopenTopLevel, type OpenDisk } from "../disk/open-disk.ts";
 import { readBootOptions, type BootOptions } from "../options/options.ts";
 import { planBoot } from "../plan/plan.ts";
 import { createRecorder, type Recorder } from "./recorder.ts";
@@ -163,9 +164,9 @@ async function findRoot(
       await lockDisk(context);
       // Of the next root, which would be in use.
       await endStaleShow(context.host, context.mergeMount);
-      refuseMounted(context, disk.paths);
+      refuseMounted(disk);
     });
-    const { result, record } = await makeRoot(context, facts);
+    const { result, record } = await makeRoot(context, disk, facts);
     return { result, uuid: record.uuid, record };
   } catch (error) {
     if (isRefusal(error)) throw error;
@@ -195,7 +196,7 @@ async function findFormerRoot(
   facts: DiskFacts | undefined,
   error: unknown,
 ): Promise<RootOutcome | undefined> {
-  const { host, recorder, topLevel, mergeMount, options } = context;
+  const { host, recorder, mergeMount, options } = context;
   if (options.fallback === "none" || options.generation !== undefined) {
     return undefined;
   }
@@ -211,7 +212,7 @@ async function findFormerRoot(
     if (facts !== undefined && findRecord(facts.state, uuid) === undefined) {
       // The new root itself: all failed but its last step, which makes its place durable.
       recorder.warn(summarizeFailure(error), failure);
-      await recorder.tolerate(() => syncFilesystem(host, topLevel));
+      await recorder.tolerate(() => syncFilesystem(disk));
       return { result: "fresh", uuid, record };
     }
     return { result: "fallback", uuid, record, restored, failure };
@@ -246,12 +247,7 @@ export async function planOn(
     await bootGeneration(context, disk, generation);
     return { kind: "generation", generation };
   }
-  const facts = await gatherFacts(
-    context,
-    disk,
-    options,
-    async () => undefined,
-  );
+  const facts = await gatherFacts(context, disk, options);
   return { kind: "root", facts, plan: planBoot(facts) };
 }
 

@@ -1,7 +1,6 @@
 import path from "node:path";
 import { checkBootable } from "./bootable.ts";
 import {
-  isSubvolume,
   moveSubvolume,
   readSubvolume,
   snapshotSubvolume,
@@ -9,20 +8,25 @@ import {
   waitForFreedSpace,
 } from "../disk/btrfs.ts";
 import type { BootContext } from "./boot-context.ts";
-import type { DiskFacts } from "../plan/facts.ts";
+import type { Disk } from "../disk/disk.ts";
 import { BootError } from "../base/errors.ts";
-import type { Host } from "../host/host.ts";
 import type { Recorder } from "./recorder.ts";
-import { withRecord, type SubvolumeRecord } from "../records/rwlayer-state.ts";
+import {
+  withRecord,
+  type RwlayerState,
+  type SubvolumeRecord,
+} from "../records/rwlayer-state.ts";
 import { writeOwnRecord } from "../disk/own-record.ts";
 import { listSubvolumes } from "../disk/subvolume-list.ts";
-import { writeState } from "../disk/state-file.ts";
 import { describeStep, type Step } from "../plan/steps.ts";
 import { deleteSubvolumeTree, snapshotNested } from "../disk/subvolume-tree.ts";
 import { executeMerge } from "../toplayer/execute-merge.ts";
 import { type MergePlan, shortenWarnings } from "../tree/merge-plan.ts";
 
-type ExecutionContext = BootContext & Pick<DiskFacts, "paths" | "state">;
+interface ExecutionContext extends BootContext {
+  readonly disk: Disk;
+  readonly state: RwlayerState;
+}
 
 /**
  * Stops at the first step that fails: a half-built root must never be booted.
@@ -50,17 +54,15 @@ async function perform(
   context: ExecutionContext,
   tellProgress: (describe: () => string) => void,
 ): Promise<SubvolumeRecord | undefined> {
-  const { host, recorder, topLevel, paths, state } = context;
-  const at = (file: string) => path.join(topLevel, file);
+  const { host, recorder, disk, state } = context;
+  const at = (file: string) => disk.at(file);
   // Once somebody has looked at what is in no state file, its access times tell that it was touched.
   const discardOnFailure = async <T>(file: string, work: () => Promise<T>) => {
     try {
       return await work();
     } catch (error) {
       await recorder.tolerate(async () => {
-        if (isSubvolume(host, at(file))) {
-          await deleteSubvolumeTree(host, topLevel, file);
-        }
+        if (disk.hasSubvolume(file)) await deleteSubvolumeTree(disk, file);
       });
       throw error;
     }
@@ -75,19 +77,19 @@ async function perform(
       host.files.setAside(at(step.path));
       return undefined;
     case "deleteStaging": {
-      const ids = await deleteSubvolumeTree(host, topLevel, step.path);
+      const ids = await deleteSubvolumeTree(disk, step.path);
       // It may be what filled the disk: the new one would not find its room.
-      await recorder.tolerate(() => waitForFreedSpace(host, topLevel, ids));
+      await recorder.tolerate(() => waitForFreedSpace(disk, ids));
       return undefined;
     }
     case "snapshot":
-      requireAbsent(host, at(step.to));
+      requireAbsent(disk, step.to);
       await discardOnFailure(step.to, () =>
         snapshotSubvolume(host, at(step.from), at(step.to)),
       );
       return undefined;
     case "snapshotNested":
-      await snapshotNested(host, topLevel, step.from, step.to);
+      await snapshotNested(disk, step.from, step.to);
       return undefined;
     case "fillGaps":
       for (const gap of step.gaps) {
@@ -121,10 +123,8 @@ async function perform(
         const uuid =
           made?.uuid ?? (await readSubvolume(host, at(step.path))).uuid;
         const whole = { uuid, ...step.record, handedOver: null };
-        if (whole.complete) {
-          writeOwnRecord(host, at(step.path), paths.rwlayer, whole);
-        }
-        writeState(host, topLevel, paths, withRecord(state, whole));
+        if (whole.complete) writeOwnRecord(disk, step.path, whole);
+        disk.writeState(withRecord(state, whole));
         return whole;
       };
       return made === undefined
@@ -132,7 +132,7 @@ async function perform(
         : record();
     }
     case "sync":
-      await syncFilesystem(host, topLevel);
+      await syncFilesystem(disk);
       return undefined;
     case "checkPlaces":
       await checkPlaces(context, step.places, made);
@@ -140,7 +140,7 @@ async function perform(
     case "keepAsGeneration":
     case "putInPlace":
     case "restoreGeneration":
-      requireAbsent(host, at(step.to));
+      requireAbsent(disk, step.to);
       await moveSubvolume(host, at(step.from), at(step.to));
       return undefined;
     default:
@@ -159,29 +159,29 @@ function tellWarnings(recorder: Recorder, { warnings }: MergePlan): void {
 }
 
 /** @throws BootError STEP_FAILED where something stands there */
-function requireAbsent(host: Host, file: string): void {
-  if (host.files.statusOf(file) === undefined) return;
-  throw new BootError("STEP_FAILED", `${file} is there already`, {
+function requireAbsent(disk: Disk, file: string): void {
+  const whole = disk.at(file);
+  if (disk.host.files.statusOf(whole) === undefined) return;
+  throw new BootError("STEP_FAILED", `${whole} is there already`, {
     hint: "It was not there when this start began: something else writes to the disk. Try again.",
   });
 }
 
 /** @throws BootError STEP_FAILED where one is not there, or another is, or the lock is lost */
 async function checkPlaces(
-  { host, topLevel, lock }: ExecutionContext,
+  { disk, lock }: ExecutionContext,
   places: Extract<Step, { kind: "checkPlaces" }>["places"],
   made: SubvolumeRecord | undefined,
 ): Promise<void> {
-  const list = await listSubvolumes(host, topLevel);
+  const list = await listSubvolumes(disk);
   if (!lock.isHeld()) {
     throw new BootError("STEP_FAILED", "the disk's lock was lost", {
       hint: "Something has killed the program that holds it (cat). Try again.",
     });
   }
   for (const { path: file, uuid = made?.uuid } of places) {
-    const whole = path.join(topLevel, file);
-    const found = isSubvolume(host, whole)
-      ? (list.at(file) ?? (await readSubvolume(host, whole))).uuid
+    const found = disk.hasSubvolume(file)
+      ? (list.at(file) ?? (await readSubvolume(disk.host, disk.at(file)))).uuid
       : undefined;
     if (found !== undefined && found === uuid) continue;
     throw new BootError(

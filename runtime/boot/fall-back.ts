@@ -1,13 +1,13 @@
 import path from "node:path";
-import { executeSteps } from "./execute.ts";
-import type { DiskFacts, OpenDisk } from "../plan/facts.ts";
-import { describeFailure, summarizeFailure } from "../base/failure.ts";
 import type { BootContext } from "./boot-context.ts";
 import { hasModules } from "./bootable.ts";
+import { executeSteps } from "./execute.ts";
 import { BootError } from "../base/errors.ts";
-import { readKernelRelease } from "../host/machine.ts";
+import { describeFailure, summarizeFailure } from "../base/failure.ts";
+import type { Disk, DiskFacts } from "../disk/disk.ts";
 import { findUse } from "../disk/garbage/in-use.ts";
-import { readMountsOf } from "../disk/mounts.ts";
+import { readKernelRelease } from "../host/machine.ts";
+import { generationNumbers } from "../options/rwlayer-names.ts";
 import {
   planGeneration,
   planPresent,
@@ -17,12 +17,6 @@ import {
   describeAdopted,
   type SubvolumeRecord,
 } from "../records/rwlayer-state.ts";
-import { generationNumbers } from "../options/rwlayer-names.ts";
-import {
-  readRwlayer,
-  namesOfGenerations,
-  readPathState,
-} from "../disk/path-state.ts";
 
 /** A former root that boots in place of one that could not be made. */
 export interface FormerRoot {
@@ -39,21 +33,17 @@ export interface FormerRoot {
  */
 export async function fallBack(
   context: BootContext,
-  disk: OpenDisk,
+  disk: Disk,
 ): Promise<FormerRoot | undefined> {
-  const { host, topLevel } = context;
   const refused = new Set<string>();
   for (;;) {
     // Anew each time: a failure may have come between two renames.
-    const present = {
-      ...disk,
-      ...(await readRwlayer(host, topLevel, disk.paths)),
-    };
-    const candidate = await chooseCandidate(context, present, refused);
+    const facts = await disk.readFacts();
+    const candidate = await chooseCandidate(context, disk, facts, refused);
     if (candidate === undefined) return undefined;
     const { record, path: from } = candidate;
-    if (await tryCandidate(context, present, candidate)) {
-      const isInPlace = from === present.paths.rwlayer;
+    if (await tryCandidate(context, disk, facts, candidate)) {
+      const isInPlace = from === disk.paths.rwlayer;
       return { record, restored: isInPlace ? undefined : from };
     }
     refused.add(record.uuid);
@@ -63,14 +53,15 @@ export async function fallBack(
 /** The first that has the running kernel's modules; where none has them, the first. */
 async function chooseCandidate(
   context: BootContext,
-  disk: DiskFacts,
+  disk: Disk,
+  facts: DiskFacts,
   refused: ReadonlySet<string>,
 ): Promise<FallbackCandidate | undefined> {
-  const { host, topLevel } = context;
+  const { host } = context;
   let first: FallbackCandidate | undefined;
-  for await (const candidate of listCandidates(context, disk)) {
+  for await (const candidate of listCandidates(context, disk, facts)) {
     if (refused.has(candidate.record.uuid)) continue;
-    const tree = path.join(topLevel, candidate.path);
+    const tree = disk.at(candidate.path);
     if (hasModules(host, tree, readKernelRelease(host))) return candidate;
     first ??= candidate;
   }
@@ -82,29 +73,24 @@ async function chooseCandidate(
  * what only stands in for one last.
  */
 async function* listCandidates(
-  { host, recorder, topLevel, options, lock }: BootContext,
-  disk: DiskFacts,
+  { host, recorder, options, lock }: BootContext,
+  disk: Disk,
+  facts: DiskFacts,
 ): AsyncGenerator<FallbackCandidate> {
-  const { paths, state } = disk;
   const check = {
     init: options.init,
     kernelRelease: readKernelRelease(host),
   };
-  const present = planPresent(disk, check);
+  const present = planPresent(facts, check);
   if (present !== undefined) yield present;
   if (!lock.isHeld()) return;
   const copies: FallbackCandidate[] = [];
-  const names = namesOfGenerations(host, topLevel, paths);
+  const names = disk.generationNames();
   for (const number of generationNumbers(names).toReversed()) {
-    const file = path.join(paths.generations, String(number));
+    const file = path.join(disk.paths.generations, String(number));
     try {
-      const pathState = await readPathState(host, topLevel, file, state);
-      const candidate = planGeneration(
-        disk,
-        names,
-        { ...pathState, path: file },
-        check,
-      );
+      const generation = await disk.inspect(file, facts.state);
+      const candidate = planGeneration(facts, names, file, generation, check);
       if (candidate === undefined) continue;
       if (candidate.record.isCopy === true) copies.push(candidate);
       else yield candidate;
@@ -120,22 +106,23 @@ async function* listCandidates(
 
 async function tryCandidate(
   context: BootContext,
+  disk: Disk,
   { paths, state, rwlayer }: DiskFacts,
   { path: from, record: candidate, steps, isAdopted }: FallbackCandidate,
 ): Promise<boolean> {
-  const { host, recorder, topLevel } = context;
+  const { recorder } = context;
   try {
     const present = rwlayer.kind === "subvolume" ? rwlayer.record : undefined;
-    const mounts = readMountsOf(host, topLevel);
+    const mounts = disk.readMounts();
     for (const [file, record] of [
       [from, candidate],
       [paths.rwlayer, present],
     ] as const) {
-      const use = findUse(host, mounts, topLevel, file, record);
+      const use = findUse(disk, mounts, file, record);
       if (use === undefined) continue;
       throw new BootError("RWLAYER_IN_USE", `${file} is ${use}`);
     }
-    await executeSteps(steps, { ...context, paths, state });
+    await executeSteps(steps, { ...context, disk, state });
     if (isAdopted) recorder.warn(describeAdopted(from, paths));
     return true;
   } catch (error) {

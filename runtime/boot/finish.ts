@@ -15,7 +15,9 @@ import { BootError } from "../base/errors.ts";
 import { limitHelpers, type Host } from "../host/host.ts";
 import { isInitramfs } from "../host/machine.ts";
 import { describeOtherRoot } from "../plan/mounted-root.ts";
-import { isMountPoint, readMounts, unmount } from "../disk/mounts.ts";
+import { Disk } from "../disk/disk.ts";
+import { unmount } from "../disk/mount-stack.ts";
+import { isMountPoint, readMounts } from "../disk/mounts.ts";
 import {
   parseFinishedBoot,
   type FinishedBoot,
@@ -97,7 +99,8 @@ async function finishAlone(
     if (await takeLock(host, lock, "tidy up")) {
       // A boot that this has waited for has written it anew.
       const record = readBootRecord(host, runDirectory);
-      await collectGarbage(host, topLevel, record, other === undefined);
+      const disk = new Disk(host, topLevel, record.rwlayer);
+      await collectGarbage(disk, record, other === undefined);
     }
     return other;
   } finally {

@@ -1,17 +1,27 @@
+import path from "node:path";
+import { findEngineArtifacts } from "./bootable.ts";
 import type { BootContext } from "./boot-context.ts";
+import { BootError, PrivateError } from "../base/errors.ts";
 import { concurrently } from "../base/concurrently.ts";
-import { findSubvolume } from "../disk/btrfs.ts";
-import type { BootFacts, OpenDisk, PathState } from "../plan/facts.ts";
-import { gatherSystem, planTopLayer } from "./gather-system.ts";
-import type { Host } from "../host/host.ts";
+import type { Disk, PathState } from "../disk/disk.ts";
+import type { OpenDisk } from "../disk/open-disk.ts";
+import { findGaps } from "../disk/subvolume-gaps.ts";
+import { followIn } from "../host/follow-in.ts";
 import { readKernelRelease } from "../host/machine.ts";
-import type { BootOptions } from "../options/options.ts";
-import { chooseOrigin } from "../plan/plan.ts";
+import { goArchitecture, formatImageReference } from "../images/image-ref.ts";
 import {
-  readRwlayer,
-  namesOfGenerations,
-  readPathState,
-} from "../disk/path-state.ts";
+  readSystemOptions,
+  type BootOptions,
+  type SystemOptions,
+} from "../options/options.ts";
+import { refuseOverlap } from "../options/overlap.ts";
+import type { BootFacts } from "../plan/facts.ts";
+import { chooseOrigin } from "../plan/plan.ts";
+import { openStore } from "../stores/open-store.ts";
+import type { FoundImage } from "../stores/store.ts";
+import { planOverSnapshot } from "../toplayer/base-tree.ts";
+import type { MergePlan } from "../tree/merge-plan.ts";
+import { gatherTopLayer } from "../toplayer/gather-toplayer.ts";
 
 /**
  * All that deciding needs to know.
@@ -22,15 +32,16 @@ export async function gatherFacts(
   context: BootContext,
   disk: OpenDisk,
   options: BootOptions,
-  prepare: () => Promise<void>,
+  prepare?: () => Promise<void>,
 ): Promise<BootFacts> {
   // The image is looked for while btrfs tells of what stands there.
   const [own, system] = await concurrently(
-    prepare().then(() => gatherOwn(context, disk)),
+    Promise.resolve(prepare?.()).then(() => gatherOwn(context, disk)),
     gatherSystem(context, disk, options),
   );
   const facts = {
-    ...disk,
+    device: disk.device,
+    isReadOnly: disk.isReadOnly,
     ...own,
     ...system,
     init: context.options.init,
@@ -42,33 +53,125 @@ export async function gatherFacts(
 }
 
 /** What the disk holds of ours. */
-async function gatherOwn(
-  { host, recorder, topLevel }: BootContext,
-  { paths }: OpenDisk,
-) {
+async function gatherOwn({ recorder }: BootContext, disk: Disk) {
+  const { paths } = disk;
   const own = await recorder.time(`look at ${paths.rwlayer}`, () =>
-    readRwlayer(host, topLevel, paths),
+    disk.readFacts(),
   );
-  const staging = await readPathState(host, topLevel, paths.staging, own.state);
+  const staging = await disk.inspect(paths.staging, own.state);
   return {
     ...own,
     staging,
-    stagingOrigin: await findOrigin(host, topLevel, staging),
-    generations: namesOfGenerations(host, topLevel, paths),
+    stagingOrigin: await findOrigin(disk, staging),
+    generations: disk.generationNames(),
   };
 }
 
 /** Asked only for a staging that the state file does not know: power failed before it was recorded. */
 async function findOrigin(
-  host: Host,
-  topLevel: string,
+  disk: Disk,
   staging: PathState,
 ): Promise<string | undefined> {
   if (staging.kind !== "subvolume" || staging.record !== undefined) {
     return undefined;
   }
   const { parentUuid } = staging.subvolume;
-  return parentUuid === undefined
-    ? undefined
-    : findSubvolume(host, topLevel, parentUuid);
+  return parentUuid === undefined ? undefined : disk.findSubvolume(parentUuid);
+}
+
+/** Asks the image store and the top layer for what is to be root. @throws BootError */
+async function gatherSystem(
+  context: BootContext,
+  disk: OpenDisk,
+  options: BootOptions,
+) {
+  const { host, recorder } = context;
+  const { warnings, ...system } = readSystemOptions(options);
+  for (const warning of warnings) recorder.warn(warning);
+  const storePath = followStorePath(disk, system.storePath);
+  refuseOverlap({ rwlayer: disk.paths.rwlayer, storePath });
+  const image = await findImage(context, storePath, system);
+  const source = disk.at(image.source);
+  const facts = {
+    reference: system.image,
+    image,
+    storePath,
+    engineArtifacts: findEngineArtifacts(host, source),
+    gaps: findGaps(host, source),
+    topLayer:
+      system.topLayer === undefined
+        ? undefined
+        : await gatherTopLayer(context, system.topLayer, disk, storePath),
+    modes: system,
+  };
+  // What is made from the image is known already, and this is done while the disk's lock is waited for.
+  const merge =
+    system.rwlayerMode === "fresh"
+      ? await planTopLayer(context, facts, image.source)
+      : undefined;
+  return { ...facts, merge };
+}
+
+/**
+ * Plans how the top layer is merged into a snapshot that is not made yet.
+ * @param from what that is to be a snapshot of
+ * @throws BootError TOPLAYER_UNSUITABLE
+ */
+async function planTopLayer(
+  { host, recorder, topLevel }: BootContext,
+  {
+    image,
+    engineArtifacts,
+    gaps,
+    topLayer,
+  }: Pick<BootFacts, "image" | "engineArtifacts" | "gaps" | "topLayer">,
+  from: string,
+): Promise<MergePlan | undefined> {
+  if (topLayer === undefined) return undefined;
+  const { layers, record } = topLayer;
+  return recorder.time(`plan the merge of the top layer ${record.name}`, () => {
+    try {
+      return planOverSnapshot(
+        host,
+        layers,
+        path.join(topLevel, from),
+        from === image.source
+          ? { removed: engineArtifacts, filled: gaps.map((gap) => gap.path) }
+          : { hasNested: true },
+      );
+    } catch (cause) {
+      throw new PrivateError(cause);
+    }
+  });
+}
+
+/** The store's directory with its symlinks resolved inside the top level. */
+function followStorePath({ host, topLevel }: Disk, file: string): string {
+  const resolved = followIn(host, topLevel, file);
+  if (resolved !== undefined) return path.relative(topLevel, resolved);
+  throw new BootError(
+    "STORE_MISSING",
+    `docker_path=${file} leads through symlinks that loop`,
+    { hint: "Correct docker_path=, or the symlinks." },
+  );
+}
+
+async function findImage(
+  { host, recorder, topLevel }: BootContext,
+  storePath: string,
+  { image: wanted, storeKind }: SystemOptions,
+): Promise<FoundImage> {
+  const reference = formatImageReference(wanted);
+  const image = await recorder.time(
+    `find the image ${reference} in ${storePath}`,
+    () =>
+      openStore({ host, topLevel, path: storePath }, storeKind).find(wanted),
+  );
+  const machine = goArchitecture(host);
+  if (image.architecture !== undefined && image.architecture !== machine) {
+    recorder.warn(
+      `the image ${reference} is made for ${image.architecture}, this machine is ${machine}`,
+    );
+  }
+  return image;
 }

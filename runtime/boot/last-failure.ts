@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { OpenDisk } from "../plan/facts.ts";
+import type { Disk } from "../disk/disk.ts";
 import {
   describeFailure,
   formatFailure,
@@ -11,7 +11,6 @@ import { readKernelRelease } from "../host/machine.ts";
 import type { TimedStep } from "../records/boot-record.ts";
 import type { RootOutcome } from "./report.ts";
 import { lastBootOf } from "../records/rwlayer-state.ts";
-import { tryToReadState } from "../disk/path-state.ts";
 import { version } from "../base/version.ts";
 
 /** What is to be known of a failed start once the machine is up again. */
@@ -34,15 +33,15 @@ export interface FailureLog {
  * @throws BootError, or what the system says, where it takes no writes
  */
 export function saveFailure(
-  { host, recorder, topLevel, options }: BootContext,
-  { paths }: OpenDisk,
+  { host, recorder, options }: BootContext,
+  disk: Disk,
   {
     error,
     former,
     cmdline,
   }: { error: unknown; former: RootOutcome | undefined; cmdline: string },
 ): void {
-  const directory = path.join(topLevel, paths.directory);
+  const directory = disk.at(disk.paths.directory);
   if (
     options.generation !== undefined &&
     host.files.statusOf(directory) === undefined
@@ -53,7 +52,7 @@ export function saveFailure(
   host.files.ensureDirectory(directory, 0o700);
   const text = formatFailureLog({
     failure: describeFailure(error),
-    lastBoot: lastBootOf(tryToReadState(host, topLevel, paths).state),
+    lastBoot: lastBootOf(disk.tryToReadState().state),
     kernel: readKernelRelease(host),
     cmdline: cmdline.trim(),
     stoodIn:
@@ -63,7 +62,7 @@ export function saveFailure(
     steps: recorder.steps,
     warnings: [...recorder.warnings, ...recorder.details],
   });
-  host.files.replaceFile(path.join(topLevel, paths.lastFailure), text, 0o600);
+  host.files.replaceFile(disk.at(disk.paths.lastFailure), text, 0o600);
 }
 
 /** The log as a text for people. */

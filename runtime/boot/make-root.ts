@@ -1,14 +1,12 @@
-import path from "node:path";
 import { executeSteps } from "./execute.ts";
 import type { BootFacts } from "../plan/facts.ts";
 import type { BootContext } from "./boot-context.ts";
 import { BootError } from "../base/errors.ts";
-import type { Host } from "../host/host.ts";
+import type { Disk } from "../disk/disk.ts";
 import { findUseAsRoot } from "../disk/garbage/in-use.ts";
-import { findMountOf, readMountsOf } from "../disk/mounts.ts";
+import { findMountOf } from "../disk/mounts.ts";
 import { planBoot } from "../plan/plan.ts";
 import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
-import type { RwlayerPaths } from "../options/rwlayer-names.ts";
 
 /** The rwlayer that is to be root. */
 export interface MadeRoot {
@@ -22,16 +20,16 @@ export interface MadeRoot {
  */
 export async function makeRoot(
   context: BootContext,
+  disk: Disk,
   facts: BootFacts,
 ): Promise<MadeRoot> {
-  const { host, recorder, topLevel } = context;
-  refuseRunning(host, topLevel, facts);
+  const { paths, state, rwlayer } = facts;
+  const present = rwlayer.kind === "subvolume" ? rwlayer.record : undefined;
+  const use = findUseAsRoot(disk, paths.rwlayer, present);
+  if (use !== undefined) throw inUse("rwlayer", paths.rwlayer, use);
   const plan = planBoot(facts);
-  for (const warning of plan.warnings) recorder.warn(warning);
-  const { paths, state } = facts;
-  const made = await executeSteps(plan.steps, { ...context, paths, state });
-  const present =
-    facts.rwlayer.kind === "subvolume" ? facts.rwlayer.record : undefined;
+  for (const warning of plan.warnings) context.recorder.warn(warning);
+  const made = await executeSteps(plan.steps, { ...context, disk, state });
   const record = made ?? present;
   if (record === undefined) throw new Error("the plan made no root");
   return { result: plan.result, record };
@@ -42,30 +40,16 @@ export async function makeRoot(
  * is mounted alone: whether a root is this kernel's is known when the state file is read.
  * @throws BootError RWLAYER_IN_USE
  */
-export function refuseMounted(
-  { host, topLevel }: BootContext,
-  paths: RwlayerPaths,
-): void {
-  const mounts = readMountsOf(host, topLevel);
+export function refuseMounted(disk: Disk): void {
+  const { rwlayer, staging } = disk.paths;
+  const mounts = disk.readMounts();
   for (const [what, file] of [
-    ["rwlayer", paths.rwlayer],
-    ["next rwlayer", paths.staging],
+    ["rwlayer", rwlayer],
+    ["next rwlayer", staging],
   ] as const) {
     const at = findMountOf(mounts, file);
     if (at !== undefined) throw inUse(what, file, `mounted at ${at}`);
   }
-}
-
-/** @throws BootError RWLAYER_IN_USE */
-function refuseRunning(
-  host: Host,
-  topLevel: string,
-  { paths, rwlayer }: BootFacts,
-): void {
-  if (rwlayer.kind !== "subvolume") return;
-  const tree = path.join(topLevel, paths.rwlayer);
-  const use = findUseAsRoot(host, tree, rwlayer.record);
-  if (use !== undefined) throw inUse("rwlayer", paths.rwlayer, use);
 }
 
 function inUse(what: string, file: string, use: string): BootError {

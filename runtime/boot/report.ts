@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { OpenDisk } from "../plan/facts.ts";
+import type { OpenDisk } from "../disk/open-disk.ts";
 import type { BootFailure } from "../base/failure.ts";
 import type { DiskOptions } from "../options/options.ts";
 import { BootError, isSystemError } from "../base/errors.ts";

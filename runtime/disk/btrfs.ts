@@ -1,6 +1,7 @@
 import { BootError, SEE_KERNEL_LOG } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import { describeDevice, type BlockDevice } from "./device.ts";
+import type { Disk } from "./disk.ts";
 
 /** The root of a btrfs subvolume has this inode number. */
 export const SUBVOLUME_INODE = 256;
@@ -59,8 +60,8 @@ export async function moveSubvolume(
  * @see https://man7.org/linux/man-pages/man2/syncfs.2.html
  * @throws HelperError
  */
-export async function syncFilesystem(host: Host, at: string): Promise<void> {
-  await host.run(["sync", "-f", at]);
+export async function syncFilesystem({ host, topLevel }: Disk): Promise<void> {
+  await host.run(["sync", "-f", topLevel]);
 }
 
 /** What btrfs tells of a subvolume. */
@@ -126,19 +127,6 @@ export function parseSubvolumeShow(text: string): SubvolumeFacts | undefined {
   };
 }
 
-/** Where the subvolume of this UUID is, relative to the top level; `undefined` where there is none. */
-export async function findSubvolume(
-  host: Host,
-  topLevel: string,
-  uuid: string,
-): Promise<string | undefined> {
-  const { exitCode, stdout } = await host.run(
-    ["btrfs", "subvolume", "show", "-u", uuid, topLevel],
-    { okExitCodes: [0, 1] },
-  );
-  return exitCode === 0 ? stdout.toString("utf8").split("\n")[0] : undefined;
-}
-
 export async function setReadOnly(
   host: Host,
   file: string,
@@ -153,8 +141,7 @@ export async function setReadOnly(
  * begins with the next commit.
  */
 export async function waitForFreedSpace(
-  host: Host,
-  topLevel: string,
+  { host, topLevel }: Disk,
   ids: readonly number[],
 ): Promise<void> {
   // Unlike syncfs(2) it wakes the cleaner, which else sleeps for up to 30 s.

@@ -1,13 +1,11 @@
-import path from "node:path";
 import { describeIncomplete, isComplete, waitForAllDevices } from "./btrfs.ts";
 import { concurrently } from "../base/concurrently.ts";
 import { formatDeviceSpec } from "../options/device-spec.ts";
 import { waitForDevice, type BlockDevice } from "./device.ts";
-import type { OpenDisk } from "../plan/facts.ts";
 import type { BootContext } from "../boot/boot-context.ts";
 import { BootError } from "../base/errors.ts";
-import type { Host } from "../host/host.ts";
 import { rwlayerPaths } from "../options/rwlayer-names.ts";
+import { Disk } from "./disk.ts";
 import { createSha256 } from "../base/sha256.ts";
 
 /** A former boot, or its `finish`, takes no longer. */
@@ -16,22 +14,32 @@ const MAX_RUN_LOCK_WAIT_MS = 60_000;
 /** The disk was ours before it was mounted anew. */
 const REOPEN_LOCK_WAIT_MS = 10_000;
 
+/** A disk that a boot has found and mounted. */
+export class OpenDisk extends Disk {
+  readonly device: BlockDevice;
+  /** It was mounted to be written to, and takes no writes. */
+  readonly isReadOnly: boolean;
+
+  constructor(
+    { host, topLevel, options, readOnly }: BootContext,
+    device: BlockDevice,
+  ) {
+    super(host, topLevel, options.rwlayer);
+    this.device = device;
+    this.isReadOnly = !readOnly && host.files.isReadOnly(topLevel);
+  }
+}
+
 /** Finds the root device and mounts its top level. @throws BootError */
 export async function openDisk(context: BootContext): Promise<OpenDisk> {
-  const { host, options, topLevel } = context;
   const [device] = await concurrently(
     findRootDevice(context),
     lockRunDirectory(context),
   );
   await mountTopLevel(context, device);
-  if (options.generation === undefined) {
-    requireParents(host, topLevel, options.rwlayer);
-  }
-  return {
-    device,
-    isReadOnly: !context.readOnly && host.files.isReadOnly(topLevel),
-    paths: rwlayerPaths(options.rwlayer),
-  };
+  const disk = new OpenDisk(context, device);
+  if (context.options.generation === undefined) requireParents(disk);
+  return disk;
 }
 
 /**
@@ -140,17 +148,18 @@ async function mountOnce(
 }
 
 /** A link on the way could lead anywhere, and a rwlayer goes with all that is in it. */
-function requireParents(host: Host, topLevel: string, rwlayer: string): void {
-  const parts = rwlayer.split("/").slice(0, -1);
+function requireParents(disk: Disk): void {
+  const { rwlayer } = disk.paths;
   const kindOf = (file: string) =>
-    host.files.statusOf(path.join(topLevel, file))?.kind;
+    disk.host.files.statusOf(disk.at(file))?.kind;
   const refuse = (why: string, hint: string) =>
     new BootError(
       "RWLAYER_UNSUITABLE",
       `the rwlayer's place ${rwlayer} cannot be used: ${why}`,
       { hint },
     );
-  for (let depth = 1; depth <= parts.length; depth += 1) {
+  const parts = rwlayer.split("/");
+  for (let depth = 1; depth < parts.length; depth += 1) {
     const parent = parts.slice(0, depth).join("/");
     const kind = kindOf(parent);
     if (kind !== "directory") {

@@ -1,13 +1,12 @@
 import path from "node:path";
-import { isSubvolume } from "./btrfs.ts";
 import { BootError } from "../base/errors.ts";
 import { formatJson } from "../base/escape.ts";
-import type { Host } from "../host/host.ts";
 import { parseState } from "../records/parse-state.ts";
 import type {
   RwlayerState,
   SubvolumeRecord,
 } from "../records/rwlayer-state.ts";
+import type { Disk } from "./disk.ts";
 
 /** In a root's own top directory: what state.json has of that root. */
 export const OWN_RECORD = ".dockroot-root.json";
@@ -17,47 +16,47 @@ const WRITABLE_BY_OTHERS = 0o022;
 
 /**
  * Writes what a root is into the root itself: it stays known where state.json is lost, or the root was
- * restored under another UUID. In the place of what the image or the top layer has there; a
- * directory there stays. What makes the root durable makes this so.
- * @param tree the root's directory
+ * restored under another UUID. It replaces what the image or the top layer has there, unless that is a
+ * directory. What makes the root durable makes this so.
  */
 export function writeOwnRecord(
-  host: Host,
-  tree: string,
-  rwlayer: string,
+  disk: Disk,
+  root: string,
   record: SubvolumeRecord,
 ): void {
-  const file = path.join(tree, OWN_RECORD);
-  if (host.files.statusOf(file)?.kind === "directory") return;
+  const { files } = disk.host;
+  const file = disk.at(path.join(root, OWN_RECORD));
+  if (files.statusOf(file)?.kind === "directory") return;
   // When init gets it is not known here, now or later.
   const { handedOver: _, ...known } = record;
+  const { rwlayer } = disk.paths;
   const state: RwlayerState = { version: 2, rwlayer, subvolumes: [known] };
   const text = `${formatJson(state)}\n`;
-  host.files.writeFile(file, { text }, { mode: 0o600, durable: "nothing" });
+  files.writeFile(file, { text }, { mode: 0o600, durable: "nothing" });
 }
 
 /** A root that is to be removed is none from here on. Nothing where it takes no writes. */
-export function removeOwnRecord(host: Host, tree: string): void {
-  if (host.files.isReadOnly(tree)) return;
-  host.files.removeFile(path.join(tree, OWN_RECORD));
+export function removeOwnRecord(disk: Disk, root: string): void {
+  const { files } = disk.host;
+  if (files.isReadOnly(disk.at(root))) return;
+  files.removeFile(disk.at(path.join(root, OWN_RECORD)));
 }
 
 /**
  * What a subvolume that state.json does not know says of itself. Only a complete root of this rwlayer is
  * taken at its word, and only a file that root alone can write: images are not trusted to have none.
- * @param tree the subvolume's directory
+ * @param root a subvolume
  * @param uuid the subvolume's own
  * @returns `isCopy` where it is another subvolume than the one that dockroot made
  */
 export function readOwnRecord(
-  host: Host,
-  tree: string,
-  rwlayer: string,
+  disk: Disk,
+  root: string,
   uuid: string,
 ): SubvolumeRecord | undefined {
-  if (!isSubvolume(host, tree)) return undefined;
-  const file = path.join(tree, OWN_RECORD);
-  const status = host.files.statusOf(file);
+  const { files } = disk.host;
+  const file = disk.at(path.join(root, OWN_RECORD));
+  const status = files.statusOf(file);
   if (
     status?.kind !== "file" ||
     status.uid !== 0 ||
@@ -66,11 +65,11 @@ export function readOwnRecord(
     return undefined;
   }
   try {
-    const start = host.files.readStart(file, MAX_RECORD_BYTES);
+    const start = files.readStart(file, MAX_RECORD_BYTES);
     if (start?.isWhole !== true) return undefined;
     const state = parseState(start.bytes.toString("utf8"));
     const [record] = state.subvolumes;
-    if (state.rwlayer !== rwlayer || record?.complete !== true) {
+    if (state.rwlayer !== disk.paths.rwlayer || record?.complete !== true) {
       return undefined;
     }
     return record.uuid === uuid ? record : { ...record, uuid, isCopy: true };

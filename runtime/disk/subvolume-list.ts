@@ -1,4 +1,4 @@
-import type { Host } from "../host/host.ts";
+import type { Disk } from "./disk.ts";
 
 /** A line of the list. */
 export interface ListedSubvolume {
@@ -40,13 +40,12 @@ export interface SubvolumeList {
 }
 
 /** Asks btrfs for the list. @throws HelperError */
-export async function listSubvolumes(
-  host: Host,
-  topLevel: string,
-): Promise<SubvolumeList> {
-  const { stdout } = await host.run([
-    ...["btrfs", "subvolume", "list", "-c", "-u", "-q", topLevel],
-  ]);
+export async function listSubvolumes({
+  host,
+  topLevel,
+}: Disk): Promise<SubvolumeList> {
+  const command = ["btrfs", "subvolume", "list", "-c", "-u", "-q", topLevel];
+  const { stdout } = await host.run(command);
   return indexSubvolumes(parseSubvolumeList(stdout.toString("latin1")));
 }
 

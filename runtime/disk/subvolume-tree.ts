@@ -1,28 +1,47 @@
 import path from "node:path";
-import { isSubvolume, setReadOnly, snapshotSubvolume } from "./btrfs.ts";
+import {
+  isSubvolume,
+  ODD_BTRFS,
+  setReadOnly,
+  snapshotSubvolume,
+} from "./btrfs.ts";
 import { BootError, HelperError } from "../base/errors.ts";
-import type { Host } from "../host/host.ts";
+import { isBelow } from "../base/is-below.ts";
+import type { Disk } from "./disk.ts";
 import { listSubvolumes, type SubvolumeList } from "./subvolume-list.ts";
+
+export interface NestedSubvolume {
+  readonly id: number;
+  /** Relative to the top level. */
+  readonly path: Buffer;
+}
+
+/** A subvolume with those nested in it. */
+export interface SubvolumeTree {
+  /** Relative to the top level. */
+  readonly file: string;
+  readonly id: number;
+  /** Each before its parent. */
+  readonly nested: readonly NestedSubvolume[];
+}
 
 /**
  * Deletes the subvolume at `file` with those nested in it, read-only ones too, and no others.
- * @param topLevel where the filesystem's top level is mounted
  * @param file relative to the top level
  * @returns the numbers of those deleted
  * @throws HelperError, BootError
  */
 export async function deleteSubvolumeTree(
-  host: Host,
-  topLevel: string,
+  disk: Disk,
   file: string,
 ): Promise<number[]> {
-  const target = path.join(topLevel, file);
-  if (!isSubvolume(host, target)) {
-    throw new BootError("STEP_FAILED", `${target} is no subvolume`);
+  if (!disk.hasSubvolume(file)) {
+    throw new BootError("STEP_FAILED", `${disk.at(file)} is no subvolume`);
   }
-  const list = await listSubvolumes(host, topLevel);
-  const tree = await findTree(host, topLevel, file, list);
-  return deleteFoundTree(host, topLevel, tree);
+  return deleteFoundTree(
+    disk,
+    await findTree(disk, file, await listSubvolumes(disk)),
+  );
 }
 
 /**
@@ -31,22 +50,23 @@ export async function deleteSubvolumeTree(
  * @throws HelperError, BootError
  */
 export async function deleteFoundTree(
-  host: Host,
-  topLevel: string,
+  disk: Disk,
   { file, id, nested }: SubvolumeTree,
   isLate = never,
 ): Promise<number[]> {
-  const parents = [
-    Buffer.from(file),
-    ...nested.map((child) => child.path),
-  ].filter((parent) => nested.some((child) => isBelow(child.path, parent)));
+  const { host, topLevel } = disk;
+  const parents = [Buffer.from(file), ...nested.map((child) => child.path)]
+    .filter((parent) => nested.some((child) => isIn(child.path, parent)))
+    .map((parent) => bytesOf(disk, parent))
+    // What is nested in a read-only subvolume cannot be deleted.
+    .filter((parent) => host.files.isReadOnly(parent));
   for (const parent of parents) {
-    await makeWritable(host, below(topLevel, parent));
+    await setReadOnly(host, parent.toString("utf8"), false);
   }
   const ids = [...nested.map((child) => child.id), id];
-  for (const each of ids) {
+  for (const each of ids.map(String)) {
     refuseLate(isLate);
-    await deleteById(host, topLevel, each);
+    await host.run(["btrfs", "subvolume", "delete", "-i", each, topLevel]);
   }
   return ids;
 }
@@ -68,13 +88,12 @@ function refuseLate(isLate: () => boolean): void {
  * @throws HelperError, BootError
  */
 export async function snapshotNested(
-  host: Host,
-  topLevel: string,
+  disk: Disk,
   from: string,
   to: string,
 ): Promise<void> {
-  const list = await listSubvolumes(host, topLevel);
-  const { nested } = await findTree(host, topLevel, from, list);
+  const { host } = disk;
+  const { nested } = await findTree(disk, from, await listSubvolumes(disk));
   const readOnly: string[] = [];
   for (const child of nested.toReversed()) {
     const name = child.path.toString("utf8");
@@ -85,29 +104,14 @@ export async function snapshotNested(
         { hint: "Rename it in the running system." },
       );
     }
-    const source = path.join(topLevel, name);
-    const target = path.join(topLevel, to, name.slice(from.length));
+    const source = disk.at(name);
+    const target = disk.at(path.join(to, name.slice(from.length)));
     // What a snapshot has in the nested one's place.
     host.files.removeUnusedDirectory(target);
     await snapshotSubvolume(host, source, target);
     if (host.files.isReadOnly(source)) readOnly.push(target);
   }
   for (const target of readOnly) await setReadOnly(host, target, true);
-}
-
-export interface NestedSubvolume {
-  readonly id: number;
-  /** Relative to the top level. */
-  readonly path: Buffer;
-}
-
-/** A subvolume with those nested in it. */
-export interface SubvolumeTree {
-  /** Relative to the top level. */
-  readonly file: string;
-  readonly id: number;
-  /** Each before its parent. */
-  readonly nested: readonly NestedSubvolume[];
 }
 
 /**
@@ -117,31 +121,27 @@ export interface SubvolumeTree {
  * @throws HelperError, BootError
  */
 export async function findTree(
-  host: Host,
-  topLevel: string,
+  disk: Disk,
   file: string,
   list: SubvolumeList,
   isLate = never,
 ): Promise<SubvolumeTree> {
-  const target = path.join(topLevel, file);
-  const id = Number(
-    await printed(host, ["btrfs", "inspect-internal", "rootid", target]),
-  );
+  const command = ["btrfs", "inspect-internal", "rootid", disk.at(file)];
+  const { stdout } = await disk.host.run(command);
+  const id = Number(stdout.toString("utf8").trimEnd());
   if (!list.has(id)) {
     throw new BootError(
       "STEP_FAILED",
       `the list that btrfs printed lacks the subvolume ${file} itself`,
-      {
-        hint: "See what program that is: command -v btrfs; btrfs --version.",
-      },
+      { hint: ODD_BTRFS },
     );
   }
   const nested: NestedSubvolume[] = [];
   for (const candidate of list.mayBeNestedIn(id)) {
     const found =
-      listedPath(host, topLevel, list, candidate) ??
-      (await resolveSubvolumeId(host, topLevel, candidate, isLate));
-    if (found !== undefined && isBelow(found, Buffer.from(file))) {
+      listedPath(disk, list, candidate) ??
+      (await resolveSubvolumeId(disk, candidate, isLate));
+    if (found !== undefined && isIn(found, Buffer.from(file))) {
       nested.push({ id: candidate, path: found });
     }
   }
@@ -152,24 +152,23 @@ export async function findTree(
 
 /** `undefined` where the list leaves it open. */
 function listedPath(
-  host: Host,
-  topLevel: string,
+  disk: Disk,
   list: SubvolumeList,
   id: number,
 ): Buffer | undefined {
   const line = list.ofId(id);
   if (line === undefined) return undefined;
   const file = Buffer.from(line.path, "latin1");
-  return isSubvolume(host, below(topLevel, file)) ? file : undefined;
+  return isSubvolume(disk.host, bytesOf(disk, file)) ? file : undefined;
 }
 
-function below(topLevel: string, file: Buffer): Buffer {
+/** As `disk.at`, of a name that may not be valid UTF-8. */
+function bytesOf({ topLevel }: Disk, file: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${topLevel}/`), file]);
 }
 
-function isBelow(file: Buffer, ancestor: Buffer): boolean {
-  const prefix = Buffer.concat([ancestor, Buffer.from("/")]);
-  return file.subarray(0, prefix.length).equals(prefix);
+function isIn(file: Buffer, ancestor: Buffer): boolean {
+  return isBelow(file.toString("latin1"), ancestor.toString("latin1"));
 }
 
 /**
@@ -183,18 +182,15 @@ const NO_SUCH_SUBVOLUME = /resolving subvolid \d+ error -2$/;
  * @throws HelperError, BootError
  */
 async function resolveSubvolumeId(
-  host: Host,
-  topLevel: string,
+  disk: Disk,
   id: number,
   isLate: () => boolean,
 ): Promise<Buffer | undefined> {
   refuseLate(isLate);
+  const command = ["btrfs", "inspect-internal", "subvolid-resolve", String(id)];
   let stdout: Buffer;
   try {
-    ({ stdout } = await host.run([
-      ...["btrfs", "inspect-internal", "subvolid-resolve"],
-      ...[String(id), topLevel],
-    ]));
+    ({ stdout } = await disk.host.run([...command, disk.topLevel]));
   } catch (error) {
     if (error instanceof HelperError && NO_SUCH_SUBVOLUME.test(error.message)) {
       return undefined;
@@ -202,31 +198,12 @@ async function resolveSubvolumeId(
     throw error;
   }
   const found = stdout.subarray(0, Math.max(stdout.length - 1, 0));
-  if (found.length === 0 || !isSubvolume(host, below(topLevel, found))) {
-    throw new BootError(
-      "STEP_FAILED",
-      `btrfs printed a path for the subvolume of number ${String(id)} at which there is none: "${found.toString()}"`,
-      { hint: "See what program that is: command -v btrfs; btrfs --version." },
-    );
+  if (found.length > 0 && isSubvolume(disk.host, bytesOf(disk, found))) {
+    return found;
   }
-  return found;
-}
-
-/** What is nested in a read-only subvolume cannot be deleted. */
-async function makeWritable(host: Host, file: Buffer): Promise<void> {
-  if (!host.files.isReadOnly(file)) return;
-  await setReadOnly(host, file.toString("utf8"), false);
-}
-
-async function deleteById(
-  host: Host,
-  topLevel: string,
-  id: number,
-): Promise<void> {
-  await host.run(["btrfs", "subvolume", "delete", "-i", String(id), topLevel]);
-}
-
-async function printed(host: Host, argv: readonly string[]): Promise<string> {
-  const { stdout } = await host.run(argv);
-  return stdout.toString("utf8").trimEnd();
+  throw new BootError(
+    "STEP_FAILED",
+    `btrfs printed a path for the subvolume of number ${String(id)} at which there is none: "${found.toString()}"`,
+    { hint: ODD_BTRFS },
+  );
 }

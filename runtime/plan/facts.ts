@@ -1,47 +1,12 @@
-import type { SubvolumeFacts } from "../disk/btrfs.ts";
 import type { BlockDevice } from "../disk/device.ts";
-import type { BootError } from "../base/errors.ts";
+import type { DiskFacts, PathState } from "../disk/disk.ts";
 import type { ImageReference } from "../images/image-ref.ts";
-import type {
-  RwlayerState,
-  SubvolumeRecord,
-  TopLayerRecord,
-} from "../records/rwlayer-state.ts";
-import type { RwlayerPaths } from "../options/rwlayer-names.ts";
+import type { TopLayerRecord } from "../records/rwlayer-state.ts";
 import type { FoundImage } from "../stores/store.ts";
 import type { SubvolumeGap } from "../disk/subvolume-gaps.ts";
 import type { SystemOptions } from "../options/options.ts";
 import type { ListedLayer } from "../tree/layer.ts";
 import type { MergePlan } from "../tree/merge-plan.ts";
-
-/** What stands at a path on the top level. */
-export type PathState =
-  { readonly kind: "nothing" } | SubvolumeState | { readonly kind: "other" };
-
-export interface SubvolumeState {
-  readonly kind: "subvolume";
-  readonly subvolume: SubvolumeFacts;
-  /** `undefined` where it cannot be proved that dockroot made it. */
-  readonly record: SubvolumeRecord | undefined;
-  /** Whether it is known by its own record alone. */
-  readonly isAdopted: boolean;
-}
-
-/** The disk, its top level mounted. */
-export interface OpenDisk {
-  readonly device: BlockDevice;
-  /** It takes no writes. */
-  readonly isReadOnly: boolean;
-  readonly paths: RwlayerPaths;
-}
-
-/** What the disk holds of ours. */
-export interface DiskFacts extends OpenDisk {
-  readonly state: RwlayerState;
-  /** Why the state file tells nothing, where it is damaged. */
-  readonly stateDamage: BootError | undefined;
-  readonly rwlayer: PathState;
-}
 
 export interface TopLayerFacts {
   /** In the order in which they are laid over. */
@@ -51,6 +16,9 @@ export interface TopLayerFacts {
 
 /** All that deciding needs to know of the machine to make a new root. */
 export interface BootFacts extends DiskFacts {
+  readonly device: BlockDevice;
+  /** The disk takes no writes. */
+  readonly isReadOnly: boolean;
   readonly reference: ImageReference;
   readonly image: FoundImage;
   /** The image store's directory, symlinks resolved. */

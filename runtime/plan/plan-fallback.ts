@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { DiskFacts, PathState } from "./facts.ts";
+import type { DiskFacts, PathState } from "../disk/disk.ts";
 import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
 import { nextGeneration } from "../options/rwlayer-names.ts";
 import type { Step } from "./steps.ts";
@@ -40,11 +40,13 @@ export function planPresent(
  * A generation, where it is complete and ours: it is renamed back to the rwlayer's name. What of ours
  * stands there becomes a generation; somebody else's is not moved. Touches nothing.
  * @param names those in the generations' directory
+ * @param from its path, relative to the top level
  */
 export function planGeneration(
   { paths, rwlayer }: DiskFacts,
   names: readonly string[],
-  generation: PathState & { readonly path: string },
+  from: string,
+  generation: PathState,
   check: Check,
 ): FallbackCandidate | undefined {
   const isFree = rwlayer.kind === "nothing";
@@ -56,7 +58,7 @@ export function planGeneration(
   ) {
     return undefined;
   }
-  const { record, path: from } = generation;
+  const { record } = generation;
   const makeRoom: Step = {
     kind: "keepAsGeneration",
     from: paths.rwlayer,

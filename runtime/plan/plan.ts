@@ -1,6 +1,7 @@
 import path from "node:path";
 import type { BlockDevice } from "../disk/device.ts";
-import type { BootFacts, SubvolumeState } from "./facts.ts";
+import type { SubvolumeState } from "../disk/disk.ts";
+import type { BootFacts } from "./facts.ts";
 import { isBelow } from "../base/is-below.ts";
 import { BootError } from "../base/errors.ts";
 import { formatImageReference } from "../images/image-ref.ts";

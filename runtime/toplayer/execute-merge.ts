@@ -3,7 +3,7 @@ import { PrivateError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import { bytesOf, type ListedLayer } from "../tree/layer.ts";
 import type { MergeAction, MergePlan } from "../tree/merge-plan.ts";
-import { withDirectoriesShown } from "../disk/mounts.ts";
+import { withDirectoriesShown } from "../disk/mount-stack.ts";
 
 /** Where the actions of a plan work. Absolute paths. */
 export interface MergePlaces {

@@ -1,7 +1,8 @@
 import path from "node:path";
 import { waitForDevice, type BlockDevice } from "../disk/device.ts";
 import { formatDeviceSpec } from "../options/device-spec.ts";
-import type { OpenDisk, TopLayerFacts } from "../plan/facts.ts";
+import type { OpenDisk } from "../disk/open-disk.ts";
+import type { TopLayerFacts } from "../plan/facts.ts";
 import { followIn } from "../host/follow-in.ts";
 import type { BootContext } from "../boot/boot-context.ts";
 import { BootError, PrivateError } from "../base/errors.ts";

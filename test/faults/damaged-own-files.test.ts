@@ -7,7 +7,7 @@ import { createHost } from "../../runtime/host/host.ts";
 import { createLog } from "../../runtime/host/log.ts";
 import { OWN_RECORD } from "../../runtime/disk/own-record.ts";
 import { rwlayerPaths } from "../../runtime/options/rwlayer-names.ts";
-import { readState } from "../../runtime/disk/state-file.ts";
+import { Disk } from "../../runtime/disk/disk.ts";
 import { runDockroot } from "../binary/run-dockroot.ts";
 import { makeBootDisk, rehearse } from "../root/boot-disk.ts";
 import { createSampler } from "./campaign.ts";
@@ -81,7 +81,7 @@ await t.test(
       fs.writeFileSync(file, state.slice(0, length));
       let problem: string | undefined = "was believed";
       try {
-        readState(host, scratch, rwlayerPaths("kept"));
+        new Disk(host, scratch, "kept").readState();
       } catch (error) {
         problem = error instanceof BootError ? undefined : String(error);
       }

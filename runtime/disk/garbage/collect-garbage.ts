@@ -1,78 +1,77 @@
-import path from "node:path";
-import { isSubvolume, ODD_BTRFS } from "../btrfs.ts";
 import { chooseRemovals, wasUsed } from "../../plan/choose-removals.ts";
+import { BootError } from "../../base/errors.ts";
 import {
   asFailureOf,
   describeFailure,
   summarizeFailure,
 } from "../../base/failure.ts";
+import { readBootId } from "../../host/machine.ts";
+import type { FinishedBoot } from "../../records/parse-finished-boot.ts";
+import { withRecord, type RwlayerState } from "../../records/rwlayer-state.ts";
+import { ODD_BTRFS } from "../btrfs.ts";
+import type { Disk } from "../disk.ts";
+import { findMountOf } from "../mounts.ts";
+import { listSubvolumes, type SubvolumeList } from "../subvolume-list.ts";
 import {
   findFormerRoots,
   readFacts,
   type GarbageContext,
 } from "./former-roots.ts";
-import { BootError } from "../../base/errors.ts";
-import type { Host } from "../../host/host.ts";
-import { readBootId } from "../../host/machine.ts";
-import { findMountOf, readMountsOf } from "../mounts.ts";
-import { readOwnRecord } from "../own-record.ts";
-import type { FinishedBoot } from "../../records/parse-finished-boot.ts";
 import { removeRoots } from "./remove-roots.ts";
-import {
-  findRecord,
-  withRecord,
-  type RwlayerState,
-} from "../../records/rwlayer-state.ts";
-import { rwlayerPaths } from "../../options/rwlayer-names.ts";
-import { requireOwnDirectory } from "../path-state.ts";
-import { readState, writeState } from "../state-file.ts";
-import { listSubvolumes, type SubvolumeList } from "../subvolume-list.ts";
 
 /**
- * Removes what is ours and no longer needed: generations past the limit, and a staging that never
- * became root. After a fallback all generations stay: one of them may be what the user looks for.
- * What cannot be removed is warned of.
+ * Removes what is ours and no longer needed. A boot or a `finish` may have ended at any instruction; what
+ * it has left is told by state.json:
+ *
+ * - a staging with a record never became root: it is removed
+ * - a staging without one was snapshotted a moment before: it stays, the next boot's plan deletes it
+ *   where it is untouched
+ * - a generation that is not complete was being removed: the rest of it goes, whatever the limit
+ * - a root without a record that has one of its own (state.json was lost, or the root restored): it gets
+ *   that one; where its UUID is another, it is a copy and is never removed
+ * - a generation with neither is not proved ours: it stays
+ * - a record of a subvolume that is gone: it is dropped
+ * - another root at the place of the one that booted: a later boot made it, and it is not marked
+ * - state.json was not written (a full disk): all of this is done again by the next `finish`
+ *
+ * After a fallback all generations stay: one of them may be what the user looks for. What cannot be
+ * removed is warned of.
  * @param isReached whether init gets the root that the boot made
  */
 export async function collectGarbage(
-  host: Host,
-  topLevel: string,
+  disk: Disk,
   boot: FinishedBoot,
   isReached: boolean,
 ): Promise<void> {
   try {
-    const paths = rwlayerPaths(boot.rwlayer);
-    requireOwnDirectory(host, topLevel, paths);
-    const former = readState(host, topLevel, paths);
+    const former = disk.readState();
     const context: GarbageContext = {
-      ...{ host, topLevel, paths },
-      mounts: readMountsOf(host, topLevel),
-      list: await listSubvolumes(host, topLevel),
+      disk,
+      mounts: disk.readMounts(),
+      list: await listSubvolumes(disk),
     };
     requireListed(context.list, boot);
-    const known = await adoptRoot(context, former, boot);
-    const marked = isReached ? await markAsRoot(context, known, boot) : known;
+    const marked = await markAsRoot(context, former, boot, isReached);
     if (boot.result === "generation") {
-      if (marked !== former) writeState(host, topLevel, paths, marked);
+      if (marked !== former) disk.writeState(marked);
       return;
     }
     const { generations, staging, state } = await findFormerRoots(
       context,
       marked,
     );
+    if (state !== former) tryToWrite(disk, state);
     const old =
       boot.result === "fallback"
         ? []
         : chooseRemovals(generations, boot.limits.generations);
-    if (state !== former) tryToWrite(context, state);
-    const left = await removeRoots(context, state, [
-      ...old.map((root) => ({ ...root, wasRoot: true })),
-      ...staging.map((root) => ({ ...root, wasRoot: false })),
-    ]);
+    const unwanted = old.map((root) => ({ ...root, wasRoot: true }));
+    if (staging !== undefined) unwanted.push({ ...staging, wasRoot: false });
+    const left = await removeRoots(context, state, unwanted);
     const last = forgetAbsent(context.list, left);
-    if (last !== state) tryToWrite(context, last);
+    if (last !== state) tryToWrite(disk, last);
   } catch (error) {
-    warnOf(host, error);
+    warnOf(disk, error);
   }
 }
 
@@ -89,64 +88,38 @@ function requireListed(
   );
 }
 
-/** The state with the root that booted, where its own record alone tells of it. */
-async function adoptRoot(
-  context: GarbageContext,
-  state: RwlayerState,
-  { root, subvolumeUuid }: FinishedBoot,
-): Promise<RwlayerState> {
-  const { host, topLevel, paths } = context;
-  if (
-    findRecord(state, subvolumeUuid) !== undefined ||
-    (await readFactsOf(context, root, subvolumeUuid)) === undefined
-  ) {
-    return state;
-  }
-  const tree = path.join(topLevel, root);
-  const record = readOwnRecord(host, tree, paths.rwlayer, subvolumeUuid);
-  return record === undefined ? state : withRecord(state, record);
-}
-
 /**
- * The root that the initramfs has mounted is in use for as long as this kernel runs. Where nothing has
- * mounted it, as in a rehearsal, nobody uses it.
+ * The state with what is known of the root that booted. Once the initramfs has mounted it, it is in use
+ * for as long as this kernel runs; where nothing has mounted it, as in a rehearsal, nobody uses it.
  */
 async function markAsRoot(
   context: GarbageContext,
   state: RwlayerState,
   { root, subvolumeUuid }: FinishedBoot,
+  isReached: boolean,
 ): Promise<RwlayerState> {
-  const { host, mounts } = context;
-  const record = findRecord(state, subvolumeUuid);
-  const facts = await readFactsOf(context, root, subvolumeUuid);
+  const { disk, mounts } = context;
+  const facts = await readFacts(context, root);
   // Another boot has put another root there.
-  if (record === undefined || facts === undefined) return state;
+  if (facts?.uuid !== subvolumeUuid) return state;
+  const { record, isAdopted } = disk.recordOf(root, subvolumeUuid, state);
+  if (record === undefined) return state;
+  const known = isAdopted ? withRecord(state, record) : state;
+  if (!isReached) return known;
   const isMounted = findMountOf(mounts, root) !== undefined;
-  const bootId = isMounted ? readBootId(host) : record.bootId;
-  // Starts do not add up to use: each is counted from its own beginning.
+  const bootId = isMounted ? readBootId(disk.host) : record.bootId;
+  // Boots do not add up to use: each is counted from its own beginning.
   const handedOver = wasUsed({ record, ...facts })
     ? record.handedOver
     : facts.lastChange;
   if (record.bootId === bootId && record.handedOver === handedOver) {
-    return state;
+    return known;
   }
-  return withRecord(state, {
+  return withRecord(known, {
     ...record,
     ...(bootId !== undefined && { bootId }),
     ...(handedOver !== undefined && { handedOver }),
   });
-}
-
-/** @returns `undefined` where that subvolume does not stand there */
-async function readFactsOf(
-  context: GarbageContext,
-  file: string,
-  uuid: string,
-): Promise<Awaited<ReturnType<typeof readFacts>> | undefined> {
-  const { host, topLevel } = context;
-  if (!isSubvolume(host, path.join(topLevel, file))) return undefined;
-  const facts = await readFacts(context, file);
-  return facts.uuid === uuid ? facts : undefined;
 }
 
 /** The state without the records of subvolumes that are gone, so that its file stays small. */
@@ -158,18 +131,15 @@ function forgetAbsent(list: SubvolumeList, state: RwlayerState): RwlayerState {
 }
 
 /** Where the disk takes no state (it may be full), what follows may make room. */
-function tryToWrite(
-  { host, topLevel, paths }: GarbageContext,
-  state: RwlayerState,
-): void {
+function tryToWrite(disk: Disk, state: RwlayerState): void {
   try {
-    writeState(host, topLevel, paths, state);
+    disk.writeState(state);
   } catch (error) {
-    warnOf(host, error);
+    warnOf(disk, error);
   }
 }
 
-function warnOf(host: Host, error: unknown): void {
+function warnOf({ host }: Disk, error: unknown): void {
   const failure = asFailureOf("tidy up", error);
   host.log.warn(summarizeFailure(failure), describeFailure(failure));
 }

@@ -1,21 +1,16 @@
 import { listNames } from "../../base/list-names.ts";
 import path from "node:path";
-import { isSubvolume, readSubvolume } from "../btrfs.ts";
-import type { FormerRoot } from "../../plan/choose-removals.ts";
 import type { Host } from "../../host/host.ts";
-import type { SubvolumeMount } from "../mounts.ts";
-import { readOwnRecord } from "../own-record.ts";
+import { generationNumbers } from "../../options/rwlayer-names.ts";
+import type { FormerRoot } from "../../plan/choose-removals.ts";
 import {
   describeAdopted,
-  findRecord,
   withRecord,
   type RwlayerState,
 } from "../../records/rwlayer-state.ts";
-import {
-  generationNumbers,
-  type RwlayerPaths,
-} from "../../options/rwlayer-names.ts";
-import { namesOfGenerations } from "../path-state.ts";
+import { readSubvolume } from "../btrfs.ts";
+import type { Disk } from "../disk.ts";
+import type { SubvolumeMount } from "../mounts.ts";
 import type { ListedSubvolume, SubvolumeList } from "../subvolume-list.ts";
 
 /** So many names make a line that can still be read. */
@@ -23,9 +18,7 @@ export const MAX_NAMED = 3;
 
 /** What `finish` works with. */
 export interface GarbageContext {
-  readonly host: Host;
-  readonly topLevel: string;
-  readonly paths: RwlayerPaths;
+  readonly disk: Disk;
   readonly mounts: readonly SubvolumeMount[];
   readonly list: SubvolumeList;
 }
@@ -34,7 +27,7 @@ export interface FormerRoots {
   /** The generations, the newest last. */
   readonly generations: readonly FormerRoot[];
   /** What stands at its place, where that is ours. */
-  readonly staging: readonly FormerRoot[];
+  readonly staging: FormerRoot | undefined;
   /** With what was known by its own record alone. */
   readonly state: RwlayerState;
 }
@@ -44,34 +37,31 @@ export async function findFormerRoots(
   context: GarbageContext,
   marked: RwlayerState,
 ): Promise<FormerRoots> {
-  const { host, topLevel, paths } = context;
+  const { disk } = context;
+  const { host, paths } = disk;
+  const foreign: string[] = [];
   let state = marked;
-  const find = async (file: string): Promise<FormerRoot[] | undefined> => {
-    const tree = path.join(topLevel, file);
-    if (host.files.statusOf(tree) === undefined) return [];
-    if (!isSubvolume(host, tree)) return undefined;
-    const { uuid, lastChange, madeBy } = await readFacts(context, file);
-    const known = findRecord(state, uuid);
-    const record = known ?? readOwnRecord(host, tree, paths.rwlayer, uuid);
-    if (record === undefined) return undefined;
-    if (known === undefined) {
+  const find = async (file: string): Promise<FormerRoot | undefined> => {
+    if (host.files.statusOf(disk.at(file)) === undefined) return undefined;
+    const facts = await readFacts(context, file);
+    const known = facts && disk.recordOf(file, facts.uuid, state);
+    if (facts === undefined || known?.record === undefined) {
+      foreign.push(file);
+      return undefined;
+    }
+    const { record, isAdopted } = known;
+    if (isAdopted) {
       host.log.warn(describeAdopted(file, paths));
       state = withRecord(state, record);
     }
-    return [{ file, record, lastChange, madeBy }];
+    return { file, record, ...facts };
   };
   const generations: FormerRoot[] = [];
-  const foreign: string[] = [];
-  for (const number of generationNumbers(
-    namesOfGenerations(host, topLevel, paths),
-  )) {
-    const file = path.join(paths.generations, String(number));
-    const found = await find(file);
-    if (found === undefined) foreign.push(file);
-    else generations.push(...found);
+  for (const number of generationNumbers(disk.generationNames())) {
+    const found = await find(path.join(paths.generations, String(number)));
+    if (found !== undefined) generations.push(found);
   }
   const staging = await find(paths.staging);
-  if (staging === undefined) foreign.push(paths.staging);
   warnOfKept(
     host,
     foreign,
@@ -86,17 +76,22 @@ export async function findFormerRoots(
     "stood in for a root that dockroot made",
     "never removed: delete what you do not need",
   );
-  return { generations, staging: staging ?? [], state };
+  return { generations, staging, state };
 }
 
-/** What btrfs tells of a subvolume that stands at a path. @throws HelperError, BootError */
+/**
+ * What btrfs tells of the subvolume at a path.
+ * @returns `undefined` where none stands there
+ * @throws HelperError, BootError
+ */
 export async function readFacts(
-  { host, topLevel, list }: GarbageContext,
+  { disk, list }: GarbageContext,
   file: string,
-): Promise<Pick<ListedSubvolume, "uuid" | "lastChange" | "madeBy">> {
-  return (
-    list.at(file) ?? (await readSubvolume(host, path.join(topLevel, file)))
-  );
+): Promise<
+  Pick<ListedSubvolume, "uuid" | "lastChange" | "madeBy"> | undefined
+> {
+  if (!disk.hasSubvolume(file)) return undefined;
+  return list.at(file) ?? readSubvolume(disk.host, disk.at(file));
 }
 
 function warnOfKept(

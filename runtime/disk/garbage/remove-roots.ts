@@ -1,24 +1,21 @@
-import { listNames } from "../../base/list-names.ts";
 import path from "node:path";
-import { isSubvolume } from "../btrfs.ts";
-import { goesWithRoot, type FormerRoot } from "../../plan/choose-removals.ts";
+import { listNames } from "../../base/list-names.ts";
 import { asFailureOf, summarizeFailure } from "../../base/failure.ts";
-import { MAX_NAMED, type GarbageContext } from "./former-roots.ts";
-import { findUse } from "./in-use.ts";
-import { removeOwnRecord } from "../own-record.ts";
+import { goesWithRoot, type FormerRoot } from "../../plan/choose-removals.ts";
 import {
   withoutRecord,
   withRecord,
   type RwlayerState,
 } from "../../records/rwlayer-state.ts";
-import { namesOfGenerations } from "../path-state.ts";
-import { writeState } from "../state-file.ts";
+import { removeOwnRecord } from "../own-record.ts";
 import {
   deleteFoundTree,
   findTree,
   type NestedSubvolume,
   type SubvolumeTree,
 } from "../subvolume-tree.ts";
+import { MAX_NAMED, type GarbageContext } from "./former-roots.ts";
+import { findUse } from "./in-use.ts";
 
 /** Init waits for this: what is not removed in that time is left for the next start. */
 const MAX_REMOVAL_MS = 15_000;
@@ -39,7 +36,7 @@ export async function removeRoots(
   state: RwlayerState,
   roots: readonly UnwantedRoot[],
 ): Promise<RwlayerState> {
-  const { host } = context;
+  const { host } = context.disk;
   const end = host.nowMs() + MAX_REMOVAL_MS;
   const isLate = () => host.nowMs() >= end;
   let present = state;
@@ -53,7 +50,7 @@ export async function removeRoots(
     try {
       const tree = await findRemovable(context, root, isLate);
       if (tree === undefined) continue;
-      present = await removeTree(context, present, { root, tree, isLate });
+      present = await removeTree(context, present, root, tree, isLate);
       host.log.info(`removed ${root.file}`);
     } catch (error) {
       host.log.warn(
@@ -70,50 +67,42 @@ async function findRemovable(
   { file, record, wasRoot }: UnwantedRoot,
   isLate: () => boolean,
 ): Promise<SubvolumeTree | undefined> {
-  const { host, topLevel, mounts, list } = context;
-  const use = findUse(host, mounts, topLevel, file, record);
+  const { disk, mounts, list } = context;
+  const use = findUse(disk, mounts, file, record);
   if (use !== undefined) {
-    host.log.warn(`${file} is ${use} and is kept`);
+    disk.host.log.warn(`${file} is ${use} and is kept`);
     return undefined;
   }
-  const tree = await findTree(host, topLevel, file, list, isLate);
-  const own = wasRoot
-    ? tree.nested
-        .filter((nested) => isUsersOwn(context, file, nested))
-        .map((nested) => nested.path.toString())
-    : [];
+  const tree = await findTree(disk, file, list, isLate);
+  if (!wasRoot) return tree;
+  const own = tree.nested
+    .filter((nested) => isUsersOwn(context, file, nested))
+    .map((nested) => nested.path.toString());
   if (own.length === 0) return tree;
   const [what, them] =
     own.length === 1 ? ["subvolume", "it"] : ["subvolumes", "them"];
-  host.log.warn(
+  disk.host.log.warn(
     `${file} is kept: dockroot did not make the ${what} ${listNames(own, MAX_NAMED)} in it. Move or delete ${them}, with the filesystem mounted with -o subvolid=5`,
   );
   return undefined;
 }
 
 async function removeTree(
-  { host, topLevel, paths }: GarbageContext,
+  { disk }: GarbageContext,
   state: RwlayerState,
-  {
-    root: { file, record },
-    tree,
-    isLate,
-  }: {
-    readonly root: UnwantedRoot;
-    readonly tree: SubvolumeTree;
-    readonly isLate: () => boolean;
-  },
+  { file, record }: UnwantedRoot,
+  tree: SubvolumeTree,
+  isLate: () => boolean,
 ): Promise<RwlayerState> {
   // One without others in it goes at once, or not: also where a full disk takes no state.
   if (tree.nested.length > 0) {
+    // First of all: what is deleted in part must never stand in for a root.
     if (record.complete) {
-      // First of all: what is deleted in part must never stand in for a root.
-      const marked = withRecord(state, { ...record, complete: false });
-      writeState(host, topLevel, paths, marked);
+      disk.writeState(withRecord(state, { ...record, complete: false }));
     }
-    removeOwnRecord(host, path.join(topLevel, file));
+    removeOwnRecord(disk, file);
   }
-  await deleteFoundTree(host, topLevel, tree, isLate);
+  await deleteFoundTree(disk, tree, isLate);
   return withoutRecord(state, record.uuid);
 }
 
@@ -123,35 +112,34 @@ function isUsersOwn(
   root: string,
   { path: nested }: NestedSubvolume,
 ): boolean {
-  const { host, topLevel } = context;
+  const { disk } = context;
   const file = nested.toString();
   const inRoot = file.slice(root.length + 1);
   if (goesWithRoot(inRoot)) return false;
   if (file.includes("\uFFFD")) return true;
   return (
     !isCarriedOver(context, file, inRoot) &&
-    host.files.namesIn(path.join(topLevel, file)).length > 0
+    disk.host.files.namesIn(disk.at(file)).length > 0
   );
 }
 
 /** Whether another root of ours has in its place a snapshot of all that is in it. */
 function isCarriedOver(
-  { host, topLevel, paths, list }: GarbageContext,
+  { disk, list }: GarbageContext,
   file: string,
   inRoot: string,
 ): boolean {
   const own = list.at(file);
   if (own === undefined) return false;
-  const generations = namesOfGenerations(host, topLevel, paths).map((name) =>
-    path.join(paths.generations, name),
-  );
-  return [paths.rwlayer, ...generations].some((root) => {
+  const { rwlayer, generations } = disk.paths;
+  const roots = disk.generationNames().map((name) => `${generations}/${name}`);
+  return [rwlayer, ...roots].some((root) => {
     const successor = path.join(root, inRoot);
     const found = list.at(successor);
     return (
       found?.parentUuid === own.uuid &&
       own.lastChange <= found.madeBy &&
-      isSubvolume(host, path.join(topLevel, successor))
+      disk.hasSubvolume(successor)
     );
   });
 }

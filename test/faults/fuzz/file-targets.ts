@@ -8,8 +8,7 @@ import { BootError } from "../../../runtime/base/errors.ts";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
-import { rwlayerPaths } from "../../../runtime/options/rwlayer-names.ts";
-import { readState, writeState } from "../../../runtime/disk/state-file.ts";
+import { Disk } from "../../../runtime/disk/disk.ts";
 import { sha256 } from "../../../runtime/base/sha256.ts";
 import { readOciImage } from "../../../runtime/stores/containerd/oci-image.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
@@ -25,10 +24,10 @@ const HEX = "0123456789abcdef".repeat(4);
 /** state.json, through what reads it from a disk. */
 export function stateTarget(directory: string): Target {
   const host = createHost("/", createLog([]));
-  const paths = rwlayerPaths("x");
-  fs.mkdirpSync(path.join(directory, paths.directory));
-  const file = path.join(directory, paths.state);
-  writeState(host, directory, paths, readState(host, directory, paths));
+  const disk = new Disk(host, directory, "x");
+  fs.mkdirpSync(disk.at(disk.paths.directory));
+  const file = disk.at(disk.paths.state);
+  disk.writeState(disk.readState());
   const empty = fs.readFileSync(file, "utf8");
   const record = `{"uuid":"9ceff34e-03b1-3d48-89a7-339f7fd60aa1","boot":1,"complete":true,"source":"docker/btrfs/subvolumes/x","image":{"reference":"x:1","id":"sha256:${HEX}"},"toplayer":null}`;
   return {
@@ -36,7 +35,7 @@ export function stateTarget(directory: string): Target {
     samples: [empty, empty.replace("[]", `[${record}]`)],
     parse: (text) => {
       fs.writeFileSync(file, text);
-      const { subvolumes } = readState(host, directory, paths);
+      const { subvolumes } = disk.readState();
       for (const { uuid } of subvolumes) {
         check(typeof uuid === "string", "a record without a UUID");
       }

@@ -1,6 +1,7 @@
 import t from "tap";
 import type { Host } from "../../../runtime/host/host.ts";
 import { HelperError } from "../../../runtime/base/errors.ts";
+import { Disk } from "../../../runtime/disk/disk.ts";
 import { snapshotNested } from "../../../runtime/disk/subvolume-tree.ts";
 import { hostWithSubvolumes } from "./host-with-subvolumes.ts";
 
@@ -29,6 +30,10 @@ function hostWhere(resolve: () => string): Host {
   };
 }
 
+function diskOf(host: Host): Disk {
+  return new Disk(host, "/top", "root");
+}
+
 function failWith(said: string): () => never {
   return () => {
     throw new HelperError("exit", `btrfs exited with status 1: ${said}`);
@@ -42,7 +47,7 @@ t.test("a number of the list that no subvolume has is forged", async (t) => {
       "failed to lookup subvol_id 257!; ERROR: resolving subvolid 257 error -2",
     ),
   );
-  await t.resolves(snapshotNested(host, "/top", "root", "staging"));
+  await t.resolves(snapshotNested(diskOf(host), "root", "staging"));
 });
 
 t.test("where btrfs fails, no nested subvolume is left out", async (t) => {
@@ -52,7 +57,7 @@ t.test("where btrfs fails, no nested subvolume is left out", async (t) => {
     "",
   ]) {
     await t.rejects(
-      snapshotNested(hostWhere(failWith(said)), "/top", "root", "staging"),
+      snapshotNested(diskOf(hostWhere(failWith(said))), "root", "staging"),
       HelperError,
       said,
     );

@@ -1,5 +1,6 @@
 import t, { type Test } from "tap";
-import type { BootFacts, PathState } from "../../../runtime/plan/facts.ts";
+import type { PathState } from "../../../runtime/disk/disk.ts";
+import type { BootFacts } from "../../../runtime/plan/facts.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 import {
@@ -410,11 +411,6 @@ const check = { init: undefined, kernelRelease: "6.1.0" };
 
 const halfMade = pathState({ ...record, complete: false });
 
-const generation = (known: PathState) => ({
-  ...known,
-  path: ".dockroot/docker_rwlayer/generations/2",
-});
-
 t.test("fallback: a complete rwlayer of ours stays in place", async (t) => {
   const present = planPresent(withOurs, check);
   t.equal(present?.path, "docker_rwlayer");
@@ -436,7 +432,8 @@ t.test("fallback: a complete generation is put back", async (t) => {
     planGeneration(
       { ...withOurs, rwlayer },
       ["1", "2", "4"],
-      generation(known),
+      ".dockroot/docker_rwlayer/generations/2",
+      known,
       check,
     );
   t.strictSame(plan({ kind: "nothing" })?.steps.map(describeStep), [

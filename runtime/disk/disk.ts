@@ -1,0 +1,194 @@
+import path from "node:path";
+import { BootError } from "../base/errors.ts";
+import { formatJson } from "../base/escape.ts";
+import { readBytesIn } from "../host/follow-in.ts";
+import type { Host } from "../host/host.ts";
+import { rwlayerPaths, type RwlayerPaths } from "../options/rwlayer-names.ts";
+import { parseState } from "../records/parse-state.ts";
+import {
+  emptyState,
+  findRecord,
+  withRecord,
+  type RwlayerState,
+  type SubvolumeRecord,
+} from "../records/rwlayer-state.ts";
+import { isSubvolume, readSubvolume, type SubvolumeFacts } from "./btrfs.ts";
+import { readMountsOf, type SubvolumeMount } from "./mounts.ts";
+import { readOwnRecord } from "./own-record.ts";
+
+const MAX_STATE_BYTES = 16 * 1024 * 1024;
+
+/** What stands at a path on the top level. */
+export type PathState =
+  { readonly kind: "nothing" } | SubvolumeState | { readonly kind: "other" };
+
+export interface SubvolumeState extends KnownRecord {
+  readonly kind: "subvolume";
+  readonly subvolume: SubvolumeFacts;
+}
+
+export interface KnownRecord {
+  /** `undefined` where it cannot be proved that dockroot made it. */
+  readonly record: SubvolumeRecord | undefined;
+  /** Whether it is known by its own record alone. */
+  readonly isAdopted: boolean;
+}
+
+/** What the disk holds of ours. */
+export interface DiskFacts {
+  readonly paths: RwlayerPaths;
+  /** With the rwlayer, also where only its own record tells of it. */
+  readonly state: RwlayerState;
+  /** Why the state file tells nothing, where it is damaged. */
+  readonly stateDamage: BootError | undefined;
+  readonly rwlayer: PathState;
+}
+
+/**
+ * A btrfs whose top level is mounted, and what belongs to one rwlayer there. Files are named by their
+ * paths relative to the top level.
+ */
+export class Disk {
+  readonly host: Host;
+  /** Where the top level is mounted; absolute. */
+  readonly topLevel: string;
+  readonly paths: RwlayerPaths;
+
+  constructor(host: Host, topLevel: string, rwlayer: string) {
+    this.host = host;
+    this.topLevel = topLevel;
+    this.paths = rwlayerPaths(rwlayer);
+  }
+
+  /** Where a file is on this machine. */
+  at(file: string): string {
+    return path.join(this.topLevel, file);
+  }
+
+  hasSubvolume(file: string): boolean {
+    return isSubvolume(this.host, this.at(file));
+  }
+
+  /** What stands at a path. @throws HelperError, BootError */
+  async inspect(file: string, state: RwlayerState): Promise<PathState> {
+    const { host } = this;
+    if (host.files.statusOf(this.at(file)) === undefined) {
+      return { kind: "nothing" };
+    }
+    if (!this.hasSubvolume(file)) return { kind: "other" };
+    const subvolume = await readSubvolume(host, this.at(file));
+    const known = this.recordOf(file, subvolume.uuid, state);
+    return { kind: "subvolume", subvolume, ...known };
+  }
+
+  /** What is known of the subvolume at a path; what the state does not know is taken at its own word. */
+  recordOf(file: string, uuid: string, state: RwlayerState): KnownRecord {
+    const known = findRecord(state, uuid);
+    const record = known ?? readOwnRecord(this, file, uuid);
+    const isAdopted = known === undefined && record !== undefined;
+    return { record, isAdopted };
+  }
+
+  /** What is known of the rwlayer. @throws HelperError, BootError */
+  async readFacts(): Promise<DiskFacts> {
+    const { paths } = this;
+    const { state, stateDamage } = this.tryToReadState();
+    const rwlayer = await this.inspect(paths.rwlayer, state);
+    const adopted =
+      rwlayer.kind === "subvolume" && rwlayer.isAdopted
+        ? rwlayer.record
+        : undefined;
+    return {
+      paths,
+      state: adopted === undefined ? state : withRecord(state, adopted),
+      stateDamage,
+      rwlayer,
+    };
+  }
+
+  /**
+   * Reads state.json. Where there is none, nothing is ours.
+   * @throws BootError FILE_UNREADABLE where it is damaged, STATE_TOO_NEW: then nothing can be proved ours
+   */
+  readState(): RwlayerState {
+    const { host, topLevel, paths } = this;
+    if (!this.hasDirectory(paths.directory)) return emptyState(paths.rwlayer);
+    try {
+      const bytes = readBytesIn(host, topLevel, paths.state, MAX_STATE_BYTES);
+      return bytes === undefined
+        ? emptyState(paths.rwlayer)
+        : parseState(bytes.toString("utf8"));
+    } catch (cause) {
+      if (cause instanceof BootError && cause.code === "STATE_TOO_NEW") {
+        throw new BootError(
+          cause.code,
+          `${paths.state} was written by a newer dockroot`,
+          {
+            cause,
+            hint: "Boot with the initramfs of that dockroot; or rename the file, and nothing there is known to be dockroot's own.",
+          },
+        );
+      }
+      throw new BootError("FILE_UNREADABLE", `${paths.state} is damaged`, {
+        cause,
+        hint: "Nothing is deleted: what stands there can no longer be proved to be dockroot's own, and is left alone.",
+      });
+    }
+  }
+
+  /** The state; an empty one, and why, where it is damaged. */
+  tryToReadState(): Pick<DiskFacts, "state" | "stateDamage"> {
+    try {
+      return { state: this.readState(), stateDamage: undefined };
+    } catch (error) {
+      if (!(error instanceof BootError)) throw error;
+      return { state: emptyState(this.paths.rwlayer), stateDamage: error };
+    }
+  }
+
+  /** Replaces state.json as a whole. */
+  writeState(state: RwlayerState): void {
+    const text = `${formatJson(state)}\n`;
+    this.host.files.replaceFile(this.at(this.paths.state), text, 0o600);
+  }
+
+  /**
+   * The names in the directory of generations; none where a link stands there: it could lead anywhere,
+   * and a root in use is known by its path.
+   */
+  generationNames(): string[] {
+    const { files } = this.host;
+    const directory = this.at(this.paths.generations);
+    return files.statusOf(directory)?.kind === "directory"
+      ? files.namesIn(directory)
+      : [];
+  }
+
+  /** What of the filesystem is mounted, in any mount namespace that can be seen. */
+  readMounts(): SubvolumeMount[] {
+    return readMountsOf(this.host, this.topLevel);
+  }
+
+  /** Where the subvolume of this UUID is; `undefined` where there is none. @throws HelperError */
+  async findSubvolume(uuid: string): Promise<string | undefined> {
+    const { exitCode, stdout } = await this.host.run(
+      ["btrfs", "subvolume", "show", "-u", uuid, this.topLevel],
+      { okExitCodes: [0, 1] },
+    );
+    return exitCode === 0 ? stdout.toString("utf8").split("\n")[0] : undefined;
+  }
+
+  /**
+   * Whether there is such a directory, no part of whose path is a link, which could lead anywhere.
+   * @throws BootError FILE_UNREADABLE where something else stands there
+   */
+  hasDirectory(directory: string): boolean {
+    const parent = path.dirname(directory);
+    if (parent !== "." && !this.hasDirectory(parent)) return false;
+    const kind = this.host.files.statusOf(this.at(directory))?.kind;
+    if (kind === undefined || kind === "directory") return kind !== undefined;
+    throw new BootError("FILE_UNREADABLE", `${directory} is not a directory`, {
+      hint: "Rename it: dockroot keeps what it knows of its subvolumes there.",
+    });
+  }
+}

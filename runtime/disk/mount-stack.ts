@@ -1,0 +1,176 @@
+import path from "node:path";
+import { describeDevice, type BlockDevice } from "./device.ts";
+import { BootError, SEE_KERNEL_LOG } from "../base/errors.ts";
+import type { Host } from "../host/host.ts";
+import { countMounts, isMountPoint } from "./mounts.ts";
+import { makeOwnDirectory } from "./run-directory.ts";
+
+export interface MountRequest {
+  readonly device: BlockDevice;
+  /** Where to mount it; made when absent. */
+  readonly at: string;
+  readonly fsType: string | undefined;
+  readonly flags: readonly string[];
+}
+
+/** A former boot's `finish`, which removes roots, takes no longer. */
+const MAX_BUSY_MS = 60_000;
+const BUSY_POLL_MS = 100;
+
+/** What was mounted, to be released in reverse. */
+export interface MountStack {
+  /** @throws BootError MOUNT_FAILED; FILE_FOREIGN where `at` is not a directory of root's */
+  mount(request: MountRequest): Promise<void>;
+  /**
+   * Unmounts all of it, or all but `keep`.
+   * @throws BootError MOUNT_FAILED
+   */
+  release(keep?: string): Promise<void>;
+}
+
+export function createMountStack(host: Host): MountStack {
+  const points: string[] = [];
+  return {
+    mount: async (request) => {
+      await mountDevice(host, request);
+      points.push(request.at);
+    },
+    release: async (keep) => {
+      for (const point of points.toReversed()) {
+        if (point === keep) continue;
+        await unmount(host, point);
+        points.splice(points.indexOf(point), 1);
+      }
+    },
+  };
+}
+
+/**
+ * Mounts a device where nothing else is.
+ * @throws BootError MOUNT_FAILED; FILE_FOREIGN where `at` is not a directory of root's
+ */
+export async function mountDevice(
+  host: Host,
+  { device, at, fsType, flags }: MountRequest,
+): Promise<void> {
+  while (isMountPoint(host, at)) await unmountStale(host, at);
+  makeOwnDirectory(host, at);
+  const type = fsType === undefined ? [] : ["-t", fsType];
+  const options = ["-o", flags.join(",")];
+  try {
+    await host.run(["mount", ...type, ...options, "--", device.path, at]);
+    requireMounted(host, at);
+  } catch (cause) {
+    // It may have failed after its work.
+    await endMount(host, at);
+    throw new BootError(
+      "MOUNT_FAILED",
+      `cannot mount ${describeDevice(device)} with ${options.join(" ")}`,
+      {
+        cause,
+        hint: `${SEE_KERNEL_LOG} A missing module (btrfs, vfat, ...) must be added to the initramfs; a wrong flag is corrected in the boot menu entry.`,
+      },
+    );
+  }
+}
+
+/**
+ * Shows directories elsewhere as well, for as long as the work takes: each where it is to be, below
+ * `base`, which becomes a tmpfs.
+ * @param shown where, relative to `base`, and what
+ * @throws BootError MOUNT_FAILED; FILE_FOREIGN where `base` is not a directory of root's; and what the
+ *   work throws
+ */
+export async function withDirectoriesShown(
+  host: Host,
+  base: string,
+  shown: readonly (readonly [at: string, directory: string])[],
+  work: () => Promise<void>,
+): Promise<void> {
+  await endStaleShow(host, base);
+  makeOwnDirectory(host, base);
+  try {
+    await host.run(["mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", base]);
+    requireMounted(host, base);
+    for (const [name, directory] of shown) {
+      const at = path.join(base, name);
+      host.files.ensureDirectories(at);
+      await host.run(["mount", "--bind", directory, at]);
+      requireMounted(host, at);
+    }
+  } catch (cause) {
+    await endMount(host, base, ["--recursive"]);
+    throw new BootError(
+      "MOUNT_FAILED",
+      `cannot show directories at ${base}, for their attributes to be copied`,
+      { cause, hint: SEE_KERNEL_LOG },
+    );
+  }
+  try {
+    await work();
+  } finally {
+    await endMount(host, base, ["--recursive"]);
+  }
+}
+
+/**
+ * Ends what `withDirectoriesShown` has shown at `base` in an attempt that was killed.
+ * @throws BootError MOUNT_FAILED
+ */
+export async function endStaleShow(host: Host, base: string): Promise<void> {
+  while (isMountPoint(host, base)) await unmount(host, base, ["--recursive"]);
+}
+
+/** Leaves nothing mounted there, and no directory for it. @throws BootError MOUNT_FAILED */
+async function endMount(
+  host: Host,
+  at: string,
+  flags: readonly string[] = [],
+): Promise<void> {
+  if (isMountPoint(host, at)) await unmount(host, at, flags);
+  else host.files.removeUnusedDirectory(at);
+}
+
+function requireMounted(host: Host, at: string): void {
+  if (isMountPoint(host, at)) return;
+  throw new Error("mount reported success, but nothing is mounted there");
+}
+
+/** Unmounts and removes the mount point. @throws BootError MOUNT_FAILED */
+export async function unmount(
+  host: Host,
+  at: string,
+  flags: readonly string[] = [],
+): Promise<void> {
+  try {
+    const before = countMounts(host, at);
+    await host.run(["umount", ...flags, "--", at]);
+    if (countMounts(host, at) === before) {
+      throw new Error("umount reported success, but it is still mounted");
+    }
+  } catch (cause) {
+    throw new BootError("MOUNT_FAILED", `cannot unmount ${at}`, {
+      cause,
+      hint: "Something still uses it.",
+    });
+  }
+  host.files.removeUnusedDirectory(at);
+}
+
+/**
+ * Unmounts what an attempt left that was killed. It is busy for as long as another dockroot has the
+ * disk's lock through it: that is waited for.
+ * @throws BootError MOUNT_FAILED
+ */
+async function unmountStale(host: Host, at: string): Promise<void> {
+  const started = host.nowMs();
+  for (;;) {
+    try {
+      await unmount(host, at);
+      return;
+    } catch (error) {
+      if (host.nowMs() - started >= MAX_BUSY_MS) throw error;
+      await host.sleep(BUSY_POLL_MS);
+    }
+  }
+}

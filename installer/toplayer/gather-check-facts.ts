@@ -1,22 +1,24 @@
 import { readBytesIn } from "../../runtime/host/follow-in.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { resolveInRoot } from "../../runtime/base/resolve-in-root.ts";
 import { findEngineArtifacts } from "../../runtime/boot/bootable.ts";
-import { readBaseTree } from "../../runtime/toplayer/base-tree.ts";
+import { readSnapshotTree } from "../../runtime/toplayer/snapshot-tree.ts";
+import { isBelow } from "../../runtime/base/is-below.ts";
 import { bytesOf, type ListedLayer } from "../../runtime/tree/layer.ts";
 import type { EntryChange } from "../../runtime/tree/merge-plan.ts";
+import {
+  createMergedTree,
+  type MergedTree,
+} from "../../runtime/tree/merged-tree.ts";
 import { planMerge } from "../../runtime/tree/plan-merge.ts";
 import { parseFstab } from "../system/formats/fstab.ts";
 import {
   TEXT_FILES,
   type BootTarget,
-  type CheckedEntry,
   type CheckFacts,
   type FinalText,
   type TextFile,
 } from "./rules/check-facts.ts";
-import { createFinalTree, type FinalTree } from "./final-tree.ts";
 import { readEntries } from "./read-entries.ts";
 import { waitForDevice } from "../../runtime/disk/device.ts";
 import { parseDeviceSpec } from "../../runtime/options/device-spec.ts";
@@ -35,19 +37,29 @@ export async function gatherFacts(
   boot: BootTarget,
 ): Promise<CheckFacts> {
   const changes: EntryChange[] = [];
-  const base = readBaseTree(host, image, {
-    removed: findEngineArtifacts(host, image),
-  });
-  planMerge(layers, base, (change) => {
+  const tree = createMergedTree(
+    readSnapshotTree(host, image, {
+      removed: findEngineArtifacts(host, image),
+    }),
+  );
+  planMerge(layers, tree, (change) => {
     changes.push(change);
   });
-  const final = createFinalTree(changes);
-  const entries = readEntries(host, layers, image, changes, final);
+  const entries = readEntries(host, layers, image, changes, tree);
   const texts = Object.fromEntries(
-    TEXT_FILES.map((file) => [
-      file,
-      readFinalText(host, image, final, entries, `etc/${file}`),
-    ]),
+    TEXT_FILES.map((name): [TextFile, FinalText] => {
+      const file = `etc/${name}`;
+      const change = findChange(tree, changes, file);
+      if (change === undefined) {
+        return [
+          name,
+          { entry: undefined, ...readImageText(host, image, file) },
+        ];
+      }
+      const text =
+        tree.at(file) === undefined ? NO_TEXT : readLayerText(host, change);
+      return [name, { entry: entries.get(change), ...text }];
+    }),
   ) as Record<TextFile, FinalText>;
   const mounts = parseFstab(texts.fstab.text ?? "").entries;
   const compared = [
@@ -70,33 +82,35 @@ export async function gatherFacts(
       boot.root,
       compared.map(({ source }) => source),
     ),
-    stands: (file) => standsIn(host, image, final, file),
+    stands: (file) => {
+      const bytes = Buffer.from(file).toString("latin1");
+      const target = tree.resolve(bytes);
+      return target !== undefined && tree.at(target) !== undefined;
+    },
   };
 }
 
-function readFinalText(
-  host: Host,
-  image: string,
-  final: FinalTree,
-  entries: ReadonlyMap<EntryChange, CheckedEntry>,
+/** What has put a file into the tree, or removed it; `undefined` where the image has it. */
+function findChange(
+  tree: MergedTree,
+  changes: readonly EntryChange[],
   file: string,
-): FinalText {
-  const found = final.at(file);
-  if (found.from === "image") {
-    return { entry: undefined, ...readImageText(host, image, file) };
-  }
-  const { change } = found;
-  const entry = entries.get(change);
-  if (found.from === "nothing") {
-    return { entry, text: undefined, unchecked: undefined };
-  }
-  return { entry, ...readLayerText(host, change) };
+): EntryChange | undefined {
+  const found = tree.at(file);
+  return changes.findLast(({ entry, effect, target }) =>
+    found === undefined
+      ? !["skip", "merge"].includes(effect) &&
+        (target === file || isBelow(file, target))
+      : entry === found,
+  );
 }
 
-function readLayerText(
-  host: Host,
-  { layer, path, kind }: EntryChange,
-): Omit<FinalText, "entry"> {
+type Text = Omit<FinalText, "entry">;
+
+const NO_TEXT: Text = { text: undefined, unchecked: undefined };
+
+function readLayerText(host: Host, { layer, path, entry }: EntryChange): Text {
+  const { kind } = entry;
   if (kind !== "file") return { text: undefined, unchecked: `is a ${kind}` };
   const file = bytesOf(layer.at, path);
   try {
@@ -107,15 +121,11 @@ function readLayerText(
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
     // Another rule says that it cannot be read.
-    return { text: undefined, unchecked: undefined };
+    return NO_TEXT;
   }
 }
 
-function readImageText(
-  host: Host,
-  image: string,
-  file: string,
-): Omit<FinalText, "entry"> {
+function readImageText(host: Host, image: string, file: string): Text {
   try {
     const bytes = readBytesIn(host, image, file, MAX_TEXT_BYTES);
     return { text: bytes?.toString("utf8"), unchecked: undefined };
@@ -123,32 +133,6 @@ function readImageText(
     if (!(error instanceof BootError)) throw error;
     return { text: undefined, unchecked: "is no file of at most 1 MiB" };
   }
-}
-
-/** Whether a path leads to something in the new root, symlinks followed as a chroot would. */
-function standsIn(
-  host: Host,
-  image: string,
-  final: FinalTree,
-  file: string,
-): boolean {
-  const base = readBaseTree(host, image);
-  const look = (candidate: string) => {
-    const found = final.at(candidate);
-    if (found.from === "image") return base.look(candidate);
-    if (found.from === "nothing") return undefined;
-    const { layer, path } = found.change;
-    return host.files.lookAt(bytesOf(layer.at, path));
-  };
-  const bytes = Buffer.from(file).toString("latin1");
-  const target = resolveInRoot("", bytes, (candidate) => {
-    const found = look(candidate.slice(1));
-    if (found === undefined) return undefined;
-    return found.kind === "symlink"
-      ? { kind: "symlink", target: found.target ?? "" }
-      : { kind: "other" };
-  });
-  return target !== undefined && look(target.slice(1)) !== undefined;
 }
 
 /** Each is looked for on all devices: of more roots than any fstab has, the others stay unknown. */

@@ -8,49 +8,48 @@ import {
 } from "../../runtime/tree/layer.ts";
 import { becomesGap, gapOf } from "../../runtime/disk/subvolume-gaps.ts";
 import type { EntryChange } from "../../runtime/tree/merge-plan.ts";
+import type { MergedTree } from "../../runtime/tree/merged-tree.ts";
 import { safeMode } from "../../runtime/tree/safe-mode.ts";
-import type { Attributes, CheckedEntry } from "./rules/check-facts.ts";
-import type { FinalTree } from "./final-tree.ts";
+import type { CheckedAttributes, CheckedEntry } from "./rules/check-facts.ts";
 
 /** Where keys are, by their names; a public one is often called so, too. */
 const KEY_NAME = /(?:\.(?:key|pem)|_key|_rsa|_ed25519|_ecdsa)$/;
 const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/;
 const PROBED_BYTES = 4096;
-const NO_ATTRIBUTES: Attributes = { mode: 0, uid: 0, gid: 0, sizeBytes: 0 };
 
-/** Looks at each entry of the layers: that it can be read, whose it is, and whether it is a key. */
+/**
+ * Looks at each entry of the layers: whether it can be read, whose it is, and whether it is a key.
+ * @param tree as it is after all layers
+ */
 export function readEntries(
   host: Host,
   layers: readonly ListedLayer[],
   image: string,
   changes: readonly EntryChange[],
-  final: FinalTree,
+  tree: MergedTree,
 ): ReadonlyMap<EntryChange, CheckedEntry> {
-  const numbers = new Map(layers.map((layer, number) => [layer, number]));
   return new Map(
     changes.map((change) => {
-      const { kind, effect, target, through, replaced, layer } = change;
-      const file = bytesOf(layer.at, change.path);
+      const { entry, effect, target, through, replaced, layer } = change;
       const isCopied = ["add", "replace", "merge"].includes(effect);
-      const found = final.at(target);
+      const isFile = isCopied && entry.kind === "file";
       return [
         change,
         {
-          layer: numbers.get(layer) ?? 0,
+          layer: layers.indexOf(layer),
           path: showPath(change.path),
-          ...{ kind, effect, replaced: replaced ?? null },
+          kind: entry.kind,
+          effect,
+          replaced: replaced ?? null,
           target: showPath(target),
           through: through === undefined ? null : showPath(through),
-          attributes: attributesIn(host, change, file),
+          attributes: attributesIn(host, change),
           ofImage:
             effect === "merge" && !layer.isOwnerless
               ? attributesOfImage(host, image, target)
               : undefined,
-          isCovered:
-            isCopied && !(found.from === "layer" && found.change === change),
-          ...(isCopied && kind === "file"
-            ? probe(host, file, change.path)
-            : { refused: undefined, holdsPrivateKey: false }),
+          isCovered: isCopied && tree.at(target) !== entry,
+          ...(isFile ? probe(host, change) : NOT_PROBED),
         },
       ];
     }),
@@ -59,13 +58,14 @@ export function readEntries(
 
 function attributesIn(
   host: Host,
-  { layer, path, kind }: EntryChange,
-  file: Buffer,
-): Attributes {
-  const found = host.files.statusOf(file) ?? NO_ATTRIBUTES;
+  { layer, path, entry }: EntryChange,
+): CheckedAttributes {
+  const { mode, uid, gid, sizeBytes } = host.files.statusOf(
+    bytesOf(layer.at, path),
+  ) ?? { mode: 0, uid: 0, gid: 0, sizeBytes: 0 };
   return layer.isOwnerless
-    ? { ...found, mode: safeMode(path, kind), uid: 0, gid: 0 }
-    : found;
+    ? { mode: safeMode(path, entry.kind), uid: 0, gid: 0, sizeBytes }
+    : { mode, uid, gid, sizeBytes };
 }
 
 /** @param target may lead through a symlink that is the layers' alone: it is followed inside the image */
@@ -73,7 +73,7 @@ function attributesOfImage(
   host: Host,
   image: string,
   target: string,
-): Attributes | undefined {
+): CheckedAttributes | undefined {
   const directory = followIn(host, image, target);
   const status =
     directory === undefined ? undefined : host.files.statusOf(directory);
@@ -82,21 +82,22 @@ function attributesOfImage(
     : status;
 }
 
-function probe(
-  host: Host,
-  file: Buffer,
-  name: string,
-): Pick<CheckedEntry, "refused" | "holdsPrivateKey"> {
+type Probe = Pick<CheckedEntry, "refused" | "holdsPrivateKey">;
+
+const NOT_PROBED: Probe = { refused: undefined, holdsPrivateKey: false };
+
+function probe(host: Host, { layer, path }: EntryChange): Probe {
   let start: Buffer | undefined;
   try {
+    const file = bytesOf(layer.at, path);
     start = host.files.readStart(file, PROBED_BYTES)?.bytes;
   } catch (error) {
     const cause = error instanceof BootError ? error.cause : error;
     const refused = systemErrorCode(cause);
     if (refused === undefined) throw error;
-    return { refused, holdsPrivateKey: false };
+    return { ...NOT_PROBED, refused };
   }
-  if (start === undefined) return { refused: "ENOENT", holdsPrivateKey: false };
-  const text = KEY_NAME.test(name) ? start.toString("latin1") : "";
-  return { refused: undefined, holdsPrivateKey: PRIVATE_KEY.test(text) };
+  if (start === undefined) return { ...NOT_PROBED, refused: "ENOENT" };
+  const text = KEY_NAME.test(path) ? start.toString("latin1") : "";
+  return { ...NOT_PROBED, holdsPrivateKey: PRIVATE_KEY.test(text) };
 }

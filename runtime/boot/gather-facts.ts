@@ -19,7 +19,7 @@ import type { BootFacts } from "../plan/facts.ts";
 import { chooseOrigin } from "../plan/plan.ts";
 import { openStore } from "../stores/open-store.ts";
 import type { FoundImage } from "../stores/store.ts";
-import { planOverSnapshot } from "../toplayer/base-tree.ts";
+import { planOverSnapshot } from "../toplayer/snapshot-tree.ts";
 import type { MergePlan } from "../tree/merge-plan.ts";
 import { gatherTopLayer } from "../toplayer/gather-toplayer.ts";
 

@@ -1,8 +1,12 @@
 import path from "node:path";
 import { PrivateError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
-import { bytesOf, type ListedLayer } from "../tree/layer.ts";
-import type { MergeAction, MergePlan } from "../tree/merge-plan.ts";
+import { bytesOf } from "../tree/layer.ts";
+import type {
+  DirectoryPair,
+  MergeAction,
+  MergePlan,
+} from "../tree/merge-plan.ts";
 import { withDirectoriesShown } from "../disk/mount-stack.ts";
 
 /** Where the actions of a plan work. Absolute paths. */
@@ -43,47 +47,44 @@ async function perform(
   { tree, scratch }: MergePlaces,
   progress: CopyProgress,
 ): Promise<void> {
+  const { files } = host;
   const inTree = (file: string) => bytesOf(tree, file);
   switch (action.kind) {
     case "fillGap":
-      host.files.replaceEmptyDirectory(inTree(action.gap.path), action.gap);
+      files.replaceEmptyDirectory(inTree(action.gap.path), action.gap);
       return;
     case "remove":
-      host.files.removeTree(inTree(action.path));
+      files.removeTree(inTree(action.path));
       return;
     case "empty":
-      host.files.emptyDirectory(inTree(action.path));
+      files.emptyDirectory(inTree(action.path));
       return;
     case "clearSpecialBits":
-      host.files.clearSpecialBits(inTree(action.path));
+      files.clearSpecialBits(inTree(action.path));
       return;
     case "makeDirectory":
-      host.files.makeDirectory(inTree(action.path));
+      files.makeDirectory(inTree(action.path));
       return;
-    case "copy": {
-      const { layer, from, names, to } = action;
-      await runCopy(host, progress, layer, from, [
-        `--target-directory=${inTree(to).toString()}`,
+    case "copy":
+      await runCopy(host, progress, action, [
+        `--target-directory=${inTree(action.to).toString()}`,
         "--",
-        ...names.map((name) => Buffer.from(name, "latin1").toString()),
+        ...action.names.map((name) => Buffer.from(name, "latin1").toString()),
       ]);
       return;
-    }
     case "copyDirectory": {
-      const { layer, from, to } = action;
-      const target = inTree(to).toString();
-      await runCopy(host, progress, layer, from, [
-        ...["--no-target-directory", "--", ".", target],
-      ]);
+      const to = inTree(action.to).toString();
+      const args = ["--no-target-directory", "--", ".", to];
+      await runCopy(host, progress, action, args);
       return;
     }
     case "link":
-      host.files.replaceByLink(inTree(action.existing), inTree(action.path));
+      files.replaceByLink(inTree(action.existing), inTree(action.path));
       return;
     case "copyAttributes": {
-      const { at } = action.layer;
-      const pairs = action.directories.map(({ from, to }) => ({
-        from: bytesOf(at, from).toString(),
+      const { layer, directories } = action;
+      const pairs = directories.map(({ from, to }) => ({
+        from: bytesOf(layer.at, from).toString(),
         to: inTree(to).toString(),
       }));
       await copyAttributes(host, pairs, scratch);
@@ -91,7 +92,7 @@ async function perform(
     }
     case "giveToRoot":
       for (const { path: file, mode } of action.modes) {
-        host.files.giveToRoot(inTree(file), mode);
+        files.giveToRoot(inTree(file), mode);
       }
       return;
     default:
@@ -107,28 +108,29 @@ async function perform(
 async function runCopy(
   host: Host,
   progress: CopyProgress,
-  { at, isOwnerless }: ListedLayer,
-  directory: string,
+  {
+    layer: { at, isOwnerless },
+    from,
+  }: Extract<MergeAction, { kind: "copy" | "copyDirectory" }>,
   args: readonly string[],
 ): Promise<void> {
+  const kept = isOwnerless ? ["--no-preserve=mode,ownership"] : [];
   await host.run(
     [
-      ...["cp", "--archive", "--reflink=auto", "--remove-destination"],
-      ...(isOwnerless ? ["--no-preserve=mode,ownership"] : []),
-      ...["--verbose", ...args],
+      "cp",
+      "--archive",
+      "--reflink=auto",
+      "--remove-destination",
+      ...kept,
+      "--verbose",
+      ...args,
     ],
     {
-      directory: path.join(at, Buffer.from(directory, "latin1").toString()),
+      directory: bytesOf(at, from).toString(),
       onStart: progress.startCall,
       onOutput: progress.count,
     },
   );
-}
-
-/** Absolute paths. */
-export interface AttributePair {
-  readonly from: string;
-  readonly to: string;
 }
 
 /** The more mounts there are, the longer each mount and unmount takes. */
@@ -138,35 +140,34 @@ const PAIRS_PER_SHOW = 50;
  * Copies owners, modes, times, ACLs and other xattrs of directories alone. cp does that for a
  * directory that lies on another filesystem than the one above it, told to stay on one filesystem:
  * so each is shown to it in a tmpfs.
+ * @param pairs absolute paths
  * @param scratch where to mount that; made when absent
  * @throws HelperError, BootError MOUNT_FAILED
  */
-export async function copyAttributes(
+async function copyAttributes(
   host: Host,
-  pairs: readonly AttributePair[],
+  pairs: readonly DirectoryPair[],
   scratch: string,
 ): Promise<void> {
   for (let start = 0; start < pairs.length; start += PAIRS_PER_SHOW) {
-    const batch = pairs.slice(start, start + PAIRS_PER_SHOW);
-    await copyBatch(host, batch, scratch);
+    const shown = pairs
+      .slice(start, start + PAIRS_PER_SHOW)
+      .flatMap(({ from, to }, index) => [
+        [`from/${String(index)}`, from] as const,
+        [`to/${String(index)}`, to] as const,
+      ]);
+    await withDirectoriesShown(host, scratch, shown, async () => {
+      await host.run([
+        "cp",
+        "--archive",
+        "--one-file-system",
+        "--no-target-directory",
+        "--",
+        path.join(scratch, "from"),
+        path.join(scratch, "to"),
+      ]);
+    });
   }
-}
-
-async function copyBatch(
-  host: Host,
-  pairs: readonly AttributePair[],
-  scratch: string,
-): Promise<void> {
-  const shown = pairs.flatMap(({ from, to }, index) => [
-    [`from/${String(index)}`, from] as const,
-    [`to/${String(index)}`, to] as const,
-  ]);
-  await withDirectoriesShown(host, scratch, shown, async () => {
-    await host.run([
-      ...["cp", "--archive", "--one-file-system", "--no-target-directory"],
-      ...["--", path.join(scratch, "from"), path.join(scratch, "to")],
-    ]);
-  });
 }
 
 const NEWLINE = "\n".charCodeAt(0);

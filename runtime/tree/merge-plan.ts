@@ -1,6 +1,6 @@
 import type { FileKind } from "../host/files.ts";
 import type { SubvolumeGap } from "../disk/subvolume-gaps.ts";
-import type { ListedLayer } from "./layer.ts";
+import type { LayerEntry, ListedLayer } from "./layer.ts";
 
 /**
  * One change to the tree that layers are laid over. Paths are relative to the layer (`from`, `names`)
@@ -81,30 +81,36 @@ export interface MergeCounts {
   readonly skipped: number;
 }
 
-/** What becomes of one entry of a layer. */
-export interface EntryChange {
-  readonly layer: ListedLayer;
-  /** In the layer; one byte a character. */
+/** An entry of a layer, and where it lands. Paths have one byte a character. */
+export interface Landing {
+  readonly entry: LayerEntry;
+  /** In the layer. */
   readonly path: string;
-  readonly kind: FileKind;
-  readonly effect:
-    | "add"
-    | "replace"
-    /** A directory into one that is there. */
-    | "merge"
-    /** A whiteout: what stands at `target` goes. */
-    | "delete"
-    /** An opaque whiteout: all that is in `target` goes. */
-    | "empty"
-    /** Not copied. */
-    | "skip";
-  /** Where in the tree; one byte a character. */
+  /** Where in the tree. */
   readonly target: string;
   /** The tree's symlink that led there, the last one of several. */
   readonly through: string | undefined;
+}
+
+/** What becomes of one entry of a layer. */
+export interface EntryChange extends Landing {
+  readonly layer: ListedLayer;
+  readonly effect: Effect;
   /** What was at the target before. */
   readonly replaced: FileKind | undefined;
 }
+
+export type Effect =
+  | "add"
+  | "replace"
+  /** A directory into one that is there. */
+  | "merge"
+  /** A whiteout: what stands at the target goes. */
+  | "delete"
+  /** An opaque whiteout: all that is in the target goes. */
+  | "empty"
+  /** Not copied. */
+  | "skip";
 
 const MAX_SHOWN = 20;
 

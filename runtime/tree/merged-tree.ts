@@ -12,11 +12,11 @@ export interface BaseTree {
 }
 
 /** What stands at a path: the base's, or the entry of a layer that was put there. */
-export type PathState = LinkOrOther | LayerEntry;
+export type TreeEntry = LinkOrOther | LayerEntry;
 
 /** A tree as it is after all that was planned so far. Paths are as in `BaseTree`; `""` is the root. */
 export interface MergedTree {
-  at(file: string): PathState | undefined;
+  at(file: string): TreeEntry | undefined;
   /**
    * Puts an entry alone in the place of what stands there with all below; but a directory that is
    * there keeps what is in it where another comes.
@@ -25,37 +25,44 @@ export interface MergedTree {
   remove(file: string): void;
   /** Removes all that is in a directory. */
   empty(file: string): void;
-  /** Where a symlink leads inside the tree; `undefined` where that is no directory. */
-  directoryBehind(link: string): string | undefined;
+  /**
+   * Where a path leads inside the tree.
+   * @returns a path free of symlinks, where something may stand; `undefined` where links loop
+   */
+  resolve(file: string): string | undefined;
 }
 
 /** What is known to differ from the base. */
 interface Change {
   /** `undefined`: as in the base; `null`: nothing. */
-  pathState: LayerEntry | undefined | null;
+  entry: LayerEntry | undefined | null;
   /** Nothing of the base is seen below. */
   hidesBase: boolean;
   below: Map<string, Change> | undefined;
 }
 
+const ROOT: TreeEntry = {
+  kind: "directory",
+  target: undefined,
+  hasSpecialBits: false,
+};
+
+/** @param base is not looked at before its entries are asked for */
 export function createMergedTree(base: BaseTree): MergedTree {
   const root = unchanged();
 
-  const at = (file: string): PathState | undefined => {
+  const at = (file: string): TreeEntry | undefined => {
     let here = root;
     let isBaseHidden = false;
     for (const name of partsOf(file)) {
       isBaseHidden ||= here.hidesBase;
       const next = here.below?.get(name);
-      if (next === undefined) {
-        return isBaseHidden ? undefined : base.look(file);
-      }
-      if (next.pathState === null) return undefined;
+      if (next === undefined) return isBaseHidden ? undefined : base.look(file);
+      if (next.entry === null) return undefined;
       here = next;
     }
-    if (here === root)
-      return { kind: "directory", target: undefined, hasSpecialBits: false };
-    return here.pathState ?? (isBaseHidden ? undefined : base.look(file));
+    if (here === root) return root.entry ?? ROOT;
+    return here.entry ?? (isBaseHidden ? undefined : base.look(file));
   };
 
   const change = (file: string): Change => {
@@ -72,45 +79,37 @@ export function createMergedTree(base: BaseTree): MergedTree {
     return here;
   };
 
+  const empty = (file: string): Change => {
+    const here = change(file);
+    here.hidesBase = true;
+    here.below = undefined;
+    return here;
+  };
+
   return {
     at,
     put: (file, entry) => {
       const merges =
         entry.kind === "directory" && at(file)?.kind === "directory";
-      const here = change(file);
-      here.pathState = entry;
-      if (merges) return;
-      here.hidesBase = true;
-      here.below = undefined;
+      (merges ? change(file) : empty(file)).entry = entry;
     },
     remove: (file) => {
-      const here = change(file);
-      here.pathState = null;
-      here.hidesBase = true;
-      here.below = undefined;
+      empty(file).entry = null;
     },
-    empty: (file) => {
-      const here = change(file);
-      here.hidesBase = true;
-      here.below = undefined;
-    },
-    directoryBehind: (link) => {
-      const target = resolveInRoot("", `/${link}`, (candidate) => {
+    empty,
+    resolve: (file) =>
+      resolveInRoot("", `/${file}`, (candidate) => {
         const found = at(candidate.slice(1));
         if (found === undefined) return undefined;
         return found.kind === "symlink"
           ? { kind: "symlink", target: found.target ?? "" }
           : { kind: found.kind === "directory" ? "directory" : "other" };
-      })?.slice(1);
-      return target !== undefined && at(target)?.kind === "directory"
-        ? target
-        : undefined;
-    },
+      })?.slice(1),
   };
 }
 
 function unchanged(): Change {
-  return { pathState: undefined, hidesBase: false, below: undefined };
+  return { entry: undefined, hidesBase: false, below: undefined };
 }
 
 function partsOf(file: string): string[] {

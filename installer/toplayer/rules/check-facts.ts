@@ -1,8 +1,11 @@
 import type { FileKind, FileStatus } from "../../../runtime/host/files.ts";
-import type { EntryChange } from "../../../runtime/tree/merge-plan.ts";
+import type { Effect } from "../../../runtime/tree/merge-plan.ts";
 
 /** Who may do what with a file. */
-export type Attributes = Pick<FileStatus, "mode" | "uid" | "gid" | "sizeBytes">;
+export type CheckedAttributes = Pick<
+  FileStatus,
+  "mode" | "uid" | "gid" | "sizeBytes"
+>;
 
 /** One entry of a top layer, and what becomes of it. Paths begin with a slash, and are for people. */
 export interface CheckedEntry {
@@ -10,14 +13,14 @@ export interface CheckedEntry {
   readonly layer: number;
   readonly path: string;
   readonly kind: FileKind;
-  readonly effect: EntryChange["effect"];
+  readonly effect: Effect;
   readonly target: string;
   readonly through: string | null;
   readonly replaced: FileKind | null;
   /** As it will be in the new root. */
-  readonly attributes: Attributes;
+  readonly attributes: CheckedAttributes;
   /** Of the image's directory that it merges into. */
-  readonly ofImage: Attributes | undefined;
+  readonly ofImage: CheckedAttributes | undefined;
   /** Something that comes later takes its place, or removes it. */
   readonly isCovered: boolean;
   /** The system's error code. */

@@ -70,7 +70,7 @@ function checkSkipped(entry: CheckedEntry): Problem[] {
           entry,
           "warning",
           "whiteout-invalid",
-          `${path} is no whiteout that means anything, and is not copied`,
+          `${path} is not a valid whiteout, and is not copied`,
           "Write .wh.NAME to delete NAME, or .wh..wh..opq to empty the directory.",
         ),
   ];

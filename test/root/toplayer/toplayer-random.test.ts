@@ -14,13 +14,14 @@ import {
 import { BootError } from "../../../runtime/base/errors.ts";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
-import { readBaseTree } from "../../../runtime/toplayer/base-tree.ts";
+import { readSnapshotTree } from "../../../runtime/toplayer/snapshot-tree.ts";
 import { executeMerge } from "../../../runtime/toplayer/execute-merge.ts";
 import { listLayers } from "../../../runtime/toplayer/list-layer.ts";
 import type {
   EntryChange,
   MergePlan,
 } from "../../../runtime/tree/merge-plan.ts";
+import { createMergedTree } from "../../../runtime/tree/merged-tree.ts";
 import { planMerge } from "../../../runtime/tree/plan-merge.ts";
 import { makeScratch } from "../scratch.ts";
 
@@ -66,7 +67,8 @@ await t.test("what is said of each entry is what is done", async (t) => {
     );
     const { layers } = await listLayers(host, places, "");
     const changes: EntryChange[] = [];
-    const plan = planUnlessRefused(layers, readBaseTree(host, tree), (change) =>
+    const merged = createMergedTree(readSnapshotTree(host, tree));
+    const plan = planUnlessRefused(layers, merged, (change) =>
       changes.push(change),
     );
     if (plan === undefined) {

@@ -4,7 +4,6 @@ import type {
   CheckFacts,
   TextFile,
 } from "../../../installer/toplayer/rules/check-facts.ts";
-import { createFinalTree } from "../../../installer/toplayer/final-tree.ts";
 import {
   findProblems,
   reportEntry,
@@ -13,7 +12,6 @@ import {
   foldEntries,
   formatCheck,
 } from "../../../installer/toplayer/rules/format-check.ts";
-import type { EntryChange } from "../../../runtime/tree/merge-plan.ts";
 
 const entryOf = (
   path: string,
@@ -297,35 +295,6 @@ t.test("what the merge does that is not expected", async (t) => {
   for (const id of ["", "uninitialized\n", "0123\n"]) {
     t.strictSame(found([], { "machine-id": id }), ["warning machine-id"]);
   }
-});
-
-t.test("what is left at a path after all layers", async (t) => {
-  const changeOf = (effect: EntryChange["effect"], target: string) =>
-    ({ effect, target }) as EntryChange;
-  const { at } = createFinalTree([
-    changeOf("merge", "etc"),
-    changeOf("replace", "etc/passwd"),
-    changeOf("delete", "etc/gone"),
-    changeOf("add", "etc/later"),
-    changeOf("merge", "opt"),
-    changeOf("add", "opt/x"),
-    changeOf("empty", "opt"),
-    changeOf("add", "opt/y"),
-    changeOf("delete", "etc/later"),
-    changeOf("skip", "etc/image"),
-  ]);
-  t.strictSame(
-    [
-      ...["etc", "etc/passwd", "etc/gone", "etc/gone/below", "etc/later"],
-      ...["etc/image", "opt", "opt/x", "opt/y", "opt/image", "", "usr"],
-    ].map((file) => `${file} ${at(file).from}`),
-    [
-      ...["etc layer", "etc/passwd layer", "etc/gone nothing"],
-      ...["etc/gone/below nothing", "etc/later nothing", "etc/image image"],
-      ...["opt layer", "opt/x nothing", "opt/y layer", "opt/image nothing"],
-      ...[" image", "usr image"],
-    ],
-  );
 });
 
 t.test("ten thousand entries become a few lines", async (t) => {

@@ -6,6 +6,7 @@ import type {
   EntryChange,
   MergeAction,
 } from "../../../runtime/tree/merge-plan.ts";
+import { createMergedTree } from "../../../runtime/tree/merged-tree.ts";
 import { planMerge } from "../../../runtime/tree/plan-merge.ts";
 
 /**
@@ -113,7 +114,7 @@ t.test("a name that would lead out of its directory is no whiteout", (t) => {
     t.strictSame(parseWhiteout(name), { kind: "invalid" }, name);
     const { actions, warnings } = planWhole(["d/", `d/${name}`], ["d/", "x"]);
     t.strictSame(actions, ["attributes d of d"]);
-    t.match(warnings, [/is no whiteout/]);
+    t.match(warnings, [/is not a valid whiteout/]);
   }
   t.strictSame(parseWhiteout(".wh....")?.kind, "delete");
   t.equal(parseWhiteout(".when"), undefined);
@@ -136,7 +137,7 @@ t.test("a layer is laid over the result of the one before", (t) => {
     ["etc/", "etc/b", "opt/", "opt/.wh.etc"],
     ["etc/", "etc/c"],
   ].map(layerOf);
-  const { actions, warnings } = planMerge(layers, baseOf(["etc/", "etc/x"]));
+  const { actions, warnings } = planMerge(layers, treeOf(["etc/", "etc/x"]));
   t.strictSame(actions.map(describe), [
     ...["remove etc", "copy etc opt to /"],
     ...["copy etc as opt/etc", "remove opt/etc", "attributes opt of opt"],
@@ -162,7 +163,7 @@ t.test("what is setgid or sticky in the image alone does not stay so", (t) => {
     "nor is it so while what is new in it would inherit that",
   );
   const ownerless = { ...layerOf(["a/"]), isOwnerless: true };
-  const { actions } = planMerge([ownerless], baseOf(["a//"]));
+  const { actions } = planMerge([ownerless], treeOf(["a//"]));
   t.strictSame(actions.map(describe), ["copy a to /"], "where modes stay");
   t.end();
 });
@@ -237,7 +238,7 @@ t.test("without owners all becomes root's, secrets for root alone", (t) => {
   ]);
   const { actions } = planMerge(
     [{ ...layer, isOwnerless: true }],
-    baseOf(["etc/", "usr/", "usr/bin/"]),
+    treeOf(["etc/", "usr/", "usr/bin/"]),
   );
   t.strictSame(actions.map(describe), [
     "copy etc link root usr to /",
@@ -246,11 +247,11 @@ t.test("without owners all becomes root's, secrets for root alone", (t) => {
   t.end();
 });
 
-t.test("what becomes of each entry is reported", (t) => {
+t.test("what becomes of each entry is reported and counted", (t) => {
   const changes: EntryChange[] = [];
-  planMerge(
+  const { counts } = planMerge(
     [layerOf(["etc/", "etc/.wh.a", "etc/b", "lib/", "lib/x", "s="])],
-    baseOf([...MERGED_USR, "etc/a", "etc/b -> a"]),
+    treeOf([...MERGED_USR, "etc/a", "etc/b -> a"]),
     (change) => changes.push(change),
   );
   t.strictSame(
@@ -267,7 +268,59 @@ t.test("what becomes of each entry is reported", (t) => {
       "add lib/x at usr/lib/x through lib for -",
     ],
   );
+  t.strictSame(counts, {
+    files: 2,
+    directories: 2,
+    symlinks: 0,
+    others: 0,
+    replaced: 1,
+    whiteouts: 1,
+    skipped: 1,
+  });
   t.end();
+});
+
+t.test("what is left at a path after all layers", async (t) => {
+  const tree = treeOf([
+    "etc/",
+    "etc/gone/",
+    "etc/gone/below",
+    "etc/image",
+    "opt/",
+    "opt/image",
+    "usr/",
+  ]);
+  planMerge(
+    [
+      ["etc/", "etc/passwd", "etc/.wh.gone", "etc/later", "opt/", "opt/x"],
+      [
+        "etc/",
+        "etc/.wh.later",
+        "etc/image=",
+        "opt/",
+        "opt/.wh..wh..opq",
+        "opt/y",
+      ],
+    ].map(layerOf),
+    tree,
+  );
+  const whose = (file: string) => {
+    const found = tree.at(file);
+    if (found === undefined) return "nothing";
+    return "children" in found ? "layer" : "image";
+  };
+  t.strictSame(
+    [
+      ...["etc", "etc/passwd", "etc/gone", "etc/gone/below", "etc/later"],
+      ...["etc/image", "opt", "opt/x", "opt/y", "opt/image", "", "usr"],
+    ].map((file) => `${file} ${whose(file)}`),
+    [
+      ...["etc layer", "etc/passwd layer", "etc/gone nothing"],
+      ...["etc/gone/below nothing", "etc/later nothing", "etc/image image"],
+      ...["opt layer", "opt/x nothing", "opt/y layer", "opt/image nothing"],
+      ...[" image", "usr image"],
+    ],
+  );
 });
 
 t.test("a deep layer over a deep tree", (t) => {
@@ -287,7 +340,7 @@ function planWhole(
   layer: Sketch,
   base: Sketch,
 ): { actions: string[]; warnings: readonly string[] } {
-  const { actions, warnings } = planMerge([layerOf(layer)], baseOf(base));
+  const { actions, warnings } = planMerge([layerOf(layer)], treeOf(base));
   return { actions: actions.map(describe), warnings };
 }
 
@@ -349,9 +402,9 @@ function read(sketch: Sketch): Sketched[] {
   });
 }
 
-function baseOf(sketch: Sketch) {
+function treeOf(sketch: Sketch) {
   const entries = new Map(read(sketch).map((entry) => [entry.path, entry]));
-  return { look: (file: string) => entries.get(file) };
+  return createMergedTree({ look: (file) => entries.get(file) });
 }
 
 function layerOf(sketch: Sketch): ListedLayer {

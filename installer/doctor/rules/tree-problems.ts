@@ -1,16 +1,15 @@
+import { applyAccountRules } from "../../toplayer/rules/check-accounts.ts";
 import type {
   CheckedEntry,
   CheckFacts,
   FinalText,
 } from "../../toplayer/rules/check-facts.ts";
+import { checkFstab } from "../../toplayer/rules/check-fstab.ts";
 import { findProblems } from "../../toplayer/rules/find-problems.ts";
 import type { Problem } from "../../toplayer/rules/problem.ts";
-import { parseAll } from "../../toplayer/rules/accounts.ts";
-import { checkFstab } from "../../toplayer/rules/check-fstab.ts";
-import {
-  checkRootUser,
-  checkShells,
-} from "../../toplayer/rules/check-accounts.ts";
+
+/** Rules that look at the image's own accounts, too. */
+const OF_IMAGE = new Set(["passwd-root", "passwd-other-root", "shell-missing"]);
 
 /** What is wrong with a new root: what `toplayer check` finds, and with the image's own files. */
 export function findTreeProblems(facts: CheckFacts): Problem[] {
@@ -23,11 +22,10 @@ export function findTreeProblems(facts: CheckFacts): Problem[] {
       passwd: asBrought(texts.passwd, "/etc/passwd"),
     },
   };
-  const accounts = parseAll(whole);
   const ofImage = [
     ...(texts.fstab.entry === undefined ? checkFstab(whole) : []),
     ...(texts.passwd.entry === undefined && texts.passwd.text !== undefined
-      ? [...checkRootUser(whole, accounts), ...checkShells(whole, accounts)]
+      ? applyAccountRules(whole, ({ rule }) => OF_IMAGE.has(rule))
       : []),
   ];
   return [...findProblems(facts), ...ofImage];

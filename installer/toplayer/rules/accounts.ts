@@ -7,46 +7,60 @@ import {
   type User,
 } from "../../system/formats/parse-accounts.ts";
 import type { CheckFacts, TextFile } from "./check-facts.ts";
-import type { Problem } from "./problem.ts";
+import type { Level } from "./problem.ts";
 
-/** The accounts of the new root. */
+/** The accounts of the new root, and those of the image. */
 export interface CheckedAccounts {
   readonly users: readonly User[];
   readonly groups: readonly Group[];
   readonly shadows: readonly Shadow[];
+  /** Name to what stands in shadow, else in passwd. */
+  readonly passwords: ReadonlyMap<string, string | undefined>;
+  readonly imageUsers: readonly User[];
+  readonly imageGroups: readonly Group[];
 }
 
-export function parseAll({ texts }: CheckFacts): CheckedAccounts {
+export function parseAccountFiles({
+  texts,
+  imageTexts,
+}: CheckFacts): CheckedAccounts {
+  const users = parsePasswd(texts.passwd.text ?? "").entries;
+  const shadows = parseShadow(texts.shadow.text ?? "").entries;
+  const inShadow = new Map(
+    shadows.map(({ name, password }) => [name, password]),
+  );
   return {
-    users: parsePasswd(texts.passwd.text ?? "").entries,
+    users,
     groups: parseGroup(texts.group.text ?? "").entries,
-    shadows: parseShadow(texts.shadow.text ?? "").entries,
+    shadows,
+    passwords: new Map(
+      users.map(({ name, password }) => [
+        name,
+        password === "x" ? inShadow.get(name) : password,
+      ]),
+    ),
+    imageUsers: parsePasswd(imageTexts.passwd ?? "").entries,
+    imageGroups: parseGroup(imageTexts.group ?? "").entries,
   };
 }
 
-/** What the top layer does not bring is the image's affair. */
-export function bringsAny(
-  { texts }: CheckFacts,
-  ...files: readonly TextFile[]
-): boolean {
-  return files.some((file) => texts[file].entry !== undefined);
+/** A rule on the accounts as a whole. */
+export interface AccountRule {
+  readonly rule: string;
+  readonly level: Level | ((accounts: CheckedAccounts) => Level);
+  /** The file that it blames. */
+  readonly file: "passwd" | "group" | "shadow";
+  /**
+   * It is applied where the top layer brings one of these: all else is the image's affair. Default: the
+   * file that it blames.
+   */
+  readonly brought?: readonly TextFile[];
+  /** @returns who or what is wrong; none where nothing is */
+  readonly find: (
+    accounts: CheckedAccounts,
+    facts: CheckFacts,
+  ) => readonly string[];
+  /** @param found what was found, as a list */
+  readonly message: (found: string) => string;
+  readonly remedy: string;
 }
-
-/** A problem of one of the files. */
-export function accountProblem(
-  { texts }: CheckFacts,
-  file: TextFile,
-  problem: Pick<Problem, "level" | "rule" | "message" | "remedy">,
-): Problem {
-  const { entry } = texts[file];
-  return { ...problem, layer: entry?.layer ?? null, path: entry?.path ?? null };
-}
-
-/** Where every program looks for what it needs. */
-const ESSENTIAL = new Set([
-  ...["/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"],
-  ...["/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/share"],
-  ...["/dev", "/home", "/proc", "/run", "/sys", "/tmp", "/var", "/var/lib"],
-]);
-
-export const isEssential = (directory: string) => ESSENTIAL.has(directory);

@@ -1,36 +1,40 @@
-import type { CheckFacts, CheckedEntry } from "./check-facts.ts";
-import type { Problem } from "./problem.ts";
-import { checkAccounts } from "./check-accounts.ts";
-import { checkDirectories } from "./check-directories.ts";
-import { checkFstab } from "./check-fstab.ts";
-import { checkKernels } from "./check-kernels.ts";
-import { checkMachineId } from "./check-machine-id.ts";
-import { checkMerge } from "./check-merge.ts";
-import { checkOwnerless, checkOwners } from "./check-owners.ts";
-import { checkSecrets } from "./check-secrets.ts";
-import { checkTexts } from "./check-texts.ts";
 import type { ImageTree } from "../../system/image.ts";
-
-const RULES: readonly ((facts: CheckFacts) => Problem[])[] = [
+import { checkAccounts } from "./check-accounts.ts";
+import type { CheckFacts, CheckedEntry } from "./check-facts.ts";
+import { checkFstab } from "./check-fstab.ts";
+import {
+  checkKernels,
+  checkMachineId,
   checkOwnerless,
-  checkDirectories,
-  checkSecrets,
+  checkOwners,
+  checkTexts,
+} from "./check-layers.ts";
+import { DIRECTORY_RULES } from "./directory-rules.ts";
+import { MERGE_RULES } from "./merge-rules.ts";
+import { applyRules, type Problem } from "./problem.ts";
+import { isKeptFile, secretRules } from "./secret-rules.ts";
+
+const CHECKS: readonly ((facts: CheckFacts) => Problem[])[] = [
+  checkOwnerless,
+  ({ entries }) => applyRules(DIRECTORY_RULES, entries),
+  (facts) => applyRules(secretRules(facts), facts.entries.filter(isKeptFile)),
   checkOwners,
   checkTexts,
   checkAccounts,
   checkFstab,
   checkMachineId,
   checkKernels,
-  checkMerge,
+  ({ entries }) => applyRules(MERGE_RULES, entries),
 ];
 
 /** What is wrong, errors first. */
 export function findProblems(facts: CheckFacts): Problem[] {
-  const problems = RULES.flatMap((rule) => rule(facts));
-  return [
-    ...problems.filter(({ level }) => level === "error"),
-    ...problems.filter(({ level }) => level === "warning"),
-  ];
+  const problems = CHECKS.flatMap((check) => check(facts));
+  const { error = [], warning = [] } = Object.groupBy(
+    problems,
+    ({ level }) => level,
+  );
+  return [...error, ...warning];
 }
 
 /** What `dockroot toplayer check --json` prints, version 1. */

@@ -1,7 +1,13 @@
 import { escapeControl, formatJson } from "../../../runtime/base/escape.ts";
 import { abbreviateIds } from "../../../runtime/base/abbreviate-ids.ts";
 import type { Terminal } from "../../cli/cli-context.ts";
-import { plain, title, type Line, formatTable } from "../../text/table.ts";
+import {
+  alarm,
+  formatTable,
+  plain,
+  title,
+  type Line,
+} from "../../text/table.ts";
 import type { Problem } from "./problem.ts";
 import type { CheckReport, ReportedEntry } from "./find-problems.ts";
 
@@ -126,28 +132,25 @@ function formatProblems(
   { problems, layers }: CheckReport,
   all: boolean,
 ): Line[] {
-  if (problems.length === 0) return [];
-  const shown = new Map<string, number>();
-  const left = new Map<string, number>();
-  const lines = problems.flatMap((problem): Line[] => {
-    const { rule, level } = problem;
-    const count = (shown.get(rule) ?? 0) + 1;
-    shown.set(rule, count);
-    if (!all && count > MAX_PROBLEMS_OF_A_RULE) {
-      left.set(rule, (left.get(rule) ?? 0) + 1);
-      return [];
-    }
-    return [
+  const groups = [...Map.groupBy(problems, ({ rule }) => rule)];
+  const max = all ? Infinity : MAX_PROBLEMS_OF_A_RULE;
+  const shown = new Set(groups.flatMap(([, group]) => group.slice(0, max)));
+  const lines = problems
+    .filter((problem) => shown.has(problem))
+    .flatMap((problem): Line[] => [
       {
-        text: `${level}: ${problem.message}${whose(problem, layers)}`,
-        format: level === "error" ? ["bold", "red"] : "yellow",
+        text: `${problem.level}: ${problem.message}${whose(problem, layers)}`,
+        format: problem.level === "error" ? ["bold", "red"] : "yellow",
       },
       plain(`${INDENT}what to do: ${problem.remedy}`),
-    ];
-  });
-  const rest = [...left].map(([rule, count]) =>
-    plain(`${formatCount(count)} more of ${rule}: --all lists them`),
-  );
+    ]);
+  const rest = groups
+    .filter(([, group]) => group.length > max)
+    .map(([rule, group]) =>
+      plain(
+        `${formatCount(group.length - max)} more of ${rule}: --all lists them`,
+      ),
+    );
   return [...lines, ...rest];
 }
 
@@ -161,7 +164,7 @@ function summarize(problems: readonly Problem[]): Line {
   const warnings = problems.length - errors;
   if (problems.length === 0) return plain("nothing is wrong with it");
   const text = `${countOf(errors, "error")}, ${countOf(warnings, "warning")}`;
-  return errors > 0 ? { text, format: ["bold", "red"] } : plain(text);
+  return errors > 0 ? alarm(text) : plain(text);
 }
 
 function countOf(count: number, word: string, words = `${word}s`): string {
@@ -173,7 +176,7 @@ function formatCount(count: number): string {
 }
 
 /** One line of the list: an entry, or several of the same fate. */
-export interface FoldedEntry {
+interface FoldedEntry {
   readonly entry: ReportedEntry;
   /** How many entries of the directory it stands for, itself included. */
   readonly count: number;
@@ -215,13 +218,7 @@ function foldNew(entries: readonly ReportedEntry[]): FoldedEntry[] {
 }
 
 function foldSiblings(lines: readonly FoldedEntry[]): FoldedEntry[] {
-  const groups = new Map<string, FoldedEntry[]>();
-  for (const line of lines) {
-    const key = siblingKey(line);
-    const group = groups.get(key) ?? [];
-    group.push(line);
-    groups.set(key, group);
-  }
+  const groups = Map.groupBy(lines, siblingKey);
   return lines.flatMap((line) => {
     const group = groups.get(siblingKey(line)) ?? [line];
     if (group.length <= MAX_SIBLINGS) return [line];
@@ -239,6 +236,6 @@ function siblingKey({ entry }: FoldedEntry): string {
     : [layer, parentOf(path), kind, effect, through].join("\0");
 }
 
-export function parentOf(file: string): string {
+function parentOf(file: string): string {
   return file.slice(0, file.lastIndexOf("/"));
 }

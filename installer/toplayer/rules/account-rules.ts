@@ -1,0 +1,235 @@
+import {
+  isOwnId,
+  isPassword,
+  isSystemId,
+  type User,
+} from "../../system/formats/parse-accounts.ts";
+import type { AccountRule, CheckedAccounts } from "./accounts.ts";
+
+/** Who has these is not meant to log in. */
+const REFUSES = /\/(?:nologin|false)$/;
+
+const SET_ONE =
+  "openssl passwd -6 makes what stands in the second field of /etc/shadow.";
+
+const ANEW =
+  "Make the file anew from the image's: move it away, then dockroot toplayer init, or edit it in a container of the image.";
+
+export const ACCOUNT_RULES: readonly AccountRule[] = [
+  {
+    rule: "passwd-root",
+    level: "error",
+    file: "passwd",
+    find: ({ users }) => {
+      const root = users.find(({ name }) => name === "root");
+      if (root === undefined) return ["has no root"];
+      return root.uid === 0
+        ? []
+        : [`gives root the number ${String(root.uid)}`];
+    },
+    message: (wrong) =>
+      `/etc/passwd ${wrong}: services do not start, and nobody can become root`,
+    remedy: "Begin it with root:x:0:0:root:/root:/bin/sh.",
+  },
+  {
+    rule: "passwd-other-root",
+    level: "warning",
+    file: "passwd",
+    find: ({ users }) =>
+      namesOf(users.filter(({ name, uid }) => uid === 0 && name !== "root")),
+    message: (names) => `/etc/passwd gives root's number 0 to ${names}`,
+    remedy: "Give each another number, where they are not meant to be root.",
+  },
+  {
+    rule: "passwd-hash",
+    level: "error",
+    file: "passwd",
+    find: ({ users }) =>
+      namesOf(users.filter(({ password }) => isPassword(password))),
+    message: (names) =>
+      `/etc/passwd, which everybody can read, has the passwords of ${names}`,
+    remedy:
+      "Move them to /etc/shadow: pwconv in a container of the image does.",
+  },
+  {
+    rule: "password-empty",
+    level: "warning",
+    file: "shadow",
+    brought: ["passwd", "shadow"],
+    find: ({ passwords }) =>
+      [...passwords.keys()].filter((name) => passwords.get(name) === ""),
+    message: (names) =>
+      `who sits at the machine is let in without a password as ${names}`,
+    remedy: `Set one: ${SET_ONE}`,
+  },
+  {
+    rule: "nobody-logs-in",
+    level: "warning",
+    file: "shadow",
+    brought: ["passwd", "shadow"],
+    find: ({ passwords }) =>
+      [...passwords.values()].some((own) => own === "" || isPassword(own))
+        ? []
+        : ["nobody"],
+    message: (nobody) =>
+      `${nobody} has a password: without a key for ssh, or a login that asks for none, all are locked out`,
+    remedy: `Set root's: ${SET_ONE}`,
+  },
+  {
+    rule: "shadow-missing",
+    level: (accounts) =>
+      findShadowless(accounts).some(isPerson) ? "error" : "warning",
+    file: "shadow",
+    brought: ["passwd", "shadow"],
+    find: (accounts, { texts }) => {
+      if (texts.shadow.text === undefined) return [];
+      const people = findShadowless(accounts).filter(isPerson);
+      const all = [...people, ...findShadowless(accounts)];
+      return [...new Set(namesOf(all))];
+    },
+    message: (names) =>
+      `/etc/shadow has no line for ${names}, whom /etc/passwd has: they cannot log in`,
+    remedy:
+      "Add the lines: NAME:!:::::::, or with a password in place of the exclamation mark.",
+  },
+  {
+    rule: "shadow-idle",
+    level: "warning",
+    file: "shadow",
+    brought: ["passwd", "shadow"],
+    find: ({ users, shadows }) => without(namesOf(shadows), namesOf(users)),
+    message: (names) =>
+      `/etc/shadow has lines for ${names}, whom /etc/passwd does not have`,
+    remedy: "Add them to /etc/passwd, or remove the lines.",
+  },
+  {
+    rule: "group-of-user-missing",
+    level: "warning",
+    file: "group",
+    brought: ["passwd", "group"],
+    find: ({ users, groups }) => {
+      const known = new Set(groups.map(({ gid }) => gid));
+      return users
+        .filter(({ gid }) => !known.has(gid))
+        .map(({ name, gid }) => `${name} (${String(gid)})`);
+    },
+    message: (names) => `/etc/group does not have the own groups of ${names}`,
+    remedy: "Add the groups, by these numbers.",
+  },
+  {
+    rule: "group-strangers",
+    level: "warning",
+    file: "group",
+    brought: ["passwd", "group"],
+    find: ({ users, groups }) =>
+      without(
+        groups.flatMap(({ members }) => members),
+        namesOf(users),
+      ),
+    message: (names) =>
+      `/etc/group has members that /etc/passwd does not have: ${names}`,
+    remedy: "Add them to /etc/passwd, or remove them from the groups.",
+  },
+  {
+    // A login shell that is not there ends each login.
+    rule: "shell-missing",
+    level: "error",
+    file: "passwd",
+    find: ({ users }, { stands }) =>
+      users
+        .filter(isPerson)
+        .filter(
+          ({ shell }) => shell !== "" && !REFUSES.test(shell) && !stands(shell),
+        )
+        .map(({ name, shell }) => `${name} (${shell})`),
+    message: (names) =>
+      `the new root does not have the shells of ${names}: they cannot log in`,
+    remedy: "Name a shell that the image has, or install it in the image.",
+  },
+  ...checkNumbers("passwd", "system users", ({ users, imageUsers }) => ({
+    own: users.map(({ name, uid }) => [name, uid]),
+    ofImage: imageUsers
+      .filter(({ name }) => name !== "root")
+      .map(({ name, uid }) => [name, uid]),
+  })),
+  ...checkNumbers("group", "system groups", ({ groups, imageGroups }) => ({
+    own: groups.map(({ name, gid }) => [name, gid]),
+    ofImage: imageGroups.map(({ name, gid }) => [name, gid]),
+  })),
+];
+
+/**
+ * Files of the image carry its numbers, and its services name their users: with others, services do
+ * not start, the message bus and ssh among them, and logins with them. Most groups give access alone:
+ * one that is missing is missed by few.
+ */
+function checkNumbers(
+  file: "passwd" | "group",
+  who: string,
+  select: (
+    accounts: CheckedAccounts,
+  ) => Record<"own" | "ofImage", [name: string, id: number][]>,
+): AccountRule[] {
+  const compare = (
+    accounts: CheckedAccounts,
+    describe: (
+      name: string,
+      id: number,
+      own: number | undefined,
+    ) => string | undefined,
+  ) => {
+    const { own, ofImage } = select(accounts);
+    const known = new Map(own);
+    return ofImage
+      .filter(([, id]) => isSystemId(id))
+      .flatMap(([name, id]) => describe(name, id, known.get(name)) ?? []);
+  };
+  return [
+    {
+      rule: `${file}-numbers`,
+      level: "error",
+      file,
+      find: (accounts) =>
+        compare(accounts, (name, id, own) =>
+          own === undefined || own === id
+            ? undefined
+            : `${name} (${String(own)}, in the image ${String(id)})`,
+        ),
+      message: (names) =>
+        `/etc/${file} gives ${who} other numbers than the image, whose files then belong to others: ${names}`,
+      remedy: ANEW,
+    },
+    {
+      rule: `${file}-missing`,
+      level: file === "passwd" ? "error" : "warning",
+      file,
+      find: (accounts) =>
+        compare(accounts, (name, id, own) =>
+          own === undefined ? `${name} (${String(id)})` : undefined,
+        ),
+      message: (names) =>
+        `/etc/${file} lacks ${who} of the image, whose services and files need them: ${names}`,
+      remedy: ANEW,
+    },
+  ];
+}
+
+function findShadowless({ users, shadows }: CheckedAccounts): User[] {
+  const known = new Set(namesOf(shadows));
+  return users.filter(
+    ({ name, password }) => password === "x" && !known.has(name),
+  );
+}
+
+function isPerson({ uid }: User): boolean {
+  return uid === 0 || isOwnId(uid);
+}
+
+function namesOf(accounts: readonly { readonly name: string }[]): string[] {
+  return accounts.map(({ name }) => name);
+}
+
+/** Each once. */
+function without(names: readonly string[], known: readonly string[]): string[] {
+  return [...new Set(names)].filter((name) => !known.includes(name));
+}

@@ -1,0 +1,138 @@
+import { listNames } from "../../../runtime/base/list-names.ts";
+import { isMachineId } from "../../system/formats/machine-id.ts";
+import { isOwnId } from "../../system/formats/parse-accounts.ts";
+import { formatSize } from "../../text/human.ts";
+import { ACCOUNT_FILES } from "./check-accounts.ts";
+import {
+  TEXT_FILES,
+  type CheckedEntry,
+  type CheckFacts,
+} from "./check-facts.ts";
+import { isCopied, problemOf, type Problem } from "./problem.ts";
+
+/** What is on vfat and its like has no owner. The boot gives it one by its name alone. */
+export function checkOwnerless({ ownerless }: CheckFacts): Problem[] {
+  return ownerless.map((layer) => ({
+    level: "warning",
+    rule: "ownerless",
+    layer,
+    path: null,
+    message:
+      "the top layer is on a filesystem that keeps neither owners nor modes: all of it becomes root's, and what looks secret is readable for root alone",
+    remedy:
+      "Where owners matter, put it on the partition of the image store, or on another with a filesystem of Linux.",
+  }));
+}
+
+/** What all programs read, root's among them. */
+const OF_THE_SYSTEM = /^\/(?:etc|usr|s?bin|lib(?:x?32|64)?|boot|root)\//;
+
+/** A top layer that is edited by a person, or kept in git, has that one's files. */
+export function checkOwners({ entries }: CheckFacts): Problem[] {
+  const foreign = entries
+    // Of directories that merge another rule tells.
+    .filter(({ effect }) => effect === "add" || effect === "replace")
+    .filter(({ isCovered }) => !isCovered)
+    .filter(({ target }) => OF_THE_SYSTEM.test(target))
+    .filter(({ attributes }) => isOwnId(attributes.uid))
+    .map(({ path, attributes }) => `${path} (${String(attributes.uid)})`);
+  return warnOfAll(foreign, "owner", {
+    message: `files of the system belong to people, who can change what root runs and reads: ${listNames(foreign)}`,
+    remedy: "In the top layer's directory: chown -h root:root FILE",
+  });
+}
+
+/** What cannot be looked at: links, FIFOs, and what is far too large. */
+export function checkTexts({ texts }: CheckFacts): Problem[] {
+  return TEXT_FILES.flatMap((file) => {
+    const { entry, unchecked } = texts[file];
+    if (unchecked === undefined) return [];
+    const name = entry?.path ?? `the image's /etc/${file}`;
+    const what = ACCOUNT_FILES.includes(file) ? "the accounts are" : "it is";
+    return [
+      problemOf(entry, {
+        level: "warning",
+        rule: "not-checked",
+        message: `${name} ${unchecked}: ${what} not checked`,
+        remedy: "Put a file there that programs can read.",
+      }),
+    ];
+  });
+}
+
+/** Without one, systemd makes a new one at each boot: journals, leases and licences hang on it. */
+export function checkMachineId({ texts }: CheckFacts): Problem[] {
+  const { entry, text } = texts["machine-id"];
+  if (entry === undefined || text === undefined || isMachineId(text)) return [];
+  const what =
+    text.trim() === ""
+      ? "is empty"
+      : text.trim() === "uninitialized"
+        ? 'says "uninitialized"'
+        : "is not 32 hexadecimal digits";
+  return [
+    problemOf(entry, {
+      level: "warning",
+      rule: "machine-id",
+      message: `${entry.path} ${what}: the system gets another ID at each boot`,
+      remedy:
+        "In the top layer's directory: systemd-id128 new > ./etc/machine-id",
+    }),
+  ];
+}
+
+const MODULES = /^\/(?:usr\/)?lib\/modules\/[^/]+/;
+/** What a boot loader reads, in a directory that serves as the top layer besides. */
+const BOOT_FILES =
+  /^\/(?:boot\/)?(?:vmlinu[xz]|bzImage|initrd|initramfs|System\.map|amd-ucode|intel-ucode)[^/]*$|^\/(?:boot\/)?(?:EFI|loader|grub)(?=\/|$)/;
+
+/** Kernels and their modules come from the image; in the top layer they cost time and room at each boot. */
+export function checkKernels({ entries }: CheckFacts): Problem[] {
+  const copied = entries.filter(isCopied);
+  const modules = groupByMatch(copied, MODULES);
+  const kernels = groupByMatch(copied, BOOT_FILES);
+  return [
+    ...warnOfAll([...modules.keys()], "modules", {
+      message: `${describeSize(modules)} in the top layer: the modules of a kernel come from the image, and these are laid over them`,
+      remedy:
+        "Remove them from the top layer; the image and its kernel belong together.",
+    }),
+    ...warnOfAll([...kernels.keys()], "kernels", {
+      message: `${describeSize(kernels)} in the top layer: they are copied to each new root, where nobody reads them`,
+      remedy:
+        "Give the top layer a directory of its own beside them, and name it in toplayer_path=.",
+    }),
+  ];
+}
+
+type Groups = ReadonlyMap<string, readonly CheckedEntry[]>;
+
+/** Entries whose targets match, by what of them matches. */
+function groupByMatch(
+  entries: readonly CheckedEntry[],
+  pattern: RegExp,
+): Groups {
+  const matching = entries.filter(({ target }) => pattern.test(target));
+  return Map.groupBy(
+    matching,
+    ({ target }) => pattern.exec(target)?.[0] ?? target,
+  );
+}
+
+function describeSize(groups: Groups): string {
+  const bytes = [...groups.values()]
+    .flat()
+    .filter(({ kind }) => kind === "file")
+    .reduce((sum, { attributes }) => sum + attributes.sizeBytes, 0);
+  return `${listNames([...groups.keys()])} (${formatSize(bytes)})`;
+}
+
+/** One warning of all that were found, where there are some. */
+function warnOfAll(
+  found: readonly string[],
+  rule: string,
+  text: Pick<Problem, "message" | "remedy">,
+): Problem[] {
+  if (found.length === 0) return [];
+  return [problemOf(undefined, { level: "warning", rule, ...text })];
+}

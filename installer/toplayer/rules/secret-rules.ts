@@ -1,0 +1,134 @@
+import { parseGroup } from "../../system/formats/parse-accounts.ts";
+import type { CheckedEntry, CheckFacts } from "./check-facts.ts";
+import { formatMode, isEssential, type EntryRule } from "./problem.ts";
+
+const SHADOW = /^\/etc\/g?shadow-?$/;
+
+const HOST_KEY = /\/ssh_host_[^/]*_key$/;
+
+/** Files that hold a secret, by their names. */
+const SECRETS = [
+  SHADOW,
+  HOST_KEY,
+  /\/id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?$/,
+  /\.(?:nmconnection|keytab|psk|kdbx|keyfile)$/,
+  /^\/etc\/wpa_supplicant\/[^/]*\.conf$/,
+  /^\/etc\/wireguard\/[^/]*\.conf$/,
+];
+
+/** Files that say who may do what. */
+const AUTHORITIES =
+  /^\/etc\/(?:passwd-?|group-?|sudoers|sudoers\.d\/[^/]*|doas\.conf)$/;
+
+const READ_BY_ALL = /^\/etc\/(?:passwd|group)$/;
+
+/** Who can read what is secret, and write what says who may do what. */
+export function secretRules(facts: CheckFacts): readonly EntryRule[] {
+  const closed = findClosedDirectories(facts);
+  // As the new root numbers it.
+  const shadowGroup = parseGroup(facts.texts.group.text ?? "").entries.find(
+    ({ name }) => name === "shadow",
+  )?.gid;
+  return [
+    {
+      rule: "secret-readable",
+      level: "error",
+      find: (entry) =>
+        (entry.attributes.mode & 0o004) !== 0 &&
+        isSecret(entry) &&
+        !isInOneOf(closed, entry.target) &&
+        `everybody can read ${entry.path}, which holds a secret: its mode is ${formatMode(entry.attributes.mode)}`,
+      command: "chmod 0600",
+    },
+    {
+      rule: "secret-readable",
+      level: "error",
+      find: ({ path, target, attributes: { mode, gid } }) =>
+        SHADOW.test(target) &&
+        (mode & 0o040) !== 0 &&
+        gid !== 0 &&
+        gid !== shadowGroup &&
+        `the group ${String(gid)} can read ${path}; the group shadow has ${shadowGroup === undefined ? "no number" : `the number ${String(shadowGroup)}`} in the new root`,
+      command:
+        shadowGroup === undefined
+          ? "chown root:root"
+          : `chown 0:${String(shadowGroup)}`,
+    },
+    {
+      // sshd refuses a key of root's that its group can read; what it loses is a way in.
+      rule: "host-key-group",
+      level: "warning",
+      find: ({ path, target, attributes: { mode } }) =>
+        HOST_KEY.test(target) &&
+        (mode & 0o070) !== 0 &&
+        `${path} has the mode ${formatMode(mode)}: sshd does not use a key that its group can read, but on systems that have a group for that`,
+      command: "chmod 0600",
+    },
+    {
+      rule: "secret-owner",
+      level: "error",
+      find: (entry) =>
+        hasForeignOwner(entry) &&
+        `${entry.path} belongs to the user ${String(entry.attributes.uid)}, who can read and change it`,
+      command: "chown root",
+    },
+    {
+      rule: "secret-writable",
+      level: "error",
+      find: (entry) =>
+        (entry.attributes.mode & 0o022) !== 0 &&
+        isAuthority(entry) &&
+        !hasForeignOwner(entry) &&
+        `others than root can change ${entry.path}: its mode is ${formatMode(entry.attributes.mode)}`,
+      command: "chmod go-w",
+    },
+    {
+      rule: "accounts-closed",
+      level: "error",
+      find: ({ path, target, attributes: { mode } }) =>
+        READ_BY_ALL.test(target) &&
+        (mode & 0o004) === 0 &&
+        `${path} has the mode ${formatMode(mode)}: only root learns who is who, and logins fail`,
+      command: "chmod 0644",
+    },
+  ];
+}
+
+/** Whether the rules look at it. */
+export function isKeptFile({ kind, isCovered, effect }: CheckedEntry): boolean {
+  return kind === "file" && !isCovered && effect !== "delete";
+}
+
+function isSecret({ holdsPrivateKey, target }: CheckedEntry): boolean {
+  return holdsPrivateKey || SECRETS.some((name) => name.test(target));
+}
+
+function isAuthority(entry: CheckedEntry): boolean {
+  return isSecret(entry) || AUTHORITIES.test(entry.target);
+}
+
+function hasForeignOwner(entry: CheckedEntry): boolean {
+  const { target, attributes } = entry;
+  return (
+    attributes.uid !== 0 && target.startsWith("/etc/") && isAuthority(entry)
+  );
+}
+
+/** Directories that others cannot pass, and are not meant to. */
+function findClosedDirectories({ entries }: CheckFacts): ReadonlySet<string> {
+  const closed = entries.filter(
+    ({ kind, target, attributes, isCovered }) =>
+      kind === "directory" &&
+      !isCovered &&
+      !isEssential(target) &&
+      (attributes.mode & 0o001) === 0,
+  );
+  return new Set(closed.map(({ target }) => target));
+}
+
+function isInOneOf(directories: ReadonlySet<string>, file: string): boolean {
+  const parts = file.split("/");
+  return parts.some((_, depth) =>
+    directories.has(parts.slice(0, depth).join("/")),
+  );
+}

@@ -43,7 +43,7 @@ export function readImageReference(
 ): ImageReference {
   if (given !== undefined) return parseImageReference(given);
   const options = gatherOptions(host);
-  if (options.config.error !== undefined) throw options.config.error;
+  if (options.configError !== undefined) throw options.configError;
   try {
     return readImage(options, []);
   } catch (cause) {

@@ -159,7 +159,7 @@ function followStorePath({ host, topLevel }: Disk, file: string): string {
 async function findImage(
   { host, recorder, topLevel }: BootContext,
   storePath: string,
-  { image: wanted, storeKind }: SystemOptions,
+  { image: wanted, storeKind }: Pick<SystemOptions, "image" | "storeKind">,
 ): Promise<FoundImage> {
   const reference = formatImageReference(wanted);
   const image = await recorder.time(

@@ -7,20 +7,12 @@ const MAX_TEXT_BYTES = 64 * 1024;
 
 /** Files to read instead of the machine's own. */
 export interface OptionFiles {
-  readonly cmdline: string | undefined;
-  readonly config: string | undefined;
+  readonly cmdline?: string | undefined;
+  readonly config?: string | undefined;
 }
 
-const RUNNING_SYSTEM: OptionFiles = {
-  cmdline: undefined,
-  config: undefined,
-};
-
 /** Reads the kernel command line and the configuration. @throws BootError, UsageError */
-export function gatherOptions(
-  host: Host,
-  given: OptionFiles = RUNNING_SYSTEM,
-): Options {
+export function gatherOptions(host: Host, given: OptionFiles = {}): Options {
   const cmdline =
     given.cmdline === undefined
       ? host.readText("/proc/cmdline", MAX_TEXT_BYTES)

@@ -7,10 +7,7 @@ import {
 import { BootError } from "../base/errors.ts";
 import { lastValues, parseCmdline, type CmdlineOption } from "./cmdline.ts";
 import { parseConfig, type ConfigSource } from "./config.ts";
-import type { DeviceSpec } from "./device-spec.ts";
 import { invalidOption } from "./option-values.ts";
-import type { RootFlags } from "./parsers.ts";
-import type { StoreKind } from "./store-kinds.ts";
 import {
   isOptionName,
   OPTIONS,
@@ -38,53 +35,23 @@ export interface Options {
   readonly given: ReadonlyMap<OptionName, Sourced<string>>;
   /** What looks wrong on the command line but need not stop a boot. */
   readonly warnings: readonly string[];
-  readonly config: {
-    readonly warnings: readonly string[];
-    /** An invalid configuration counts as empty until the system's options are read. */
-    readonly error: BootError | undefined;
-  };
+  readonly configWarnings: readonly string[];
+  /** An invalid configuration counts as empty until the system's options are read. */
+  readonly configError: BootError | undefined;
 }
 
 /** Where root is, and what stands in where it cannot be made. */
-export interface DiskOptions extends RootFlags {
-  readonly root: DeviceSpec;
-  /** How long to wait for a device that is not there yet; Infinity with a bare `rootwait`. */
-  readonly deviceTimeoutMs: number;
-  readonly init: string | undefined;
-  /** How many former rwlayers to keep. */
-  readonly generations: number;
-  /** Whether a former root boots where no new one can be made. */
-  readonly fallback: OptionValue<"dockroot.fallback">;
-  /** How long one helper program may take. */
-  readonly helperTimeoutMs: number;
-}
+export type DiskOptions = ReturnType<typeof readDiskOptions>;
 
 /** What a boot reads: the disk's options are valid. */
 export interface BootOptions extends Options {
   readonly disk: DiskOptions;
 }
 
-export interface TopLayerOptions {
-  readonly device: DeviceSpec;
-  readonly fsType: string | undefined;
-  /** Mount flags as given, `ro` and `rw` left out: the mount is always read-only. */
-  readonly mountFlags: readonly string[];
-  /** In the order in which they are laid over; relative to the device's filesystem, `""` is all of it. */
-  readonly paths: readonly string[];
-}
-
 /** Which system is to be root. Paths are relative to the top level. */
-export interface SystemOptions {
-  readonly storePath: string;
-  /** Which of the stores that are there counts; `undefined` where that shows by itself. */
-  readonly storeKind: StoreKind | undefined;
-  readonly image: ImageReference;
-  readonly topLayer: TopLayerOptions | undefined;
-  /** Whether every boot makes a new rwlayer, or the same one serves while the image is the same. */
-  readonly rwlayerMode: OptionValue<"dockroot.rwlayer">;
-  /** Whether a rwlayer that is kept gets a top layer that has changed. */
-  readonly topLayerMode: OptionValue<"dockroot.toplayer">;
-}
+export type SystemOptions = ReturnType<typeof readSystemOptions>;
+
+export type TopLayerOptions = NonNullable<SystemOptions["topLayer"]>;
 
 /**
  * Collects what the kernel command line and the configuration give. Values are parsed by those who
@@ -96,13 +63,17 @@ export function parseOptions(
   source: ConfigSource | undefined,
 ): Options {
   const kernel = parseCmdline(cmdline);
-  const { values, ...config } = readConfig(source);
-  const given = new Map(
-    [...values].map(([name, value]) => [
-      name,
-      { value, source: source?.file ?? "" },
-    ]),
-  );
+  const given = new Map<OptionName, Sourced<string>>();
+  const configWarnings: string[] = [];
+  let configError: BootError | undefined;
+  try {
+    for (const [name, value] of parseConfig(source, configWarnings)) {
+      given.set(name, { value, source: source?.file ?? "" });
+    }
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    configError = error;
+  }
   const warnings: string[] = [];
   for (const [name, value = ""] of lastValues(kernel)) {
     if (!isOptionName(name)) {
@@ -117,18 +88,7 @@ export function parseOptions(
     if (value !== "" || isFlag) given.set(name, { value, source: KERNEL });
     else if (!emptyIsUnset) given.delete(name);
   }
-  return { cmdline, kernel, given, warnings, config };
-}
-
-function readConfig(source: ConfigSource | undefined) {
-  const warnings: string[] = [];
-  try {
-    const values = parseConfig(source, warnings);
-    return { values, warnings, error: undefined };
-  } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    return { values: new Map<OptionName, string>(), warnings, error };
-  }
+  return { cmdline, kernel, given, warnings, configWarnings, configError };
 }
 
 /** @throws BootError INVALID_OPTION */
@@ -137,7 +97,7 @@ export function readBootOptions(options: Options): BootOptions {
 }
 
 /** @throws BootError INVALID_OPTION */
-export function readDiskOptions(options: Options): DiskOptions {
+export function readDiskOptions(options: Options) {
   const read = valuesOf(options);
   read("rootfstype");
   return {
@@ -155,15 +115,12 @@ export function readDiskOptions(options: Options): DiskOptions {
  * @returns also what looks wrong but need not stop a boot
  * @throws BootError INVALID_OPTION, INVALID_CONFIG or INVALID_REFERENCE
  */
-export function readSystemOptions(
-  options: Options,
-): SystemOptions & { readonly warnings: readonly string[] } {
-  const { given, config } = options;
-  if (config.error !== undefined) throw config.error;
+export function readSystemOptions(options: Options) {
+  if (options.configError !== undefined) throw options.configError;
   const read = valuesOf(options);
-  const warnings = [...config.warnings];
+  const warnings = [...options.configWarnings];
   const device = read("toplayer");
-  if (device === undefined && given.has("toplayer_path")) {
+  if (device === undefined && options.given.has("toplayer_path")) {
     warnings.push(
       "toplayer_path= is given without toplayer=: no top layer is copied",
     );
@@ -189,25 +146,28 @@ export function readSystemOptions(
 
 /** `docker_path` and `store_path` mean the same. */
 function readStorePath(options: Options): string {
-  const found = (["docker_path", "store_path"] as const).flatMap((name) => {
-    const { value, source } = readOption(options, name);
-    return value === undefined ? [] : [{ value, source }];
-  });
-  const chosen = found.find(({ source }) => source === KERNEL) ?? found[0];
-  if (chosen === undefined) {
+  const names = (["docker_path", "store_path"] as const).filter((name) =>
+    options.given.has(name),
+  );
+  const ofKernel = names.filter(
+    (name) => options.given.get(name)?.source === KERNEL,
+  );
+  const [path, ...others] = (ofKernel.length > 0 ? ofKernel : names).map(
+    valuesOf(options),
+  );
+  if (path === undefined) {
     throw invalidOption(
       "docker_path= is given neither on the kernel command line nor in the configuration",
       "Name the image store's directory, relative to the filesystem's top level: docker_path=docker (or store_path=, which means the same).",
     );
   }
-  const { value, source } = chosen;
-  if (found.some((other) => other.source === source && other.value !== value)) {
+  if (others.some((other) => other !== path)) {
     throw invalidOption(
       "docker_path= and store_path= mean the same, and are given different directories",
       "Leave one of them out.",
     );
   }
-  return value;
+  return path;
 }
 
 /**

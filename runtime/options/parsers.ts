@@ -33,7 +33,7 @@ export function parseRootFsType(option: string, value: string): string {
   );
 }
 
-const RWLAYER_EXAMPLE =
+export const RWLAYER_EXAMPLE =
   "Write for example rootflags=subvol=docker_rwlayer: the subvolume that dockroot makes and the initramfs mounts as root.";
 
 export function parseRootFlags(option: string, value: string): RootFlags {
@@ -119,6 +119,7 @@ export function parseLayerFlags(_option: string, value: string): string[] {
   return splitFlags(value).filter((flag) => flag !== "ro" && flag !== "rw");
 }
 
+/** In the order in which they are laid over; `""` is the whole filesystem. */
 export function parseLayerPaths(option: string, value: string): string[] {
   return value.split(":").map((path) => {
     if (path === "") {

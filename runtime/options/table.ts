@@ -11,6 +11,7 @@ import {
   parseRootFsType,
   parseStorePath,
   parseText,
+  RWLAYER_EXAMPLE,
   type OptionParser,
 } from "./parsers.ts";
 import { STORE_KINDS } from "./store-kinds.ts";
@@ -65,10 +66,7 @@ export const OPTIONS = {
     syntax: "FLAGS",
     help: "must have `subvol=NAME`: where the new root (the rwlayer) is made and mounted from; its other flags (`compress=zstd:1`, `degraded`, ...) also serve dockroot's own mount",
     parse: parseRootFlags,
-    missing: [
-      "rootflags= has no subvol=NAME",
-      "Write for example rootflags=subvol=docker_rwlayer: the subvolume that dockroot makes and the initramfs mounts as root.",
-    ],
+    missing: ["rootflags= has no subvol=NAME", RWLAYER_EXAMPLE],
     kernelOnly: "refused",
   },
   rootfstype: {

@@ -40,18 +40,23 @@ $(SLIM_MARK):
 dist/dockroot: $(BUILD_INPUTS) $(SLIM_MARK) | setup-build
 	$(NODE) build/build.ts
 
-dist/dockroot.8: docs/man/dockroot.8.in build/man-page.ts build/make-man-page.ts dist/dockroot
-	$(NODE) build/make-man-page.ts
+PAGES := $(addprefix dist/,dockroot.8 completion.bash completion.zsh completion.fish)
+.PHONY: pages
+pages: $(PAGES) ## Make the manual page and the completions
+$(PAGES) &: docs/man/dockroot.8.in $(BUILD_INPUTS) | setup-modules
+	$(NODE) build/make-pages.ts
 
 dist/LICENSE.modules: build/collect-licenses.ts build/make-licenses.ts dist/dockroot
 	$(NODE) build/make-licenses.ts
 
 # What a package ships. No hooks: one that merely lies there would be in the next initramfs, and stop a
 # machine that boots no image. `dockroot install` puts them in place.
-SHIPPED := dist/dockroot dist/dockroot.8 dist/LICENSE.modules
+SHIPPED := dist/dockroot $(PAGES) dist/LICENSE.modules
 PREFIX ?= /usr
 ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 LICENSES ?= $(PREFIX)/share/licenses/dockroot
+.PHONY: shipped
+shipped: $(SHIPPED)
 .PHONY: install
 install: $(SHIPPED) ## Install the files that a package ships: DESTDIR=, PREFIX=/usr
 	@scripts/install-files '$(DESTDIR)' '$(PREFIX)' '$(ZSH_COMPLETIONS)' '$(LICENSES)'

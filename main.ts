@@ -1,6 +1,6 @@
 import path from "node:path";
 import { isSea } from "node:sea";
-import { parseArgs, styleText } from "node:util";
+import { styleText } from "node:util";
 import { boot, planOnly } from "./runtime/boot/boot.ts";
 import { bootFlags, finishFlags } from "./runtime/boot/boot-flags.ts";
 import {
@@ -15,7 +15,12 @@ import {
 } from "./runtime/boot/format-fallback.ts";
 import { finish } from "./runtime/boot/finish.ts";
 import { formatPlan, formatPlanAsJson } from "./runtime/plan/format-plan.ts";
-import { BootError, UsageError } from "./runtime/base/errors.ts";
+import {
+  BootError,
+  explainUsage,
+  systemErrorCode,
+  UsageError,
+} from "./runtime/base/errors.ts";
 import { escapeControl } from "./runtime/base/escape.ts";
 import { statusOfTarget } from "./runtime/host/files.ts";
 import { createHost, tieHelpers } from "./runtime/host/host.ts";
@@ -27,6 +32,8 @@ import {
   type LogSink,
 } from "./runtime/host/log.ts";
 import { BOOT_LOG, formatBootRecord } from "./runtime/records/boot-record.ts";
+import { readFlags } from "./runtime/base/flags.ts";
+import type { CliContext } from "./installer/cli/cli-context.ts";
 import { version } from "./runtime/base/version.ts";
 
 const EXIT_USAGE = 2;
@@ -35,16 +42,30 @@ const EXIT_FAILED = 1;
 
 const EXIT_BUG = 70;
 
-const stdout = (text: string) => write(process.stdout, text);
+const stdout = (text: string) => write(process.stdout, text, failOutput);
 
-const stderr = (text: string) => write(process.stderr, text);
+const stderr = (text: string) => write(process.stderr, text, () => undefined);
+
+/** A console that takes nothing (no such port, a closed pipe) must not decide how a boot ends. */
+const bootStdout = (text: string) =>
+  write(process.stdout, text, () => undefined);
 
 const stderrLog = plainSink(stderr);
 
-/** A console that takes nothing (no such port, a closed pipe) must not decide how a boot ends. */
-function write(stream: NodeJS.WriteStream, text: string): void {
-  if (stream.listenerCount("error") === 0) stream.on("error", () => undefined);
+function write(
+  stream: NodeJS.WriteStream,
+  text: string,
+  onError: (error: Error) => void,
+): void {
+  if (stream.listenerCount("error") === 0) stream.on("error", onError);
   stream.write(text);
+}
+
+/** Who reads no further (head) is content with what there was. */
+function failOutput(error: Error): void {
+  if (systemErrorCode(error) === "EPIPE") return;
+  if (!process.exitCode) process.exitCode = EXIT_FAILED;
+  stderr(`dockroot: cannot write to stdout\n  because: ${error.message}\n`);
 }
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -52,15 +73,16 @@ async function main(argv: readonly string[]): Promise<number> {
   process.umask(0o022);
   const [command, ...rest] = argv;
   const asksForHelp = rest.includes("--help") || rest.includes("-h");
-  if (command === "boot" && !asksForHelp) return runBoot(rest);
-  if (command === "finish" && !asksForHelp) return runFinish(rest);
-  if (command === "--version" && rest.length === 0) {
+  if ((command === "boot" || command === "finish") && !asksForHelp) {
+    return explainUsage(command, () => runtimeCommands[command](rest));
+  }
+  if (["--version", "-V"].includes(command ?? "") && rest.length === 0) {
     stdout(`dockroot ${version} (Node ${process.version}, ${process.arch})\n`);
     return 0;
   }
   const { runInstaller } = await import("./installer/commands/main.ts");
   const { createQuestions } = await import("./installer/cli/questions.ts");
-  return runInstaller(argv, {
+  const context: CliContext = {
     stdout,
     stderr,
     argv,
@@ -79,11 +101,15 @@ async function main(argv: readonly string[]): Promise<number> {
       style: (format, text) =>
         styleText(format, text, { stream: process.stdout }),
     },
-  });
+  };
+  return runInstaller(argv, context, runtimeCommands);
 }
 
+/** What starts without yargs and the installer. */
+const runtimeCommands = { boot: runBoot, finish: runFinish };
+
 async function runBoot(args: readonly string[]): Promise<number> {
-  const flags = parseFlags(args, bootFlags);
+  const flags = readFlags(args, bootFlags);
   requireRoot(["boot", ...args]);
   const runDirectory = prepareRunDirectory(
     flags["run-dir"] ??
@@ -96,13 +122,13 @@ async function runBoot(args: readonly string[]): Promise<number> {
     runDirectory,
   };
   const startBarrier = checkStartBarrier(flags.when);
-  if (flags["dry-run"] === true) {
+  if (flags["dry-run"]) {
     if (startBarrier !== undefined) {
       throw new UsageError("--when: a --dry-run waits for nothing");
     }
     const host = createHost("/", createLog([stderrLog]));
     const plan = await planOnly(await tieHelpers(host), request);
-    stdout(flags.json === true ? formatPlanAsJson(plan) : formatPlan(plan));
+    stdout(flags.json ? formatPlanAsJson(plan) : formatPlan(plan));
     return 0;
   }
   const log = createLog([
@@ -112,12 +138,12 @@ async function runBoot(args: readonly string[]): Promise<number> {
   const host = await tieHelpers(createHost("/", log));
   const record = await boot(host, { ...request, startBarrier });
   if (record.result === "fallback") stderr(formatFallback(record));
-  if (flags.json === true) stdout(formatBootRecord(record));
+  if (flags.json) bootStdout(formatBootRecord(record));
   return 0;
 }
 
 async function runFinish(args: readonly string[]): Promise<number> {
-  const flags = parseFlags(args, finishFlags);
+  const flags = readFlags(args, finishFlags);
   requireRoot(["finish", ...args]);
   const runDirectory = prepareRunDirectory(
     flags["run-dir"] ?? DEFAULT_RUN_DIRECTORY,
@@ -137,7 +163,6 @@ async function runFinish(args: readonly string[]): Promise<number> {
 }
 
 function prepareRunDirectory(given: string): string {
-  if (given === "") throw new UsageError("--run-dir names no directory");
   const host = createHost("/", createLog([stderrLog]));
   return openRunDirectory(host, path.resolve(given));
 }
@@ -145,8 +170,7 @@ function prepareRunDirectory(given: string): string {
 /** Has a directory, else it would be waited for without an end. */
 function checkStartBarrier(file: string | undefined): string | undefined {
   if (file === undefined) return undefined;
-  const directory = path.dirname(file);
-  if (file === "" || statusOfTarget(directory)?.kind !== "directory") {
+  if (statusOfTarget(path.dirname(file))?.kind !== "directory") {
     throw new UsageError(`--when: there is no directory for ${file}`);
   }
   return file;
@@ -168,33 +192,26 @@ function consoleSink(rehearsal: string | undefined): LogSink {
   return rehearsal === undefined ? kernelLogSink("/dev/kmsg") : stderrLog;
 }
 
-function parseFlags<
-  T extends Record<string, { readonly type: "string" | "boolean" }>,
->(args: readonly string[], options: T) {
-  try {
-    return parseArgs({ args: [...args], options, strict: true }).values;
-  } catch (error) {
-    throw new UsageError(
-      (error instanceof Error ? error.message : String(error)).split(". ")[0] ??
-        "",
-    );
-  }
-}
-
 main(process.argv.slice(2)).then(
   (exitCode) => {
-    process.exitCode = exitCode;
+    // What could not be written has been told.
+    process.exitCode ||= exitCode;
   },
   (error: unknown) => {
-    if (error instanceof UsageError) {
-      stderr(
-        `dockroot: ${escapeControl(error.message)}\n  see: dockroot --help\n`,
-      );
-      process.exitCode = EXIT_USAGE;
-      return;
-    }
-    const failure = describeFailure(error);
-    stderr(formatFailure(failure));
-    process.exitCode = failure.code === "BUG" ? EXIT_BUG : EXIT_FAILED;
+    process.exitCode = tellFailure(error);
   },
 );
+
+/** @returns the exit status */
+function tellFailure(error: unknown): number {
+  if (error instanceof UsageError) {
+    const help = ["dockroot", error.command ?? "", "--help"]
+      .filter((word) => word !== "")
+      .join(" ");
+    stderr(`dockroot: ${escapeControl(error.message)}\n  see: ${help}\n`);
+    return EXIT_USAGE;
+  }
+  const failure = describeFailure(error);
+  stderr(formatFailure(failure));
+  return failure.code === "BUG" ? EXIT_BUG : EXIT_FAILED;
+}

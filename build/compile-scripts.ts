@@ -5,9 +5,9 @@ import type { BundledScript } from "./bundle.ts";
 import { run } from "./run.ts";
 
 /**
- * Writes scripts into `directory`, and beside each what V8 makes of it: all of its functions' code
- * where it is evaluated at each start, for one that is compiled when it is first called costs as much
- * as thirty that are read.
+ * Writes scripts into `directory`, and beside each what V8 makes of it. Those that are evaluated at each
+ * start become one, an object of all by their names, with the code of all its functions: one that is
+ * compiled when it is first called costs as much as thirty that are read.
  * @param nodeFile the very Node that will read that code
  * @param nodeFlags with which it will
  * @returns the files, by the names that start.ts gives them
@@ -22,7 +22,14 @@ export async function compileScripts(
   const compiler = path.join(directory, "cache-code.cjs");
   await writeFile(compiler, await toCommonJs("cache-code.ts"));
   const files: Record<string, string> = {};
-  for (const { name, text, isStarted } of scripts) {
+  const started = scripts
+    .filter(({ isStarted }) => isStarted)
+    .map(({ name, text }) => `"./${name}": ${text}`);
+  const all = [
+    { name: "started.js", text: `({${started.join(",\n")}})`, isStarted: true },
+    ...scripts.filter(({ isStarted }) => !isStarted),
+  ];
+  for (const { name, text, isStarted } of all) {
     const file = path.join(directory, name);
     await writeFile(file, text);
     const functions = isStarted ? "all" : "outer";

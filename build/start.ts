@@ -11,6 +11,9 @@ type Body = (
   module: { exports: unknown },
 ) => void;
 
+/** Those that each start evaluates are one script: to read sixteen would take longer. */
+const started = evaluate("./started.js") as Readonly<Record<string, Body>>;
+
 const modules = new Map<string, { exports: unknown }>();
 
 function load(name: string): unknown {
@@ -18,13 +21,17 @@ function load(name: string): unknown {
   if (known !== undefined) return known.exports;
   const module = { exports: {} as unknown };
   modules.set(name, module);
+  const body = started[name] ?? (evaluate(name) as Body);
+  body(module.exports, load, module);
+  return module.exports;
+}
+
+function evaluate(name: string): unknown {
   const script = new Script(readAsset(name).toString("utf8"), {
     filename: name,
     cachedData: readAsset(`${name}.cache`),
   });
-  const body = script.runInThisContext() as Body;
-  body(module.exports, load, module);
-  return module.exports;
+  return script.runInThisContext();
 }
 
 /** Where it lies in the executable: nothing is copied. */

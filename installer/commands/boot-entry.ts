@@ -1,5 +1,5 @@
 import path from "node:path";
-import { BootError, UsageError } from "../../runtime/base/errors.ts";
+import { BootError } from "../../runtime/base/errors.ts";
 import { formatJson } from "../../runtime/base/escape.ts";
 import { limitHelpers } from "../../runtime/host/host.ts";
 import {
@@ -9,48 +9,10 @@ import {
 import type { CliContext } from "../cli/cli-context.ts";
 import { describeSearch } from "../loaders/formats/boot-loaders.ts";
 import { gatherEntryFacts } from "../loaders/gather-entry-facts.ts";
-import { LOADERS, type LoaderName } from "../loaders/formats/menu-entry.ts";
 import { planEntry, type EntryPlan } from "../loaders/plan/plan-entry.ts";
 import { writeEntry } from "../loaders/write-entry.ts";
-import {
-  imageFlags,
-  readStoreFlags,
-  storeFlags,
-  type StoreFlags,
-} from "../cli/image-flags.ts";
-import { requireRoot } from "../cli/require-root.ts";
-
-export const bootEntryFlags = {
-  loader: {
-    type: "string",
-    placeholder: "NAME",
-    values: LOADERS,
-    describe: `the boot loader: ${LOADERS.join(", ")} [the one that is found]`,
-  },
-  output: {
-    type: "string",
-    placeholder: "[FILE]",
-    describe:
-      "write the entry to FILE; without FILE where the boot loader looks for it",
-  },
-  image: {
-    ...imageFlags.image,
-    describe:
-      "the image that the entry is to boot, instead of the one that the initramfs names",
-  },
-  ...storeFlags,
-  json: {
-    type: "boolean",
-    describe: "print all of it as JSON",
-  },
-} as const;
-
-export interface BootEntryFlags extends StoreFlags {
-  readonly loader?: string | undefined;
-  readonly output?: string | undefined;
-  readonly image?: string | undefined;
-  readonly json?: boolean | undefined;
-}
+import { readStoreChoice } from "../cli/store-choice.ts";
+import type { FlagsOf } from "../cli/table.ts";
 
 /** Everything is there already: what takes longer hangs. */
 const HELPER_TIMEOUT_MS = 30_000;
@@ -58,20 +20,17 @@ const HELPER_TIMEOUT_MS = 30_000;
 /**
  * `dockroot boot-entry`: the boot menu entry for this machine, of what is found here.
  * @returns the exit status
- * @throws BootError, UsageError
+ * @throws BootError
  */
 export async function runBootEntry(
-  { loader: given, output, image, json, ...flags }: BootEntryFlags,
-  { host: unlimited, isRoot, stdout }: CliContext,
+  { loader, output, image, json, ...flags }: FlagsOf<"boot-entry">,
+  { host: unlimited, stdout }: CliContext,
 ): Promise<number> {
-  const loader = readLoader(given);
-  if (loader === "efistub" && output === "") throw noFile();
-  const store = readStoreFlags(flags);
+  const store = readStoreChoice(flags);
   const reference =
     image === undefined
       ? undefined
       : formatImageReference(parseImageReference(image));
-  requireRoot(isRoot, "boot-entry");
   const host = limitHelpers(unlimited, HELPER_TIMEOUT_MS);
   const facts = await gatherEntryFacts(host, { store, image: reference });
   const plan = planEntry(facts, loader);
@@ -85,7 +44,7 @@ export async function runBootEntry(
           file: output === "" ? requireTarget(plan) : path.resolve(output),
           rwlayer: facts.bootedRwlayer,
         });
-  if (json === true) {
+  if (json) {
     stdout(`${formatJson(reportEntry(plan, text, written))}\n`);
     return 0;
   }
@@ -94,19 +53,6 @@ export async function runBootEntry(
   if (written === undefined) stdout(text);
   else host.log.info(`the entry is in ${written}`);
   return 0;
-}
-
-function readLoader(given: string | undefined): LoaderName | undefined {
-  if (given === undefined) return undefined;
-  const loader = LOADERS.find((name) => name === given);
-  if (loader !== undefined) return loader;
-  throw new UsageError(`--loader ${given} is none of ${LOADERS.join(", ")}`);
-}
-
-function noFile(): UsageError {
-  return new UsageError(
-    "the firmware has no file of entries: run the command that boot-entry --loader efistub prints, or name a FILE for it",
-  );
 }
 
 /** @throws BootError LOADER_MISSING */

@@ -1,52 +1,77 @@
-import { UsageError } from "../../runtime/base/errors.ts";
-import type { Call } from "../cli/command-help.ts";
-import { commandNames, describeCommands } from "./describe-commands.ts";
+import { BootError, explainUsage } from "../../runtime/base/errors.ts";
 import type { CliContext } from "../cli/cli-context.ts";
+import { formatHelp } from "../cli/help.ts";
+import { checkCall, parse, requireName, type Parsed } from "../cli/parse.ts";
+import { commandTable, type CommandName, type FlagsOf } from "../cli/table.ts";
+
+/** What main.ts runs without yargs, by arguments. */
+type RuntimeCommand = "boot" | "finish";
+export type RuntimeCommands = Readonly<
+  Record<RuntimeCommand, (args: readonly string[]) => Promise<number>>
+>;
+
+/** @returns the exit status @throws BootError, UsageError */
+type Handler<Name extends CommandName> = (
+  flags: FlagsOf<Name>,
+  cli: CliContext,
+  operands: readonly string[],
+) => Promise<number>;
+
+/** Each file is loaded when its command is called. */
+const handlers: {
+  readonly [Name in Exclude<CommandName, RuntimeCommand>]: () => Promise<
+    Handler<Name>
+  >;
+} = {
+  install: async () => (await import("./install.ts")).runInstall,
+  uninstall: async () => (await import("./uninstall.ts")).runUninstall,
+  status: async () => (await import("./status.ts")).runStatus,
+  doctor: async () => (await import("./doctor.ts")).runDoctor,
+  resolve: async () => (await import("./resolve.ts")).runResolve,
+  "boot-entry": async () => (await import("./boot-entry.ts")).runBootEntry,
+  "toplayer check": async () =>
+    (await import("./toplayer-check.ts")).runToplayerCheck,
+  "toplayer init": async () =>
+    (await import("./toplayer-init.ts")).runToplayerInit,
+  completion: async () => (await import("./completion.ts")).runCompletion,
+};
 
 /**
  * The commands of the installed system, and the help for all.
- * @returns the exit code
- * @throws UsageError, BootError
+ * @returns the exit status
+ * @throws BootError, UsageError
  */
 export async function runInstaller(
   argv: readonly string[],
   cli: CliContext,
+  runtime: RuntimeCommands,
 ): Promise<number> {
-  // `help COMMAND` is another way to write `COMMAND --help`.
-  const args = argv[0] === "help" ? [...argv.slice(1), "--help"] : [...argv];
-  refuseUnknown(args);
-  let text = "";
-  let failure: string | undefined;
-  let call: Call | undefined;
-  await describeCommands((chosen) => {
-    call = chosen;
-  })
-    .exitProcess(false)
-    .fail((message, error) => {
-      failure ??= (message || error.message).replace(
-        /^Not enough non-option arguments.*/s,
-        "an argument is missing",
-      );
-    })
-    .parseAsync(args, {}, (_error, _argv, output) => {
-      text += output;
-    });
-  if (failure !== undefined) throw new UsageError(lowerFirst(failure));
-  if (text !== "") cli.stdout(`${text}\n`);
-  return text === "" && call !== undefined ? call(cli) : 0;
+  const parsed = parse(argv);
+  return explainUsage(parsed.name, async () => {
+    if (!parsed.isHelp) return run(parsed, cli, runtime);
+    cli.stdout(`${await formatHelp(requireName(parsed))}\n`);
+    return 0;
+  });
 }
 
-/** yargs would answer an unknown command with --help by the help for all. @throws UsageError */
-function refuseUnknown(args: readonly string[]): void {
-  const [command, below] = args.filter((arg) => !arg.startsWith("-"));
-  if (command === undefined) return;
-  const names = commandNames.get(command);
-  if (names === undefined) throw new UsageError(`unknown command: ${command}`);
-  if (below !== undefined && names.size > 0 && !names.has(below)) {
-    throw new UsageError(`unknown command: ${command} ${below}`);
+async function run(
+  parsed: Parsed,
+  cli: CliContext,
+  runtime: RuntimeCommands,
+): Promise<number> {
+  const { name, flags, operands } = checkCall(parsed);
+  if (name === "boot" || name === "finish") {
+    const args = Object.entries(flags).map(([flag, value]) =>
+      value === true ? `--${flag}` : `--${flag}=${String(value)}`,
+    );
+    return runtime[name](args);
   }
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
+  if (commandTable.get(name)?.needsRoot === true && !cli.isRoot) {
+    throw new BootError("NOT_ROOT", `dockroot ${name} needs root`, {
+      hint: `Run it with sudo: sudo dockroot ${name} ...`,
+    });
+  }
+  // The flags are those of this very name.
+  const handler = (await handlers[name]()) as Handler<never>;
+  return handler(flags as never, cli, operands);
 }

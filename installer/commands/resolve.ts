@@ -1,9 +1,5 @@
-import { UsageError } from "../../runtime/base/errors.ts";
-import {
-  readStoreFlags,
-  storeFlags,
-  type StoreFlags,
-} from "../cli/image-flags.ts";
+import { readStoreChoice } from "../cli/store-choice.ts";
+import type { FlagsOf } from "../cli/table.ts";
 import type { CliContext } from "../cli/cli-context.ts";
 import {
   formatResolved,
@@ -11,34 +7,19 @@ import {
   resolveImage,
 } from "../system/resolve-image.ts";
 
-export const resolveFlags = {
-  ...storeFlags,
-  json: {
-    type: "boolean",
-    describe: "print all of it as JSON, with the IDs in full",
-  },
-} as const;
-
-export interface ResolveFlags extends StoreFlags {
-  readonly reference: string;
-  readonly json?: boolean | undefined;
-}
-
 /**
  * `dockroot resolve`: what the image store has under a reference, no engine running.
  * @returns the exit status
- * @throws BootError, UsageError
+ * @throws BootError
  */
 export function runResolve(
-  { reference, json, ...flags }: ResolveFlags,
+  { json, ...flags }: FlagsOf<"resolve">,
   { host, terminal, stdout }: CliContext,
+  [reference = ""]: readonly string[],
 ): Promise<number> {
-  if (reference === "") throw new UsageError("REF names no image");
-  const resolved = resolveImage(host, readStoreFlags(flags), reference);
+  const resolved = resolveImage(host, readStoreChoice(flags), reference);
   stdout(
-    json === true
-      ? formatResolvedAsJson(resolved)
-      : formatResolved(resolved, terminal),
+    json ? formatResolvedAsJson(resolved) : formatResolved(resolved, terminal),
   );
   return Promise.resolve(0);
 }

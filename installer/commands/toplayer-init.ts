@@ -9,11 +9,8 @@ import type { Confirm, Questions, CliContext } from "../cli/cli-context.ts";
 import { holdSignals } from "../system/hold-signals.ts";
 import { readAccounts } from "../system/read-accounts.ts";
 import { readBootTarget } from "../system/boot-target.ts";
-import {
-  imageFlags,
-  readStoreFlags,
-  type StoreFlags,
-} from "../cli/image-flags.ts";
+import { readStoreChoice } from "../cli/store-choice.ts";
+import type { FlagsOf } from "../cli/table.ts";
 import { findImageInSystem } from "../system/image.ts";
 import { chooseAccounts } from "../toplayer/ask.ts";
 import {
@@ -31,22 +28,6 @@ import { planFiles } from "../toplayer/plan/plan-files.ts";
 import { writeFiles } from "../toplayer/write-files.ts";
 import { locate } from "../system/formats/fstab.ts";
 import { formatMachineId } from "../system/formats/machine-id.ts";
-import { requireRoot } from "../cli/require-root.ts";
-
-export const toplayerInitFlags = {
-  yes: {
-    type: "boolean",
-    describe:
-      "ask nothing: take over root's password and all people's accounts",
-  },
-  ...imageFlags,
-} as const;
-
-export interface ToplayerInitFlags extends StoreFlags {
-  readonly directory: string;
-  readonly yes?: boolean | undefined;
-  readonly image?: string | undefined;
-}
 
 /**
  * `dockroot toplayer init`: a starting top layer for this machine. What is there already is left.
@@ -54,13 +35,12 @@ export interface ToplayerInitFlags extends StoreFlags {
  * @throws BootError, UsageError
  */
 export async function runToplayerInit(
-  { directory: given, yes, image, ...flags }: ToplayerInitFlags,
-  { host, isRoot, terminal, stdout, questions }: CliContext,
+  { yes, image, ...flags }: FlagsOf<"toplayer init">,
+  { host, terminal, stdout, questions }: CliContext,
+  [given = ""]: readonly string[],
 ): Promise<number> {
-  if (given === "") throw new UsageError("DIR names no directory");
-  const choice = readStoreFlags(flags);
-  requireRoot(isRoot, "toplayer init");
-  const ask = yes === true ? answerYes : questions;
+  const choice = readStoreChoice(flags);
+  const ask = yes ? answerYes : questions;
   if (ask === undefined) {
     throw new UsageError(
       "toplayer init asks which accounts to take over, and there is no terminal to ask on: give --yes to take over all",
@@ -68,9 +48,7 @@ export async function runToplayerInit(
   }
   const warnings: string[] = [];
   const machine = gatherMachine(host);
-  const imageAccounts = readImageAccounts(
-    ...([host, choice, image, warnings] as const),
-  );
+  const imageAccounts = readImageAccounts(host, choice, image, warnings);
   const storeMount = await findStoreMount(host, choice);
   const choose = (confirm: Confirm) =>
     chooseAccounts(machine.accounts, confirm);

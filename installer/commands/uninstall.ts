@@ -5,32 +5,11 @@ import {
 } from "../install/plan/format-install.ts";
 import { lookAtRoot } from "../system/look-at-root.ts";
 import { applyUninstall } from "../install/apply-install.ts";
-import { confirmPlan } from "../cli/questions.ts";
 import { gatherUninstall } from "../install/gather-uninstall.ts";
 import { withLock } from "../install/lock.ts";
-import { createProgress } from "../cli/progress.ts";
-import { tellInterrupted } from "../install/transaction.ts";
 import type { CliContext } from "../cli/cli-context.ts";
-import { installFlags, tellResumed } from "./install.ts";
-import { holdSignals } from "../system/hold-signals.ts";
-import { requireRoot } from "../cli/require-root.ts";
-
-export const uninstallFlags = {
-  root: {
-    ...installFlags.root,
-    describe: "take back what was installed into the system in DIR",
-  },
-  "no-build": installFlags["no-build"],
-  "dry-run": installFlags["dry-run"],
-  yes: installFlags.yes,
-} as const;
-
-export interface UninstallFlags {
-  readonly root?: string | undefined;
-  readonly "no-build"?: boolean | undefined;
-  readonly "dry-run"?: boolean | undefined;
-  readonly yes?: boolean | undefined;
-}
+import { carryOut, tellResumed } from "./install.ts";
+import type { FlagsOf } from "../cli/table.ts";
 
 /**
  * `dockroot uninstall`: takes back what install did, and nothing else.
@@ -38,10 +17,9 @@ export interface UninstallFlags {
  * @throws BootError
  */
 export async function runUninstall(
-  flags: UninstallFlags,
+  flags: FlagsOf<"uninstall">,
   cli: CliContext,
 ): Promise<number> {
-  requireRoot(cli.isRoot, "uninstall");
   if (flags.root !== undefined && flags["dry-run"] === true) {
     const host = lookAtRoot(cli.host, flags.root);
     return uninstall(flags, { ...cli, host });
@@ -51,10 +29,10 @@ export async function runUninstall(
 }
 
 async function uninstall(
-  flags: UninstallFlags,
+  flags: FlagsOf<"uninstall">,
   cli: CliContext,
 ): Promise<number> {
-  const { host, stdout, stderr, terminal } = cli;
+  const { host, stdout } = cli;
   await tellResumed(host, stdout, flags["dry-run"] === true);
   const plan = await gatherUninstall(host, flags["no-build"] !== true);
   if (plan === undefined) {
@@ -64,16 +42,9 @@ async function uninstall(
   stdout(formatNotChecked(plan.notChecked));
   stdout(formatUninstallPlan(plan));
   if (flags["dry-run"] === true) return 0;
-  await confirmPlan(flags.yes === true, cli);
-  const warnings = await holdSignals((interruption) =>
-    tellInterrupted(interruption, cli.stderr, () =>
-      applyUninstall(host, plan, {
-        ...{ interruption, tell: stderr, say: stdout },
-        progress: createProgress(stdout, terminal, () => host.nowMs()),
-      }),
-    ),
+  await carryOut(flags, cli, (reporter) =>
+    applyUninstall(host, plan, reporter),
   );
-  for (const warning of warnings) stdout(`warning: ${warning}\n`);
   stdout("All that install did is taken back.\n");
   return 0;
 }

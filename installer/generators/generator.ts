@@ -1,6 +1,12 @@
 import type { Host } from "../../runtime/host/host.ts";
 
-export type GeneratorName = "mkinitcpio" | "dracut" | "initramfs-tools";
+export const GENERATOR_NAMES = [
+  "mkinitcpio",
+  "dracut",
+  "initramfs-tools",
+] as const;
+
+export type GeneratorName = (typeof GENERATOR_NAMES)[number];
 
 /** A file of dockroot's own that a generator reads. */
 export interface HookFile {

@@ -87,9 +87,25 @@ export class PrivateError extends Error {
 
 /** The command was called wrongly (exit status 2). */
 export class UsageError extends Error {
+  /** The command whose help explains it. */
+  command: string | undefined;
+
   constructor(message: string) {
     super(message);
     this.name = "UsageError";
+  }
+}
+
+/** Does a command's work. A UsageError that it throws names the command. */
+export async function explainUsage<T>(
+  command: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof UsageError) error.command ??= command;
+    throw error;
   }
 }
 

@@ -1,9 +1,4 @@
-/** The flags of the runtime's commands: `--help` and the parser read the same data. */
-interface Flag {
-  readonly type: "string" | "boolean";
-  readonly describe: string;
-  readonly placeholder?: string;
-}
+import type { Flags } from "../base/flags.ts";
 
 export const bootFlags = {
   cmdline: {
@@ -39,7 +34,7 @@ export const bootFlags = {
     describe:
       "print the record of a boot (with --dry-run: the plan) as JSON on stdout",
   },
-} as const satisfies Record<string, Flag>;
+} as const satisfies Flags;
 
 export const finishFlags = {
   "run-dir": {
@@ -51,4 +46,4 @@ export const finishFlags = {
     describe:
       "get ready at once, but touch nothing before there is a FILE: for a hook that starts it before root is mounted",
   },
-} as const satisfies Record<string, Flag>;
+} as const satisfies Flags;

@@ -8,7 +8,7 @@ import {
 } from "./process.ts";
 import * as files from "./files.ts";
 import { lockDirectory, type Lock } from "./lock.ts";
-import type { Log } from "./log.ts";
+import { createLog, type Log } from "./log.ts";
 
 export type Files = typeof files;
 
@@ -68,6 +68,11 @@ export function limitHelpers(host: Host, timeoutMs: number): Host {
         timeoutMs: Math.min(timeoutMs, options?.timeoutMs ?? Infinity),
       }),
   };
+}
+
+/** The same machine, where nothing is logged: for a report that tells what there is. */
+export function silence(host: Host): Host {
+  return { ...host, log: createLog([]) };
 }
 
 /**

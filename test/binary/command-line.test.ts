@@ -1,11 +1,13 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import t from "tap";
 import {
   commandNames,
   commandTable,
-} from "../../installer/commands/describe-commands.ts";
+  groups,
+} from "../../installer/cli/table.ts";
 import { makeScratch } from "../root/scratch.ts";
-import { runDockroot, runIn } from "./run-dockroot.ts";
+import { executable, runDockroot, runIn } from "./run-dockroot.ts";
 
 const packageJson = JSON.parse(
   readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
@@ -13,11 +15,13 @@ const packageJson = JSON.parse(
 
 t.test("--version prints version, Node's version and architecture", (t) => {
   const node = packageJson.optionalDependencies[`node-linux-${process.arch}`];
-  t.same(runDockroot("--version"), {
-    status: 0,
-    stdout: `dockroot ${packageJson.version} (Node v${String(node)}, ${process.arch})\n`,
-    stderr: "",
-  });
+  for (const option of ["--version", "-V"]) {
+    t.same(runDockroot(option), {
+      status: 0,
+      stdout: `dockroot ${packageJson.version} (Node v${String(node)}, ${process.arch})\n`,
+      stderr: "",
+    });
+  }
   t.end();
 });
 
@@ -72,7 +76,11 @@ t.test("wrong usage: status 2, one line and where to look", (t) => {
     ["bot"],
     ["--bogus"],
     ["--version", "boot"],
+    ["-V", "boot"],
     ["help", "bot"],
+    ["doctor", "--root="],
+    ["install", "--generator", "dracutt"],
+    ["resolve", "a", "--store", "aufs"],
     ["bot", "--help"],
     ["constructor"],
     ["boot", "--bogus"],
@@ -116,8 +124,153 @@ t.test("wrong usage: status 2, one line and where to look", (t) => {
     const call = ["dockroot", ...args].join(" ");
     t.equal(status, 2, call);
     t.equal(stdout, "", call);
-    t.match(stderr, /^dockroot: [^\n]+\n {2}see: dockroot --help\n$/, call);
+    const [line = "", see = "", ...rest] = stderr.split("\n");
+    t.match(line, /^dockroot: ./, call);
+    // The help of the command, where one is named.
+    const words = args.filter((arg) => !/^-|^help$/.test(arg));
+    const name = [words.slice(0, 2).join(" "), words[0] ?? ""].find(
+      (found) => commandTable.has(found) || groups.has(found),
+    );
+    t.equal(see, `  see: dockroot ${[name ?? [], "--help"].flat().join(" ")}`);
+    t.same(rest, [""], call);
   }
+  t.end();
+});
+
+t.test("what is wrong is named, with what is near", (t) => {
+  const messages: readonly (readonly [args: string, message: string])[] = [
+    ["", "a command is missing"],
+    ["bot", "unknown command: bot; did you mean boot?"],
+    ["instal --yes", "unknown command: instal; did you mean install?"],
+    ["--json", "a command is missing"],
+    [
+      "toplayer chek",
+      "unknown command: toplayer chek; did you mean toplayer check?",
+    ],
+    ["frobnicate", "unknown command: frobnicate"],
+    ["--verson", "unknown option: --verson; did you mean --version?"],
+    ["--verson status", "unknown option: --verson; did you mean --version?"],
+    ["-x", "unknown option: -x"],
+    ["status --jsno", "unknown option: --jsno; did you mean --json?"],
+    ["status --hlep", "unknown option: --hlep; did you mean --help?"],
+    ["status --dry-run", "unknown option: --dry-run"],
+    [
+      "resolve a --dokcer b",
+      "unknown option: --dokcer; did you mean --docker?",
+    ],
+    ["boot --dry-rnu", "unknown option: --dry-rnu; did you mean --dry-run?"],
+    [
+      "finish --run-dri x",
+      "unknown option: --run-dri; did you mean --run-dir?",
+    ],
+    ["boot now", "unexpected argument: now"],
+    ["status now", "unexpected argument: now"],
+    ["resolve", "REF is missing"],
+    // A boolean takes no value.
+    ["install --yes=no", "--yes takes no value"],
+    ["install --yes=true", "--yes takes no value"],
+    ["boot --json=no", "--json takes no value"],
+    ["toplayer init --yes false true", "unexpected argument: true"],
+    // A string takes one.
+    ["doctor --root", "--root needs a value"],
+    ["doctor --root --json", "--root needs a value"],
+    ["boot --cmdline --json", "--cmdline needs a value"],
+    // The same value twice is no contradiction.
+    ["status --json --json now", "unexpected argument: now"],
+    [
+      "status --run-dir /a --run-dir /b",
+      "--run-dir is given more than once: /a, /b",
+    ],
+    [
+      "boot --run-dir /a --run-dir /b",
+      "--run-dir is given more than once: /a, /b",
+    ],
+    [
+      "resolve x --docker /a --store-path /b",
+      "--store-path (or --docker) is given more than once: /a, /b",
+    ],
+    [
+      "boot-entry --loader lilo",
+      "--loader lilo is none of refind, systemd-boot, grub, limine, efistub",
+    ],
+  ];
+  for (const [args, message] of messages) {
+    const { status, stderr } = runDockroot(
+      ...args.split(" ").filter((word) => word !== ""),
+    );
+    t.equal(status, 2, args);
+    t.equal(stderr.split("\n")[0], `dockroot: ${message}`, args);
+  }
+  t.end();
+});
+
+t.test("options before the command are as those after it", (t) => {
+  const directory = makeScratch(t, "options-first");
+  const calls: readonly (readonly [before: string[], after: string[]])[] = [
+    [
+      ["--root", directory, "doctor"],
+      ["doctor", "--root", directory],
+    ],
+    [
+      [`--run-dir=${directory}`, "--json", "status"],
+      ["status", "--json", "--run-dir", directory],
+    ],
+    [
+      ["--store-path", directory, "resolve", "--json", "a"],
+      ["resolve", "a", "--json", "--store-path", directory],
+    ],
+    [
+      ["--dry-run", "--cmdline", `${directory}/absent`, "boot"],
+      ["boot", "--dry-run", "--cmdline", `${directory}/absent`],
+    ],
+    [
+      ["--help", "toplayer", "check"],
+      ["toplayer", "check", "--help"],
+    ],
+    [
+      ["toplayer", "--docker", directory, "init"],
+      ["toplayer", "init", "--docker", directory],
+    ],
+  ];
+  for (const [before, after] of calls) {
+    t.same(runDockroot(...before), runDockroot(...after), before.join(" "));
+  }
+  t.match(
+    runDockroot(`--run-dir=${directory}`, "status").stderr,
+    `${directory}/boot.json`,
+  );
+  t.end();
+});
+
+t.test("what cannot be written is an error, a reader that left is not", (t) => {
+  const call = (line: string) => {
+    const { status, stderr } = spawnSync(
+      "bash",
+      ["-c", line, "bash", executable],
+      { encoding: "utf8" },
+    );
+    return { status, stderr };
+  };
+  const failure = (reason: string) => ({
+    status: 1,
+    stderr: `dockroot: cannot write to stdout\n  because: ${reason}, write\n`,
+  });
+  for (const args of ["--version", "--help", "completion bash"]) {
+    t.same(
+      call(`"$1" ${args} >/dev/full`),
+      failure("ENOSPC: no space left on device"),
+    );
+    // It is open for reading alone.
+    t.same(
+      call(`"$1" ${args} 1</dev/null`),
+      failure("EBADF: bad file descriptor"),
+    );
+    t.same(call(`"$1" ${args} | true; exit "\${PIPESTATUS[0]}"`), {
+      status: 0,
+      stderr: "",
+    });
+  }
+  t.same(call('"$1" bot 2>/dev/full'), { status: 2, stderr: "" });
   t.end();
 });
 

@@ -4,10 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import t from "tap";
 import { scaleTimeout } from "../../../fixtures/slowness.ts";
-import {
-  commandNames,
-  commandTable,
-} from "../../../installer/commands/describe-commands.ts";
+import { commandNames, commandTable } from "../../../installer/cli/table.ts";
 import { runDockroot } from "../../binary/run-dockroot.ts";
 
 const FIXTURES = path.resolve(

@@ -13,7 +13,7 @@ import {
   listTree,
   type TreeListing,
 } from "../../../fixtures/tree-listing.ts";
-import { commandTable } from "../../../installer/commands/describe-commands.ts";
+import { commandTable } from "../../../installer/cli/table.ts";
 import { runDockroot } from "../../binary/run-dockroot.ts";
 import { makeScratch } from "../scratch.ts";
 

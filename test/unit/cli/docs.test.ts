@@ -3,7 +3,7 @@ import path from "node:path";
 import prettier from "prettier";
 import t from "tap";
 import { fillOptionTable } from "../../../build/option-table.ts";
-import { commandTable } from "../../../installer/commands/describe-commands.ts";
+import { commandTable } from "../../../installer/cli/table.ts";
 
 const docs = path.resolve(import.meta.dirname, "../../../docs");
 const read = (name: string) => fs.readFileSync(path.join(docs, name), "utf8");

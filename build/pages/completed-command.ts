@@ -1,4 +1,5 @@
-import type { CommandHelp, Flag } from "./command-help.ts";
+import type { Command } from "../../installer/cli/table.ts";
+import type { Flag } from "../../runtime/base/flags.ts";
 
 /** What may stand at a place of the command line. */
 export type Value =
@@ -31,17 +32,18 @@ export interface CompletedCommand {
 
 /** The commands of the table, as shells complete them. */
 export function listCompletedCommands(
-  table: ReadonlyMap<string, CommandHelp>,
+  table: ReadonlyMap<string, Command>,
 ): CompletedCommand[] {
-  return [...table].map(([name, { summary, flags, operands, usage = "" }]) => ({
-    ...{ words: name.split(" "), summary },
+  return [...table].map(([name, { summary, flags, operands }]) => ({
+    words: name.split(" "),
+    summary,
     options: Object.entries(flags).flatMap(([flag, help]) =>
       [flag, help.alias ?? []].flat().map((word) => describeOption(word, help)),
     ),
     operands:
-      operands === undefined
-        ? valueOf(usage)
-        : { kind: "words", words: operands },
+      operands?.values === undefined
+        ? valueOf(operands?.usage ?? "")
+        : { kind: "words", words: operands.values },
   }));
 }
 
@@ -50,7 +52,8 @@ function describeOption(
   { type, describe, placeholder = "", values }: Flag,
 ): CompletedOption {
   return {
-    ...{ name, describe },
+    name,
+    describe,
     value:
       values !== undefined
         ? { kind: "words", words: values }

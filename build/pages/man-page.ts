@@ -1,4 +1,4 @@
-import type { CommandHelp } from "../installer/cli/command-help.ts";
+import type { Command } from "../../installer/cli/table.ts";
 
 /**
  * The manual page: a template, with the commands and their examples in it.
@@ -7,7 +7,7 @@ import type { CommandHelp } from "../installer/cli/command-help.ts";
  */
 export function formatManPage(
   template: string,
-  commands: ReadonlyMap<string, CommandHelp>,
+  commands: ReadonlyMap<string, Command>,
 ): string {
   const sections = {
     "@COMMANDS@": [...commands].flatMap(([name, help]) =>
@@ -25,7 +25,7 @@ export function formatManPage(
 
 function formatCommand(
   name: string,
-  { summary, usage = "[OPTION...]", flags }: CommandHelp,
+  { summary, operands, flags }: Command,
 ): string[] {
   const options = Object.entries(flags).flatMap(
     ([flag, { describe, placeholder, alias }]) => [
@@ -37,7 +37,7 @@ function formatCommand(
     ],
   );
   return [
-    `.Ss dockroot ${name} ${escape(usage)}`,
+    `.Ss dockroot ${[name, escape(operands?.usage ?? ""), "[OPTION...]"].filter((word) => word !== "").join(" ")}`,
     `${escape(capitalize(summary))}.`,
     ...(options.length === 0 ? [] : [".Bl -tag -width Ds", ...options, ".El"]),
   ];
@@ -49,10 +49,10 @@ function formatPlaceholder(placeholder: string | undefined): string {
   return placeholder.startsWith("[") ? ` Op Ar ${name}` : ` Ar ${name}`;
 }
 
-function formatExamples(examples: CommandHelp["examples"]): string[] {
+function formatExamples(examples: Command["examples"]): string[] {
   return examples.flatMap(([call, meaning]) => [
     `${escape(capitalize(meaning))}:`,
-    `.Dl ${escape(call.replace("$0", "dockroot"))}`,
+    `.Dl ${escape(call)}`,
   ]);
 }
 

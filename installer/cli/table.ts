@@ -1,0 +1,292 @@
+import { bootFlags, finishFlags } from "../../runtime/boot/boot-flags.ts";
+import type { Flags, FlagValues } from "../../runtime/base/flags.ts";
+import { STORE_KINDS } from "../../runtime/options/store-kinds.ts";
+import { GENERATOR_NAMES } from "../generators/generator.ts";
+import { LOADERS } from "../loaders/formats/menu-entry.ts";
+
+/**
+ * The table of commands. Parsing, help, completions (build/pages) and the manual page come from it;
+ * installer/commands has a handler for each.
+ */
+export interface Command {
+  readonly summary: string;
+  readonly operands?: Operands;
+  readonly flags: Flags;
+  readonly needsRoot?: true;
+  /** What is wrong with options that are right each for itself. */
+  readonly check?: (flags: FlagValues<Flags>) => string | undefined;
+  /** The first one is in the help for all commands, too. */
+  readonly examples: readonly [Example, ...Example[]];
+}
+
+type Example = readonly [call: string, meaning: string];
+
+/** What a command takes besides options. */
+export interface Operands {
+  /** `DIR`, `[DIR]` where it may be absent, `[DIR...]` where there may be several. */
+  readonly usage: string;
+  readonly describe: string;
+  readonly values?: readonly string[];
+}
+
+const json = { type: "boolean", describe: "print all of it as JSON" } as const;
+
+const storeFlags = {
+  "store-path": {
+    type: "string",
+    alias: "docker",
+    placeholder: "DIR",
+    describe:
+      "the image store's directory [the one of this system that has images]",
+  },
+  store: {
+    type: "string",
+    placeholder: "KIND",
+    values: STORE_KINDS,
+    describe: `which store, where DIR holds several: ${STORE_KINDS.join(", ")}`,
+  },
+} as const satisfies Flags;
+
+const imageFlag = {
+  type: "string",
+  placeholder: "REF",
+  describe:
+    "the image instead of the one that the kernel options and the configuration name",
+} as const;
+
+const generatorNames = ["auto", ...GENERATOR_NAMES] as const;
+
+const installFlags = {
+  generator: {
+    type: "string",
+    placeholder: "NAME",
+    values: generatorNames,
+    describe: `what makes the initramfs: ${generatorNames.join(", ")} [auto]`,
+  },
+  image: {
+    ...imageFlag,
+    describe:
+      "the image to boot, as docker images or podman images names it [what the configuration says]",
+  },
+  root: {
+    type: "string",
+    placeholder: "DIR",
+    describe: "install into the system in DIR instead of this one",
+  },
+  "no-build": { type: "boolean", describe: "do not build the initramfs" },
+  "dry-run": {
+    type: "boolean",
+    describe: "print what would be done, change nothing",
+  },
+  yes: { type: "boolean", describe: "ask nothing" },
+} as const satisfies Flags;
+
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+
+export const commands = {
+  boot: {
+    summary:
+      "make this start's root from the image (in the initramfs, before root is mounted)",
+    flags: bootFlags,
+    examples: [
+      ["dockroot boot --dry-run", "print what a boot would do, change nothing"],
+    ],
+  },
+  finish: {
+    summary:
+      "release what boot left mounted, remove old generations (after root is mounted)",
+    flags: finishFlags,
+    examples: [["dockroot finish", "clean up after the boot in /run/dockroot"]],
+  },
+  install: {
+    summary: "put dockroot into the initramfs of this system",
+    flags: installFlags,
+    needsRoot: true,
+    examples: [
+      ["dockroot install --image sample_image", "in a Dockerfile or on a PC"],
+      ["dockroot install --dry-run", "what would that do?"],
+    ],
+  },
+  uninstall: {
+    summary: "take back what install did, and nothing else",
+    flags: {
+      root: {
+        ...installFlags.root,
+        describe: "take back what was installed into the system in DIR",
+      },
+      "no-build": installFlags["no-build"],
+      "dry-run": installFlags["dry-run"],
+      yes: installFlags.yes,
+    },
+    needsRoot: true,
+    examples: [["dockroot uninstall", "the initramfs is built without it"]],
+  },
+  status: {
+    summary: "tell what booted, how, and which former roots there are",
+    flags: {
+      "run-dir": {
+        type: "string",
+        placeholder: "DIR",
+        describe: "where boot left its record [/run/dockroot]",
+      },
+      json: { ...json, describe: "print the status as JSON" },
+    },
+    examples: [["dockroot status", "as root it tells more"]],
+  },
+  doctor: {
+    summary: "tell what would stop a boot, and what to do",
+    flags: {
+      image: imageFlag,
+      root: {
+        ...installFlags.root,
+        describe: "look at the system in DIR instead of this one",
+      },
+      json,
+    },
+    needsRoot: true,
+    examples: [
+      [
+        "dockroot doctor",
+        "this machine, its boot entries, and the image they name",
+      ],
+      ["dockroot doctor --image sample_image:next", "with another image"],
+    ],
+  },
+  resolve: {
+    summary: "tell what the image store has under a reference, and where",
+    operands: {
+      usage: "REF",
+      describe: "name, name:tag, name@sha256:..., or an image ID",
+    },
+    flags: {
+      ...storeFlags,
+      json: {
+        ...json,
+        describe: "print all of it as JSON, with the IDs in full",
+      },
+    },
+    examples: [
+      ["dockroot resolve sample_image:latest", "its ID, layers, directory"],
+    ],
+  },
+  "boot-entry": {
+    summary: "print the boot menu entry for this machine, or write it",
+    flags: {
+      loader: {
+        type: "string",
+        placeholder: "NAME",
+        values: LOADERS,
+        describe: `the boot loader: ${LOADERS.join(", ")} [the one that is found]`,
+      },
+      output: {
+        type: "string",
+        placeholder: "[FILE]",
+        describe:
+          "write the entry to FILE; without FILE where the boot loader looks for it",
+      },
+      image: {
+        ...imageFlag,
+        describe:
+          "the image that the entry is to boot, instead of the one that the initramfs names",
+      },
+      ...storeFlags,
+      json,
+    },
+    needsRoot: true,
+    check: ({ loader, output }) =>
+      loader === "efistub" && output === ""
+        ? "the firmware has no file of entries: run the command that boot-entry --loader efistub prints, or name a FILE for it"
+        : undefined,
+    examples: [
+      ["dockroot boot-entry", "for the boot loader that is found"],
+      ["dockroot boot-entry --output", "write it where the boot loader looks"],
+    ],
+  },
+  "toplayer check": {
+    summary:
+      "tell what a top layer does to the image, and what is wrong with it",
+    operands: {
+      usage: "[DIR...]",
+      describe:
+        "the top layer's directories, in the order in which they are laid over [those of this start]",
+    },
+    flags: {
+      image: imageFlag,
+      ...storeFlags,
+      all: {
+        type: "boolean",
+        describe: "list every entry, those of new directories too",
+      },
+      json,
+    },
+    needsRoot: true,
+    examples: [
+      ["dockroot toplayer check", "the top layer of this start"],
+      ["dockroot toplayer check common laptop", "two, one laid over the other"],
+    ],
+  },
+  "toplayer init": {
+    summary:
+      "make a starting top layer from the running system; nothing is overwritten",
+    operands: {
+      usage: "DIR",
+      describe: "the top layer's directory, made where it is absent",
+    },
+    flags: {
+      yes: {
+        type: "boolean",
+        describe:
+          "ask nothing: take over root's password and all people's accounts",
+      },
+      image: imageFlag,
+      ...storeFlags,
+    },
+    needsRoot: true,
+    examples: [
+      ["dockroot toplayer init /mnt/boot_docker", "asks about accounts"],
+    ],
+  },
+  completion: {
+    summary: "print a script that completes dockroot's command line in a shell",
+    operands: {
+      usage: "SHELL",
+      describe: SHELLS.join(", "),
+      values: SHELLS,
+    },
+    flags: {},
+    examples: [
+      [
+        "dockroot completion bash",
+        "for bash; zsh and fish have theirs as well",
+      ],
+    ],
+  },
+} as const satisfies Readonly<Record<string, Command>>;
+
+export type CommandName = keyof typeof commands;
+
+/** The options of a command, by its name. */
+export type FlagsOf<Name extends CommandName> = FlagValues<
+  (typeof commands)[Name]["flags"]
+>;
+
+/** The same for those who know no names: `toplayer check` is one of two words. */
+export const commandTable: ReadonlyMap<string, Command> = new Map(
+  Object.entries(commands),
+);
+
+/** The summaries of the words that commands of two words begin with. */
+export const groups: ReadonlyMap<string, string> = new Map([
+  [
+    "toplayer",
+    "prepare this machine's top layer (toplayer check, toplayer init)",
+  ],
+]);
+
+/** The first words of all commands, each with the second ones that there are. */
+export const commandNames: ReadonlyMap<string, ReadonlySet<string>> = [
+  ...commandTable.keys(),
+].reduce((names, name) => {
+  const [first = "", ...second] = name.split(" ");
+  return names.set(first, new Set([...(names.get(first) ?? []), ...second]));
+}, new Map<string, ReadonlySet<string>>());

@@ -48,6 +48,7 @@ export function parse(argv: readonly string[]): Parsed {
     .version(false)
     .exitProcess(false)
     .option("help", { type: "boolean", nargs: 0, alias: "h" })
+    .alias("version", "V")
     .parserConfiguration({
       "boolean-negation": false,
       "camel-case-expansion": false,
@@ -81,7 +82,7 @@ export function parse(argv: readonly string[]): Parsed {
   const isHelp = words[0] === "help" || values["help"] === true;
   while (words[0] === "help") words.shift();
   const name = findName(words);
-  const hidden = ["$0", "h", "help"].concat(
+  const hidden = ["$0", "h", "help", "V"].concat(
     Object.values(allFlags).flatMap(({ alias }) => alias ?? []),
   );
   return {

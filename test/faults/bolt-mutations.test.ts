@@ -173,6 +173,24 @@ function subject(
   };
 }
 
+t.test("a database cut off at any page's end or middle", (t) => {
+  for (const { name, bytes, pageSize } of readDatabases()) {
+    const whole = subject(name, bytes, undefined, undefined);
+    const counts = { refused: 0, same: 0, former: 0, unknowable: 0 };
+    const step = Math.max(1, Math.floor(bytes.length / pageSize / 80)) / 2;
+    for (let page = 0; page * pageSize < bytes.length;) {
+      const cut = bytes.subarray(0, page * pageSize);
+      const fault = `${name} cut off at page ${String(page)}`;
+      const mutant = { fault, bytes: cut, changed: [], isStale: false };
+      const problem = judgeListing(whole, mutant, counts);
+      if (problem !== undefined) t.fail(`${fault}: ${problem}`);
+      page += page < 20 ? 0.5 : step;
+    }
+    t.ok(counts.refused > 0, `${name}: ${JSON.stringify(counts)}`);
+  }
+  t.end();
+});
+
 t.test("no snapshot is taken for another by its number", (t) => {
   const { snapshotter } = readCaptured("last");
   const places = findIds(snapshotter);
@@ -212,7 +230,7 @@ function findIds(bytes: Buffer): number[] {
 /** The reader alone, over all keys. @returns what is wrong */
 function judgeListing(
   chosen: Subject,
-  mutant: Mutant,
+  mutant: Omit<Mutant, "undo">,
   counts: { refused: number; same: number; former: number; unknowable: number },
 ): string | undefined {
   const file = countReads(mutant.bytes);
@@ -237,7 +255,7 @@ function judgeListing(
 }
 
 /** Whether what was read may differ, by the kinds of the bytes that did. */
-function isUnknowable(chosen: Subject, mutant: Mutant): boolean {
+function isUnknowable(chosen: Subject, mutant: Omit<Mutant, "undo">): boolean {
   const { isLive, isBelow } = mapThatCounts(chosen, mutant);
   const pointers = changedPointers(chosen, mutant);
   if (
@@ -256,14 +274,17 @@ function isUnknowable(chosen: Subject, mutant: Mutant): boolean {
 }
 
 /** Whether one of the pointers leads to a page that is not part of the tree. */
-function hasStalePointer(chosen: Subject, mutant: Mutant): boolean {
+function hasStalePointer(
+  chosen: Subject,
+  mutant: Omit<Mutant, "undo">,
+): boolean {
   const { isLive } = mapThatCounts(chosen, mutant);
   return changedPointers(chosen, mutant).some(({ now }) => !isLive(now));
 }
 
 function changedPointers(
   chosen: Subject,
-  mutant: Mutant,
+  mutant: Omit<Mutant, "undo">,
 ): { readonly now: number; readonly before: number }[] {
   const { kindAt } = mapThatCounts(chosen, mutant);
   return mutant.changed.flatMap((at) => {
@@ -280,11 +301,14 @@ function changedPointers(
 }
 
 /** By the transaction that is the last one in the mutant. */
-function mapThatCounts(chosen: Subject, mutant: Mutant): ByteMap {
+function mapThatCounts(chosen: Subject, mutant: Omit<Mutant, "undo">): ByteMap {
   return hasLostNewerMeta(chosen, mutant) ? chosen.formerMap : chosen.map;
 }
 
-function hasLostNewerMeta({ map }: Subject, { changed }: Mutant): boolean {
+function hasLostNewerMeta(
+  { map }: Subject,
+  { changed }: Omit<Mutant, "undo">,
+): boolean {
   return changed.some((at) => map.kindAt(at) === "newer meta");
 }
 
@@ -372,7 +396,7 @@ function isSame(list: readonly Buffer[], other: readonly Buffer[]): boolean {
   );
 }
 
-function kindsOf(chosen: Subject, mutant: Mutant): ByteKind[] {
+function kindsOf(chosen: Subject, mutant: Omit<Mutant, "undo">): ByteKind[] {
   const { kindAt } = mapThatCounts(chosen, mutant);
   return [...new Set(mutant.changed.map(kindAt))];
 }

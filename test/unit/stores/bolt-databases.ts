@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
-import type { BoltFile } from "../../../runtime/stores/bolt/meta.ts";
+import type { Test } from "tap";
+import { BoltError, type BoltFile } from "../../../runtime/stores/bolt/meta.ts";
 import type { BoltBucket } from "../../../runtime/stores/bolt/bolt.ts";
 
 const CAPTURED = path.join(
@@ -81,4 +82,20 @@ export function listBucket(bucket: BoltBucket): ListedKey[] {
 /** As make.go makes it of a listing. */
 export function hashListing(keys: readonly ListedKey[]): string {
   return createHash("sha256").update(JSON.stringify(keys)).digest("hex");
+}
+
+/** Fails with a `BoltError` of exactly that message, or of one like that. */
+export function refuses(
+  t: Test,
+  work: () => unknown,
+  message: RegExp | string,
+): void {
+  try {
+    work();
+    t.fail("was believed");
+  } catch (error) {
+    if (!(error instanceof BoltError)) throw error;
+    if (typeof message === "string") t.equal(error.message, message);
+    else t.match(error.message, message);
+  }
 }

@@ -1,153 +1,303 @@
 import fs from "fs-extra";
-import path from "node:path";
-import t, { type Test } from "tap";
+import t from "tap";
+import {
+  PAGE,
+  writeDatabase,
+  writeMeta,
+  type Part,
+} from "../../../fixtures/bolt-writer.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
+import { sha256 } from "../../../runtime/base/sha256.ts";
+import type { Host } from "../../../runtime/host/host.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
+import type { BoltFile } from "../../../runtime/stores/bolt/meta.ts";
+import {
+  encodeUvarint,
+  readUvarint,
+} from "../../../runtime/stores/formats/containerd-images.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import { fails } from "../fails.ts";
-import { hostWithSubvolumes } from "../disk/host-with-subvolumes.ts";
+import { asFile } from "./bolt-databases.ts";
+import {
+  CONTAINERD,
+  CONTAINERD_SNAPSHOTTER,
+  copyStore,
+} from "./captured-stores.ts";
+import { META, openMemoryStore, readCaptured } from "./memory-store.ts";
 
-const CAPTURED = path.join(
-  import.meta.dirname,
-  "../../../fixtures/captured/docker-28.5.2-containerd-btrfs",
-);
-const META = "io.containerd.metadata.v1.bolt/meta.db";
-const SNAPSHOTTER = "io.containerd.snapshotter.v1.btrfs";
-const BLOBS = "io.containerd.content.v1.content/blobs/sha256";
+// What is particular to containerd's store; contract.test.ts has the rest.
 
-interface Image {
-  readonly id: string;
-  readonly tags: readonly string[];
-  readonly digests: readonly string[];
-  readonly layers: readonly string[];
-}
-
-/** A captured store, on the machine whose images were captured. */
-function copyStore(t: Test, captured = CAPTURED, architecture = "x64") {
-  const directory = t.testdir();
-  const file = (name: string) => path.join(directory, "containerd", name);
-  const images = fs.readJsonSync(path.join(captured, "images.json")) as Image[];
-  const snapshots = fs.readJsonSync(
-    path.join(captured, "snapshots.json"),
-  ) as string[];
-  fs.copySync(path.join(captured, "containerd"), file(""));
-  for (const name of snapshots) {
-    fs.mkdirpSync(file(`${SNAPSHOTTER}/snapshots/${name}`));
-  }
-  const host = hostWithSubvolumes(`${SNAPSHOTTER}/snapshots`, architecture);
-  const store = () =>
-    openStore({ host, topLevel: directory, path: "containerd" });
-  return {
-    ...{ images, snapshots, file },
-    idOf: (tag: string) =>
-      images.find(({ tags }) => tags.includes(tag))?.id ?? "",
-    find: (text: string) => store().find(parseImageReference(text)),
-    layersOf: (text: string) =>
-      store().listLayers(store().find(parseImageReference(text))),
-  };
-}
-
-for (const [what, captured] of [
-  ["images of each kind", CAPTURED],
-  ["so many names that the database has pages of pages", `${CAPTURED}/many`],
-] as const) {
-  t.test(`what docker says of its names and IDs: ${what}`, async (t) => {
-    const { find, layersOf, images, snapshots } = copyStore(t, captured);
-    const sources = new Set<string>();
-    for (const { id, tags, digests, layers } of images) {
-      if (layers.length === 0) continue;
-      const hex = id.slice("sha256:".length);
-      const begins = [hex.slice(0, 12), `sha256:${hex.slice(0, 12)}`];
-      for (const text of [...tags, ...digests, id, hex, ...begins]) {
-        const found = find(text);
-        t.equal(found.id, id, text);
-        t.strictSame(found.diffIds, layers, text);
-        t.ok(snapshots.includes(path.basename(found.source)), text);
-        sources.add(found.source);
-      }
-      const stored = layersOf(id);
-      t.strictSame(
-        stored.map(({ diffId }) => diffId),
-        layers,
-      );
-      t.equal(stored.at(-1)?.cacheId, path.basename(find(id).source));
-    }
-    t.ok(sources.size > 0);
-  });
-}
-
-t.test("an image without layers is not taken for a system", async (t) => {
-  const { find } = copyStore(t);
-  fails(t, () => find("empty:1"), "IMAGE_EMPTY", /no layers/);
-});
-
-t.test("the digest of a configuration is no ID here", async (t) => {
-  const { find } = copyStore(t);
+t.test("the digest of a configuration is no ID here", (t) => {
+  const { find } = copyStore(t, CONTAINERD);
   const { configId } = find("one:1");
   fails(t, () => find(configId), "IMAGE_MISSING", /no image there has this ID/);
+  t.end();
 });
 
-t.test("a missing tag lists the tags there are", async (t) => {
-  const { find } = copyStore(t);
+t.test("a missing tag lists the tags there are", (t) => {
+  const { find } = copyStore(t, CONTAINERD);
   fails(t, () => find("many:2"), "IMAGE_MISSING", /many:1, many:dangling$/);
+  t.end();
 });
 
-t.test("an image of another machine says which one it is for", async (t) => {
-  const { find, images } = copyStore(t, CAPTURED, "arm64");
-  const names = images.flatMap(({ tags }) => tags);
-  const name = names.find((tag) => tag.endsWith("/two-platforms:1")) ?? "";
+t.test("an image of another machine says which one it is for", (t) => {
+  const { find, images } = copyStore(t, CONTAINERD, "arm64");
+  const all = images.flatMap(({ names }) => names);
+  const name = all.find((tag) => tag.endsWith("/two-platforms:1")) ?? "";
   fails(
     t,
     () => find(name),
     "IMAGE_MISSING",
     /none in the store for linux\/arm64, this machine; there is one for linux\/amd64$/,
   );
+  t.end();
 });
 
-t.test("a tree that is gone says so", async (t) => {
-  const { find, file } = copyStore(t);
-  const { source } = find("many:1");
-  fs.rmdirSync(file(path.relative("containerd", source)));
-  fails(t, () => find("many:1"), "SOURCE_MISSING", /there is no subvolume/);
-  fs.rmSync(file(`${SNAPSHOTTER}/metadata.db`));
+t.test("a snapshotter without its database says so", (t) => {
+  const { find, file } = copyStore(t, CONTAINERD);
+  fs.rmSync(file(`${CONTAINERD_SNAPSHOTTER}/metadata.db`));
   fails(t, () => find("many:1"), "SOURCE_MISSING", /metadata.db is absent/);
+  t.end();
 });
 
-t.test("another content than the digest says is never believed", async (t) => {
-  const { find, file } = copyStore(t);
-  const { id, configId } = find("many:1");
-  for (const digest of [id, configId]) {
-    const blob = file(`${BLOBS}/${digest.slice("sha256:".length)}`);
-    const whole = fs.readFileSync(blob);
-    fs.writeFileSync(blob, `${whole.toString("utf8")} `);
-    fails(t, () => find("many:1"), "STORE_DAMAGED", /another sha256/);
-    fs.rmSync(blob);
-    t.throws(() => find("many:1"), { name: "BootError" }, "absent");
-    fs.writeFileSync(blob, whole);
+const NAME = "docker.io/library/a:1";
+
+/** A store whose meta.db has these pages from page 2 on. */
+function storeWith(...pages: readonly (readonly Part[])[]) {
+  const store = openMemoryStore();
+  store.files.set(META, writeDatabase(pages));
+  return {
+    ...store,
+    find: (text = "a:1") =>
+      openStore(store.location).find(parseImageReference(text)),
+  };
+}
+
+/** A store with one image, whose index, manifest or whatever is this text. */
+function storeWithBlob(text: string, others: readonly string[] = []) {
+  const store = storeWith(
+    [{ key: "v1", root: 3 }],
+    [{ key: "moby", root: 4 }],
+    [{ key: "images", root: 5 }],
+    [{ key: NAME, root: 6 }],
+    [
+      {
+        key: "target",
+        inline: [{ key: "digest", value: `sha256:${sha256(text)}` }],
+      },
+    ],
+  );
+  for (const blob of [text, ...others]) {
+    const file = `io.containerd.content.v1.content/blobs/sha256/${sha256(blob)}`;
+    store.files.set(file, Buffer.from(blob));
   }
-  t.equal(find("many:1").id, id);
+  return store;
+}
+
+/** Two names of which one record, or one list of names, would be the other's too: page 6 is there twice. */
+const doubles: Readonly<Record<string, readonly (readonly Part[])[]>> = {
+  "two images with the same record": [
+    [{ key: "v1", root: 3 }],
+    [{ key: "moby", root: 4 }],
+    [{ key: "images", root: 5 }],
+    [
+      { key: NAME, root: 6 },
+      { key: "docker.io/library/b:1", root: 6 },
+    ],
+    [],
+  ],
+  "two images of far-away names with the same record": [
+    [{ key: "v1", root: 3 }],
+    [{ key: "moby", root: 4 }],
+    [{ key: "images", root: 5 }],
+    [
+      { key: NAME, child: 7 },
+      { key: "docker.io/library/b:1", child: 8 },
+    ],
+    [],
+    [{ key: NAME, root: 6 }],
+    [{ key: "docker.io/library/b:1", root: 6 }],
+  ],
+  "another namespace with the same images": [
+    [{ key: "v1", root: 3 }],
+    [
+      { key: "k8s.io", root: 4 },
+      { key: "moby", root: 5 },
+    ],
+    [{ key: "images", root: 6 }],
+    [{ key: "images", root: 6 }],
+    [],
+  ],
+};
+
+for (const [what, pages] of Object.entries(doubles)) {
+  t.test(`${what}: none is taken for the other`, (t) => {
+    const { find } = storeWith(...pages);
+    fails(t, () => find(), "STORE_DAMAGED", /page 6 is in it twice/);
+    t.end();
+  });
+}
+
+t.test("indexes that name each other over and over end", async (t) => {
+  let text = JSON.stringify({ manifests: [] });
+  const others: string[] = [];
+  for (let depth = 0; depth < 3; depth += 1) {
+    others.push(text);
+    const digest = `sha256:${sha256(text)}`;
+    const manifests = Array.from({ length: 3000 }, () => ({ digest }));
+    text = JSON.stringify({ manifests });
+  }
+  const { find } = storeWithBlob(text, others);
+  fails(t, () => find(), "IMAGE_MISSING", /nothing that it names was fetched/);
 });
 
-t.test("a database cut off anywhere is never a wrong answer", async (t) => {
-  const { find, file } = copyStore(t);
-  const expected = find("many:1");
-  const STEP = 1021;
-  for (const name of [META, `${SNAPSHOTTER}/metadata.db`]) {
-    const whole = fs.readFileSync(file(name));
-    for (let length = 0; length < whole.length; length += STEP) {
-      fs.writeFileSync(file(name), whole.subarray(0, length));
-      try {
-        // What is cut off may be what was never used.
-        const found = find("many:1");
-        if (found.source !== expected.source || found.id !== expected.id) {
-          t.fail(`${name} cut off at ${String(length)} was believed`);
-        }
-      } catch (error) {
-        if (!(error instanceof BootError)) throw error;
-        t.match(error.code, /^STORE_(?:DAMAGED|MISSING)$/, String(length));
-      }
+t.test("an index in an index in an index is too deep", async (t) => {
+  let text = JSON.stringify({ manifests: [] });
+  const others: string[] = [];
+  for (let depth = 0; depth < 4; depth += 1) {
+    others.push(text);
+    const manifests = [{ digest: `sha256:${sha256(text)}` }];
+    text = JSON.stringify({ manifests });
+  }
+  const { find } = storeWithBlob(text, others);
+  fails(t, () => find(), "STORE_DAMAGED", /too deep in other indexes/);
+});
+
+t.test("a platform and namespaces of any length fit a message", async (t) => {
+  const manifest = "{}";
+  const digest = `sha256:${sha256(manifest)}`;
+  const manifests = Array.from({ length: 50 }, (_, index) => ({
+    digest,
+    platform: { os: "x".repeat(20_000), architecture: String(index) },
+  }));
+  const { find } = storeWithBlob(JSON.stringify({ manifests }), [manifest]);
+  const names = Array.from({ length: 99 }, (_, index) => ({
+    key: `${String(index).padStart(3)}${"y".repeat(30_000)}`,
+    inline: [],
+  }));
+  const foreign = storeWith([{ key: "v1", root: 3 }], names);
+  for (const look of [find, foreign.find]) {
+    try {
+      look();
+      t.fail("was found");
+    } catch (error) {
+      if (!(error instanceof BootError)) throw error;
+      const cause = error.cause instanceof Error ? error.cause.message : "";
+      t.ok(error.message.length + cause.length < 2000, error.message);
     }
-    fs.writeFileSync(file(name), whole);
   }
-  t.strictSame(find("many:1"), expected);
 });
+
+t.test("a store that changes at any moment is read as it was or is", (t) => {
+  const last = readCaptured("last");
+  const former = readCaptured("former");
+  const answersTo = (text: string) =>
+    [former, last].map(({ meta }) => answer(() => asFile(meta), text));
+  t.equal(
+    new Set(answersTo("moved:1")).size,
+    2,
+    "the name has come to another image",
+  );
+  let moments = 0;
+  // One that is there, and one for which all names are read.
+  for (const text of ["moved:1", "nowhere:1"]) {
+    const answers = answersTo(text);
+    let moment = 0;
+    for (let isOver = false; !isOver; moment += 1) {
+      let reads = 0;
+      const found = answer(() => {
+        const files = [asFile(former.meta), asFile(last.meta)] as const;
+        const now = () => files[reads > moment ? 1 : 0];
+        return {
+          sizeBytes: () => now().sizeBytes(),
+          read: (into, position) => {
+            reads += 1;
+            now().read(into, position);
+          },
+        };
+      }, text);
+      if (!answers.includes(found)) {
+        t.fail(`${text} after ${String(moment)}: ${found}`);
+      }
+      isOver = reads <= moment;
+    }
+    moments += moment;
+  }
+  t.ok(moments > 20, `at ${String(moments)} moments`);
+  t.end();
+});
+
+t.test("a store that never stops changing is an error", (t) => {
+  let transaction = 0;
+  const pages = writeDatabase([[{ key: "v1", root: 3 }], []]);
+  const found = answer(
+    () => ({
+      sizeBytes: () => pages.length,
+      read: (into, position) => {
+        const page = Math.floor(position / PAGE);
+        if (page < 2) {
+          transaction += 1;
+          const meta = writeMeta(transaction, { root: 2, pgid: 4 });
+          meta.copy(into, 0, position - page * PAGE);
+        } else pages.copy(into, 0, position);
+      },
+    }),
+    "a:1",
+  );
+  t.match(found, /an engine writes to it without a pause$/);
+  t.end();
+});
+
+t.test("numbers are read as Go writes them, and in no other way", (t) => {
+  for (const [value, bytes] of [
+    [0n, [0]],
+    [1n, [1]],
+    [127n, [0x7f]],
+    [128n, [0x80, 1]],
+    [300n, [0xac, 2]],
+    [2n ** 63n, [...Array<number>(9).fill(0x80), 1]],
+    [2n ** 64n - 1n, [...Array<number>(9).fill(0xff), 1]],
+  ] as const) {
+    t.equal(readUvarint(Buffer.from(bytes)), value);
+    t.strictSame(encodeUvarint(value), Buffer.from(bytes));
+  }
+  for (const bytes of [
+    [],
+    [0x80],
+    [1, 1],
+    [0x81, 0],
+    [0x80, 0x80, 0],
+    [...Array<number>(9).fill(0xff), 2],
+    Array<number>(10).fill(0x80),
+    [...Array<number>(10).fill(0x80), 1],
+  ]) {
+    t.equal(readUvarint(Buffer.from(bytes)), undefined, bytes.join());
+  }
+  t.equal(readUvarint(undefined), undefined);
+  t.end();
+});
+
+/** What the captured store answers, with another meta.db. */
+function answer(open: () => BoltFile, reference: string): string {
+  const { location } = openMemoryStore();
+  const { files } = location.host;
+  const file = open();
+  const host: Host = {
+    ...location.host,
+    files: {
+      ...files,
+      withFile: (place, maxBytes, work) =>
+        place.endsWith(META)
+          ? work(file)
+          : files.withFile(place, maxBytes, work),
+    },
+  };
+  try {
+    const store = openStore({ ...location, host });
+    const { id, source } = store.find(parseImageReference(reference));
+    return `${id} ${source}`;
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return error.message;
+  }
+}

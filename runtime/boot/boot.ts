@@ -65,19 +65,20 @@ export async function boot(
   { files, runDirectory, startBarrier }: BootRequest,
 ): Promise<RootedBoot> {
   if (files?.cmdline === undefined) requireInitramfs(host);
-  let options: BootOptions | undefined;
+  const readOptions = () => readBootOptions(gatherOptions(host, files));
   const waitedMs =
     startBarrier === undefined
       ? null
       : await waitAtStartBarrier(host, startBarrier, [
-          () => (options = readBootOptions(gatherOptions(host, files))),
+          readOptions,
           createSha256,
         ]);
   const recorder = createRecorder(host, waitedMs);
   const runLock = createRunDirectoryLock(host, runDirectory);
   try {
     requireFileSize(host);
-    options ??= readBootOptions(gatherOptions(host, files));
+    // What was read before the barrier does not count.
+    const options = readOptions();
     const record = await bootWith(
       describeContext(host, recorder, options, runDirectory, runLock),
       options,

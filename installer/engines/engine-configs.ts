@@ -1,6 +1,7 @@
+import { parse } from "smol-toml";
+import * as v from "valibot";
+import { parseJson } from "../text/parse-json.ts";
 import { USUAL_DIRECTORIES, type Home } from "./home.ts";
-import { parseDaemonJson, type DockerConfig } from "./parse-daemon-json.ts";
-import { parseToml, textAt } from "./parse-toml.ts";
 
 /** What the engines of a system are told of where images are. */
 export interface EngineConfigs {
@@ -8,6 +9,19 @@ export interface EngineConfigs {
   readonly podman: PodmanConfig;
   /** `root` of containerd's configuration. */
   readonly containerdRoot: string | undefined;
+}
+
+/** What a daemon.json says. */
+export interface DockerConfig {
+  readonly file: string;
+  /** Why it is not valid. */
+  readonly error: string | undefined;
+  readonly storageDriver: string | undefined;
+  /** Whether images are kept by containerd; `undefined` where the engine decides. */
+  readonly keepsInContainerd: boolean | undefined;
+  readonly dataRoot: string | undefined;
+  /** Whether files belong to other users on the disk than in an image. */
+  readonly hasUserNamespace: boolean;
 }
 
 /** What a storage.conf says. */
@@ -26,11 +40,33 @@ const STORAGE_CONF = "/etc/containers/storage.conf";
 /** Read where the other one is absent. */
 const USUAL_STORAGE_CONF = "/usr/share/containers/storage.conf";
 
-/**
- * @param read a file of the system; `undefined` where it is absent
- * @see https://github.com/containers/storage/blob/main/docs/containers-storage.conf.5.md
- * @see https://github.com/containerd/containerd/blob/main/docs/man/containerd-config.toml.5.md
- */
+/** A value of another kind is passed over: its engine complains of it. */
+function ifValid<Shape extends v.GenericSchema>(shape: Shape) {
+  return v.fallback(v.optional(shape), undefined);
+}
+
+const text = ifValid(v.pipe(v.string(), v.nonEmpty()));
+
+/** @see https://docs.docker.com/reference/cli/dockerd/#daemon-configuration-file */
+const daemonJson = v.object({
+  "storage-driver": text,
+  "data-root": text,
+  graph: text,
+  "userns-remap": text,
+  features: ifValid(
+    v.object({ "containerd-snapshotter": ifValid(v.boolean()) }),
+  ),
+});
+
+/** @see https://github.com/containers/storage/blob/main/docs/containers-storage.conf.5.md */
+const storageConf = v.object({
+  storage: ifValid(v.object({ driver: text, graphroot: text })),
+});
+
+/** @see https://github.com/containerd/containerd/blob/main/docs/man/containerd-config.toml.5.md */
+const containerdToml = v.object({ root: text });
+
+/** @param read a file of the system; `undefined` where it is absent */
 export function readEngineConfigs(
   read: (file: string) => { text: string | undefined; error?: string },
 ): EngineConfigs {
@@ -38,19 +74,58 @@ export function readEngineConfigs(
   const docker = parseDaemonJson(DAEMON_JSON, text);
   const own = read(STORAGE_CONF).text;
   const usual = own === undefined ? read(USUAL_STORAGE_CONF).text : undefined;
-  const storage = parseToml(own ?? usual ?? "");
-  // Without it Docker says itself that its containerd does not start.
-  const containerd = parseToml(read(CONTAINERD_TOML).text ?? "");
+  const podman = readToml(own ?? usual);
+  // Where it is not valid, Docker says itself that its containerd does not start.
+  const containerd = readToml(read(CONTAINERD_TOML).text);
+  const { storage } = v.parse(storageConf, podman.table);
   return {
     docker: error === undefined ? docker : { ...docker, error },
     podman: {
       file: usual === undefined ? STORAGE_CONF : USUAL_STORAGE_CONF,
-      error: storage.error,
-      driver: textAt(storage.table, "storage", "driver"),
-      graphRoot: textAt(storage.table, "storage", "graphroot"),
+      error: podman.error,
+      driver: storage?.driver,
+      graphRoot: storage?.graphroot,
     },
-    containerdRoot: textAt(containerd.table, "root"),
+    containerdRoot: v.parse(containerdToml, containerd.table).root,
   };
+}
+
+/** @param text `undefined` where the file is absent */
+export function parseDaemonJson(
+  file: string,
+  text: string | undefined,
+): DockerConfig {
+  let said: v.InferOutput<typeof daemonJson> = {};
+  let error: string | undefined;
+  try {
+    if (text?.trim()) said = parseJson(daemonJson, text);
+  } catch (failure) {
+    error = describeReason(failure);
+  }
+  return {
+    file,
+    error,
+    storageDriver: said["storage-driver"],
+    keepsInContainerd: said.features?.["containerd-snapshotter"],
+    dataRoot: said["data-root"] ?? said.graph,
+    hasUserNamespace: said["userns-remap"] !== undefined,
+  };
+}
+
+/** @see https://toml.io/en/v1.0.0 */
+function readToml(text = ""): { table: object; error: string | undefined } {
+  try {
+    return { table: parse(text), error: undefined };
+  } catch (failure) {
+    return { table: {}, error: describeReason(failure) };
+  }
+}
+
+/** The first line of what the parser says, without what it shows of the file. */
+function describeReason(failure: unknown): string {
+  const { cause, message } = failure as Error;
+  const reason = cause instanceof Error ? cause.message : message;
+  return reason.split("\n", 1)[0] ?? reason;
 }
 
 /** Where an engine of the system has its directory, absolute. */

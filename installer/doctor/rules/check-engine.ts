@@ -2,11 +2,11 @@ import type { ErrorCode } from "../../../runtime/base/errors.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import type {
   EngineConfigs,
+  DockerConfig,
   PodmanConfig,
 } from "../../engines/engine-configs.ts";
 import { type DoctorFacts, treesOf } from "./facts.ts";
 import { ok, warning, type Finding, type Judgement } from "./finding.ts";
-import type { DockerConfig } from "../../engines/parse-daemon-json.ts";
 
 /** What a start fails at when it has found a store of which roots can be made. */
 const IN_STORE: ReadonlySet<string> = new Set<ErrorCode>([

@@ -15,10 +15,10 @@ import {
 } from "../../../installer/loaders/formats/refind.ts";
 import {
   directoryOf,
+  parseDaemonJson,
   readEngineConfigs,
 } from "../../../installer/engines/engine-configs.ts";
 import { HOMES } from "../../../installer/engines/home.ts";
-import { parseDaemonJson } from "../../../installer/engines/parse-daemon-json.ts";
 import { parseKernelVersion } from "../../../installer/system/formats/kernel-files.ts";
 import { readStartOptions } from "../../../installer/doctor/rules/start.ts";
 import { createCpioReader } from "../../../installer/initramfs/cpio-reader.ts";

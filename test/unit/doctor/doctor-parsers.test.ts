@@ -7,10 +7,10 @@ import {
 } from "../../../installer/doctor/rules/start.ts";
 import {
   directoryOf,
+  parseDaemonJson,
   readEngineConfigs,
 } from "../../../installer/engines/engine-configs.ts";
 import { homeOf, HOMES } from "../../../installer/engines/home.ts";
-import { parseDaemonJson } from "../../../installer/engines/parse-daemon-json.ts";
 import {
   KERNEL_START_BYTES,
   parseKernelVersion,

@@ -8,8 +8,8 @@ import { hasFile } from "../system/has-file.ts";
 import { disableHook } from "./mkinitcpio/disable-hook.ts";
 import { enableHook } from "./mkinitcpio/enable-hook.ts";
 import {
+  readConfig,
   readConfigurations,
-  readWhatIsLeft,
 } from "./mkinitcpio/read-configurations.ts";
 import { readPresets, readPresetVersion } from "./mkinitcpio/read-presets.ts";
 import { parseListing } from "../initramfs/parse-listing.ts";
@@ -54,7 +54,7 @@ export const mkinitcpio: Generator = {
   enable: async (host) => enableHook(await readConfigurations(host)),
   disable: async (host) =>
     disableHook(
-      await readWhatIsLeft(host),
+      await readConfigurations(host, readConfig),
       hasFile(host, "/usr/lib/initcpio/install/docker-btrfs"),
     ),
   builds: async (host) => {
@@ -66,7 +66,9 @@ export const mkinitcpio: Generator = {
         const kernelVersion = await readPresetVersion(host, name, kernel);
         made.push(
           ...files.map((path) => ({
-            ...{ path, builtAt: path, kernelVersion },
+            path,
+            builtAt: path,
+            kernelVersion,
             leftover: [`${path}.tmp`],
           })),
         );

@@ -4,11 +4,8 @@ import {
   placeOf,
   type Configuration,
 } from "./read-configurations.ts";
-import {
-  editAll,
-  type Changes,
-  type HooksEdit,
-} from "./edit-configurations.ts";
+import type { FileEdit } from "../generator.ts";
+import { editAll, type Changes } from "./edit-configurations.ts";
 import { FORMER_NAME, NAME } from "./enable-hook.ts";
 import { readHooks } from "./read-hooks.ts";
 import { takeOut } from "./text-change.ts";
@@ -21,7 +18,7 @@ import { takeOut } from "./text-change.ts";
 export function disableHook(
   configurations: readonly Configuration[],
   keepsFormerName: boolean,
-): HooksEdit[] {
+): FileEdit[] {
   return editAll(configurations, (configuration) =>
     changesToDisable(configuration, keepsFormerName),
   );
@@ -43,10 +40,10 @@ function changesToDisable(
       .split(/[^\w-]+/)
       .find(goes);
     if (found === undefined) continue;
-    const { path, line } = placeOf(configuration, position);
+    const { file, line } = placeOf(configuration, position);
     throw new BootError(
       "GENERATOR_UNSUITABLE",
-      `cannot take ${found} out of HOOKS in ${path}, line ${String(line)}: ${why}`,
+      `cannot take ${found} out of HOOKS in ${file.path}, line ${String(line)}: ${why}`,
       {
         hint: "Take it out there yourself: mkinitcpio ends with an error where a hook has no file.",
       },

@@ -3,13 +3,9 @@ import {
   type Configuration,
   placeOf,
 } from "./read-configurations.ts";
-import {
-  editAll,
-  withTexts,
-  type Changes,
-  type HooksEdit,
-} from "./edit-configurations.ts";
-import { readHooks, type Hooks, type WrittenHook } from "./read-hooks.ts";
+import type { FileEdit } from "../generator.ts";
+import { editAll, withEdits, type Changes } from "./edit-configurations.ts";
+import { readHooks, type Hooks } from "./read-hooks.ts";
 import { insertAfter, takeOut } from "./text-change.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 
@@ -20,10 +16,10 @@ import { BootError } from "../../../runtime/base/errors.ts";
  */
 export function enableHook(
   configurations: readonly Configuration[],
-): HooksEdit[] {
+): FileEdit[] {
   const edited = editAll(configurations, changesToEnable);
-  for (const configuration of withTexts(configurations, edited)) {
-    if (changesToEnable(configuration) !== undefined) {
+  for (const configuration of configurations) {
+    if (changesToEnable(withEdits(configuration, edited)) !== undefined) {
       throw manualEdit(
         configuration,
         "the configurations of different presets want it at different places",
@@ -46,6 +42,7 @@ function changesToEnable(configuration: Configuration): Changes | undefined {
     throw manualEdit(configuration, "it has no hook before strip", 0, read);
   }
   const name = ours[0]?.name ?? NAME;
+  const required = others.findLast((hook) => mustComeBefore(hook.name));
   return {
     changes: [
       ...ours.map((hook) => takeOut(text, hook)),
@@ -54,7 +51,7 @@ function changesToEnable(configuration: Configuration): Changes | undefined {
     what:
       ours.length === 0
         ? `${name} after ${before.name} in HOOKS`
-        : `${name} moved to after ${lastRequired(others) ?? before.name} in HOOKS`,
+        : `${name} moved to after ${(required ?? before).name} in HOOKS`,
   };
 }
 
@@ -65,15 +62,11 @@ function isEnabled({ hooks, obscurities }: Hooks): boolean {
   const hook = hooks[index];
   return (
     hook !== undefined &&
-    isWellPlaced(names, index) &&
+    !names.slice(index + 1).some(mustComeBefore) &&
     obscurities.every(
       ({ position }) => hook.place === "list" && position < hook.start,
     )
   );
-}
-
-function lastRequired(hooks: readonly WrittenHook[]): string | undefined {
-  return hooks.findLast(({ name }) => mustComeBefore(name))?.name;
 }
 
 function refuseUnfit(configuration: Configuration, read: Hooks): void {
@@ -98,14 +91,14 @@ function refuseUnfit(configuration: Configuration, read: Hooks): void {
 }
 
 /** HOOKS cannot be edited: what is to be done by hand, where and why. */
-export function manualEdit(
+function manualEdit(
   configuration: Configuration,
   why: string,
   position: number,
   read?: Hooks,
 ): BootError {
-  const { path, line } = placeOf(configuration, position);
-  const last = configuration.at(-1)?.path ?? path;
+  const { file, line } = placeOf(configuration, position);
+  const last = configuration.at(-1)?.path ?? file.path;
   // The other one is right for arrays and texts alike.
   const addition =
     read?.isArray === true
@@ -113,7 +106,7 @@ export function manualEdit(
       : `HOOKS=(\${HOOKS[@]} ${NAME})`;
   return new BootError(
     "GENERATOR_UNSUITABLE",
-    `cannot edit HOOKS in ${path}, line ${String(line)}: ${why}`,
+    `cannot edit HOOKS in ${file.path}, line ${String(line)}: ${why}`,
     {
       hint: `Write ${NAME} into it yourself, after block, encrypt, lvm2 and resume and before strip; or add this line at the end of ${last}: ${addition}`,
     },
@@ -135,16 +128,17 @@ export function isOurs(hook: string): boolean {
  * before anything is mounted, or make the keyboard fit for the shell that a failure ends in. With
  * `systemd` units are ordered by themselves, so that here it does not matter, but does no harm.
  */
-const BEFORE = new Set([
-  ...["base", "systemd", "udev", "memdisk", "block", "sleep", "rootdelay"],
-  ...["keyboard", "keymap", "consolefont", "sd-vconsole"],
-  ...["plymouth", "sd-plymouth"],
-  ...["net", "netconf", "dropbear", "tinyssh", "nbd", "iscsi"],
-  ...["encrypt", "sd-encrypt", "encryptssh", "plymouth-encrypt"],
-  ...["clevis", "sd-clevis", "ykfde", "tpm2-encrypt", "sd-encrypt-opensc"],
-  ...["lvm2", "sd-lvm2", "mdadm", "mdadm_udev", "dmraid", "bcache", "btrfs"],
-  ...["resume", "uresume"],
-]);
+const BEFORE = new Set(
+  `
+  base systemd udev memdisk block sleep rootdelay
+  keyboard keymap consolefont sd-vconsole plymouth sd-plymouth
+  net netconf dropbear tinyssh nbd iscsi
+  encrypt sd-encrypt encryptssh plymouth-encrypt
+  clevis sd-clevis ykfde tpm2-encrypt sd-encrypt-opensc
+  lvm2 sd-lvm2 mdadm mdadm_udev dmraid bcache btrfs
+  resume uresume
+  `.match(/\S+/g),
+);
 
 /**
  * Where in HOOKS dockroot goes: at the end, but before `strip`. So it is after all that makes a
@@ -153,18 +147,14 @@ const BEFORE = new Set([
  * before root is mounted. `strip` is to be last, by its own help.
  * @returns the index of the hook that it comes before, or the number of hooks
  */
-export function placeIn(hooks: readonly string[]): number {
+function placeIn(hooks: readonly string[]): number {
   const strip = hooks.lastIndexOf("strip");
   return strip === -1 || hooks.slice(strip).some(mustComeBefore)
     ? hooks.length
     : strip;
 }
 
-export function isWellPlaced(hooks: readonly string[], index: number): boolean {
-  return !hooks.slice(index + 1).some(mustComeBefore);
-}
-
 /** Whether a hook that stands after dockroot keeps it from its work. */
-export function mustComeBefore(hook: string): boolean {
+function mustComeBefore(hook: string): boolean {
   return BEFORE.has(hook);
 }

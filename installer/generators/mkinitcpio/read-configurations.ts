@@ -17,37 +17,21 @@ const SORT = String.raw`printf '%s\0' "$@" | sort -zVu`;
 /**
  * The configurations that mkinitcpio uses here: those that presets name come first, each a file
  * alone; then the main file with its drop-ins.
+ * @param find one that gives `undefined` leaves missing files out: mkinitcpio may have been removed
  * @throws BootError FILE_UNREADABLE, GENERATOR_UNSUITABLE where one is missing; HelperError
  */
 export async function readConfigurations(
   host: Host,
+  find: (host: Host, file: string) => ConfigFile | undefined = requireConfig,
 ): Promise<readonly Configuration[]> {
-  const files = await namedConfigurations(host);
-  return [
-    ...files.map((file) => [requireConfig(host, file)]),
-    [requireConfig(host, MAIN), ...(await readDropIns(host))],
-  ];
-}
-
-/** As `readConfigurations`, without the files that are missing: mkinitcpio may have been removed. */
-export async function readWhatIsLeft(
-  host: Host,
-): Promise<readonly Configuration[]> {
-  const find = (file: string) => readConfig(host, file) ?? [];
-  const files = await namedConfigurations(host);
-  return [
-    ...files.map((file) => [find(file)].flat()),
-    [find(MAIN), await readDropIns(host)].flat(),
-  ];
-}
-
-async function namedConfigurations(host: Host): Promise<string[]> {
   const presets = await readPresets(host);
-  const files = presets
+  const named = presets
     .flatMap(({ images }) => images)
-    .map(({ configuration }) => configuration)
-    .filter((file) => file !== undefined);
-  return [...new Set(files)];
+    .flatMap(({ configuration }) => configuration ?? []);
+  return [
+    ...[...new Set(named)].map((file) => [find(host, file) ?? []].flat()),
+    [find(host, MAIN) ?? [], await readDropIns(host)].flat(),
+  ];
 }
 
 async function readDropIns(host: Host): Promise<ConfigFile[]> {
@@ -83,7 +67,8 @@ function requireConfig(host: Host, file: string): ConfigFile {
   );
 }
 
-function readConfig(host: Host, file: string): ConfigFile | undefined {
+/** `undefined` where it is missing. */
+export function readConfig(host: Host, file: string): ConfigFile | undefined {
   const root = host.path("/");
   const target = followIn(host, root, file);
   const text =
@@ -108,7 +93,7 @@ export function joinTexts(configuration: Configuration): string {
 }
 
 export interface Place {
-  readonly path: string;
+  readonly file: ConfigFile;
   /** In the file's own text. */
   readonly position: number;
   /** From 1. */
@@ -118,12 +103,13 @@ export interface Place {
 /** Where a position of the joined text is. At a border it is the end of the file before. */
 export function placeOf(configuration: Configuration, position: number): Place {
   let rest = position;
-  for (const [index, { path, text }] of configuration.entries()) {
-    if (rest <= text.length || index === configuration.length - 1) {
-      const line = text.slice(0, rest).split("\n").length;
-      return { path, position: rest, line };
+  for (const [index, file] of configuration.entries()) {
+    const { length } = file.text;
+    if (rest <= length || index === configuration.length - 1) {
+      const line = file.text.slice(0, rest).split("\n").length;
+      return { file, position: rest, line };
     }
-    rest -= text.length;
+    rest -= length;
   }
   throw new Error("a configuration without a file");
 }

@@ -1,8 +1,4 @@
-import {
-  readStatements,
-  type Statement,
-  type Assignment,
-} from "./shell-tokens.ts";
+import { readStatements, type Statement } from "./shell-tokens.ts";
 import { valueOf, type Word, type WordCharacter } from "./shell-word.ts";
 
 /** A hook that HOOKS names, and where it is written. */
@@ -13,7 +9,7 @@ export interface WrittenHook {
   /** How the place looks: a word between parentheses, or part of a text with or without quotes. */
   readonly place: "list" | "quoted" | "bare";
   /** In a text: where the blank before it begins, if there is one. */
-  readonly blankStart: number | undefined;
+  readonly blankStart?: number | undefined;
 }
 
 /** What cannot be told without running it. */
@@ -44,10 +40,20 @@ const NAME = "HOOKS";
 
 const MENTION = /\bHOOKS\b/;
 
+/** What HOOKS is: not set, an array, or a text. */
 type Value =
-  | { readonly kind: "unset" }
-  | { readonly kind: "array"; readonly hooks: readonly WrittenHook[] }
-  | { readonly kind: "text"; readonly characters: readonly WordCharacter[] };
+  | undefined
+  | { readonly hooks: readonly WrittenHook[] }
+  | { readonly characters: readonly WordCharacter[] };
+
+/** What a statement does to HOOKS: it gives it another value, or nobody knows what. */
+type Effect =
+  | {
+      readonly apply: (before: Value) => Value;
+      /** Whether it does not matter what HOOKS was before. */
+      readonly isAnew: boolean;
+    }
+  | Obscurity;
 
 /**
  * What HOOKS is after a configuration was read, as mkinitcpio takes it: an array, or a text whose
@@ -55,79 +61,30 @@ type Value =
  * @param text the files that mkinitcpio reads, one after the other
  */
 export function readHooks(text: string): Hooks {
-  const changes = readStatements(text).flatMap((statement) =>
-    changesOf(statement, text),
-  );
-  let value: Value = { kind: "unset" };
+  let value: Value;
   let obscurities: Obscurity[] = [];
-  for (const change of changes) {
-    if (change.kind === "obscure") obscurities.push(change);
-    else {
-      value = applyChange(value, change);
-      if (isAnew(change)) obscurities = [];
+  for (const statement of readStatements(text)) {
+    for (const effect of effectsOf(statement, text)) {
+      if ("why" in effect) {
+        obscurities.push(effect);
+      } else {
+        value = effect.apply(value);
+        if (effect.isAnew) obscurities = [];
+      }
     }
   }
-  return {
-    ...{ hooks: hooksOf(value), obscurities },
-    isArray: value.kind === "unset" ? undefined : value.kind === "array",
-  };
-}
-
-/** Whether it does not matter what HOOKS was before. */
-function isAnew(change: Exclude<Change, { kind: "obscure" }>): boolean {
-  return change.kind === "assignment"
-    ? change.list !== undefined && !change.isAppending
-    : change.kind === "unset";
-}
-
-function applyChange(
-  value: Value,
-  change: Exclude<Change, { kind: "obscure" }>,
-): Value {
-  if (change.kind === "unset") return { kind: "unset" };
-  if (change.kind === "array") return toArray(value);
-  const { list, isAppending, text } = change;
-  if (list !== undefined) {
-    const before = isAppending ? toArray(value).hooks : [];
-    return { kind: "array", hooks: [...before, ...list.map(listedHook)] };
+  if (value !== undefined && "characters" in value) {
+    const hooks = splitText(value.characters);
+    return { hooks, isArray: false, obscurities };
   }
-  if (value.kind === "array") {
-    // bash gives it to the first of the list.
-    const [first, ...rest] = value.hooks;
-    const before = isAppending && first !== undefined ? first.name : "";
-    const name = before + valueOf(text.characters);
-    const { start, end } = text;
-    return {
-      kind: "array",
-      hooks: [
-        { ...{ name, start, end, place: "bare" }, blankStart: undefined },
-        ...rest,
-      ],
-    };
-  }
-  const before = isAppending && value.kind === "text" ? value.characters : [];
-  return { kind: "text", characters: [...before, ...text.characters] };
+  return { hooks: toList(value), isArray: value && true, obscurities };
 }
 
-function hooksOf(value: Value): readonly WrittenHook[] {
-  return value.kind === "text"
-    ? splitText(firstLine(value.characters))
-    : toArray(value).hooks;
-}
-
-type Change =
-  | Assignment
-  | { readonly kind: "unset" }
-  | { readonly kind: "array" }
-  | ({ readonly kind: "obscure" } & Obscurity);
-
-function changesOf(
+function effectsOf(
   { start, end, parts, isConditional }: Statement,
   text: string,
-): Change[] {
-  const obscure = (why: string): Change[] => [
-    { kind: "obscure", position: start, end, why },
-  ];
+): Effect[] {
+  const obscure = (why: string): Effect[] => [{ position: start, end, why }];
   const [first] = parts;
   const command = first?.kind === "word" ? first.value : undefined;
   if (command !== undefined && READS_CODE.has(command)) {
@@ -141,101 +98,117 @@ function changesOf(
   if (isConditional) {
     return obscure("it is set under a condition or more than once");
   }
+  const assigned = ours.flatMap(effectsOfAssignment);
   if (command === undefined) {
     return parts.length === assignments.length
-      ? readable(ours)
+      ? assigned
       : obscure("a command is called with it");
   }
-  const words = parts.filter((part) => part.kind === "word").slice(1);
-  const options = words.filter(({ value }) => value.startsWith("-"));
-  const names = words.filter(({ value }) => value === NAME);
-  if (command === "unset" && names.length > 0) return [{ kind: "unset" }];
+  const words = parts
+    .filter((part) => part.kind === "word")
+    .map(({ value }) => value)
+    .slice(1);
+  const options = words.filter((word) => word.startsWith("-"));
+  if (command === "unset" && words.includes(NAME)) {
+    return [{ apply: () => undefined, isAnew: true }];
+  }
   if (
     !DECLARES.has(command) ||
-    options.some(({ value }) => !/^-[agrx]+$/.test(value))
+    options.some((option) => !/^-[agrx]+$/.test(option))
   ) {
     return obscure(`${command} may change it`);
   }
-  const isArray = options.some(({ value }) => value.includes("a"));
-  return [...(isArray ? [{ kind: "array" } as const] : []), ...readable(ours)];
+  if (!options.some((option) => option.includes("a"))) return assigned;
+  const declared = (before: Value) => ({ hooks: toList(before) });
+  return [{ apply: declared, isAnew: false }, ...assigned];
 }
 
 /** What is obscure comes last, so that no assignment is taken to make up for it. */
-function readable(assignments: readonly Assignment[]): Change[] {
-  return assignments.flatMap((assignment): Change[] => {
-    const { isElement, list, text, start: position, end } = assignment;
-    const known = list?.filter((word) => !isComputed(word, true));
-    const why = isElement
-      ? "one hook of it is set by its number"
-      : known?.length !== list?.length || isComputed(text, false)
-        ? "it is computed"
-        : undefined;
-    if (why === undefined) return [assignment];
-    const obscure: Change = { kind: "obscure", position, end, why };
-    return isElement || known === undefined
-      ? [obscure]
-      : [{ ...assignment, list: known }, obscure];
-  });
+function effectsOfAssignment({
+  start: position,
+  end,
+  isElement,
+  isAppending,
+  list,
+  text,
+}: Extract<Statement["parts"][number], { kind: "assignment" }>): Effect[] {
+  if (isElement) {
+    return [{ position, end, why: "one hook of it is set by its number" }];
+  }
+  const known = list?.filter((word) => !isComputed(word));
+  const assign = (before: Value): Value => {
+    if (known !== undefined) {
+      const hooks = isAppending ? toList(before) : [];
+      return { hooks: [...hooks, ...known.map(listedHook)] };
+    }
+    if (before !== undefined && "hooks" in before) {
+      // bash gives it to the first of the list.
+      const [first, ...rest] = before.hooks;
+      const name = (isAppending && first?.name) || "";
+      const { start, end, characters } = text;
+      const changed = name + valueOf(characters);
+      return { hooks: [{ name: changed, start, end, place: "bare" }, ...rest] };
+    }
+    const characters = isAppending && before ? before.characters : [];
+    return { characters: [...characters, ...text.characters] };
+  };
+  const computed = { position, end, why: "it is computed" };
+  const isKnown = known?.length === list?.length;
+  if (known === undefined && text.isExpanded) return [computed];
+  return [
+    { apply: assign, isAnew: known !== undefined && !isAppending },
+    ...(isKnown && !text.isExpanded ? [] : [computed]),
+  ];
 }
 
-function isComputed(
-  { isExpanded, isPattern, characters }: Word,
-  isListed: boolean,
-): boolean {
-  return isExpanded || (isListed && (isPattern || characters.length === 0));
+/** Of a word in a list. */
+function isComputed({ isExpanded, isPattern, characters }: Word): boolean {
+  return isExpanded || isPattern || characters.length === 0;
 }
 
 function listedHook({ start, end, characters }: Word): WrittenHook {
-  return {
-    ...{ name: valueOf(characters), start, end, place: "list" },
-    blankStart: undefined,
-  };
+  return { name: valueOf(characters), start, end, place: "list" };
 }
 
 /** A text that becomes a list is one hook, blanks included: there is none of that name. */
-function toArray(value: Value): Extract<Value, { kind: "array" }> {
-  if (value.kind === "array") return value;
-  const characters = value.kind === "text" ? value.characters : [];
-  const hook = hookOf(characters, undefined);
-  return { kind: "array", hooks: hook === undefined ? [] : [hook] };
+function toList(value: Value): readonly WrittenHook[] {
+  if (value === undefined) return [];
+  return "hooks" in value ? value.hooks : hookOf(value.characters);
 }
 
-function firstLine(characters: readonly WordCharacter[]): WordCharacter[] {
-  const end = characters.findIndex(({ value }) => value === "\n");
-  return characters.slice(0, end === -1 ? undefined : end);
-}
-
+/** The hooks of its first line. */
 function splitText(characters: readonly WordCharacter[]): WrittenHook[] {
   const hooks: WrittenHook[] = [];
   let blank: WordCharacter | undefined;
   let word: WordCharacter[] = [];
-  const finish = () => {
-    const hook = hookOf(word, blank);
-    if (hook !== undefined) hooks.push(hook);
-    word = [];
-  };
   for (const character of characters) {
-    if (character.value === " " || character.value === "\n") {
-      finish();
-      blank = character;
-    } else word.push(character);
+    if (character.value !== " " && character.value !== "\n") {
+      word.push(character);
+      continue;
+    }
+    hooks.push(...hookOf(word, blank));
+    word = [];
+    if (character.value === "\n") return hooks;
+    blank = character;
   }
-  finish();
-  return hooks;
+  return [...hooks, ...hookOf(word, blank)];
 }
 
+/** Nothing where there is no character. */
 function hookOf(
   characters: readonly WordCharacter[],
-  blank: WordCharacter | undefined,
-): WrittenHook | undefined {
+  blank?: WordCharacter,
+): WrittenHook[] {
   const [first] = characters;
   const last = characters.at(-1);
-  if (first === undefined || last === undefined) return undefined;
-  return {
-    name: valueOf(characters),
-    start: first.start,
-    end: last.end,
-    place: last.isQuoted ? "quoted" : "bare",
-    blankStart: blank?.start,
-  };
+  if (first === undefined || last === undefined) return [];
+  return [
+    {
+      name: valueOf(characters),
+      start: first.start,
+      end: last.end,
+      place: last.isQuoted ? "quoted" : "bare",
+      blankStart: blank?.start,
+    },
+  ];
 }

@@ -1,4 +1,4 @@
-import { readWord, valueOf, type Word } from "./shell-word.ts";
+import { match, readWord, valueOf, type Word } from "./shell-word.ts";
 
 /** `NAME=...` or `NAME+=...`. */
 export interface Assignment {
@@ -20,139 +20,6 @@ export interface PlainWord extends Word {
   readonly value: string;
 }
 
-export interface Operator {
-  readonly kind: "operator";
-  /** `;`, `&&`, a newline, ... */
-  readonly value: string;
-}
-
-const ASSIGNMENT = /([A-Za-z_]\w*)(\[[^\]\n]{0,64}\])?(\+?=)/y;
-
-const BLANK = /(?:[ \t]|\\\n)+/y;
-
-const BLANK_IN_LIST = /(?:\s|\\\n)+/y;
-
-const OPERATOR =
-  /&&|\|\||;;&?|;&|\|&|<<-|<<<|<<|>>|[<>]&|&>>?|[<>]\||[\n;&|<>()]/y;
-
-/**
- * The words, assignments and operators of a script of bash, see bash(1), "DEFINITIONS". Comments,
- * arithmetic and here-documents are left out.
- */
-export function* readTokens(
-  text: string,
-): Generator<PlainWord | Assignment | Operator, void, void> {
-  let hereDocuments: { end: string; stripsTabs: boolean }[] = [];
-  let position = 0;
-  while (position < text.length) {
-    position += match(BLANK, text, position)?.[0].length ?? 0;
-    if (position === text.length) return;
-    if (text.charAt(position) === "#") {
-      position = endOfLine(text, position);
-      continue;
-    }
-    if (text.startsWith("((", position)) {
-      const close = text.indexOf("))", position);
-      position = close === -1 ? text.length : close + 2;
-      continue;
-    }
-    const operator = match(OPERATOR, text, position)?.[0];
-    if (operator === undefined) {
-      const part = readPart(text, position);
-      yield part;
-      position = part.end;
-      continue;
-    }
-    yield { kind: "operator", value: operator };
-    position += operator.length;
-    if (operator === "<<" || operator === "<<-") {
-      position += match(BLANK, text, position)?.[0].length ?? 0;
-      const word = readWord(text, position);
-      const end = valueOf(word.characters);
-      hereDocuments.push({ end, stripsTabs: operator === "<<-" });
-      position = word.end;
-    }
-    if (operator === "\n") {
-      for (const { end, stripsTabs } of hereDocuments) {
-        position = skipHereDocument(text, position, end, stripsTabs);
-      }
-      hereDocuments = [];
-    }
-  }
-}
-
-function readPart(text: string, position: number): PlainWord | Assignment {
-  const assignment = match(ASSIGNMENT, text, position);
-  if (assignment === undefined) {
-    const word = readWord(text, position);
-    return { kind: "word", ...word, value: valueOf(word.characters) };
-  }
-  const [written, name = "", subscript, operator] = assignment;
-  const after = position + written.length;
-  const { list, end } =
-    text.charAt(after) === "("
-      ? readList(text, after + 1)
-      : { list: undefined, end: after };
-  const value = readWord(text, end);
-  return {
-    ...{ kind: "assignment", name, list, start: position, end: value.end },
-    ...{ isElement: subscript !== undefined, isAppending: operator === "+=" },
-    text: value,
-  };
-}
-
-/** The words up to the closing parenthesis, and where it ends. */
-function readList(
-  text: string,
-  start: number,
-): { list: readonly Word[]; end: number } {
-  const list: Word[] = [];
-  let position = start;
-  while (position < text.length && text.charAt(position) !== ")") {
-    const blank = match(BLANK_IN_LIST, text, position);
-    if (blank !== undefined) position += blank[0].length;
-    else if (text.charAt(position) === "#") {
-      position = endOfLine(text, position);
-    } else {
-      const word = readWord(text, position);
-      list.push(word);
-      // What is no word is no bash either: it would stand still here.
-      position = Math.max(word.end, position + 1);
-    }
-  }
-  return { list, end: Math.min(position + 1, text.length) };
-}
-
-function skipHereDocument(
-  text: string,
-  start: number,
-  end: string,
-  stripsTabs: boolean,
-): number {
-  let position = start;
-  while (position < text.length) {
-    const lineEnd = endOfLine(text, position);
-    const line = text.slice(position, lineEnd);
-    position = lineEnd + 1;
-    if ((stripsTabs ? line.replace(/^\t+/, "") : line) === end) break;
-  }
-  return position;
-}
-
-export function endOfLine(text: string, position: number): number {
-  const end = text.indexOf("\n", position);
-  return end === -1 ? text.length : end;
-}
-
-function match(
-  pattern: RegExp,
-  text: string,
-  position: number,
-): RegExpExecArray | undefined {
-  pattern.lastIndex = position;
-  return pattern.exec(text) ?? undefined;
-}
-
 /** A simple command of bash, see bash(1), "SHELL GRAMMAR". */
 export interface Statement {
   readonly start: number;
@@ -161,6 +28,18 @@ export interface Statement {
   /** It may run or not, or more than once, or elsewhere: in an `if`, after `&&`, in a pipe, in a function. */
   readonly isConditional: boolean;
 }
+
+const ASSIGNMENT = /([A-Za-z_]\w*)(\[[^\]\n]{0,64}\])?(\+?=)/y;
+
+const BLANK = /(?:[ \t]|\\\n)+/y;
+
+/** Comments and arithmetic included. */
+const PASSED_OVER = /(?:[ \t]|\\\n|#[^\n]*|\(\([^]*?(?:\)\)|$))+/y;
+
+const PASSED_OVER_IN_LIST = /(?:\s|\\\n|#[^\n]*)+/y;
+
+const OPERATOR =
+  /&&|\|\||;;&?|;&|\|&|<<-|<<<|<<|>>|[<>]&|&>>?|[<>]\||[\n;&|<>()]/y;
 
 /** What opens a compound command, and what closes it. */
 const CLOSES = new Map([
@@ -193,7 +72,9 @@ export function readStatements(text: string): Statement[] {
     if (first !== undefined && last !== undefined) {
       const isAlone = SEPARATES.has(operator) && operator !== "&";
       statements.push({
-        ...{ start: first.start, end: last.end, parts },
+        start: first.start,
+        end: last.end,
+        parts,
         isConditional: open.length > 0 || isJoined || !isAlone,
       });
     }
@@ -205,9 +86,8 @@ export function readStatements(text: string): Statement[] {
   };
 
   for (const token of readTokens(text)) {
-    if (token.kind === "operator") {
-      const { value } = token;
-      if (JOINS.has(value) || SEPARATES.has(value)) finish(value);
+    if (typeof token === "string") {
+      if (JOINS.has(token) || SEPARATES.has(token)) finish(token);
     } else if (token.kind === "word" && parts.length === 0) {
       const written = text.slice(token.start, token.end);
       const close = CLOSES.get(written);
@@ -220,4 +100,109 @@ export function readStatements(text: string): Statement[] {
   }
   finish("\n");
   return statements;
+}
+
+/**
+ * The words, assignments and operators of a script of bash, see bash(1), "DEFINITIONS". Comments,
+ * arithmetic and here-documents are left out.
+ */
+function* readTokens(
+  text: string,
+): Generator<PlainWord | Assignment | string, void, void> {
+  let hereDocuments: { end: string; stripsTabs: boolean }[] = [];
+  let position = 0;
+  const next = (pattern: RegExp) => {
+    const found = match(pattern, text, position)?.[0];
+    position += found?.length ?? 0;
+    return found;
+  };
+  for (;;) {
+    next(PASSED_OVER);
+    if (position === text.length) return;
+    const operator = next(OPERATOR);
+    if (operator === undefined) {
+      const part = readPart(text, position);
+      yield part;
+      position = part.end;
+      continue;
+    }
+    yield operator;
+    if (operator === "<<" || operator === "<<-") {
+      next(BLANK);
+      const word = readWord(text, position);
+      const end = valueOf(word.characters);
+      hereDocuments.push({ end, stripsTabs: operator === "<<-" });
+      position = word.end;
+    }
+    if (operator === "\n") {
+      for (const { end, stripsTabs } of hereDocuments) {
+        position = skipHereDocument(text, position, end, stripsTabs);
+      }
+      hereDocuments = [];
+    }
+  }
+}
+
+function readPart(text: string, position: number): PlainWord | Assignment {
+  const assignment = match(ASSIGNMENT, text, position);
+  if (assignment === undefined) {
+    const word = readWord(text, position);
+    return { kind: "word", ...word, value: valueOf(word.characters) };
+  }
+  const [written, name = "", subscript, operator] = assignment;
+  const after = position + written.length;
+  const { list, end } =
+    text.charAt(after) === "("
+      ? readList(text, after + 1)
+      : { list: undefined, end: after };
+  const value = readWord(text, end);
+  return {
+    kind: "assignment",
+    name,
+    isElement: subscript !== undefined,
+    isAppending: operator === "+=",
+    start: position,
+    end: value.end,
+    list,
+    text: value,
+  };
+}
+
+/** The words up to the closing parenthesis, and where it ends. */
+function readList(
+  text: string,
+  start: number,
+): { list: readonly Word[]; end: number } {
+  const list: Word[] = [];
+  let position = start;
+  for (;;) {
+    position += match(PASSED_OVER_IN_LIST, text, position)?.[0].length ?? 0;
+    if (position >= text.length) return { list, end: text.length };
+    if (text.charAt(position) === ")") return { list, end: position + 1 };
+    const word = readWord(text, position);
+    list.push(word);
+    // What is no word is no bash either: it would stand still here.
+    position = Math.max(word.end, position + 1);
+  }
+}
+
+function skipHereDocument(
+  text: string,
+  start: number,
+  end: string,
+  stripsTabs: boolean,
+): number {
+  let position = start;
+  while (position < text.length) {
+    const lineEnd = endOfLine(text, position);
+    const line = text.slice(position, lineEnd);
+    position = lineEnd + 1;
+    if ((stripsTabs ? line.replace(/^\t+/, "") : line) === end) break;
+  }
+  return Math.min(position, text.length);
+}
+
+export function endOfLine(text: string, position: number): number {
+  const end = text.indexOf("\n", position);
+  return end === -1 ? text.length : end;
 }

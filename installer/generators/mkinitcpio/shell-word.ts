@@ -22,6 +22,7 @@ export interface Word {
 const ESCAPED_IN_DOUBLE_QUOTES = new Set(["$", "`", '"', "\\"]);
 const ENDS_WORD = new Set([..." \t\n;&|<>()"]);
 const PATTERN = new Set([..."*?[{~"]);
+const SIMPLE_EXPANSION = /\$'(?:[^'\\]|\\[^])*'?|\$(?:\w+|[@*#?$!-])/y;
 
 /** The word that begins here; an empty one where none does. */
 export function readWord(text: string, start: number): Word {
@@ -31,11 +32,9 @@ export function readWord(text: string, start: number): Word {
   let isInDoubleQuotes = false;
   let position = start;
   const add = (length: number, value: string, isQuoted: boolean) => {
-    characters.push({
-      ...{ value, isQuoted },
-      ...{ start: position, end: position + length },
-    });
-    position += length;
+    const end = position + length;
+    characters.push({ value, start: position, end, isQuoted });
+    position = end;
   };
   while (position < text.length) {
     const character = text.charAt(position);
@@ -53,9 +52,9 @@ export function readWord(text: string, start: number): Word {
       add(isEscape ? 2 : 1, isEscape ? next : character, true);
     } else if (character === "$" || character === "`") {
       const end = skipExpansion(text, position);
-      isExpanded ||= end > position + 1;
-      if (end > position + 1) position = end;
-      else add(1, character, isInDoubleQuotes);
+      isExpanded ||= end !== undefined;
+      if (end === undefined) add(1, character, isInDoubleQuotes);
+      else position = end;
     } else if (isInDoubleQuotes) {
       add(1, character, true);
     } else if (character === "'") {
@@ -78,29 +77,35 @@ export function valueOf(characters: readonly WordCharacter[]): string {
   return characters.map(({ value }) => value).join("");
 }
 
+/** What a sticky pattern finds right here. */
+export function match(
+  pattern: RegExp,
+  text: string,
+  position: number,
+): RegExpExecArray | undefined {
+  pattern.lastIndex = position;
+  return pattern.exec(text) ?? undefined;
+}
+
 function closingQuote(text: string, from: number): number {
   const close = text.indexOf("'", from);
   return close === -1 ? text.length : close;
 }
 
-/** Past what a `$` or a backtick begins; one further than `start` where it begins nothing. */
-function skipExpansion(text: string, start: number): number {
-  SIMPLE_EXPANSION.lastIndex = start;
-  const simple = SIMPLE_EXPANSION.exec(text);
-  if (simple !== null) return start + simple[0].length;
-  const close = closerOf(text, start);
-  if (close === undefined) return start + 1;
-  return skipNested(text, start + (close === "`" ? 1 : 2), close);
+/** Past what a `$` or a backtick begins; `undefined` where it begins nothing. */
+function skipExpansion(text: string, start: number): number | undefined {
+  const simple = match(SIMPLE_EXPANSION, text, start)?.[0];
+  if (simple !== undefined) return start + simple.length;
+  const closer = closerOf(text, start);
+  if (closer === undefined) return undefined;
+  return skipNested(text, start + (closer === "`" ? 1 : 2), closer);
 }
-
-const SIMPLE_EXPANSION = /\$'(?:[^'\\]|\\[^])*'?|\$(?:\w+|[@*#?$!-])/y;
 
 /** What closes the expansion that begins here. */
 function closerOf(text: string, position: number): string | undefined {
-  if (text.charAt(position) === "`") return "`";
-  if (text.charAt(position) !== "$") return undefined;
-  const next = text.charAt(position + 1);
-  return next === "(" ? ")" : next === "{" ? "}" : undefined;
+  if (text.startsWith("`", position)) return "`";
+  if (text.startsWith("$(", position)) return ")";
+  return text.startsWith("${", position) ? "}" : undefined;
 }
 
 /** Past the character that closes what is open here, with all that opens and closes within. */

@@ -1,15 +1,12 @@
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Build, InitramfsImage } from "../generators/generator.ts";
-import {
-  buildImages,
-  imagesToPlace,
-  runAfterwards,
-  type Building,
-} from "./build-images.ts";
-import type { Change } from "./plan/change.ts";
+import { findMissing } from "../initramfs/verify-image.ts";
+import { buildImages, runAfterwards, type Building } from "./build-images.ts";
+import { writeChange, type Change } from "./plan/change.ts";
 import type { Install } from "./gather-install.ts";
-import { findMissingIn, listImage } from "./look-into-image.ts";
+import type { CommitRecord } from "./plan/journal.ts";
+import { listImage } from "./look-into-image.ts";
 import {
   formatManifest,
   MANIFEST_FILE,
@@ -17,7 +14,7 @@ import {
 } from "./plan/manifest.ts";
 import { inTransaction } from "./transaction.ts";
 import type { Uninstall } from "./gather-uninstall.ts";
-import { EXECUTABLE } from "./image-needs.ts";
+import { EXECUTABLE, readImageNeeds } from "./image-needs.ts";
 
 /** How it is told. */
 export type Reporter = Omit<Building, "check"> & {
@@ -36,8 +33,9 @@ export async function applyInstall(
   reporter: Reporter,
 ): Promise<string[]> {
   const check = async ({ builtAt, path, kernelVersion }: InitramfsImage) => {
-    const image = { path: builtAt, kernelVersion };
-    const missing = await findMissingIn(host, generator, image);
+    const needs = await readImageNeeds(host, generator, kernelVersion);
+    const files = await listImage(host, generator, builtAt);
+    const missing = findMissing(files, needs);
     if (missing.length > 0) {
       throw new BootError(
         "INSTALL_FAILED",
@@ -51,35 +49,45 @@ export async function applyInstall(
       `${path} has dockroot, its helpers and libraries, and btrfs in it\n`,
     );
   };
-  const all = [
-    ...keepReplaced(builds),
-    ...changes,
-    writeManifest(formatManifest(manifest)),
-  ];
-  await inTransaction(
+  const writeManifest = writeChange(
+    MANIFEST_FILE,
+    { text: formatManifest(manifest) },
+    { mode: 0o644, uid: 0, gid: 0 },
+  );
+  await applyChanges(
     host,
-    all,
-    () => buildImages(host, builds, { ...reporter, check }),
-    { images: imagesToPlace(builds), files: [], directories: [] },
+    [...changes, writeManifest],
+    builds,
+    { ...reporter, check },
+    { files: [], directories: [] },
   );
   return runAfterwards(host, builds);
 }
 
-/** What a generator writes: where that replaces an image, it is kept; else it goes if all goes wrong. */
-export function keepReplaced(builds: readonly Build[]): Change[] {
-  return builds
-    .flatMap(({ images }) => images)
+/** @param left what is left to do besides putting the images in place */
+async function applyChanges(
+  host: Host,
+  changes: readonly Change[],
+  builds: readonly Build[],
+  building: Building,
+  left: Omit<CommitRecord, "images">,
+): Promise<void> {
+  const images = builds.flatMap((build) => build.images);
+  // Where a generator replaces an image, that is kept; else what it leaves goes if all goes wrong.
+  const replaced = images
     .flatMap(({ builtAt, leftover }) => [builtAt, ...(leftover ?? [])])
-    .map((path) => ({ kind: "keep", path }));
-}
-
-function writeManifest(text: string): Change {
-  return {
-    kind: "write",
-    path: MANIFEST_FILE,
-    content: { text },
-    ...{ mode: 0o644, uid: 0, gid: 0 },
-  };
+    .map((path): Change => ({ kind: "keep", path }));
+  await inTransaction(
+    host,
+    [...replaced, ...changes],
+    () => buildImages(host, builds, building),
+    {
+      images: images
+        .filter(({ path, builtAt }) => builtAt !== path)
+        .map(({ path, builtAt }) => ({ from: builtAt, to: path })),
+      ...left,
+    },
+  );
 }
 
 /**
@@ -106,17 +114,16 @@ export async function applyUninstall(
     kind === "remove" && path === EXECUTABLE;
   const late = changes.filter(isLate).map(({ path }) => path);
   const early = changes.filter((change) => !isLate(change));
-  await inTransaction(
+  await applyChanges(
     host,
-    [...keepReplaced(builds), ...early],
-    () => buildImages(host, builds, { ...reporter, check }),
+    early,
+    builds,
+    { ...reporter, check },
     {
-      images: imagesToPlace(builds),
       // Without the executable nothing could take an interrupted run back.
       files: [...newImages, ...late],
       directories: [...manifest.directories.toReversed(), FORMER_DIRECTORY],
     },
   );
-  const more = await runAfterwards(host, builds);
-  return [...warnings, ...more];
+  return [...warnings, ...(await runAfterwards(host, builds))];
 }

@@ -3,7 +3,6 @@ import { escapeControl } from "../../runtime/base/escape.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Build, InitramfsImage } from "../generators/generator.ts";
 import { lockedFor } from "./lock.ts";
-import type { CommitRecord } from "./plan/journal.ts";
 import type { Progress } from "../cli/progress.ts";
 
 /** What building needs besides the builds. */
@@ -42,16 +41,6 @@ export async function buildImages(
       }
     }
   }
-}
-
-/** The images that do not stand in their places yet. */
-export function imagesToPlace(
-  builds: readonly Build[],
-): CommitRecord["images"] {
-  return builds
-    .flatMap(({ images }) => images)
-    .filter(({ path, builtAt }) => builtAt !== path)
-    .map(({ path, builtAt }) => ({ from: builtAt, to: path }));
 }
 
 /** @returns what went wrong, for each that did */
@@ -116,7 +105,7 @@ async function runGenerator(
 }
 
 /** @throws BootError INSTALL_FAILED */
-export function refuseInterrupted(interruption: AbortSignal): void {
+function refuseInterrupted(interruption: AbortSignal): void {
   if (interruption.aborted) {
     throw new BootError("INSTALL_FAILED", "interrupted: nothing was changed");
   }

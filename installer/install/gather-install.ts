@@ -53,21 +53,28 @@ export async function gatherInstall(
   const edits = await unlessNotRun(notChecked, [], "the configuration", () =>
     generator.enable(host),
   );
-  const ingredients = [
-    wantExecutable(executable),
-    ...wantHooks(generator),
-    { ...wantText(configPath(host), config.text), isTakenOver: true },
+  const ingredients: WantedFile[] = [
+    {
+      path: EXECUTABLE,
+      content: { copyOf: executable.path },
+      sha256: executable.sha256,
+      mode: 0o755,
+      isEdit: false,
+    },
+    ...generator.files.map(({ path, asset, mode }) =>
+      wantText(path, readAsset(asset), { mode }),
+    ),
+    wantText(configPath(host), config.text, { isTakenOver: true }),
   ];
   const wanted = [
     ...ingredients,
     ...edits.map(({ path, content }) =>
-      wantText(path, content, undefined, true),
+      wantText(path, content, { isEdit: true }),
     ),
   ];
-  const own = manifest?.files.map(({ path }) => path) ?? [];
-  const present = gatherPresent(host, [
-    ...new Set([...wanted.map(({ path }) => path), ...own]),
-  ]);
+  const own = manifest?.files ?? [];
+  const paths = new Set([...wanted, ...own].map(({ path }) => path));
+  const present = gatherPresent(host, [...paths]);
   const plan = planInstall(wanted, present, manifest);
   const inputs = hashWanted(ingredients);
   const isStale = plan.changes.length > 0 || manifest?.built !== inputs;
@@ -84,7 +91,11 @@ export async function gatherInstall(
     (directory) => !isSameOrBelow(directory, STATE_DIRECTORY),
   );
   return {
-    ...{ generator, config, edits, builds, notChecked },
+    generator,
+    config,
+    edits,
+    builds,
+    notChecked,
     changes: plan.changes,
     warnings: [...config.warnings, ...plan.warnings],
     manifest: {
@@ -138,7 +149,9 @@ async function findNeededBuilds(
   for (const build of builds) {
     const names = build.images.map(({ path }) => path).join(", ");
     const isGood = await unlessNotRun(
-      ...([notChecked, true, `what is in ${names}`] as const),
+      notChecked,
+      true,
+      `what is in ${names}`,
       () => isComplete(host, generator, build, notChecked),
     );
     if (!isGood) needed.push(build);
@@ -166,40 +179,18 @@ async function isComplete(
   return true;
 }
 
-/** A file of a text that is to be there. @param mode `undefined`: as it is */
-export function wantText(
+/** A file of a text; with the mode that it has where none is given. */
+function wantText(
   path: string,
   text: string,
-  mode?: number,
-  isEdit = false,
+  more: Partial<Pick<WantedFile, "mode" | "isEdit" | "isTakenOver">>,
 ): WantedFile {
   const sha256 = createHash("sha256").update(text).digest("hex");
-  return { path, content: { text }, sha256, mode, isEdit };
-}
-
-/** The generator's own files. */
-export function wantHooks(generator: Generator): WantedFile[] {
-  return generator.files.map(({ path, asset, mode }) =>
-    wantText(path, readAsset(asset), mode),
-  );
-}
-
-/** /usr/bin/dockroot. @param executable the one that runs */
-export function wantExecutable(executable: {
-  readonly path: string;
-  readonly sha256: string;
-}): WantedFile {
-  return {
-    path: EXECUTABLE,
-    content: { copyOf: executable.path },
-    sha256: executable.sha256,
-    mode: 0o755,
-    isEdit: false,
-  };
+  return { path, content: { text }, sha256, isEdit: false, ...more };
 }
 
 /** Stands for all that an initramfs is made of here: another one means that it has to be made anew. */
-export function hashWanted(files: readonly WantedFile[]): string {
+function hashWanted(files: readonly WantedFile[]): string {
   const hash = createHash("sha256");
   for (const { path, sha256 } of files) hash.update(`${path} ${sha256}\n`);
   return hash.digest("hex");

@@ -55,9 +55,7 @@ function judgeFile(host: Host, requirement: Requirement): HelperStatus {
   if (file === undefined) return judgeVersion(requirement, undefined);
   const content = host.files.readBytes(file, MAX_PROGRAM_BYTES);
   const said = readProgramVersion(project, content?.toString("latin1") ?? "");
-  return said === undefined
-    ? { name, version: undefined, problem: undefined, remedy: undefined }
-    : judgeVersion(requirement, said);
+  return said === undefined ? { name } : judgeVersion(requirement, said);
 }
 
 /** As generators look for it. */

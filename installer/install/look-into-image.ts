@@ -3,24 +3,6 @@ import type { Host } from "../../runtime/host/host.ts";
 import type { Generator, ListedFile } from "../generators/generator.ts";
 import { isCutShort, readInitramfs } from "../initramfs/read-initramfs.ts";
 import { NotRunError } from "../system/tree-host.ts";
-import { readImageNeeds } from "./image-needs.ts";
-import { findMissing } from "../initramfs/verify-image.ts";
-
-/** An image, wherever it stands. */
-export interface Image {
-  readonly path: string;
-  readonly kernelVersion: string;
-}
-
-/** What an image lacks for dockroot to work in it, as phrases for people. @throws BootError */
-export async function findMissingIn(
-  host: Host,
-  generator: Generator,
-  { path, kernelVersion }: Image,
-): Promise<string[]> {
-  const needs = await readImageNeeds(host, generator, kernelVersion);
-  return findMissing(await listImage(host, generator, path), needs);
-}
 
 /** The files in an image. @throws BootError INSTALL_FAILED where it cannot be read */
 export async function listImage(
@@ -39,22 +21,11 @@ export async function listImage(
   }
 }
 
-/** Reads it itself. @throws NotRunError where the generator alone could */
-async function listWithoutRunning(
-  host: Host,
-  image: string,
-  notRun: NotRunError,
-): Promise<readonly ListedFile[] | undefined> {
-  try {
-    return await readInitramfs(host.files.streamFile(image), () => false);
-  } catch (error) {
-    if (isCutShort(error)) return undefined;
-    if (!(error instanceof Error)) throw error;
-    throw notRun;
-  }
-}
-
-/** The same; `undefined` where it is none that can be read, so that it has to be built anew. */
+/**
+ * The same, without running anything where nothing may run.
+ * @returns `undefined` where it cannot be read, so that it has to be built anew
+ * @throws NotRunError where only the generator could read it
+ */
 export async function listIfReadable(
   host: Host,
   generator: Generator,
@@ -63,10 +34,13 @@ export async function listIfReadable(
   try {
     return await generator.list(host, image);
   } catch (error) {
-    if (error instanceof NotRunError) {
-      return await listWithoutRunning(host, image, error);
-    }
     if (error instanceof HelperError && error.kind === "exit") return undefined;
-    throw error;
+    if (!(error instanceof NotRunError)) throw error;
+    try {
+      return await readInitramfs(host.files.streamFile(image), () => false);
+    } catch (failure) {
+      if (isCutShort(failure)) return undefined;
+      throw failure instanceof Error ? error : failure;
+    }
   }
 }

@@ -3,11 +3,11 @@ import path from "node:path";
 /** A program that dockroot calls, as it is here. */
 export interface HelperStatus {
   readonly name: string;
-  /** `undefined` where it is absent or does not tell; with no problem: where it was not run. */
-  readonly version: string | undefined;
+  /** Absent where the program is, or does not tell; with no problem: where it was not run. */
+  readonly version?: string | undefined;
   /** What is wrong with it. */
-  readonly problem: string | undefined;
-  readonly remedy: string | undefined;
+  readonly problem?: string | undefined;
+  readonly remedy?: string | undefined;
 }
 
 /** A program, whose it must be, and since when it can what is asked of it. */
@@ -30,21 +30,19 @@ export function judgeVersion(
 ): HelperStatus {
   const remedy = `Install the package ${PACKAGES[project]}, ${minimum} or later.`;
   if (said === undefined) {
-    const problem = `there is no ${name} here`;
-    return { name, version: undefined, problem, remedy };
+    return { name, problem: `there is no ${name} here`, remedy };
   }
   const version = said.includes(project)
     ? /\bv?(\d+(?:\.\d+)+)/.exec(said)?.[1]
     : undefined;
   if (version === undefined) {
-    const problem = `${name} is not that of ${project}`;
-    return { name, version, problem, remedy };
+    return { name, problem: `${name} is not that of ${project}`, remedy };
   }
   if (isOlder(version, minimum)) {
     const problem = `${name} is of ${project} ${version}, older than ${minimum}`;
     return { name, version, problem, remedy };
   }
-  return { name, version, problem: undefined, remedy: undefined };
+  return { name, version };
 }
 
 /** Those that only running them would have told the versions of. */
@@ -73,12 +71,8 @@ function isOlder(version: string, minimum: string): boolean {
  */
 export function parseLdd(text: string): string[] {
   const names = text.split("\n").flatMap((line) => {
-    const [, name, file] =
-      /^\s+(\S+) => (\/\S+) \(0x/.exec(line) ??
-      /^\s+(\/\S+)() \(0x/.exec(line) ??
-      [];
-    if (name === undefined) return [];
-    return [path.basename(file === undefined || file === "" ? name : file)];
+    const file = /^\s+(?:\S+ => )?(\/\S+) \(0x/.exec(line)?.[1];
+    return file === undefined ? [] : [path.basename(file)];
   });
   return [...new Set(names)].sort();
 }

@@ -1,4 +1,9 @@
-import type { Change, Content } from "./change.ts";
+import {
+  writeChange,
+  type Attributes,
+  type Change,
+  type Content,
+} from "./change.ts";
 import {
   FORMER_DIRECTORY,
   type InstalledFile,
@@ -14,8 +19,8 @@ export interface WantedFile {
   readonly path: string;
   readonly content: Content;
   readonly sha256: string;
-  /** `undefined`: as it is, or 0644. */
-  readonly mode: number | undefined;
+  /** As it is, or 0644, where it is absent. */
+  readonly mode?: number;
   /** Whether it is a configuration that others write to. */
   readonly isEdit: boolean;
   /** Whether it has what stands there in it: what somebody has written there since stays theirs. */
@@ -23,12 +28,7 @@ export interface WantedFile {
 }
 
 /** A file that is there. */
-export interface PresentFile {
-  readonly sha256: string;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-}
+export type PresentFile = Attributes & { readonly sha256: string };
 
 /** What files there are, by their paths: those of the wanted ones and of the manifest. */
 export type PresentFiles = ReadonlyMap<string, PresentFile>;
@@ -82,9 +82,11 @@ export function planInstall(
         warnings.push(`${path} was changed since; uninstall brings that back`);
       }
       former = { kept: freeName(kept), mode: now.mode, uid, gid };
-      changes.push(writeKept(former.kept, path));
+      // Whatever it is, it is nobody's business.
+      const hidden = { mode: 0o600, uid: 0, gid: 0 };
+      changes.push(writeChange(former.kept, { copyOf: path }, hidden));
     }
-    changes.push({ kind: "write", path, content, mode, uid, gid });
+    changes.push(writeChange(path, content, { mode, uid, gid }));
     files.push({ path, sha256, former, isEdit });
   }
   // An edit that is no longer wanted is one that is in place.
@@ -126,26 +128,10 @@ export function planRemoval(
     } else if (former === undefined) {
       changes.push({ kind: "remove", path });
     } else {
-      const { kept, ...attributes } = former;
-      changes.push({
-        kind: "write",
-        path,
-        content: { copyOf: kept },
-        ...attributes,
-      });
+      changes.push(writeChange(path, { copyOf: former.kept }, former));
     }
   }
   return { changes, changed };
-}
-
-function writeKept(kept: string, path: string): Change {
-  return {
-    kind: "write",
-    path: kept,
-    content: { copyOf: path },
-    // Whatever it is, it is nobody's business.
-    ...{ mode: 0o600, uid: 0, gid: 0 },
-  };
 }
 
 /** @param taken gets the name */

@@ -1,4 +1,4 @@
-import type { Change } from "./change.ts";
+import { writeChange, type Change } from "./change.ts";
 import { KEPT_DIRECTORY } from "./manifest.ts";
 import type { PresentFiles } from "./plan-install.ts";
 import type { FileEdit } from "../../generators/generator.ts";
@@ -27,16 +27,10 @@ export function planKept(
       return { path, keptAs: undefined };
     }
     const keptAs = `${KEPT_DIRECTORY}${path}`;
-    const { mode, uid, gid } = now;
-    changes.push(
-      {
-        kind: "write",
-        path: keptAs,
-        content: { copyOf: path },
-        ...{ mode, uid, gid },
-      },
-      { kind: "remove", path },
-    );
+    changes.push(writeChange(keptAs, { copyOf: path }, now), {
+      kind: "remove",
+      path,
+    });
     return { path, keptAs };
   });
   return { kept, changes };
@@ -51,12 +45,10 @@ export function planEdits(
   changed: readonly string[],
   present: PresentFiles,
 ): Change[] {
-  return edits.flatMap(({ path, content }): Change[] => {
+  return edits.flatMap(({ path, content }) => {
     const now = present.get(path);
-    if (now === undefined || !changed.includes(path)) return [];
-    const { mode, uid, gid } = now;
-    return [
-      { kind: "write", path, content: { text: content }, mode, uid, gid },
-    ];
+    return now !== undefined && changed.includes(path)
+      ? writeChange(path, { text: content }, now)
+      : [];
   });
 }

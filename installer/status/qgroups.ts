@@ -1,3 +1,4 @@
+import * as v from "valibot";
 import type { Host } from "../../runtime/host/host.ts";
 import { HelperError } from "../../runtime/base/errors.ts";
 import type { SubvolumeSize } from "./formats/status.ts";
@@ -29,44 +30,51 @@ export async function readSubvolumeSizes(
   }
 }
 
-/** Former names are those of btrfs-progs before 6. */
-const COLUMNS = {
-  referencedBytes: ["referenced", "rfer"],
-  exclusiveBytes: ["exclusive", "excl"],
-} as const;
+const digits = v.pipe(v.string(), v.regex(/^\d{1,15}$/), v.transform(Number));
+
+/** A line: level 0 has the subvolumes. */
+const qgroup = v.object({
+  id: v.pipe(
+    v.string(),
+    v.startsWith("0/"),
+    v.transform((id) => id.slice(2)),
+    digits,
+  ),
+  referencedBytes: digits,
+  exclusiveBytes: digits,
+});
 
 /**
  * Parses what `btrfs qgroup show --raw` prints: a header, a rule, a line for each qgroup. The columns
- * are found by their names, and a path in the last one is not read. Level 0 has the subvolumes. A
- * path with a newline could look like a line: a number that has two lines is left out.
+ * are found by their names, and a path in the last one is not read. A path with a newline could look
+ * like a line: a number that has two lines is left out.
  * @see https://btrfs.readthedocs.io/en/latest/btrfs-qgroup.html
  */
 export function parseQgroups(text: string): SubvolumeSizes {
   const lines = text.split("\n").map((line) => line.trim().split(/\s+/));
-  const header = lines.find(([name]) => name?.toLowerCase() === "qgroupid");
-  const names = header?.map((name) => name.toLowerCase()) ?? [];
-  const numberIn = (line: readonly string[], column: keyof typeof COLUMNS) => {
-    const index = names.findIndex((name) =>
-      COLUMNS[column].some((known) => known === name),
-    );
-    const value = line[index] ?? "";
-    return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
-  };
+  const header = lines
+    .map((line) => line.map((name) => name.toLowerCase()))
+    .find(([name]) => name === "qgroupid");
+  // The former names are those of btrfs-progs before 6.
+  const columnOf = (...names: readonly string[]) =>
+    header?.findIndex((name) => names.includes(name)) ?? -1;
+  const referenced = columnOf("referenced", "rfer");
+  const exclusive = columnOf("exclusive", "excl");
   const found = lines.flatMap((line) => {
-    const id = /^0\/(\d{1,15})$/.exec(line[0] ?? "")?.[1];
-    const referencedBytes = numberIn(line, "referencedBytes");
-    const exclusiveBytes = numberIn(line, "exclusiveBytes");
-    return id === undefined ||
-      referencedBytes === undefined ||
-      exclusiveBytes === undefined
-      ? []
-      : [{ id: Number(id), size: { referencedBytes, exclusiveBytes } }];
+    const { success, output } = v.safeParse(qgroup, {
+      id: line[0],
+      referencedBytes: line[referenced],
+      exclusiveBytes: line[exclusive],
+    });
+    return success ? [output] : [];
   });
-  const counts = Map.groupBy(found, ({ id }) => id);
+  const byId = Map.groupBy(found, ({ id }) => id);
   return new Map(
-    [...counts].flatMap(([id, [first, second]]) =>
-      first === undefined || second !== undefined ? [] : [[id, first.size]],
-    ),
+    [...byId].flatMap(([id, [first, second]]) => {
+      if (first === undefined || second !== undefined) return [];
+      const { referencedBytes, exclusiveBytes } = first;
+      return [[id, { referencedBytes, exclusiveBytes }]];
+    }),
   );
 }
 

@@ -48,7 +48,8 @@ export function formatStatus(
       formatLastFailure(status),
     ),
     section("could not be read", formatUnreadable(status)),
-    formatReminder(status),
+    // The same in a line: what is long scrolls away.
+    [ALARMS[status.result]?.reminder ?? []].flat().map(alarm),
   ];
   return sections
     .filter((lines) => lines.length > 0)
@@ -96,11 +97,7 @@ const MAX_LINE_CHARACTERS = 400;
 const DETAILS = "Kernel options: ";
 
 /** How the log begins, where it tells more than the status does itself. */
-export function formatLastFailure({
-  lastFailure,
-  result,
-  failure,
-}: Status): string[] {
+function formatLastFailure({ lastFailure, result, failure }: Status): string[] {
   if (lastFailure === null) return [];
   const lines = lastFailure.text.trimEnd().split("\n");
   // The log has causes that boot.json may lack.
@@ -117,31 +114,42 @@ export function formatLastFailure({
 
 const FRAME = "*".repeat(72);
 
-/** What must not be overlooked: that another root runs than the one that was asked for, and why. */
-export function formatAlarm({ result, failure, restored }: Status): Line[] {
-  if (result !== "fallback" && result !== "failed") return [];
-  const words =
-    result === "fallback"
-      ? [
-          "WARNING: THIS IS A FORMER ROOT.",
-          "The one that was asked for could not be made.",
-          ...(restored === null ? [] : [`This one was ${restored}.`]),
-        ]
-      : [
-          "WARNING: DOCKROOT DID NOT BOOT THIS SYSTEM.",
-          "It could not make a root; what runs was started without it.",
-        ];
-  const why = failure === null ? [] : ["", ...linesOf(failure)];
-  const outlook =
-    result === "fallback"
-      ? "The next start tries again, and keeps this root as a generation when it succeeds."
-      : "The next start tries again.";
+/** What must not be overlooked: that another root runs than the one that was asked for. */
+interface Alarm {
+  readonly what: string;
+  readonly why: string;
+  readonly outlook: string;
+  readonly reminder: string;
+}
+
+const ALARMS: Readonly<Partial<Record<Status["result"], Alarm>>> = {
+  fallback: {
+    what: "WARNING: THIS IS A FORMER ROOT.",
+    why: "The one that was asked for could not be made.",
+    outlook:
+      "The next start tries again, and keeps this root as a generation when it succeeds.",
+    reminder: "WARNING: this is a former root; why stands above.",
+  },
+  failed: {
+    what: "WARNING: DOCKROOT DID NOT BOOT THIS SYSTEM.",
+    why: "It could not make a root; what runs was started without it.",
+    outlook: "The next start tries again.",
+    reminder: "WARNING: dockroot did not boot this system; why stands above.",
+  },
+};
+
+function formatAlarm({ result, failure, restored }: Status): Line[] {
+  const words = ALARMS[result];
+  if (words === undefined) return [];
+  const isRestored = result === "fallback" && restored !== null;
   return [
     alarm(FRAME),
-    ...words.map(alarm),
-    ...why.map(plain),
+    alarm(words.what),
+    alarm(words.why),
+    ...(isRestored ? [alarm(`This one was ${restored}.`)] : []),
+    ...(failure === null ? [] : ["", ...linesOf(failure)].map(plain)),
     plain(""),
-    plain(outlook),
+    plain(words.outlook),
     alarm(FRAME),
   ];
 }
@@ -157,20 +165,10 @@ function linesOf({ code, message, causes, hint }: BootFailure): string[] {
   return text.trimEnd().split("\n");
 }
 
-/** The same in a line, for the end: what is long scrolls away. */
-export function formatReminder({ result }: Status): Line[] {
-  if (result === "fallback") {
-    return [alarm("WARNING: this is a former root; why stands above.")];
-  }
-  return result === "failed"
-    ? [alarm("WARNING: dockroot did not boot this system; why stands above.")]
-    : [];
-}
-
 const SIZE_COLUMN = 3;
 
 /** The roots that stand on the disk, one in a line, below what the columns are. */
-export function formatRoots(roots: readonly RootOnDisk[]): string[] {
+function formatRoots(roots: readonly RootOnDisk[]): string[] {
   if (roots.length === 0) return [];
   const hasSizes = roots.some(({ size }) => size !== null);
   const header = ["", "start", "image", hasSizes ? "exclusive" : "", ""];
@@ -206,7 +204,7 @@ const RESULTS: Readonly<Record<Status["result"], string>> = {
 };
 
 /** What booted, a fact in a line. */
-export function formatBooted(status: Status): string[] {
+function formatBooted(status: Status): string[] {
   const { result, rwlayer, root, dockroot, kernel, totalMs } = status;
   const rows: [string, string | null][] = [["result", RESULTS[result]]];
   if (result !== "failed") {

@@ -61,6 +61,10 @@ shipped: $(SHIPPED)
 install: $(SHIPPED) ## Install the files that a package ships: DESTDIR=, PREFIX=/usr
 	@scripts/install-files '$(DESTDIR)' '$(PREFIX)' '$(ZSH_COMPLETIONS)' '$(LICENSES)'
 
+.PHONY: schemas
+schemas: setup-modules ## Write docs/schema, the JSON Schemas of what dockroot prints, from build/schemas
+	$(NODE) build/schemas/make-schemas.ts
+
 .PHONY: deb
 deb: $(SHIPPED) ## Make a package for Debian and Ubuntu, dist/dockroot_*.deb
 	@packaging/deb/make-deb dist

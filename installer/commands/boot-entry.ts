@@ -69,7 +69,7 @@ function requireTarget({ loader, target }: EntryPlan): string {
 }
 
 /** What `dockroot boot-entry --json` prints, version 1. */
-function reportEntry(
+export function reportEntry(
   { loader, entry, notes, warnings }: EntryPlan,
   text: string,
   written: string | undefined,
@@ -77,7 +77,7 @@ function reportEntry(
   const { title, kernel, initrds, options, version } = entry;
   const { device, uuid, label } = entry.filesystem;
   return {
-    version: 1,
+    version: 1 as const,
     loader: loader.name,
     title,
     kernel: {

@@ -49,10 +49,11 @@ export function formatPlanAsJson(planned: PlannedBoot): string {
   return `${formatJson(described)}\n`;
 }
 
-function describeRootPlan(facts: BootFacts, plan: BootPlan) {
+/** The plan of a root as `formatPlanAsJson` prints it. */
+export function describeRootPlan(facts: BootFacts, plan: BootPlan) {
   const { image, paths, topLayer } = facts;
   return {
-    version: 1,
+    version: 1 as const,
     result: plan.result,
     image: {
       reference: formatImageReference(facts.reference),

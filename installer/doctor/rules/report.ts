@@ -1,3 +1,4 @@
+import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import type { DoctorFacts } from "./facts.ts";
 import { type Finding, SUBJECTS, type Severity } from "./finding.ts";
 import { checkConfig } from "./check-config.ts";
@@ -25,7 +26,11 @@ export interface DoctorReport {
   readonly starts: readonly {
     readonly names: readonly string[];
     /** `null` where none was found. */
-    readonly image: { readonly reference: string; readonly id: string } | null;
+    readonly image: {
+      readonly reference: string;
+      readonly id: string;
+      readonly store: StoreKind;
+    } | null;
   }[];
   /** The worst first. */
   readonly findings: readonly Finding[];

@@ -1,0 +1,244 @@
+import * as v from "valibot";
+import { SUBJECTS } from "../../installer/doctor/rules/finding.ts";
+import { LOADERS } from "../../installer/loaders/formats/menu-entry.ts";
+import {
+  common,
+  count,
+  described,
+  slashedPath,
+  textOrNull,
+  texts,
+} from "./common.ts";
+
+const { digest, image, storeKind, topLayer, failure, timedStep, uuid } = common;
+
+const version = v.literal(1);
+const numberOrNull = v.nullable(v.number());
+const integerOrNull = v.nullable(v.pipe(v.number(), v.integer()));
+
+const rootOnDisk = v.strictObject({
+  role: v.picklist(["rwlayer", "generation"]),
+  path: v.string(),
+  uuid: v.nullable(uuid),
+  isRoot: described(v.boolean(), "Whether it is what booted."),
+  state: described(
+    v.picklist(["complete", "incomplete", "foreign"]),
+    "foreign: not made by dockroot.",
+  ),
+  boot: integerOrNull,
+  image: v.nullable(image),
+  size: described(
+    v.nullable(
+      v.strictObject({
+        referencedBytes: count,
+        exclusiveBytes: described(count, "What deleting it would free."),
+      }),
+    ),
+    "null without quotas.",
+  ),
+});
+
+export const status = v.strictObject({
+  version,
+  result: v.picklist(["fresh", "kept", "fallback", "generation", "failed"]),
+  image: v.nullable(image),
+  root: textOrNull,
+  rwlayer: textOrNull,
+  boot: integerOrNull,
+  subvolumeUuid: textOrNull,
+  device: textOrNull,
+  filesystemUuid: textOrNull,
+  source: textOrNull,
+  toplayer: v.nullable(topLayer),
+  failure: v.nullable(failure),
+  restored: textOrNull,
+  warnings: texts,
+  steps: v.array(timedStep),
+  totalMs: numberOrNull,
+  dockroot: textOrNull,
+  node: textOrNull,
+  kernel: textOrNull,
+  roots: described(
+    v.nullable(v.array(rootOnDisk)),
+    "The rwlayer, then the generations, the newest first.",
+  ),
+  lastFailure: v.nullable(
+    v.strictObject({
+      path: v.string(),
+      text: v.string(),
+      isWhole: described(v.boolean(), "Whether the text is all of it."),
+    }),
+  ),
+  unreadable: described(
+    v.array(
+      v.strictObject({ what: v.string(), why: v.string(), hint: textOrNull }),
+    ),
+    "What could not be read, and why.",
+  ),
+});
+
+export const resolved = v.strictObject({
+  version,
+  reference: described(v.string(), "As its engine prints it."),
+  id: digest,
+  store: storeKind,
+  architecture: described(
+    textOrNull,
+    "As Go names it (amd64, arm64); null where the image says none.",
+  ),
+  directory: described(
+    slashedPath,
+    "The image's whole tree: a subvolume of the store.",
+  ),
+  layers: v.pipe(
+    v.array(
+      v.strictObject({
+        chainId: digest,
+        diffId: digest,
+        cacheId: described(
+          v.string(),
+          "The engine's own name for the layer: Docker's cache ID, the number of containerd's snapshot, Podman's layer ID.",
+        ),
+        sizeBytes: described(
+          count,
+          "What it adds to the layers below, as the engine has counted it.",
+        ),
+      }),
+    ),
+    v.minLength(1),
+    v.description("The base layer first."),
+  ),
+});
+
+export const doctor = v.strictObject({
+  version,
+  isRunningSystem: described(
+    v.boolean(),
+    "Whether the system here is the one that the kernel has booted; false for an image in the making, a container, or a chroot.",
+  ),
+  starts: described(
+    v.array(
+      v.strictObject({
+        names: v.pipe(texts, v.minLength(1)),
+        image: described(
+          v.nullable(
+            v.strictObject({
+              reference: described(v.string(), "As its engine prints it."),
+              id: digest,
+              store: storeKind,
+            }),
+          ),
+          "null where none was found.",
+        ),
+      }),
+    ),
+    "The starts that boot an image: this one's, and those of boot entries. Those that come to the same are one.",
+  ),
+  findings: described(
+    v.array(
+      v.strictObject({
+        severity: described(
+          v.picklist(["stops", "warning", "unknown", "ok"]),
+          "stops: it would stop a boot, or leave a system that nobody can use; unknown: it cannot be known here.",
+        ),
+        subject: v.picklist(SUBJECTS),
+        message: v.string(),
+        remedy: described(
+          textOrNull,
+          "What to do; null where nothing is to be done.",
+        ),
+      }),
+    ),
+    "The worst first.",
+  ),
+});
+
+export const bootEntry = v.pipe(
+  v.strictObject({
+    version,
+    loader: v.picklist(LOADERS),
+    title: v.string(),
+    kernel: v.strictObject({
+      path: slashedPath,
+      version: described(
+        textOrNull,
+        "as uname -r prints it; null where it is not known",
+      ),
+      filesystem: v.strictObject({
+        device: v.pipe(v.string(), v.startsWith("/dev/")),
+        uuid: textOrNull,
+        label: textOrNull,
+      }),
+    }),
+    initrds: v.pipe(
+      v.array(slashedPath),
+      v.minLength(1),
+      v.description("in the order in which they are loaded"),
+    ),
+    options: described(
+      v.string(),
+      "the kernel options, as /proc/cmdline will have them",
+    ),
+    entry: described(v.string(), "the entry as the boot loader reads it"),
+    written: described(
+      textOrNull,
+      "the file that it was written to; null where it was not",
+    ),
+    notes: described(texts, "what was found, and what was guessed"),
+    warnings: described(texts, "what may keep it from booting"),
+  }),
+  v.description(
+    "The boot menu entry for this machine. Paths begin with a slash; those of kernel and initrds are from the top level of their filesystem.",
+  ),
+);
+
+const fileKind = v.picklist([
+  "file",
+  "directory",
+  "symlink",
+  "FIFO",
+  "socket",
+  "block-device",
+  "character-device",
+]);
+
+export const topLayerCheck = v.strictObject({
+  version,
+  image,
+  layers: v.pipe(
+    texts,
+    v.minLength(1),
+    v.description("In the order in which they are laid over the image."),
+  ),
+  entries: v.array(
+    v.strictObject({
+      layer: described(count, "From 0."),
+      path: described(v.string(), "In the layer, with a slash before it."),
+      kind: fileKind,
+      effect: v.picklist([
+        "add",
+        "replace",
+        "merge",
+        "delete",
+        "empty",
+        "skip",
+      ]),
+      target: described(v.string(), "In the new root."),
+      through: described(textOrNull, "The symlink that leads to the target."),
+      replaced: described(v.nullable(fileKind), "The kind of what was there."),
+    }),
+  ),
+  problems: described(
+    v.array(
+      v.strictObject({
+        level: v.picklist(["error", "warning"]),
+        rule: described(v.string(), "Stable, for programs."),
+        layer: integerOrNull,
+        path: textOrNull,
+        message: v.string(),
+        remedy: described(v.string(), "What to do."),
+      }),
+    ),
+    "Errors first.",
+  ),
+});

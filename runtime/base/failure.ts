@@ -96,18 +96,10 @@ export function describeFailure(error: unknown): BootFailure {
 
 /** The failure as everybody may see it. */
 export function withoutDetails({
-  code,
-  message,
-  causes,
-  hint,
-  hasPrivateCauses,
+  hasPrivateCauses = false,
+  ...failure
 }: BootFailure): BootFailure {
-  return {
-    code,
-    message,
-    causes: hasPrivateCauses === true ? [] : causes,
-    hint,
-  };
+  return hasPrivateCauses ? { ...failure, causes: [] } : failure;
 }
 
 /** The failure in one line, for a warning. */

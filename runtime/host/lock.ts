@@ -1,12 +1,7 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import {
-  describeStartFailure,
-  HELPER_PATH,
-  refuseUnstarted,
-  TIE,
-} from "./process.ts";
+import { startHelper } from "./process.ts";
 import { HelperError } from "../base/errors.ts";
 
 /** What is held until it is released, or until this process ends, however it does. */
@@ -18,8 +13,6 @@ export interface Lock {
 
 /** What cat gives back as it is. */
 const QUESTION = "\n";
-
-const KEPT_STDERR_CHARS = 4096;
 
 /** The helper has nothing left to do but to end. */
 const MAX_RELEASE_MS = 5_000;
@@ -37,30 +30,20 @@ export async function lockDirectory(
   isTied: boolean,
 ): Promise<Lock | undefined> {
   const argv = ["flock", "--exclusive", "--no-fork", "--", directory, "cat"];
-  const [program = "", ...args] = isTied ? [...TIE, ...argv] : argv;
-  // Where there are no file descriptors left, it has none of its own.
-  const holder: ChildProcess = spawn(program, args, {
-    env: { PATH: HELPER_PATH, LC_ALL: "C" },
+  const helper = startHelper(argv, isTied, {
     stdio: "pipe",
     // Ctrl-C is for this process: what is half done is still undone under the lock.
     detached: true,
   });
-  let stderr = "";
-  holder.stderr?.setEncoding("utf8").on("data", (text: string) => {
-    stderr = (stderr + text).slice(-KEPT_STDERR_CHARS);
-  });
+  const holder = helper.child;
   // Whoever has ended reads nothing: that it has is told by its exit.
   holder.stdin?.on("error", () => undefined);
   const ended = once(holder, "close").then(() => "ended" as const);
-  const late = new AbortController();
   try {
     // cat runs, and answers, once the lock is taken.
     holder.stdin?.write(QUESTION);
-    const answer = await Promise.race([
-      holder.stdout ? waitForAnswer(holder.stdout) : ended,
-      ended,
-      wait(timeoutMs, late.signal),
-    ]);
+    const answers = holder.stdout ? [waitForAnswer(holder.stdout)] : [];
+    const answer = await within(timeoutMs, Promise.race([...answers, ended]));
     if (answer === "locked") {
       return {
         isHeld: () => isRunning(holder),
@@ -73,14 +56,12 @@ export async function lockDirectory(
     }
     if (answer === "odd") await kill(holder);
   } catch (cause) {
-    throw describeStartFailure("flock", cause);
-  } finally {
-    late.abort();
+    throw helper.describeStartFailure(cause);
   }
-  const { exitCode, signalCode } = holder;
-  if (isTied) refuseUnstarted("flock", exitCode, stderr);
-  const end = signalCode ?? `status ${String(exitCode)}`;
-  throw new HelperError("exit", `flock ended with ${end}: ${stderr.trim()}`);
+  helper.refuseUnstarted();
+  const end = holder.signalCode ?? `status ${String(holder.exitCode)}`;
+  const said = helper.stderr().trim();
+  throw new HelperError("exit", `flock ended with ${end}: ${said}`);
 }
 
 /** @returns `odd` where it is not what was asked: whoever says that is not cat */
@@ -90,14 +71,8 @@ async function waitForAnswer(stdout: Readable): Promise<"locked" | "odd"> {
 }
 
 async function release(holder: ChildProcess): Promise<void> {
-  const late = new AbortController();
-  try {
-    holder.stdin?.end();
-    const exited = waitForExit(holder);
-    await Promise.race([exited, wait(MAX_RELEASE_MS, late.signal)]);
-  } finally {
-    late.abort();
-  }
+  holder.stdin?.end();
+  await within(MAX_RELEASE_MS, waitForExit(holder));
   await kill(holder);
 }
 
@@ -117,11 +92,14 @@ function isRunning({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode === null && signalCode === null;
 }
 
-function wait(ms: number, signal: AbortSignal): Promise<"late"> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms, "late" as const);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-    });
+async function within<T>(ms: number, work: Promise<T>): Promise<T | "late"> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<"late">((resolve) => {
+    timer = setTimeout(resolve, ms, "late");
   });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -1,4 +1,8 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import {
+  spawn,
+  type ChildProcess,
+  type SpawnOptions,
+} from "node:child_process";
 import { systemErrorCode, HelperError } from "../base/errors.ts";
 import { escapeControl } from "../base/escape.ts";
 
@@ -10,7 +14,7 @@ export const HELPER_PATH =
   "/usr/lib/dockroot/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** util-linux's setpriv, which becomes the helper: it is killed when the thread ends that has started it. */
-export const TIE: readonly string[] = ["setpriv", "--pdeathsig", "KILL", "--"];
+const TIE: readonly string[] = ["setpriv", "--pdeathsig", "KILL", "--"];
 
 /** Of what could not be started by setpriv: see EX_EXEC_ENOENT in util-linux's include/exitcodes.h. */
 const TIED_IS_MISSING = 127;
@@ -80,22 +84,14 @@ export async function runHelper(
     onOutput,
   }: RunOptions = {},
 ): Promise<RunResult> {
-  const [program] = argv;
-  const [command, ...args] = isTied ? [...TIE, ...argv] : argv;
-  if (program === undefined || command === undefined) {
-    throw new Error("no program to run");
-  }
   const chunks: Buffer[] = [];
   let stdoutBytes = 0;
-  let stderr = "";
-
-  // Where there are no file descriptors left, it has neither stdout nor stderr.
-  const child: ChildProcess = spawn(command, args, {
-    env: { PATH: HELPER_PATH, LC_ALL: "C" },
+  const helper = startHelper(argv, isTied, {
     stdio: ["ignore", "pipe", "pipe"],
     detached: ownGroup,
     ...(directory !== undefined && { cwd: directory }),
   });
+  const { child, program } = helper;
   if (child.pid !== undefined) onStart?.(child.pid);
   child.stdout?.on("data", (chunk: Buffer) => {
     if (onOutput !== undefined) {
@@ -106,17 +102,11 @@ export async function runHelper(
     if (stdoutBytes > MAX_STDOUT_BYTES) child.kill("SIGKILL");
     else chunks.push(chunk);
   });
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-    stderr = (stderr + text).slice(-KEPT_STDERR_CHARS);
-  });
 
   const end = await waitForEnd(child, timeoutMs).catch((cause: unknown) => {
-    throw describeStartFailure(
-      systemErrorCode(cause) === "ENOENT" ? command : program,
-      cause,
-    );
+    throw helper.describeStartFailure(cause);
   });
-  const said = describeStderr(stderr);
+  const said = describeStderr(helper.stderr());
   if (end === "timeout") {
     throw new HelperError(
       "timeout",
@@ -133,7 +123,7 @@ export async function runHelper(
       `${program} was killed by ${signal ?? "a signal"}${said}`,
     );
   }
-  if (isTied) refuseUnstarted(program, exitCode, stderr);
+  helper.refuseUnstarted();
   if (!okExitCodes.includes(exitCode)) {
     throw new HelperError(
       "exit",
@@ -182,31 +172,57 @@ async function waitForEnd(
   }
 }
 
-/**
- * Tells a helper that setpriv could not start from one that failed.
- * @throws HelperError where it did not start
- */
-export function refuseUnstarted(
-  program: string,
-  exitCode: number | null,
-  stderr: string,
-): void {
-  if (!stderr.startsWith(`setpriv: failed to execute ${program}: `)) return;
-  if (exitCode === TIED_IS_MISSING) throw missing(program);
-  throw new HelperError(
-    "start",
-    `${program} cannot be started${describeStderr(stderr)}`,
-  );
+/** A helper that has been started, or could not be. */
+export interface Helper {
+  readonly child: ChildProcess;
+  readonly program: string;
+  /** The end of what it has written there. */
+  readonly stderr: () => string;
+  /** @param cause as the child gives it */
+  readonly describeStartFailure: (cause: unknown) => HelperError;
+  /**
+   * Tells a helper that setpriv could not start from one that failed.
+   * @throws HelperError where it did not start
+   */
+  readonly refuseUnstarted: () => void;
 }
 
-/** @param cause as `spawn` gives it */
-export function describeStartFailure(
-  program: string,
-  cause: unknown,
-): HelperError {
-  return systemErrorCode(cause) === "ENOENT"
-    ? missing(program)
-    : new HelperError("start", `${program} cannot be started`, { cause });
+/**
+ * Starts a helper program, in the environment that all have. Where there are no file descriptors left, it has
+ * no streams.
+ * @param isTied as in RunOptions
+ */
+export function startHelper(
+  argv: readonly string[],
+  isTied: boolean,
+  options: SpawnOptions,
+): Helper {
+  const [program = ""] = argv;
+  const [command = "", ...args] = isTied ? [...TIE, ...argv] : argv;
+  const child = spawn(command, args, {
+    ...options,
+    env: { PATH: HELPER_PATH, LC_ALL: "C" },
+  });
+  let stderr = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    stderr = (stderr + text).slice(-KEPT_STDERR_CHARS);
+  });
+  return {
+    child,
+    program,
+    stderr: () => stderr,
+    describeStartFailure: (cause) =>
+      systemErrorCode(cause) === "ENOENT"
+        ? missing(command)
+        : new HelperError("start", `${program} cannot be started`, { cause }),
+    refuseUnstarted: () => {
+      const unstarted = `setpriv: failed to execute ${program}: `;
+      if (!isTied || !stderr.startsWith(unstarted)) return;
+      if (child.exitCode === TIED_IS_MISSING) throw missing(program);
+      const said = describeStderr(stderr);
+      throw new HelperError("start", `${program} cannot be started${said}`);
+    },
+  };
 }
 
 function missing(program: string): HelperError {

@@ -5,6 +5,7 @@ import {
   SEE_KERNEL_LOG,
   systemErrorCode,
 } from "../base/errors.ts";
+import { kindOf } from "./file-status.ts";
 import { createSha256 } from "../base/sha256.ts";
 
 const READ_BYTES = 64 * 1024;
@@ -203,7 +204,7 @@ function refuseUnreadable(
   if (!stats.isFile()) {
     throw new BootError(
       "FILE_UNREADABLE",
-      `${String(file)} is ${describeKind(stats)}, not a file`,
+      `${String(file)} is a ${kindOf(stats)}, not a file`,
       { hint: `Put a regular file in the place of ${String(file)}.` },
     );
   }
@@ -220,14 +221,6 @@ function tooLarge(
     `${String(file)} has ${String(sizeBytes)} bytes; at most ${String(maxBytes)} make sense`,
     { hint: `Restore ${String(file)}: this is not what was written to it.` },
   );
-}
-
-function describeKind(stats: fs.Stats): string {
-  if (stats.isDirectory()) return "a directory";
-  if (stats.isSymbolicLink()) return "a link";
-  if (stats.isFIFO()) return "a FIFO";
-  if (stats.isSocket()) return "a socket";
-  return "a device";
 }
 
 /** @throws BootError FILE_FOREIGN for what is a symlink, or not root's */

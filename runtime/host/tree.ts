@@ -10,14 +10,6 @@ import {
 /** Setuid, setgid and sticky. */
 const SPECIAL_BITS = 0o7000;
 
-export interface LinkOrOther {
-  readonly kind: FileKind;
-  /** A symlink's text, one byte a character (latin1). */
-  readonly target: string | undefined;
-  /** Whether it is setuid, setgid or sticky. */
-  readonly hasSpecialBits: boolean;
-}
-
 /** What stands at the path itself, whatever bytes its names are of; `undefined` where nothing does. */
 export function lookAt(
   file: Buffer,
@@ -30,6 +22,11 @@ export function lookAt(
     kind === "symlink" ? fs.readlinkSync(file, "latin1") : undefined;
   return { kind, inode, target, hasSpecialBits };
 }
+
+export type LinkOrOther = Pick<
+  ListedEntry,
+  "kind" | "target" | "hasSpecialBits"
+>;
 
 /** What is in one directory of a tree. Names and paths have one byte a character (latin1). */
 export interface ListedDirectory {
@@ -47,7 +44,7 @@ export interface ListedEntry {
   readonly fingerprint: string;
   /** The same for all names of one inode; `undefined` where there is no other name. */
   readonly inode: string | undefined;
-  /** A symlink's text. */
+  /** A symlink's text, one byte a character (latin1). */
   readonly target: string | undefined;
   /** Whether it is setuid, setgid or sticky. */
   readonly hasSpecialBits: boolean;

@@ -52,7 +52,7 @@ t.test(
     t.equal(readBytes(at("file/below"), LIMIT), undefined);
     unreadable(t, () => readBytes(at("fifo"), LIMIT), /is a FIFO, not a file/);
     unreadable(t, () => readBytes(at("directory"), LIMIT), /is a directory/);
-    unreadable(t, () => readBytes("/dev/zero", LIMIT), /is a device/);
+    unreadable(t, () => readBytes("/dev/zero", LIMIT), /is a character-device/);
     unreadable(t, () => readBytes(at("huge"), LIMIT), /has 1073741824 bytes/);
     unreadable(t, () => readBytes(at("loop"), LIMIT), /cannot read/);
   },

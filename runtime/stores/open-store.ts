@@ -36,7 +36,7 @@ export function openStore(
   const store = new StoreFiles(location);
   refuseNoDirectory(store);
   const found = findReaders(store, wanted);
-  const readers = wanted === undefined ? preferUsable(found) : found;
+  const readers = wanted === undefined ? found : preferUsable(found);
   const [first, ...others] = readers;
   if (first === undefined) throw storeMissing(store, wanted);
   return {

@@ -14,7 +14,9 @@ import {
 import { storeUnsupported } from "../../../runtime/stores/formats/store-unsupported.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import { StoreFiles } from "../../../runtime/stores/store-files.ts";
+import { hostWithSubvolumes } from "../disk/host-with-subvolumes.ts";
 import { fails } from "../fails.ts";
+import { copyStore, DOCKER } from "./captured-stores.ts";
 
 // Which stores are in a directory, which of several answers counts, and of which a root can be made.
 
@@ -54,6 +56,25 @@ t.test("stores of other kinds are named, with what to do", async (t) => {
     "STORE_MISSING",
     /at docker, .*holds: other|image store at docker; .*holds: other/,
   );
+});
+
+t.test("who names Docker means the driver of which roots are made", (t) => {
+  const store = copyStore(t, DOCKER);
+  const location = {
+    host: hostWithSubvolumes("docker/btrfs/subvolumes"),
+    topLevel: path.dirname(store.file("")),
+    path: "docker",
+  };
+  const image = parseImageReference("many:1");
+  fs.copySync(store.file("image/btrfs"), store.file("image/overlay2"));
+  t.strictSame(openStore(location).find(image), store.find("many:1"));
+  const names = store.file("image/overlay2/repositories.json");
+  const id = store.idOf("one:1");
+  fs.writeJsonSync(names, { Repositories: { many: { "many:1": id } } });
+  fails(t, () => openStore(location).find(image), "STORE_AMBIGUOUS");
+  const found = openStore(location, "graphdriver").find(image);
+  t.equal(found.id, store.idOf("many:1"));
+  t.end();
 });
 
 const reference = parseImageReference("system:1");

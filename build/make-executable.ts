@@ -6,7 +6,7 @@ import { checkExecutable } from "./check-executable.ts";
 import { compileScripts, toCommonJs } from "./compile-scripts.ts";
 import { inject, nodeFlags } from "./inject.ts";
 import { cacheDirectory } from "./layout.ts";
-import { completionFiles, writePages } from "./pages/pages.ts";
+import { writeCompletions } from "./pages/pages.ts";
 import { dropSections, omitUnused } from "./slim/omit-unused.ts";
 import { slimmingStep } from "./slim/slim-node.ts";
 
@@ -36,9 +36,7 @@ export async function makeExecutable(
       path.join(workDirectory, "scripts"),
     );
     await writeFile(script, await toCommonJs("start.ts"));
-    const pages = path.join(workDirectory, "pages");
-    await writePages(pages);
-    for (const name of completionFiles) assets[name] = path.join(pages, name);
+    Object.assign(assets, await writeCompletions(workDirectory));
     await inject(script, assets, base.file, unchecked, workDirectory);
     const injected = await readFile(unchecked);
     const content = isSlim

@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { commandTable, groups, SHELLS } from "../../installer/cli/table.ts";
+import { commandTable, groups } from "../../installer/cli/table.ts";
 import { projectDirectory } from "../layout.ts";
 import { listCompletedCommands } from "./completed-command.ts";
 import { formatBash } from "./format-bash.ts";
@@ -8,13 +8,14 @@ import { formatFish } from "./format-fish.ts";
 import { formatZsh } from "./format-zsh.ts";
 import { formatManPage } from "./man-page.ts";
 
-/** Where `dockroot completion` finds a shell's script, in the executable and in dist/. */
-export const completionFiles = SHELLS.map((shell) => `completion.${shell}`);
-
-/** Writes what comes from the table of commands into `directory`: the manual page and the completions. */
-export async function writePages(directory: string): Promise<void> {
-  const template = path.join(projectDirectory, "docs/man/dockroot.8.in");
-  const completed = listCompletedCommands(commandTable);
+/**
+ * Writes the completions into `directory`, from the table of commands.
+ * @returns the files, by the names that `dockroot completion` reads them by
+ */
+export async function writeCompletions(
+  directory: string,
+): Promise<Record<string, string>> {
+  const commands = listCompletedCommands(commandTable);
   const summaries = new Map([
     ...[...commandTable].map(([name, { summary }]): [string, string] => {
       const [first = ""] = name.split(" ");
@@ -22,14 +23,26 @@ export async function writePages(directory: string): Promise<void> {
     }),
     ["help", "explain a command"] as const,
   ]);
-  const pages = {
-    "dockroot.8": formatManPage(await readFile(template, "utf8"), commandTable),
-    "completion.bash": formatBash(completed),
-    "completion.zsh": formatZsh(completed, summaries),
-    "completion.fish": formatFish(completed, summaries),
+  const texts = {
+    "completion.bash": formatBash(commands),
+    "completion.zsh": formatZsh(commands, summaries),
+    "completion.fish": formatFish(commands, summaries),
   };
   await mkdir(directory, { recursive: true });
-  for (const [name, text] of Object.entries(pages)) {
-    await writeFile(path.join(directory, name), text);
+  const files: Record<string, string> = {};
+  for (const [name, text] of Object.entries(texts)) {
+    files[name] = path.join(directory, name);
+    await writeFile(files[name], text);
   }
+  return files;
+}
+
+/** Writes all that comes from the table of commands into `directory`: the manual page, too. */
+export async function writePages(directory: string): Promise<void> {
+  await writeCompletions(directory);
+  const template = path.join(projectDirectory, "docs/man/dockroot.8.in");
+  await writeFile(
+    path.join(directory, "dockroot.8"),
+    formatManPage(await readFile(template, "utf8"), commandTable),
+  );
 }

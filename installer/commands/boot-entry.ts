@@ -45,7 +45,7 @@ export async function runBootEntry(
           rwlayer: facts.bootedRwlayer,
         });
   if (json) {
-    stdout(`${formatJson(reportEntry(plan, text, written))}\n`);
+    stdout(formatJson(reportEntry(plan, text, written)));
     return 0;
   }
   for (const note of plan.notes) host.log.info(note);

@@ -1,12 +1,10 @@
+import { formatJson } from "../../runtime/base/escape.ts";
 import { limitHelpers, silence } from "../../runtime/host/host.ts";
 import { lookAtRoot } from "../system/look-at-root.ts";
 import { generators } from "../generators/choose-generator.ts";
 import type { CliContext } from "../cli/cli-context.ts";
 import { gatherDoctorFacts } from "../doctor/gather-doctor-facts.ts";
-import {
-  formatReport,
-  formatReportAsJson,
-} from "../doctor/rules/format-report.ts";
+import { formatReport } from "../doctor/rules/format-report.ts";
 import { describeReport } from "../doctor/rules/report.ts";
 import { holdSignals } from "../system/hold-signals.ts";
 import type { FlagsOf } from "../cli/table.ts";
@@ -32,6 +30,6 @@ export async function runDoctor(
     gatherDoctorFacts(host, Object.values(generators), image),
   );
   const report = describeReport(facts);
-  stdout(json ? formatReportAsJson(report) : formatReport(report, terminal));
+  stdout(json ? formatJson(report) : formatReport(report, terminal));
   return report.findings.some(({ severity }) => severity === "stops") ? 1 : 0;
 }

@@ -1,11 +1,8 @@
+import { formatJson } from "../../runtime/base/escape.ts";
 import { readStoreChoice } from "../cli/store-choice.ts";
 import type { FlagsOf } from "../cli/table.ts";
 import type { CliContext } from "../cli/cli-context.ts";
-import {
-  formatResolved,
-  formatResolvedAsJson,
-  resolveImage,
-} from "../system/resolve-image.ts";
+import { formatResolved, resolveImage } from "../system/resolve-image.ts";
 
 /**
  * `dockroot resolve`: what the image store has under a reference, no engine running.
@@ -18,8 +15,6 @@ export function runResolve(
   [reference = ""]: readonly string[],
 ): Promise<number> {
   const resolved = resolveImage(host, readStoreChoice(flags), reference);
-  stdout(
-    json ? formatResolvedAsJson(resolved) : formatResolved(resolved, terminal),
-  );
+  stdout(json ? formatJson(resolved) : formatResolved(resolved, terminal));
   return Promise.resolve(0);
 }

@@ -1,10 +1,8 @@
+import { formatJson } from "../../runtime/base/escape.ts";
 import path from "node:path";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { CliContext } from "../cli/cli-context.ts";
-import {
-  formatStatus,
-  formatStatusAsJson,
-} from "../status/formats/format-status.ts";
+import { formatStatus } from "../status/formats/format-status.ts";
 import type { FlagsOf } from "../cli/table.ts";
 import { readStatus } from "../status/read-status.ts";
 
@@ -19,6 +17,6 @@ export async function runStatus(
 ): Promise<number> {
   const runDirectory = path.resolve(directory);
   const status = await readStatus(host, { runDirectory, isRoot });
-  stdout(json ? formatStatusAsJson(status) : formatStatus(status, terminal));
+  stdout(json ? formatJson(status) : formatStatus(status, terminal));
   return status.result === "failed" ? 1 : 0;
 }

@@ -1,3 +1,4 @@
+import { formatJson } from "../../runtime/base/escape.ts";
 import path from "node:path";
 import { limitHelpers, silence } from "../../runtime/host/host.ts";
 import type { CliContext } from "../cli/cli-context.ts";
@@ -7,10 +8,7 @@ import {
   reportEntry,
   type CheckReport,
 } from "../toplayer/rules/find-problems.ts";
-import {
-  formatCheck,
-  formatCheckAsJson,
-} from "../toplayer/rules/format-check.ts";
+import { formatCheck } from "../toplayer/rules/format-check.ts";
 import { gatherFacts } from "../toplayer/gather-check-facts.ts";
 import { withSources } from "../toplayer/open-sources.ts";
 import { readStoreChoice } from "../cli/store-choice.ts";
@@ -49,8 +47,6 @@ export async function runToplayerCheck(
       } satisfies CheckReport;
     }),
   );
-  stdout(
-    json ? formatCheckAsJson(report) : formatCheck(report, { all }, terminal),
-  );
+  stdout(json ? formatJson(report) : formatCheck(report, { all }, terminal));
   return report.problems.some(({ level }) => level === "error") ? 1 : 0;
 }

@@ -7,11 +7,10 @@ import type { StoredLayer } from "../../runtime/stores/store.ts";
 import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 import type { StoreChoice } from "./find-store.ts";
 import { lookInStore } from "./image.ts";
-import { escapeControl, formatJson } from "../../runtime/base/escape.ts";
 import { abbreviateIds } from "../../runtime/base/abbreviate-ids.ts";
 import type { Terminal } from "../cli/cli-context.ts";
 import { formatSize } from "../text/human.ts";
-import { formatTable } from "../text/table.ts";
+import { formatSections, formatTable, plain, title } from "../text/table.ts";
 
 /** What `dockroot resolve --json` prints, version 1. */
 export interface ResolvedImage {
@@ -85,17 +84,14 @@ export function formatResolved(
     ],
     { rightAligned: [0] },
   );
-  return [
-    ...about.map(escapeControl),
-    "",
-    style("bold", "layers, the base first:"),
-    ...table.map((line) => `  ${escapeControl(line)}`),
-  ]
-    .map((line) => `${line}\n`)
-    .join("");
-}
-
-/** The image for programs: `ResolvedImage` as it is. */
-export function formatResolvedAsJson(resolved: ResolvedImage): string {
-  return `${formatJson(resolved)}\n`;
+  return formatSections(
+    [
+      about.map(plain),
+      [
+        title("layers, the base first:"),
+        ...table.map((line) => plain(`  ${line}`)),
+      ],
+    ],
+    style,
+  );
 }

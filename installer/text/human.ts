@@ -1,6 +1,6 @@
 const SIZE_UNITS = ["kB", "MB", "GB", "TB", "PB"];
 
-/** A size as disks are sold by: 1 kB are 1000 bytes. */
+/** A size as disks are sold by: 1 kB are 1000 bytes. pretty-bytes would cut 1999 bytes to 1.9 kB. */
 export function formatSize(bytes: number): string {
   if (bytes < 1000) return `${String(bytes)} B`;
   let size = bytes;

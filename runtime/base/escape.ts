@@ -28,9 +28,9 @@ export function unescapeOctal(field: string): string {
   );
 }
 
-/** JSON for programs, which people may also read on a terminal: what JSON leaves raw is escaped too. */
+/** Lines of JSON for programs, which people may also read on a terminal: what JSON leaves raw is escaped too. */
 export function formatJson(value: unknown): string {
-  const text = JSON.stringify(value, null, 2);
+  const text = `${JSON.stringify(value, null, 2)}\n`;
   return text.replace(UNPRINTABLE, (character) =>
     character === "\n" ? character : `\\u${hex(character.charCodeAt(0), 4)}`,
   );

@@ -148,7 +148,7 @@ export class Disk {
 
   /** Replaces state.json as a whole. */
   writeState(state: RwlayerState): void {
-    const text = `${formatJson(state)}\n`;
+    const text = formatJson(state);
     this.host.files.replaceFile(this.at(this.paths.state), text, 0o600);
   }
 

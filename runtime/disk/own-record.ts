@@ -31,7 +31,7 @@ export function writeOwnRecord(
   const { handedOver: _, ...known } = record;
   const { rwlayer } = disk.paths;
   const state: RwlayerState = { version: 2, rwlayer, subvolumes: [known] };
-  const text = `${formatJson(state)}\n`;
+  const text = formatJson(state);
   files.writeFile(file, { text }, { mode: 0o600, durable: "nothing" });
 }
 

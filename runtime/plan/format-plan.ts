@@ -46,7 +46,7 @@ export function formatPlanAsJson(planned: PlannedBoot): string {
     planned.kind === "generation"
       ? { version: 1, result: "generation", root: planned.generation }
       : describeRootPlan(planned.facts, planned.plan);
-  return `${formatJson(described)}\n`;
+  return formatJson(described);
 }
 
 /** The plan of a root as `formatPlanAsJson` prints it. */

@@ -87,7 +87,7 @@ export function summarizeBoot(record: RootedBoot): string {
 /** The record as JSON, with nothing in it that not everybody may see. */
 export function formatBootRecord(record: BootRecord): string {
   const failure = record.failure && withoutDetails(record.failure);
-  return `${formatJson({ ...record, failure })}\n`;
+  return formatJson({ ...record, failure });
 }
 
 export interface TimedStep {

@@ -1,7 +1,12 @@
-import { escapeControl, formatJson } from "../../../runtime/base/escape.ts";
+import { escapeControl } from "../../../runtime/base/escape.ts";
 import { abbreviateIds } from "../../../runtime/base/abbreviate-ids.ts";
 import type { Terminal } from "../../cli/cli-context.ts";
-import { plain, type Line, formatTable } from "../../text/table.ts";
+import {
+  plain,
+  type Line,
+  formatTable,
+  formatSections,
+} from "../../text/table.ts";
 import type { Finding, Severity } from "./finding.ts";
 import type { DoctorReport } from "./report.ts";
 
@@ -32,22 +37,7 @@ export function formatReport(
     ).map(plain),
     [summarize(findings)],
   ];
-  return sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) =>
-      lines
-        .map(({ text, format }) => {
-          const escaped = escapeControl(text);
-          return `${format === undefined ? escaped : style(format, escaped)}\n`;
-        })
-        .join(""),
-    )
-    .join("\n");
-}
-
-/** The report for programs: `DoctorReport` as it is. */
-export function formatReportAsJson(report: DoctorReport): string {
-  return `${formatJson(report)}\n`;
+  return formatSections(sections, style);
 }
 
 function formatBad({ severity, subject, message, remedy }: Finding): Line[] {

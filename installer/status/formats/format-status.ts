@@ -1,4 +1,4 @@
-import { escapeControl, formatJson } from "../../../runtime/base/escape.ts";
+import { escapeControl } from "../../../runtime/base/escape.ts";
 import type { Terminal } from "../../cli/cli-context.ts";
 import { formatBarChart, cut } from "../../text/bar-chart.ts";
 import { formatMs, formatSize } from "../../text/human.ts";
@@ -8,6 +8,7 @@ import {
   type Line,
   alarm,
   formatTable,
+  formatSections,
 } from "../../text/table.ts";
 import type { Status, RootOnDisk } from "./status.ts";
 import {
@@ -51,20 +52,7 @@ export function formatStatus(
     // The same in a line: what is long scrolls away.
     [ALARMS[status.result]?.reminder ?? []].flat().map(alarm),
   ];
-  return sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.map((line) => `${paint(line, style)}\n`).join(""))
-    .join("\n");
-}
-
-/** The status for programs: `Status` as it is. */
-export function formatStatusAsJson(status: Status): string {
-  return `${formatJson(status)}\n`;
-}
-
-function paint({ text, format }: Line, style: Terminal["style"]): string {
-  const escaped = escapeControl(text);
-  return format === undefined ? escaped : style(format, escaped);
+  return formatSections(sections, style);
 }
 
 function section(heading: string, lines: readonly string[]): Line[] {

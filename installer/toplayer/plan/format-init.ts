@@ -1,6 +1,12 @@
 import { escapeControl } from "../../../runtime/base/escape.ts";
 import type { Terminal } from "../../cli/cli-context.ts";
-import { formatTable } from "../../text/table.ts";
+import {
+  formatSections,
+  formatTable,
+  plain,
+  title,
+  type Line,
+} from "../../text/table.ts";
 import { quote } from "../../text/quote.ts";
 import type { WrittenFile } from "../write-files.ts";
 
@@ -21,24 +27,24 @@ export function formatInit(
   const rows = files.map(({ result, path, about }) =>
     [result, path, about].map(escapeControl),
   );
-  const sections = [
-    formatTable(rows),
-    warnings.map((warning) =>
-      style("yellow", `warning: ${escapeControl(warning)}`),
-    ),
+  const sections: Line[][] = [
+    formatTable(rows).map(plain),
+    warnings.map((warning) => ({
+      text: `warning: ${warning}`,
+      format: "yellow",
+    })),
     [
-      style("bold", "next:"),
-      "  add what else this machine has of its own, laid out as in the image",
-      `  sudo dockroot toplayer check ${escapeControl(checkArguments.map(quote).join(" "))}`,
-      kernelOptions === undefined
-        ? "  name it in the boot menu entry: toplayer=DEVICE toplayer_path=DIRECTORY (without colons and quotes)"
-        : `  in the boot menu entry: ${escapeControl(kernelOptions)}`,
+      title("next:"),
+      ...[
+        "  add what else this machine has of its own, laid out as in the image",
+        `  sudo dockroot toplayer check ${checkArguments.map(quote).join(" ")}`,
+        kernelOptions === undefined
+          ? "  name it in the boot menu entry: toplayer=DEVICE toplayer_path=DIRECTORY (without colons and quotes)"
+          : `  in the boot menu entry: ${kernelOptions}`,
+      ].map(plain),
     ],
   ];
-  return sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.map((line) => `${line}\n`).join(""))
-    .join("\n");
+  return formatSections(sections, style);
 }
 
 /**

@@ -1,8 +1,9 @@
-import { escapeControl, formatJson } from "../../../runtime/base/escape.ts";
+import { escapeControl } from "../../../runtime/base/escape.ts";
 import { abbreviateIds } from "../../../runtime/base/abbreviate-ids.ts";
 import type { Terminal } from "../../cli/cli-context.ts";
 import {
   alarm,
+  formatSections,
   formatTable,
   plain,
   title,
@@ -47,22 +48,7 @@ export function formatCheck(
     formatProblems(report, all),
     [summarize(problems)],
   ];
-  return sections
-    .map((section) =>
-      section
-        .map(({ text, format }) => {
-          const escaped = escapeControl(text);
-          return `${format === undefined ? escaped : style(format, escaped)}\n`;
-        })
-        .join(""),
-    )
-    .filter((text) => text !== "")
-    .join("\n");
-}
-
-/** The report for programs: `CheckReport` as it is. */
-export function formatCheckAsJson(report: CheckReport): string {
-  return `${formatJson(report)}\n`;
+  return formatSections(sections, style);
 }
 
 /** A directory before what is in it, and that before its neighbours. */

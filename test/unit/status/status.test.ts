@@ -1,6 +1,6 @@
 import t from "tap";
 import { cut, formatBarChart } from "../../../installer/text/bar-chart.ts";
-import { formatStatusAsJson } from "../../../installer/status/formats/format-status.ts";
+import { formatJson } from "../../../runtime/base/escape.ts";
 import { formatMs, formatSize } from "../../../installer/text/human.ts";
 import { parseBooted } from "../../../installer/status/formats/parse-booted.ts";
 import { parseQgroups } from "../../../installer/status/qgroups.ts";
@@ -92,9 +92,9 @@ t.test("sizes are found by column, and none is forged", async (t) => {
 });
 
 t.test("JSON is the whole status, and writes on no terminal", async (t) => {
-  t.strictSame(JSON.parse(formatStatusAsJson(freshStatus)), freshStatus);
+  t.strictSame(JSON.parse(formatJson(freshStatus)), freshStatus);
   const evil = "\u001b[2J\u009b31m\u202e";
-  const text = formatStatusAsJson({ ...freshStatus, warnings: [evil] });
+  const text = formatJson({ ...freshStatus, warnings: [evil] });
   // eslint-disable-next-line no-control-regex -- control characters are the point
   t.notMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
   t.match(JSON.parse(text), { warnings: [evil] });

@@ -15,7 +15,10 @@ import {
   formatNotChecked,
   formatUnchanged,
 } from "../install/plan/format-install.ts";
-import { gatherInstall } from "../install/gather-install.ts";
+import {
+  gatherInstall,
+  type InstallRequest,
+} from "../install/gather-install.ts";
 import { readManifest } from "../install/gather-present.ts";
 import { requireNoGenerator, withLock } from "../install/lock.ts";
 import { requireHelpers } from "../install/helpers.ts";
@@ -42,8 +45,12 @@ export async function runInstall(
   if (executable === undefined) {
     throw new UsageError("only the built executable can install itself");
   }
-  const installOn = (on: Host) =>
-    install(flags, executable, { ...cli, host: on });
+  const installOn = (on: Host) => {
+    // It stands in the system here, not in one that is looked at.
+    const sha256 = host.files.hashFile(executable);
+    const own = { path: executable, sha256 };
+    return install(flags, own, { ...cli, host: on });
+  };
   if (flags.root !== undefined && flags["dry-run"] === true) {
     return installOn(lookAtRoot(host, flags.root));
   }
@@ -61,7 +68,7 @@ export async function runInstall(
 
 async function install(
   flags: FlagsOf<"install">,
-  executable: string,
+  executable: InstallRequest["executable"],
   cli: CliContext,
 ): Promise<number> {
   const { host, stdout } = cli;
@@ -77,10 +84,7 @@ async function install(
     generator,
     isBuilding,
     image: flags.image,
-    executable: {
-      path: executable,
-      sha256: cli.host.files.hashFile(executable),
-    },
+    executable,
   });
   stdout(`dockroot ${version}, for ${generator.name}\n`);
   for (const warning of plan.warnings) stdout(`warning: ${warning}\n`);

@@ -17,8 +17,6 @@ const MAX_BYTES = 1024 * 1024;
 
 /** One image that a preset makes, see mkinitcpio(8), "ABOUT PRESETS". */
 export interface PresetImage {
-  /** `default`, `fallback`, ... */
-  readonly name: string;
   /** A kernel's version, or the path of one. */
   readonly kernel: string;
   /** The configuration that is used in place of /etc/mkinitcpio.conf and its drop-ins. */
@@ -69,44 +67,26 @@ async function readValues(
   }
 }
 
-/** @param values for each image kernel, configuration, initramfs, UKI, name, and its options with their number before */
+/** @param values for each image kernel, configuration, initramfs, UKI, and its options with their number before */
 function parseImages(values: readonly string[]): PresetImage[] {
   const images: PresetImage[] = [];
-  for (let index = 0; index < values.length;) {
-    const [kver = "", config = "", image = "", uki = "", name = ""] =
-      values.slice(index);
-    const count = Number(values[index + 5]);
-    const options = values.slice(index + 6, index + 6 + count);
-    index += 6 + count;
-    const files = [
-      optionOf(options, "-g", "--generate") ?? image,
-      optionOf(options, "-U", "--uki") ?? uki,
-    ].filter((file) => file !== "");
+  for (let rest = values; rest.length > 0;) {
+    const [kver = "", config = "", image = "", uki = "", count] = rest;
+    const options = rest.slice(5, 5 + Number(count));
+    rest = rest.slice(5 + options.length);
     // Without one of these mkinitcpio makes no image of it.
     if (kver === "" || (image === "" && uki === "")) continue;
     const configuration = optionOf(options, "-c", "--config") ?? config;
     images.push({
-      ...{ name, files },
       kernel: optionOf(options, "-k", "--kernel") ?? kver,
       configuration: configuration === "" ? undefined : configuration,
+      files: [
+        optionOf(options, "-g", "--generate") ?? image,
+        optionOf(options, "-U", "--uki") ?? uki,
+      ].filter((file) => file !== ""),
     });
   }
   return images;
-}
-
-async function readVersionOf(host: Host, kernel: string): Promise<string> {
-  try {
-    const { exitCode, stdout } = await host.run(
-      ["bash", "-c", PRINT_KERNEL_VERSION, "bash", kernel],
-      { okExitCodes: [0, 1], timeoutMs: TIMEOUT_MS },
-    );
-    return exitCode === 0 ? stdout.toString("utf8").trim() : "";
-  } catch (error) {
-    if (!(error instanceof NotRunError)) throw error;
-    const version = readKernelVersion(host, host.path(kernel), []);
-    if (version === undefined) throw error;
-    return version;
-  }
 }
 
 /** The options of a preset come after what it says in variables, and the last one counts. */
@@ -115,14 +95,12 @@ function optionOf(
   short: string,
   long: string,
 ): string | undefined {
-  const index = options.findLastIndex(
-    (option) =>
-      option === short || option === long || option.startsWith(`${long}=`),
-  );
-  const option = options[index];
-  return option?.startsWith(`${long}=`) === true
-    ? option.slice(long.length + 1)
-    : options[index + 1 || options.length];
+  let value: string | undefined;
+  for (const [index, option] of options.entries()) {
+    if (option === short || option === long) value = options[index + 1];
+    if (option.startsWith(`${long}=`)) value = option.slice(long.length + 1);
+  }
+  return value;
 }
 
 /** As mkinitcpio finds it, by its own functions. */
@@ -138,10 +116,8 @@ export async function readPresetVersion(
   kernel: string,
 ): Promise<string> {
   if (!kernel.startsWith("/")) return kernel;
-  const version = hasFile(host, kernel)
-    ? await readVersionOf(host, kernel)
-    : "";
-  if (version !== "") return version;
+  const version = hasFile(host, kernel) && (await readVersionOf(host, kernel));
+  if (version) return version;
   throw new BootError(
     "KERNEL_MISSING",
     `cannot tell the version of ${kernel}, the kernel of mkinitcpio's preset ${preset}`,
@@ -149,6 +125,21 @@ export async function readPresetVersion(
       hint: `Install that kernel (and mount /boot where it is a filesystem of its own), or remove ${DIRECTORY}/${preset}${SUFFIX} where it is a left-over.`,
     },
   );
+}
+
+async function readVersionOf(host: Host, kernel: string): Promise<string> {
+  try {
+    const { exitCode, stdout } = await host.run(
+      ["bash", "-c", PRINT_KERNEL_VERSION, "bash", kernel],
+      { okExitCodes: [0, 1], timeoutMs: TIMEOUT_MS },
+    );
+    return exitCode === 0 ? stdout.toString("utf8").trim() : "";
+  } catch (error) {
+    if (!(error instanceof NotRunError)) throw error;
+    const version = readKernelVersion(host, host.path(kernel), []);
+    if (version === undefined) throw error;
+    return version;
+  }
 }
 
 type Variables = ReadonlyMap<string, readonly string[] | string>;
@@ -172,9 +163,12 @@ export function readPlainPreset(text: string): string[] | undefined {
           ? (options.split("\n")[0] ?? "").split(/[ \t]+/).filter(Boolean)
           : options;
       return [
-        ...[own("kver"), own("config")],
-        ...[first(`${name}_image`), first(`${name}_${uki}`), name],
-        ...[String(words.length), ...words],
+        own("kver"),
+        own("config"),
+        first(`${name}_image`),
+        first(`${name}_${uki}`),
+        String(words.length),
+        ...words,
       ];
     })
   );

@@ -43,38 +43,37 @@ export async function gatherUninstall(
 ): Promise<Uninstall | undefined> {
   const manifest = readManifest(host);
   if (manifest === undefined) return undefined;
-  const { files } = manifest;
   const present = gatherPresent(
     host,
-    files.map((file) => file.path),
+    manifest.files.map((file) => file.path),
   );
   const known = Object.values(generators).find(
     ({ name }) => name === manifest.generator,
   );
   const generator = known?.isPresent(host) === true ? known : undefined;
-  const { changes, changed } = planRemoval(files, present);
-  const isEdit = new Set(
-    files.filter((file) => file.isEdit).map((file) => file.path),
+  const { changes, changed } = planRemoval(manifest.files, present);
+  const edited = new Set(
+    manifest.files.filter((file) => file.isEdit).map((file) => file.path),
   );
   const notChecked: string[] = [];
-  const edits = (
-    await unlessNotRun(notChecked, [], "the configuration", async () =>
-      known === undefined ? [] : known.disable(host),
-    )
-  ).filter((edit) => isEdit.has(edit.path));
-  const hooks = new Set(known?.files.map((file) => file.path));
+  const disabled = await unlessNotRun(
+    notChecked,
+    [],
+    "the configuration",
+    () => (known === undefined ? Promise.resolve([]) : known.disable(host)),
+  );
+  const edits = disabled.filter((edit) => edited.has(edit.path));
   const { kept, changes: keeping } = planKept(
-    changed.filter((file) => !isEdit.has(file)),
-    hooks,
+    changed.filter((file) => !edited.has(file)),
+    new Set(known?.files.map((file) => file.path)),
     present,
   );
+  const newImages = isBuilding ? manifest.newImages : [];
   const former = host.files
     .namesIn(host.path(FORMER_DIRECTORY))
     .map((name) => path.join(FORMER_DIRECTORY, name));
-  const remove = [
-    ...(isBuilding ? manifest.newImages : []).filter((image) =>
-      hasFile(host, image),
-    ),
+  const removed = [
+    ...newImages.filter((image) => hasFile(host, image)),
     ...former,
     MANIFEST_FILE,
   ];
@@ -84,24 +83,31 @@ export async function gatherUninstall(
       : await unlessNotRun(notChecked, [], "which images are to be built", () =>
           findBuilds(host, generator, manifest),
         );
-  const warnings = [
-    generator === undefined
-      ? [
-          `there is no ${manifest.generator} here any more: an initramfs that it made still has dockroot in it`,
-        ]
-      : [],
-    !isBuilding && manifest.built !== undefined
-      ? ["the initramfs still has dockroot in it until it is built anew"]
-      : [],
-  ].flat();
+  const warnings: string[] = [];
+  if (generator === undefined) {
+    warnings.push(
+      `there is no ${manifest.generator} here any more: an initramfs that it made still has dockroot in it`,
+    );
+  }
+  if (!isBuilding && manifest.built !== undefined) {
+    warnings.push(
+      "the initramfs still has dockroot in it until it is built anew",
+    );
+  }
   return {
-    ...{ generator, manifest, edits, builds, kept, warnings, notChecked },
-    newImages: isBuilding ? manifest.newImages : [],
+    generator,
+    manifest,
+    edits,
+    builds,
+    kept,
+    warnings,
+    notChecked,
+    newImages,
     changes: [
       ...changes,
       ...keeping,
       ...planEdits(edits, changed, present),
-      ...remove.map((file): Change => ({ kind: "remove", path: file })),
+      ...removed.map((file): Change => ({ kind: "remove", path: file })),
     ],
   };
 }
@@ -115,18 +121,14 @@ async function findBuilds(
   const forAnyMachine = !hasFile(host, "/run/systemd/system");
   const builds: Build[] = [];
   for (const build of await generator.builds(host, forAnyMachine)) {
-    const images = build.images.filter(
-      (image) => !newImages.includes(image.path) && hasFile(host, image.path),
-    );
-    for (const image of images) {
-      const files = await listIfReadable(host, generator, image.path);
-      if (
-        files === undefined ||
-        files.some((file) => file.path === "usr/bin/dockroot")
-      ) {
-        builds.push(build);
-        break;
+    for (const { path: image } of build.images) {
+      if (newImages.includes(image) || !hasFile(host, image)) continue;
+      const files = await listIfReadable(host, generator, image);
+      if (files?.some((file) => file.path === "usr/bin/dockroot") === false) {
+        continue;
       }
+      builds.push(build);
+      break;
     }
   }
   return builds;

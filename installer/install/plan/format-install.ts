@@ -1,4 +1,5 @@
 import type { Change } from "./change.ts";
+import type { FileEdit } from "../../generators/generator.ts";
 import type { Install } from "../gather-install.ts";
 import { FORMER_DIRECTORY, STATE_DIRECTORY } from "./manifest.ts";
 import type { Uninstall } from "../gather-uninstall.ts";
@@ -10,9 +11,8 @@ export function formatInstallPlan({
   builds,
   config,
 }: Install): string {
-  const whats = new Map(edits.map(({ path, what }) => [path, what]));
   const lines = [
-    ...formatChanges(changes, whats),
+    ...formatChanges(changes, edits),
     ...builds.flatMap(({ images }) =>
       images.map(
         ({ path, kernelVersion }) => `build   ${path} (${kernelVersion})`,
@@ -25,11 +25,11 @@ export function formatInstallPlan({
   return lines.map((line) => `  ${line}\n`).join("");
 }
 
-/** @param whats of some files, what about them is changed */
-export function formatChanges(
+function formatChanges(
   changes: readonly Change[],
-  whats: ReadonlyMap<string, string> = new Map(),
+  edits: readonly FileEdit[],
 ): string[] {
+  const whats = new Map(edits.map(({ path, what }) => [path, what]));
   return changes.flatMap((change) => {
     const { kind, path } = change;
     if (kind === "keep" || path.startsWith(`${FORMER_DIRECTORY}/`)) return [];
@@ -44,12 +44,11 @@ export function formatChanges(
 }
 
 /** What is not known, a line for each thing. */
-export function formatNotChecked(what: readonly string[]): string {
-  return what
-    .map(
-      (one) => `not checked, since no program of that system is run: ${one}\n`,
-    )
-    .join("");
+export function formatNotChecked(whats: readonly string[]): string {
+  const lines = whats.map(
+    (what) => `not checked, since no program of that system is run: ${what}\n`,
+  );
+  return lines.join("");
 }
 
 /** Where there is nothing to do. */
@@ -65,25 +64,24 @@ export function formatNext(
   { hasKernel, isBuilding }: { hasKernel: boolean; isBuilding: boolean },
 ): string {
   const steps = [
-    hasKernel
-      ? []
-      : [
-          `There is no kernel here yet. ${generator.name} builds the initramfs when one is installed.`,
-        ],
-    hasKernel && !isBuilding
-      ? [
-          "The initramfs was not built: dockroot install does it, and looks into it.",
-        ]
-      : [],
-    config.image === undefined
-      ? [
-          "No image is named yet: dockroot install --image REF, or docker_image= in the boot loader's entry.",
-        ]
-      : [],
     "What would stop a boot:          dockroot doctor",
     "The boot loader's menu entry:    dockroot boot-entry",
     "To take all of this back:        dockroot uninstall",
-  ].flat();
+  ];
+  if (config.image === undefined) {
+    steps.unshift(
+      "No image is named yet: dockroot install --image REF, or docker_image= in the boot loader's entry.",
+    );
+  }
+  if (!hasKernel) {
+    steps.unshift(
+      `There is no kernel here yet. ${generator.name} builds the initramfs when one is installed.`,
+    );
+  } else if (!isBuilding) {
+    steps.unshift(
+      "The initramfs was not built: dockroot install does it, and looks into it.",
+    );
+  }
   return `Done. What comes next:\n${steps.map((step) => `  ${step}\n`).join("")}`;
 }
 
@@ -95,7 +93,6 @@ export function formatUninstallPlan({
   newImages,
   kept,
 }: Uninstall): string {
-  const whats = new Map(edits.map(({ path, what }) => [path, what]));
   const lines = [
     ...formatChanges(
       changes.filter(
@@ -103,7 +100,7 @@ export function formatUninstallPlan({
           !path.startsWith(`${STATE_DIRECTORY}/`) &&
           !kept.some((file) => file.path === path),
       ),
-      whats,
+      edits,
     ),
     ...builds.flatMap(({ images }) =>
       images

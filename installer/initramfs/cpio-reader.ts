@@ -76,7 +76,7 @@ function readHeader(
   const nameBytes = numberAt(NAME_SIZE_AT);
   const sizeBytes = numberAt(SIZE_AT);
   if (!(nameBytes > 0 && nameBytes <= MAX_NAME_BYTES) || !(sizeBytes >= 0)) {
-    throw new Error("its numbers make no sense");
+    throw new Error("its numbers are not valid");
   }
   const headBytes = align(HEADER_BYTES + nameBytes);
   if (bytes.length < headBytes) return undefined;

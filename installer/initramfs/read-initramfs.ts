@@ -1,7 +1,11 @@
-import { Readable, type Duplex } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import zlib from "node:zlib";
-import { createCpioReader, type ArchivedFile } from "./cpio-reader.ts";
+import {
+  createCpioReader,
+  type ArchivedFile,
+  type CpioReader,
+} from "./cpio-reader.ts";
 
 /** How compressed data begins, and what unpacks it. Of other kinds Node has none. */
 const UNPACKERS: readonly (readonly [magic: string, make: () => Duplex])[] = [
@@ -28,65 +32,45 @@ export async function readInitramfs(
   isWanted: (path: string) => boolean,
 ): Promise<ArchivedFile[]> {
   const files: ArchivedFile[] = [];
-  await readArchives(source, isWanted, files);
-  return files;
-}
-
-async function readArchives(
-  source: Readable,
-  isWanted: (path: string) => boolean,
-  files: ArchivedFile[],
-): Promise<void> {
   const open = () =>
     createCpioReader(isWanted, (file) => {
       files.push(file);
     });
-  let reader = open();
-  let isBetween = true;
-  const pieces = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-  for (
-    let next = await pieces.next();
-    next.done !== true;
-    next = await pieces.next()
-  ) {
-    let rest: Buffer | undefined = next.value;
-    while (rest !== undefined) {
-      const unpack = isBetween ? unpackerOf(rest) : undefined;
-      if (unpack !== undefined) {
-        await unpackRest(unpack(), rest, pieces, isWanted, files);
-        return;
-      }
-      isBetween = false;
-      rest = reader.push(rest);
-      if (rest !== undefined) {
-        reader = open();
-        isBetween = true;
+  const read = async (archives: AsyncIterable<Buffer>): Promise<void> => {
+    const pieces = archives[Symbol.asyncIterator]();
+    /** `undefined` between two archives. */
+    let reader: CpioReader | undefined;
+    for (
+      let next = await pieces.next();
+      next.done !== true;
+      next = await pieces.next()
+    ) {
+      let rest: Buffer | undefined = next.value;
+      while (rest !== undefined) {
+        const unpacker = reader === undefined ? makeUnpacker(rest) : undefined;
+        if (unpacker !== undefined) {
+          await pipeline(continueWith(rest, pieces), unpacker, read);
+          return;
+        }
+        reader ??= open();
+        rest = reader.push(rest);
+        if (rest !== undefined) reader = undefined;
       }
     }
-  }
+  };
+  await read(source);
+  return files;
 }
 
-async function unpackRest(
-  unpacker: Duplex,
+async function* continueWith(
   first: Buffer,
   pieces: AsyncIterator<Buffer>,
-  isWanted: (path: string) => boolean,
-  files: ArchivedFile[],
-): Promise<void> {
-  const whole = async function* () {
-    yield first;
-    yield* { [Symbol.asyncIterator]: () => pieces };
-  };
-  await pipeline(Readable.from(whole()), unpacker, (unpacked) =>
-    readArchives(
-      Readable.from(unpacked as AsyncIterable<Buffer>),
-      isWanted,
-      files,
-    ),
-  );
+): AsyncGenerator<Buffer> {
+  yield first;
+  yield* { [Symbol.asyncIterator]: () => pieces };
 }
 
-function unpackerOf(bytes: Buffer): (() => Duplex) | undefined {
+function makeUnpacker(bytes: Buffer): Duplex | undefined {
   const start = bytes.toString("hex", 0, 4);
-  return UNPACKERS.find(([magic]) => start.startsWith(magic))?.[1];
+  return UNPACKERS.find(([magic]) => start.startsWith(magic))?.[1]();
 }

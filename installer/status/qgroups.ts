@@ -12,7 +12,7 @@ export type SubvolumeSizes = ReadonlyMap<number, SubvolumeSize>;
  * @returns `undefined` where quotas are off: without them btrfs knows no sizes
  * @throws HelperError
  */
-export async function readSubvolumeSizes(
+async function readSubvolumeSizes(
   host: Host,
   topLevel: string,
 ): Promise<SubvolumeSizes | undefined> {

@@ -130,10 +130,7 @@ async function requireSameDisk(
 const MAX_LOG_BYTES = 64 * 1024;
 
 /** Reads the beginning of last-failure.log; `null` where no start has failed. */
-export function readLastFailure(
-  disk: Disk,
-  gaps: Gaps,
-): Promise<LastFailure | null> {
+function readLastFailure(disk: Disk, gaps: Gaps): Promise<LastFailure | null> {
   const { directory, lastFailure } = disk.paths;
   return gaps.attempt("the last failure", () => {
     if (!disk.hasDirectory(directory)) return null;

@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Disk, PathState } from "../../runtime/disk/disk.ts";
+import type { Disk } from "../../runtime/disk/disk.ts";
 import { generationNumbers } from "../../runtime/options/rwlayer-names.ts";
 import { readSizes, type SubvolumeSizes } from "./qgroups.ts";
 import type { Gaps } from "./unreadable.ts";
@@ -33,21 +33,30 @@ export async function readRoots(
     await gaps.attempt(paths.state, () => Promise.reject(stateDamage));
   }
   const sizes = await readSizes(host, topLevel, filesystemUuid, gaps);
-  const roots: RootOnDisk[] = [];
-  const add = async (role: RootOnDisk["role"], file: string) => {
-    const root = await gaps.attempt(file, async () => {
-      const pathState = await disk.inspect(file, state);
-      if (pathState.kind === "nothing") return null;
-      const found: FoundRoot = { role, file, pathState };
-      return describeRoot(disk, found, subvolumeUuid, sizes);
-    });
-    if (root !== null) roots.push(root);
+  const describe = async (role: RootOnDisk["role"], file: string) => {
+    const pathState = await disk.inspect(file, state);
+    if (pathState.kind === "nothing") return null;
+    const found = pathState.kind === "subvolume" ? pathState : undefined;
+    const size = found && sizes && (await sizeOf(disk, file, sizes));
+    return {
+      role,
+      path: file,
+      uuid: found?.subvolume.uuid ?? null,
+      isRoot: found?.subvolume.uuid === subvolumeUuid,
+      state: describeState(found?.record),
+      boot: found?.record?.boot ?? null,
+      image: found?.record?.image ?? null,
+      size: size ?? null,
+    };
   };
-  await add("rwlayer", paths.rwlayer);
+  const roots = [
+    await gaps.attempt(paths.rwlayer, () => describe("rwlayer", paths.rwlayer)),
+  ];
   for (const name of await listGenerations(disk, gaps)) {
-    await add("generation", path.join(paths.generations, name));
+    const file = path.join(paths.generations, name);
+    roots.push(await gaps.attempt(file, () => describe("generation", file)));
   }
-  return roots;
+  return roots.filter((root) => root !== null);
 }
 
 /** The newest first; names that are no numbers come last. */
@@ -68,38 +77,6 @@ async function listGenerations(disk: Disk, gaps: Gaps): Promise<string[]> {
     });
   }
   return [...numbers, ...others].slice(0, MAX_GENERATIONS);
-}
-
-export interface FoundRoot {
-  readonly role: RootOnDisk["role"];
-  /** Relative to the top level. */
-  readonly file: string;
-  readonly pathState: PathState;
-}
-
-/** @throws HelperError */
-export async function describeRoot(
-  disk: Disk,
-  { role, file, pathState }: FoundRoot,
-  bootedUuid: string,
-  sizes: SubvolumeSizes | undefined,
-): Promise<RootOnDisk> {
-  const found = pathState.kind === "subvolume" ? pathState : undefined;
-  const record = found?.record;
-  const size =
-    found === undefined || sizes === undefined
-      ? undefined
-      : await sizeOf(disk, file, sizes);
-  return {
-    role,
-    path: file,
-    uuid: found?.subvolume.uuid ?? null,
-    isRoot: found?.subvolume.uuid === bootedUuid,
-    state: describeState(record),
-    boot: record?.boot ?? null,
-    image: record?.image ?? null,
-    size: size ?? null,
-  };
 }
 
 function describeState(

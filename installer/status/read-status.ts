@@ -2,10 +2,14 @@ import path from "node:path";
 import type { Host } from "../../runtime/host/host.ts";
 import { BOOT_RECORD } from "../../runtime/records/boot-record.ts";
 import { readDisk } from "./read-disk.ts";
-import type { BootedStatus, DiskStatus, Status } from "./formats/status.ts";
+import type { DiskStatus, Status } from "./formats/status.ts";
 import { createGaps, type Gaps } from "./unreadable.ts";
 import { BootError, systemErrorCode } from "../../runtime/base/errors.ts";
-import { parseBooted, type ParsedBoot } from "./formats/parse-booted.ts";
+import {
+  parseBootRecord,
+  type BootedStatus,
+  type ParsedBoot,
+} from "../../runtime/records/parse-boot-record.ts";
 
 export interface StatusRequest {
   /** Absolute. */
@@ -72,7 +76,7 @@ export function readBooted(host: Host, runDirectory: string): ParsedBoot {
     );
   }
   try {
-    return parseBooted(text);
+    return parseBootRecord(text);
   } catch (cause) {
     throw new BootError("FILE_UNREADABLE", `${file} is damaged`, {
       cause,

@@ -21,7 +21,7 @@ import { isMountPoint, readMounts } from "../disk/mounts.ts";
 import {
   parseFinishedBoot,
   type FinishedBoot,
-} from "../records/parse-finished-boot.ts";
+} from "../records/parse-boot-record.ts";
 import { BOOT_RECORD, TOP_LEVEL_MOUNT } from "../records/boot-record.ts";
 import { collectGarbage } from "../disk/garbage/collect-garbage.ts";
 

@@ -1,9 +1,5 @@
-import type { BootFailure } from "../../../runtime/base/failure.ts";
-import type {
-  TimedStep,
-  BootRecord,
-  RootedBoot,
-} from "../../../runtime/records/boot-record.ts";
+import type { RootedBoot } from "../../../runtime/records/boot-record.ts";
+import type { BootedStatus } from "../../../runtime/records/parse-boot-record.ts";
 
 /**
  * What `dockroot status --json` prints, version 1. Paths on the disk are relative to the top level.
@@ -12,28 +8,6 @@ import type {
 export interface Status extends BootedStatus, DiskStatus {
   readonly version: 1;
   readonly unreadable: readonly Unreadable[];
-}
-
-/** What boot.json tells; its fields mean there what they mean here. */
-export interface BootedStatus {
-  readonly result: BootRecord["result"];
-  readonly image: RootedBoot["image"];
-  readonly root: string | null;
-  readonly rwlayer: string | null;
-  readonly boot: number | null;
-  readonly subvolumeUuid: string | null;
-  readonly device: string | null;
-  readonly filesystemUuid: string | null;
-  readonly source: string | null;
-  readonly toplayer: RootedBoot["toplayer"];
-  readonly failure: BootFailure | null;
-  readonly restored: string | null;
-  readonly warnings: readonly string[];
-  readonly steps: readonly TimedStep[];
-  readonly totalMs: number | null;
-  readonly dockroot: string | null;
-  readonly node: string | null;
-  readonly kernel: string | null;
 }
 
 /** What the disk tells. */

@@ -6,7 +6,7 @@ import {
   summarizeFailure,
 } from "../../base/failure.ts";
 import { readBootId } from "../../host/machine.ts";
-import type { FinishedBoot } from "../../records/parse-finished-boot.ts";
+import type { FinishedBoot } from "../../records/parse-boot-record.ts";
 import { withRecord, type RwlayerState } from "../../records/rwlayer-state.ts";
 import { ODD_BTRFS } from "../btrfs.ts";
 import type { Disk } from "../disk.ts";

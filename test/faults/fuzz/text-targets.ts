@@ -1,6 +1,6 @@
 import path from "node:path";
 import { formatStatus } from "../../../installer/status/formats/format-status.ts";
-import { parseBooted } from "../../../installer/status/formats/parse-booted.ts";
+
 import { parseQgroups } from "../../../installer/status/qgroups.ts";
 import { disableHook } from "../../../installer/generators/mkinitcpio/disable-hook.ts";
 import {
@@ -35,7 +35,10 @@ import {
   readImage,
   readSystemOptions,
 } from "../../../runtime/options/options.ts";
-import { parseFinishedBoot } from "../../../runtime/records/parse-finished-boot.ts";
+import {
+  parseBootRecord,
+  parseFinishedBoot,
+} from "../../../runtime/records/parse-boot-record.ts";
 import { resolveInRoot } from "../../../runtime/base/resolve-in-root.ts";
 import { rwlayerPaths } from "../../../runtime/options/rwlayer-names.ts";
 import {
@@ -232,7 +235,7 @@ export function textTargets(): [Target, ...Target[]] {
       name: "boot.json for the status",
       samples: [JSON.stringify(freshRecord)],
       parse: (text) => {
-        const { booted } = parseBooted(text);
+        const { booted } = parseBootRecord(text);
         const shown = formatStatus(
           { ...freshStatus, ...booted },
           { columns: 80, style: (_, plain) => plain },

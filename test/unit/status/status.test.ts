@@ -2,12 +2,12 @@ import t from "tap";
 import { cut, formatBarChart } from "../../../installer/text/bar-chart.ts";
 import { formatJson } from "../../../runtime/base/escape.ts";
 import { formatMs, formatSize } from "../../../installer/text/human.ts";
-import { parseBooted } from "../../../installer/status/formats/parse-booted.ts";
+import { parseBootRecord } from "../../../runtime/records/parse-boot-record.ts";
 import { parseQgroups } from "../../../installer/status/qgroups.ts";
 import { freshRecord, freshStatus } from "./status-data.ts";
 
 const parse = (changes: Record<string, unknown>) =>
-  parseBooted(JSON.stringify({ ...freshRecord, ...changes }));
+  parseBootRecord(JSON.stringify({ ...freshRecord, ...changes }));
 
 t.test("boot.json is understood", async (t) => {
   const { booted, damaged } = parse({});
@@ -28,7 +28,7 @@ t.test("fields that are missing or damaged are named", async (t) => {
     }
   }
   t.strictSame(
-    parseBooted('{"version":1,"result":"fallback"}').damaged.length,
+    parseBootRecord('{"version":1,"result":"fallback"}').damaged.length,
     17,
   );
   t.strictSame(parse({ result: "fallback" }).damaged, ["failure"]);
@@ -36,7 +36,7 @@ t.test("fields that are missing or damaged are named", async (t) => {
 
 t.test("a failed start has no root to tell of", async (t) => {
   const failure = { code: "BUG", message: "m", causes: [] };
-  const { booted, damaged } = parseBooted(
+  const { booted, damaged } = parseBootRecord(
     JSON.stringify({
       ...{ version: 1, result: "failed", failure, steps: [], warnings: [] },
       ...{ totalMs: 1, dockroot: "0.1.0", node: "v24", kernel: "6" },
@@ -56,7 +56,7 @@ t.test("what does not tell what booted is refused", async (t) => {
     ['{"version":1,"result":"constructor"}', /does not tell what booted/],
     ['{"version":1}', /does not tell what booted/],
   ] as const) {
-    t.throws(() => parseBooted(text), reason, text);
+    t.throws(() => parseBootRecord(text), reason, text);
   }
 });
 

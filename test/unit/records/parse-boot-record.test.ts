@@ -1,6 +1,6 @@
 import t, { type Test } from "tap";
 import { BootError } from "../../../runtime/base/errors.ts";
-import { parseFinishedBoot } from "../../../runtime/records/parse-finished-boot.ts";
+import { parseFinishedBoot } from "../../../runtime/records/parse-boot-record.ts";
 import { freshRecord } from "../status/status-data.ts";
 
 t.test("a record of each kind of boot", async (t) => {
@@ -14,7 +14,7 @@ t.test("a record of each kind of boot", async (t) => {
     root: `.dockroot/${rwlayer}/generations/7`,
   };
   t.strictSame(parse(generation), { ...generation, ...rest });
-  t.equal(parseFinishedBoot('{"result":"failed"}'), undefined);
+  t.equal(parseFinishedBoot('{"version":1,"result":"failed"}'), undefined);
   t.match(parse({ rwlayer: "a/b c/.d" }), { rwlayer: "a/b c/.d" });
   const bounds = { generations: 1000, fallback: "none", helperTimeoutMs: 1 };
   t.match(parse({ limits: bounds }), { limits: bounds });

@@ -1,7 +1,8 @@
 import path from "node:path";
 import { isSea } from "node:sea";
 import { styleText } from "node:util";
-import { boot, planOnly } from "./runtime/boot/boot.ts";
+import { boot } from "./runtime/boot/boot.ts";
+import { planOnly } from "./runtime/boot/look-at-disk.ts";
 import { bootFlags, finishFlags } from "./runtime/boot/boot-flags.ts";
 import {
   DEFAULT_RUN_DIRECTORY,

@@ -1,4 +1,4 @@
-import { lookAtDiskOf, planOn } from "../../runtime/boot/boot.ts";
+import { lookAtDisk, planOn } from "../../runtime/boot/look-at-disk.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { BootContext } from "../../runtime/boot/boot-context.ts";
 import type { ConfigSource } from "../../runtime/options/config.ts";
@@ -29,7 +29,6 @@ import { listWarnings } from "../../runtime/plan/plan.ts";
 import { shortenWarnings } from "../../runtime/tree/merge-plan.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { formatImageReference } from "../../runtime/images/image-ref.ts";
-import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 import { describeStore, homeBelow, listStores } from "../system/find-store.ts";
 import { directoryOf } from "../engines/engine-configs.ts";
 import { readSystemConfigs } from "../system/system-configs.ts";
@@ -95,14 +94,20 @@ async function rehearse(
   const runDirectory = host.path(DEFAULT_RUN_DIRECTORY);
   let entries: readonly EntryFacts[] | undefined;
   try {
-    return await lookAtDiskOf(
-      ...([host, options, runDirectory] as const),
+    return await lookAtDisk(
+      host,
+      options,
+      runDirectory,
       async (context, disk) => {
         // The kernel may be on what is mounted now.
         entries = await gatherEntries(look, start, []);
         const read = readStartOptions(start, configOf(look, entries));
         if (read.kind !== "read") return { entries, outcome: read };
-        return planStart(look, start, context, disk, read.options);
+        const entryContext = {
+          ...context,
+          options: withoutWaiting(read.options),
+        };
+        return planStart(look, start, entryContext, disk);
       },
     );
   } catch (error) {
@@ -121,17 +126,13 @@ async function planStart(
   start: Start,
   context: BootContext,
   disk: OpenDisk,
-  options: BootOptions,
 ): Promise<Gone> {
-  const planned = await planOn(context, disk, withoutWaiting(options));
+  const planned = await planOn(context, disk);
   const { warnings } = context.recorder;
   const outcome: StartOutcome =
     planned.kind === "generation"
       ? { kind: "generation", warnings }
-      : await gatherPlanned(
-          ...([look, context, readSystemOptions(options).storeKind] as const),
-          ...([planned, warnings] as const),
-        );
+      : await gatherPlanned(look, context, planned);
   const versions = outcome.kind === "planned" ? outcome.tree.modules : [];
   return { outcome, entries: await gatherEntries(look, start, versions) };
 }
@@ -160,24 +161,23 @@ async function gatherEntries(
 
 /**
  * Looks at the disk and the tree of a start that can be made.
- * @param storeKind what `dockroot.store=` says
  * @throws BootError, HelperError
  */
-export async function gatherPlanned(
+async function gatherPlanned(
   { host, generators }: StartLook,
-  { topLevel, options }: BootContext,
-  storeKind: StoreKind | undefined,
+  { recorder, topLevel, options }: BootContext,
   { facts, plan }: PlannedBoot & { kind: "root" },
-  warnings: readonly string[],
 ): Promise<StartOutcome & { kind: "planned" }> {
   const reference = formatImageReference(facts.reference);
-  const root = formatDeviceSpec(options.root);
+  const { storeKind } = readSystemOptions(options);
+  const { rwlayer, init, root: device } = options.disk;
+  const root = formatDeviceSpec(device);
   const { storePath, image } = facts;
   const home = homeBelow(host, topLevel, storePath);
   const engineDirectory = directoryOf(readSystemConfigs(host), home);
   return {
     kind: "planned",
-    warnings: [...warnings, ...shortenWarnings(listWarnings(plan))],
+    warnings: [...recorder.warnings, ...shortenWarnings(listWarnings(plan))],
     image: { reference, id: image.id, store: image.store },
     disk: {
       ...{ root, storePath, device: facts.device.path },
@@ -194,8 +194,8 @@ export async function gatherPlanned(
       isHere: false,
       store: { kind: image.store, home },
       layers: facts.topLayer?.layers ?? [],
-      boot: { rwlayer: options.rwlayer, root },
-      init: options.init,
+      boot: { rwlayer, root },
+      init,
     }),
   };
 }

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { lookAtDisk } from "../../runtime/boot/boot.ts";
+import { lookAtDisk } from "../../runtime/boot/look-at-disk.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import { formatDeviceSpec } from "../../runtime/options/device-spec.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
@@ -7,7 +7,11 @@ import {
   gatherTopLayer,
   OWNERLESS,
 } from "../../runtime/toplayer/gather-toplayer.ts";
-import { readSystemOptions } from "../../runtime/options/options.ts";
+import { gatherOptions } from "../../runtime/boot/gather-options.ts";
+import {
+  readBootOptions,
+  readSystemOptions,
+} from "../../runtime/options/options.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
@@ -91,35 +95,40 @@ async function withBootSources<T>(
 ): Promise<T> {
   requireTopLayerOption(host);
   const runDirectory = host.path(DEFAULT_RUN_DIRECTORY);
-  const request = { runDirectory };
+  const options = readBootOptions(gatherOptions(host));
   try {
-    return await lookAtDisk(host, request, async (context, disk, options) => {
-      const { topLayer, storePath, storeKind } = readSystemOptions(options);
-      if (topLayer === undefined) throw noTopLayer();
-      const found = await gatherTopLayer(context, topLayer, disk, storePath);
-      const { topLevel } = context;
-      const image =
-        store.directory === undefined
-          ? findImage(
-              {
-                ...{ host, topLevel },
-                path: followStore(host, topLevel, storePath),
-              },
-              store.kind ?? storeKind,
-              readImageReference(host, given),
-            )
-          : findImageInSystem(host, store, given);
-      const spec = formatDeviceSpec(topLayer.device);
-      return work({
-        layers: found.layers,
-        names: topLayer.paths.map((file) => `${spec}:/${file}`),
-        image,
-        boot: {
-          rwlayer: options.disk.rwlayer,
-          root: formatDeviceSpec(options.disk.root),
-        },
-      });
-    });
+    return await lookAtDisk(
+      host,
+      options,
+      runDirectory,
+      async (context, disk) => {
+        const { topLayer, storePath, storeKind } = readSystemOptions(options);
+        if (topLayer === undefined) throw noTopLayer();
+        const found = await gatherTopLayer(context, topLayer, disk, storePath);
+        const { topLevel } = context;
+        const image =
+          store.directory === undefined
+            ? findImage(
+                {
+                  ...{ host, topLevel },
+                  path: followStore(host, topLevel, storePath),
+                },
+                store.kind ?? storeKind,
+                readImageReference(host, given),
+              )
+            : findImageInSystem(host, store, given);
+        const spec = formatDeviceSpec(topLayer.device);
+        return work({
+          layers: found.layers,
+          names: topLayer.paths.map((file) => `${spec}:/${file}`),
+          image,
+          boot: {
+            rwlayer: options.disk.rwlayer,
+            root: formatDeviceSpec(options.disk.root),
+          },
+        });
+      },
+    );
   } finally {
     host.files.removeUnusedDirectory(runDirectory);
   }

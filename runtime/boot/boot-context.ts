@@ -1,14 +1,17 @@
-import type { DiskOptions } from "../options/options.ts";
-import type { DiskLock } from "../disk/disk-lock.ts";
-import type { Host } from "../host/host.ts";
-import type { MountStack } from "../disk/mount-stack.ts";
+import path from "node:path";
+import { createDiskLock, type DiskLock } from "../disk/disk-lock.ts";
+import { createMountStack, type MountStack } from "../disk/mount-stack.ts";
+import { limitHelpers, type Host } from "../host/host.ts";
+import type { BootOptions } from "../options/options.ts";
+import { TOP_LEVEL_MOUNT } from "../records/boot-record.ts";
 import type { Recorder } from "./recorder.ts";
 
 /** What a boot works with. */
 export interface BootContext {
+  /** Its helpers take no longer than the options say. */
   readonly host: Host;
   readonly recorder: Recorder;
-  readonly options: DiskOptions;
+  readonly options: BootOptions;
   readonly topLevel: string;
   /** Where to mount a top layer that is on another device. */
   readonly topLayerMount: string;
@@ -21,4 +24,31 @@ export interface BootContext {
   readonly lock: DiskLock;
   /** Taken before anything is mounted; `undefined` where nobody else mounts there. */
   readonly runLock: DiskLock | undefined;
+}
+
+/**
+ * @param directory gets the mount points; absolute
+ * @param runLock of the directory; without it nothing is written to the disk
+ */
+export function createBootContext(
+  unlimited: Host,
+  recorder: Recorder,
+  options: BootOptions,
+  directory: string,
+  runLock?: DiskLock,
+): BootContext {
+  const host = limitHelpers(unlimited, options.disk.helperTimeoutMs);
+  const topLevel = path.join(directory, TOP_LEVEL_MOUNT);
+  return {
+    host,
+    recorder,
+    options,
+    readOnly: runLock === undefined,
+    topLevel,
+    topLayerMount: path.join(directory, "toplayer"),
+    mergeMount: path.join(directory, "merge"),
+    mounts: createMountStack(host),
+    lock: createDiskLock(host, topLevel),
+    runLock,
+  };
 }

@@ -3,15 +3,8 @@ import type { Disk } from "../disk/disk.ts";
 import type { BootContext } from "./boot-context.ts";
 import { BootError } from "../base/errors.ts";
 import { readKernelRelease } from "../host/machine.ts";
-import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
+import type { RootOutcome } from "./report.ts";
 import { generationNumbers } from "../options/rwlayer-names.ts";
-
-/** A former rwlayer that is booted as it is. */
-export interface BootedGeneration {
-  readonly uuid: string;
-  /** `undefined` where the state file does not know it. */
-  readonly record: SubvolumeRecord | undefined;
-}
 
 /**
  * Looks at the generation that `rootflags=subvol=` names, and changes nothing.
@@ -22,7 +15,7 @@ export async function bootGeneration(
   { host, recorder, options }: BootContext,
   disk: Disk,
   generation: string,
-): Promise<BootedGeneration> {
+): Promise<RootOutcome> {
   const { state } = disk.tryToReadState();
   const pathState = await disk.inspect(generation, state);
   if (pathState.kind !== "subvolume") {
@@ -46,9 +39,9 @@ export async function bootGeneration(
   }
   const warning = checkBootable(host, disk.at(generation), {
     what: `the former root ${generation}`,
-    init: options.init,
+    init: options.disk.init,
     kernelRelease: readKernelRelease(host),
   });
   if (warning !== undefined) recorder.warn(warning);
-  return { uuid: subvolume.uuid, record };
+  return { result: "generation", uuid: subvolume.uuid, record };
 }

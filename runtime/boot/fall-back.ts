@@ -5,6 +5,9 @@ import { executeSteps } from "./execute.ts";
 import { BootError } from "../base/errors.ts";
 import { describeFailure, summarizeFailure } from "../base/failure.ts";
 import type { Disk, DiskFacts } from "../disk/disk.ts";
+import { syncFilesystem } from "../disk/btrfs.ts";
+import { endStaleShow } from "../disk/mount-stack.ts";
+import { reopenTopLevel, type OpenDisk } from "../disk/open-disk.ts";
 import { findUse } from "../disk/garbage/in-use.ts";
 import { readKernelRelease } from "../host/machine.ts";
 import { generationNumbers } from "../options/rwlayer-names.ts";
@@ -13,16 +16,47 @@ import {
   planPresent,
   type FallbackCandidate,
 } from "../plan/plan-fallback.ts";
-import {
-  describeAdopted,
-  type SubvolumeRecord,
-} from "../records/rwlayer-state.ts";
+import { describeAdopted, findRecord } from "../records/rwlayer-state.ts";
+import type { RootOutcome } from "./report.ts";
 
-/** A former root that boots in place of one that could not be made. */
-export interface FormerRoot {
-  readonly record: SubvolumeRecord;
-  /** The generation that was renamed back to the rwlayer's name. */
-  readonly restored: string | undefined;
+/**
+ * Finds a former root to boot in place of the one that could not be made.
+ * @param facts what was known before the failure
+ * @returns `undefined` where none may boot, or none can
+ */
+export async function fallBack(
+  context: BootContext,
+  disk: OpenDisk,
+  facts: DiskFacts | undefined,
+  error: unknown,
+): Promise<RootOutcome | undefined> {
+  const { host, recorder, mergeMount, options } = context;
+  const { fallback, generation } = options.disk;
+  if (fallback === "none" || generation !== undefined) return undefined;
+  const failure = describeFailure(error);
+  try {
+    // Of the next root, where its unmounting is what failed.
+    await recorder.tolerate(() => endStaleShow(host, mergeMount));
+    await reopenTopLevel(context, disk);
+    const candidate = await putFormerInPlace(context, disk);
+    if (candidate === undefined) return undefined;
+    const { record, path: from } = candidate;
+    const { uuid } = record;
+    if (facts !== undefined && findRecord(facts.state, uuid) === undefined) {
+      // The new root itself: all failed but its last step, which makes its place durable.
+      recorder.warn(summarizeFailure(error), failure);
+      await recorder.tolerate(() => syncFilesystem(disk));
+      return { result: "fresh", uuid, record };
+    }
+    const restored = from === disk.paths.rwlayer ? undefined : from;
+    return { result: "fallback", uuid, record, restored, failure };
+  } catch (cause) {
+    recorder.warn(
+      `the fallback failed, too: ${summarizeFailure(cause)}`,
+      describeFailure(cause),
+    );
+    return undefined;
+  }
 }
 
 /**
@@ -31,22 +65,18 @@ export interface FormerRoot {
  * @returns `undefined` where there is none
  * @throws BootError, HelperError where the disk cannot be looked at
  */
-export async function fallBack(
+async function putFormerInPlace(
   context: BootContext,
   disk: Disk,
-): Promise<FormerRoot | undefined> {
+): Promise<FallbackCandidate | undefined> {
   const refused = new Set<string>();
   for (;;) {
     // Anew each time: a failure may have come between two renames.
     const facts = await disk.readFacts();
     const candidate = await chooseCandidate(context, disk, facts, refused);
     if (candidate === undefined) return undefined;
-    const { record, path: from } = candidate;
-    if (await tryCandidate(context, disk, facts, candidate)) {
-      const isInPlace = from === disk.paths.rwlayer;
-      return { record, restored: isInPlace ? undefined : from };
-    }
-    refused.add(record.uuid);
+    if (await tryCandidate(context, disk, facts, candidate)) return candidate;
+    refused.add(candidate.record.uuid);
   }
 }
 
@@ -78,7 +108,7 @@ async function* listCandidates(
   facts: DiskFacts,
 ): AsyncGenerator<FallbackCandidate> {
   const check = {
-    init: options.init,
+    init: options.disk.init,
     kernelRelease: readKernelRelease(host),
   };
   const present = planPresent(facts, check);

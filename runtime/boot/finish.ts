@@ -159,6 +159,7 @@ function markStop(
   else if (host.files.statusOf(mark) !== undefined) host.files.removeFile(mark);
 }
 
+/** @throws BootError */
 function readBootRecord(host: Host, runDirectory: string): FinishedBoot {
   const file = path.join(runDirectory, BOOT_RECORD);
   const text = host.files.readOwnText(file, MAX_RECORD_BYTES);
@@ -167,22 +168,17 @@ function readBootRecord(host: Host, runDirectory: string): FinishedBoot {
       hint: "dockroot finish follows dockroot boot, in the initramfs.",
     });
   }
-  const record = parseRecord(file, text);
-  if (record === undefined) {
-    throw new BootError("NOTHING_BOOTED", `${file} tells of no finished boot`, {
-      hint: 'It says why: look for "failure".',
-    });
-  }
-  return record;
-}
-
-function parseRecord(file: string, text: string): FinishedBoot | undefined {
+  let boot: FinishedBoot | undefined;
   try {
-    return parseFinishedBoot(text);
+    boot = parseFinishedBoot(text);
   } catch (cause) {
     throw new BootError("FILE_UNREADABLE", `${file} is damaged`, {
       cause,
       hint: "Old generations stay until the next start.",
     });
   }
+  if (boot !== undefined) return boot;
+  throw new BootError("NOTHING_BOOTED", `${file} tells of no finished boot`, {
+    hint: 'It says why: look for "failure".',
+  });
 }

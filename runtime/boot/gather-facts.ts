@@ -9,11 +9,7 @@ import { findGaps } from "../disk/subvolume-gaps.ts";
 import { followIn } from "../host/follow-in.ts";
 import { readKernelRelease } from "../host/machine.ts";
 import { goArchitecture, formatImageReference } from "../images/image-ref.ts";
-import {
-  readSystemOptions,
-  type BootOptions,
-  type SystemOptions,
-} from "../options/options.ts";
+import { readSystemOptions, type SystemOptions } from "../options/options.ts";
 import { refuseOverlap } from "../options/overlap.ts";
 import type { BootFacts } from "../plan/facts.ts";
 import { chooseOrigin } from "../plan/plan.ts";
@@ -31,20 +27,19 @@ import { gatherTopLayer } from "../toplayer/gather-toplayer.ts";
 export async function gatherFacts(
   context: BootContext,
   disk: OpenDisk,
-  options: BootOptions,
   prepare?: () => Promise<void>,
 ): Promise<BootFacts> {
   // The image is looked for while btrfs tells of what stands there.
   const [own, system] = await concurrently(
     Promise.resolve(prepare?.()).then(() => gatherOwn(context, disk)),
-    gatherSystem(context, disk, options),
+    gatherSystem(context, disk),
   );
   const facts = {
     device: disk.device,
     isReadOnly: disk.isReadOnly,
     ...own,
     ...system,
-    init: context.options.init,
+    init: context.options.disk.init,
     kernelRelease: readKernelRelease(context.host),
   };
   const origin = chooseOrigin(facts);
@@ -80,12 +75,8 @@ async function findOrigin(
 }
 
 /** Asks the image store and the top layer for what is to be root. @throws BootError */
-async function gatherSystem(
-  context: BootContext,
-  disk: OpenDisk,
-  options: BootOptions,
-) {
-  const { host, recorder } = context;
+async function gatherSystem(context: BootContext, disk: OpenDisk) {
+  const { host, recorder, options } = context;
   const { warnings, ...system } = readSystemOptions(options);
   for (const warning of warnings) recorder.warn(warning);
   const storePath = followStorePath(disk, system.storePath);

@@ -35,15 +35,12 @@ export interface FailureLog {
 export function saveFailure(
   { host, recorder, options }: BootContext,
   disk: Disk,
-  {
-    error,
-    former,
-    cmdline,
-  }: { error: unknown; former: RootOutcome | undefined; cmdline: string },
+  error: unknown,
+  former: RootOutcome | undefined,
 ): void {
   const directory = disk.at(disk.paths.directory);
   if (
-    options.generation !== undefined &&
+    options.disk.generation !== undefined &&
     host.files.statusOf(directory) === undefined
   ) {
     return;
@@ -54,7 +51,7 @@ export function saveFailure(
     failure: describeFailure(error),
     lastBoot: lastBootOf(disk.tryToReadState().state),
     kernel: readKernelRelease(host),
-    cmdline: cmdline.trim(),
+    cmdline: options.cmdline.trim(),
     stoodIn:
       former?.record === undefined
         ? undefined

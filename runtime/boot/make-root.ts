@@ -1,18 +1,12 @@
-import { executeSteps } from "./execute.ts";
-import type { BootFacts } from "../plan/facts.ts";
 import type { BootContext } from "./boot-context.ts";
+import { executeSteps } from "./execute.ts";
+import type { RootOutcome } from "./report.ts";
 import { BootError } from "../base/errors.ts";
 import type { Disk } from "../disk/disk.ts";
 import { findUseAsRoot } from "../disk/garbage/in-use.ts";
 import { findMountOf } from "../disk/mounts.ts";
+import type { BootFacts } from "../plan/facts.ts";
 import { planBoot } from "../plan/plan.ts";
-import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
-
-/** The rwlayer that is to be root. */
-export interface MadeRoot {
-  readonly result: "fresh" | "kept";
-  readonly record: SubvolumeRecord;
-}
 
 /**
  * Makes a new rwlayer from the image, or finds that the present one is still right.
@@ -22,17 +16,17 @@ export async function makeRoot(
   context: BootContext,
   disk: Disk,
   facts: BootFacts,
-): Promise<MadeRoot> {
+): Promise<RootOutcome> {
   const { paths, state, rwlayer } = facts;
   const present = rwlayer.kind === "subvolume" ? rwlayer.record : undefined;
   const use = findUseAsRoot(disk, paths.rwlayer, present);
   if (use !== undefined) throw inUse("rwlayer", paths.rwlayer, use);
-  const plan = planBoot(facts);
-  for (const warning of plan.warnings) context.recorder.warn(warning);
-  const made = await executeSteps(plan.steps, { ...context, disk, state });
+  const { result, warnings, steps } = planBoot(facts);
+  for (const warning of warnings) context.recorder.warn(warning);
+  const made = await executeSteps(steps, { ...context, disk, state });
   const record = made ?? present;
   if (record === undefined) throw new Error("the plan made no root");
-  return { result: plan.result, record };
+  return { result, uuid: record.uuid, record };
 }
 
 /**

@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { OpenDisk } from "../disk/open-disk.ts";
 import type { BootFailure } from "../base/failure.ts";
-import type { DiskOptions } from "../options/options.ts";
+import type { BootContext } from "./boot-context.ts";
 import { BootError, isSystemError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import { readKernelRelease } from "../host/machine.ts";
@@ -28,12 +28,11 @@ export interface RootOutcome {
 
 /** What was done, as it stands in boot.json. */
 export function describeRootedBoot(
-  host: Host,
-  recorder: Recorder,
+  { host, recorder, options }: BootContext,
   { device, paths }: OpenDisk,
-  { generation, generations, fallback, helperTimeoutMs }: DiskOptions,
   { result, uuid, record, failure, restored }: RootOutcome,
 ): RootedBoot {
+  const { generation, generations, fallback, helperTimeoutMs } = options.disk;
   return {
     result,
     device: device.path,

@@ -24,7 +24,7 @@ export class OpenDisk extends Disk {
     { host, topLevel, options, readOnly }: BootContext,
     device: BlockDevice,
   ) {
-    super(host, topLevel, options.rwlayer);
+    super(host, topLevel, options.disk.rwlayer);
     this.device = device;
     this.isReadOnly = !readOnly && host.files.isReadOnly(topLevel);
   }
@@ -38,7 +38,7 @@ export async function openDisk(context: BootContext): Promise<OpenDisk> {
   );
   await mountTopLevel(context, device);
   const disk = new OpenDisk(context, device);
-  if (context.options.generation === undefined) requireParents(disk);
+  if (context.options.disk.generation === undefined) requireParents(disk);
   return disk;
 }
 
@@ -81,9 +81,10 @@ async function findRootDevice({
   recorder,
   options,
 }: BootContext): Promise<BlockDevice> {
-  const spec = formatDeviceSpec(options.root);
+  const { root, deviceTimeoutMs } = options.disk;
+  const spec = formatDeviceSpec(root);
   const device = await recorder.time(`find the root device ${spec}`, () =>
-    waitForDevice(host, options.root, options.deviceTimeoutMs),
+    waitForDevice(host, root, deviceTimeoutMs),
   );
   if (device.fsType !== undefined && device.fsType !== "btrfs") {
     throw new BootError(
@@ -103,12 +104,13 @@ async function mountTopLevel(
   device: BlockDevice,
 ): Promise<void> {
   const { host, recorder, options, topLevel } = context;
+  const { mountFlags, deviceTimeoutMs } = options.disk;
   const waitForOthers = () =>
     recorder.time(`find all devices of the btrfs on ${device.path}`, () =>
-      waitForAllDevices(host, device, options.deviceTimeoutMs),
+      waitForAllDevices(host, device, deviceTimeoutMs),
     );
   // It would be mounted at once without one that is only late.
-  if (options.mountFlags.includes("degraded") && !(await waitForOthers())) {
+  if (mountFlags.includes("degraded") && !(await waitForOthers())) {
     recorder.warn(
       `a device of the btrfs on ${device.path} is missing: it is mounted without it, as rootflags=degraded says`,
     );
@@ -119,7 +121,7 @@ async function mountTopLevel(
     } catch (error) {
       if (await isComplete(host, device)) throw error;
       if (!(await waitForOthers())) {
-        throw describeIncomplete(device, options.deviceTimeoutMs, error);
+        throw describeIncomplete(device, deviceTimeoutMs, error);
       }
       await mountOnce(context, device);
     }
@@ -137,7 +139,7 @@ async function mountOnce(
     flags: [
       readOnly ? "ro" : "rw",
       "subvolid=5",
-      ...options.mountFlags,
+      ...options.disk.mountFlags,
       // What is read here must not be written to: neither sources nor an untouched staging.
       "noatime",
     ],

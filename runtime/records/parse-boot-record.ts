@@ -57,7 +57,7 @@ export function parseFinishedBoot(text: string): FinishedBoot | undefined {
   if (limits === undefined) {
     throw unreadable("its limits are missing or out of range");
   }
-  if (root !== rwlayer && rwlayerOfGeneration(root) !== rwlayer) {
+  if (result === "generation" && rwlayerOfGeneration(root) !== rwlayer) {
     throw unreadable(`its root is no generation of ${rwlayer}`);
   }
   return { result, root, rwlayer, subvolumeUuid, limits };

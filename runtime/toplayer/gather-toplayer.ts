@@ -29,10 +29,10 @@ export async function gatherTopLayer(
   const { host, recorder, options, topLevel, topLayerMount, mounts } = context;
   const spec = formatDeviceSpec(topLayer.device);
   const device =
-    spec === formatDeviceSpec(options.root)
+    spec === formatDeviceSpec(options.disk.root)
       ? root
       : await recorder.time(`find the top layer's device ${spec}`, () =>
-          waitForDevice(host, topLayer.device, options.deviceTimeoutMs),
+          waitForDevice(host, topLayer.device, options.disk.deviceTimeoutMs),
         );
   const namesSubvolume = topLayer.mountFlags.some((flag) =>
     /^subvol(?:id)?=(?!\/?$|0*5$)/.test(flag),

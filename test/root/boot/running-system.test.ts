@@ -141,7 +141,7 @@ await t.test(
     t.equal(status, 1);
     t.match(stderr, /boot\.json is damaged/);
     t.notOk(fs.existsSync(path.join(machine.runDirectory, "toplevel")));
-    fs.writeFileSync(record, '{"result":"failed"}');
+    fs.writeFileSync(record, '{"version":1,"result":"failed"}');
     t.match(machine.finish(), {
       status: 1,
       stderr: /tells of no finished boot/,

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { createDiskLock, type DiskLock } from "../disk/disk-lock.ts";
+import { createLock, type DiskLock } from "../disk/disk-lock.ts";
 import { createMountStack, type MountStack } from "../disk/mount-stack.ts";
 import { limitHelpers, type Host } from "../host/host.ts";
 import type { BootOptions } from "../options/options.ts";
@@ -48,7 +48,7 @@ export function createBootContext(
     topLayerMount: path.join(directory, "toplayer"),
     mergeMount: path.join(directory, "merge"),
     mounts: createMountStack(host),
-    lock: createDiskLock(host, topLevel),
+    lock: createLock(host, topLevel, "on this disk"),
     runLock,
   };
 }

@@ -1,7 +1,7 @@
 import { describeFailure, type BootFailure } from "../base/failure.ts";
 import { BootError, UsageError } from "../base/errors.ts";
 import { createSha256 } from "../base/sha256.ts";
-import { createRunDirectoryLock } from "../disk/disk-lock.ts";
+import { createLock } from "../disk/disk-lock.ts";
 import { endStaleShow } from "../disk/mount-stack.ts";
 import { openDisk, type OpenDisk } from "../disk/open-disk.ts";
 import type { Host } from "../host/host.ts";
@@ -55,7 +55,7 @@ export async function boot(
           createSha256,
         ]);
   const recorder = createRecorder(host, waitedMs);
-  const runLock = createRunDirectoryLock(host, runDirectory);
+  const runLock = createLock(host, runDirectory, `in ${runDirectory}`);
   try {
     requireFileSize(host);
     // What was read before the barrier does not count.

@@ -17,7 +17,7 @@ import {
   type SubvolumeRecord,
 } from "../records/rwlayer-state.ts";
 import { writeOwnRecord } from "../disk/own-record.ts";
-import { listSubvolumes } from "../disk/subvolume-list.ts";
+import { findListed, listSubvolumes } from "../disk/subvolume-list.ts";
 import { describeStep, type Step } from "../plan/steps.ts";
 import { deleteSubvolumeTree, snapshotNested } from "../disk/subvolume-tree.ts";
 import { executeMerge } from "../toplayer/execute-merge.ts";
@@ -180,10 +180,8 @@ async function checkPlaces(
     });
   }
   for (const { path: file, uuid = made?.uuid } of places) {
-    const found = disk.hasSubvolume(file)
-      ? (list.at(file) ?? (await readSubvolume(disk.host, disk.at(file)))).uuid
-      : undefined;
-    if (found !== undefined && found === uuid) continue;
+    const found = await findListed(disk, list, file);
+    if (found !== undefined && found.uuid === uuid) continue;
     throw new BootError(
       "STEP_FAILED",
       `${file} is not the subvolume that was there before`,

@@ -6,11 +6,7 @@ import {
   type BootFailure,
 } from "../base/failure.ts";
 import { waitAtStartBarrier } from "./start-barrier.ts";
-import {
-  createDiskLock,
-  createRunDirectoryLock,
-  type DiskLock,
-} from "../disk/disk-lock.ts";
+import { createLock, type DiskLock } from "../disk/disk-lock.ts";
 import { BootError } from "../base/errors.ts";
 import { limitHelpers, type Host } from "../host/host.ts";
 import { isInitramfs } from "../host/machine.ts";
@@ -66,7 +62,7 @@ export async function finish(
       () => readBootRecord(unlimited, runDirectory),
     ]);
   }
-  const runLock = createRunDirectoryLock(unlimited, runDirectory);
+  const runLock = createLock(unlimited, runDirectory, `in ${runDirectory}`);
   try {
     await takeLock(unlimited, runLock, "lock the run directory");
     return await finishAlone(unlimited, runDirectory);
@@ -85,7 +81,7 @@ async function finishAlone(
     readBootRecord(host, runDirectory);
     return undefined;
   }
-  const lock = createDiskLock(host, topLevel);
+  const lock = createLock(host, topLevel, "on this disk");
   let other: OtherRoot | undefined;
   try {
     const mounted = readBootRecord(host, runDirectory);

@@ -16,23 +16,17 @@ export interface DiskLock {
   release(): Promise<void>;
 }
 
-/** @param topLevel where the disk's top level is mounted: busy for as long as the lock is held */
-export function createDiskLock(host: Host, topLevel: string): DiskLock {
-  return createLock(host, topLevel, "at work on this disk");
-}
-
 /**
- * The right to mount and unmount in a run directory, and to write its record. Taken before the disk's, which is
- * taken through what is mounted there.
+ * The lock of a directory: of a disk's top level, which is busy for as long as it is held; or of a run
+ * directory, for the right to mount and unmount in it and to write its record. A run directory's is taken
+ * before the disk's, which is taken through what is mounted there.
+ * @param where in words, to follow "another dockroot has been at work"
  */
-export function createRunDirectoryLock(
+export function createLock(
   host: Host,
-  runDirectory: string,
+  directory: string,
+  where: string,
 ): DiskLock {
-  return createLock(host, runDirectory, `at work in ${runDirectory}`);
-}
-
-function createLock(host: Host, directory: string, work: string): DiskLock {
   let held: Lock | undefined;
   return {
     take: async (timeoutMs) => {
@@ -40,7 +34,7 @@ function createLock(host: Host, directory: string, work: string): DiskLock {
       if (held !== undefined) return;
       throw new BootError(
         "DISK_BUSY",
-        `another dockroot has been ${work} for ${String(timeoutMs / 1000)} s`,
+        `another dockroot has been at work ${where} for ${String(timeoutMs / 1000)} s`,
         {
           hint: "Wait for it, or end it (ps -ef | grep dockroot), and try again.",
         },

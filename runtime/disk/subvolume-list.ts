@@ -1,3 +1,4 @@
+import { readSubvolume } from "./btrfs.ts";
 import type { Disk } from "./disk.ts";
 
 /** A line of the list. */
@@ -47,6 +48,22 @@ export async function listSubvolumes({
   const command = ["btrfs", "subvolume", "list", "-c", "-u", "-q", topLevel];
   const { stdout } = await host.run(command);
   return indexSubvolumes(parseSubvolumeList(stdout.toString("latin1")));
+}
+
+/**
+ * What btrfs tells of the subvolume at a path: as listed, or asked for where the list leaves it open.
+ * @returns `undefined` where none stands there
+ * @throws HelperError, BootError
+ */
+export async function findListed(
+  disk: Disk,
+  list: SubvolumeList,
+  file: string,
+): Promise<
+  Pick<ListedSubvolume, "uuid" | "lastChange" | "madeBy"> | undefined
+> {
+  if (!disk.hasSubvolume(file)) return undefined;
+  return list.at(file) ?? readSubvolume(disk.host, disk.at(file));
 }
 
 /**

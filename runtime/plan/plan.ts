@@ -109,11 +109,13 @@ function planSwap(facts: BootFacts, { from, ...origin }: Origin): BootPlan {
   const isOfImage = from !== paths.rwlayer;
   refuseReadOnly(facts);
   refuseForeignStaging(facts);
-  const record = {
-    boot: lastBootOf(state) + 1,
-    ...origin,
-    toplayer: topLayer?.record ?? null,
-  };
+  const boot = lastBootOf(state) + 1;
+  const toplayer = topLayer?.record ?? null;
+  const recordAs = (complete: boolean): Step => ({
+    kind: "recordSubvolume",
+    path: paths.staging,
+    record: { boot, ...origin, toplayer, complete },
+  });
   const steps: Step[] = [{ kind: "createDirectory", path: paths.generations }];
   if (facts.stateDamage !== undefined) {
     // Only what no version of dockroot can read.
@@ -123,14 +125,7 @@ function planSwap(facts: BootFacts, { from, ...origin }: Origin): BootPlan {
   if (facts.staging.kind === "subvolume") {
     steps.push({ kind: "deleteStaging", path: paths.staging });
   }
-  steps.push(
-    { kind: "snapshot", from, to: paths.staging },
-    {
-      kind: "recordSubvolume",
-      path: paths.staging,
-      record: { ...record, complete: false },
-    },
-  );
+  steps.push({ kind: "snapshot", from, to: paths.staging }, recordAs(false));
   if (!isOfImage) {
     steps.push({ kind: "snapshotNested", from, to: paths.staging });
   }
@@ -159,11 +154,7 @@ function planSwap(facts: BootFacts, { from, ...origin }: Origin): BootPlan {
       paths.staging,
       topLayer === undefined ? "the image" : "the image with the top layer",
     ),
-    {
-      kind: "recordSubvolume",
-      path: paths.staging,
-      record: { ...record, complete: true },
-    },
+    recordAs(true),
     { kind: "sync", what: "the new root" },
     {
       kind: "checkPlaces",

@@ -58,7 +58,12 @@ function parseSubvolumeRecord(value: unknown): SubvolumeRecord | undefined {
     (handedOver === undefined || handedOver === null || isCount(handedOver)) &&
     (isCopy === undefined || typeof isCopy === "boolean")
     ? {
-        ...{ uuid, boot, complete, image: { reference, id }, source, toplayer },
+        uuid,
+        boot,
+        complete,
+        image: { reference, id },
+        source,
+        toplayer,
         ...(bootId !== undefined && { bootId }),
         ...(handedOver !== undefined && { handedOver }),
         ...(isCopy !== undefined && { isCopy }),
@@ -83,5 +88,3 @@ export function parseTopLayerRecord(
     ? { name, digest, files, directories, symlinks, others, bytes }
     : undefined;
 }
-
-/** Whether it is a whole number that counts something. */

@@ -11,12 +11,12 @@ import { withRecord, type RwlayerState } from "../../records/rwlayer-state.ts";
 import { ODD_BTRFS } from "../btrfs.ts";
 import type { Disk } from "../disk.ts";
 import { findMountOf } from "../mounts.ts";
-import { listSubvolumes, type SubvolumeList } from "../subvolume-list.ts";
 import {
-  findFormerRoots,
-  readFacts,
-  type GarbageContext,
-} from "./former-roots.ts";
+  findListed,
+  listSubvolumes,
+  type SubvolumeList,
+} from "../subvolume-list.ts";
+import { findFormerRoots, type GarbageContext } from "./former-roots.ts";
 import { removeRoots } from "./remove-roots.ts";
 
 /**
@@ -93,13 +93,12 @@ function requireListed(
  * for as long as this kernel runs; where nothing has mounted it, as in a rehearsal, nobody uses it.
  */
 async function markAsRoot(
-  context: GarbageContext,
+  { disk, mounts, list }: GarbageContext,
   state: RwlayerState,
   { root, subvolumeUuid }: FinishedBoot,
   isReached: boolean,
 ): Promise<RwlayerState> {
-  const { disk, mounts } = context;
-  const facts = await readFacts(context, root);
+  const facts = await findListed(disk, list, root);
   // Another boot has put another root there.
   if (facts?.uuid !== subvolumeUuid) return state;
   const { record, isAdopted } = disk.recordOf(root, subvolumeUuid, state);

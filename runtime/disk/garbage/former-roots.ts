@@ -8,10 +8,9 @@ import {
   withRecord,
   type RwlayerState,
 } from "../../records/rwlayer-state.ts";
-import { readSubvolume } from "../btrfs.ts";
 import type { Disk } from "../disk.ts";
 import type { SubvolumeMount } from "../mounts.ts";
-import type { ListedSubvolume, SubvolumeList } from "../subvolume-list.ts";
+import { findListed, type SubvolumeList } from "../subvolume-list.ts";
 
 /** So many names make a line that can still be read. */
 export const MAX_NAMED = 3;
@@ -34,16 +33,15 @@ export interface FormerRoots {
 
 /** Finds what is ours beside the rwlayer, and tells what is not, or is never removed. */
 export async function findFormerRoots(
-  context: GarbageContext,
+  { disk, list }: GarbageContext,
   marked: RwlayerState,
 ): Promise<FormerRoots> {
-  const { disk } = context;
   const { host, paths } = disk;
   const foreign: string[] = [];
   let state = marked;
   const find = async (file: string): Promise<FormerRoot | undefined> => {
     if (host.files.statusOf(disk.at(file)) === undefined) return undefined;
-    const facts = await readFacts(context, file);
+    const facts = await findListed(disk, list, file);
     const known = facts && disk.recordOf(file, facts.uuid, state);
     if (facts === undefined || known?.record === undefined) {
       foreign.push(file);
@@ -77,21 +75,6 @@ export async function findFormerRoots(
     "never removed: delete what you do not need",
   );
   return { generations, staging, state };
-}
-
-/**
- * What btrfs tells of the subvolume at a path.
- * @returns `undefined` where none stands there
- * @throws HelperError, BootError
- */
-export async function readFacts(
-  { disk, list }: GarbageContext,
-  file: string,
-): Promise<
-  Pick<ListedSubvolume, "uuid" | "lastChange" | "madeBy"> | undefined
-> {
-  if (!disk.hasSubvolume(file)) return undefined;
-  return list.at(file) ?? readSubvolume(disk.host, disk.at(file));
 }
 
 function warnOfKept(

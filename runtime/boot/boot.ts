@@ -6,7 +6,7 @@ import { endStaleShow } from "../disk/mount-stack.ts";
 import { openDisk, type OpenDisk } from "../disk/open-disk.ts";
 import type { Host } from "../host/host.ts";
 import { isInitramfs, requireFileSize } from "../host/machine.ts";
-import { readBootOptions, type BootOptions } from "../options/options.ts";
+import { readBootOptions } from "../options/options.ts";
 import type { BootFacts } from "../plan/facts.ts";
 import { summarizeBoot, type RootedBoot } from "../records/boot-record.ts";
 import { createBootContext, type BootContext } from "./boot-context.ts";

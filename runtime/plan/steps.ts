@@ -13,14 +13,10 @@ export type Step =
   /** Keeps a damaged state file under another name. */
   | { readonly kind: "setStateAside"; readonly path: string }
   | { readonly kind: "deleteStaging"; readonly path: string }
+  | { readonly kind: "snapshot"; readonly from: string; readonly to: string }
+  /** Of all that is nested in the one, into its snapshot. */
   | {
-      /** `snapshotNested`: of all that is nested in the one, into its snapshot. The last three rename. */
-      readonly kind:
-        | "snapshot"
-        | "snapshotNested"
-        | "keepAsGeneration"
-        | "putInPlace"
-        | "restoreGeneration";
+      readonly kind: "snapshotNested";
       readonly from: string;
       readonly to: string;
     }
@@ -70,6 +66,17 @@ export type Step =
         /** `undefined` for the subvolume that was just made. */
         readonly uuid: string | undefined;
       }[];
+    }
+  | {
+      readonly kind: "keepAsGeneration";
+      readonly from: string;
+      readonly to: string;
+    }
+  | { readonly kind: "putInPlace"; readonly from: string; readonly to: string }
+  | {
+      readonly kind: "restoreGeneration";
+      readonly from: string;
+      readonly to: string;
     };
 
 /** The step in words, to follow "cannot" as well as a list's number. */

@@ -39,9 +39,14 @@ export const DEFAULT_TAG = "latest";
 
 const DOCKER_HUB = "docker.io";
 
-/** Whether the text is an image ID: `sha256:` and 64 hex digits. */
-export function isImageId(text: string): text is ImageId {
-  return DIGEST.test(text);
+/** Whether it is an image ID, or another digest: `sha256:` and 64 hex digits. */
+export function isImageId(value: unknown): value is ImageId {
+  return typeof value === "string" && DIGEST.test(value);
+}
+
+/** The hex digits of a digest. */
+export function hexOf(id: string): string {
+  return id.slice("sha256:".length);
 }
 
 /**

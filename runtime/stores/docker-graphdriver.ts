@@ -1,10 +1,10 @@
-import path from "node:path";
 import { shorten } from "../base/abbreviate-ids.ts";
 import { BootError } from "../base/errors.ts";
 import { isRecord } from "../base/json-values.ts";
 import { chainIds } from "../images/chain-id.ts";
 import { imageMissing, matchPrefix } from "../images/image-missing.ts";
 import {
+  hexOf,
   isImageId,
   type ImageId,
   type ImageReference,
@@ -15,7 +15,7 @@ import {
   refuseUnsupported,
   storeUnsupported,
 } from "./formats/store-unsupported.ts";
-import { isDigest, readImageConfig } from "./image-config.ts";
+import { readImageConfig } from "./image-config.ts";
 import { PULL_AGAIN, type StoreFile, type StoreFiles } from "./store-files.ts";
 import type {
   StoredImage,
@@ -134,7 +134,7 @@ export class DockerGraphdriver implements StoreReader {
     }
     if (!Object.hasOwn(references, key)) return undefined;
     const id = references[key];
-    if (isDigest(id)) return id;
+    if (isImageId(id)) return id;
     throw this.#repositories.damaged(`"${shorten(key)}" has no image ID`);
   }
 
@@ -172,12 +172,11 @@ export class DockerGraphdriver implements StoreReader {
   }
 
   #layerFile(chainId: string, name: string): StoreFile {
-    const directory = chainId.slice("sha256:".length);
-    return this.#file(path.join("layerdb/sha256", directory, name));
+    return this.#file(`layerdb/sha256/${hexOf(chainId)}/${name}`);
   }
 
   #configFile(id: ImageId): StoreFile {
-    return this.#file(`imagedb/content/sha256/${id.slice("sha256:".length)}`);
+    return this.#file(`imagedb/content/sha256/${hexOf(id)}`);
   }
 
   /** @param name relative to the driver's metadata */

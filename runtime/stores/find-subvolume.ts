@@ -18,13 +18,9 @@ export function findSubvolume(
   name: string,
 ): StoredTree {
   const { host, topLevel } = store;
-  const resolved = store.resolve(directory);
-  const parent =
-    resolved === undefined
-      ? path.join(store.path, directory)
-      : path.relative(topLevel, resolved);
-  const source = path.join(parent, name);
-  const tree = path.join(topLevel, source);
+  const asItIs = path.join(topLevel, store.path, directory);
+  const tree = path.join(store.resolve(directory) ?? asItIs, name);
+  const source = path.relative(topLevel, tree);
   if (!isSubvolume(host, tree)) {
     throw new BootError(
       "SOURCE_MISSING",

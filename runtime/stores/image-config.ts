@@ -26,7 +26,7 @@ export function readImageConfig(
     throw file.damaged(`it has no "rootfs"`);
   }
   const diffIds: unknown = rootfs["diff_ids"] ?? [];
-  if (!Array.isArray(diffIds) || !diffIds.every(isDigest)) {
+  if (!Array.isArray(diffIds) || !diffIds.every(isImageId)) {
     throw file.damaged(`its "diff_ids" are no digests`);
   }
   if (diffIds.length === 0) {
@@ -45,9 +45,4 @@ export function readImageConfig(
     diffIds,
     architecture: typeof architecture === "string" ? architecture : undefined,
   };
-}
-
-/** Whether a value of JSON is `sha256:` and 64 hex digits. */
-export function isDigest(value: unknown): value is ImageId {
-  return typeof value === "string" && isImageId(value);
 }

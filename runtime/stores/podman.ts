@@ -7,20 +7,23 @@ import { imageMissing, matchPrefix } from "../images/image-missing.ts";
 import {
   formatImageReference,
   goArchitecture,
+  hexOf,
+  isImageId,
   type ImageId,
   type ImageReference,
 } from "../images/image-ref.ts";
 import { findSubvolume } from "./find-subvolume.ts";
 import {
+  matchName,
+  matchNameEnd,
   parsePodmanImages,
   type PodmanImage,
 } from "./formats/podman-images.ts";
-import { matchName, matchNameEnd } from "./formats/podman-names.ts";
 import {
   refuseUnsupported,
   storeUnsupported,
 } from "./formats/store-unsupported.ts";
-import { isDigest, readImageConfig } from "./image-config.ts";
+import { readImageConfig } from "./image-config.ts";
 import { PULL_AGAIN, type StoreFile, type StoreFiles } from "./store-files.ts";
 import type {
   StoredImage,
@@ -175,7 +178,7 @@ export class PodmanStore implements StoreReader {
     if (!Array.isArray(manifests)) throw file.damaged(`it has no "manifests"`);
     return manifests.map((entry: unknown) => {
       const { digest, platform } = isRecord(entry) ? entry : {};
-      if (!isDigest(digest) || !isRecord(platform)) {
+      if (!isImageId(digest) || !isRecord(platform)) {
         throw file.damaged("an image in it has no digest or platform");
       }
       const { os, architecture } = platform;
@@ -244,7 +247,6 @@ export class PodmanStore implements StoreReader {
   }
 
   #imageFile(id: ImageId, name: string): StoreFile {
-    const directory = id.slice("sha256:".length);
-    return this.#store.file(`${this.#driver}-images/${directory}/${name}`);
+    return this.#store.file(`${this.#driver}-images/${hexOf(id)}/${name}`);
   }
 }

@@ -108,12 +108,11 @@ function childKey(parentId: bigint, id?: bigint): Buffer {
 
 /** Whether another snapshot has that ID. @throws BoltError */
 function isTaken(snapshots: BoltBucket, name: string, id: bigint): boolean {
-  for (const entry of snapshots.entries()) {
+  return [...snapshots.entries()].some((entry) => {
     const other = entry.key.toString("latin1");
-    if (entry.kind === "value" || other === name) continue;
-    if (readId(other, entry.bucket) === id) return true;
-  }
-  return false;
+    if (entry.kind === "value" || other === name) return false;
+    return readId(other, entry.bucket) === id;
+  });
 }
 
 /** @throws BoltError */

@@ -2,8 +2,13 @@ import { shorten } from "../../base/abbreviate-ids.ts";
 import { BootError } from "../../base/errors.ts";
 import { isRecord } from "../../base/json-values.ts";
 import { listNames } from "../../base/list-names.ts";
-import { goArchitecture, type ImageId } from "../../images/image-ref.ts";
-import { isDigest, readImageConfig } from "../image-config.ts";
+import {
+  goArchitecture,
+  hexOf,
+  isImageId,
+  type ImageId,
+} from "../../images/image-ref.ts";
+import { readImageConfig } from "../image-config.ts";
 import type { StoreFile, StoreFiles } from "../store-files.ts";
 import type { StoredImage } from "../store.ts";
 
@@ -15,18 +20,6 @@ const MAX_DEPTH = 4;
 
 const MAX_LISTED = 10;
 
-interface Search {
-  readonly store: StoreFiles;
-  /** The image's own ID. */
-  readonly id: ImageId;
-  /** This machine's, as in `platformOf`. */
-  readonly platform: string;
-  /** Gets the platforms that are not this machine's. */
-  readonly others: Set<string>;
-  /** What was opened: indexes that name the same ones again and again do not make it longer. */
-  readonly seen: Set<ImageId>;
-}
-
 /**
  * Follows an image from its manifest or index to its configuration. Of an index, the image of this
  * machine's platform counts; what was not fetched is passed over.
@@ -35,75 +28,73 @@ interface Search {
  * @see https://github.com/opencontainers/image-spec/blob/main/image-index.md
  */
 export function readOciImage(store: StoreFiles, id: ImageId): StoredImage {
-  const platform = `linux/${goArchitecture(store.host)}`;
+  const machine = `linux/${goArchitecture(store.host)}`;
   const others = new Set<string>();
-  const search = { store, id, platform, others, seen: new Set<ImageId>() };
-  const found = findForMachine(search, id, 0);
+  /** What was opened: indexes that name the same ones again and again do not make it longer. */
+  const seen = new Set<ImageId>();
+
+  const find = (digest: ImageId, depth: number): StoredImage | undefined => {
+    const file = blob(store, digest);
+    const bytes = file.readVerified(digest, MAX_MANIFEST_BYTES);
+    const content = file.parseJson(bytes);
+    const { manifests, config } = isRecord(content) ? content : {};
+    if (!Array.isArray(manifests)) {
+      const configId = digestOf(config);
+      if (configId !== undefined) {
+        return readImageConfig(blob(store, configId), id, configId);
+      }
+      throw file.damaged("it is no manifest of an image");
+    }
+    if (depth === MAX_DEPTH) {
+      throw file.damaged("it is too deep in other indexes");
+    }
+    for (const child of manifests as unknown[]) {
+      const childDigest = digestOf(child);
+      if (childDigest === undefined) {
+        throw file.damaged("what it lists has no digest");
+      }
+      if (isReferrer(child) || !blob(store, childDigest).isPresent()) continue;
+      const platform = platformOf(child);
+      if (platform !== undefined && platform !== machine) {
+        others.add(platform);
+        continue;
+      }
+      if (seen.has(childDigest)) continue;
+      seen.add(childDigest);
+      const image = find(childDigest, depth + 1);
+      if (image === undefined) continue;
+      const own = `linux/${image.architecture ?? ""}`;
+      if (platform !== undefined || own === machine) return image;
+      others.add(own);
+    }
+    return undefined;
+  };
+
+  const found = find(id, 0);
   if (found !== undefined) return found;
   throw new BootError(
     "IMAGE_MISSING",
-    `of the image ${id} there is none in the store for ${platform}, this machine`,
+    `of the image ${id} there is none in the store for ${machine}, this machine`,
     {
       cause: new Error(
         others.size === 0
           ? "nothing that it names was fetched"
           : `there is one for ${listNames([...others].map(shorten), MAX_LISTED)}`,
       ),
-      hint: `Fetch it in a running system: docker pull --platform ${platform} NAME.`,
+      hint: `Fetch it in a running system: docker pull --platform ${machine} NAME.`,
     },
   );
 }
 
-/** @returns `undefined` where an index has none for this machine */
-function findForMachine(
-  search: Search,
-  digest: ImageId,
-  depth: number,
-): StoredImage | undefined {
-  const { store, id, others, seen } = search;
-  const file = blob(store, digest);
-  const content = file.parseJson(file.readVerified(digest, MAX_MANIFEST_BYTES));
-  const { manifests, config } = isRecord(content) ? content : {};
-  if (!Array.isArray(manifests)) {
-    const configId = digestOf(config);
-    if (configId === undefined) {
-      throw file.damaged("it is no manifest of an image");
-    }
-    return readImageConfig(blob(store, configId), id, configId);
-  }
-  if (depth === MAX_DEPTH) {
-    throw file.damaged("it is too deep in other indexes");
-  }
-  for (const child of manifests as unknown[]) {
-    const childDigest = digestOf(child);
-    if (childDigest === undefined) {
-      throw file.damaged("what it lists has no digest");
-    }
-    if (isReferrer(child) || !blob(store, childDigest).isPresent()) continue;
-    const platform = platformOf(child);
-    if (platform !== undefined && platform !== search.platform) {
-      others.add(platform);
-      continue;
-    }
-    if (seen.has(childDigest)) continue;
-    seen.add(childDigest);
-    const image = findForMachine(search, childDigest, depth + 1);
-    if (image === undefined) continue;
-    const own = `linux/${image.architecture ?? ""}`;
-    if (platform !== undefined || own === search.platform) return image;
-    others.add(own);
-  }
-  return undefined;
-}
-
 function blob(store: StoreFiles, digest: ImageId): StoreFile {
-  const hex = digest.slice("sha256:".length);
-  return store.file(`io.containerd.content.v1.content/blobs/sha256/${hex}`);
+  return store.file(
+    `io.containerd.content.v1.content/blobs/sha256/${hexOf(digest)}`,
+  );
 }
 
 function digestOf(descriptor: unknown): ImageId | undefined {
   const digest = isRecord(descriptor) ? descriptor["digest"] : undefined;
-  return isDigest(digest) ? digest : undefined;
+  return isImageId(digest) ? digest : undefined;
 }
 
 /** BuildKit puts a statement of how an image was made beside it, as if it were one. */

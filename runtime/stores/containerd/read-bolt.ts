@@ -22,8 +22,13 @@ export function readBolt<T>(
     return file.withOpened(MAX_BYTES, (opened) => {
       for (let tries = 1; ; tries += 1) {
         const database = openBolt(opened);
-        const answer = attempt(() => read(database.root));
-        if (database.isCurrent()) return answer();
+        try {
+          const answer = read(database.root);
+          if (database.isCurrent()) return answer;
+        } catch (error) {
+          // What was read while an engine wrote does not count.
+          if (database.isCurrent()) throw error;
+        }
         if (tries === MAX_TRIES) {
           throw new BoltError("an engine writes to it without a pause");
         }
@@ -32,17 +37,5 @@ export function readBolt<T>(
   } catch (cause) {
     if (cause instanceof BoltError) throw file.damaged(cause.message);
     throw cause;
-  }
-}
-
-/** Keeps what was thrown until it is known whether it counts. */
-function attempt<T>(work: () => T): () => T {
-  try {
-    const result = work();
-    return () => result;
-  } catch (error) {
-    return () => {
-      throw error;
-    };
   }
 }

@@ -1,5 +1,16 @@
-import { isImageId, type ImageId } from "../../images/image-ref.ts";
+import { shorten } from "../../base/abbreviate-ids.ts";
+import { BootError } from "../../base/errors.ts";
 import { isRecord } from "../../base/json-values.ts";
+import { listNames } from "../../base/list-names.ts";
+import {
+  fullRepository,
+  isImageId,
+  splitReference,
+  type ImageId,
+  type ImageName,
+} from "../../images/image-ref.ts";
+
+const MAX_LISTED = 10;
 
 /** An entry of Podman's images.json, as far as it is needed. */
 export interface PodmanImage {
@@ -53,5 +64,74 @@ export function parsePodmanImages(
 function isListOfTexts(value: unknown): value is string[] {
   return (
     Array.isArray(value) && value.every((text) => typeof text === "string")
+  );
+}
+
+/**
+ * The image of exactly that name, or, where the name has no registry, the one of that name directly
+ * below a registry: `localhost/system` or `docker.io/library/system` for `system`.
+ *
+ * Which registry comes first is told by registries.conf, whose aliases come even before localhost,
+ * and not by the store. So several images that a name could mean are an error.
+ * @throws BootError IMAGE_AMBIGUOUS
+ * @see https://github.com/containers/image/blob/v5.34.2/docs/containers-registries.conf.5.md
+ */
+export function matchName(
+  reference: ImageName,
+  images: readonly PodmanImage[],
+): PodmanImage | undefined {
+  const { repository, isQualified } = reference;
+  const full = fullRepository(repository);
+  return findSingle(reference, images, (own) => {
+    const belowRegistry = own.slice(own.indexOf("/") + 1);
+    return own === full || (!isQualified && belowRegistry === repository);
+  });
+}
+
+/**
+ * The image whose name ends with a name without a registry: `registry.example/me/system` for
+ * `system`. Podman finds it where there is nothing else.
+ * @throws BootError IMAGE_AMBIGUOUS where Podman takes the first of several
+ */
+export function matchNameEnd(
+  reference: ImageName,
+  images: readonly PodmanImage[],
+): PodmanImage | undefined {
+  const end = `/${reference.repository}`;
+  if (reference.isQualified) return undefined;
+  return findSingle(reference, images, (own) => own.endsWith(end));
+}
+
+/**
+ * The image with the tag or the digest.
+ * @param isMeant whether one of its repositories, with the registry, is the one that is meant
+ */
+function findSingle(
+  { repository, tag, digest }: ImageName,
+  images: readonly PodmanImage[],
+  isMeant: (repository: string) => boolean,
+): PodmanImage | undefined {
+  const found = images.flatMap((image) =>
+    image.names
+      .map(splitReference)
+      .filter((own) =>
+        digest === undefined
+          ? own.digest === undefined && own.tag === tag
+          : image.manifestDigests.includes(digest),
+      )
+      .filter(({ name }) => isMeant(name))
+      .map(({ name }) => ({ image, name })),
+  );
+  if (new Set(found.map(({ image }) => image.id)).size <= 1) {
+    return found[0]?.image;
+  }
+  const end = digest === undefined ? `:${tag}` : `@${digest}`;
+  const names = new Set(found.map(({ name }) => shorten(name + end)));
+  throw new BootError(
+    "IMAGE_AMBIGUOUS",
+    `${repository}${end} could be several images: ${listNames([...names], MAX_LISTED)}`,
+    {
+      hint: "Write the name with its registry, as podman images prints it; which one podman takes depends on its registries.conf.",
+    },
   );
 }

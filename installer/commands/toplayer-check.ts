@@ -47,6 +47,6 @@ export async function runToplayerCheck(
       } satisfies CheckReport;
     }),
   );
-  stdout(json ? formatJson(report) : formatCheck(report, { all }, terminal));
+  stdout(json ? formatJson(report) : formatCheck(report, all, terminal));
   return report.problems.some(({ level }) => level === "error") ? 1 : 0;
 }

@@ -40,57 +40,43 @@ function writePlan(
   directory: string,
   { files, accounts }: InitPlan,
 ): WrittenFile[] {
-  const present = accounts.filter(({ path: file }) =>
-    isThere(host, directory, file),
+  const at = (file: PlannedFile) => path.join(directory, file.path);
+  const tell = (
+    { path: file }: PlannedFile,
+    result: WrittenFile["result"],
+    about: string,
+  ): WrittenFile => ({ path: `/${file}`, result, about });
+  const write = (file: PlannedFile) => {
+    const { content: text, mode, gid, about } = file;
+    const isMade = host.files.writeFile(
+      at(file),
+      { text },
+      { mode, uid: 0, gid, isOwnerOptional: true, mustNotExist: true },
+    );
+    return isMade ? tell(file, "made", about) : tell(file, "left", IS_THERE);
+  };
+  const present = accounts.filter(
+    (file) => host.files.statusOf(at(file)) !== undefined,
   );
-  const written = files.map((file) => writeFile(host, directory, file));
+  const leave = (file: PlannedFile) =>
+    tell(
+      file,
+      "left",
+      present.includes(file)
+        ? IS_THERE
+        : `left out: it must fit ${present.map((other) => `/${other.path}`).join(", ")}`,
+    );
   // Those of a former run that was interrupted fit.
-  if (present.every((file) => isAsPlanned(host, directory, file))) {
-    return [
-      ...written,
-      ...accounts.map((file) => writeFile(host, directory, file)),
-    ];
-  }
-  const why = `left out: it must fit ${present.map(({ path: file }) => `/${file}`).join(", ")}`;
-  return [
-    ...written,
-    ...accounts.map((file): WrittenFile => {
-      const about = present.includes(file) ? IS_THERE : why;
-      return { path: `/${file.path}`, result: "left", about };
-    }),
-  ];
+  const fits = present.every((file) => hasText(host, at(file), file.content));
+  return [...files.map(write), ...accounts.map(fits ? write : leave)];
 }
 
 const IS_THERE = "it is there already";
 
-function writeFile(
-  host: Host,
-  directory: string,
-  { path: file, about, content, mode, gid }: PlannedFile,
-): WrittenFile {
-  const isMade = host.files.writeFile(
-    path.join(directory, file),
-    { text: content },
-    { mode, uid: 0, gid, isOwnerOptional: true, mustNotExist: true },
-  );
-  return isMade
-    ? { path: `/${file}`, result: "made", about }
-    : { path: `/${file}`, result: "left", about: IS_THERE };
-}
-
-function isThere(host: Host, directory: string, file: string): boolean {
-  return host.files.statusOf(path.join(directory, file)) !== undefined;
-}
-
-function isAsPlanned(
-  host: Host,
-  directory: string,
-  { path: file, content }: PlannedFile,
-): boolean {
-  const whole = path.join(directory, file);
-  if (host.files.statusOf(whole)?.kind !== "file") return false;
-  const planned = Buffer.from(content);
-  const start = host.files.readStart(whole, planned.length);
+function hasText(host: Host, file: string, text: string): boolean {
+  if (host.files.statusOf(file)?.kind !== "file") return false;
+  const planned = Buffer.from(text);
+  const start = host.files.readStart(file, planned.length);
   return start?.isWhole === true && start.bytes.equals(planned);
 }
 

@@ -1,7 +1,12 @@
 import type { Hash } from "node:crypto";
 import type { ListedEntry } from "../host/files.ts";
 import type { Host } from "../host/host.ts";
-import { pathIn, type LayerEntry, type ListedLayer } from "../tree/layer.ts";
+import {
+  countedAs,
+  pathIn,
+  type LayerEntry,
+  type ListedLayer,
+} from "../tree/layer.ts";
 import { createSha256 } from "../base/sha256.ts";
 import type { TopLayerRecord } from "../records/rwlayer-state.ts";
 import { parseWhiteout } from "../tree/whiteout.ts";
@@ -73,7 +78,10 @@ async function listLayer(
       }
     }
     hash.update(`${text}\n`, "latin1");
-    for (const entry of entries) count(counts, entry);
+    for (const { kind, sizeBytes } of entries) {
+      counts[countedAs(kind)] += 1;
+      if (kind === "file") counts.bytes += sizeBytes;
+    }
     if (host.nowMs() > turnEnds) {
       await host.sleep(0);
       turnEnds = host.nowMs() + TURN_MS;
@@ -100,13 +108,4 @@ function markPlain(entry: OpenEntry): void {
     entry.kind !== "socket" &&
     parseWhiteout(entry.name) === undefined &&
     entry.children.every(({ isPlain }) => isPlain);
-}
-
-function count(counts: Counts, { kind, sizeBytes }: ListedEntry): void {
-  if (kind === "file") {
-    counts.files += 1;
-    counts.bytes += sizeBytes;
-  } else if (kind === "directory") counts.directories += 1;
-  else if (kind === "symlink") counts.symlinks += 1;
-  else counts.others += 1;
 }

@@ -28,6 +28,15 @@ export interface ListedLayer {
   readonly isOwnerless: boolean;
 }
 
+/** As what entries are counted; FIFOs and devices are others. */
+export function countedAs(
+  kind: FileKind,
+): "directories" | "files" | "others" | "symlinks" {
+  if (kind === "file") return "files";
+  if (kind === "directory") return "directories";
+  return kind === "symlink" ? "symlinks" : "others";
+}
+
 /** A path of one byte a character as people read it. */
 export function showPath(file: string): string {
   return `/${Buffer.from(file, "latin1").toString("utf8")}`;

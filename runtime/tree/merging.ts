@@ -2,6 +2,7 @@ import { isBelow } from "../base/is-below.ts";
 import { BootError } from "../base/errors.ts";
 import type { FileKind } from "../host/files.ts";
 import {
+  countedAs,
   pathIn,
   showPath,
   type LayerEntry,
@@ -60,12 +61,6 @@ export function landingIn(parent: Landing, entry: LayerEntry): Landing {
   };
 }
 
-const COUNTED_KINDS: Partial<Record<FileKind, keyof MergeCounts>> = {
-  file: "files",
-  directory: "directories",
-  symlink: "symlinks",
-};
-
 /** Counts and reports what becomes of an entry. */
 export function tell(
   { counts, report, layer }: Merging,
@@ -76,7 +71,7 @@ export function tell(
   if (effect === "skip") counts.skipped += 1;
   else if (effect === "delete" || effect === "empty") counts.whiteouts += 1;
   else {
-    counts[COUNTED_KINDS[landing.entry.kind] ?? "others"] += 1;
+    counts[countedAs(landing.entry.kind)] += 1;
     if (effect === "replace") counts.replaced += 1;
   }
   report?.({ ...landing, layer, effect, replaced });

@@ -45,12 +45,8 @@ export function withoutPeople(machine: AccountTexts): AccountTexts {
       .entries.filter(({ gid }) => isOwnId(gid))
       .map(({ name }) => name),
   );
-  const dropMembers = (line: string) => {
-    const fields = line.split(":");
-    const members = splitMembers(fields[3] ?? "");
-    fields[3] = members.filter((name) => !users.has(name)).join(",");
-    return fields.join(":");
-  };
+  const dropMembers = (line: string) =>
+    editMembers(line, (members) => members.filter((name) => !users.has(name)));
   const { passwd, group, shadow, gshadow } = machine;
   return {
     passwd: joinLines(linesWithout(passwd, users)),
@@ -140,9 +136,7 @@ function mergeGroups(
       );
     }
   }
-  const ofImageNow = rewriteLines(image.group, ofImage, ({ name, text }) =>
-    withMembers(text, joined.get(name) ?? []),
-  );
+  const ofImageNow = rewriteLines(image.group, parseGroup, addMembers(joined));
   return { lines: [...ofImageNow, ...lines], added, joined, numbers };
 }
 
@@ -183,24 +177,18 @@ function mergeShadow(
   users: readonly User[],
   takesRoot: boolean,
 ): string {
-  const taken = [
-    ...(takesRoot ? ["root"] : []),
-    ...users.map(({ name }) => name),
-  ];
-  const lines = new Map(
-    parseShadow(machine.shadow)
-      .entries.filter(({ name }) => taken.includes(name))
-      .map(({ name, text }) => [name, text]),
+  const names = users.map(({ name }) => name);
+  const taken = parseShadow(machine.shadow).entries.filter(
+    ({ name }) => names.includes(name) || (takesRoot && name === "root"),
   );
-  const { entries } = parseShadow(image.shadow);
+  const lines = new Map(taken.map(({ name, text }) => [name, text]));
   const ofImage = rewriteLines(
     image.shadow,
-    entries,
+    parseShadow,
     ({ name, text }) => lines.get(name) ?? text,
   );
-  const known = new Set(entries.map(({ name }) => name));
-  const added = [...lines].filter(([name]) => !known.has(name));
-  return joinLines([...ofImage, ...added.map(([, text]) => text)]);
+  for (const { name } of parseShadow(image.shadow).entries) lines.delete(name);
+  return joinLines([...ofImage, ...lines.values()]);
 }
 
 function mergeGshadow(
@@ -208,30 +196,39 @@ function mergeGshadow(
   { added, joined }: MergedGroups,
 ): string | undefined {
   if (gshadow === undefined) return undefined;
-  const { entries } = parseGshadow(gshadow);
-  const ofImage = rewriteLines(gshadow, entries, ({ name, text }) =>
-    withMembers(text, joined.get(name) ?? []),
-  );
+  const ofImage = rewriteLines(gshadow, parseGshadow, addMembers(joined));
   return joinLines([...ofImage, ...added.map((name) => `${name}:!::`)]);
 }
 
-/** A line of group or gshadow: both have their members at the end. */
-function withMembers(text: string, more: readonly string[]): string {
-  const fields = text.split(":");
-  const members = splitMembers(fields[3] ?? "");
-  fields[3] = [...new Set([...members, ...more])].join(",");
+/** @param joined the members that each group has got */
+function addMembers(joined: MergedGroups["joined"]) {
+  return ({ name, text }: Group | Shadow) =>
+    editMembers(text, (members) => [
+      ...new Set([...members, ...(joined.get(name) ?? [])]),
+    ]);
+}
+
+/** Changes a line of group or gshadow: both have their members at the end. */
+function editMembers(
+  line: string,
+  change: (members: readonly string[]) => readonly string[],
+): string {
+  const fields = line.split(":");
+  fields[3] = change(splitMembers(fields[3] ?? "")).join(",");
   return fields.join(":");
 }
 
 /** Lines that are no entries stay as they are. */
-function rewriteLines<T extends User | Group | Shadow>(
+function rewriteLines<T extends Group | Shadow>(
   text: string,
-  entries: readonly T[],
+  parse: (text: string) => { readonly entries: readonly T[] },
   rewrite: (entry: T) => string,
 ): string[] {
-  const byText = new Map(entries.map((entry) => [entry.text, entry]));
+  const entries = new Map(
+    parse(text).entries.map((entry) => [entry.text, entry]),
+  );
   return linesOf(text).map((line) => {
-    const entry = byText.get(line);
+    const entry = entries.get(line);
     return entry === undefined ? line : rewrite(entry);
   });
 }

@@ -4,7 +4,7 @@ import {
   isSystemId,
   type User,
 } from "../../system/formats/parse-accounts.ts";
-import type { AccountRule, CheckedAccounts } from "./accounts.ts";
+import type { AccountRule, CheckedAccounts } from "./check-accounts.ts";
 
 /** Who has these is not meant to log in. */
 const REFUSES = /\/(?:nologin|false)$/;

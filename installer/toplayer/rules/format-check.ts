@@ -12,19 +12,17 @@ import {
 import type { Problem } from "./problem.ts";
 import type { CheckReport, ReportedEntry } from "./find-problems.ts";
 
-export interface FormatOptions {
-  /** Every entry and every problem in a line of its own. */
-  readonly all: boolean;
-}
-
 const MAX_PROBLEMS_OF_A_RULE = 10;
 
 const INDENT = "  ";
 
-/** The report for people; nothing in it can write on the terminal by itself. */
+/**
+ * The report for people; nothing in it can write on the terminal by itself.
+ * @param all whether every entry and every problem has a line of its own
+ */
 export function formatCheck(
   report: CheckReport,
-  { all }: FormatOptions,
+  all: boolean,
   { style }: Pick<Terminal, "style">,
 ): string {
   const { image, layers, entries, problems } = report;

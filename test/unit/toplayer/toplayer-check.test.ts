@@ -442,11 +442,7 @@ t.test("names cannot write on the terminal", async (t) => {
       entryOf("/\u001b[2J", { refused: "EIO" }),
     ]),
   };
-  const text = formatCheck(
-    report,
-    { all: false },
-    { style: (_, text) => text },
-  );
+  const text = formatCheck(report, false, { style: (_, text) => text });
   // eslint-disable-next-line no-control-regex -- control characters are the point
   t.notMatch(text, /\u001b/);
   t.match(text, /^ {2}add {2}\/\\x1b\[2J\\nadd {2}\/etc$/m);

@@ -69,6 +69,9 @@ await t.test("a warning names files to root alone", async (t) => {
   t.match(told, /^warning: the top layer gives a warning: /m);
   t.notMatch(told, /\.ssh/);
   t.equal(machine.finish().status, 0);
+  const planned = machine.boot(option("warned"), "--dry-run").stdout;
+  t.match(planned, /^merge +files \d+, .*, skipped 1$/m);
+  t.match(planned, /^warning: the top layer's \/root\/\.ssh\/\.wh\. /m);
 });
 
 await t.test("so does a failure", async (t) => {

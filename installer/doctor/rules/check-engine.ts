@@ -18,8 +18,9 @@ const IN_STORE: ReadonlySet<string> = new Set<ErrorCode>([
  * Whether the engine keeps what it pulls where dockroot looks for it: here, for the next start, and in
  * the new system, for those after it.
  */
-export function checkEngine(facts: DoctorFacts): Finding[] {
+export function* checkEngine(facts: DoctorFacts): Iterable<Finding> {
   const { engines, place, starts, target } = facts;
+  yield* checkSeveral(facts);
   const trees = treesOf(facts);
   const hasStore =
     starts.some(
@@ -30,15 +31,14 @@ export function checkEngine(facts: DoctorFacts): Finding[] {
   const kinds = new Set(trees.map(({ storeKind }) => storeKind));
   // Where no root can be made of a store, that finding says all that is to be done.
   if (kinds.size === 0 && !isUnsupported(facts)) kinds.add(undefined);
-  return [
-    ...checkSeveral(facts),
-    ...(place.kind === "running"
-      ? [...kinds].map((kind) => judge("this system", engines, kind, hasStore))
-      : []),
-    ...trees
-      .filter(({ store }) => store.hasEngine)
-      .map((tree) => judge(tree.what, tree.engines, tree.storeKind, hasStore)),
-  ];
+  if (place.kind === "running") {
+    for (const kind of kinds) {
+      yield judge("this system", engines, kind, hasStore);
+    }
+  }
+  for (const { what, store, storeKind, engines: own } of trees) {
+    if (store.hasEngine) yield judge(what, own, storeKind, hasStore);
+  }
 }
 
 function isUnsupported({ starts, target }: DoctorFacts): boolean {
@@ -68,18 +68,16 @@ function judge(
 }
 
 /** Stores side by side, whose answers may come to differ. */
-function checkSeveral({ starts }: DoctorFacts): Finding[] {
-  return starts.flatMap(({ outcome }) =>
-    outcome.kind === "planned" && outcome.disk.stores.length > 1
-      ? [
-          warning(
-            "engine",
-            `${outcome.disk.storePath} holds the images of ${outcome.disk.stores.join(" and of ")}: once they say different things of ${outcome.image.reference}, no start knows which one counts`,
-            `Write dockroot.store=${outcome.image.store} among the kernel options, or remove the images that are of former times.`,
-          ),
-        ]
-      : [],
-  );
+function* checkSeveral({ starts }: DoctorFacts): Iterable<Finding> {
+  for (const { outcome } of starts) {
+    if (outcome.kind !== "planned" || outcome.disk.stores.length <= 1) continue;
+    const { disk, image } = outcome;
+    yield warning(
+      "engine",
+      `${disk.storePath} holds the images of ${disk.stores.join(" and of ")}: once they say different things of ${image.reference}, no start knows which one counts`,
+      `Write dockroot.store=${image.store} among the kernel options, or remove the images that are of former times.`,
+    );
+  }
 }
 
 const SET_PODMAN_DRIVER =

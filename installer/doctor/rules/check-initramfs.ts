@@ -7,7 +7,15 @@ import {
   type TreeFacts,
   treesOf,
 } from "./facts.ts";
-import { ok, stops, unknown, warning, type Finding } from "./finding.ts";
+import {
+  nameEntry,
+  notSeen,
+  ok,
+  stops,
+  unknown,
+  warning,
+  type Finding,
+} from "./finding.ts";
 import { uncheckedOf } from "../../install/plan/helper-version.ts";
 
 const INSTALL = "In the image: dockroot install.";
@@ -16,167 +24,133 @@ const REBUILD =
   "In the image: dockroot install; then put the initramfs where the boot loader finds it.";
 
 /** Whether dockroot is in the initramfs, and modules of the kernel that it is for. */
-export function checkInitramfs(facts: DoctorFacts): Finding[] {
+export function* checkInitramfs(facts: DoctorFacts): Iterable<Finding> {
   const { starts, target } = facts;
-  return [
-    ...starts.flatMap(({ entries }) => entries.flatMap(checkEntry)),
-    ...(target?.found.kind === "itself"
-      ? checkOwn(target.found.tree, target.found.initrds)
-      : []),
-    ...treesOf(facts).flatMap(checkGenerators),
-  ];
+  for (const entry of starts.flatMap(({ entries }) => entries)) {
+    yield* checkEntry(entry);
+  }
+  if (target?.found.kind === "itself") {
+    yield* checkOwn(target.found.tree, target.found.initrds);
+  }
+  for (const tree of treesOf(facts)) yield* checkGenerators(tree);
 }
 
-function checkEntry({ entry, kernel, initrds }: EntryFacts): Finding[] {
-  const name = `the entry "${entry.title}" of ${entry.file}`;
+function* checkEntry({
+  entry,
+  kernel,
+  initrds,
+}: EntryFacts): Iterable<Finding> {
+  const name = nameEntry(entry);
+  const stop = (message: string, remedy = REBUILD) =>
+    stops("initramfs", `${name}${message}`, remedy);
   if (initrds.length === 0) {
     // rEFInd looks for one by itself then.
-    return kernel === undefined
-      ? []
-      : [
-          stops(
-            "initramfs",
-            `${name} names no initramfs: nothing runs dockroot`,
-            "Name the initramfs in the entry.",
-          ),
-        ];
+    if (kernel === undefined) return;
+    yield stop(
+      " names no initramfs: nothing runs dockroot",
+      "Name the initramfs in the entry.",
+    );
+    return;
   }
   const absent = initrds.filter(({ file }) => file === undefined);
-  if (absent.length > 0)
-    return absent.map((file) => notSeen(name, entry.loader, file));
+  if (absent.length > 0) {
+    for (const initrd of absent) {
+      yield notSeen("initramfs", entry, initrd.name, REBUILD);
+    }
+    return;
+  }
   const cut = initrds.filter(({ isCutShort }) => isCutShort === true);
-  if (cut.length > 0) {
-    return [
-      stops("initramfs", `${name}: ${namesOf(cut)} is cut short`, REBUILD),
-    ];
-  }
   const contents = initrds.flatMap(({ content }) => content ?? []);
-  if (contents.length < initrds.length) {
-    return [
-      unknown(
-        "initramfs",
-        `${name}: nothing here can look into ${namesOf(initrds)}`,
-      ),
-    ];
-  }
-  if (!contents.some(({ hasDockroot }) => hasDockroot)) {
-    return [
-      stops(
-        "initramfs",
-        `${name}: dockroot is not in ${namesOf(initrds)}`,
-        REBUILD,
-      ),
-    ];
-  }
-  return checkContents(name, kernel?.version, contents);
-}
-
-function notSeen(name: string, loader: string, initrd: InitrdFile): Finding {
-  return loader === "systemd-boot"
-    ? stops(
-        "initramfs",
-        `${name}: there is no ${initrd.name} on the entry's partition`,
-        REBUILD,
-      )
-    : unknown(
-        "initramfs",
-        `${name}: its initramfs ${initrd.name} is not seen here`,
-        "Mount the volume that it is on to have it looked at.",
-      );
-}
-
-function checkContents(
-  name: string,
-  version: string | undefined,
-  contents: readonly InitramfsContent[],
-): Finding[] {
-  const versions = contents.flatMap(({ kernelVersions }) => kernelVersions);
-  const findings = contents
-    .filter(({ hasDockroot }) => hasDockroot)
-    .flatMap((content) => checkMissing(name, content));
-  if (
-    version !== undefined &&
-    versions.length > 0 &&
-    !versions.includes(version)
-  ) {
-    findings.push(
-      stops(
-        "initramfs",
-        `${name}: the kernel is ${version}, the initramfs has modules of ${versions.join(", ")}`,
-        "Take kernel and initramfs from the same image, and put both where the boot loader finds them.",
-      ),
+  const withDockroot = contents.filter(({ hasDockroot }) => hasDockroot);
+  if (cut.length > 0) {
+    yield stop(`: ${namesOf(cut)} is cut short`);
+  } else if (contents.length < initrds.length) {
+    yield unknown(
+      "initramfs",
+      `${name}: nothing here can look into ${namesOf(initrds)}`,
     );
+  } else if (withDockroot.length === 0) {
+    yield stop(`: dockroot is not in ${namesOf(initrds)}`);
+  } else {
+    const findings = withDockroot.flatMap((content) =>
+      checkMissing(name, content),
+    );
+    const version = kernel?.version;
+    const versions = contents.flatMap(({ kernelVersions }) => kernelVersions);
+    if (
+      version !== undefined &&
+      versions.length > 0 &&
+      !versions.includes(version)
+    ) {
+      findings.push(
+        stop(
+          `: the kernel is ${version}, the initramfs has modules of ${versions.join(", ")}`,
+          "Take kernel and initramfs from the same image, and put both where the boot loader finds them.",
+        ),
+      );
+    }
+    yield* findings;
+    if (findings.length === 0) {
+      yield ok("initramfs", `${name}: dockroot is in the initramfs`);
+    }
   }
-  return findings.length > 0
-    ? findings
-    : [ok("initramfs", `${name}: dockroot is in the initramfs`)];
 }
 
 function checkMissing(name: string, { missing }: InitramfsContent): Finding[] {
-  return missing.length === 0
-    ? []
-    : [
-        stops(
-          "initramfs",
-          `${name}: the initramfs lacks programs that dockroot calls: ${missing.join(", ")}`,
-          REBUILD,
-        ),
-      ];
+  if (missing.length === 0) return [];
+  const message = `${name}: the initramfs lacks programs that dockroot calls: ${missing.join(", ")}`;
+  return [stops("initramfs", message, REBUILD)];
 }
 
 /** Of an image that is looked at from inside. */
-function checkOwn(
+function* checkOwn(
   { what }: TreeFacts,
   initrds: readonly InitrdFile[],
-): Finding[] {
+): Iterable<Finding> {
   if (initrds.length === 0) {
-    return [
-      unknown("initramfs", `${what} has no initramfs in /boot yet`, INSTALL),
-    ];
+    const message = `${what} has no initramfs in /boot yet`;
+    yield unknown("initramfs", message, INSTALL);
   }
-  return initrds.flatMap(({ name, content, isCutShort }) => {
+  for (const { name, content, isCutShort } of initrds) {
     if (isCutShort === true) {
-      return [stops("initramfs", `${name} is cut short`, INSTALL)];
+      yield stops("initramfs", `${name} is cut short`, INSTALL);
+    } else if (content === undefined) {
+      yield unknown("initramfs", `nothing here can look into ${name}`);
+    } else if (content.hasInit && !content.hasDockroot) {
+      yield stops("initramfs", `dockroot is not in ${name}`, INSTALL);
+    } else if (content.hasInit) {
+      const missing = checkMissing(name, content);
+      yield* missing;
+      if (missing.length === 0) {
+        yield ok("initramfs", `dockroot is in ${name}`);
+      }
     }
-    if (content === undefined) {
-      return [unknown("initramfs", `nothing here can look into ${name}`)];
-    }
-    if (!content.hasInit) return [];
-    if (!content.hasDockroot) {
-      return [stops("initramfs", `dockroot is not in ${name}`, INSTALL)];
-    }
-    const missing = checkMissing(name, content);
-    return missing.length > 0
-      ? missing
-      : [ok("initramfs", `dockroot is in ${name}`)];
-  });
+  }
 }
 
-function checkGenerators({ what, generators }: TreeFacts): Finding[] {
+function* checkGenerators({ what, generators }: TreeFacts): Iterable<Finding> {
   if (generators.length === 0) {
-    return [
-      unknown(
-        "initramfs",
-        `${what} has no program that makes an initramfs: it must come from elsewhere`,
-        "Install mkinitcpio, dracut or initramfs-tools in the image, then dockroot install.",
-      ),
-    ];
-  }
-  const ready = generators.filter(isReady);
-  if (ready.length > 0) {
-    return ready.map(({ name }) =>
-      ok("initramfs", `${what}: dockroot is in what ${name} makes`),
+    yield unknown(
+      "initramfs",
+      `${what} has no program that makes an initramfs: it must come from elsewhere`,
+      "Install mkinitcpio, dracut or initramfs-tools in the image, then dockroot install.",
     );
   }
-  return generators.map(({ name, missing, problem }) =>
-    warning(
-      "initramfs",
-      missing.length > 0
-        ? `${what}: ${name} makes an initramfs without dockroot: there is no ${missing.join(", ")}`
-        : `${what}: what ${name} makes is not right for dockroot: ${problem ?? ""}`,
-      INSTALL,
-    ),
-  );
+  const isOneReady = generators.some(isReady);
+  for (const generator of generators) {
+    const { name, missing, problem } = generator;
+    if (isReady(generator)) {
+      yield ok("initramfs", `${what}: dockroot is in what ${name} makes`);
+    } else if (!isOneReady) {
+      yield warning(
+        "initramfs",
+        missing.length > 0
+          ? `${what}: ${name} makes an initramfs without dockroot: there is no ${missing.join(", ")}`
+          : `${what}: what ${name} makes is not right for dockroot: ${problem ?? ""}`,
+        INSTALL,
+      );
+    }
+  }
 }
 
 function isReady({ missing, problem }: GeneratorFacts): boolean {
@@ -188,29 +162,26 @@ function namesOf(initrds: readonly InitrdFile[]): string {
 }
 
 /** The programs that dockroot calls. A machine that boots no image yet need not have all of them. */
-export function checkHelpers({
+export function* checkHelpers({
   helpers,
   place,
   starts,
-}: DoctorFacts): Finding[] {
+}: DoctorFacts): Iterable<Finding> {
   const isImage =
     place.kind === "elsewhere" || starts.some((start) => start.isThisStart);
   const tell = isImage ? stops : warning;
-  const problems = helpers.flatMap(({ problem, remedy }) =>
-    problem === undefined
-      ? []
-      : [tell("helpers", problem, remedy ?? "Install it.")],
-  );
+  const bad = helpers.filter(({ problem }) => problem !== undefined);
+  for (const { problem = "", remedy = "Install it." } of bad) {
+    yield tell("helpers", problem, remedy);
+  }
   const unchecked = uncheckedOf(helpers);
   if (unchecked.length > 0) {
-    problems.push(
-      unknown(
-        "helpers",
-        `not checked, since no program of that system is run: the versions of ${unchecked.join(", ")}`,
-      ),
+    yield unknown(
+      "helpers",
+      `not checked, since no program of that system is run: the versions of ${unchecked.join(", ")}`,
     );
   }
-  if (problems.length > 0 || helpers.length === 0) return problems;
+  if (bad.length + unchecked.length > 0 || helpers.length === 0) return;
   const names = helpers.map(({ name, version = "" }) => `${name} ${version}`);
-  return [ok("helpers", names.join(", "))];
+  yield ok("helpers", names.join(", "));
 }

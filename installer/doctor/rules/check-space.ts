@@ -11,17 +11,18 @@ const GOOD_BYTES = 2e9;
 const INITRAMFS_BYTES = 120e6;
 
 /** Room on the image store's filesystem, and on boot partitions. */
-export function checkSpace({ starts, bootRooms }: DoctorFacts): Finding[] {
+export function* checkSpace({
+  starts,
+  bootRooms,
+}: DoctorFacts): Iterable<Finding> {
   const disks = new Map<string, Room>();
   for (const { outcome } of starts) {
     if (outcome.kind === "planned") {
       disks.set(outcome.disk.device, outcome.disk.room);
     }
   }
-  return [
-    ...[...disks].map(([device, room]) => checkDisk(device, room)),
-    ...bootRooms.map(checkBootRoom),
-  ];
+  for (const [device, room] of disks) yield checkDisk(device, room);
+  yield* bootRooms.map(checkBootRoom);
 }
 
 function checkDisk(device: string, { freeBytes, totalBytes }: Room): Finding {

@@ -15,12 +15,12 @@ import {
 } from "./finding.ts";
 
 /** Which options a start has, and what it would come to. */
-export function checkStarts({ starts }: DoctorFacts): Finding[] {
-  return starts.flatMap((start) => [
-    ...checkOutcome(start),
-    ...checkRepeated(start),
-    ...checkReadOnly(start),
-  ]);
+export function* checkStarts({ starts }: DoctorFacts): Iterable<Finding> {
+  for (const start of starts) {
+    yield* checkOutcome(start);
+    yield* checkRepeated(start);
+    yield* checkReadOnly(start);
+  }
 }
 
 /** How several starts are called. */
@@ -31,53 +31,47 @@ export function nameOf({ sources }: Pick<StartFacts, "sources">): string {
     : `${first} (and ${others.length === 1 ? (others[0] ?? "") : `${String(others.length)} others with the same options`})`;
 }
 
-function checkOutcome(start: StartFacts): Finding[] {
+function* checkOutcome(start: StartFacts): Iterable<Finding> {
   const { outcome } = start;
   const name = nameOf(start);
   switch (outcome.kind) {
     case "failed":
-      return [failed(name, outcome.failure)];
+      yield failed(name, outcome.failure);
+      return;
     case "incomplete":
-      return [
-        warning(
-          "options",
-          `${name}: ${explain(outcome.failure)}; nor is there a configuration here, so it boots only if the one in its initramfs says it`,
-          "Name the image in the entry (docker_image=NAME:TAG), or have it looked at by --image NAME:TAG.",
-        ),
-      ];
+      yield warning(
+        "options",
+        `${name}: ${explain(outcome.failure)}; nor is there a configuration here, so it boots only if the one in its initramfs says it`,
+        "Name the image in the entry (docker_image=NAME:TAG), or have it looked at by --image NAME:TAG.",
+      );
+      return;
     case "read":
-      return [
-        ok("options", `${name}: the options make sense`),
-        unknown(
-          "disk",
-          `${name}: what it would boot is not looked at: this is not the running system`,
-        ),
-      ];
+      yield ok("options", `${name}: the options make sense`);
+      yield unknown(
+        "disk",
+        `${name}: what it would boot is not looked at: this is not the running system`,
+      );
+      return;
     case "generation":
-      return [
-        ok("options", `${name}: it boots a former root`),
-        ...tell(name, outcome.warnings),
-      ];
+      yield ok("options", `${name}: it boots a former root`);
+      break;
     case "planned": {
-      const { image, disk, warnings } = outcome;
-      return [
-        ok("options", `${name}: the options make sense`),
-        ok("disk", `root=${disk.root} is ${disk.device}, a btrfs`),
-        ok("image", `${image.reference} is in ${disk.storePath}, ${image.id}`),
-        ...tell(name, warnings),
-      ];
+      const { image, disk } = outcome;
+      yield ok("options", `${name}: the options make sense`);
+      yield ok("disk", `root=${disk.root} is ${disk.device}, a btrfs`);
+      yield ok(
+        "image",
+        `${image.reference} is in ${disk.storePath}, ${image.id}`,
+      );
     }
   }
-}
-
-function tell(name: string, warnings: readonly string[]): Finding[] {
-  return warnings.map((text) =>
-    warning(
+  for (const text of outcome.warnings) {
+    yield warning(
       "options",
       `${name}: ${text}`,
       "dockroot boot --dry-run shows what the next start does.",
-    ),
-  );
+    );
+  }
 }
 
 const SUBJECTS: Partial<Record<ErrorCode, Subject>> = {
@@ -117,38 +111,35 @@ function explain({ message, causes }: BootFailure): string {
 }
 
 /** Who repeats an option means one of its values, and another may count. */
-function checkRepeated({ sources }: StartFacts): Finding[] {
-  return sources.flatMap(({ name, cmdline }) => {
+function* checkRepeated({ sources }: StartFacts): Iterable<Finding> {
+  for (const { name, cmdline } of sources) {
     const values = new Map<string, Set<string>>();
     for (const { key, value = "" } of parseCmdline(cmdline)) {
       if (!isOptionName(key)) continue;
       values.set(key, (values.get(key) ?? new Set()).add(value));
     }
-    return [...values]
-      .filter(([, { size }]) => size > 1)
-      .map(([key, different]) =>
-        warning(
-          "options",
-          `${name}: ${key}= is given more than once (${[...different].join(", ")}): the last one counts for dockroot, and another may for the initramfs`,
-          "Leave one of them.",
-        ),
+    for (const [key, different] of values) {
+      if (different.size <= 1) continue;
+      yield warning(
+        "options",
+        `${name}: ${key}= is given more than once (${[...different].join(", ")}): the last one counts for dockroot, and another may for the initramfs`,
+        "Leave one of them.",
       );
-  });
+    }
+  }
 }
 
 /** systemd makes the root writable only by a line of the fstab. */
-function checkReadOnly({ outcome, sources }: StartFacts): Finding[] {
-  if (outcome.kind !== "planned" || outcome.tree.hasRootLine) return [];
-  return sources.flatMap(({ name, cmdline }) => {
+function* checkReadOnly({ outcome, sources }: StartFacts): Iterable<Finding> {
+  if (outcome.kind !== "planned" || outcome.tree.hasRootLine) return;
+  for (const { name, cmdline } of sources) {
     const options = parseCmdline(cmdline);
     const last = options.findLast(({ key }) => key === "ro" || key === "rw");
-    if (last?.key === "rw") return [];
-    return [
-      warning(
-        "options",
-        `${name}: the root stays read-only: ${last === undefined ? "rw is missing" : "ro is given"}, and no line of the fstab mounts / anew`,
-        "Write rw among the kernel options.",
-      ),
-    ];
-  });
+    if (last?.key === "rw") continue;
+    yield warning(
+      "options",
+      `${name}: the root stays read-only: ${last === undefined ? "rw is missing" : "ro is given"}, and no line of the fstab mounts / anew`,
+      "Write rw among the kernel options.",
+    );
+  }
 }

@@ -6,10 +6,13 @@ import { ok, stops, unknown, type Finding } from "./finding.ts";
 import { failed } from "./check-starts.ts";
 
 /** The image and its disk, where no start says which. */
-export function checkTarget({ target, place }: DoctorFacts): Finding[] {
-  if (target === undefined) return [];
-  const disk = place.kind === "running" ? checkFilesystem(target) : [];
-  return [...disk, checkImage(target)];
+export function* checkTarget({
+  target,
+  place,
+}: DoctorFacts): Iterable<Finding> {
+  if (target === undefined) return;
+  if (place.kind === "running") yield checkFilesystem(target);
+  yield checkImage(target);
 }
 
 /** What is to be done here, where no option names a store. */
@@ -59,23 +62,19 @@ function checkFilesystem({
   directory,
   home,
   storeFsType: fsType,
-}: Pick<TargetFacts, "directory" | "home" | "storeFsType">): Finding[] {
+}: TargetFacts): Finding {
   if (fsType === undefined) {
-    return [
-      unknown(
-        "disk",
-        `there is no ${directory}: which disk has the image store is not known`,
-        "Install Docker or Podman, and mount a btrfs subvolume where it keeps images.",
-      ),
-    ];
+    return unknown(
+      "disk",
+      `there is no ${directory}: which disk has the image store is not known`,
+      "Install Docker or Podman, and mount a btrfs subvolume where it keeps images.",
+    );
   }
   return fsType === "btrfs"
-    ? [ok("disk", `${directory} is on btrfs`)]
-    : [
-        stops(
-          "disk",
-          `the image store ${directory} is on ${fsType}, not on btrfs`,
-          `Mount a subvolume of a btrfs there, ${SET_DRIVER[programOf(home)]}, and pull the image again.`,
-        ),
-      ];
+    ? ok("disk", `${directory} is on btrfs`)
+    : stops(
+        "disk",
+        `the image store ${directory} is on ${fsType}, not on btrfs`,
+        `Mount a subvolume of a btrfs there, ${SET_DRIVER[programOf(home)]}, and pull the image again.`,
+      );
 }

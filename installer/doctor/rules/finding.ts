@@ -1,3 +1,5 @@
+import type { FoundEntry } from "../../loaders/formats/menu-entry.ts";
+
 /** What findings are about; stable, for programs. In the order in which they are told. */
 export const SUBJECTS = [
   "options",
@@ -58,6 +60,33 @@ export function unknown(
 
 export function ok(subject: Subject, message: string): Finding {
   return { severity: "ok", subject, message, remedy: null };
+}
+
+/** How people call a boot entry. */
+export function nameEntry({ title, file }: FoundEntry): string {
+  return `the entry "${title}" of ${file}`;
+}
+
+/** A finding of a file that an entry names and that is not there. */
+export function notSeen(
+  subject: "kernel" | "initramfs",
+  entry: FoundEntry,
+  file: string,
+  remedy: string,
+): Finding {
+  const name = nameEntry(entry);
+  // It reads no other partition.
+  return entry.loader === "systemd-boot"
+    ? stops(
+        subject,
+        `${name}: there is no ${file} on the entry's partition`,
+        remedy,
+      )
+    : unknown(
+        subject,
+        `${name}: its ${subject} ${file} is not seen here`,
+        "Mount the volume that it is on to have it looked at.",
+      );
 }
 
 /** Whether an engine's configuration lets it keep images where they are booted from. */

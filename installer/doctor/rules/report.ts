@@ -48,7 +48,7 @@ export function describeReport(facts: DoctorFacts): DoctorReport {
   };
 }
 
-const RULES: readonly ((facts: DoctorFacts) => Finding[])[] = [
+const RULES: readonly ((facts: DoctorFacts) => Iterable<Finding>)[] = [
   checkStarts,
   checkConfig,
   checkMenus,
@@ -70,7 +70,7 @@ const SEVERITIES: readonly Severity[] = ["stops", "warning", "unknown", "ok"];
 /** What is found, the worst first, and each once. */
 export function findFindings(facts: DoctorFacts): Finding[] {
   const all = new Map<string, Finding>();
-  for (const finding of RULES.flatMap((rule) => rule(facts))) {
+  for (const finding of RULES.flatMap((rule) => [...rule(facts)])) {
     all.set(JSON.stringify(finding), finding);
   }
   return [...all.values()].sort(

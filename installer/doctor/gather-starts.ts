@@ -191,7 +191,6 @@ async function gatherPlanned(
     tree: await gatherTree(host, generators, {
       what: `the image ${reference}`,
       at: path.join(topLevel, image.source),
-      isHere: false,
       store: { kind: image.store, home },
       layers: facts.topLayer?.layers ?? [],
       boot: { rwlayer, root },

@@ -7,14 +7,9 @@ import {
   type SystemStore,
 } from "../system/find-store.ts";
 import { findImageInSystem, readImageReference } from "../system/image.ts";
-import type {
-  InitrdFile,
-  Place,
-  TargetFacts,
-  TreeFacts,
-} from "./rules/facts.ts";
+import type { InitrdFile, Place, TargetFacts } from "./rules/facts.ts";
 import type { Generator } from "../generators/generator.ts";
-import { gatherTree, type TreeRequest } from "./gather-tree.ts";
+import { gatherTree } from "./gather-tree.ts";
 import type { LookIntoInitramfs } from "./look-into-initramfs.ts";
 
 export interface TargetLook {
@@ -32,7 +27,12 @@ const KEPT_NAME = /^initramfs-0-rescue-|[.~-](?:bak|old|new|dpkg-\w+)$|~$/;
 
 const ANY_STORE = { directory: undefined, kind: undefined };
 
-const NO_BOOT = { rwlayer: undefined, root: undefined };
+/** No kernel option says more. */
+const NO_START = {
+  layers: [],
+  boot: { rwlayer: undefined, root: undefined },
+  init: undefined,
+};
 
 /** What is looked at where no start says which image. */
 export async function gatherTarget(
@@ -43,8 +43,10 @@ export async function gatherTarget(
   const { directory, home, location } = findAnyStore(host);
   const store = { directory, home, storeFsType: location?.mount.fsType };
   if (place.kind === "elsewhere" && image === undefined) {
-    const tree = await gatherOf(look, {
-      ...{ what: "this system", at: host.path("/"), isHere: true },
+    const tree = await gatherTree(host, look.generators, {
+      ...NO_START,
+      what: "this system",
+      at: host.path("/"),
       store: undefined,
     });
     const initrds = await gatherInitrds(look);
@@ -55,8 +57,10 @@ export async function gatherTarget(
   }
   try {
     const { root, ...found } = findImageInSystem(host, ANY_STORE, image);
-    const tree = await gatherOf(look, {
-      ...{ what: `the image ${found.reference}`, at: root, isHere: false },
+    const tree = await gatherTree(host, look.generators, {
+      ...NO_START,
+      what: `the image ${found.reference}`,
+      at: root,
       store: { kind: found.store, home },
     });
     return { ...store, found: { kind: "image", image: found, tree } };
@@ -75,16 +79,6 @@ function isNotNamed(host: Host, image: string | undefined): boolean {
   } catch (error) {
     return error instanceof BootError && error.code === "IMAGE_MISSING";
   }
-}
-
-function gatherOf(
-  { host, generators }: TargetLook,
-  tree: Pick<TreeRequest, "what" | "at" | "isHere" | "store">,
-): Promise<TreeFacts> {
-  return gatherTree(host, generators, {
-    ...tree,
-    ...{ layers: [], boot: NO_BOOT, init: undefined },
-  });
 }
 
 /** Docker's where no store, or more than one, has images. */

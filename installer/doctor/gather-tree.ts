@@ -30,8 +30,7 @@ import {
   readKernelVersion,
 } from "../system/kernels.ts";
 import { gatherStoreMount } from "./gather-store-mount.ts";
-import path from "node:path";
-import { followIn, readBytesIn } from "../../runtime/host/follow-in.ts";
+import { treeHost } from "../system/tree-host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { becomesGap, findGaps } from "../../runtime/disk/subvolume-gaps.ts";
 
@@ -39,8 +38,6 @@ export interface TreeRequest {
   readonly what: string;
   /** Where it stands. */
   readonly at: string;
-  /** Whether it is the system here. */
-  readonly isHere: boolean;
   readonly layers: readonly ListedLayer[];
   readonly boot: BootTarget;
   /** Which store it comes from; `undefined` where that is not known. */
@@ -53,9 +50,10 @@ export interface TreeRequest {
 export async function gatherTree(
   host: Host,
   generators: readonly Generator[],
-  { what, at, isHere, layers, boot, init, store }: TreeRequest,
+  { what, at, layers, boot, init, store }: TreeRequest,
 ): Promise<TreeFacts> {
-  const rooted = isHere ? host : rootedHost(host, at);
+  const rooted =
+    at === host.path("/") ? host : treeHost(host, host.files.realPath(at));
   const modules = moduleVersions(rooted);
   const facts = await gatherFacts(host, layers, at, boot);
   const files = createFinalFiles(host, layers, at, facts);
@@ -70,7 +68,7 @@ export async function gatherTree(
       file,
       version: readKernelVersion(rooted, rooted.path(file), modules),
     })),
-    generators: await gatherGenerators(rooted, generators, isHere),
+    generators: await gatherGenerators(rooted, generators),
     problems: findTreeProblems(facts),
     unfilledGaps: findUnfilledGaps(host, at, facts.entries),
     hasRootLine: parseFstab(facts.texts.fstab.text ?? "").entries.some(
@@ -97,20 +95,6 @@ function findInitFailure(
     if (!(error instanceof BootError)) throw error;
     return describeFailure(error);
   }
-}
-
-/**
- * The same machine, where paths are those of a tree that may be hostile: links are followed inside of
- * it alone. Programs run as before.
- */
-export function rootedHost(host: Host, tree: string): Host {
-  return {
-    ...host,
-    path: (absolute) =>
-      followIn(host, tree, absolute) ?? path.join(tree, absolute),
-    readText: (absolute, maxBytes) =>
-      readBytesIn(host, tree, absolute, maxBytes)?.toString("utf8"),
-  };
 }
 
 /**

@@ -34,11 +34,27 @@ export async function readConfigurations(
   ];
 }
 
-async function readDropIns(host: Host): Promise<ConfigFile[]> {
-  const names = host.files
+/**
+ * What mkinitcpio reads where no preset names a file: nothing is run, so that the drop-ins are in the
+ * order of their names.
+ * @throws BootError FILE_UNREADABLE, GENERATOR_UNSUITABLE where the main file is missing
+ */
+export function readMainConfiguration(host: Host): Configuration {
+  const dropIns = dropInNames(host).toSorted();
+  return [MAIN, ...dropIns.map((name) => `${DROP_INS}/${name}`)].map((file) =>
+    requireConfig(host, file),
+  );
+}
+
+function dropInNames(host: Host): string[] {
+  return host.files
     .namesIn(host.path(DROP_INS))
     .filter((name) => name.endsWith(".conf"))
     .filter((name) => isFile(host, `${DROP_INS}/${name}`));
+}
+
+async function readDropIns(host: Host): Promise<ConfigFile[]> {
+  const names = dropInNames(host);
   if (names.length === 0) return [];
   const { stdout } = await host.run(["bash", "-c", SORT, "bash", ...names], {
     timeoutMs: TIMEOUT_MS,

@@ -3,7 +3,7 @@ import { gatherLogins } from "../../../installer/doctor/gather-logins.ts";
 import { readEngineConfigs } from "../../../installer/engines/engine-configs.ts";
 import { gatherStoreMount } from "../../../installer/doctor/gather-store-mount.ts";
 import { hooksProblem } from "../../../installer/doctor/gather-generators.ts";
-import { rootedHost } from "../../../installer/doctor/gather-tree.ts";
+import { treeHost } from "../../../installer/system/tree-host.ts";
 import { splitGrubScripts } from "../../../installer/doctor/rules/split-grub-scripts.ts";
 import type {
   CheckFacts,
@@ -156,11 +156,7 @@ t.test("mkinitcpio's HOOKS in an image, where nothing may run", async (t) => {
         "mkinitcpio.d": { "linux.preset": "echo >&2 ran; exit 1\n" },
       },
     });
-    const host = {
-      ...rootedHost(real, tree),
-      run: () => Promise.reject(new Error("nothing may run")),
-    };
-    return hooksProblem(host, generators.mkinitcpio, false);
+    return hooksProblem(treeHost(real, tree), generators.mkinitcpio);
   };
   const hooks = (names: string) => ({
     "mkinitcpio.conf": `HOOKS=(${names})\n`,

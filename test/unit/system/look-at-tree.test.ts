@@ -156,7 +156,7 @@ t.test("mkinitcpio's images and HOOKS, where nothing is run", async (t) => {
   const obscure = treeHost(real, makeArch(t, "PRESETS=($(ls))"));
   await t.rejects(generators.mkinitcpio.enable(obscure), NotRunError);
   t.match(
-    await hooksProblem(obscure, generators.mkinitcpio, true),
+    await hooksProblem(obscure, generators.mkinitcpio),
     /mkinitcpio\.conf needs dockroot/,
   );
 });

@@ -79,6 +79,10 @@ const installFlags = {
     describe: "print what would be done, change nothing",
   },
   yes: { type: "boolean", describe: "ask nothing" },
+  verbose: {
+    type: "boolean",
+    describe: "print the log on stderr, too",
+  },
 } as const satisfies Flags;
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -117,6 +121,7 @@ export const commands = {
       "no-build": installFlags["no-build"],
       "dry-run": installFlags["dry-run"],
       yes: installFlags.yes,
+      verbose: installFlags.verbose,
     },
     needsRoot: true,
     examples: [["dockroot uninstall", "the initramfs is built without it"]],

@@ -1,4 +1,6 @@
 import { UsageError } from "../../runtime/base/errors.ts";
+import type { Logger } from "pino";
+import { describeFailure, formatFailure } from "../../runtime/base/failure.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { version } from "../../runtime/base/version.ts";
 import { chooseGenerator } from "../generators/choose-generator.ts";
@@ -17,6 +19,7 @@ import {
 } from "../install/plan/format-install.ts";
 import {
   gatherInstall,
+  type Install,
   type InstallRequest,
 } from "../install/gather-install.ts";
 import { readManifest } from "../install/gather-present.ts";
@@ -24,6 +27,7 @@ import { requireNoGenerator, withLock } from "../install/lock.ts";
 import { requireHelpers } from "../install/helpers.ts";
 import { isInterrupted } from "../install/journal.ts";
 import { resumeInterrupted, tellInterrupted } from "../install/transaction.ts";
+import { logFailure, withCommandLog } from "../cli/command-log.ts";
 import type { CliContext } from "../cli/cli-context.ts";
 import { enterRoot } from "../system/enter-root.ts";
 import { lookAtRoot } from "../system/look-at-root.ts";
@@ -49,7 +53,10 @@ export async function runInstall(
     // It stands in the system here, not in one that is looked at.
     const sha256 = host.files.hashFile(executable);
     const own = { path: executable, sha256 };
-    return install(flags, own, { ...cli, host: on });
+    const inside = { ...cli, host: on };
+    return withCommandLog("install", flags, inside, (log) =>
+      install(flags, own, inside, log),
+    );
   };
   if (flags.root !== undefined && flags["dry-run"] === true) {
     return installOn(lookAtRoot(host, flags.root));
@@ -70,10 +77,11 @@ async function install(
   flags: FlagsOf<"install">,
   executable: InstallRequest["executable"],
   cli: CliContext,
+  log: Logger,
 ): Promise<number> {
   const { host, stdout } = cli;
   const isBuilding = flags["no-build"] !== true;
-  await tellResumed(host, stdout, flags["dry-run"] === true);
+  await tellResumed(cli, flags["dry-run"] === true, log);
   const helpers = await requireHelpers(host, flags.root !== undefined);
   const { generator: named = "auto" } = flags;
   const generator = chooseGenerator(
@@ -87,15 +95,19 @@ async function install(
     executable,
   });
   stdout(`dockroot ${version}, for ${generator.name}\n`);
-  for (const warning of plan.warnings) stdout(`warning: ${warning}\n`);
+  tellWarnings(cli, plan.warnings, log);
   stdout(formatNotChecked([...helpers, ...plan.notChecked]));
   if (plan.changes.length === 0 && plan.builds.length === 0) {
     stdout(formatUnchanged(plan));
+    log.info("nothing is to be changed");
     return 0;
   }
   stdout(formatInstallPlan(plan));
+  logPlan(log, plan);
   if (flags["dry-run"] === true) return 0;
-  await carryOut(flags, cli, (reporter) => applyInstall(host, plan, reporter));
+  await carryOut(flags, cli, log, (reporter) =>
+    applyInstall(host, plan, reporter),
+  );
   const hasKernel = kernelVersions(host).length > 0;
   stdout(formatNext(plan, { hasKernel, isBuilding }));
   return 0;
@@ -105,21 +117,55 @@ async function install(
 export async function carryOut(
   { yes = false }: Pick<FlagsOf<"install">, "yes">,
   cli: CliContext,
+  log: Logger,
   apply: (reporter: Reporter) => Promise<readonly string[]>,
 ): Promise<void> {
   const { host, stdout, stderr, terminal } = cli;
   await confirmPlan(yes, cli);
   const warnings = await holdSignals((interruption) =>
-    tellInterrupted(interruption, stderr, () =>
-      apply({
-        interruption,
-        tell: stderr,
-        say: stdout,
-        progress: createProgress(stdout, terminal, () => host.nowMs()),
-      }),
+    tellInterrupted(
+      interruption,
+      (error) => {
+        stderr(formatFailure(describeFailure(error)));
+        logFailure(log, error);
+      },
+      () =>
+        apply({
+          interruption,
+          tell: stderr,
+          say: (text) => {
+            stdout(text);
+            log.info(text.trimEnd());
+          },
+          progress: createProgress(stdout, terminal, () => host.nowMs()),
+        }),
     ),
   );
-  for (const warning of warnings) stdout(`warning: ${warning}\n`);
+  log.info("all is in place");
+  tellWarnings(cli, warnings, log);
+}
+
+/** Logs what is to be changed, and which images are to be built. */
+export function logPlan(
+  log: Logger,
+  { changes, builds }: Pick<Install, "changes" | "builds">,
+): void {
+  const files = changes.map(({ kind, path }) => ({ kind, path }));
+  const images = builds.flatMap((build) =>
+    build.images.map(({ path }) => path),
+  );
+  log.info({ files, images }, "planned");
+}
+
+function tellWarnings(
+  { stdout }: CliContext,
+  warnings: readonly string[],
+  log: Logger,
+): void {
+  for (const warning of warnings) {
+    stdout(`warning: ${warning}\n`);
+    log.warn(warning);
+  }
 }
 
 /** A second time is for the same one. @throws BootError */
@@ -130,9 +176,9 @@ function installedFor(host: Host): GeneratorName | undefined {
 
 /** What a power failure left is brought to an end first. @throws BootError */
 export async function tellResumed(
-  host: Host,
-  stdout: (text: string) => unknown,
+  { host, stdout }: CliContext,
   isDry: boolean,
+  log: Logger,
 ): Promise<void> {
   if (isDry) {
     if (!isInterrupted(host)) return;
@@ -144,6 +190,7 @@ export async function tellResumed(
   await requireNoGenerator(host);
   const resumed = resumeInterrupted(host);
   if (resumed === undefined) return;
+  log.warn(`a former run was interrupted: ${resumed}`);
   stdout(
     resumed === "undone"
       ? "What an interrupted run had done was taken back first.\n"

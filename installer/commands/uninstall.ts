@@ -8,7 +8,9 @@ import { applyUninstall } from "../install/apply-install.ts";
 import { gatherUninstall } from "../install/gather-uninstall.ts";
 import { withLock } from "../install/lock.ts";
 import type { CliContext } from "../cli/cli-context.ts";
-import { carryOut, tellResumed } from "./install.ts";
+import { carryOut, logPlan, tellResumed } from "./install.ts";
+import { COMMAND_LOG, withCommandLog } from "../cli/command-log.ts";
+import type { Logger } from "pino";
 import type { FlagsOf } from "../cli/table.ts";
 
 /**
@@ -22,29 +24,41 @@ export async function runUninstall(
 ): Promise<number> {
   if (flags.root !== undefined && flags["dry-run"] === true) {
     const host = lookAtRoot(cli.host, flags.root);
-    return uninstall(flags, { ...cli, host });
+    return logged(flags, { ...cli, host });
   }
   if (flags.root !== undefined) return enterRoot(flags.root, cli);
-  return withLock(cli.host, () => uninstall(flags, cli));
+  return withLock(cli.host, () => logged(flags, cli));
+}
+
+function logged(flags: FlagsOf<"uninstall">, cli: CliContext): Promise<number> {
+  return withCommandLog("uninstall", flags, cli, (log) =>
+    uninstall(flags, cli, log),
+  );
 }
 
 async function uninstall(
   flags: FlagsOf<"uninstall">,
   cli: CliContext,
+  log: Logger,
 ): Promise<number> {
   const { host, stdout } = cli;
-  await tellResumed(host, stdout, flags["dry-run"] === true);
+  await tellResumed(cli, flags["dry-run"] === true, log);
   const plan = await gatherUninstall(host, flags["no-build"] !== true);
   if (plan === undefined) {
     stdout("dockroot install has done nothing here.\n");
+    log.info("nothing is to be changed");
     return 0;
   }
   stdout(formatNotChecked(plan.notChecked));
   stdout(formatUninstallPlan(plan));
+  logPlan(log, plan);
   if (flags["dry-run"] === true) return 0;
-  await carryOut(flags, cli, (reporter) =>
+  await carryOut(flags, cli, log, (reporter) =>
     applyUninstall(host, plan, reporter),
   );
   stdout("All that install did is taken back.\n");
+  if (host.files.statusOf(host.path(COMMAND_LOG)) !== undefined) {
+    stdout(`What was done is in ${COMMAND_LOG}, which stays.\n`);
+  }
   return 0;
 }

@@ -1,6 +1,5 @@
 import path from "node:path";
 import { BootError, isSystemError } from "../../runtime/base/errors.ts";
-import { describeFailure, formatFailure } from "../../runtime/base/failure.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { statusOfFile } from "./gather-present.ts";
 import {
@@ -211,13 +210,13 @@ function makeChanges(
  */
 export async function tellInterrupted<T>(
   interruption: AbortSignal,
-  tell: (text: string) => unknown,
+  tell: (error: unknown) => void,
   work: () => Promise<T>,
 ): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (interruption.aborted) tell(formatFailure(describeFailure(error)));
+    if (interruption.aborted) tell(error);
     throw error;
   }
 }

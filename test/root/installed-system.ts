@@ -77,10 +77,13 @@ export async function makeInstalledSystem(
       ),
     tree: () =>
       Object.fromEntries(
-        Object.entries(listTree(root)).map(([name, entry]) => {
-          const { mtime: _mtime, ...others } = entry;
-          return [name, others];
-        }),
+        Object.entries(listTree(root))
+          // install and uninstall append to it, and it stays.
+          .filter(([name]) => name !== "var/log/dockroot.log")
+          .map(([name, entry]) => {
+            const { mtime: _mtime, ...others } = entry;
+            return [name, others];
+          }),
       ),
   };
 }

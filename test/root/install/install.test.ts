@@ -37,14 +37,32 @@ for (const [suite, system] of Object.entries(systems)) {
         const dry = system.dockroot("install", "--dry-run", ...flags);
         t.match(dry, { status: 0, stdout: /write +\/usr\/bin\/dockroot/ });
         t.strictSame(system.tree(), before, "--dry-run changes nothing");
+        t.notOk(fs.existsSync(logOf(system)), "nor is it logged");
 
         const first = system.dockroot(
           "install",
           "--image",
           "me/pc:1",
+          "--verbose",
           ...flags,
         );
         t.equal(first.status, 0, first.stderr);
+        t.match(first.stderr, /^\[.*\] INFO.*: begins \{.*\}$/m);
+        const log = readLog(system);
+        t.match(log[0], { level: 30, command: "install", msg: "begins" });
+        t.match(
+          log.find(({ msg }) => msg === "planned"),
+          {
+            files: [{ kind: "write", path: "/usr/bin/dockroot" }],
+            images: [`/${image}`],
+          },
+        );
+        t.match(log.at(-1), {
+          msg: "ended",
+          exitStatus: 0,
+          durationMs: Number,
+        });
+        t.equal(fs.statSync(logOf(system)).mode & 0o777, 0o600);
         t.match(first.stdout, new RegExp(`for ${name}`));
         t.match(first.stdout, `/${image} has dockroot, its helpers`);
         const files = (await system.within(list, `/${image}`)).split("\n");
@@ -74,11 +92,17 @@ for (const [suite, system] of Object.entries(systems)) {
 
         const end = system.dockroot("uninstall");
         t.match(end, { status: 0, stderr: "" });
+        t.match(end.stdout, "/var/log/dockroot.log, which stays");
+        t.match(readLog(system).at(-1), {
+          command: "uninstall",
+          exitStatus: 0,
+        });
         t.strictSame(system.tree(), before);
         t.match(system.dockroot("uninstall"), {
           status: 0,
           stdout: /has done nothing here/,
         });
+        fs.rmSync(logOf(system));
       },
     );
   }
@@ -134,6 +158,30 @@ await t.test(
     before = system.tree();
   },
 );
+
+await t.test("a log that cannot be written is one warning", (t) => {
+  fs.rmSync(logOf(system));
+  fs.mkdirSync(logOf(system));
+  const { status, stderr } = system.dockroot("uninstall");
+  t.equal(status, 0);
+  t.match(stderr, /^dockroot: warning: cannot write the log: EISDIR.*\n$/);
+  fs.rmdirSync(logOf(system));
+  t.end();
+});
+
+function logOf({ root }: { readonly root: string }): string {
+  return path.join(root, "var/log/dockroot.log");
+}
+
+function readLog(
+  system: Parameters<typeof logOf>[0],
+): Record<string, unknown>[] {
+  return fs
+    .readFileSync(logOf(system), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
 
 async function listImage(): Promise<string> {
   return system.within("lsinitramfs", image.slice(system.root.length));
@@ -230,6 +278,12 @@ await t.test("a failure leaves all as it was, and says why", async (t) => {
       stderr: /dockroot\.json is not valid JSON/,
     });
     t.strictSame(system.tree(), broken);
+    t.match(readLog(system).at(-1), {
+      level: 50,
+      command: "install",
+      code: /^[A-Z_]+$/,
+      msg: /dockroot\.json is not valid JSON/,
+    });
     fs.rmSync(at("etc/dockroot.json"));
     t.end();
   });

@@ -60,8 +60,9 @@ export class DockerGraphdriver implements StoreReader {
   }
 
   unsupported(): BootError | undefined {
-    const driver = { engine: "docker", driver: this.#driver } as const;
-    return storeUnsupported(this.#store.path, driver);
+    return this.#driver === "btrfs"
+      ? undefined
+      : storeUnsupported(this.#store.path, "docker", this.name);
   }
 
   hasImages(): boolean {

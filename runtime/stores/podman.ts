@@ -79,8 +79,9 @@ export class PodmanStore implements StoreReader {
   }
 
   unsupported(): BootError | undefined {
-    const driver = { engine: "podman", driver: this.#driver } as const;
-    return storeUnsupported(this.#store.path, driver);
+    return this.#driver === "btrfs"
+      ? undefined
+      : storeUnsupported(this.#store.path, "podman", this.name);
   }
 
   hasImages(): boolean {

@@ -71,9 +71,10 @@ export class ContainerdStore implements StoreReader {
       (namespaces) =>
         namespaces.bucket(NAMESPACE, "snapshots")?.bucketNames() ?? [],
     );
-    return snapshotters.includes(SNAPSHOTTER)
+    const [other] = snapshotters;
+    return other === undefined || snapshotters.includes(SNAPSHOTTER)
       ? undefined
-      : this.#unpackedBy(snapshotters[0]);
+      : this.#unpackedBy(other);
   }
 
   hasImages(): boolean {
@@ -170,25 +171,21 @@ export class ContainerdStore implements StoreReader {
     const other = all.find(
       (name) => snapshotters?.bucket(name, chainId) !== undefined,
     );
-    const unsupported = all.includes(SNAPSHOTTER)
-      ? undefined
-      : this.#unpackedBy(other);
-    return (
-      unsupported ??
-      new BootError(
-        "IMAGE_NOT_UNPACKED",
-        `the image ${id} is in the store ${this.#store.path}, but not unpacked: the ${SNAPSHOTTER} snapshotter has no tree of it${other === undefined ? "" : `, only ${shorten(other)} has`}`,
-        {
-          hint: `In a running system, where docker info says that the storage driver is btrfs: docker rm $(docker create NAME true). Where it says another, first ${CONTAINERD_TO_BTRFS}.`,
-        },
-      )
+    if (other !== undefined && !all.includes(SNAPSHOTTER)) {
+      return this.#unpackedBy(other);
+    }
+    return new BootError(
+      "IMAGE_NOT_UNPACKED",
+      `the image ${id} is in the store ${this.#store.path}, but not unpacked: the ${SNAPSHOTTER} snapshotter has no tree of it${other === undefined ? "" : `, only ${shorten(other)} has`}`,
+      {
+        hint: `In a running system, where docker info says that the storage driver is btrfs: docker rm $(docker create NAME true). Where it says another, first ${CONTAINERD_TO_BTRFS}.`,
+      },
     );
   }
 
-  #unpackedBy(snapshotter: string | undefined): BootError | undefined {
-    if (snapshotter === undefined) return undefined;
-    const driver = shorten(snapshotter);
-    return storeUnsupported(this.#store.path, { engine: "containerd", driver });
+  #unpackedBy(snapshotter: string): BootError {
+    const driver = `containerd's ${shorten(snapshotter)} snapshotter`;
+    return storeUnsupported(this.#store.path, "containerd", driver);
   }
 
   /** @param read gets the bucket of the namespaces, which containerd makes before any other */

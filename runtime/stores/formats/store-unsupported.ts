@@ -1,46 +1,29 @@
 import { BootError } from "../../base/errors.ts";
 import type { StoreReader } from "../store.ts";
 
-/** Which driver of which engine keeps the layers. */
-export interface Driver {
-  readonly engine: "docker" | "containerd" | "podman";
-  /** As the engine calls it: `overlay2`, `overlayfs`, `vfs`. */
-  readonly driver: string;
-}
-
 /** How Docker comes to unpack by containerd's btrfs snapshotter. */
 export const CONTAINERD_TO_BTRFS = `put { "features": { "containerd-snapshotter": true }, "storage-driver": "btrfs" } into /etc/docker/daemon.json; systemctl restart docker`;
 
-/** What is written where, and which commands move an image over. */
+/** For each engine what is written where, and which commands move an image over. */
 const WAYS = {
-  docker: {
-    called: (driver) => `Docker's ${driver} driver`,
-    way: `docker save --output image.tar NAME; where /var/lib/docker is not on the btrfs, stop Docker and mount a subvolume there; put { "storage-driver": "btrfs" } into /etc/docker/daemon.json; systemctl restart docker; docker load --input image.tar.`,
-  },
-  containerd: {
-    called: (driver) => `containerd's ${driver} snapshotter`,
-    way: `${CONTAINERD_TO_BTRFS}; unpack the image there: docker rm $(docker create NAME true). Where containerd's directory is not on the btrfs, instead: docker save --output image.tar NAME; stop Docker and containerd; mount a subvolume there; change daemon.json as above; start Docker; docker load --input image.tar.`,
-  },
-  podman: {
-    called: (driver) => `Podman's ${driver} driver`,
-    way: `podman save --output image.tar NAME; podman system reset (it removes all images, containers and volumes, and without it Podman stays with its driver); where /var/lib/containers/storage is not on the btrfs, mount a subvolume there; write below [storage] in /etc/containers/storage.conf: driver = "btrfs", and where there was no such file also runroot = "/run/containers/storage" and graphroot = "/var/lib/containers/storage"; podman load --input image.tar.`,
-  },
-} as const satisfies Record<
-  Driver["engine"],
-  { called: (driver: string) => string; way: string }
->;
+  docker: `docker save --output image.tar NAME; where /var/lib/docker is not on the btrfs, stop Docker and mount a subvolume there; put { "storage-driver": "btrfs" } into /etc/docker/daemon.json; systemctl restart docker; docker load --input image.tar.`,
+  containerd: `${CONTAINERD_TO_BTRFS}; unpack the image there: docker rm $(docker create NAME true). Where containerd's directory is not on the btrfs, instead: docker save --output image.tar NAME; stop Docker and containerd; mount a subvolume there; change daemon.json as above; start Docker; docker load --input image.tar.`,
+  podman: `podman save --output image.tar NAME; podman system reset (it removes all images, containers and volumes, and without it Podman stays with its driver); where /var/lib/containers/storage is not on the btrfs, mount a subvolume there; write below [storage] in /etc/containers/storage.conf: driver = "btrfs", and where there was no such file also runroot = "/run/containers/storage" and graphroot = "/var/lib/containers/storage"; podman load --input image.tar.`,
+} as const;
 
-/** The error for a store whose layers are no subvolumes: what it is, and the way to btrfs. */
+/**
+ * The error for a store whose layers are no subvolumes: what it is, and the way to btrfs.
+ * @param driver that has made the layers, for people: "Docker's overlay2 driver"
+ */
 export function storeUnsupported(
   storePath: string,
-  { engine, driver }: Driver,
-): BootError | undefined {
-  if (driver === "btrfs") return undefined;
-  const { called, way } = WAYS[engine];
+  engine: keyof typeof WAYS,
+  driver: string,
+): BootError {
   return new BootError(
     "STORE_UNSUPPORTED",
-    `the layers in the store ${storePath} are not btrfs subvolumes but directories: ${called(driver)} has made them, and only of a subvolume a snapshot can be taken`,
-    { hint: `In a running system: ${way}` },
+    `the layers in the store ${storePath} are not btrfs subvolumes but directories: ${driver} has made them, and only of a subvolume a snapshot can be taken`,
+    { hint: `In a running system: ${WAYS[engine]}` },
   );
 }
 

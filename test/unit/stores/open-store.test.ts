@@ -30,7 +30,7 @@ function storeIn(directory: string) {
 
 t.test("the way to btrfs begins with the directory on one", async (t) => {
   for (const engine of ["docker", "containerd", "podman"] as const) {
-    t.match(storeUnsupported("docker", { engine, driver: "overlay" }), {
+    t.match(storeUnsupported("docker", engine, "a driver"), {
       hint: /is not on the btrfs, .*mount a subvolume there; .* load --input/,
     });
   }

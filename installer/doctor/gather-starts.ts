@@ -54,7 +54,7 @@ export async function gatherStarts(
 }
 
 async function goThrough(look: StartLook, start: Start): Promise<Gone> {
-  const options = readDiskOptions(start, look.config);
+  const options = readStartDisk(start, look.config);
   if (options === undefined || !look.hasDisks) {
     const entries = await gatherEntries(look, start, []);
     const read = readStartOptions(start, configOf(look, entries));
@@ -66,7 +66,7 @@ async function goThrough(look: StartLook, start: Start): Promise<Gone> {
 }
 
 /** Where the disk is; `undefined` where that cannot be told. */
-function readDiskOptions(
+function readStartDisk(
   start: Start,
   config: ConfigSource | undefined,
 ): BootOptions | undefined {

@@ -9,7 +9,7 @@ import {
   type CheckReport,
 } from "../toplayer/rules/find-problems.ts";
 import { formatCheck } from "../toplayer/rules/format-check.ts";
-import { gatherFacts } from "../toplayer/gather-check-facts.ts";
+import { gatherCheckFacts } from "../toplayer/gather-check-facts.ts";
 import { withSources } from "../toplayer/open-sources.ts";
 import { readStoreChoice } from "../cli/store-choice.ts";
 import type { FlagsOf } from "../cli/table.ts";
@@ -36,7 +36,7 @@ export async function runToplayerCheck(
   const host = silence(limitHelpers(unlimited, HELPER_TIMEOUT_MS));
   const report = await holdSignals(() =>
     withSources(host, request, async ({ layers, names, image, boot }) => {
-      const facts = await gatherFacts(host, layers, image.root, boot);
+      const facts = await gatherCheckFacts(host, layers, image.root, boot);
       const { reference, id } = image;
       return {
         version: 1,

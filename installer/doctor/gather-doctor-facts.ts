@@ -5,7 +5,7 @@ import { readSystemConfigs } from "../system/system-configs.ts";
 import { checkHelpers } from "../install/helpers.ts";
 import type {
   DoctorFacts,
-  Place,
+  SystemPlace,
   ConfigFacts,
   BootRoom,
   StartFacts,
@@ -85,7 +85,7 @@ const MAX_MOUNTINFO_BYTES = 16 * 1024 * 1024;
  * Whether this is the system that the kernel has booted: its processes are not in a namespace of their
  * own, as those of a container are, and its root is that of process 1, as a chroot's is not.
  */
-export function readPlace(host: Host): Place {
+export function readPlace(host: Host): SystemPlace {
   const namespace = host.path("/proc/self/ns/pid");
   const own = rootOf(host, "self");
   const isRunning =

@@ -7,7 +7,7 @@ import {
   type SystemStore,
 } from "../system/find-store.ts";
 import { findImageInSystem, readImageReference } from "../system/image.ts";
-import type { InitrdFile, Place, TargetFacts } from "./rules/facts.ts";
+import type { InitrdFile, SystemPlace, TargetFacts } from "./rules/facts.ts";
 import type { Generator } from "../generators/generator.ts";
 import { gatherTree } from "./gather-tree.ts";
 import type { LookIntoInitramfs } from "./look-into-initramfs.ts";
@@ -37,7 +37,7 @@ const NO_START = {
 /** What is looked at where no start says which image. */
 export async function gatherTarget(
   look: TargetLook,
-  place: Place,
+  place: SystemPlace,
 ): Promise<TargetFacts> {
   const { host, image } = look;
   const { directory, home, location } = findAnyStore(host);

@@ -17,7 +17,7 @@ import type {
   BootTarget,
   CheckedEntry,
 } from "../toplayer/rules/check-facts.ts";
-import { gatherFacts } from "../toplayer/gather-check-facts.ts";
+import { gatherCheckFacts } from "../toplayer/gather-check-facts.ts";
 import { parseFstab } from "../system/formats/fstab.ts";
 import type { TreeFacts } from "./rules/facts.ts";
 import type { Generator } from "../generators/generator.ts";
@@ -55,7 +55,7 @@ export async function gatherTree(
   const rooted =
     at === host.path("/") ? host : treeHost(host, host.files.realPath(at));
   const modules = moduleVersions(rooted);
-  const facts = await gatherFacts(host, layers, at, boot);
+  const facts = await gatherCheckFacts(host, layers, at, boot);
   const files = createFinalFiles(host, layers, at, facts);
   const engines = readEngineConfigs((file) => ({ text: files.readText(file) }));
   return {

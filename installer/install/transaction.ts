@@ -38,7 +38,7 @@ export async function inTransaction(
     makeChanges(host, changes, journal);
     await work();
     writeJournal(host, { ...journal, phase: "commit" });
-    finish(host, commit);
+    applyCommit(host, commit);
   } catch (error) {
     if (journal === undefined) removeUndoDirectory(host);
     else if (returnToUndo(host, journal)) undo(host, journal.undo, error);
@@ -66,7 +66,7 @@ export function resumeInterrupted(
     undo(host, journal.undo);
     return "undone";
   }
-  finish(host, journal.commit);
+  applyCommit(host, journal.commit);
   removeJournal(host);
   return "finished";
 }
@@ -135,7 +135,7 @@ function returnToUndo(host: Host, journal: Journal): boolean {
 }
 
 /** Does what the commit says, or what is left of it. @throws BootError INSTALL_FAILED */
-function finish(host: Host, { images, files, directories }: CommitRecord) {
+function applyCommit(host: Host, { images, files, directories }: CommitRecord) {
   const { removeFile, removeUnusedDirectory, renameDurably, statusOf } =
     host.files;
   for (const { from, to } of images) {

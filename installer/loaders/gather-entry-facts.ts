@@ -9,7 +9,7 @@ import {
   DOCKROOT_DIRECTORY,
   rwlayerPaths,
 } from "../../runtime/options/rwlayer-names.ts";
-import { findImage, readImageReference } from "../system/image.ts";
+import { findImageTree, readImageReference } from "../system/image.ts";
 import { locate, type Location } from "../system/formats/fstab.ts";
 import type { NewEntryFacts, FoundKernel } from "./plan/entry-facts.ts";
 import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
@@ -197,7 +197,7 @@ function readModules(
   try {
     const reference = readImageReference(host, given);
     const location = { host, topLevel, path: store };
-    const { root } = findImage(location, kind, reference);
+    const { root } = findImageTree(location, kind, reference);
     return (version) => {
       const at = followIn(host, root, `lib/modules/${version}`);
       return at !== undefined && host.files.statusOf(at) !== undefined;

@@ -39,7 +39,7 @@ export async function readDisk(
   const found = await holdSignals(async (interruption) => {
     const read = await gaps.attempt("the disk", async () => {
       const host = runsNothingAfter(interruption, limited);
-      const root = requireRoot(booted);
+      const root = requireKnownRoot(booted);
       requireOwnRunDirectory(host, runDirectory);
       const device = await findDisk(host, booted);
       await mountDevice(host, {
@@ -96,7 +96,7 @@ async function findDisk(
 }
 
 /** @throws BootError where boot.json does not tell enough to know the root again */
-function requireRoot({
+function requireKnownRoot({
   subvolumeUuid,
   rwlayer,
   filesystemUuid,

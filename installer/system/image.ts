@@ -60,7 +60,7 @@ export function readImageReference(
 }
 
 /** @throws BootError */
-export function findImage(
+export function findImageTree(
   location: StoreLocation,
   kind: StoreKind | undefined,
   reference: ImageReference,

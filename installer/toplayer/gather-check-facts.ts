@@ -30,7 +30,7 @@ const MAX_TEXT_BYTES = 1024 * 1024;
  * @param image the image's tree
  * @throws BootError TOPLAYER_UNSUITABLE
  */
-export async function gatherFacts(
+export async function gatherCheckFacts(
   host: Host,
   layers: readonly ListedLayer[],
   image: string,

@@ -18,7 +18,7 @@ import { readMounts } from "../../runtime/disk/mounts.ts";
 import type { ListedLayer } from "../../runtime/tree/layer.ts";
 import { listLayers } from "../../runtime/toplayer/list-layer.ts";
 import {
-  findImage,
+  findImageTree,
   findImageInSystem,
   readImageReference,
   type ImageTree,
@@ -108,7 +108,7 @@ async function withBootSources<T>(
         const { topLevel } = context;
         const image =
           store.directory === undefined
-            ? findImage(
+            ? findImageTree(
                 {
                   ...{ host, topLevel },
                   path: followStore(host, topLevel, storePath),

@@ -98,7 +98,7 @@ function planKept(facts: BootFacts): BootPlan {
   return {
     result: "kept",
     warnings,
-    steps: [checkBootable(facts, paths.rwlayer, "the root that is kept")],
+    steps: [bootableStep(facts, paths.rwlayer, "the root that is kept")],
   };
 }
 
@@ -149,7 +149,7 @@ function planSwap(facts: BootFacts, { from, ...origin }: Origin): BootPlan {
     });
   }
   steps.push(
-    checkBootable(
+    bootableStep(
       facts,
       paths.staging,
       topLayer === undefined ? "the image" : "the image with the top layer",
@@ -193,7 +193,7 @@ export function findMerge(steps: readonly Step[]): MergePlan | undefined {
   return steps.find((step) => step.kind === "copyTopLayer")?.merge;
 }
 
-function checkBootable(
+function bootableStep(
   { init, kernelRelease }: Pick<BootFacts, "init" | "kernelRelease">,
   file: string,
   what: string,

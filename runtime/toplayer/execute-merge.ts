@@ -35,13 +35,14 @@ export async function executeMerge(
   const progress = createCopyProgress(host, total);
   tellProgress(progress.describe);
   try {
-    for (const action of actions) await perform(host, action, places, progress);
+    for (const action of actions)
+      await applyAction(host, action, places, progress);
   } catch (cause) {
     throw new PrivateError(cause);
   }
 }
 
-async function perform(
+async function applyAction(
   host: Host,
   action: MergeAction,
   { tree, scratch }: MergePlaces,

@@ -162,7 +162,7 @@ function namesOf(initrds: readonly InitrdFile[]): string {
 }
 
 /** The programs that dockroot calls. A machine that boots no image yet need not have all of them. */
-export function* checkHelpers({
+export function* checkHelperPrograms({
   helpers,
   place,
   starts,

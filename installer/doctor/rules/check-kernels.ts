@@ -19,7 +19,7 @@ const TAKE_FROM_IMAGE =
   "Take kernel and initramfs from the image again, and put both where the boot loader finds them.";
 
 /** Whether kernels, and the modules in the new root, are of the same version. */
-export function* checkKernels(facts: DoctorFacts): Iterable<Finding> {
+export function* checkKernelVersions(facts: DoctorFacts): Iterable<Finding> {
   for (const tree of treesOf(facts)) yield* checkTree(tree);
   for (const start of facts.starts) {
     for (const entry of start.entries) yield* checkEntry(start, entry);

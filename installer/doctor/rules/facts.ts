@@ -10,7 +10,7 @@ import type { Problem } from "../../toplayer/rules/problem.ts";
 
 /** All that the rules look at. */
 export interface DoctorFacts {
-  readonly place: Place;
+  readonly place: SystemPlace;
   readonly config: ConfigFacts;
   readonly menus: MenuFacts;
   /** The starts that boot an image: this one's, and those of boot entries. Alike ones are one. */
@@ -24,7 +24,7 @@ export interface DoctorFacts {
 }
 
 /** Which system this is. */
-export type Place =
+export type SystemPlace =
   | { readonly kind: "running"; readonly kernelRelease: string }
   /** An image in the making, a container, or a chroot. */
   | { readonly kind: "elsewhere" };
@@ -76,7 +76,7 @@ export type StartOutcome =
 export interface PlannedFacts {
   readonly warnings: readonly string[];
   readonly image: ImageFacts;
-  readonly disk: DiskFacts;
+  readonly disk: StoreDisk;
   readonly tree: TreeFacts;
 }
 
@@ -86,7 +86,7 @@ export interface ImageFacts {
   readonly store: StoreKind;
 }
 
-export interface DiskFacts {
+export interface StoreDisk {
   /** `root=` and what that is. */
   readonly root: string;
   readonly device: string;

@@ -8,8 +8,8 @@ import {
   checkTreeProblems,
   checkInit,
 } from "./check-tree-problems.ts";
-import { checkHelpers, checkInitramfs } from "./check-initramfs.ts";
-import { checkKernels } from "./check-kernels.ts";
+import { checkHelperPrograms, checkInitramfs } from "./check-initramfs.ts";
+import { checkKernelVersions } from "./check-kernels.ts";
 import { checkLogins } from "./check-logins.ts";
 import { checkMenus } from "./check-menus.ts";
 import { checkSpace } from "./check-space.ts";
@@ -57,9 +57,9 @@ const RULES: readonly ((facts: DoctorFacts) => Iterable<Finding>)[] = [
   checkEngine,
   checkInit,
   checkGaps,
-  checkKernels,
+  checkKernelVersions,
   checkInitramfs,
-  checkHelpers,
+  checkHelperPrograms,
   checkTreeProblems,
   checkStoreMount,
   checkLogins,

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { gatherFacts } from "../../../installer/toplayer/gather-check-facts.ts";
+import { gatherCheckFacts } from "../../../installer/toplayer/gather-check-facts.ts";
 import type { CheckFacts } from "../../../installer/toplayer/rules/check-facts.ts";
 import { createHost, type Host } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
@@ -122,7 +122,7 @@ export async function gatherMachine({
     { at: second.at, isOwnerless: false },
   ];
   const { layers } = await listLayers(host, places, "");
-  return gatherFacts(host, layers, image.at, {
+  return gatherCheckFacts(host, layers, image.at, {
     rwlayer: "docker_rwlayer",
     root: "LABEL=linux",
   });

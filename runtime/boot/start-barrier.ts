@@ -5,7 +5,7 @@ import type { Host } from "../host/host.ts";
 /**
  * Lets a command begin before its time: what takes long the first time is done once for nothing, then
  * the file is waited for.
- * @param rehearsals touch no device
+ * @param warmUps touch no device
  * @returns for how long it was waited, in milliseconds
  * @throws BootError STEP_FAILED where the file cannot come any more
  */

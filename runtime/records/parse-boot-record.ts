@@ -14,7 +14,7 @@ import {
 } from "../options/rwlayer-names.ts";
 import { MAX_GENERATIONS } from "../options/table.ts";
 import type { BootRecord, RootedBoot, TimedStep } from "./boot-record.ts";
-import { parseTopLayerRecord } from "./parse-state.ts";
+import { parseImageRecord, parseTopLayerRecord } from "./parse-state.ts";
 
 type Unknown =
   "limits" | "result" | "steps" | "version" | "waitedMs" | "warnings";
@@ -96,7 +96,7 @@ export function parseBootRecord(text: string): ParsedBoot {
   return {
     booted: {
       result,
-      image: ofRoot("image", orNull(parseImage)),
+      image: ofRoot("image", orNull(parseImageRecord)),
       root: ofRoot("root", parseOwnPath),
       rwlayer: ofRoot("rwlayer", parseRwlayer),
       boot: ofRoot("boot", orNull(parseCount)),
@@ -171,14 +171,6 @@ function parseUuid(value: unknown): string | undefined {
   return typeof value === "string" &&
     /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value)
     ? value
-    : undefined;
-}
-
-function parseImage(value: unknown): RootedBoot["image"] | undefined {
-  if (!isRecord(value)) return undefined;
-  const { reference, id } = value;
-  return typeof reference === "string" && typeof id === "string"
-    ? { reference, id }
     : undefined;
 }
 

@@ -43,16 +43,15 @@ export function parseState(text: string): RwlayerState {
 }
 
 function parseSubvolumeRecord(value: unknown): SubvolumeRecord | undefined {
-  if (!isRecord(value) || !isRecord(value["image"])) return undefined;
+  if (!isRecord(value)) return undefined;
   const { uuid, boot, complete, source, bootId, handedOver, isCopy } = value;
-  const { reference, id } = value["image"];
+  const image = parseImageRecord(value["image"]);
   const toplayer = parseTopLayerRecord(value["toplayer"]);
   return typeof uuid === "string" &&
     isCount(boot) &&
     typeof complete === "boolean" &&
     typeof source === "string" &&
-    typeof reference === "string" &&
-    typeof id === "string" &&
+    image !== undefined &&
     toplayer !== undefined &&
     (bootId === undefined || typeof bootId === "string") &&
     (handedOver === undefined || handedOver === null || isCount(handedOver)) &&
@@ -61,13 +60,24 @@ function parseSubvolumeRecord(value: unknown): SubvolumeRecord | undefined {
         uuid,
         boot,
         complete,
-        image: { reference, id },
+        image,
         source,
         toplayer,
         ...(bootId !== undefined && { bootId }),
         ...(handedOver !== undefined && { handedOver }),
         ...(isCopy !== undefined && { isCopy }),
       }
+    : undefined;
+}
+
+/** @returns `undefined` where it is damaged */
+export function parseImageRecord(
+  value: unknown,
+): SubvolumeRecord["image"] | undefined {
+  if (!isRecord(value)) return undefined;
+  const { reference, id } = value;
+  return typeof reference === "string" && typeof id === "string"
+    ? { reference, id }
     : undefined;
 }
 

@@ -25,7 +25,7 @@ const STEPS: readonly (readonly [RegExp, Part])[] = [
 ];
 
 /**
- * Of a start of dockroot. What boot.json does not count, the loading of the program and its end, is
+ * Of a boot of dockroot. What boot.json does not count, the loading of the program and its end, is
  * start-up; steps that are under way at the same time count in full, each.
  * @param tookMs the whole process
  */
@@ -57,14 +57,14 @@ const MARKS: Readonly<Record<string, Part>> = {
   unmount: "durability",
 };
 
-/** The beginning of a step, in time since the start. */
+/** The beginning of a step, in time since the boot. */
 export interface Mark {
   readonly step: string;
   readonly afterMs: number;
 }
 
 /**
- * Of a start of the shell script.
+ * Of a boot of the shell script.
  * @param tookMs the whole process
  * @throws Error where a step has no part
  */

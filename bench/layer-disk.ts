@@ -46,7 +46,7 @@ export async function makeLayerDisk(
     await disk.close();
   }
   const { source } = (await withCopyOf(file, (copy) => startFrom(copy))).boot;
-  if (source === null) throw new Error("the start does not tell its source");
+  if (source === null) throw new Error("the boot does not tell its source");
   return { file, source };
 }
 

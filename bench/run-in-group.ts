@@ -6,7 +6,7 @@ import { undoLater } from "../fixtures/undo.ts";
 /**
  * Runs a program to its end in a process group of its own, which an interrupt of the benchmark ends
  * with all that the program has started: what they use can be unmounted then.
- * @param onLine gets each line that it says on stderr, and how long after its start
+ * @param onLine gets each line that it says on stderr, and how long after its boot
  * @returns how long it took
  * @throws Error with what it said
  */

@@ -35,7 +35,7 @@ export interface StartOptions {
   readonly store?: string;
   /** The top layer's directory on the same disk. Default: no top layer. */
   readonly topLayer?: string | undefined;
-  /** Is called right before the start. */
+  /** Is called right before the boot. */
   readonly prepare?: (() => Promise<unknown>) | undefined;
 }
 
@@ -78,14 +78,14 @@ async function rehearse<T>(
   }
 }
 
-/** A start as boot.json tells of it, and what it took besides. */
+/** A boot as boot.json tells of it, and what it took besides. */
 export interface Start {
   readonly boot: RootedBoot;
   /** The most that dockroot, or the largest of its helpers, had in memory. */
   readonly peakBytes: number;
 }
 
-/** Rehearses the whole start of a machine, `dockroot finish` included. */
+/** Rehearses the whole boot of a machine, `dockroot finish` included. */
 export function startFrom(
   disk: string,
   options: StartOptions = {},

@@ -5,7 +5,7 @@ import { join } from "node:path";
 /**
  * What a large store has besides the image that boots, as files of Docker's classic store: a real dockerd
  * would take hours for it, and makes no image of more than 125 layers. The digests are right. There are no
- * subvolumes behind the layers, since no start looks at those below an image's last.
+ * subvolumes behind the layers, since no boot looks at those below an image's last.
  * @see https://github.com/moby/moby/blob/v28.5.2/layer/filestore.go
  */
 

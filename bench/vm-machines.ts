@@ -125,7 +125,7 @@ async function makeBaselineFiles(
   };
 }
 
-/** What a start with dockroot makes, made beforehand. */
+/** What a boot with dockroot makes, made beforehand. */
 async function makePlainRoot(disk: string, mountPoint: string): Promise<void> {
   const { close } = await mountDisk(disk, mountPoint);
   try {

@@ -40,7 +40,7 @@ async function measure(bench: Bench): Promise<void> {
       return file;
     },
   })) {
-    await progress(`a first start: ${name}`, measure);
+    await progress(`a first boot: ${name}`, measure);
   }
   await compareBoots(
     bench,
@@ -65,7 +65,7 @@ export async function compareBoots(
 /**
  * The shell script, then each dockroot.
  * @param diskOf the disk that a contender of this name starts from
- * @param keepAs where the disk goes as the start has left it
+ * @param keepAs where the disk goes as the boot has left it
  */
 export function bootContenders(
   { executables }: Bench,

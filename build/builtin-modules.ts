@@ -3,7 +3,7 @@ import { isBuiltin } from "node:module";
 
 /**
  * Imports of Node's own modules. esbuild would have each importing file copy all properties of the
- * module: for node:fs and node:path alone a thousand at each start.
+ * module: for node:fs and node:path alone a thousand at each boot.
  */
 export const builtinModules: Plugin = {
   name: "builtin-modules",

@@ -16,7 +16,7 @@ export interface BundledScript {
    * of another script with `./` before it.
    */
   readonly text: string;
-  /** Whether it is evaluated at each start. */
+  /** Whether it is evaluated at each boot. */
   readonly isStarted: boolean;
 }
 

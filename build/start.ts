@@ -11,7 +11,7 @@ type Body = (
   module: { exports: unknown },
 ) => void;
 
-/** Those that each start evaluates are one script: to read sixteen would take longer. */
+/** Those that each boot evaluates are one script: to read sixteen would take longer. */
 const started = evaluate("./started.js") as Readonly<Record<string, Body>>;
 
 const modules = new Map<string, { exports: unknown }>();

@@ -41,7 +41,7 @@ export const rooted = v.strictObject({
   rwlayer: described(v.string(), "Relative to the top level."),
   boot: described(
     v.nullable(v.pipe(v.number(), v.integer())),
-    "The number of the start that made the root.",
+    "The number of the boot that made the root.",
   ),
   image: v.nullable(image),
   source: described(

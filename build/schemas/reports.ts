@@ -132,7 +132,7 @@ export const doctor = v.strictObject({
         ),
       }),
     ),
-    "The starts that boot an image: this one's, and those of boot entries. Those that come to the same are one.",
+    "The boots of an image: this one's, and those of boot entries. Those that come to the same are one.",
   ),
   findings: described(
     v.array(

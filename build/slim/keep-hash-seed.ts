@@ -8,7 +8,7 @@ const MAX_CONTEXTS = 64;
 
 /**
  * Has V8 take the snapshots of its heap with the hash seed that is in them. Otherwise it chooses a
- * random one at each start, looks for prime numbers, and hashes all names anew: a quarter of Node's
+ * random one at each boot, looks for prime numbers, and hashes all names anew: a quarter of Node's
  * start. A random seed guards a server against clients that send it names of equal hashes. Whoever
  * chooses names for dockroot has made the system that boots, or is root on it.
  *

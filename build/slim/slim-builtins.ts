@@ -4,7 +4,7 @@ import { findSection, sectionBytes, type Elf } from "./elf.ts";
 export interface Builtins {
   /** The JavaScript of each module that is part of Node. */
   readonly sources: Readonly<Record<string, string>>;
-  /** What a start of Node evaluates, or has in its snapshot. */
+  /** What a boot of Node evaluates, or has in its snapshot. */
   readonly loaded: readonly string[];
   /** What V8's code caches begin with: magic number and version, in hexadecimal. */
   readonly cacheStart: string;
@@ -24,7 +24,7 @@ const REMOVED =
   /^internal\/(deps\/(acorn|amaro)|test_runner|quic|http2|debugger)\/|^(test|test\/reporters|http2|quic|internal\/main\/(inspect|test_runner))$/;
 
 /**
- * A start with NODE_USE_ENV_PROXY=1 and a proxy in the environment sets undici up, though nothing
+ * A boot with NODE_USE_ENV_PROXY=1 and a proxy in the environment sets undici up, though nothing
  * uses it then: that goes on as if it had happened.
  */
 const UNDICI = "internal/deps/undici/undici";
@@ -33,7 +33,7 @@ const UNDICI_SOURCE =
 
 /**
  * The modules to replace, and the source that each gets.
- * @throws where a start of Node would need one of them
+ * @throws where a boot of Node would need one of them
  */
 export function planReplacements({
   sources,
@@ -44,7 +44,7 @@ export function planReplacements({
     throw new Error("Node has not the modules that it is known to have");
   for (const id of [...removed, UNDICI]) {
     if (loaded.includes(id))
-      throw new Error(`a start of Node loads ${id}, which was to be removed`);
+      throw new Error(`a boot of Node loads ${id}, which was to be removed`);
   }
   return new Map([
     ...removed.map((id) => [id, REFUSAL] as const),

@@ -90,7 +90,7 @@ export const SHELLS = ["bash", "zsh", "fish"] as const;
 export const commands = {
   boot: {
     summary:
-      "make this start's root from the image (in the initramfs, before root is mounted)",
+      "make this boot's root from the image (in the initramfs, before root is mounted)",
     flags: bootFlags,
     examples: [
       ["dockroot boot --dry-run", "print what a boot would do, change nothing"],
@@ -213,7 +213,7 @@ export const commands = {
     operands: {
       usage: "[DIR...]",
       describe:
-        "the top layer's directories, in the order in which they are laid over [those of this start]",
+        "the top layer's directories, in the order in which they are laid over [those of this boot]",
     },
     flags: {
       image: imageFlag,
@@ -226,7 +226,7 @@ export const commands = {
     },
     needsRoot: true,
     examples: [
-      ["dockroot toplayer check", "the top layer of this start"],
+      ["dockroot toplayer check", "the top layer of this boot"],
       ["dockroot toplayer check common laptop", "two, one laid over the other"],
     ],
   },

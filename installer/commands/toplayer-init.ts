@@ -121,7 +121,7 @@ async function describeKernelOptions(
     isSameOrBelow(place, rwlayer)
   ) {
     warnings.push(
-      `${directory} is in the root of this start, which the next one replaces: move it to the top level of the partition`,
+      `${directory} is in the root of this boot, which the next one replaces: move it to the top level of the partition`,
     );
     return undefined;
   }

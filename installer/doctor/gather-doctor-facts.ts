@@ -31,7 +31,7 @@ import { locate } from "../system/formats/fstab.ts";
 const MAX_CMDLINE_BYTES = 64 * 1024;
 
 /**
- * Looks at all that a start depends on; changes nothing.
+ * Looks at all that a boot depends on; changes nothing.
  * @param image instead of the one that the options name
  * @throws BootError
  */

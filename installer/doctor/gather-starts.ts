@@ -36,7 +36,7 @@ import { gatherTree } from "./gather-tree.ts";
 
 type Gone = Pick<StartFacts, "entries" | "outcome">;
 
-/** Goes through each start as far as it can be without changing anything. */
+/** Goes through each boot as far as it can be without changing anything. */
 export async function gatherStarts(
   look: StartLook,
   starts: readonly Start[],
@@ -160,7 +160,7 @@ async function gatherEntries(
 }
 
 /**
- * Looks at the disk and the tree of a start that can be made.
+ * Looks at the disk and the tree of a boot that can be made.
  * @throws BootError, HelperError
  */
 async function gatherPlanned(

@@ -22,7 +22,7 @@ export interface TargetLook {
 
 const INITRAMFS_NAME = /^(?:initrd|initramfs)[-.]/;
 
-/** What dracut keeps for rescue, and what others keep of a former one: no start of today's. */
+/** What dracut keeps for rescue, and what others keep of a former one: no boot of today's. */
 const KEPT_NAME = /^initramfs-0-rescue-|[.~-](?:bak|old|new|dpkg-\w+)$|~$/;
 
 const ANY_STORE = { directory: undefined, kind: undefined };
@@ -34,7 +34,7 @@ const NO_START = {
   init: undefined,
 };
 
-/** What is looked at where no start says which image. */
+/** What is looked at where no boot says which image. */
 export async function gatherTarget(
   look: TargetLook,
   place: SystemPlace,

@@ -99,12 +99,12 @@ function describeContent(
   };
 }
 
-/** What looks at starts, and with what. */
+/** What looks at boots, and with what. */
 export interface StartLook {
   readonly host: Host;
   readonly generators: readonly Generator[];
   readonly lookInto: LookIntoInitramfs;
-  /** Whether the disks here are those of the starts. */
+  /** Whether the disks here are those of the boots. */
   readonly hasDisks: boolean;
   /** Of the system here. */
   readonly config: ConfigSource | undefined;

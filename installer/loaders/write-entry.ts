@@ -20,7 +20,7 @@ export interface WriteRequest {
   /** Absolute. */
   readonly file: string;
   readonly text: string;
-  /** The rwlayer of this start, and the filesystem that it is on. */
+  /** The rwlayer of this boot, and the filesystem that it is on. */
   readonly rwlayer: string | undefined;
 }
 
@@ -91,7 +91,7 @@ function attributes(
   return { mode, uid, gid };
 }
 
-/** @throws BootError where the file is in the root that the next start replaces */
+/** @throws BootError where the file is in the root that the next boot replaces */
 function refuseNewRoot(
   host: Host,
   file: string,
@@ -107,7 +107,7 @@ function refuseNewRoot(
   }
   throw new BootError(
     "ENTRY_UNSUITABLE",
-    `${file} is in the root of this start, which the next one replaces`,
+    `${file} is in the root of this boot, which the next one replaces`,
     {
       hint: "Mount the filesystem that the boot loader reads, and name the file there with --output FILE.",
     },

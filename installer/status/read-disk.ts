@@ -126,7 +126,7 @@ async function requireSameDisk(
 
 const MAX_LOG_BYTES = 64 * 1024;
 
-/** Reads the beginning of last-failure.log; `null` where no start has failed. */
+/** Reads the beginning of last-failure.log; `null` where no boot has failed. */
 function readLastFailure(disk: Disk, gaps: Gaps): Promise<LastFailure | null> {
   const { directory, lastFailure } = disk.paths;
   return gaps.attempt("the last failure", () => {

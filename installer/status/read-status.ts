@@ -51,7 +51,7 @@ async function readDiskIfPossible(
   gaps.add({
     what: "roots on the disk, sizes, last failure",
     ...(booted.result === "failed"
-      ? { why: "a start that failed does not tell which disk", hint: null }
+      ? { why: "a boot that failed does not tell which disk", hint: null }
       : { why: "that needs root", hint: "sudo dockroot status" }),
   });
   return { roots: null, lastFailure: null };

@@ -272,7 +272,7 @@ export async function findStoreMount(
   return options instanceof BootError
     ? {
         home: "docker",
-        unknown: `${directory} is not on btrfs, and the kernel options of this start name no image store`,
+        unknown: `${directory} is not on btrfs, and the kernel options of this boot name no image store`,
       }
     : {
         home: options.storeKind === "podman" ? "podman" : "docker",

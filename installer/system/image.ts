@@ -33,7 +33,7 @@ export interface ImageTree {
 }
 
 /**
- * Which image is meant: the one that is given, else what the kernel options of this start and the
+ * Which image is meant: the one that is given, else what the kernel options of this boot and the
  * configuration name.
  * @throws BootError
  */

@@ -37,7 +37,7 @@ export interface Sources {
 }
 
 export interface SourceRequest {
-  /** Absolute; none: those that the kernel options of this start name. */
+  /** Absolute; none: those that the kernel options of this boot name. */
   readonly directories: readonly string[];
   readonly image: string | undefined;
   readonly store: StoreChoice;
@@ -87,7 +87,7 @@ function requireDirectory(host: Host, directory: string): string {
   );
 }
 
-/** Mounts what the kernel options of this start name, read-only, as `boot --dry-run` does. */
+/** Mounts what the kernel options of this boot name, read-only, as `boot --dry-run` does. */
 async function withBootSources<T>(
   host: Host,
   { image: given, store }: SourceRequest,
@@ -144,7 +144,7 @@ function requireTopLayerOption(host: Host): void {
 function noTopLayer(cause?: unknown): BootError {
   return new BootError(
     "TOPLAYER_MISSING",
-    "the kernel options of this start name no top layer",
+    "the kernel options of this boot name no top layer",
     {
       cause,
       hint: "Name its directory: sudo dockroot toplayer check DIR",

@@ -1,7 +1,7 @@
 import type { Hash } from "node:crypto";
 
 /**
- * Node's crypto takes longer to load than anything else that a start needs. It is loaded by the
+ * Node's crypto takes longer to load than anything else that a boot needs. It is loaded by the
  * first call: where the processor is idle, rather than before the first helper runs.
  */
 export function createSha256(): Hash {

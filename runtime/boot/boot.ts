@@ -158,7 +158,7 @@ function logFailure({ log }: Host, what: string, failure: BootFailure): void {
   for (const cause of failure.causes) log.detail(cause);
 }
 
-/** Nothing was begun, and what /run tells of the running system's start stays true. */
+/** Nothing was begun, and what /run tells of the running system's boot stays true. */
 function isRefusal(error: unknown): boolean {
   return error instanceof BootError && error.code === "RWLAYER_IN_USE";
 }
@@ -169,7 +169,7 @@ function requireInitramfs(host: Host): void {
     "NOT_INITRAMFS",
     "this is not an initramfs, and a running system's root must not be replaced under it",
     {
-      hint: "To see what the next start would do: dockroot boot --dry-run. To try it on another disk: dockroot boot --cmdline FILE.",
+      hint: "To see what the next boot would do: dockroot boot --dry-run. To try it on another disk: dockroot boot --cmdline FILE.",
     },
   );
 }

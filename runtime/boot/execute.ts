@@ -163,7 +163,7 @@ function requireAbsent(disk: Disk, file: string): void {
   const whole = disk.at(file);
   if (disk.host.files.statusOf(whole) === undefined) return;
   throw new BootError("STEP_FAILED", `${whole} is there already`, {
-    hint: "It was not there when this start began: something else writes to the disk. Try again.",
+    hint: "It was not there when this boot began: something else writes to the disk. Try again.",
   });
 }
 

@@ -26,7 +26,7 @@ const MAX_RECORD_BYTES = 1024 * 1024;
 /** The machine waits for this, and nothing depends on it. */
 const MAX_HELPER_TIMEOUT_MS = 30_000;
 
-/** As for that: what is not tidied up is for the next start. */
+/** As for that: what is not tidied up is for the next boot. */
 const MAX_LOCK_WAIT_MS = 20_000;
 
 export interface FinishRequest {
@@ -36,7 +36,7 @@ export interface FinishRequest {
   readonly startBarrier?: string | undefined;
 }
 
-/** In the run directory, where the start is to stop because of another root: a hook looks for it. */
+/** In the run directory, where the boot is to stop because of another root: a hook looks for it. */
 const OTHER_ROOT = "other-root";
 
 /** The initramfs has mounted another root than boot made. */
@@ -47,9 +47,9 @@ export interface OtherRoot {
 }
 
 /**
- * After root is mounted: removes generations past the limit and what a failed start left, and releases
+ * After root is mounted: removes generations past the limit and what a failed boot left, and releases
  * the top level. What cannot be removed stays and is warned of: the machine is up.
- * @returns another root that is mounted; where the start stops, the top level stays for the next try
+ * @returns another root that is mounted; where the boot stops, the top level stays for the next try
  * @throws BootError NOTHING_BOOTED, FILE_UNREADABLE or FILE_FOREIGN where `<runDirectory>/boot.json`
  *   does not tell of a boot, or is not root's; the top level is released all the same
  */
@@ -170,7 +170,7 @@ function readBootRecord(host: Host, runDirectory: string): FinishedBoot {
   } catch (cause) {
     throw new BootError("FILE_UNREADABLE", `${file} is damaged`, {
       cause,
-      hint: "Old generations stay until the next start.",
+      hint: "Old generations stay until the next boot.",
     });
   }
   if (boot !== undefined) return boot;

@@ -32,8 +32,8 @@ export function saveFailure(
     ...formatFailure(describeFailure(error)).trimEnd().split("\n"),
     former?.record === undefined
       ? "Nothing was booted."
-      : `A former root booted in its place: ${former.record.image.reference}, made by start ${String(former.record.boot)}.`,
-    `After start ${String(lastBootOf(disk.tryToReadState().state))}, with dockroot ${version} and the kernel ${readKernelRelease(host)}.`,
+      : `A former root booted in its place: ${former.record.image.reference}, made by boot ${String(former.record.boot)}.`,
+    `After boot ${String(lastBootOf(disk.tryToReadState().state))}, with dockroot ${version} and the kernel ${readKernelRelease(host)}.`,
     `Kernel options: ${options.cmdline.trim()}`,
     ...[...recorder.warnings, ...recorder.details].map(
       (warning) => `Warning: ${warning}`,

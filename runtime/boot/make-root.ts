@@ -51,7 +51,7 @@ function inUse(what: string, file: string, use: string): BootError {
     "RWLAYER_IN_USE",
     `the ${what} ${file} is in use: it is ${use}`,
     {
-      hint: "To see what the next start would do: dockroot boot --dry-run.",
+      hint: "To see what the next boot would do: dockroot boot --dry-run.",
     },
   );
 }

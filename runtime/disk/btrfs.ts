@@ -6,7 +6,7 @@ import type { Disk } from "./disk.ts";
 /** The root of a btrfs subvolume has this inode number. */
 export const SUBVOLUME_INODE = 256;
 
-/** btrfs may take minutes to clear up what was deleted: a start does not wait for all of it. */
+/** btrfs may take minutes to clear up what was deleted: a boot does not wait for all of it. */
 const MAX_CLEARING_MS = 30_000;
 
 export const ODD_BTRFS = `See what program that is: command -v btrfs; btrfs --version. ${SEE_KERNEL_LOG}`;

@@ -126,5 +126,5 @@ function refuse(given: string, why: string): BootError {
 
 export const DEFAULT_RUN_DIRECTORY = "/run/dockroot";
 
-/** Another, so that a rehearsal does not replace the record of the running system's start. */
+/** Another, so that a rehearsal does not replace the record of the running system's boot. */
 export const REHEARSAL_RUN_DIRECTORY = "/run/dockroot-rehearsal";

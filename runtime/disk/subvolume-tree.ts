@@ -77,7 +77,7 @@ function refuseLate(isLate: () => boolean): void {
   if (!isLate()) return;
   throw new BootError(
     "STEP_FAILED",
-    "it has many subvolumes in it: what is left is for the next start",
+    "it has many subvolumes in it: what is left is for the next boot",
   );
 }
 

@@ -77,7 +77,7 @@ export function silence(host: Host): Host {
 
 /**
  * The same machine, where a helper ends with this process, however that ends: one that went on would
- * keep in use what the next start has to unmount. Without util-linux's setpriv helpers are as they are, and the log
+ * keep in use what the next boot has to unmount. Without util-linux's setpriv helpers are as they are, and the log
  * says so.
  */
 export async function tieHelpers(host: Host): Promise<Host> {

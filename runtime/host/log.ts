@@ -67,7 +67,7 @@ function escapeFields({ step, durationMs, code, hint }: LogFields): LogFields {
 
 /**
  * The JSON lines that pino writes, each in the file, which root alone may read, when the call returns.
- * Not by pino itself: to load it takes more than 3 ms of a start (bench/README.md).
+ * Not by pino itself: to load it takes more than 3 ms of a boot (bench/README.md).
  * @see https://github.com/pinojs/pino/blob/main/docs/api.md#loggerlevels-object
  */
 export function jsonLinesSink(file: string): LogSink {

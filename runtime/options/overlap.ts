@@ -40,7 +40,7 @@ export function refuseOverlap({ rwlayer, storePath, topLayer }: Places): void {
   if (around !== undefined) {
     throw new BootError(
       "TOPLAYER_UNSUITABLE",
-      `the top layer /${topLayer} lies in ${around}, which is new at every start`,
+      `the top layer /${topLayer} lies in ${around}, which is new at every boot`,
       {
         hint: "Move it to a directory of its own on the filesystem's top level, and correct toplayer_path=.",
       },

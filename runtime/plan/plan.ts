@@ -15,7 +15,7 @@ import { generationNumbers, nextGeneration } from "../options/rwlayer-names.ts";
 import type { MergePlan } from "../tree/merge-plan.ts";
 import type { Step } from "./steps.ts";
 
-/** What a start is to do. */
+/** What a boot is to do. */
 export interface BootPlan {
   /** Whether root is a new rwlayer, or the one that was there. */
   readonly result: "fresh" | "kept";
@@ -217,7 +217,7 @@ function describeRepairs(facts: BootFacts): string[] {
   }
   if (staging.kind === "subvolume") {
     repairs.push(
-      `a start was interrupted: what it left half-made at ${paths.staging} is deleted`,
+      `a boot was interrupted: what it left half-made at ${paths.staging} is deleted`,
     );
   }
   const newest = generationNumbers(facts.generations).at(-1);
@@ -227,7 +227,7 @@ function describeRepairs(facts: BootFacts): string[] {
     state.subvolumes.length > 0
   ) {
     repairs.push(
-      `nothing stands at ${paths.rwlayer}, as after a start that was interrupted; the former root is ${path.join(paths.generations, String(newest))}`,
+      `nothing stands at ${paths.rwlayer}, as after a boot that was interrupted; the former root is ${path.join(paths.generations, String(newest))}`,
     );
   }
   return repairs;
@@ -275,7 +275,7 @@ function refuseForeignStaging(facts: BootFacts): void {
   throw new BootError(
     "RWLAYER_FOREIGN",
     staging.kind === "subvolume"
-      ? `the subvolume ${paths.staging} cannot be proved to be left over from an interrupted start, and is left alone`
+      ? `the subvolume ${paths.staging} cannot be proved to be left over from an interrupted boot, and is left alone`
       : `${paths.staging} is not a subvolume, so dockroot did not make it`,
     { cause: facts.stateDamage, hint: `${moveAway(device, paths.staging)}.` },
   );

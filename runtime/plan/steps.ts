@@ -87,7 +87,7 @@ export function describeStep(step: Step): string {
     case "setStateAside":
       return `set the damaged ${step.path} aside`;
     case "deleteStaging":
-      return `delete ${step.path}, left over from an interrupted start`;
+      return `delete ${step.path}, left over from an interrupted boot`;
     case "snapshot":
       return `snapshot ${abbreviateIds(step.from)} as ${step.to}`;
     case "snapshotNested":

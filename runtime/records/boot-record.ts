@@ -31,7 +31,7 @@ export interface RootedBoot extends RunFacts {
   readonly root: string;
   readonly subvolumeUuid: string;
   readonly rwlayer: string;
-  /** The number of the start that made the root. `null`, as what follows, where that is not known. */
+  /** The number of the boot that made the root. `null`, as what follows, where that is not known. */
   readonly boot: number | null;
   readonly image: SubvolumeRecord["image"] | null;
   readonly source: string | null;
@@ -78,7 +78,7 @@ export function summarizeBoot(record: RootedBoot): string {
   const how = {
     fresh: "is in place as",
     kept: "is kept as",
-    fallback: `of start ${String(record.boot)} stands as`,
+    fallback: `of boot ${String(record.boot)} stands as`,
     generation: "is booted as it is from",
   }[result];
   return `${system} ${how} ${root}, ${String(totalMs)} ms`;

@@ -49,7 +49,7 @@ export interface RwlayerState {
   readonly subvolumes: readonly SubvolumeRecord[];
 }
 
-/** The number of the last start that made a rwlayer; 0 before the first. */
+/** The number of the last boot that made a rwlayer; 0 before the first. */
 export function lastBootOf({ subvolumes }: RwlayerState): number {
   return Math.max(0, ...subvolumes.map(({ boot }) => boot));
 }

@@ -13,11 +13,11 @@ import {
 } from "../root/boot-disk.ts";
 import { readContent, type DiskContent } from "./disk-content.ts";
 
-/** A machine before a start: its disk, which is not in use, and its kernel command line. */
+/** A machine before a boot: its disk, which is not in use, and its kernel command line. */
 export interface Scenario {
   readonly name: string;
   readonly cmdline: string;
-  /** What the start comes to without a fault. */
+  /** What the boot comes to without a fault. */
   readonly result: "fresh" | "kept" | "fallback";
   readonly disk: string;
   readonly content: DiskContent;
@@ -32,7 +32,7 @@ export const GENERATIONS = 2;
 interface Sketch {
   readonly options: (labels: { disk: string; topLayer: string }) => string;
   readonly result: Scenario["result"];
-  /** How many starts came before. */
+  /** How many boots came before. */
   readonly starts: number;
   readonly prepare?: (
     topLevel: string,

@@ -11,7 +11,7 @@ import { recordAndKeep, type PowerCutSetup } from "./power-cut-setup.ts";
 import type { RecordedStart } from "./recorded-start.ts";
 
 /**
- * Starts the computer from what a cut of its first start left, and records that.
+ * Starts the computer from what a cut of its first boot left, and records that.
  * @param crashed gets the disk as the cut left it
  * @param name of the record that is kept
  * @throws Error where it does not come up with a new root
@@ -38,7 +38,7 @@ export async function startAfterCut(
 }
 
 /**
- * A start's whole record, as if the power failed after its end, and points within.
+ * A boot's whole record, as if the power failed after its end, and points within.
  * @param seed as for `listCrashPoints`
  */
 export function pickCrashPoints(

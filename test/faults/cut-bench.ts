@@ -25,10 +25,10 @@ import { optionsOf } from "./written-disk.ts";
 /** A cut to be tried. */
 export interface Cut {
   readonly point: CrashPoint;
-  /** The disk as it was before the start that was cut. */
+  /** The disk as it was before the boot that was cut. */
   readonly former: string;
   readonly before: DiskInventory;
-  /** What the start that was cut had promised by its end. */
+  /** What the boot that was cut had promised by its end. */
   readonly promises: readonly DurabilityPromise[];
 }
 
@@ -46,7 +46,7 @@ export interface CutBench {
    * @throws Error where no disk can be made, or the last one is still in use
    */
   readonly survive: (cut: Cut) => Promise<CutOutcome>;
-  /** The disk that the last start left. */
+  /** The disk that the last boot left. */
   readonly disk: string;
   /** Milliseconds that each stage took, of all cuts together. */
   readonly spentMs: ReadonlyMap<string, number>;
@@ -130,7 +130,7 @@ export function createCutBench(
           .map(({ sha256 }) => atCut(`the durable file ${sha256} is lost`)),
       );
       const uuid = await time("dockroot boot and finish", start);
-      const after = await time("look after the start", () => look(device));
+      const after = await time("look after the boot", () => look(device));
       problems.push(
         ...proveFreshRoot(after, expectation, uuid),
         ...proveNothingLost(crashed, after, expectation),

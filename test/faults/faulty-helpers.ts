@@ -33,7 +33,7 @@ export const HELPERS = [
 ] as const;
 
 /**
- * One call among those of a start. Calls for different work may come at once and in any order, those
+ * One call among those of a boot. Calls for different work may come at once and in any order, those
  * for the same work do not.
  */
 export interface HelperCall {

@@ -6,7 +6,7 @@ import { systemErrorCode } from "../../runtime/base/errors.ts";
 import { executable } from "../binary/run-dockroot.ts";
 import type { BootRecord } from "../root/boot-disk.ts";
 
-/** A start of a machine that restarts afterwards: what was mounted is gone then. */
+/** A boot of a machine that restarts afterwards: what was mounted is gone then. */
 export interface Start {
   /** Of `dockroot boot`; NaN where it did not end. */
   readonly status: number;

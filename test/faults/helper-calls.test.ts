@@ -36,7 +36,7 @@ const ENDLESS: readonly Fault[] = [
   "complains without end",
 ];
 const FAULTS = Object.keys(HELPER_FAULTS) as Fault[];
-/** With these the helper for the disk's lock never answers: a start waits for that as for another one's. */
+/** With these the helper for the disk's lock never answers: a boot waits for that as for another one's. */
 const UNANSWERED: readonly Fault[] = [
   "says nothing",
   "says garbage",
@@ -85,7 +85,7 @@ await t.test("every helper call fails, in every way", async (t) => {
     `${String(names.length)} of ${String(scenarioNames.length)} machines`,
   );
 
-  /** Every call of every helper in a start, with every fault: one in each round. */
+  /** Every call of every helper in a boot, with every fault: one in each round. */
   async function plan(scenario: Scenario): Promise<void> {
     const { name, disk, cmdline } = scenario;
     const good = cmdline.replace("docker_image=gone:1", "");

@@ -341,7 +341,7 @@ async function count(
   fault: string,
   [rwlayer, cmdline]: readonly [string, string],
 ): Promise<Outcome> {
-  // Signals are heard between the starts.
+  // Signals are heard between the boots.
   await turn();
   const before = listTree(top, withTimes);
   const options = `rootflags=subvol=${rwlayer} ${cmdline}`;

@@ -46,7 +46,7 @@ await t.test(
       (operation) => ({ operation, count: counts[operation] }),
     );
     for (const { operation, count } of operations) {
-      t.comment(`${operation}: ${String(count)} in a start`);
+      t.comment(`${operation}: ${String(count)} in a boot`);
       t.ok(count > 0, `${operation} was counted`);
     }
     const faults = operations.flatMap(({ operation, count }) =>

@@ -4,10 +4,10 @@ import type { KilledStart } from "./killed-start.ts";
 import { findRawControl } from "./raw-controls.ts";
 import { wrong, type Problem } from "./tally.ts";
 
-/** What a start says of one that was interrupted. */
+/** What a boot says of one that was interrupted. */
 const OF_INTERRUPTION = [
-  /^a start was interrupted: what it left half-made at \S+ is deleted$/,
-  /^nothing stands at \S+, as after a start that was interrupted; the former root is \S+$/,
+  /^a boot was interrupted: what it left half-made at \S+ is deleted$/,
+  /^nothing stands at \S+, as after a boot that was interrupted; the former root is \S+$/,
 ];
 
 /** What dockroot warned of, but for what takes long on a slow machine. */
@@ -29,7 +29,7 @@ function isAboutLock(warning: string): boolean {
 
 /**
  * What is wrong with how the commands of an attacked start ended.
- * @param usual what such a start warns of without an attack
+ * @param usual what such a boot warns of without an attack
  */
 export function judgeRuns(
   { attack, flow, recovery }: Injection,
@@ -38,7 +38,7 @@ export function judgeRuns(
 ): Problem[] {
   const isGentle = attack === "SIGSTOP, then SIGCONT";
   const isHelper = attack === "SIGKILL to a helper";
-  // A start that was killed early is made up for by another.
+  // A boot that was killed early is made up for by another.
   const mustSucceed = isGentle || (flow === "early" && !isHelper);
   return wrong([
     ...(hungForS === undefined ? [] : ["the machine did not come to an end"]),
@@ -61,7 +61,7 @@ export function judgeRuns(
   ]);
 }
 
-/** What is wrong with what a start said that was not attacked, but may come after one that was. */
+/** What is wrong with what a boot said that was not attacked, but may come after one that was. */
 export function judgeWarnings(
   said: string,
   usual: readonly string[],
@@ -72,7 +72,7 @@ export function judgeWarnings(
     .map((warning) => `it warns: ${warning}`);
 }
 
-/** What is wrong with what the start after that said: nothing is to be told any more. */
+/** What is wrong with what the boot after that said: nothing is to be told any more. */
 export function judgeCalm(
   { said }: Start,
   usual: readonly string[],
@@ -80,6 +80,6 @@ export function judgeCalm(
   return wrong(
     warningsOf(said)
       .filter((warning) => !usual.includes(warning))
-      .map((warning) => `the next start warns: ${warning}`),
+      .map((warning) => `the next boot warns: ${warning}`),
   );
 }

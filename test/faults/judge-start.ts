@@ -14,14 +14,14 @@ import { lost, wrong, type Problem } from "./tally.ts";
 
 const STAGING = `${OWN_DIRECTORY}/staging`;
 
-/** What there was, and what a start without a fault makes of it. */
+/** What there was, and what a boot without a fault makes of it. */
 export interface Expectation {
   readonly before: DiskContent;
   readonly reference: DiskContent;
 }
 
 /**
- * What is wrong after a start with a fault; nothing where it came to a right root, or told why there
+ * What is wrong after a boot with a fault; nothing where it came to a right root, or told why there
  * is none.
  */
 export function judgeFaultyStart(
@@ -43,8 +43,8 @@ export function judgeFaultyStart(
 }
 
 /**
- * What is wrong after the start that follows, which has no fault.
- * @param before what the start with the fault left
+ * What is wrong after the boot that follows, which has no fault.
+ * @param before what the boot with the fault left
  */
 export function judgeNextStart(
   { before, reference }: Expectation,
@@ -57,7 +57,7 @@ export function judgeNextStart(
     return [
       ...losses,
       ...judgeEnd(start),
-      ...wrong([`the next start fails: ${said}`]),
+      ...wrong([`the next boot fails: ${said}`]),
     ];
   }
   const root = subvolumeAt(after, RWLAYER);
@@ -71,7 +71,7 @@ export function judgeNextStart(
         : ["staging is still there"]),
       ...(isRooted
         ? []
-        : [`the next start is ${String(record?.result)}: ${said}`]),
+        : [`the next boot is ${String(record?.result)}: ${said}`]),
       ...(root?.uuid === record?.subvolumeUuid
         ? []
         : ["the next root is not what stands there"]),
@@ -80,7 +80,7 @@ export function judgeNextStart(
   ];
 }
 
-/** What is gone or changed of what there was, but for what a start may remove. */
+/** What is gone or changed of what there was, but for what a boot may remove. */
 export function judgeLosses(
   before: DiskContent,
   start: Start,
@@ -89,7 +89,7 @@ export function judgeLosses(
   return lost(describeLosses(before, after, mayGo(before, start, after)));
 }
 
-/** What a start may remove: its staging, and for a new root the generations past the limit. */
+/** What a boot may remove: its staging, and for a new root the generations past the limit. */
 function mayGo(
   before: DiskContent,
   { record }: Start,
@@ -103,7 +103,7 @@ function mayGo(
     isAtOrBelow(file, STAGING) || old.includes(generationOf(file) ?? NaN);
 }
 
-/** How a start ended, and what it said and left mounted. */
+/** How a boot ended, and what it said and left mounted. */
 export function judgeEnd({
   status,
   finishStatus,
@@ -160,7 +160,7 @@ export function judgeRoot(
 }
 
 /**
- * A new root against the one that a start without a fault makes, with all that is nested in it.
+ * A new root against the one that a boot without a fault makes, with all that is nested in it.
  * @param at where it stands
  */
 export function describeMadeRoot(

@@ -50,7 +50,7 @@ export interface Injection {
   readonly moment: Moment;
   /** How long it is stopped. */
   readonly pauseMs: number;
-  /** After what time the early start is told to go on. */
+  /** After what time the early boot is told to go on. */
   readonly gateMs: number;
   readonly recovery: Recovery;
 }

@@ -11,7 +11,7 @@ import {
   type ScenarioName,
 } from "./boot-scenarios.ts";
 
-/** A machine before a start, of whose former roots those past the limit can go. */
+/** A machine before a boot, of whose former roots those past the limit can go. */
 export interface KillScenario extends Omit<Scenario, "content"> {
   /** The UUIDs of roots in which somebody has worked. */
   readonly used: ReadonlySet<string>;

@@ -9,7 +9,7 @@ import { numberCalls, type FaultyHelpers } from "./faulty-helpers.ts";
 import type { Start } from "./faulty-start.ts";
 import { ATTACKS, type Injection, type UsualStart } from "./kill-plan.ts";
 
-/** What became of a start in which a dockroot was attacked, on a machine that went on afterwards. */
+/** What became of a boot in which a dockroot was attacked, on a machine that went on afterwards. */
 export interface KilledStart extends Start {
   /** Where the victim was: it was there when the moment came. `undefined`: there was nothing to attack. */
   readonly hit: Hit | undefined;
@@ -44,12 +44,12 @@ interface Run {
 
 export interface KillBench {
   readonly attack: (injection: Injection, cmdline: string) => KilledStart;
-  /** A start that is not attacked. */
+  /** A boot that is not attacked. */
   readonly watch: (cmdline: string) => {
     start: KilledStart;
     usual: UsualStart;
   };
-  /** What helpers were called in the last start. */
+  /** What helpers were called in the last boot. */
   readonly calls: () => readonly string[];
 }
 
@@ -64,7 +64,7 @@ const LIMIT_S = 90;
 
 /**
  * A machine whose initramfs starts dockroot as the scripts of initramfs-tools do.
- * @param directory is made anew for each start
+ * @param directory is made anew for each boot
  */
 export function createKillBench(
   helpers: FaultyHelpers,

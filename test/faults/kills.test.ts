@@ -52,14 +52,14 @@ const SAMPLE = { scenarios: 2, kills: 8 };
 /** How often an attack is begun that comes too late, each time in half the time. */
 const TRIES = 4;
 
-/** A scenario, and how its start goes without an attack. */
+/** A scenario, and how its boot goes without an attack. */
 interface Known {
   readonly scenario: KillScenario;
   readonly before: KnownDisk;
   readonly usual: UsualStart;
-  /** What its start warns of. */
+  /** What its boot warns of. */
   readonly warnings: readonly string[];
-  /** The kernel command line of the next start, which makes a root in any case, and what comes of it. */
+  /** The kernel command line of the next boot, which makes a root in any case, and what comes of it. */
   readonly next: {
     readonly cmdline: string;
     readonly after: KnownDisk;
@@ -180,7 +180,7 @@ await t.test("dockroot is killed or stopped at any time", async (t) => {
         problems.push(...wrong(judgeWarnings(last.said, warnings)));
       }
       const after = await look();
-      // What could not be removed is warned of, and left for the next start.
+      // What could not be removed is warned of, and left for the next boot.
       const isClean = !hasLeftWork(injection, last);
       const finished = isClean ? [after] : [];
       const history = historyAt(isClean, ...finished);
@@ -300,7 +300,7 @@ function hasLeftWork({ attack }: Injection, { said }: Start): boolean {
   );
 }
 
-/** What a start came to that was tried again where it was killed. */
+/** What a boot came to that was tried again where it was killed. */
 function judgeResult(
   { attack, recovery }: Injection,
   { result }: KillScenario,
@@ -313,5 +313,5 @@ function judgeResult(
     record?.result === "fallback";
   return isFallback
     ? []
-    : wrong([`the start is ${String(record?.result)}, not ${result}`]);
+    : wrong([`the boot is ${String(record?.result)}, not ${result}`]);
 }

@@ -26,13 +26,13 @@ const WRITABLE = ["subvolid=5"];
 /** What takes the room: in pieces, of which some are given back. */
 interface Filling {
   readonly what: string;
-  /** Data that a start finds free, whatever else is taken. */
+  /** Data that a boot finds free, whatever else is taken. */
   readonly freeDataBytes: number;
   /** From large to small, until none fits any more. */
   readonly pieces: readonly {
     readonly add: (file: string) => Promise<void> | void;
   }[];
-  /** With so many of the last pieces given back, or all, a start has all it needs. */
+  /** With so many of the last pieces given back, or all, a boot has all it needs. */
   readonly enough: number;
 }
 
@@ -150,8 +150,8 @@ await t.test("the disk is full, but for more and more", async (t) => {
 });
 
 /**
- * How many pieces are given back in each start: none, all that are needed, and some sizes between.
- * @param wanted how many starts, at least two
+ * How many pieces are given back in each boot: none, all that are needed, and some sizes between.
+ * @param wanted how many boots, at least two
  */
 function chooseSizes(enough: number, wanted: number): number[] {
   const count = Math.max(2, Math.min(Math.floor(wanted), enough + 1));
@@ -220,7 +220,7 @@ async function allocate(file: string, bytes: number): Promise<void> {
   await run(["fallocate", "--length", String(bytes), file]);
 }
 
-/** What a start came to and, where it made no new root, the work that failed. */
+/** What a boot came to and, where it made no new root, the work that failed. */
 function describeResult({ record }: Start): string {
   const { result, failure } = record ?? { result: "none" };
   const work = /^cannot \S+(?: the \S+ \S+)?/.exec(failure?.message ?? "");

@@ -72,7 +72,7 @@ const STRANGERS: Record<string, (place: string) => Promise<void> | void> = {
 /** `refused`: nothing was begun, so there is no record either. */
 type Result = "refused" | "failed" | "fallback" | "fresh";
 
-/** Where it stands in the way, and what the start then comes to. */
+/** Where it stands in the way, and what the boot then comes to. */
 const PLACES: Record<
   string,
   { readonly path: string; readonly result: Result }

@@ -231,13 +231,13 @@ function describeState(
       )
       .map(
         ({ boot }) =>
-          `the root of start ${String(boot)} was handed over after its last change`,
+          `the root of boot ${String(boot)} was handed over after its last change`,
       ),
     ...known
       .filter(({ uuid }) => !roots.some((root) => root.uuid === uuid))
       .map(
         ({ boot }) =>
-          `${state} knows a root of start ${String(boot)} that is gone`,
+          `${state} knows a root of boot ${String(boot)} that is gone`,
       ),
   ];
 }

@@ -17,7 +17,7 @@ import { stagingOf } from "./prove-root.ts";
 
 /** From the set-up's end, in the whole tier where no number is given: then no new cut is begun. */
 const TIME_BOUND_MS = 5 * 60_000;
-/** A start in the machine, and its cuts, must end within the bound. */
+/** A boot in the machine, and its cuts, must end within the bound. */
 const LAST_START_MS = 3.5 * 60_000;
 /** So many cuts are started from in the machine, too. */
 const STARTS = 20;
@@ -34,17 +34,17 @@ interface Job extends Cut {
 }
 
 interface Plan {
-  /** How many starts in the machine. */
+  /** How many boots in the machine. */
   readonly starts: number;
   /** How many cuts of the recorded start. */
   readonly cutsOfFirst: number;
-  /** How many cuts of each start in the machine. */
+  /** How many cuts of each boot in the machine. */
   readonly cutsOfSecond: number;
   /** No new cut is begun when the time is over. */
   readonly isTimed?: true;
 }
 
-/** What was visible after a cut, for a second start. */
+/** What was visible after a cut, for a second boot. */
 interface Sample {
   readonly point: CrashPoint;
   readonly crashed: DiskInventory;
@@ -53,7 +53,7 @@ interface Sample {
 /**
  * Cuts the power again and again, each time at another point of the recorded start; beside that,
  * starts the machine from what some of the cuts left, and cuts these starts as well.
- * @param directory for the disks of the starts in the machine
+ * @param directory for the disks of the boots in the machine
  */
 export async function runPowerCuts(
   t: Test,

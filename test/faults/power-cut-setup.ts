@@ -24,7 +24,7 @@ import {
   USER_DIRECTORY,
 } from "./written-disk.ts";
 
-/** What the power is cut to: a used computer, and the record of one start of it. */
+/** What the power is cut to: a used computer, and the record of one boot of it. */
 export interface PowerCutSetup {
   readonly label: string;
   /** The disk before the recorded start. */
@@ -45,7 +45,7 @@ const FIRST = "first";
 const LABEL = path.join(KEPT, "label");
 const BASE = path.join(KEPT, "base.img");
 
-/** Makes the computer and records a start of it. */
+/** Makes the computer and records a boot of it. */
 export async function setUpPowerCut(t: Test): Promise<PowerCutSetup> {
   await rm(KEPT, { recursive: true, force: true });
   await mkdir(KEPT, { recursive: true });

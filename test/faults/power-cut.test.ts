@@ -18,7 +18,7 @@ import {
 } from "./power-cut-setup.ts";
 
 /**
- * One start of a computer is recorded at the block layer. Then its power fails again and again, each
+ * One boot of a computer is recorded at the block layer. Then its power fails again and again, each
  * time at another point of the record; the disk that is left is looked at and started from.
  *
  * In the first tier these are a few dozen cuts, other ones for each seed of the sample.
@@ -29,7 +29,7 @@ import {
 const only = process.env["FAULT"] ?? "";
 
 await t.test(
-  "a computer survives a power failure at any point of its start",
+  "a computer survives a power failure at any point of its boot",
   async (t) => {
     const setup = await (only === "" ? setUpPowerCut(t) : readPowerCut());
     const fast = makeFastScratch(t, "power-cut");

@@ -9,7 +9,7 @@ import type { BootRecord } from "../root/boot-disk.ts";
 import { hashOf } from "./disk-inventory.ts";
 import { RWLAYER, USER_DIRECTORY, USER_MARK } from "./written-disk.ts";
 
-/** One start of a machine, from its kernel to its power-off. */
+/** One boot of a machine, from its kernel to its power-off. */
 export interface RecordedStart {
   readonly requests: readonly LoggedRequest[];
   readonly promises: readonly DurabilityPromise[];

@@ -12,7 +12,7 @@ export interface WholeDisk {
   readonly subvolumes: Readonly<Record<string, string>>;
 }
 
-/** What a start may change. */
+/** What a boot may change. */
 export interface Licence {
   /** Whether what stands at this path may go, come, or be another. */
   readonly isFree: (file: string) => boolean;

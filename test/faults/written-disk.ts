@@ -38,7 +38,7 @@ touch -d '2001-02-03 04:05:06.123456789' etc/shadow
 `;
 
 /**
- * Makes the disk of a computer that has been in use: two starts by the built executable, each
+ * Makes the disk of a computer that has been in use: two boots by the built executable, each
  * followed by a user who writes files and makes nested subvolumes; so there is a generation. The
  * subvolume `photos` is the user's own. It has no loop device then.
  * @param init what /sbin/init does

@@ -34,7 +34,7 @@ export interface BootDisk {
   readonly traces: () => Promise<readonly string[]>;
 }
 
-/** The start of one machine: its kernel command line, its rwlayer, its /run. */
+/** The boot of one machine: its kernel command line, its rwlayer, its /run. */
 export interface Rehearsal {
   readonly rwlayer: string;
   readonly runDirectory: string;

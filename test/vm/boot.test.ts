@@ -61,7 +61,7 @@ await t.test("a computer comes up from a Docker image", async (t) => {
   t.match(
     await shell("dockroot doctor"),
     /nothing was found that would stop a boot/,
-    "nor is there anything that would stop the next start",
+    "nor is there anything that would stop the next boot",
   );
   t.match(
     await shell("dockroot resolve demo"),
@@ -72,7 +72,7 @@ await t.test("a computer comes up from a Docker image", async (t) => {
 });
 
 await t.test(
-  "the next start begins anew, and keeps the former root",
+  "the next boot begins anew, and keeps the former root",
   async (t) => {
     const vm = await computer.start(t);
     const { boot, systemd, rootUuid } = await waitForReport(vm);

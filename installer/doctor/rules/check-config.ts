@@ -1,7 +1,7 @@
 import type { DoctorFacts } from "./facts.ts";
 import { ok, stops, unknown, warning, type Finding } from "./finding.ts";
 
-/** The configuration of the system here, where no start reads it. */
+/** The configuration of the system here, where no boot reads it. */
 export function* checkConfig({
   config,
   starts,

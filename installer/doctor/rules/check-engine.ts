@@ -8,14 +8,14 @@ import type {
 import { type DoctorFacts, treesOf } from "./facts.ts";
 import { ok, warning, type Finding, type Judgement } from "./finding.ts";
 
-/** What a start fails at when it has found a store of which roots can be made. */
+/** What a boot fails at when it has found a store of which roots can be made. */
 const IN_STORE: ReadonlySet<string> = new Set<ErrorCode>([
   ...(["STORE_DAMAGED", "IMAGE_MISSING", "IMAGE_AMBIGUOUS"] as const),
   ...(["IMAGE_EMPTY", "SOURCE_MISSING"] as const),
 ]);
 
 /**
- * Whether the engine keeps what it pulls where dockroot looks for it: here, for the next start, and in
+ * Whether the engine keeps what it pulls where dockroot looks for it: here, for the next boot, and in
  * the new system, for those after it.
  */
 export function* checkEngine(facts: DoctorFacts): Iterable<Finding> {
@@ -74,7 +74,7 @@ function* checkSeveral({ starts }: DoctorFacts): Iterable<Finding> {
     const { disk, image } = outcome;
     yield warning(
       "engine",
-      `${disk.storePath} holds the images of ${disk.stores.join(" and of ")}: once they say different things of ${image.reference}, no start knows which one counts`,
+      `${disk.storePath} holds the images of ${disk.stores.join(" and of ")}: once they say different things of ${image.reference}, no boot knows which one counts`,
       `Write dockroot.store=${image.store} among the kernel options, or remove the images that are of former times.`,
     );
   }

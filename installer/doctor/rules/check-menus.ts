@@ -36,7 +36,7 @@ export function* checkMenus({
   } else if (starts.some((start) => start.isThisStart)) {
     yield unknown(
       "boot-entries",
-      `of the ${found} entries that were found none boots an image: that of this start is elsewhere`,
+      `of the ${found} entries that were found none boots an image: that of this boot is elsewhere`,
     );
   } else {
     yield warning(

@@ -3,7 +3,7 @@ import { formatSize } from "../../text/human.ts";
 import type { BootRoom, DoctorFacts } from "./facts.ts";
 import { ok, stops, warning, type Finding } from "./finding.ts";
 
-/** A start writes little more than metadata, and what the top layer brings. */
+/** A boot writes little more than metadata, and what the top layer brings. */
 const LEAST_BYTES = 100e6;
 /** A system is pulled, and its predecessor kept. */
 const GOOD_BYTES = 2e9;

@@ -14,7 +14,7 @@ import {
   type Subject,
 } from "./finding.ts";
 
-/** Which options a start has, and what it would come to. */
+/** Which options a boot has, and what it would come to. */
 export function* checkStarts({ starts }: DoctorFacts): Iterable<Finding> {
   for (const start of starts) {
     yield* checkOutcome(start);
@@ -23,7 +23,7 @@ export function* checkStarts({ starts }: DoctorFacts): Iterable<Finding> {
   }
 }
 
-/** How several starts are called. */
+/** How several boots are called. */
 export function nameOf({ sources }: Pick<StartFacts, "sources">): string {
   const [first = "", ...others] = sources.map(({ name }) => name);
   return others.length === 0
@@ -69,7 +69,7 @@ function* checkOutcome(start: StartFacts): Iterable<Finding> {
     yield warning(
       "options",
       `${name}: ${text}`,
-      "dockroot boot --dry-run shows what the next start does.",
+      "dockroot boot --dry-run shows what the next boot does.",
     );
   }
 }
@@ -94,7 +94,7 @@ const SUBJECTS: Partial<Record<ErrorCode, Subject>> = {
   HELPER_MISSING: "helpers",
 };
 
-/** A finding of what a start would fail at. */
+/** A finding of what a boot would fail at. */
 export function failed(name: string, failure: BootFailure): Finding {
   const subject = SUBJECTS[failure.code as ErrorCode] ?? "options";
   return stops(

@@ -41,7 +41,7 @@ function checkNewSystem({ disk, tree }: PlannedFacts): Finding {
   if (by === undefined) {
     return warning(
       "store-mount",
-      `${what}: nothing mounts the image store at ${mountPoint}: ${pull} in the new system fetches into the root, which the next start replaces`,
+      `${what}: nothing mounts the image store at ${mountPoint}: ${pull} in the new system fetches into the root, which the next boot replaces`,
       `Add a line to the top layer's etc/fstab: ${line}`,
     );
   }

@@ -5,7 +5,7 @@ import type { DoctorFacts, TargetFacts } from "./facts.ts";
 import { ok, stops, unknown, type Finding } from "./finding.ts";
 import { failed } from "./check-starts.ts";
 
-/** The image and its disk, where no start says which. */
+/** The image and its disk, where no boot says which. */
 export function* checkTarget({
   target,
   place,

@@ -13,9 +13,9 @@ export interface DoctorFacts {
   readonly place: SystemPlace;
   readonly config: ConfigFacts;
   readonly menus: MenuFacts;
-  /** The starts that boot an image: this one's, and those of boot entries. Alike ones are one. */
+  /** The boots of an image: this one's, and those of boot entries. Alike ones are one. */
   readonly starts: readonly StartFacts[];
-  /** What is looked at where no start says what. */
+  /** What is looked at where no boot says what. */
   readonly target: TargetFacts | undefined;
   /** Of the system here. */
   readonly engines: EngineConfigs;
@@ -52,7 +52,7 @@ export interface MenuFacts {
 
 /** Starts that come to the same. */
 export interface StartFacts {
-  /** How people call them, this start first where it is one; at least one. */
+  /** How people call them, this boot first where it is one; at least one. */
   readonly sources: readonly {
     readonly name: string;
     readonly cmdline: string;
@@ -62,7 +62,7 @@ export interface StartFacts {
   readonly outcome: StartOutcome;
 }
 
-/** What a start with these options would come to, but for what only the start itself does. */
+/** What a boot with these options would come to, but for what only the boot itself does. */
 export type StartOutcome =
   | { readonly kind: "failed"; readonly failure: BootFailure }
   /** The options lack what only the configuration in the initramfs can say. */
@@ -138,7 +138,7 @@ export interface InitramfsContent {
   readonly config: ConfigSource | undefined;
 }
 
-/** Where no start says which image. */
+/** Where no boot says which image. */
 export interface TargetFacts {
   /** The engine's directory; Docker's where no store has an image. */
   readonly directory: string;

@@ -23,7 +23,7 @@ export interface Start {
   readonly cmdline: string;
   /** An image instead of the one that it names. */
   readonly image: string | undefined;
-  /** `undefined` for this start itself. */
+  /** `undefined` for this boot itself. */
   readonly entry: FoundEntry | undefined;
 }
 
@@ -38,7 +38,7 @@ const ANY_CONFIG: ConfigSource = {
 };
 
 /**
- * Reads the options of a start as a boot does.
+ * Reads the options of a boot as a boot does.
  * @param config that in its initramfs, as far as it is known
  */
 export function readStartOptions(
@@ -65,7 +65,7 @@ export function effectiveCmdline({ cmdline, image }: Start): string {
 
 export function describeStart({ entry }: Start): string {
   return entry === undefined
-    ? "the kernel options of this start"
+    ? "the kernel options of this boot"
     : `the entry "${entry.title}" of ${entry.file}`;
 }
 

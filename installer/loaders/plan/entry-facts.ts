@@ -44,9 +44,9 @@ export interface NewEntryFacts {
   readonly storeHome: Home;
   /** Which of the stores there counts, as it was asked for. */
   readonly storeKind: StoreKind | undefined;
-  /** This start's kernel options. */
+  /** This boot's kernel options. */
   readonly cmdline: readonly CmdlineOption[];
-  /** The rwlayer of this start, where dockroot made it and its kernel options are to be kept. */
+  /** The rwlayer of this boot, where dockroot made it and its kernel options are to be kept. */
   readonly bootedRwlayer: string | undefined;
   /** Something has the name of the rwlayer, and dockroot did not make it. */
   readonly isRwlayerForeign: boolean;

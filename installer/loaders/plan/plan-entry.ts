@@ -67,7 +67,7 @@ function refuseNested({ storePath, bootedRwlayer }: NewEntryFacts): void {
   if (!isSameOrBelow(storePath, rwlayer)) return;
   throw new BootError(
     "ENTRY_UNSUITABLE",
-    `the image store is in ${rwlayer}, which is new at every start`,
+    `the image store is in ${rwlayer}, which is new at every boot`,
     {
       hint: "Move it to a subvolume of its own, beside the rwlayer, and mount that at /var/lib/docker.",
     },

@@ -21,7 +21,7 @@ export interface PlannedOptions {
   readonly comments: readonly string[];
 }
 
-/** What a boot loader adds, or asks for one start alone. */
+/** What a boot loader adds, or asks for one boot alone. */
 const OF_ONE_START =
   /^(?:BOOT_IMAGE|initrd|auto|recovery|single|emergency|rescue|[s1-5]|ro|rw|rd\.break|break|systemd\.unit|init|rdinit)$/;
 
@@ -44,7 +44,7 @@ export function planOptions(facts: NewEntryFacts): PlannedOptions {
     : keepOptions(facts, facts.bootedRwlayer);
 }
 
-/** dockroot made this start's root: what it was told is right. */
+/** dockroot made this boot's root: what it was told is right. */
 function keepOptions(
   { cmdline, image, storeKind }: NewEntryFacts,
   rwlayer: string,
@@ -64,12 +64,12 @@ function keepOptions(
   );
   return {
     options: [...options, ...added],
-    notes: ["the kernel options are those of this start"],
+    notes: ["the kernel options are those of this boot"],
     comments: [],
   };
 }
 
-/** This start may be of a former root. */
+/** This boot may be of a former root. */
 function nameRwlayer(
   { key, value = "" }: CmdlineOption,
   rwlayer: string,
@@ -121,7 +121,7 @@ function planAnew({
         : []),
       ...(kept.length > 0
         ? [
-            `of this start's kernel options these are kept: ${kept.map(formatOption).join(" ")}`,
+            `of this boot's kernel options these are kept: ${kept.map(formatOption).join(" ")}`,
           ]
         : []),
     ],

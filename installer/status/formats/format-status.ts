@@ -115,13 +115,13 @@ const ALARMS: Readonly<Partial<Record<Status["result"], Alarm>>> = {
     what: "WARNING: THIS IS A FORMER ROOT.",
     why: "The one that was asked for could not be made.",
     outlook:
-      "The next start tries again, and keeps this root as a generation when it succeeds.",
+      "The next boot tries again, and keeps this root as a generation when it succeeds.",
     reminder: "WARNING: this is a former root; why stands above.",
   },
   failed: {
     what: "WARNING: DOCKROOT DID NOT BOOT THIS SYSTEM.",
     why: "It could not make a root; what runs was started without it.",
-    outlook: "The next start tries again.",
+    outlook: "The next boot tries again.",
     reminder: "WARNING: dockroot did not boot this system; why stands above.",
   },
 };
@@ -221,8 +221,8 @@ function formatBooted(status: Status): string[] {
 }
 
 function describeMaker({ boot, result }: Status): string {
-  if (boot === null) return "an unknown start";
-  return `start ${String(boot)}${result === "fresh" ? ", this one" : ""}`;
+  if (boot === null) return "an unknown boot";
+  return `boot ${String(boot)}${result === "fresh" ? ", this one" : ""}`;
 }
 
 function describeTopLayer({ toplayer, source }: Status): string | null {

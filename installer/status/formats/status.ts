@@ -26,7 +26,7 @@ export interface RootOnDisk {
   readonly isRoot: boolean;
   /** `foreign`: it cannot be proved that dockroot made it. */
   readonly state: "complete" | "incomplete" | "foreign";
-  /** The number of the start that made it. */
+  /** The number of the boot that made it. */
   readonly boot: number | null;
   readonly image: RootedBoot["image"];
   /** `null` without quotas. */

@@ -52,7 +52,7 @@ export function makeFstab(
     ...[`subvol=${escapeFstab(store.subvolume)}`, "0", "0"],
   ];
   return {
-    content: `${head}${own}# The image store: ${programOf(home)} pull fetches the system of the next start.\n${fields.join("  ")}\n`,
+    content: `${head}${own}# The image store: ${programOf(home)} pull fetches the system of the next boot.\n${fields.join("  ")}\n`,
     has: "added",
   };
 }

@@ -17,7 +17,7 @@ import {
 import { MAX_NAMED, type GarbageContext } from "./former-roots.ts";
 import { findUse } from "./in-use.ts";
 
-/** Init waits for this: what is not removed in that time is left for the next start. */
+/** Init waits for this: what is not removed in that time is left for the next boot. */
 const MAX_REMOVAL_MS = 15_000;
 
 /** A former root that is to go. */
@@ -43,7 +43,7 @@ export async function removeRoots(
   for (const [index, root] of roots.entries()) {
     if (isLate()) {
       host.log.warn(
-        `${String(roots.length - index)} former roots are left for the next start: to remove them takes long`,
+        `${String(roots.length - index)} former roots are left for the next boot: to remove them takes long`,
       );
       break;
     }

@@ -27,12 +27,12 @@ const LAYERS = 3;
 
 const disk = await makeBootDisk(makeScratch(t, "bench-baseline"), LAYERS);
 
-/** The root that a start makes, the second time too. */
+/** The root that a boot makes, the second time too. */
 function makeRoot(
   measure: (file: string, options: StartOptions) => Promise<unknown>,
 ): Promise<TreeListing> {
   return withCopyOf(disk, async (file, scratch) => {
-    for (const _ of ["the first start", "the second"]) {
+    for (const _ of ["the first boot", "the second"]) {
       await measure(file, { topLayer: SMALL_LAYER });
     }
     const { mountPoint, close } = await mountDisk(

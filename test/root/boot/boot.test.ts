@@ -147,7 +147,7 @@ await t.test(
   },
 );
 
-await t.test("what an interrupted start left is cleaned up", async (t) => {
+await t.test("what an interrupted boot left is cleaned up", async (t) => {
   const machine = rehearse(
     t,
     disk,
@@ -176,7 +176,7 @@ await t.test("what an interrupted start left is cleaned up", async (t) => {
   const { status, stderr } = machine.boot();
   t.equal(status, 0, stderr);
   t.match(stderr, /delete \.dockroot\/interrupted\/staging/);
-  t.match(machine.record().warnings, [/a start was interrupted/]);
+  t.match(machine.record().warnings, [/a boot was interrupted/]);
   t.equal(machine.finish().status, 0);
 
   await disk.look((top) => {

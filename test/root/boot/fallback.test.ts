@@ -17,7 +17,7 @@ import {
 const disk = await makeBootDisk(t, "fallback");
 const LAST = "dockroot.fallback=last";
 
-/** A start that works, and what a user then writes. */
+/** A boot that works, and what a user then writes. */
 async function bootAndWrite(
   t: Test,
   machine: Rehearsal,

@@ -114,7 +114,7 @@ await t.test("a changed top layer is told, and copied if asked", async (t) => {
   t.strictSame(machine.record().warnings, []);
 });
 
-/** Of each start anew. */
+/** Of each boot anew. */
 function withoutHandedOver(state: string): string {
   return state.replace(/"handedOver": \d+/, "");
 }

@@ -34,7 +34,7 @@ await disk.look((top) => {
 
 for (const [index, { helper, work, name }] of HANGING.entries()) {
   await t.test(
-    `dockroot alone is killed while ${name}: the next start works at once`,
+    `dockroot alone is killed while ${name}: the next boot works at once`,
     (t) => {
       const machine = rehearse(
         t,

@@ -102,7 +102,7 @@ const others: Record<string, readonly [mount: string, what: string]> = {
 };
 
 for (const [index, [name, [mount, what]]] of Object.entries(others).entries()) {
-  await t.test(`${name} is told, and stops the start if asked`, async (t) => {
+  await t.test(`${name} is told, and stops the boot if asked`, async (t) => {
     const machine = rehearse(t, disk, `wrong-${String(index)}`);
     const { rwlayer, runDirectory } = machine;
     const inRoot = (text: string) => text.replaceAll("ROOT", rwlayer);
@@ -133,7 +133,7 @@ for (const [index, [name, [mount, what]]] of Object.entries(others).entries()) {
     t.match(stops.stderr, /^\*{72}\nERROR: [^]*\nTHE START STOPS HERE/m);
     t.ok(fs.existsSync(mark), "by which a hook knows it");
 
-    t.comment("and the right one starts after all");
+    t.comment("and the right one boots after all");
     const { status, stderr } = finishIn(machine, mountAt("/sysroot", rwlayer));
     t.equal(status, 0, stderr);
     t.notMatch(stderr, /another root/);

@@ -81,7 +81,7 @@ await t.test("a generation that is mounted is kept", async (t) => {
   );
 });
 
-await t.test("what a killed start left mounted stops no other", async (t) => {
+await t.test("what a killed boot left mounted stops no other", async (t) => {
   const machine = rehearse(t, disk, "killed");
   const label = newLabel().slice(-16);
   const file = path.join(disk.scratch, "killed-top-layer");

@@ -91,7 +91,7 @@ for (const [what, damage] of Object.entries<(file: string) => void>({
         "a damaged file is kept",
       );
     });
-    t.equal(machine.boot().status, 0, "and the next start is as ever");
+    t.equal(machine.boot().status, 0, "and the next boot is as ever");
     t.equal(machine.finish().status, 0);
   });
 }

@@ -13,7 +13,7 @@ const disk = await makeBootDisk(t, "many");
 const helpers = makeFaultyHelpers(makeScratch(t, "helpers"));
 
 await t.test(
-  "what is not dockroot's costs a start no helper, however much there is of it",
+  "what is not dockroot's costs a boot no helper, however much there is of it",
   async (t) => {
     startOnce(t, "dockroot.generations=9");
     const few = startOnce(t, "dockroot.generations=9");

@@ -37,7 +37,7 @@ await t.test("a machine on which nothing is wrong", async (t) => {
   t.ok(report.isRunningSystem);
   t.strictSame(report.starts, [
     {
-      names: ["the kernel options of this start", ENTRY],
+      names: ["the kernel options of this boot", ENTRY],
       image: {
         ...{ reference: "system:1", id: disk.ids["system:1"] },
         store: "graphdriver",
@@ -222,7 +222,7 @@ await t.test("the menus of all boot loaders are read", (t) => {
   });
   const { status, report } = examine(t, system);
   t.strictSame(report.starts[0]?.names, [
-    "the kernel options of this start",
+    "the kernel options of this boot",
     'the entry "beside" of /boot/refind_linux.conf',
     'the entry "docker" of /boot/loader/entries/docker.conf',
     'the entry "gone" of /boot/loader/entries/gone.conf',

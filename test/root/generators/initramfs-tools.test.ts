@@ -21,7 +21,7 @@ const early = [
 ];
 const shellOpens =
   "panic: dockroot: there is no root to boot. 'exit' tries again, 'reboot -f' restarts.";
-/** What becomes of the early starts, the statuses of all boots, and what is then seen of them. */
+/** What becomes of the early boots, the statuses of all boots, and what is then seen of them. */
 interface Case {
   readonly statuses: string;
   readonly boots: readonly string[];
@@ -65,7 +65,7 @@ const cases: Record<string, Case> = {
 for (const shell of ["busybox ash", "dash", "bash"]) {
   for (const [name, { statuses, boots, finishes }] of Object.entries(cases)) {
     await t.test(
-      `the scripts of initramfs-tools, for ${shell}, early start: ${name}`,
+      `the scripts of initramfs-tools, for ${shell}, early boot: ${name}`,
       async (t) => {
         const system = installScripts(t);
         system.write("/tmp/statuses", statuses.split(" ").join("\n") + "\n");
@@ -86,7 +86,7 @@ for (const shell of ["busybox ash", "dash", "bash"]) {
 
 for (const early of ["", "none"]) {
   await t.test(
-    `another root is not started, early start: ${early}`,
+    `another root is not started, early boot: ${early}`,
     async (t) => {
       const system = installScripts(t);
       system.write("/tmp/statuses", "0\n");

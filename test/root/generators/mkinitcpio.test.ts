@@ -98,7 +98,7 @@ await t.test(
       "dockroot finish --when /run/dockroot/rooted",
       "devices are there",
     ];
-    // What comes before the second start.
+    // What comes before the second boot.
     const firstTries = {
       "": [...begun, "boot goes on", ...wayOut],
       "kill -9": [...begun, "dockroot boot", ...wayOut],

@@ -218,7 +218,7 @@ await t.test("a system that dockroot started keeps its options", async (t) => {
     stdout,
     `options "root=LABEL=${disk.label} rootflags=noatime,subvol=next rw docker_path=docker docker_image=system:1 toplayer=LABEL=esp console=tty0 console=ttyS0"`,
   );
-  t.match(stderr, "the kernel options are those of this start");
+  t.match(stderr, "the kernel options are those of this boot");
   // Its /boot is gone with it: what is written there would be, too.
   await disk.look((top) =>
     run(["btrfs", "subvolume", "create", `${top}/next`]),
@@ -232,7 +232,7 @@ await t.test("a system that dockroot started keeps its options", async (t) => {
   );
   t.match(inRoot, {
     status: 1,
-    stderr: /custom.cfg is in the root of this start/,
+    stderr: /custom.cfg is in the root of this boot/,
   });
 });
 

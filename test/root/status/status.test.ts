@@ -100,7 +100,7 @@ await t.test("a fallback cannot be overlooked", async (t) => {
   );
 });
 
-await t.test("a start that failed, and the one after it", async (t) => {
+await t.test("a boot that failed, and the one after it", async (t) => {
   const machine = rehearse(t, disk, "failed");
   t.equal(machine.boot("docker_image=absent:1").status, 1);
   const { status, text, exitStatus } = await tellStatus(t, disk, machine);

@@ -23,7 +23,7 @@ export async function tellStatus(t: Test, disk: BootDisk, machine: Rehearsal) {
   return { text: text.stdout, exitStatus: text.status, status };
 }
 
-/** A start that succeeds. */
+/** A boot that succeeds. */
 export function start(t: Test, machine: Rehearsal, options = ""): void {
   const { status, stderr } = machine.boot(options);
   t.equal(status, 0, stderr);

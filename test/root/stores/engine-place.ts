@@ -43,7 +43,7 @@ export interface EnginePlace {
     dataRoot: string,
   ) => Promise<StartedEngine>;
   readonly open: (store: string, kind?: StoreKind) => ImageStore;
-  /** As the start of a machine does it. */
+  /** As the boot of a machine does it. */
   readonly find: (store: string, text: string, kind?: StoreKind) => FoundImage;
 }
 

@@ -153,7 +153,7 @@ await t.test("a top layer mounts the store where its engine has it", (t) => {
   t.equal(status, 0, stderr);
   t.match(
     fs.readFileSync(`${directory}/etc/fstab`, "utf8"),
-    /: podman pull fetches the system of the next start\.\nUUID=\S+ {2}\/var\/lib\/containers\/storage {2}btrfs {2}subvol=podman {2}0 {2}0\n$/,
+    /: podman pull fetches the system of the next boot\.\nUUID=\S+ {2}\/var\/lib\/containers\/storage {2}btrfs {2}subvol=podman {2}0 {2}0\n$/,
   );
   t.end();
 });

@@ -23,7 +23,7 @@ import {
   TARGET,
 } from "./toplayer-case-trees.ts";
 
-// What stands in the top layer, on what stands in the image: one start, a directory for each case.
+// What stands in the top layer, on what stands in the image: one boot, a directory for each case.
 
 const disk = await makeBootDisk(t, "toplayer-cases", (tree) =>
   makeImageCases(`${tree}/cases`),
@@ -34,7 +34,7 @@ let image: TreeListing = {};
 let layer: TreeListing = {};
 let root: TreeListing = {};
 
-await t.test("all cases are laid over the image by one start", async (t) => {
+await t.test("all cases are laid over the image by one boot", async (t) => {
   const machine = rehearse(t, disk, "cases");
   const options = `toplayer=LABEL=${disk.label} toplayer_path=layer`;
   const { status, stderr } = machine.boot(options);

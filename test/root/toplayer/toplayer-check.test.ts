@@ -259,7 +259,7 @@ await t.test("what cannot be found is told", (t) => {
       /^dockroot: cannot find the image system:1 in \/nowhere\n[^]*what to do: .*--store-path DIR/,
     ],
     [[`${good}/nothing`, "--image", "system:1"], / is absent\n/],
-    [[], /^dockroot: the kernel options of this start name no top layer\n/],
+    [[], /^dockroot: the kernel options of this boot name no top layer\n/],
   ] as const) {
     const { status, stdout, stderr } = check(...args);
     t.equal(status, 1, stderr);

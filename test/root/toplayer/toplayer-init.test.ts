@@ -62,7 +62,7 @@ await t.test("a starting top layer, from machine and image", async (t) => {
     `# The root is mounted by the kernel options: it has no line here.
 # / was on /dev/sda1
 UUID=bbbb  /home  ext4  defaults           0 2
-# The image store: docker pull fetches the system of the next start.
+# The image store: docker pull fetches the system of the next boot.
 UUID=${uuid}  /var/lib/docker  btrfs  subvol=docker  0  0
 `,
   );
@@ -192,7 +192,7 @@ await t.test(
   },
 );
 
-await t.test("a directory in this start's root is told", (t) => {
+await t.test("a directory in this boot's root is told", (t) => {
   const { status, stdout, stderr } = runInSystem(
     scratchOf("system"),
     {
@@ -205,7 +205,7 @@ await t.test("a directory in this start's root is told", (t) => {
   t.equal(status, 0, stderr);
   t.match(
     stdout,
-    /^warning: \/var\/lib\/docker\/tmp\/inside is in the root of this start, .*$/m,
+    /^warning: \/var\/lib\/docker\/tmp\/inside is in the root of this boot, .*$/m,
   );
   t.notMatch(stdout, /^ {2}in the boot menu entry: toplayer=/m);
   t.end();

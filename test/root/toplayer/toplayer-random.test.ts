@@ -35,7 +35,7 @@ const TARGETS = [
 ] as const;
 
 /**
- * What `dockroot toplayer check` says of each entry is what a start does: random layers are laid over
+ * What `dockroot toplayer check` says of each entry is what a boot does: random layers are laid over
  * random trees, and the result is compared with what comes of applying each reported change, one by
  * one, to the listing of the tree.
  */

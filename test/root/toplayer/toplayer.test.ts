@@ -229,7 +229,7 @@ await t.test(
     t.strictSame(ownMounts(machine), []);
 
     const next = machine.boot();
-    t.equal(next.status, 0, `the next start works: ${next.stderr}`);
+    t.equal(next.status, 0, `the next boot works: ${next.stderr}`);
     t.equal(machine.finish().status, 0);
     await disk.look((top) => {
       fs.removeSync(`${top}/filler`);

@@ -83,7 +83,7 @@ t.test("tables of another kind are refused", (t) => {
   t.end();
 });
 
-t.test("no module goes that a start of Node needs", (t) => {
+t.test("no module goes that a boot of Node needs", (t) => {
   const ids = Array.from(
     { length: 20 },
     (_, n) => `internal/quic/${String(n)}`,

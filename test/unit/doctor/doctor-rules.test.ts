@@ -104,7 +104,7 @@ const planned = (
 });
 
 const startOf = (changes: Partial<StartFacts> = {}): StartFacts => ({
-  sources: [{ name: "the kernel options of this start", cmdline: "rw" }],
+  sources: [{ name: "the kernel options of this boot", cmdline: "rw" }],
   ...{ isThisStart: true, entries: [entryOf()], outcome: planned() },
   ...changes,
 });
@@ -393,7 +393,7 @@ t.test("of a store that is refused its own remedy is told alone", (t) => {
   t.end();
 });
 
-t.test("a store that no start names, for who can name it", (t) => {
+t.test("a store that no boot names, for who can name it", (t) => {
   const failure = {
     ...{ code: "STORE_AMBIGUOUS", message: "there are several", causes: [] },
     hint: "Say which one is meant: --store-path DIR.",
@@ -487,7 +487,7 @@ t.test("what cannot be read, or is not in the menu yet", (t) => {
   t.end();
 });
 
-t.test("a start that only its initramfs can tell, and a former root", (t) => {
+t.test("a boot that only its initramfs can tell, and a former root", (t) => {
   const start = (outcome: StartFacts["outcome"]) =>
     told(factsOf({ starts: [startOf({ outcome })] }));
   t.match(start({ kind: "incomplete", failure: FAILURE }), [

@@ -288,7 +288,7 @@ t.test("what a loader cannot read is no entry", (t) => {
     message: "no kernel has an initramfs beside it: /a",
   });
   t.throws(() => plan({ storePath: "docker_rwlayer/var/lib" }, "grub"), {
-    message: /new at every start/,
+    message: /new at every boot/,
   });
   t.end();
 });

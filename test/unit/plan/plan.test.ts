@@ -126,7 +126,7 @@ function refuses(t: Test, work: () => unknown, reason: RegExp) {
   }
 }
 
-t.test("the first start", async (t) => {
+t.test("the first boot", async (t) => {
   t.strictSame(words(facts), [
     "create the directory .dockroot/docker_rwlayer/generations",
     "snapshot docker/btrfs/subvolumes/c0ffee as .dockroot/docker_rwlayer/staging",
@@ -207,7 +207,7 @@ t.test("what an engine left goes from what is made of the image", async (t) => {
 });
 
 t.test(
-  "an interrupted start is cleaned up before anything else is made, and told",
+  "an interrupted boot is cleaned up before anything else is made, and told",
   async (t) => {
     const halfMade = { ...record, complete: false };
     const recorded = { ...facts, staging: pathState(halfMade) };
@@ -224,12 +224,12 @@ t.test(
     for (const given of [recorded, notYetRecorded, ofOurs]) {
       t.match(words(given)[1], /^delete .*staging/);
       t.match(words(given)[2], /^snapshot/);
-      t.match(planBoot(given).warnings, [/a start was interrupted/]);
+      t.match(planBoot(given).warnings, [/a boot was interrupted/]);
     }
   },
 );
 
-t.test("a start that ended between two renames is told", async (t) => {
+t.test("a boot that ended between two renames is told", async (t) => {
   const { rwlayer } = facts;
   t.match(planBoot({ ...withOurs, rwlayer, generations: ["3"] }).warnings, [
     /nothing stands at docker_rwlayer.*generations\/3/,

@@ -32,7 +32,7 @@ t.test("a new root", async (t) => {
     "image      demo:latest",
     "ID         sha256:2ae08ae4477a3c55dffebb55dd40463804013ead6630eb37f642e5922d6f7613",
     "rwlayer    docker_rwlayer",
-    "made by    start 5, this one",
+    "made by    boot 5, this one",
     "source     docker/btrfs/subvolumes/2cfd8d85991cfbcf2b95fcba5a9bcdea1e9963c2137908b975eb035af7fa0e3e",
     "top layer  LABEL=linux/boot_docker, 12 files of 34.1 kB",
     "disk       /dev/vda2, UUID=c7042bf1-2c89-441c-88ab-31e005893b89",
@@ -60,7 +60,7 @@ t.test("a root that was kept", async (t) => {
     result,
     "result     kept: the root that was there, for the image is the same",
   );
-  t.equal(maker, "made by    start 3");
+  t.equal(maker, "made by    boot 3");
 });
 
 t.test("a generation that was asked for", async (t) => {
@@ -73,7 +73,7 @@ t.test("a generation that was asked for", async (t) => {
   t.strictSame(lines.slice(2, 5), [
     "rwlayer     docker_rwlayer",
     "generation  4",
-    "made by     start 4",
+    "made by     boot 4",
   ]);
 });
 
@@ -97,7 +97,7 @@ t.test("a fallback begins and ends with a warning", async (t) => {
     "  because: there is no image of that name",
     "  what to do: Correct docker_tag= in the boot menu entry.",
     "",
-    "The next start tries again, and keeps this root as a generation when it succeeds.",
+    "The next boot tries again, and keeps this root as a generation when it succeeds.",
     "*".repeat(72),
     "",
   ]);
@@ -110,7 +110,7 @@ t.test("a fallback begins and ends with a warning", async (t) => {
   ]);
 });
 
-t.test("a start that failed", async (t) => {
+t.test("a boot that failed", async (t) => {
   const unknown = { root: null, rwlayer: null, boot: null, image: null };
   t.strictSame(
     linesOf({
@@ -126,7 +126,7 @@ t.test("a start that failed", async (t) => {
       "  because: there is no image of that name",
       "  what to do: Correct docker_tag= in the boot menu entry.",
       "",
-      "The next start tries again.",
+      "The next boot tries again.",
       "*".repeat(72),
       "",
       "result    FAILED: no root was made",
@@ -186,7 +186,7 @@ t.test("what is unknown, incomplete, unreadable", async (t) => {
       "image     unknown",
       "ID        unknown",
       "rwlayer   docker_rwlayer",
-      "made by   an unknown start",
+      "made by   an unknown boot",
       "disk      /dev/vda2, UUID=c7042bf1-2c89-441c-88ab-31e005893b89",
       "dockroot  0.1.0",
       "kernel    6.1.0-40-amd64",

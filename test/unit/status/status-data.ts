@@ -5,7 +5,7 @@ const image = {
   id: "sha256:2ae08ae4477a3c55dffebb55dd40463804013ead6630eb37f642e5922d6f7613",
 };
 
-/** What boot.json holds after a start that made a new root. */
+/** What boot.json holds after a boot that made a new root. */
 export const freshRecord = {
   result: "fresh",
   device: "/dev/vda2",

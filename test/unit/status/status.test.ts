@@ -34,7 +34,7 @@ t.test("fields that are missing or damaged are named", async (t) => {
   t.strictSame(parse({ result: "fallback" }).damaged, ["failure"]);
 });
 
-t.test("a failed start has no root to tell of", async (t) => {
+t.test("a failed boot has no root to tell of", async (t) => {
   const failure = { code: "BUG", message: "m", causes: [] };
   const { booted, damaged } = parseBootRecord(
     JSON.stringify({

@@ -179,7 +179,7 @@ t.test("only the system's own group shadow reads passwords", async (t) => {
 });
 
 t.test(
-  "the kernel options name the directory as a start reads them",
+  "the kernel options name the directory as a boot reads them",
   async (t) => {
     for (const path of ["", "toplayer", "my files/top layer"]) {
       const options = formatKernelOptions("UUID=1", path);

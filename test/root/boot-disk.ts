@@ -182,20 +182,25 @@ export function rehearse(
   const file = (name: string) => path.join(runDirectory, "..", name);
   fs.writeFileSync(file("config.json"), "{}");
   const cmdline = `BOOT_IMAGE=/vmlinuz root=LABEL=${disk.label} rootflags=subvol=${rwlayer} rw quiet docker_path=docker dockroot.fallback=none ${options}`;
-  const flagsOf = (more = "") => {
+  const flagsOf = (more = "", ...given: readonly string[]) => {
     fs.writeFileSync(file("cmdline"), `${cmdline} ${more}\n`);
+    const usual = [
+      ["--cmdline", file("cmdline")],
+      ["--config", file("config.json")],
+      ["--run-dir", runDirectory],
+    ];
     return [
-      ...["--cmdline", file("cmdline"), "--config", file("config.json")],
-      ...["--run-dir", runDirectory],
+      ...usual.filter(([name = ""]) => !given.includes(name)).flat(),
+      ...given,
     ];
   };
   return {
     rwlayer,
     runDirectory,
-    flags: flagsOf,
+    flags: (more) => flagsOf(more),
     boot: (more, ...flags) => {
       stopIfInterrupted();
-      return runDockroot("boot", ...flagsOf(more), ...flags);
+      return runDockroot("boot", ...flagsOf(more, ...flags));
     },
     finish: () => runDockroot("finish", "--run-dir", runDirectory),
     record: () =>

@@ -95,7 +95,7 @@ await t.test("a fallback cannot be overlooked", async (t) => {
   t.equal(after.status.result, "fresh");
   t.match(
     after.text,
-    /\nlast failure, \S+:\n {2}dockroot: the image absent:1 is not in the store docker\n[^]*\n {2}After start 1, /,
+    /\nlast failure, \S+:\n {2}dockroot: the image absent:1 is not in the store docker\n[^]*\n {2}After boot 1, /,
     "it is remembered",
   );
 });

@@ -20,7 +20,7 @@ const LOG = `dockroot: ${IMAGE_MISSING.message}
   because: there is no image of that name
   what to do: Correct docker_tag= in the boot menu entry.
 Nothing was booted.
-After start 4, with dockroot 0.1.0 and the kernel 6.1.0-40-amd64.
+After boot 4, with dockroot 0.1.0 and the kernel 6.1.0-40-amd64.
 Kernel options: root=LABEL=linux
 Done before:
   find the root device LABEL=linux (108.4 ms)

@@ -60,7 +60,9 @@ async function enable(
   try {
     return await generator.enable(host);
   } catch (error) {
-    if (!(error instanceof NotRunError)) throw error;
+    if (!(error instanceof NotRunError) || generator.name !== "mkinitcpio") {
+      throw error;
+    }
     return enableHook([readMainConfiguration(host)]);
   }
 }

@@ -56,7 +56,7 @@ export function writeEntry(
     if (content === undefined) {
       throw new BootError(
         "FILE_FOREIGN",
-        `${file} cannot be changed: ${isText ? "the lines # dockroot ${KEY}: begin and # dockroot ${KEY}: end in it do not fit each other" : "it is no UTF-8 text"}`,
+        `${file} cannot be changed: ${isText ? `its lines "# dockroot ${KEY}: begin" and "# dockroot ${KEY}: end" do not pair` : "it is not UTF-8 text"}`,
         { hint: "Correct it, or put the entry there yourself." },
       );
     }

@@ -48,8 +48,8 @@ export function readFlags<T extends Flags>(
   for (const token of tokens) {
     if (token.kind !== "option") continue;
     // An option's value that begins with a hyphen stands after an equals sign.
-    const isOption = !token.inlineValue && token.value?.startsWith("-");
-    const value = isOption === true ? true : (token.value ?? true);
+    const isOption = token.inlineValue === false && /^-./.test(token.value);
+    const value = isOption ? true : (token.value ?? true);
     given.set(token.name, [...(given.get(token.name) ?? []), value]);
   }
   const values = checkFlags(given, flags);

@@ -128,7 +128,7 @@ async function findRoot(
     }
     facts = await gatherFacts(context, disk, async () => {
       await lockDisk(context);
-      // Of the next root, which would be in use.
+      // They show directories of the next root, which would count as in use.
       await endStaleShow(host, mergeMount);
       refuseMounted(disk);
     });

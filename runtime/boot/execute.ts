@@ -56,7 +56,7 @@ async function perform(
 ): Promise<SubvolumeRecord | undefined> {
   const { host, recorder, disk, state } = context;
   const at = (file: string) => disk.at(file);
-  // Once somebody has looked at what is in no state file, its access times tell that it was touched.
+  // Reading a subvolume that is in no state file changes its access times, so that it seems written to.
   const discardOnFailure = async <T>(file: string, work: () => Promise<T>) => {
     try {
       return await work();

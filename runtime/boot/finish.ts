@@ -26,7 +26,7 @@ const MAX_RECORD_BYTES = 1024 * 1024;
 /** The machine waits for this, and nothing depends on it. */
 const MAX_HELPER_TIMEOUT_MS = 30_000;
 
-/** As for that: what is not tidied up is for the next boot. */
+/** The machine waits for this as well; the next boot collects what is left. */
 const MAX_LOCK_WAIT_MS = 20_000;
 
 export interface FinishRequest {

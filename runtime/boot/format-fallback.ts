@@ -30,12 +30,12 @@ export function formatOtherRoot({ failure, isStopped }: OtherRoot): string {
   const lines = [
     FRAME,
     `${isStopped ? "ERROR" : "WARNING"}: the root that is mounted is not the one that was made.`,
-    isStopped ? "THE START STOPS HERE." : "THE SYSTEM STARTS WITH IT.",
+    isStopped ? "THE BOOT STOPS HERE." : "THE SYSTEM STARTS WITH IT.",
     "",
     ...formatFailure(failure).trimEnd().split("\n"),
     "",
     isStopped
-      ? "To start all the same: dockroot.fallback=last."
+      ? "To boot it all the same: dockroot.fallback=last."
       : "To stop instead: dockroot.fallback=none.",
     FRAME,
   ];

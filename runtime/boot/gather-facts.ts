@@ -16,7 +16,6 @@ import { chooseOrigin } from "../plan/plan.ts";
 import { openStore } from "../stores/open-store.ts";
 import type { FoundImage } from "../stores/store.ts";
 import { planOverSnapshot } from "../toplayer/snapshot-tree.ts";
-import type { MergePlan } from "../tree/merge-plan.ts";
 import { gatherTopLayer } from "../toplayer/gather-toplayer.ts";
 
 /**
@@ -106,7 +105,7 @@ async function gatherSystem(context: BootContext, disk: OpenDisk) {
 /**
  * Plans how the top layer is merged into a snapshot that is not made yet.
  * @param from what that is to be a snapshot of
- * @throws BootError TOPLAYER_UNSUITABLE
+ * @returns an error where it cannot be merged: what is wrong with the disk is told before that
  */
 async function planTopLayer(
   { host, recorder, topLevel }: BootContext,
@@ -117,23 +116,29 @@ async function planTopLayer(
     topLayer,
   }: Pick<BootFacts, "image" | "engineArtifacts" | "gaps" | "topLayer">,
   from: string,
-): Promise<MergePlan | undefined> {
+): Promise<BootFacts["merge"]> {
   if (topLayer === undefined) return undefined;
   const { layers, record } = topLayer;
-  return recorder.time(`plan the merge of the top layer ${record.name}`, () => {
-    try {
-      return planOverSnapshot(
-        host,
-        layers,
-        path.join(topLevel, from),
-        from === image.source
-          ? { removed: engineArtifacts, filled: gaps.map((gap) => gap.path) }
-          : { hasNested: true },
-      );
-    } catch (cause) {
-      throw new PrivateError(cause);
-    }
-  });
+  const step = `plan the merge of the top layer ${record.name}`;
+  try {
+    return await recorder.time(step, () => {
+      try {
+        return planOverSnapshot(
+          host,
+          layers,
+          path.join(topLevel, from),
+          from === image.source
+            ? { removed: engineArtifacts, filled: gaps.map((gap) => gap.path) }
+            : { hasNested: true },
+        );
+      } catch (cause) {
+        throw new PrivateError(cause);
+      }
+    });
+  } catch (error) {
+    if (error instanceof BootError) return error;
+    throw error;
+  }
 }
 
 /** The store's directory with its symlinks resolved inside the top level. */

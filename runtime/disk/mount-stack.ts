@@ -2,7 +2,7 @@ import path from "node:path";
 import { describeDevice, type BlockDevice } from "./device.ts";
 import { BootError, SEE_KERNEL_LOG } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
-import { countMounts, isMountPoint } from "./mounts.ts";
+import { countMounts, isMountPoint, readMounts } from "./mounts.ts";
 import { makeOwnDirectory } from "./run-directory.ts";
 
 export interface MountRequest {
@@ -96,8 +96,8 @@ export async function withDirectoriesShown(
       const at = path.join(base, name);
       host.files.ensureDirectories(at);
       await host.run(["mount", "--bind", directory, at]);
-      requireMounted(host, at);
     }
+    requireMounted(host, ...shown.map(([name]) => path.join(base, name)));
   } catch (cause) {
     await endMount(host, base, ["--recursive"]);
     throw new BootError(
@@ -131,8 +131,9 @@ async function endMount(
   else host.files.removeUnusedDirectory(at);
 }
 
-function requireMounted(host: Host, at: string): void {
-  if (isMountPoint(host, at)) return;
+function requireMounted(host: Host, ...places: readonly string[]): void {
+  const points = new Set(readMounts(host).map(({ mountPoint }) => mountPoint));
+  if (places.every((at) => points.has(at))) return;
   throw new Error("mount reported success, but nothing is mounted there");
 }
 

@@ -218,7 +218,7 @@ function tooLarge(
 ): BootError {
   return new BootError(
     "FILE_UNREADABLE",
-    `${String(file)} has ${String(sizeBytes)} bytes; at most ${String(maxBytes)} make sense`,
+    `${String(file)} has ${String(sizeBytes)} bytes; the limit is ${String(maxBytes)}`,
     { hint: `Restore ${String(file)}: this is not what was written to it.` },
   );
 }

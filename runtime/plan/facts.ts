@@ -1,3 +1,4 @@
+import type { BootError } from "../base/errors.ts";
 import type { BlockDevice } from "../disk/device.ts";
 import type { DiskFacts, PathState } from "../disk/disk.ts";
 import type { ImageReference } from "../images/image-ref.ts";
@@ -33,8 +34,11 @@ export interface BootFacts extends DiskFacts {
   /** Of nested subvolumes, in a snapshot of the image. */
   readonly gaps: readonly SubvolumeGap[];
   readonly topLayer: TopLayerFacts | undefined;
-  /** How the top layer is merged into what root is made from; `undefined` where it is not copied. */
-  readonly merge: MergePlan | undefined;
+  /**
+   * How the top layer is merged into what root is made from, or why it cannot be; `undefined` where it
+   * is not copied.
+   */
+  readonly merge: MergePlan | BootError | undefined;
   readonly init: string | undefined;
   readonly kernelRelease: string;
   readonly modes: Pick<SystemOptions, "rwlayerMode" | "topLayerMode">;

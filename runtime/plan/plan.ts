@@ -141,6 +141,7 @@ function planSwap(facts: BootFacts, { from, ...origin }: Origin): BootPlan {
   }
   if (topLayer !== undefined) {
     if (merge === undefined) throw new Error("the merge was not planned");
+    if (merge instanceof BootError) throw merge;
     steps.push({
       kind: "copyTopLayer",
       merge,

@@ -9,7 +9,7 @@ import {
   type ImageId,
   type ImageReference,
 } from "../images/image-ref.ts";
-import { findSubvolume } from "./find-subvolume.ts";
+import { requireSubvolume } from "./require-subvolume.ts";
 import { pickRepository } from "./formats/docker-repositories.ts";
 import {
   refuseUnsupported,
@@ -89,7 +89,7 @@ export class DockerGraphdriver implements StoreReader {
     refuseUnsupported(this);
     const chain = chainIds(diffIds).at(-1) ?? "";
     const { cacheId } = this.#readLayer(id, chain, diffIds.at(-1) ?? "");
-    return findSubvolume(this.#store, id, "btrfs/subvolumes", cacheId);
+    return requireSubvolume(this.#store, id, "btrfs/subvolumes", cacheId);
   }
 
   listLayers({ id, diffIds }: StoredImage): StoredLayer[] {

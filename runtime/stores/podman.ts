@@ -12,7 +12,7 @@ import {
   type ImageId,
   type ImageReference,
 } from "../images/image-ref.ts";
-import { findSubvolume } from "./find-subvolume.ts";
+import { requireSubvolume } from "./require-subvolume.ts";
 import {
   matchName,
   matchNameEnd,
@@ -105,7 +105,7 @@ export class PodmanStore implements StoreReader {
   findTree(image: StoredImage): StoredTree {
     refuseUnsupported(this);
     const leaf = this.#readLayers(image).at(-1)?.id ?? "";
-    return findSubvolume(this.#store, image.id, "btrfs/subvolumes", leaf);
+    return requireSubvolume(this.#store, image.id, "btrfs/subvolumes", leaf);
   }
 
   listLayers(image: StoredImage): StoredLayer[] {

@@ -46,7 +46,7 @@ function* checkOutcome(start: StartFacts): Iterable<Finding> {
       );
       return;
     case "read":
-      yield ok("options", `${name}: the options make sense`);
+      yield ok("options", `${name}: the options are valid`);
       yield unknown(
         "disk",
         `${name}: what it would boot is not looked at: this is not the running system`,
@@ -57,7 +57,7 @@ function* checkOutcome(start: StartFacts): Iterable<Finding> {
       break;
     case "planned": {
       const { image, disk } = outcome;
-      yield ok("options", `${name}: the options make sense`);
+      yield ok("options", `${name}: the options are valid`);
       yield ok("disk", `root=${disk.root} is ${disk.device}, a btrfs`);
       yield ok(
         "image",

@@ -67,7 +67,7 @@ export type StartOutcome =
   | { readonly kind: "failed"; readonly failure: BootFailure }
   /** The options lack what only the configuration in the initramfs can say. */
   | { readonly kind: "incomplete"; readonly failure: BootFailure }
-  /** They make sense; the disk was not looked at. */
+  /** They are valid; the disk was not looked at. */
   | { readonly kind: "read" }
   /** A former root. */
   | { readonly kind: "generation"; readonly warnings: readonly string[] }

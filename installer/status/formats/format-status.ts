@@ -159,7 +159,7 @@ const SIZE_COLUMN = 3;
 function formatRoots(roots: readonly RootOnDisk[]): string[] {
   if (roots.length === 0) return [];
   const hasSizes = roots.some(({ size }) => size !== null);
-  const header = ["", "start", "image", hasSizes ? "exclusive" : "", ""];
+  const header = ["", "boot", "image", hasSizes ? "exclusive" : "", ""];
   const rows = roots.map((root) =>
     [
       `${root.isRoot ? "*" : " "} ${nameOf(root)}`,

@@ -57,7 +57,7 @@ export const ACCOUNT_RULES: readonly AccountRule[] = [
     file: "shadow",
     brought: ["passwd", "shadow"],
     find: ({ passwords }) =>
-      [...passwords.keys()].filter((name) => passwords.get(name) === ""),
+      namesOf(passwords.filter(({ password }) => password === "")),
     message: (names) =>
       `who sits at the machine is let in without a password as ${names}`,
     remedy: `Set one: ${SET_ONE}`,
@@ -68,7 +68,7 @@ export const ACCOUNT_RULES: readonly AccountRule[] = [
     file: "shadow",
     brought: ["passwd", "shadow"],
     find: ({ passwords }) =>
-      [...passwords.values()].some((own) => own === "" || isPassword(own))
+      passwords.some(({ password }) => password === "" || isPassword(password))
         ? []
         : ["nobody"],
     message: (nobody) =>

@@ -17,8 +17,11 @@ export interface CheckedAccounts {
   readonly users: readonly User[];
   readonly groups: readonly Group[];
   readonly shadows: readonly Shadow[];
-  /** Name to what stands in shadow, else in passwd. */
-  readonly passwords: ReadonlyMap<string, string | undefined>;
+  /** Of each line of passwd: the password in shadow where it says so, else its own. */
+  readonly passwords: readonly {
+    readonly name: string;
+    readonly password: string | undefined;
+  }[];
   readonly imageUsers: readonly User[];
   readonly imageGroups: readonly Group[];
 }
@@ -33,12 +36,10 @@ function parseAccountFiles({ texts, imageTexts }: CheckFacts): CheckedAccounts {
     users,
     groups: parseGroup(texts.group.text ?? "").entries,
     shadows,
-    passwords: new Map(
-      users.map(({ name, password }) => [
-        name,
-        password === "x" ? inShadow.get(name) : password,
-      ]),
-    ),
+    passwords: users.map(({ name, password }) => ({
+      name,
+      password: password === "x" ? inShadow.get(name) : password,
+    })),
     imageUsers: parsePasswd(imageTexts.passwd ?? "").entries,
     imageGroups: parseGroup(imageTexts.group ?? "").entries,
   };

@@ -92,8 +92,8 @@ export function parsePage(
 }
 
 /**
- * With ten thousand images, this is where the time goes, in code that has not run before: so it is one
- * loop with few calls, which compares keys as texts, for to compare bytes in place takes longer.
+ * With ten thousand images, this is where the time goes, in code that has not run before. So it is one
+ * loop with few calls, and it compares keys as texts: comparing bytes in place takes longer.
  * @throws BoltError
  */
 function parseElements(

@@ -41,7 +41,7 @@ export class BoltPages {
     return page;
   }
 
-  /** Each page has one place. One past the end is an error only for who follows the pointer. */
+  /** Each page has one place. A pointer past the end fails where it is followed. */
   #claim(pgid: number): void {
     if (this.#claimed[pgid] === 1) {
       throw new BoltError(`${nameOf(pgid)} is in it twice`);

@@ -10,7 +10,7 @@ import {
 } from "../../images/image-ref.ts";
 import type { BoltBucket } from "../bolt/bolt.ts";
 import { BoltError } from "../bolt/meta.ts";
-import { findSubvolume } from "../find-subvolume.ts";
+import { requireSubvolume } from "../require-subvolume.ts";
 import { findTarget, readTargets } from "../formats/containerd-images.ts";
 import {
   CONTAINERD_TO_BTRFS,
@@ -104,7 +104,7 @@ export class ContainerdStore implements StoreReader {
   findTree({ id, diffIds }: StoredImage): StoredTree {
     const chain = chainIds(diffIds).at(-1) ?? "";
     const snapshot = this.#readSnapshot(id, chain);
-    return findSubvolume(this.#store, id, SNAPSHOTS, snapshot.id);
+    return requireSubvolume(this.#store, id, SNAPSHOTS, snapshot.id);
   }
 
   listLayers({ id, diffIds }: StoredImage): StoredLayer[] {

@@ -130,7 +130,7 @@ for (const [index, [name, [mount, what]]] of Object.entries(others).entries()) {
     const stops = finishIn(machine, inRoot(mount));
     t.equal(stops.status, 1, stops.stderr);
     t.match(stops.stderr, told);
-    t.match(stops.stderr, /^\*{72}\nERROR: [^]*\nTHE START STOPS HERE/m);
+    t.match(stops.stderr, /^\*{72}\nERROR: [^]*\nTHE BOOT STOPS HERE/m);
     t.ok(fs.existsSync(mark), "by which a hook knows it");
 
     t.comment("and the right one boots after all");

@@ -258,7 +258,11 @@ await t.test("a file of somebody else's is left as it is", async (t) => {
   fs.writeFileSync(file, "title mine\n");
   t.match(write("systemd-boot"), { status: 1, stderr: /is not dockroot's\n/ });
   fs.writeFileSync(file, "# dockroot: begin\nmine\n");
-  t.match(write("refind"), { status: 1, stderr: /do not fit each other/ });
+  t.match(write("refind"), {
+    status: 1,
+    stderr:
+      /entry\.conf cannot be changed: its lines "# dockroot default: begin" and "# dockroot default: end" do not pair\n/,
+  });
   t.equal(fs.readFileSync(file, "utf8"), "# dockroot: begin\nmine\n");
   fs.removeSync(file);
   t.match(write("refind"), { status: 0, stderr: /the entry is in .*\n$/ });
@@ -279,7 +283,7 @@ await t.test("what cannot be kept as it is is not written", async (t) => {
   const given = system();
   t.match(make(given, "--output", file, "--loader", "refind"), {
     status: 1,
-    stderr: /refind\.conf cannot be changed: it is no UTF-8 text\n/,
+    stderr: /refind\.conf cannot be changed: it is not UTF-8 text\n/,
   });
   t.ok(fs.readFileSync(file).equals(former));
 });

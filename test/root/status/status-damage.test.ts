@@ -99,7 +99,7 @@ await t.test("what is damaged on the disk is told, the rest too", async (t) => {
 
 const many = rehearse(t, disk, "many");
 
-await t.test("no more generations are shown than make sense", async (t) => {
+await t.test("no more generations are shown than can be", async (t) => {
   start(t, many);
   await disk.look(async (top) => {
     for (let number = 1; number <= 120; number += 1) {

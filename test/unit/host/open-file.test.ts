@@ -21,6 +21,6 @@ t.test("a file that shrinks while it is read is an error", (t) => {
       fs.truncateSync(file, 101);
       opened.sizeBytes();
     });
-  fails(t, grow, "FILE_UNREADABLE", /at most 100 make sense/);
+  fails(t, grow, "FILE_UNREADABLE", /the limit is 100/);
   t.end();
 });

@@ -158,7 +158,7 @@ t.test(
   },
 );
 
-t.test("starts are counted without a clock", async (t) => {
+t.test("boots are counted without a clock", async (t) => {
   const step = planBoot(withOurs).steps.find(
     ({ kind }) => kind === "recordSubvolume",
   );
@@ -309,6 +309,16 @@ t.test("what dockroot did not make is never moved or deleted", async (t) => {
   ]) {
     refused({ ...facts, ...staging }, /staging cannot be proved/);
   }
+});
+
+t.test("what is wrong with the disk is told before the merge", async (t) => {
+  const merge = new BootError("TOPLAYER_UNSUITABLE", "it cannot be merged");
+  refuses(t, () => planBoot({ ...facts, merge }), /it cannot be merged/);
+  refuses(
+    t,
+    () => planBoot({ ...facts, merge, rwlayer: { kind: "other" } }),
+    /is not a subvolume/,
+  );
 });
 
 t.test("a damaged state file costs nothing but itself", async (t) => {

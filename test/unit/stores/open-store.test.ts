@@ -6,7 +6,7 @@ import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
-import { findSubvolume } from "../../../runtime/stores/find-subvolume.ts";
+import { requireSubvolume } from "../../../runtime/stores/require-subvolume.ts";
 import {
   chooseAnswers,
   type Answer,
@@ -218,7 +218,7 @@ function storeWith(
 }
 
 function find({ files }: ReturnType<typeof storeWith>): string {
-  return findSubvolume(files, ID, "btrfs/subvolumes", "top").path;
+  return requireSubvolume(files, ID, "btrfs/subvolumes", "top").path;
 }
 
 t.test("no root is made of what Docker keeps for userns-remap", async (t) => {

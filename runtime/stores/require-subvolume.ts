@@ -11,7 +11,7 @@ import type { StoredTree } from "./store.ts";
  * @param name in the directory
  * @throws BootError SOURCE_MISSING, or STORE_UNSUPPORTED where its files are a user namespace's
  */
-export function findSubvolume(
+export function requireSubvolume(
   store: StoreFiles,
   id: ImageId,
   directory: string,

@@ -8,7 +8,7 @@ import type { CliContext } from "./cli-context.ts";
 /** What the commands that change the installed system have done: JSON lines, for root alone. */
 export const COMMAND_LOG = "/var/log/dockroot.log";
 
-export interface LogFlags {
+interface LogFlags {
   readonly "dry-run"?: boolean | undefined;
   readonly verbose?: boolean | undefined;
 }

@@ -26,7 +26,7 @@ export interface Parsed {
   readonly failure: string | undefined;
 }
 
-export interface Call {
+interface Call {
   readonly name: CommandName;
   readonly flags: Readonly<Record<string, string | boolean | undefined>>;
   readonly operands: readonly string[];

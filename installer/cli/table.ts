@@ -85,9 +85,9 @@ const installFlags = {
   },
 } as const satisfies Flags;
 
-export const SHELLS = ["bash", "zsh", "fish"] as const;
+const SHELLS = ["bash", "zsh", "fish"] as const;
 
-export const commands = {
+const commands = {
   boot: {
     summary:
       "make this boot's root from the image (in the initramfs, before root is mounted)",

@@ -85,7 +85,7 @@ const MAX_MOUNTINFO_BYTES = 16 * 1024 * 1024;
  * Whether this is the system that the kernel has booted: its processes are not in a namespace of their
  * own, as those of a container are, and its root is that of process 1, as a chroot's is not.
  */
-export function readPlace(host: Host): SystemPlace {
+function readPlace(host: Host): SystemPlace {
   const namespace = host.path("/proc/self/ns/pid");
   const own = rootOf(host, "self");
   const isRunning =
@@ -107,7 +107,7 @@ function rootOf(host: Host, process: string): string | undefined {
 }
 
 /** What the configuration here says, or why it says nothing. */
-export function readConfigFacts(host: Host): ConfigFacts {
+function readConfigFacts(host: Host): ConfigFacts {
   const warnings: string[] = [];
   let source: ConfigSource | undefined;
   try {
@@ -122,7 +122,7 @@ export function readConfigFacts(host: Host): ConfigFacts {
 }
 
 /** The boot partitions: what is mounted where they usually are, and where kernels of entries were found. */
-export function gatherBootRooms(
+function gatherBootRooms(
   host: Host,
   starts: readonly StartFacts[],
 ): BootRoom[] {

@@ -66,7 +66,7 @@ function shownName(file: string, name: string): string {
  * @param mounts the top level of the image store's filesystem among them
  * @returns `undefined` where it is on none
  */
-export function findOnVolumes(
+function findOnVolumes(
   host: Host,
   mounts: readonly Mount[],
   { file, loader, kernel }: FoundEntry,

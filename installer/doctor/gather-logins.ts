@@ -84,7 +84,7 @@ function hasKey(text: string | undefined): boolean {
 }
 
 /** Files of the new root, as image and top layer leave them. */
-export interface FinalFiles {
+interface FinalFiles {
   /** `undefined` where there is none that can be read. */
   readText(file: string): string | undefined;
   /** The names in a directory. */

@@ -12,7 +12,7 @@ import type { Generator } from "../generators/generator.ts";
 import { gatherTree } from "./gather-tree.ts";
 import type { LookIntoInitramfs } from "./look-into-initramfs.ts";
 
-export interface TargetLook {
+interface TargetLook {
   readonly host: Host;
   readonly generators: readonly Generator[];
   readonly lookInto: LookIntoInitramfs;

@@ -34,7 +34,7 @@ import { treeHost } from "../system/tree-host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { becomesGap, findGaps } from "../../runtime/disk/subvolume-gaps.ts";
 
-export interface TreeRequest {
+interface TreeRequest {
   readonly what: string;
   /** Where it stands. */
   readonly at: string;
@@ -103,7 +103,7 @@ function findInitFailure(
  * @param entries of the top layer
  * @returns paths that begin with a slash, for people
  */
-export function findUnfilledGaps(
+function findUnfilledGaps(
   host: Host,
   root: string,
   entries: readonly CheckedEntry[],

@@ -9,7 +9,7 @@ import { grubScripts } from "./formats/grub.ts";
 import type { FoundEntry } from "./formats/menu-entry.ts";
 import type { FoundLoader } from "./plan/entry-facts.ts";
 
-export interface FoundEntries {
+interface FoundEntries {
   readonly entries: readonly FoundEntry[];
   /** Files of boot loaders that could not be read, and why. */
   readonly unreadable: readonly {

@@ -33,7 +33,7 @@ const TOP_LAYER_DIRECTORY = "boot_docker";
 /** ESP/MACHINE-ID/VERSION/linux is the deepest of what programs make. */
 const BOOT_DEPTH = 2;
 
-export interface FactRequest {
+interface FactRequest {
   readonly store: StoreChoice;
   readonly image: string | undefined;
 }

@@ -15,7 +15,7 @@ const DEFAULT_MODE = 0o644;
 /** Of the block that boot-entry writes: others may stand beside it. */
 const KEY = "default";
 
-export interface WriteRequest {
+interface WriteRequest {
   readonly loader: LoaderName;
   /** Absolute. */
   readonly file: string;

@@ -11,7 +11,7 @@ import {
   type ParsedBoot,
 } from "../../runtime/records/parse-boot-record.ts";
 
-export interface StatusRequest {
+interface StatusRequest {
   /** Absolute. */
   readonly runDirectory: string;
   /** Nobody else can mount the disk. */
@@ -63,7 +63,7 @@ const MAX_RECORD_BYTES = 1024 * 1024;
  * Reads `<runDirectory>/boot.json`, as far as it makes sense.
  * @throws BootError NOTHING_BOOTED where there is none, FILE_UNREADABLE where it tells nothing
  */
-export function readBooted(host: Host, runDirectory: string): ParsedBoot {
+function readBooted(host: Host, runDirectory: string): ParsedBoot {
   const file = path.join(runDirectory, BOOT_RECORD);
   const text = readRecord(host, file);
   if (text === undefined) {

@@ -11,7 +11,7 @@ import {
 import type { BootTarget } from "../toplayer/rules/check-facts.ts";
 
 /** What this boot's kernel options and the configuration ask for. */
-export type BootedOptions = DiskOptions & SystemOptions;
+type BootedOptions = DiskOptions & SystemOptions;
 
 /** @returns why they ask for nothing, where dockroot did not boot this system */
 export function readBootedOptions(host: Host): BootedOptions | BootError {

@@ -23,7 +23,7 @@ export interface Filesystem {
 }
 
 /** Where a filesystem is on its disk. */
-export interface Partition {
+interface Partition {
   /** Of a GPT partition a GUID. */
   readonly uuid: string | undefined;
   readonly isGpt: boolean;

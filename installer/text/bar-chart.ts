@@ -1,7 +1,7 @@
 /** Every console, serial line, font and log has it, whatever the locale. */
 const BAR = "#";
 
-export interface Bar {
+interface Bar {
   readonly label: string;
   readonly amount: number;
   /** The amount in words. */

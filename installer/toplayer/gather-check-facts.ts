@@ -143,7 +143,7 @@ const MAX_LOOKED_UP = 16;
  * @param root `undefined` where the kernel options do not say
  * @throws HelperError
  */
-export async function createRootComparison(
+async function createRootComparison(
   host: Host,
   root: string | undefined,
   sources: readonly string[],

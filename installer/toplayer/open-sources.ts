@@ -29,14 +29,14 @@ import { locate } from "../system/formats/fstab.ts";
 import type { BootTarget } from "./rules/check-facts.ts";
 
 /** What is checked, and against what. */
-export interface Sources {
+interface Sources {
   readonly layers: readonly ListedLayer[];
   readonly names: readonly string[];
   readonly image: ImageTree;
   readonly boot: BootTarget;
 }
 
-export interface SourceRequest {
+interface SourceRequest {
   /** Absolute; none: those that the kernel options of this boot name. */
   readonly directories: readonly string[];
   readonly image: string | undefined;

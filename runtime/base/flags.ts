@@ -107,7 +107,7 @@ export function unexpected(argument: string): UsageError {
 }
 
 /** @param shown with its hyphens, perhaps with a value */
-export function unknownOption(shown: string, flags: Flags): UsageError {
+function unknownOption(shown: string, flags: Flags): UsageError {
   const [option = ""] = shown.split("=");
   const names = Object.entries(flags).flatMap(([name, { alias }]) =>
     alias === undefined ? [name] : [name, alias],

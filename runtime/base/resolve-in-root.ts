@@ -1,5 +1,5 @@
 /** What resolving needs to know of one path; `undefined` where nothing is there. */
-export type LookUp = (
+type LookUp = (
   file: string,
 ) =>
   | { readonly kind: "symlink"; readonly target: string }

@@ -29,7 +29,7 @@ const MAX_HELPER_TIMEOUT_MS = 30_000;
 /** The machine waits for this as well; the next boot collects what is left. */
 const MAX_LOCK_WAIT_MS = 20_000;
 
-export interface FinishRequest {
+interface FinishRequest {
   /** Where boot left its record and mount; absolute. */
   readonly runDirectory: string;
   /** A file that is to be there before anything is touched. */

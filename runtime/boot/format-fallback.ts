@@ -3,7 +3,7 @@ import { escapeControl } from "../base/escape.ts";
 import { summarizeBoot, type RootedBoot } from "../records/boot-record.ts";
 import type { OtherRoot } from "./finish.ts";
 
-export const FRAME = "*".repeat(72);
+const FRAME = "*".repeat(72);
 
 /** The warning that a former root boots, for the console: not to be overlooked. */
 export function formatFallback(record: RootedBoot): string {

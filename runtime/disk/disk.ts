@@ -27,7 +27,7 @@ export interface SubvolumeState extends KnownRecord {
   readonly subvolume: SubvolumeFacts;
 }
 
-export interface KnownRecord {
+interface KnownRecord {
   /** `undefined` where it cannot be proved that dockroot made it. */
   readonly record: SubvolumeRecord | undefined;
   /** Whether it is known by its own record alone. */

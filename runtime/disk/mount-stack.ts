@@ -5,7 +5,7 @@ import type { Host } from "../host/host.ts";
 import { countMounts, isMountPoint, readMounts } from "./mounts.ts";
 import { makeOwnDirectory } from "./run-directory.ts";
 
-export interface MountRequest {
+interface MountRequest {
   readonly device: BlockDevice;
   /** Where to mount it; made when absent. */
   readonly at: string;

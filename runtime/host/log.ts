@@ -21,7 +21,7 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
-export type LogLevel = keyof Log;
+type LogLevel = keyof Log;
 
 /** Takes one record, control characters escaped; must not fail. */
 export type LogSink = (

@@ -173,7 +173,7 @@ async function waitForEnd(
 }
 
 /** A helper that has been started, or could not be. */
-export interface Helper {
+interface Helper {
   readonly child: ChildProcess;
   readonly program: string;
   /** The end of what it has written there. */

@@ -7,7 +7,7 @@ import { DOCKROOT_DIRECTORY, rwlayerOfGeneration } from "./rwlayer-names.ts";
 export type OptionParser<T> = (option: string, value: string) => T;
 
 /** What `rootflags=` says. Paths are relative to the top level. */
-export interface RootFlags {
+interface RootFlags {
   /** `subvol=`, without slashes at its ends. */
   readonly rwlayer: string;
   /** Where `subvol=` names a former rwlayer, which is booted as it is: its path. */

@@ -36,7 +36,7 @@ export function planBoot(facts: BootFacts): BootPlan {
 }
 
 /** What a new root is made from. */
-export interface Origin extends Pick<SubvolumeRecord, "image" | "source"> {
+interface Origin extends Pick<SubvolumeRecord, "image" | "source"> {
   /** The subvolume that a snapshot is taken of: the image's source or the present rwlayer. */
   readonly from: string;
 }

@@ -10,7 +10,7 @@ import type {
 import { withDirectoriesShown } from "../disk/mount-stack.ts";
 
 /** Where the actions of a plan work. Absolute paths. */
-export interface MergePlaces {
+interface MergePlaces {
   /** The tree that layers are laid over. */
   readonly tree: string;
   /** Where to mount what copying attributes takes. */
@@ -179,7 +179,7 @@ const REMOVED = "r".charCodeAt(0);
 const MAX_IO_BYTES = 4096;
 
 /** How far calls of cp have come that name what they copy (`--verbose`). */
-export interface CopyProgress {
+interface CopyProgress {
   /** Takes what they print. */
   readonly count: (output: Buffer) => void;
   readonly startCall: (processId: number) => void;

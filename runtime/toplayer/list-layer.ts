@@ -21,7 +21,7 @@ type Counts = {
 };
 
 /** A directory of a top layer, and whether its filesystem keeps owners and modes. */
-export type LayerPlace = Pick<ListedLayer, "at" | "isOwnerless">;
+type LayerPlace = Pick<ListedLayer, "at" | "isOwnerless">;
 
 /** One for all that have none: there may be many. */
 const NONE: readonly OpenEntry[] = [];

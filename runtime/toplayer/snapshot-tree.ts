@@ -11,7 +11,7 @@ import { createMergedTree, type BaseTree } from "../tree/merged-tree.ts";
 import { planMerge } from "../tree/plan-merge.ts";
 
 /** What is done to a snapshot before layers are laid over it. */
-export interface SnapshotChanges {
+interface SnapshotChanges {
   /** What is removed; relative, in UTF-8. */
   readonly removed?: readonly string[];
   /** Which gaps are filled; relative, in UTF-8. */

@@ -12,7 +12,7 @@ export interface BaseTree {
 }
 
 /** What stands at a path: the base's, or the entry of a layer that was put there. */
-export type TreeEntry = LinkOrOther | LayerEntry;
+type TreeEntry = LinkOrOther | LayerEntry;
 
 /** A tree as it is after all that was planned so far. Paths are as in `BaseTree`; `""` is the root. */
 export interface MergedTree {

@@ -2,7 +2,7 @@
  * What a name says of its directory, by the whiteouts of OCI's image layers.
  * @see https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
  */
-export type Whiteout =
+type Whiteout =
   /** What stands at this name goes. */
   | { readonly kind: "delete"; readonly name: string }
   /** All that is in the directory goes. */

@@ -84,7 +84,7 @@ const SET_PODMAN_DRIVER =
   'Write driver = "btrfs" below [storage] in /etc/containers/storage.conf; a new file needs runroot = "/run/containers/storage" and graphroot = "/var/lib/containers/storage" there, too.';
 
 /** @param hasStore whether there is a store already, with whose driver Podman stays */
-export function judgePodman(
+function judgePodman(
   { file, error, driver }: PodmanConfig,
   hasStore: boolean,
 ): Judgement {
@@ -124,7 +124,7 @@ const SET_SNAPSHOTTER =
  * @param hasStore whether the store that Docker finds is one of the driver btrfs: it stays with that
  * @see https://docs.docker.com/engine/storage/containerd/
  */
-export function judgeDocker(
+function judgeDocker(
   docker: DockerConfig,
   kind: StoreKind | undefined,
   hasStore: boolean,

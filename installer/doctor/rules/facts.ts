@@ -39,7 +39,7 @@ export interface ConfigFacts {
   readonly image: string | undefined;
 }
 
-export interface MenuFacts {
+interface MenuFacts {
   /** How many were found, of any kind. */
   readonly entryCount: number;
   readonly unreadable: readonly {
@@ -80,13 +80,13 @@ export interface PlannedFacts {
   readonly tree: TreeFacts;
 }
 
-export interface ImageFacts {
+interface ImageFacts {
   readonly reference: string;
   readonly id: string;
   readonly store: StoreKind;
 }
 
-export interface StoreDisk {
+interface StoreDisk {
   /** `root=` and what that is. */
   readonly root: string;
   readonly device: string;
@@ -109,7 +109,7 @@ export interface EntryFacts {
   readonly initrds: readonly InitrdFile[];
 }
 
-export interface KernelFile {
+interface KernelFile {
   /** As the boot loader names it. */
   readonly name: string;
   /** Where it is seen here. */

@@ -27,7 +27,7 @@ export interface Start {
   readonly entry: FoundEntry | undefined;
 }
 
-export type StartOptions =
+type StartOptions =
   | { readonly kind: "read"; readonly options: BootOptions }
   | { readonly kind: "failed" | "incomplete"; readonly failure: BootFailure };
 

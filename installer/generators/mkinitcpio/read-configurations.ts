@@ -94,7 +94,7 @@ export function readConfig(host: Host, file: string): ConfigFile | undefined {
 }
 
 /** A file that is read for HOOKS. */
-export interface ConfigFile {
+interface ConfigFile {
   /** Absolute, links resolved. */
   readonly path: string;
   readonly text: string;
@@ -108,7 +108,7 @@ export function joinTexts(configuration: Configuration): string {
   return configuration.map(({ text }) => text).join("");
 }
 
-export interface Place {
+interface Place {
   readonly file: ConfigFile;
   /** In the file's own text. */
   readonly position: number;

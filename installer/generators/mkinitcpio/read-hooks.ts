@@ -13,7 +13,7 @@ export interface WrittenHook {
 }
 
 /** What cannot be told without running it. */
-export interface Obscurity {
+interface Obscurity {
   readonly position: number;
   readonly end: number;
   readonly why: string;

@@ -16,7 +16,7 @@ const TIMEOUT_MS = 30_000;
 const MAX_BYTES = 1024 * 1024;
 
 /** One image that a preset makes, see mkinitcpio(8), "ABOUT PRESETS". */
-export interface PresetImage {
+interface PresetImage {
   /** A kernel's version, or the path of one. */
   readonly kernel: string;
   /** The configuration that is used in place of /etc/mkinitcpio.conf and its drop-ins. */
@@ -25,7 +25,7 @@ export interface PresetImage {
   readonly files: readonly string[];
 }
 
-export interface Preset {
+interface Preset {
   readonly name: string;
   readonly images: readonly PresetImage[];
 }

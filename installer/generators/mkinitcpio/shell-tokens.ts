@@ -1,7 +1,7 @@
 import { match, readWord, valueOf, type Word } from "./shell-word.ts";
 
 /** `NAME=...` or `NAME+=...`. */
-export interface Assignment {
+interface Assignment {
   readonly kind: "assignment";
   readonly name: string;
   /** With a subscript, as in `NAME[0]=x`. */
@@ -15,7 +15,7 @@ export interface Assignment {
   readonly text: Word;
 }
 
-export interface PlainWord extends Word {
+interface PlainWord extends Word {
   readonly kind: "word";
   readonly value: string;
 }

@@ -33,7 +33,7 @@ export type PresentFile = Attributes & { readonly sha256: string };
 /** What files there are, by their paths: those of the wanted ones and of the manifest. */
 export type PresentFiles = ReadonlyMap<string, PresentFile>;
 
-export interface FilePlan {
+interface FilePlan {
   readonly changes: readonly Change[];
   /** The manifest's. */
   readonly files: readonly InstalledFile[];
@@ -107,7 +107,7 @@ export function planInstall(
 }
 
 /** What takes back what install wrote. */
-export interface RemovalPlan {
+interface RemovalPlan {
   readonly changes: readonly Change[];
   /** Files that somebody has changed since: they are left as they are. */
   readonly changed: readonly string[];

@@ -130,7 +130,7 @@ function quoteForKernel(argument: string): string {
 }
 
 /** A word of a GRUB script; `isPlain` where no character of it was quoted. */
-export interface GrubWord {
+interface GrubWord {
   readonly text: string;
   readonly isPlain: boolean;
 }
@@ -141,7 +141,7 @@ export interface GrubWord {
  * written.
  * @see https://www.gnu.org/software/grub/manual/grub/grub.html#Shell_002dlike-scripting
  */
-export function splitGrubScript(script: string): GrubWord[][] {
+function splitGrubScript(script: string): GrubWord[][] {
   const commands: GrubWord[][] = [];
   const variables = new Map<string, string>();
   let words: GrubWord[] = [];

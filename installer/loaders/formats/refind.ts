@@ -74,7 +74,7 @@ export function checkRefindConfig(file: string, text: string): string[] {
 }
 
 /** What a refind.conf says. */
-export interface RefindConfig {
+interface RefindConfig {
   readonly entries: readonly MenuEntry[];
   /** Files that are read besides, from the same directory. */
   readonly includes: readonly string[];
@@ -172,7 +172,7 @@ function toEntry({ title, kernel, initrds, options }: Stanza): MenuEntry {
  * quotes protect those, two double quotes within quotes are one, and `#` begins a comment.
  * @see https://www.rodsbooks.com/refind/configfile.html
  */
-export function splitRefindLine(line: string): string[] {
+function splitRefindLine(line: string): string[] {
   const words: string[] = [];
   let word: string | undefined;
   let isQuoted = false;

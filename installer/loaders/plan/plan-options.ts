@@ -14,7 +14,7 @@ import type { NewEntryFacts } from "./entry-facts.ts";
 import { canBeOption, formatOption } from "../formats/menu-entry.ts";
 
 /** The kernel options of an entry, and what is to be told of them. */
-export interface PlannedOptions {
+interface PlannedOptions {
   readonly options: readonly CmdlineOption[];
   readonly notes: readonly string[];
   /** What the entry itself is to say, for whoever completes it. */

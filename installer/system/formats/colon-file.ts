@@ -12,7 +12,7 @@ export interface OddLine {
   readonly why: string;
 }
 
-export interface ColonFile {
+interface ColonFile {
   readonly lines: readonly ColonLine[];
   readonly odd: readonly OddLine[];
 }

@@ -14,7 +14,7 @@ export interface FstabEntry {
   readonly options: readonly string[];
 }
 
-export interface Fstab {
+interface Fstab {
   readonly entries: readonly FstabEntry[];
   /** Lines that programs may not read as they are meant. */
   readonly odd: readonly { readonly line: number; readonly why: string }[];

@@ -30,7 +30,7 @@ export interface Shadow extends Named {
 }
 
 /** What one of the files holds. */
-export interface Accounts<T extends Named> {
+interface Accounts<T extends Named> {
   /** In the file's order; each name once. */
   readonly entries: readonly T[];
   readonly odd: readonly OddLine[];

@@ -10,7 +10,7 @@ import {
 import { quote } from "../../text/quote.ts";
 import type { WrittenFile } from "../write-files.ts";
 
-export interface InitReport {
+interface InitReport {
   /** The arguments of a check of it. */
   readonly checkArguments: readonly string[];
   readonly files: readonly WrittenFile[];

@@ -26,7 +26,7 @@ export interface ChosenAccounts {
   readonly root: boolean;
 }
 
-export interface MergedAccounts extends AccountTexts {
+interface MergedAccounts extends AccountTexts {
   readonly warnings: readonly string[];
 }
 

@@ -20,7 +20,7 @@ export interface PlannedFile {
   readonly about: string;
 }
 
-export interface InitFacts {
+interface InitFacts {
   readonly machine: Machine;
   readonly storeMount: StoreMount | UnknownMount;
   /** `undefined` where no image can be found, or it has none. */

@@ -22,7 +22,7 @@ export interface GarbageContext {
   readonly list: SubvolumeList;
 }
 
-export interface FormerRoots {
+interface FormerRoots {
   /** The generations, the newest last. */
   readonly generations: readonly FormerRoot[];
   /** What stands at its place, where that is ours. */

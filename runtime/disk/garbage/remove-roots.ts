@@ -21,7 +21,7 @@ import { findUse } from "./in-use.ts";
 const MAX_REMOVAL_MS = 15_000;
 
 /** A former root that is to go. */
-export interface UnwantedRoot extends FormerRoot {
+interface UnwantedRoot extends FormerRoot {
   /** Whether init may have had it: then its user's own subvolumes keep it. */
   readonly wasRoot: boolean;
 }

@@ -49,7 +49,7 @@ import { BoltPages } from "./pages.ts";
  * pages next to it are read: a caller that concludes something from an absence reads all keys.
  */
 
-export interface BoltDatabase {
+interface BoltDatabase {
   readonly root: BoltBucket;
   /** Whether all that was read until now is one transaction's: an engine may be writing. */
   readonly isCurrent: () => boolean;
@@ -65,7 +65,7 @@ export function openBolt(file: BoltFile): BoltDatabase {
   };
 }
 
-export type BoltEntry = { readonly key: Buffer } & (
+type BoltEntry = { readonly key: Buffer } & (
   | { readonly kind: "value"; readonly value: Buffer }
   | { readonly kind: "bucket"; readonly bucket: BoltBucket }
 );

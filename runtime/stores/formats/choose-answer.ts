@@ -10,7 +10,7 @@ import type { StoreKind } from "../../options/store-kinds.ts";
 /** What one of several stores says to a reference. */
 export type Answer = FoundAnswer | OtherAnswer;
 
-export interface FoundAnswer {
+interface FoundAnswer {
   readonly kind: "image";
   readonly reader: StoreReader;
   readonly image: StoredImage;

@@ -9,7 +9,7 @@ import { BoltError } from "../bolt/meta.ts";
 import type { BoltBucket } from "../bolt/bolt.ts";
 
 /** An image's name in full, and the digest of its manifest or index. */
-export interface Target {
+interface Target {
   readonly name: string;
   readonly digest: ImageId;
 }

@@ -1,46 +1,80 @@
 import path from "node:path";
+import type * as v from "valibot";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
+import { parseJson } from "../text/parse-json.ts";
 import {
-  JOURNAL_FILE,
-  JOURNALS,
+  formatRecord,
+  JOURNAL,
   UNDO_DIRECTORY,
+  type CommitRecord,
   type Journal,
+  type UndoRecord,
 } from "./plan/journal.ts";
 import { STATE_DIRECTORY } from "./plan/manifest.ts";
 
 const MAX_BYTES = 1024 * 1024;
 
-export function writeJournal(host: Host, journal: Journal): void {
+/** Begins the journal, with a record for `undo`, or its next phase. The former record stays. */
+export function writeJournal(
+  host: Host,
+  phase: Journal["phase"],
+  record: UndoRecord | CommitRecord,
+): void {
   host.files.writeFile(
-    host.path(JOURNAL_FILE),
-    { text: `${JSON.stringify(journal, undefined, 2)}\n` },
+    host.path(JOURNAL[phase].file),
+    { text: formatRecord(record) },
     { mode: 0o600, uid: 0, gid: 0 },
   );
 }
 
 /** `undefined` where nothing was interrupted. @throws BootError FILE_UNREADABLE */
 export function readJournal(host: Host): Journal | undefined {
-  for (const { file, parse, hint } of JOURNALS) {
-    const found = readStateFile(host, file, MAX_BYTES, parse, hint);
-    if (found !== undefined) return found;
-  }
-  return undefined;
+  const read = <Shape extends v.GenericSchema>(of: {
+    readonly file: string;
+    readonly record: Shape;
+    readonly hint: string;
+  }) =>
+    readStateFile(
+      host,
+      of.file,
+      MAX_BYTES,
+      (text) => parseJson(of.record, text),
+      of.hint,
+    );
+  const commit = read(JOURNAL.commit);
+  if (commit !== undefined) return { phase: "commit", commit };
+  const undo = read(JOURNAL.undo);
+  return undo && { phase: "undo", undo };
+}
+
+/** Whether a record of that phase is there. */
+function hasRecord(host: Host, phase: Journal["phase"]): boolean {
+  return host.files.statusOf(host.path(JOURNAL[phase].file)) !== undefined;
 }
 
 /** Whether an interrupted run waits to be taken back, or finished. */
 export function isInterrupted(host: Host): boolean {
-  return JOURNALS.some(
-    ({ file }) => host.files.statusOf(host.path(file)) !== undefined,
-  );
+  return hasRecord(host, "undo") || hasRecord(host, "commit");
+}
+
+/**
+ * Returns from the phase `commit`, where that has begun, to `undo`.
+ * @returns whether all can be taken back: no image is in its place yet
+ */
+export function withdrawCommit(host: Host, { images }: CommitRecord): boolean {
+  if (!hasRecord(host, "commit")) return true;
+  const { removeFile, statusOf } = host.files;
+  if (!images.every(({ from }) => statusOf(host.path(from)))) return false;
+  removeFile(host.path(JOURNAL.commit.file));
+  return true;
 }
 
 /** Nothing is to be taken back, or finished, any more. */
 export function removeJournal(host: Host): void {
-  // Where power fails in between, an earlier dockroot's commit counts as before.
-  for (const { file } of JOURNALS.toReversed()) {
-    host.files.removeFile(host.path(file));
-  }
+  // Where power fails in between, what was committed stays so.
+  host.files.removeFile(host.path(JOURNAL.undo.file));
+  host.files.removeFile(host.path(JOURNAL.commit.file));
   removeUndoDirectory(host);
 }
 
@@ -48,7 +82,8 @@ export function removeJournal(host: Host): void {
 export function removeUndoDirectory(host: Host): void {
   const { namesIn, removeFile, removeTemporary, removeUnusedDirectory } =
     host.files;
-  for (const { file } of JOURNALS) removeTemporary(host.path(file));
+  removeTemporary(host.path(JOURNAL.undo.file));
+  removeTemporary(host.path(JOURNAL.commit.file));
   for (const name of namesIn(host.path(UNDO_DIRECTORY))) {
     removeFile(host.path(path.join(UNDO_DIRECTORY, name)));
   }

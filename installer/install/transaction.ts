@@ -6,13 +6,14 @@ import {
   readJournal,
   removeJournal,
   removeUndoDirectory,
+  withdrawCommit,
   writeJournal,
 } from "./journal.ts";
 import type { Change } from "./plan/change.ts";
 import {
   UNDO_DIRECTORY,
   type CommitRecord,
-  type Journal,
+  type UndoRecord,
 } from "./plan/journal.ts";
 import { STATE_DIRECTORY } from "./plan/manifest.ts";
 import { remedyOf } from "./plan/plan-install.ts";
@@ -32,19 +33,42 @@ export async function inTransaction(
   work: () => Promise<void>,
   commit: CommitRecord,
 ): Promise<void> {
-  let journal: Journal | undefined;
+  let begun: UndoRecord | undefined;
   try {
-    journal = beginJournal(host, changes, commit);
-    makeChanges(host, changes, journal);
+    begun = beginJournal(host, changes);
+    makeChanges(host, changes, begun);
     await work();
-    writeJournal(host, { ...journal, phase: "commit" });
+    writeJournal(host, "commit", commit);
     applyCommit(host, commit);
   } catch (error) {
-    if (journal === undefined) removeUndoDirectory(host);
-    else if (returnToUndo(host, journal)) undo(host, journal.undo, error);
+    takeBack(host, begun, commit, error);
     throw asRefusal(error);
   }
   removeJournal(host);
+}
+
+/**
+ * Takes back what was begun, unless an image is in its place already.
+ * @param reason why it is taken back
+ * @throws BootError INSTALL_FAILED where it cannot, with the reason as a cause
+ */
+function takeBack(
+  host: Host,
+  begun: UndoRecord | undefined,
+  commit: CommitRecord,
+  reason: unknown,
+): void {
+  try {
+    // Where the journal was written and is not durable, it goes before what it names.
+    if (begun === undefined) removeJournal(host);
+    else if (withdrawCommit(host, commit)) undo(host, begun, reason);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new BootError("INSTALL_FAILED", "cannot take back what was begun", {
+      cause: new Error(error.message, { cause: reason }),
+      hint: `${remedyOf(error)} The next dockroot install or uninstall goes on with it.`,
+    });
+  }
 }
 
 /**
@@ -82,11 +106,7 @@ function asRefusal(error: unknown): unknown {
 }
 
 /** Keeps what the changes replace, then writes how to put it back. */
-function beginJournal(
-  host: Host,
-  changes: readonly Change[],
-  commit: CommitRecord,
-): Journal {
+function beginJournal(host: Host, changes: readonly Change[]): UndoRecord {
   const { ensureDirectories, ensureDirectory, writeFile } = host.files;
   ensureDirectories(host.path(path.dirname(STATE_DIRECTORY)));
   ensureDirectory(host.path(STATE_DIRECTORY), 0o755);
@@ -104,34 +124,9 @@ function beginJournal(
     const { mode, uid, gid } = status;
     return { path: file, former: { kept, mode, uid, gid } };
   });
-  const journal: Journal = {
-    version: 1,
-    phase: "undo",
-    undo: { files, directories },
-    commit,
-  };
-  writeJournal(host, journal);
-  return journal;
-}
-
-/**
- * Takes the commit back where it was written.
- * @returns whether all can be taken back: no image is in its place yet
- */
-function returnToUndo(host: Host, journal: Journal): boolean {
-  if (readJournal(host)?.phase === "undo") return true;
-  const { images } = journal.commit;
-  if (!images.every(({ from }) => host.files.statusOf(host.path(from)))) {
-    return false;
-  }
-  try {
-    writeJournal(host, journal);
-  } catch (error) {
-    // On a full disk the next run finishes it.
-    if (!isSystemError(error)) throw error;
-    return false;
-  }
-  return true;
+  const record = { files, directories };
+  writeJournal(host, "undo", record);
+  return record;
 }
 
 /** Does what the commit says, or what is left of it. @throws BootError INSTALL_FAILED */
@@ -187,7 +182,7 @@ export function missingDirectories(
 function makeChanges(
   host: Host,
   changes: readonly Change[],
-  { undo: { directories } }: Journal,
+  { directories }: UndoRecord,
 ): void {
   for (const directory of directories) {
     host.files.createDirectory(host.path(directory));

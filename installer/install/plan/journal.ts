@@ -1,5 +1,4 @@
 import * as v from "valibot";
-import { parseJson } from "../../text/parse-json.ts";
 import {
   absolutePath,
   formerFile,
@@ -7,12 +6,16 @@ import {
   STATE_DIRECTORY,
 } from "./manifest.ts";
 
-export const JOURNAL_FILE = `${STATE_DIRECTORY}/journal.json`;
 /** The former content of the files that the journal names. */
 export const UNDO_DIRECTORY = `${STATE_DIRECTORY}/undo`;
 
+const VERSION = 1;
+/** `undefined` in the files of earlier versions. */
+const version = v.optional(v.literal(VERSION, "a later dockroot wrote it"));
+
 /** How to take back what an install or uninstall does. */
 const undoRecord = v.object({
+  version,
   files: listOf(
     v.object({
       path: absolutePath,
@@ -26,6 +29,7 @@ const undoRecord = v.object({
 
 /** What is left to do when all files are written and all images are built. */
 const commitRecord = v.object({
+  version,
   /** Images that were built under another name than their own. */
   images: listOf(v.object({ from: absolutePath, to: absolutePath })),
   /** Those that go: they may be needed until then. */
@@ -34,57 +38,40 @@ const commitRecord = v.object({
   directories: listOf(absolutePath),
 });
 
-/**
- * The journal of one install or uninstall, which is there from before its first change until its end.
- * While the phase is `undo` an interrupted run is taken back; from `commit` on nothing is taken back,
- * and what is left to do is done.
- */
-const journal = v.object({
-  version: v.literal(1, "a later dockroot wrote it"),
-  phase: v.picklist(["undo", "commit"]),
-  undo: undoRecord,
-  commit: commitRecord,
-});
-
 export type UndoRecord = v.InferOutput<typeof undoRecord>;
 export type CommitRecord = v.InferOutput<typeof commitRecord>;
-export type Journal = v.InferOutput<typeof journal>;
-
-const NOTHING: Journal = {
-  version: 1,
-  phase: "undo",
-  undo: { files: [], directories: [] },
-  commit: { images: [], files: [], directories: [] },
-};
 
 /**
- * Where a journal is looked for, the file that counts first. Earlier versions had a file for each
- * phase: that of `commit` was written beside that of `undo`.
+ * The journal of one install or uninstall. In the phase `undo` an interrupted run is taken back; from
+ * `commit` on nothing is taken back, and what is left to do is done.
  */
-export const JOURNALS: readonly {
-  readonly file: string;
-  /** @throws BootError FILE_UNREADABLE */
-  readonly parse: (text: string) => Journal;
-  /** What to do where it cannot be read. */
-  readonly hint: string;
-}[] = [
-  {
-    file: JOURNAL_FILE,
-    parse: (text) => parseJson(journal, text),
-    hint: `It says how to undo an interrupted run, whose former files are in ${UNDO_DIRECTORY}, or how to finish it. Remove both to go on as things are.`,
+export type Journal =
+  | { readonly phase: "undo"; readonly undo: UndoRecord }
+  | { readonly phase: "commit"; readonly commit: CommitRecord };
+
+/**
+ * The journal's records, each a file, which is there for as long as its phase: to return from `commit`
+ * to `undo` is to remove a file, which needs no room on a full disk. Dockroot's earlier versions have
+ * the same two files, but for the version, which they pass over: whichever dockroot runs next goes on
+ * with what another one left.
+ */
+export const JOURNAL = {
+  /** From before the first change to the end. */
+  undo: {
+    file: `${STATE_DIRECTORY}/undo.json`,
+    record: undoRecord,
+    /** What to do where it cannot be read. */
+    hint: `It says how to undo an interrupted run, whose former files are in ${UNDO_DIRECTORY}. Remove both to go on as things are.`,
   },
-  {
+  /** It counts where both are there. */
+  commit: {
     file: `${STATE_DIRECTORY}/ending.json`,
-    parse: (text) => ({
-      ...NOTHING,
-      phase: "commit",
-      commit: parseJson(commitRecord, text),
-    }),
+    record: commitRecord,
     hint: "It says which images an interrupted run was to put in place, and which files to remove. Do so, then remove it.",
   },
-  {
-    file: `${STATE_DIRECTORY}/undo.json`,
-    parse: (text) => ({ ...NOTHING, undo: parseJson(undoRecord, text) }),
-    hint: `It says how to undo an interrupted installation; its files are in ${UNDO_DIRECTORY}. Remove both to go on as things are.`,
-  },
-];
+} as const;
+
+/** The text of a record's file. */
+export function formatRecord(record: UndoRecord | CommitRecord): string {
+  return `${JSON.stringify({ ...record, version: VERSION }, undefined, 2)}\n`;
+}

@@ -8,7 +8,7 @@ import {
   resumeInterrupted,
 } from "../../../installer/install/transaction.ts";
 import { run } from "../../../fixtures/run.ts";
-import { createHost } from "../../../runtime/host/host.ts";
+import { createHost, type Host } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
 import { makeScratch } from "../scratch.ts";
 
@@ -100,6 +100,69 @@ await t.test("no room to keep what is there: nothing is left", async (t) => {
   );
   t.strictSame(fs.readdirSync(at("var/lib")), []);
 });
+
+await t.test(
+  "a disk that is full before the commit, or since: all is taken back",
+  async (t) => {
+    for (const fillsAfterCommit of [false, true]) {
+      const { root, at } = await makeSystem(t, "var/lib");
+      fs.writeFileSync(at("boot/initrd"), "former");
+      fs.writeFileSync(at("etc/config"), "former");
+      const fill = () => {
+        try {
+          fs.writeFileSync(at("var/lib/other"), Buffer.alloc(5 * MIB));
+        } catch (error) {
+          t.match(error, { code: "ENOSPC" });
+        }
+      };
+      const host = createHost(root, createLog([]));
+      const { renameDurably } = host.files;
+      const filling: Host = {
+        ...host,
+        files: {
+          ...host.files,
+          renameDurably: (from, to) => {
+            fill();
+            fs.mkdirSync(`${to}.away`);
+            renameDurably(from, `${to}.away`);
+          },
+        },
+      };
+      await t.rejects(
+        inTransaction(
+          filling,
+          [
+            { kind: "keep", path: "/boot/initrd-new" },
+            {
+              kind: "write",
+              path: "/etc/config",
+              content: { text: "new" },
+              mode: 0o644,
+              uid: 0,
+              gid: 0,
+            },
+          ],
+          () => {
+            fs.writeFileSync(at("boot/initrd-new"), "new");
+            if (!fillsAfterCommit) fill();
+            return Promise.resolve();
+          },
+          {
+            ...NOTHING_LEFT,
+            images: [{ from: "/boot/initrd-new", to: "/boot/initrd" }],
+          },
+        ),
+        fillsAfterCommit
+          ? /cannot put \/boot\/initrd in place/
+          : /cannot write the files: nothing was changed/,
+      );
+      t.equal(fs.readFileSync(at("boot/initrd"), "utf8"), "former");
+      t.equal(fs.readFileSync(at("etc/config"), "utf8"), "former");
+      t.notOk(fs.existsSync(at("boot/initrd-new")));
+      t.strictSame(fs.readdirSync(at("var/lib")), ["other"]);
+    }
+  },
+);
 
 /** @param small the directory that has 4 MiB */
 async function makeSystem(t: Test, small = "boot") {

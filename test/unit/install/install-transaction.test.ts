@@ -6,10 +6,7 @@ import {
   inTransaction,
   resumeInterrupted,
 } from "../../../installer/install/transaction.ts";
-import type {
-  CommitRecord,
-  Journal,
-} from "../../../installer/install/plan/journal.ts";
+import type { CommitRecord } from "../../../installer/install/plan/journal.ts";
 import {
   createHost,
   type Files,
@@ -88,7 +85,7 @@ t.test("where the work fails, all is as it was", async (t) => {
 
 for (const [format, leave] of [
   ["its journal", () => undefined],
-  ["the journal of an earlier dockroot", splitJournal],
+  ["the journal of an earlier dockroot", removeVersions],
 ] as const) {
   t.test(
     `power may fail before or within any call: the next run takes all back, or it is done, by ${format}`,
@@ -126,7 +123,7 @@ async function failAtEveryCall(t: Test, leave: (root: string) => void) {
       t.notOk("srv/unused" in after);
       t.notOk("srv/needed" in after);
       t.notOk("etc/old" in after);
-      for (const name of ["journal", "undo", "ending"]) {
+      for (const name of ["undo", "ending"]) {
         t.notOk(`var/lib/dockroot/${name}.json` in after);
       }
       t.notOk(
@@ -140,18 +137,103 @@ async function failAtEveryCall(t: Test, leave: (root: string) => void) {
   t.ok(done > 2, `${String(done)} were done`);
 }
 
-/** What an earlier dockroot wrote in place of a journal: a file for each phase. */
-function splitJournal(root: string): void {
-  const at = (name: string) => path.join(root, `var/lib/dockroot/${name}.json`);
-  if (!fs.existsSync(at("journal"))) return;
-  const text = fs.readFileSync(at("journal"), "utf8");
-  const { phase, undo, commit } = JSON.parse(text) as Journal;
-  fs.writeFileSync(at("undo"), JSON.stringify(undo));
-  if (phase === "commit") {
-    fs.writeFileSync(at("ending"), JSON.stringify(commit));
+/** An earlier dockroot wrote the same without a version. */
+function removeVersions(root: string): void {
+  for (const name of ["undo", "ending"]) {
+    const file = path.join(root, `var/lib/dockroot/${name}.json`);
+    if (!fs.existsSync(file)) continue;
+    const text = fs.readFileSync(file, "utf8");
+    const { version, ...former } = JSON.parse(text) as Record<string, unknown>;
+    if (version !== 1) throw new Error(`${name}.json has no version`);
+    fs.writeFileSync(file, JSON.stringify(former));
   }
-  fs.rmSync(at("journal"));
 }
+
+t.test("on a full disk a failed commit is taken back", async (t) => {
+  const full = () => {
+    throw Object.assign(new Error("ENOSPC: no space left on device"), {
+      code: "ENOSPC",
+      syscall: "write",
+    });
+  };
+  const cannotWrite = {
+    code: "INSTALL_FAILED",
+    message: "cannot write the files: nothing was changed",
+    hint: /Make room/,
+  };
+  const cannotRename = { message: "cannot put /boot/initrd in place" };
+  for (const [what, fillsAt, refusal] of [
+    ["the commit cannot be written", "work", cannotWrite],
+    ["the image cannot be put in place", "renameDurably", cannotRename],
+  ] as const) {
+    await t.test(what, async (t) => {
+      const root = makeSystem(t);
+      const before = listTree(root);
+      const host = createHost(root, createLog([]));
+      let isFull = false;
+      const { writeFile } = host.files;
+      const failing: Host = {
+        ...host,
+        files: {
+          ...host.files,
+          writeFile: (file, content, options) => {
+            const isState = file.startsWith(`${root}/var/`);
+            if (isFull && isState) return full();
+            return writeFile(file, content, options);
+          },
+          renameDurably: () => {
+            isFull = true;
+            full();
+          },
+        },
+      };
+      const work = async () => {
+        await buildIn(root);
+        isFull = fillsAt === "work";
+      };
+      await t.rejects(inTransaction(failing, CHANGES, work, ENDING), refusal);
+      t.strictSame(listTree(root), before);
+      t.equal(resumeInterrupted(host), undefined);
+    });
+  }
+});
+
+t.test(
+  "where a commit cannot be withdrawn, its own failure is told, too",
+  async (t) => {
+    const root = makeSystem(t);
+    const host = createHost(root, createLog([]));
+    const refuse = (call: string): never => {
+      throw Object.assign(new Error(`EIO: ${call}`), { syscall: call });
+    };
+    const failing: Host = {
+      ...host,
+      files: {
+        ...host.files,
+        removeFile: (file) => {
+          if (file.endsWith("ending.json")) refuse("unlink");
+          host.files.removeFile(file);
+        },
+        renameDurably: () => refuse("rename"),
+      },
+    };
+    await t.rejects(
+      inTransaction(failing, CHANGES, () => buildIn(root), ENDING),
+      {
+        code: "INSTALL_FAILED",
+        hint: /next dockroot install or uninstall goes on/,
+        cause: {
+          message: "EIO: unlink",
+          cause: {
+            message: "cannot put /boot/initrd in place",
+            cause: { message: "EIO: rename" },
+          },
+        },
+      },
+    );
+    t.equal(resumeInterrupted(host), "finished");
+  },
+);
 
 t.test("an image that cannot be put in place", async (t) => {
   const refuse = (host: Host, refused: string): Host => ({
@@ -207,54 +289,51 @@ t.test("an image that cannot be put in place", async (t) => {
   });
 });
 
-t.test("a journal that is damaged stops, and says what to do", (t) => {
-  const whole = {
-    version: 1,
-    phase: "commit",
-    undo: { files: [{ path: "/etc/new" }], directories: [] },
-    commit: { images: [], files: ["/srv/needed"], directories: [] },
-  };
-  for (const [name, text] of [
-    ["undo", '{"fil'],
-    ["journal", '{"fil'],
-    ["journal", JSON.stringify({ ...whole, version: 2 })],
-    ["journal", JSON.stringify({ ...whole, phase: "begin" })],
-    ["journal", JSON.stringify({ ...whole, undo: undefined })],
-    ["journal", JSON.stringify({ ...whole, commit: { images: [] } })],
-    ["journal", JSON.stringify(whole).replace("/srv/", "srv/")],
-    ["journal", JSON.stringify(whole).replace("/etc/", "/../etc/")],
-  ] as const) {
-    const root = makeSystem(t);
-    fs.mkdirSync(path.join(root, "var/lib/dockroot"), { recursive: true });
-    fs.writeFileSync(path.join(root, `var/lib/dockroot/${name}.json`), text);
-    const before = listTree(root);
-    t.throws(() => resumeInterrupted(createHost(root, createLog([]))), {
-      code: "FILE_UNREADABLE",
-      hint: /undo.* Remove both/,
-    });
-    t.strictSame(listTree(root), before);
-  }
-  t.end();
-});
-
-t.test("what is left to do and damaged stops, and says what to do", (t) => {
-  for (const text of [
-    '{"im',
-    '{"images": [], "files": [], "directories": ["/a/../b"]}',
-    '{"images": [{"from": "boot", "to": "/boot/initrd"}], "files": [], "directories": []}',
-  ]) {
-    const root = makeSystem(t);
-    fs.mkdirSync(path.join(root, "var/lib/dockroot"), { recursive: true });
-    fs.writeFileSync(path.join(root, "var/lib/dockroot/ending.json"), text);
-    const before = listTree(root);
-    t.throws(() => resumeInterrupted(createHost(root, createLog([]))), {
-      code: "FILE_UNREADABLE",
-      hint: /then remove it/,
-    });
-    t.strictSame(listTree(root), before);
-  }
-  t.end();
-});
+for (const [name, whole, remedy] of [
+  [
+    "undo",
+    { version: 1, files: [{ path: "/etc/new" }], directories: ["/etc/a"] },
+    /undo.* Remove both/,
+  ],
+  [
+    "ending",
+    {
+      version: 1,
+      images: [{ from: "/boot/new", to: "/boot/initrd" }],
+      files: ["/etc/needed"],
+      directories: [],
+    },
+    /then remove it/,
+  ],
+] as const) {
+  t.test(`${name}.json that is damaged stops, and says what to do`, (t) => {
+    const text = JSON.stringify(whole);
+    for (const damaged of [
+      text.slice(0, 4),
+      JSON.stringify({ ...whole, version: 2 }),
+      JSON.stringify({ ...whole, files: undefined }),
+      JSON.stringify({ ...whole, directories: ["/a/../b"] }),
+      text.replace("/etc/ne", "etc/ne"),
+      text.replace("/etc/ne", "/../etc/ne"),
+      ...("images" in whole ? [text.replace("/boot/", "boot/")] : []),
+    ]) {
+      const root = makeSystem(t);
+      fs.mkdirSync(path.join(root, "var/lib/dockroot"), { recursive: true });
+      fs.writeFileSync(
+        path.join(root, `var/lib/dockroot/${name}.json`),
+        damaged,
+      );
+      const before = listTree(root);
+      t.throws(
+        () => resumeInterrupted(createHost(root, createLog([]))),
+        { code: "FILE_UNREADABLE", hint: remedy },
+        damaged,
+      );
+      t.strictSame(listTree(root), before);
+    }
+    t.end();
+  });
+}
 
 t.test("a directory in the place of a file is refused", async (t) => {
   const root = makeSystem(t);
@@ -312,7 +391,7 @@ function failAfter(host: Host, lives: number): Host {
               const [file] = args as [string];
               const isNow = left === -1 && name === "writeFile";
               if (isNow && fs.existsSync(path.dirname(file))) {
-                fs.writeFileSync(`${file}.dockroot-new`, "half");
+                fs.writeFileSync(`${file}.dockroot-put`, "half");
               }
               throw new Error("the power failed");
             }

@@ -49,17 +49,18 @@ export async function runInstall(
   if (executable === undefined) {
     throw new UsageError("only the built executable can install itself");
   }
-  const installOn = (on: Host) => {
+  const installOn = (on: Host, isLocked: boolean) => {
     // It stands in the system here, not in one that is looked at.
     const sha256 = host.files.hashFile(executable);
     const own = { path: executable, sha256 };
     const inside = { ...cli, host: on };
-    return withCommandLog("install", flags, inside, (log) =>
-      install(flags, own, inside, log),
-    );
+    return withCommandLog("install", flags, inside, (log) => {
+      const work = () => install(flags, own, inside, log);
+      return isLocked ? withLock(on, work) : work();
+    });
   };
   if (flags.root !== undefined && flags["dry-run"] === true) {
-    return installOn(lookAtRoot(host, flags.root));
+    return installOn(lookAtRoot(host, flags.root), false);
   }
   if (flags.root !== undefined) {
     const status = await enterRoot(flags.root, cli);
@@ -70,7 +71,7 @@ export async function runInstall(
     }
     return status;
   }
-  return withLock(host, () => installOn(host));
+  return installOn(host, true);
 }
 
 async function install(

@@ -24,15 +24,14 @@ export async function runUninstall(
 ): Promise<number> {
   if (flags.root !== undefined && flags["dry-run"] === true) {
     const host = lookAtRoot(cli.host, flags.root);
-    return logged(flags, { ...cli, host });
+    const inside = { ...cli, host };
+    return withCommandLog("uninstall", flags, inside, (log) =>
+      uninstall(flags, inside, log),
+    );
   }
   if (flags.root !== undefined) return enterRoot(flags.root, cli);
-  return withLock(cli.host, () => logged(flags, cli));
-}
-
-function logged(flags: FlagsOf<"uninstall">, cli: CliContext): Promise<number> {
   return withCommandLog("uninstall", flags, cli, (log) =>
-    uninstall(flags, cli, log),
+    withLock(cli.host, () => uninstall(flags, cli, log)),
   );
 }
 

@@ -5,12 +5,6 @@ import { UNDO_DIRECTORY } from "./plan/journal.ts";
 /** It is there, and nobody else locks it: no file of ours is left behind. */
 const LOCKED = "/var/lib";
 
-/** A run that ends just now is waited for. */
-const WAIT_MS = 3_000;
-
-/** Of our choice: other failures of flock have other ones. */
-const CONFLICT_STATUS = 75;
-
 /**
  * Does the work where no other process of this kind does: one would take the other's for what a power
  * failure left. The lock ends with this process, whatever ends that.
@@ -26,7 +20,7 @@ export async function withLock<T>(
     });
   }
   const lock = await host
-    .lockDirectory(host.path(LOCKED), WAIT_MS)
+    .lockDirectory(host.path(LOCKED), 0)
     .catch((cause: unknown) => {
       if (!(cause instanceof HelperError)) throw cause;
       const isMissing = cause.kind === "missing";
@@ -68,17 +62,11 @@ export function lockedFor(argv: readonly string[]): string[] {
 export async function requireNoGenerator(host: Host): Promise<void> {
   const directory = host.path(UNDO_DIRECTORY);
   if (host.files.statusOf(directory) === undefined) return;
-  const { exitCode } = await host.run(
-    [
-      "flock",
-      "--nonblock",
-      `--conflict-exit-code=${String(CONFLICT_STATUS)}`,
-      directory,
-      "true",
-    ],
-    { okExitCodes: [0, CONFLICT_STATUS] },
-  );
-  if (exitCode === 0) return;
+  const lock = await host.lockDirectory(directory, 0);
+  if (lock !== undefined) {
+    await lock.release();
+    return;
+  }
   throw new BootError(
     "INSTALL_FAILED",
     "the initramfs generator of an interrupted run is still running",

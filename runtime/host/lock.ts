@@ -14,14 +14,19 @@ export interface Lock {
 /** What cat gives back as it is. */
 const QUESTION = "\n";
 
+/** Of our choice: other failures of flock, and of cat, have other ones. */
+const CONFLICT_STATUS = 75;
+
 /** The helper has nothing left to do but to end. */
 const MAX_RELEASE_MS = 5_000;
 
 /**
  * Takes an exclusive flock(2) lock on a directory, which stays open until the lock is released. A
  * helper holds it, for Node has no call for it, and ends with this process: its standard input does.
+ * @param timeoutMs how long to wait for another process that has it; with 0 flock itself says at once
+ *   whether one has, however long it takes to start
  * @param isTied whether a helper that still waits ends with this process, too
- * @returns `undefined` where another process has the lock for longer than `timeoutMs`
+ * @returns `undefined` where another process has the lock all that time
  * @throws HelperError where the lock cannot be taken
  */
 export async function lockDirectory(
@@ -29,7 +34,20 @@ export async function lockDirectory(
   timeoutMs: number,
   isTied: boolean,
 ): Promise<Lock | undefined> {
-  const argv = ["flock", "--exclusive", "--no-fork", "--", directory, "cat"];
+  const isWaiting = timeoutMs > 0;
+  const unlessHeld = [
+    "--nonblock",
+    `--conflict-exit-code=${String(CONFLICT_STATUS)}`,
+  ];
+  const argv = [
+    "flock",
+    "--exclusive",
+    "--no-fork",
+    ...(isWaiting ? [] : unlessHeld),
+    "--",
+    directory,
+    "cat",
+  ];
   const helper = startHelper(argv, isTied, {
     stdio: "pipe",
     // Ctrl-C is for this process: what is half done is still undone under the lock.
@@ -43,7 +61,8 @@ export async function lockDirectory(
     // cat runs, and answers, once the lock is taken.
     holder.stdin?.write(QUESTION);
     const answers = holder.stdout ? [waitForAnswer(holder.stdout)] : [];
-    const answer = await within(timeoutMs, Promise.race([...answers, ended]));
+    const first = Promise.race([...answers, ended]);
+    const answer = await (isWaiting ? within(timeoutMs, first) : first);
     if (answer === "locked") {
       return {
         isHeld: () => isRunning(holder),
@@ -59,6 +78,7 @@ export async function lockDirectory(
     throw helper.describeStartFailure(cause);
   }
   helper.refuseUnstarted();
+  if (!isWaiting && holder.exitCode === CONFLICT_STATUS) return undefined;
   const end = holder.signalCode ?? `status ${String(holder.exitCode)}`;
   const said = helper.stderr().trim();
   throw new HelperError("exit", `flock ended with ${end}: ${said}`);

@@ -109,6 +109,14 @@ await t.test(
   async (t) => {
     const before = system.tree();
     const child = await startInstall();
+    const { status, stderr } = system.dockroot("uninstall");
+    t.equal(status, 1);
+    t.match(stderr, /another dockroot install or uninstall is at work here/);
+    const log = fs.readFileSync(at("var/log/dockroot.log"), "utf8");
+    t.match(JSON.parse(log.trim().split("\n").at(-1) ?? ""), {
+      command: "uninstall",
+      msg: /another dockroot install or uninstall/,
+    });
     child.kill("SIGKILL");
     await once(child, "close");
     await until(() => !fs.existsSync(at("var/lib/dockroot")));

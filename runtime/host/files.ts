@@ -1,8 +1,8 @@
 import fs from "node:fs";
 import path from "node:path";
 import type { Readable } from "node:stream";
-import { statusOf, statusOfTarget } from "./file-status.ts";
-import { isSystemError, systemErrorCode } from "../base/errors.ts";
+import { kindOf, statusOf, statusOfTarget } from "./file-status.ts";
+import { BootError, isSystemError, systemErrorCode } from "../base/errors.ts";
 
 export * from "./file-status.ts";
 export * from "./read-file.ts";
@@ -118,19 +118,40 @@ export function appendText(file: string, text: string): void {
   fs.appendFileSync(file, text);
 }
 
+const WRITABLE_BY_OTHERS = 0o022;
+
 /**
- * Appends to a file that root alone may read, made where it is absent. A symlink is not followed, nor
- * is a FIFO waited for.
+ * Appends to a file of dockroot's own, made for its owner alone where it is absent. A symlink is not
+ * followed, nor is a FIFO waited for.
+ * @throws BootError FILE_FOREIGN where somebody else can write to it, or it has another name, too
  */
 export function appendOwnText(file: string, text: string): void {
   const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = fs.constants;
   const flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
   const descriptor = fs.openSync(file, flags, 0o600);
   try {
+    const stats = fs.fstatSync(descriptor);
+    const why = findForeign(stats);
+    if (why !== undefined) {
+      throw new BootError("FILE_FOREIGN", `${file} ${why}`, {
+        hint: `See who put it there, and remove ${file}.`,
+      });
+    }
     fs.writeFileSync(descriptor, text);
   } finally {
     fs.closeSync(descriptor);
   }
+}
+
+/** @returns why it is not a file of dockroot's own */
+function findForeign(stats: fs.Stats): string | undefined {
+  if (!stats.isFile()) return `is a ${kindOf(stats)}, not a file`;
+  if (stats.uid !== process.geteuid?.()) {
+    return `belongs to user ${String(stats.uid)}`;
+  }
+  if (stats.nlink !== 1) return "has another name, too";
+  if ((stats.mode & WRITABLE_BY_OTHERS) === 0) return undefined;
+  return "can be written by others";
 }
 
 /** The filesystem's magic number, see statfs(2). */

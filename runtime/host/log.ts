@@ -1,4 +1,4 @@
-import { isSystemError } from "../base/errors.ts";
+import { BootError, isSystemError } from "../base/errors.ts";
 import { escapeControl } from "../base/escape.ts";
 import { appendOwnText, appendText, ensureDirectories } from "./files.ts";
 
@@ -100,13 +100,16 @@ export function kernelLogSink(device: string): LogSink {
   });
 }
 
-/** A line that cannot be written (a full disk, no such device) must not stop a boot: other sinks have it. */
+/**
+ * A line that cannot be written (a full disk, no such device, a file of others) must not stop a boot:
+ * other sinks have it.
+ */
 function quiet(sink: LogSink): LogSink {
   return (level, message, fields) => {
     try {
       sink(level, message, fields);
     } catch (error) {
-      if (!isSystemError(error)) throw error;
+      if (!isSystemError(error) && !(error instanceof BootError)) throw error;
     }
   };
 }

@@ -23,10 +23,11 @@ export interface WriteOptions {
   readonly durable?: "name" | "content" | "nothing";
 }
 
-const TEMPORARY = ".dockroot-new";
+/** As in earlier versions: each removes what another left. No image in the making has such a name. */
+const TEMPORARY = ".dockroot-put";
 
-/** What an earlier dockroot called a temporary file. */
-const FORMER_TEMPORARY = ".dockroot-put";
+/** What earlier versions called the temporary file of one that must not exist. */
+const FORMER_TEMPORARY = ".dockroot-new";
 
 /**
  * Writes a file as a whole: whatever happens, the former one or this one stands there. It is written
@@ -40,6 +41,7 @@ export function writeFile(
 ): boolean {
   const { mustNotExist = false, durable = "name" } = options;
   removeTemporary(file);
+  if (mustNotExist) fs.rmSync(`${file}${FORMER_TEMPORARY}`, { force: true });
   if (mustNotExist && exists(file)) return false;
   const temporary = `${file}${TEMPORARY}`;
   let isWritten = true;
@@ -118,9 +120,7 @@ function nameAnew(temporary: string, file: string): boolean {
 
 /** Removes what an interrupted `writeFile` has left. */
 export function removeTemporary(file: string): void {
-  for (const suffix of [TEMPORARY, FORMER_TEMPORARY]) {
-    fs.rmSync(`${file}${suffix}`, { force: true });
-  }
+  fs.rmSync(`${file}${TEMPORARY}`, { force: true });
 }
 
 /** Removes a file, durably; nothing where it is absent. */

@@ -166,6 +166,15 @@ await t.test("a log that cannot be written is one warning", (t) => {
   t.equal(status, 0);
   t.match(stderr, /^dockroot: warning: cannot write the log: EISDIR.*\n$/);
   fs.rmdirSync(logOf(system));
+  fs.writeFileSync(logOf(system), "theirs");
+  fs.chmodSync(logOf(system), 0o666);
+  t.match(system.dockroot("uninstall"), {
+    status: 0,
+    stderr:
+      /^dockroot: warning: cannot write the log: \S+ can be written by others\n$/,
+  });
+  t.equal(fs.readFileSync(logOf(system), "utf8"), "theirs");
+  fs.rmSync(logOf(system));
   t.end();
 });
 
@@ -312,7 +321,7 @@ await t.test("a failure leaves all as it was, and says why", async (t) => {
       );
       process.kill(Number(children), "SIGKILL");
     });
-    t.ok(fs.existsSync(at("var/lib/dockroot/journal.json")));
+    t.ok(fs.existsSync(at("var/lib/dockroot/undo.json")));
     t.match(system.dockroot("uninstall", "--dry-run"), {
       status: 0,
       stdout: /A run was interrupted here/,

@@ -5,6 +5,7 @@ import t, { type Test } from "tap";
 import { followIn, readBytesIn } from "../../../runtime/host/follow-in.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import {
+  appendOwnText,
   ensureDirectories,
   readBytes,
   readOwnText,
@@ -68,12 +69,12 @@ t.test("a file is replaced without following what stands there", async (t) => {
   t.testdir({
     precious: "precious",
     "state.json": t.fixture("symlink", "precious"),
-    "state.json.dockroot-new": t.fixture("symlink", "precious"),
+    "state.json.dockroot-put": t.fixture("symlink", "precious"),
   });
   replaceFile(at("state.json"), "new", 0o600);
   t.equal(readText(at("precious"), LIMIT), "precious");
   t.ok(fs.lstatSync(at("state.json")).isFile());
-  execFileSync("mkfifo", [at("state.json.dockroot-new")]);
+  execFileSync("mkfifo", [at("state.json.dockroot-put")]);
   replaceFile(at("state.json"), "newer", 0o600);
   t.equal(readText(at("state.json"), LIMIT), "newer");
 });
@@ -84,11 +85,25 @@ t.test("what an earlier dockroot left half-written goes", async (t) => {
     "state.json.dockroot-put": "half",
     "hook.new": "somebody else's",
     "hook.dockroot-put": "half",
-    "hook.dockroot-new": "half",
+    "hook.dockroot-new": "an image that is built beside",
+    "new.dockroot-new": "half",
   });
   replaceFile(path.join(directory, "state.json"), "new", 0o600);
-  writeFile(path.join(directory, "hook"), { text: "hook" }, { mode: 0o755 });
-  t.strictSame(fs.readdirSync(directory), ["hook", "hook.new", "state.json"]);
+  const write = (name: string, mustNotExist: boolean) =>
+    writeFile(
+      path.join(directory, name),
+      { text: name },
+      { mode: 0o755, mustNotExist },
+    );
+  t.ok(write("hook", false));
+  t.ok(write("new", true));
+  t.strictSame(fs.readdirSync(directory).sort(), [
+    "hook",
+    "hook.dockroot-new",
+    "hook.new",
+    "new",
+    "state.json",
+  ]);
 });
 
 t.test("a file that must not exist is made, or left as it is", async (t) => {
@@ -96,7 +111,8 @@ t.test("a file that must not exist is made, or left as it is", async (t) => {
   t.testdir({
     present: "mine",
     link: t.fixture("symlink", "nowhere"),
-    "link.dockroot-new": "interrupted",
+    "link.dockroot-put": "interrupted",
+    "present.dockroot-new": "interrupted",
   });
   const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   const write = (name: string) =>
@@ -132,6 +148,67 @@ t.test("a file of root alone is read, no other", async (t) => {
   for (const name of ["foreign", "link"]) {
     t.throws(() => readOwnText(at(name), LIMIT), { code: "FILE_FOREIGN" });
   }
+});
+
+t.test("nothing is appended to what others can change", (t) => {
+  const at = (name: string) => path.join(t.testdirName, name);
+  const append = (name: string) => {
+    appendOwnText(at(name), "more\n");
+  };
+  t.testdir({
+    precious: "precious\n",
+    symlink: t.fixture("symlink", "precious"),
+    nowhere: t.fixture("symlink", "absent"),
+    directory: {},
+    foreign: "",
+    group: "",
+    all: "",
+    readable: "first\n",
+  });
+  fs.linkSync(at("precious"), at("hardlink"));
+  fs.chmodSync(at("group"), 0o660);
+  fs.chmodSync(at("all"), 0o602);
+  fs.chmodSync(at("readable"), 0o640);
+  execFileSync("mkfifo", [at("fifo")]);
+  const reader = fs.openSync(
+    at("fifo"),
+    fs.constants.O_RDONLY | fs.constants.O_NONBLOCK,
+  );
+  const foreign = (why: RegExp) => ({ code: "FILE_FOREIGN", message: why });
+  const refusals: Record<string, { code: string; message?: RegExp }> = {
+    symlink: { code: "ELOOP" },
+    nowhere: { code: "ELOOP" },
+    directory: { code: "EISDIR" },
+    hardlink: foreign(/hardlink has another name, too$/),
+    group: foreign(/group can be written by others$/),
+    all: foreign(/all can be written by others$/),
+    fifo: foreign(/fifo is a FIFO, not a file$/),
+  };
+  if (process.getuid?.() === 0) {
+    fs.chownSync(at("foreign"), 1, 1);
+    refusals["foreign"] = foreign(/foreign belongs to user 1$/);
+  }
+  for (const [name, refusal] of Object.entries(refusals)) {
+    t.throws(
+      () => {
+        append(name);
+      },
+      refusal,
+      name,
+    );
+  }
+  fs.closeSync(reader);
+  t.equal(readText(at("precious"), LIMIT), "precious\n");
+  for (const name of ["group", "all"]) t.equal(readText(at(name), LIMIT), "");
+
+  append("readable");
+  t.equal(readText(at("readable"), LIMIT), "first\nmore\n");
+  t.equal(fs.statSync(at("readable")).mode & 0o777, 0o640);
+  append("made");
+  append("made");
+  t.equal(readText(at("made"), LIMIT), "more\nmore\n");
+  t.equal(fs.statSync(at("made")).mode & 0o777, 0o600);
+  t.end();
 });
 
 t.test("directories are made while a neighbour removes its own", async (t) => {

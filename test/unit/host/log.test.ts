@@ -45,6 +45,15 @@ const RECORDS: readonly [keyof Log, string, LogFields?][] = [
   ["info", ""],
 ];
 
+t.test("a log of others' is left as it is, in silence", (t) => {
+  const directory = t.testdir({ "boot.log": "theirs" });
+  const file = path.join(directory, "boot.log");
+  fs.linkSync(file, path.join(directory, "another"));
+  createLog([jsonLinesSink(file)]).error("lost");
+  t.equal(fs.readFileSync(file, "utf8"), "theirs");
+  t.end();
+});
+
 t.test("boot.log has the lines that pino would write", (t) => {
   const file = path.join(t.testdir(), "run", "boot.log");
   const log = createLog([jsonLinesSink(file)]);

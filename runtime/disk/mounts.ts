@@ -161,9 +161,11 @@ export function processIdsOf(host: Host): string[] {
 const GONE = ["ENOENT", "ESRCH", "EINVAL"];
 const HIDDEN = ["EACCES", "EPERM"];
 
+/** The kernel decides when the file is opened. */
 function hidesMounts(host: Host, processId: string): boolean {
+  const file = host.path(`/proc/${processId}/mountinfo`);
   try {
-    readMountsOfProcess(host, processId);
+    host.files.withFile(file, MAX_MOUNTINFO_BYTES, () => undefined);
     return false;
   } catch (error) {
     if (HIDDEN.includes(codeOf(error))) return true;

@@ -139,23 +139,26 @@ export function readOwnText(
 /** @returns a piece that is all of it uncopied */
 function readWhole(file: string, options: ReadOptions): Buffer | undefined {
   return withDescriptor(file, options, (descriptor, sizeBytes) => {
-    const pieces: Buffer[] = [];
+    const full: Buffer[] = [];
     let total = 0;
+    let piece = Buffer.allocUnsafe(Math.max(sizeBytes, READ_BYTES) + 1);
+    let filled = 0;
     for (;;) {
-      const room = Math.max(sizeBytes - total, READ_BYTES) + 1;
-      const piece = Buffer.allocUnsafe(room);
-      const length = fs.readSync(descriptor, piece);
+      const room = piece.length - filled;
+      const length = fs.readSync(descriptor, piece, filled, room, null);
       if (length === 0) break;
       total += length;
       if (total > options.maxBytes) {
         throw tooLarge(file, total, options.maxBytes);
       }
-      pieces.push(piece.subarray(0, length));
+      filled += length;
+      if (filled < piece.length) continue;
+      full.push(piece);
+      piece = Buffer.allocUnsafe(READ_BYTES);
+      filled = 0;
     }
-    const [first] = pieces;
-    return first !== undefined && pieces.length === 1
-      ? first
-      : Buffer.concat(pieces);
+    const last = piece.subarray(0, filled);
+    return full.length === 0 ? last : Buffer.concat([...full, last]);
   });
 }
 

@@ -178,7 +178,7 @@ await t.test("sizes, where quotas are on", async (t) => {
   t.ok((size?.exclusiveBytes ?? 0) < 2 * bytes, JSON.stringify(size));
   t.ok((size?.referencedBytes ?? 0) > (size?.exclusiveBytes ?? 0));
   t.strictSame(status.unreadable, []);
-  t.match(text, /^ +start +image +exclusive$/m);
+  t.match(text, /^ +boot +image +exclusive$/m);
   t.match(text, /^ {2}\* sized +1 +system:1 \(\w+\) +3\.\d MB$/m);
 });
 

@@ -22,7 +22,7 @@ interface PlannedOptions {
 }
 
 /** What a boot loader adds, or asks for one boot alone. */
-const OF_ONE_START =
+const OF_ONE_BOOT =
   /^(?:BOOT_IMAGE|initrd|auto|recovery|single|emergency|rescue|[s1-5]|ro|rw|rd\.break|break|systemd\.unit|init|rdinit)$/;
 
 /** What says where another root is. */
@@ -55,7 +55,7 @@ function keepOptions(
   const last = lastValues(cmdline);
   const kept = cmdline.filter(
     ({ key, value }) =>
-      !OF_ONE_START.test(key) &&
+      !OF_ONE_BOOT.test(key) &&
       !replaced.has(key) &&
       (!isOfRoot(key) || last.get(key) === value),
   );
@@ -97,7 +97,7 @@ function planAnew({
   }
   const kept = cmdline.filter(
     (option) =>
-      !OF_ONE_START.test(option.key) &&
+      !OF_ONE_BOOT.test(option.key) &&
       !isOfRoot(option.key) &&
       canBeOption(formatOption(option)),
   );

@@ -63,3 +63,17 @@ t.test(
     t.throws(() => fillOptionTable("a page"), /no place for the table/);
   },
 );
+
+t.test("each file on the page on architecture is there", (t) => {
+  const project = path.dirname(docs);
+  const rooms = ["", "runtime", "installer"];
+  const files = read("architecture.md").matchAll(/`([\w/-]+\.[tj]s)`/g);
+  for (const [, file = ""] of files) {
+    const places = rooms.map((room) => path.join(project, room, file));
+    t.ok(
+      places.some((place) => fs.existsSync(place)),
+      file,
+    );
+  }
+  t.end();
+});

@@ -145,7 +145,8 @@ function gatherBootRooms(
     largest.set(mountPoint, Math.max(largest.get(mountPoint) ?? 0, size));
   }
   return [...largest].map(([mountPoint, largestBytes]) => ({
-    ...{ mountPoint, largestBytes },
+    mountPoint,
+    largestBytes,
     room: host.files.roomAt(host.path(mountPoint)),
   }));
 }

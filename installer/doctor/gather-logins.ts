@@ -20,8 +20,12 @@ const CONSOLES = ["getty@", "getty@tty1", "serial-getty@"].map(
 );
 
 const DISPLAY_MANAGERS = [
-  ...["/etc/gdm3/custom.conf", "/etc/gdm3/daemon.conf", "/etc/gdm/custom.conf"],
-  ...["/etc/sddm.conf", "/etc/lightdm/lightdm.conf", "/etc/lxdm/lxdm.conf"],
+  "/etc/gdm3/custom.conf",
+  "/etc/gdm3/daemon.conf",
+  "/etc/gdm/custom.conf",
+  "/etc/sddm.conf",
+  "/etc/lightdm/lightdm.conf",
+  "/etc/lxdm/lxdm.conf",
 ];
 
 const DROP_INS = ["/etc/sddm.conf.d", "/etc/lightdm/lightdm.conf.d"];

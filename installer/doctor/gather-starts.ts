@@ -62,7 +62,7 @@ async function goThrough(look: StartLook, start: Start): Promise<Gone> {
       read.kind === "read" ? { kind: "read" } : read;
     return { entries, outcome };
   }
-  return rehearse(look, start, options);
+  return simulate(look, start, options);
 }
 
 /** Where the disk is; `undefined` where that cannot be told. */
@@ -85,7 +85,7 @@ function withoutWaiting({ disk, ...options }: BootOptions): BootOptions {
 }
 
 /** As `boot --dry-run`. */
-async function rehearse(
+async function simulate(
   look: StartLook,
   start: Start,
   options: BootOptions,

@@ -41,7 +41,9 @@ export const initramfsTools: Generator = {
           ...(hasFile(host, LOADER_HOOKS) && {
             // As update-initramfs(8) does.
             afterwards: [
-              ...["run-parts", `--arg=${kernelVersion}`, `--arg=${path}`],
+              "run-parts",
+              `--arg=${kernelVersion}`,
+              `--arg=${path}`,
               LOADER_HOOKS,
             ],
           }),

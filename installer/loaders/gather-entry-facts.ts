@@ -171,8 +171,13 @@ function describeKernels(
         }
         const key = `${filesystem.uuid ?? filesystem.device}:${name}`;
         kernels.set(key, {
-          ...{ filesystem, mountPoint, directory, kernel, initramfs },
-          ...{ microcode, version },
+          filesystem,
+          mountPoint,
+          directory,
+          kernel,
+          initramfs,
+          microcode,
+          version,
           hasModules: version === undefined ? undefined : hasModules(version),
           isSystems:
             filesystem.uuid === systems?.filesystem.uuid &&

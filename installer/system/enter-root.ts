@@ -68,7 +68,13 @@ export async function enterRoot(
     const child = spawn(
       "unshare",
       [
-        ...["--mount", "--propagation", "private", "--", "sh", "-ec", ENTER],
+        "--mount",
+        "--propagation",
+        "private",
+        "--",
+        "sh",
+        "-ec",
+        ENTER,
         ...["sh", root, executable, ...withoutRoot(argv)],
       ],
       { stdio: "inherit", env: { PATH: HELPER_PATH, LC_ALL: "C" } },

@@ -68,7 +68,8 @@ export function findImageTree(
   const { id, store, source } = openStore(location, kind).find(reference);
   return {
     reference: formatImageReference(reference),
-    ...{ id, store },
+    id,
+    store,
     root: path.join(location.topLevel, source),
   };
 }
@@ -88,7 +89,8 @@ export function findImageInSystem(
   );
   return {
     reference: formatImageReference(reference),
-    ...{ id, store },
+    id,
+    store,
     root: host.path(`/${source}`),
   };
 }

@@ -110,7 +110,8 @@ async function withBootSources<T>(
           store.directory === undefined
             ? findImageTree(
                 {
-                  ...{ host, topLevel },
+                  host,
+                  topLevel,
                   path: followStore(host, topLevel, storePath),
                 },
                 store.kind ?? storeKind,

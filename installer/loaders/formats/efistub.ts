@@ -41,8 +41,14 @@ function formatEfistub(entry: NewEntry): string {
   const call = [
     "efibootmgr",
     "--create",
-    ...["--disk", disk, "--part", String(number)],
-    ...["--label", entry.title, "--loader", backslashed(entry.kernel)],
+    "--disk",
+    disk,
+    "--part",
+    String(number),
+    "--label",
+    entry.title,
+    "--loader",
+    backslashed(entry.kernel),
     ...["--unicode", [entry.options, ...initrds].join(" ")],
   ];
   return `${formatComments(entry)}${call.map(quote).join(" ")}\n`;

@@ -96,7 +96,8 @@ export function parseGrub(script: string): MenuEntry[] {
         const { title, kernel, initrds, options } = closed;
         entries.push({
           ...{ title: joinTitles(...titles, title), kernel },
-          ...{ initrds, options },
+          initrds,
+          options,
         });
       }
     } else if (menu?.isEntry === true && LINUX.has(command)) {

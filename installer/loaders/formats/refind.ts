@@ -162,7 +162,9 @@ function isShown({ isDisabled, kernel }: Stanza): boolean {
 
 function toEntry({ title, kernel, initrds, options }: Stanza): MenuEntry {
   return {
-    ...{ title, kernel, options },
+    title,
+    kernel,
+    options,
     initrds: [...initrds, ...stubInitrds(options)],
   };
 }

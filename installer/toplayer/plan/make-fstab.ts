@@ -48,8 +48,12 @@ export function makeFstab(
   }
   if (store === undefined) return { content: head + own, has: "none" };
   const fields = [
-    ...[escapeFstab(store.source), escapeFstab(mountPoint), "btrfs"],
-    ...[`subvol=${escapeFstab(store.subvolume)}`, "0", "0"],
+    escapeFstab(store.source),
+    escapeFstab(mountPoint),
+    "btrfs",
+    `subvol=${escapeFstab(store.subvolume)}`,
+    "0",
+    "0",
   ];
   return {
     content: `${head}${own}# The image store: ${programOf(home)} pull fetches the system of the next boot.\n${fields.join("  ")}\n`,

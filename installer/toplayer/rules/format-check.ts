@@ -99,7 +99,9 @@ function describeEntry(
     through === null && path !== target ? `at ${target}` : leadsTo(entry);
   return joinNotes(
     kind === "directory" || kind === "file" ? "" : kind,
-    ...[instead, at, all],
+    instead,
+    at,
+    all,
   );
 }
 

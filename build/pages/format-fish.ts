@@ -1,3 +1,4 @@
+import { quoteForFish } from "../../installer/text/quote.ts";
 import {
   firstWords,
   type CompletedCommand,
@@ -21,9 +22,9 @@ export function formatFish(
     "complete -c dockroot -s h -l help -d 'print help'",
     line("__fish_use_subcommand", "-l version -d 'print the versions'"),
     ...[...summaries].map(([name, summary]) =>
-      line("__fish_use_subcommand", `-a ${name} -d ${quote(summary)}`),
+      line("__fish_use_subcommand", `-a ${name} -d ${quoteForFish(summary)}`),
     ),
-    line(seen("help"), `-a ${quote([...first.keys()].join(" "))}`),
+    line(seen("help"), `-a ${quoteForFish([...first.keys()].join(" "))}`),
     ...[...first].flatMap(([name, group]) => formatGroup(name, group)),
   ];
   return `${lines.join("\n")}\n`;
@@ -39,7 +40,7 @@ function formatGroup(
     ...group.flatMap(({ words: [, word], summary }) =>
       word === undefined
         ? []
-        : [line(choosing, `-a ${word} -d ${quote(summary)}`)],
+        : [line(choosing, `-a ${word} -d ${quoteForFish(summary)}`)],
     ),
     ...group.flatMap(({ words, options, operands }) => {
       const chosen = words.map(seen).join("; and ");
@@ -59,7 +60,7 @@ function formatOption({
   value,
   isOptional,
 }: CompletedOption): string {
-  const about = `-l ${name} -d ${quote(describe)}`;
+  const about = `-l ${name} -d ${quoteForFish(describe)}`;
   if (value.kind === "nothing") return about;
   return `${about} ${isOptional ? "" : "-r "}${complete(value)}`;
 }
@@ -70,7 +71,7 @@ function complete(value: Value): string {
     case "text":
       return "-f";
     case "words":
-      return `-f -a ${quote(value.words.join(" "))}`;
+      return `-f -a ${quoteForFish(value.words.join(" "))}`;
     case "file":
       return "-F";
     case "directory":
@@ -83,9 +84,5 @@ function seen(words: string): string {
 }
 
 function line(condition: string, rest: string): string {
-  return `complete -c dockroot -n ${quote(condition)} ${rest}`;
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll(/['\\]/g, "\\$&")}'`;
+  return `complete -c dockroot -n ${quoteForFish(condition)} ${rest}`;
 }

@@ -1,3 +1,4 @@
+import { quoteForShell } from "../../installer/text/quote.ts";
 import {
   firstWords,
   type CompletedCommand,
@@ -89,9 +90,11 @@ function formatOption({
   placeholder,
 }: CompletedOption): string {
   const about = `[${escape(text, /[\\[\]:]/g)}]`;
-  if (value.kind === "nothing") return quote(`--${name}${about}`);
+  if (value.kind === "nothing") return quoteForShell(`--${name}${about}`);
   const colons = isOptional ? "::" : ":";
-  return quote(`--${name}=${about}${colons}${placeholder}:${complete(value)}`);
+  return quoteForShell(
+    `--${name}=${about}${colons}${placeholder}:${complete(value)}`,
+  );
 }
 
 function complete(value: Value): string {
@@ -109,13 +112,9 @@ function complete(value: Value): string {
 }
 
 function describe(name: string, summary: string): string {
-  return quote(`${escape(name, /[\\:]/g)}:${escape(summary, /\\/g)}`);
+  return quoteForShell(`${escape(name, /[\\:]/g)}:${escape(summary, /\\/g)}`);
 }
 
 function escape(text: string, characters: RegExp): string {
   return text.replace(characters, "\\$&");
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

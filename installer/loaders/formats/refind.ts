@@ -9,6 +9,7 @@ import {
   type BootLoader,
   type MenuFile,
 } from "./boot-loader.ts";
+import { quoteForRefind } from "../../text/quote.ts";
 import {
   joinTitles,
   stubInitrds,
@@ -246,7 +247,7 @@ function quote(text: string): string {
   if (!/^[\x20-\x7e]*$/.test(text)) {
     throw cannotWrite(refind, text, "it reads plain ASCII alone");
   }
-  return `"${text.replaceAll('"', '""')}"`;
+  return quoteForRefind(text);
 }
 
 /** It becomes initrd= on the kernel's command line, which the kernel's EFI stub cuts at blanks. */

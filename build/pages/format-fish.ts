@@ -1,4 +1,4 @@
-import { quoteForFish } from "../../installer/text/quote.ts";
+import { quoteForFish } from "../../runtime/base/quote.ts";
 import {
   firstWords,
   type CompletedCommand,

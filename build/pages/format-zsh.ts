@@ -1,4 +1,4 @@
-import { quoteForShell } from "../../installer/text/quote.ts";
+import { quoteForShell } from "../../runtime/base/quote.ts";
 import {
   firstWords,
   type CompletedCommand,

@@ -32,7 +32,7 @@ import type { CliContext } from "../cli/cli-context.ts";
 import { enterRoot } from "../system/enter-root.ts";
 import { lookAtRoot } from "../system/look-at-root.ts";
 import { holdSignals } from "../system/hold-signals.ts";
-import { quote } from "../text/quote.ts";
+import { quote } from "../../runtime/base/quote.ts";
 import type { FlagsOf } from "../cli/table.ts";
 import { confirmPlan } from "../cli/questions.ts";
 

@@ -1,3 +1,4 @@
+import { quote } from "../base/quote.ts";
 import path from "node:path";
 import type { BlockDevice } from "../disk/device.ts";
 import type { SubvolumeState } from "../disk/disk.ts";
@@ -303,9 +304,7 @@ function isHalfMade(
 }
 
 function moveAway(device: BlockDevice, file: string): string {
-  const [from, to] = [`/mnt/${file}`, `/mnt/${file}.old`].map((name) =>
-    /^[\w@%+=:,./-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`,
-  );
+  const [from, to] = [`/mnt/${file}`, `/mnt/${file}.old`].map(quote);
   // Access times would be writes, and a staging could no longer be told to be untouched.
   return `Keep it under another name: mkdir -p /mnt; mount -t btrfs -o noatime,subvolid=5 ${device.path} /mnt; mv ${String(from)} ${String(to)}; umount /mnt`;
 }

@@ -1,5 +1,5 @@
 import { escapeFstab } from "../../system/formats/fstab.ts";
-import { quote } from "../../text/quote.ts";
+import { quote } from "../../../runtime/base/quote.ts";
 import { programOf } from "../../engines/home.ts";
 import type { DoctorFacts, PlannedFacts } from "./facts.ts";
 import { ok, warning, type Finding } from "./finding.ts";

@@ -1,5 +1,5 @@
 import { parseCmdline } from "../../../runtime/options/cmdline.ts";
-import { quote } from "../../text/quote.ts";
+import { quote } from "../../../runtime/base/quote.ts";
 import {
   cannotWrite,
   efiDirectories,

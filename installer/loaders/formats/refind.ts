@@ -9,7 +9,7 @@ import {
   type BootLoader,
   type MenuFile,
 } from "./boot-loader.ts";
-import { quoteForRefind } from "../../text/quote.ts";
+import { quoteForRefind } from "../../../runtime/base/quote.ts";
 import {
   joinTitles,
   stubInitrds,

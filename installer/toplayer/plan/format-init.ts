@@ -7,7 +7,7 @@ import {
   title,
   type Line,
 } from "../../text/table.ts";
-import { quote } from "../../text/quote.ts";
+import { quote } from "../../../runtime/base/quote.ts";
 import type { WrittenFile } from "../write-files.ts";
 
 interface InitReport {

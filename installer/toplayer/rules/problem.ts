@@ -1,4 +1,4 @@
-import { quote } from "../../text/quote.ts";
+import { quote } from "../../../runtime/base/quote.ts";
 import type { CheckedEntry } from "./check-facts.ts";
 
 export type Level = "error" | "warning";

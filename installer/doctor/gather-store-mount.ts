@@ -1,6 +1,10 @@
 import path from "node:path";
-import { directoryOf, type EngineConfigs } from "../engines/engine-configs.ts";
-import { programOf, type Home } from "../engines/home.ts";
+import {
+  directoryOf,
+  type EngineConfigs,
+  programOf,
+  type Home,
+} from "../engines/engine-configs.ts";
 import {
   optionValue,
   parseFstab,
@@ -14,6 +18,7 @@ const UNIT_DIRECTORIES = [
   "/usr/lib/systemd/system",
   "/usr/local/lib/systemd/system",
 ];
+
 const ENGINES = {
   docker: ["/usr/bin/dockerd", "/usr/sbin/dockerd"],
   podman: ["/usr/bin/podman"],

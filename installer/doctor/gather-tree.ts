@@ -11,8 +11,7 @@ import {
   showPath,
 } from "../../runtime/tree/layer.ts";
 import type { StoreKind } from "../../runtime/options/store-kinds.ts";
-import { readEngineConfigs } from "../engines/engine-configs.ts";
-import type { Home } from "../engines/home.ts";
+import { readEngineConfigs, type Home } from "../engines/engine-configs.ts";
 import type {
   BootTarget,
   CheckedEntry,

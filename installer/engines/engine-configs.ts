@@ -1,7 +1,29 @@
 import { parse } from "smol-toml";
 import * as v from "valibot";
 import { parseJson } from "../text/parse-json.ts";
-import { USUAL_DIRECTORIES, type Home } from "./home.ts";
+
+/** Whose directory an image store is in. A containerd that Docker starts itself has its in Docker's. */
+export const HOMES = ["docker", "containerd", "podman"] as const;
+
+export type Home = (typeof HOMES)[number];
+
+/** Where each engine has its directory, unless it is told otherwise. */
+export const USUAL_DIRECTORIES = {
+  docker: "/var/lib/docker",
+  containerd: "/var/lib/containerd",
+  podman: "/var/lib/containers/storage",
+} as const satisfies Record<Home, string>;
+
+/** The program by which people fetch images into it. */
+export function programOf(home: Home): "docker" | "podman" {
+  return home === "podman" ? "podman" : "docker";
+}
+
+/** @param names what is in a store's directory */
+export function homeOf(names: readonly string[]): Home {
+  if (names.includes("io.containerd.metadata.v1.bolt")) return "containerd";
+  return names.some((name) => name.endsWith("-images")) ? "podman" : "docker";
+}
 
 /** What the engines of a system are told of where images are. */
 export interface EngineConfigs {
@@ -35,8 +57,11 @@ export interface PodmanConfig {
 }
 
 const DAEMON_JSON = "/etc/docker/daemon.json";
+
 const CONTAINERD_TOML = "/etc/containerd/config.toml";
+
 const STORAGE_CONF = "/etc/containers/storage.conf";
+
 /** Read where the other one is absent. */
 const USUAL_STORAGE_CONF = "/usr/share/containers/storage.conf";
 

@@ -8,8 +8,12 @@ import { formatDeviceSpec } from "../../runtime/options/device-spec.ts";
 import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 import { findReaders } from "../../runtime/stores/open-store.ts";
 import type { StoreLocation, StoreReader } from "../../runtime/stores/store.ts";
-import { directoryOf } from "../engines/engine-configs.ts";
-import { homeOf, HOMES, type Home } from "../engines/home.ts";
+import {
+  directoryOf,
+  homeOf,
+  HOMES,
+  type Home,
+} from "../engines/engine-configs.ts";
 import type { StoreMount, UnknownMount } from "../toplayer/plan/make-fstab.ts";
 import { readBootedOptions } from "./boot-target.ts";
 import { locate, type Location } from "./formats/fstab.ts";

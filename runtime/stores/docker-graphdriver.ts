@@ -9,14 +9,18 @@ import {
   type ImageId,
   type ImageReference,
 } from "../images/image-ref.ts";
-import { requireSubvolume } from "./require-subvolume.ts";
+import {
+  requireSubvolume,
+  PULL_AGAIN,
+  type StoreFile,
+  type StoreFiles,
+} from "./store-files.ts";
 import { pickRepository } from "./formats/docker-repositories.ts";
 import {
   refuseUnsupported,
   storeUnsupported,
 } from "./formats/store-unsupported.ts";
 import { readImageConfig } from "./image-config.ts";
-import { PULL_AGAIN, type StoreFile, type StoreFiles } from "./store-files.ts";
 import type {
   StoredImage,
   StoredLayer,

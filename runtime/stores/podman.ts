@@ -12,7 +12,12 @@ import {
   type ImageId,
   type ImageReference,
 } from "../images/image-ref.ts";
-import { requireSubvolume } from "./require-subvolume.ts";
+import {
+  requireSubvolume,
+  PULL_AGAIN,
+  type StoreFile,
+  type StoreFiles,
+} from "./store-files.ts";
 import {
   matchName,
   matchNameEnd,
@@ -24,7 +29,6 @@ import {
   storeUnsupported,
 } from "./formats/store-unsupported.ts";
 import { readImageConfig } from "./image-config.ts";
-import { PULL_AGAIN, type StoreFile, type StoreFiles } from "./store-files.ts";
 import type {
   StoredImage,
   StoredLayer,

@@ -1,6 +1,6 @@
 import { escapeFstab } from "../../system/formats/fstab.ts";
 import { quote } from "../../../runtime/base/quote.ts";
-import { programOf } from "../../engines/home.ts";
+import { programOf } from "../../engines/engine-configs.ts";
 import type { DoctorFacts, PlannedFacts } from "./facts.ts";
 import { ok, warning, type Finding } from "./finding.ts";
 import { nameOf } from "./check-starts.ts";

@@ -1,6 +1,6 @@
 import type { BootFailure } from "../../../runtime/base/failure.ts";
 import type { ErrorCode } from "../../../runtime/base/errors.ts";
-import { programOf } from "../../engines/home.ts";
+import { programOf } from "../../engines/engine-configs.ts";
 import type { DoctorFacts, TargetFacts } from "./facts.ts";
 import { ok, stops, unknown, type Finding } from "./finding.ts";
 import { failed } from "./check-starts.ts";

@@ -3,8 +3,7 @@ import type { BootFailure } from "../../../runtime/base/failure.ts";
 import type { Room } from "../../../runtime/host/files.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import type { FoundEntry } from "../../loaders/formats/menu-entry.ts";
-import type { EngineConfigs } from "../../engines/engine-configs.ts";
-import type { Home } from "../../engines/home.ts";
+import type { EngineConfigs, Home } from "../../engines/engine-configs.ts";
 import type { HelperStatus } from "../../install/plan/helper-version.ts";
 import type { Problem } from "../../toplayer/rules/problem.ts";
 

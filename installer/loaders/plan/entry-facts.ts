@@ -1,7 +1,7 @@
 import type { Filesystem } from "../../system/filesystem.ts";
 import type { CmdlineOption } from "../../../runtime/options/cmdline.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
-import type { Home } from "../../engines/home.ts";
+import type { Home } from "../../engines/engine-configs.ts";
 import type { LoaderName } from "../formats/menu-entry.ts";
 
 /** A kernel, with what is loaded with it. */

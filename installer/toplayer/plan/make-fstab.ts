@@ -1,4 +1,8 @@
-import { programOf, USUAL_DIRECTORIES, type Home } from "../../engines/home.ts";
+import {
+  programOf,
+  USUAL_DIRECTORIES,
+  type Home,
+} from "../../engines/engine-configs.ts";
 import {
   escapeFstab,
   parseFstab,

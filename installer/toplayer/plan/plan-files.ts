@@ -1,5 +1,5 @@
 import { isSystemId, parseGroup } from "../../system/formats/parse-accounts.ts";
-import { programOf, USUAL_DIRECTORIES } from "../../engines/home.ts";
+import { programOf, USUAL_DIRECTORIES } from "../../engines/engine-configs.ts";
 import { makeFstab, type StoreMount, type UnknownMount } from "./make-fstab.ts";
 import type { Machine } from "../gather-machine.ts";
 import {

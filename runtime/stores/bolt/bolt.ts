@@ -11,8 +11,8 @@ import {
   VALUE,
   valueAt,
   type BoltPage,
+  BoltPages,
 } from "./page.ts";
-import { BoltPages } from "./pages.ts";
 
 /**
  * A reader of bbolt databases, the files in which containerd keeps its metadata.

@@ -10,13 +10,16 @@ import {
 } from "../../images/image-ref.ts";
 import type { BoltBucket } from "../bolt/bolt.ts";
 import { BoltError } from "../bolt/meta.ts";
-import { requireSubvolume } from "../require-subvolume.ts";
+import {
+  requireSubvolume,
+  type StoreFile,
+  type StoreFiles,
+} from "../store-files.ts";
 import { findTarget, readTargets } from "../formats/containerd-images.ts";
 import {
   CONTAINERD_TO_BTRFS,
   storeUnsupported,
 } from "../formats/store-unsupported.ts";
-import type { StoreFile, StoreFiles } from "../store-files.ts";
 import type {
   StoredImage,
   StoredLayer,

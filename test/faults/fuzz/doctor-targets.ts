@@ -17,8 +17,8 @@ import {
   directoryOf,
   parseDaemonJson,
   readEngineConfigs,
+  HOMES,
 } from "../../../installer/engines/engine-configs.ts";
-import { HOMES } from "../../../installer/engines/home.ts";
 import { parseKernelVersion } from "../../../installer/system/formats/kernel-files.ts";
 import { readStartOptions } from "../../../installer/doctor/rules/start.ts";
 import { createCpioReader } from "../../../installer/initramfs/cpio-reader.ts";

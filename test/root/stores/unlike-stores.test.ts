@@ -16,7 +16,7 @@ import type { ResolvedImage } from "../../../installer/system/resolve-image.ts";
 import {
   USUAL_DIRECTORIES,
   type Home,
-} from "../../../installer/engines/home.ts";
+} from "../../../installer/engines/engine-configs.ts";
 import { conforms } from "../../conforms.ts";
 import type { Outcome } from "../../binary/run-dockroot.ts";
 import { newLabel } from "../boot-disk.ts";
@@ -27,15 +27,21 @@ import { makeScratch } from "../scratch.ts";
 // messages say.
 
 const scratch = makeScratch(t, "unlike-stores");
+
 const label = newLabel();
+
 const disk = await makeMountedBtrfs(
   path.join(scratch, "disk"),
   path.join(scratch, "mnt"),
   { label },
 );
+
 t.teardown(disk.close);
+
 const shared = path.join(scratch, "shared");
+
 const tar = await makeTar("system", "an init");
+
 const saved = path.join(shared, "image.tar");
 
 await t.test("Docker's overlay2 driver, moved to btrfs", async (t) => {

@@ -9,8 +9,9 @@ import {
   directoryOf,
   parseDaemonJson,
   readEngineConfigs,
+  homeOf,
+  HOMES,
 } from "../../../installer/engines/engine-configs.ts";
-import { homeOf, HOMES } from "../../../installer/engines/home.ts";
 import {
   KERNEL_START_BYTES,
   parseKernelVersion,

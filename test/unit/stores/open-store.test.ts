@@ -6,14 +6,16 @@ import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
-import { requireSubvolume } from "../../../runtime/stores/require-subvolume.ts";
+import {
+  requireSubvolume,
+  StoreFiles,
+} from "../../../runtime/stores/store-files.ts";
 import {
   chooseAnswers,
   type Answer,
 } from "../../../runtime/stores/formats/choose-answer.ts";
 import { storeUnsupported } from "../../../runtime/stores/formats/store-unsupported.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
-import { StoreFiles } from "../../../runtime/stores/store-files.ts";
 import { hostWithSubvolumes } from "../disk/host-with-subvolumes.ts";
 import { fails } from "../fails.ts";
 import { copyStore, DOCKER } from "./captured-stores.ts";

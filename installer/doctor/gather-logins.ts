@@ -7,10 +7,6 @@ import {
 import type { CheckFacts } from "../toplayer/rules/check-facts.ts";
 import { parseFstab } from "../system/formats/fstab.ts";
 import type { LoginFacts } from "./rules/facts.ts";
-import { readBytesIn, followIn } from "../../runtime/host/follow-in.ts";
-import { BootError } from "../../runtime/base/errors.ts";
-import type { Host } from "../../runtime/host/host.ts";
-import type { ListedLayer } from "../../runtime/tree/layer.ts";
 
 /** Who has these is not meant to log in. */
 const REFUSES = /\/(?:nologin|false)$/;
@@ -36,10 +32,9 @@ const AUTOMATIC =
 
 /** Who can log in to the new system. */
 export function gatherLogins(
-  { texts }: Pick<CheckFacts, "texts">,
-  files: FinalFiles,
+  files: Pick<CheckFacts, "texts" | "readText" | "namesIn">,
 ): LoginFacts {
-  const { passwd, shadow, fstab } = texts;
+  const { passwd, shadow, fstab } = files.texts;
   const shadows = new Map(
     parseShadow(shadow.text ?? "").entries.map(({ name, password }) => [
       name,
@@ -58,7 +53,7 @@ export function gatherLogins(
   );
   const { entries } = parseFstab(fstab.text ?? "");
   return {
-    unchecked: describeUnchecked(texts),
+    unchecked: describeUnchecked(files.texts),
     byPassword: byPassword.map(({ name }) => name),
     byKey: byKey.map(({ name }) => name),
     automatic: [
@@ -85,59 +80,4 @@ function describeUnchecked(texts: CheckFacts["texts"]): string | undefined {
 
 function hasKey(text: string | undefined): boolean {
   return text?.split("\n").some((line) => /^\s*[^#\s]/.test(line)) ?? false;
-}
-
-/** Files of the new root, as image and top layer leave them. */
-interface FinalFiles {
-  /** `undefined` where there is none that can be read. */
-  readText(file: string): string | undefined;
-  /** The names in a directory. */
-  namesIn(directory: string): string[];
-}
-
-const MAX_TEXT_BYTES = 1024 * 1024;
-
-/** @param image the image's tree */
-export function createFinalFiles(
-  host: Host,
-  layers: readonly ListedLayer[],
-  image: string,
-  { entries }: Pick<CheckFacts, "entries">,
-): FinalFiles {
-  const pathState = entries.filter(({ isCovered }) => !isCovered);
-  const byLayers = new Map(pathState.map((entry) => [entry.target, entry]));
-  const readText = (file: string): string | undefined => {
-    const entry = byLayers.get(file);
-    if (entry === undefined || entry.effect === "merge") {
-      return unlessUnreadable(() =>
-        readBytesIn(host, image, file, MAX_TEXT_BYTES),
-      );
-    }
-    const layer = layers[entry.layer];
-    if (entry.kind !== "file" || layer === undefined) return undefined;
-    if (!["add", "replace"].includes(entry.effect)) return undefined;
-    const whole = Buffer.from(path.join(layer.at, entry.path));
-    return unlessUnreadable(
-      () => host.files.readStart(whole, MAX_TEXT_BYTES)?.bytes,
-    );
-  };
-  const namesIn = (directory: string): string[] => {
-    const inImage = followIn(host, image, directory);
-    const names = inImage === undefined ? [] : host.files.namesIn(inImage);
-    const added = pathState
-      .filter(({ effect }) => ["add", "replace"].includes(effect))
-      .filter(({ target }) => path.dirname(target) === directory)
-      .map(({ target }) => path.basename(target));
-    return [...new Set([...names, ...added])];
-  };
-  return { readText, namesIn };
-}
-
-function unlessUnreadable(read: () => Buffer | undefined): string | undefined {
-  try {
-    return read()?.toString("utf8");
-  } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    return undefined;
-  }
 }

@@ -21,7 +21,7 @@ import { parseFstab } from "../system/formats/fstab.ts";
 import type { TreeFacts } from "./rules/facts.ts";
 import type { Generator } from "../generators/generator.ts";
 import { findTreeProblems } from "./rules/tree-problems.ts";
-import { createFinalFiles, gatherLogins } from "./gather-logins.ts";
+import { gatherLogins } from "./gather-logins.ts";
 import { gatherGenerators } from "./gather-generators.ts";
 import {
   findSystemKernels,
@@ -55,8 +55,7 @@ export async function gatherTree(
     at === host.path("/") ? host : treeHost(host, host.files.realPath(at));
   const modules = moduleVersions(rooted);
   const facts = await gatherCheckFacts(host, layers, at, boot);
-  const files = createFinalFiles(host, layers, at, facts);
-  const engines = readEngineConfigs((file) => ({ text: files.readText(file) }));
+  const engines = readEngineConfigs((file) => ({ text: facts.readText(file) }));
   return {
     what,
     hasTopLayer: layers.length > 0,
@@ -76,7 +75,7 @@ export async function gatherTree(
     engines,
     storeKind: store?.kind,
     store: gatherStoreMount(facts, engines, store?.home ?? "docker"),
-    logins: gatherLogins(facts, files),
+    logins: gatherLogins(facts),
   };
 }
 

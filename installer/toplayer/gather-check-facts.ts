@@ -1,29 +1,36 @@
-import { readBytesIn } from "../../runtime/host/follow-in.ts";
-import { BootError } from "../../runtime/base/errors.ts";
-import type { Host } from "../../runtime/host/host.ts";
+import { BootError, systemErrorCode } from "../../runtime/base/errors.ts";
 import { findEngineArtifacts } from "../../runtime/boot/bootable.ts";
+import { waitForDevice } from "../../runtime/disk/device.ts";
+import { becomesGap, gapOf } from "../../runtime/disk/subvolume-gaps.ts";
+import { followIn } from "../../runtime/host/follow-in.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { parseDeviceSpec } from "../../runtime/options/device-spec.ts";
 import { readSnapshotTree } from "../../runtime/toplayer/snapshot-tree.ts";
-import { isBelow } from "../../runtime/base/is-below.ts";
-import { bytesOf, type ListedLayer } from "../../runtime/tree/layer.ts";
-import type { EntryChange } from "../../runtime/tree/merge-plan.ts";
 import {
-  createMergedTree,
-  type MergedTree,
-} from "../../runtime/tree/merged-tree.ts";
+  bytesOf,
+  showPath,
+  type ListedLayer,
+} from "../../runtime/tree/layer.ts";
+import type { EntryChange } from "../../runtime/tree/merge-plan.ts";
+import { createMergedTree } from "../../runtime/tree/merged-tree.ts";
 import { planMerge } from "../../runtime/tree/plan-merge.ts";
+import { safeMode } from "../../runtime/tree/safe-mode.ts";
 import { parseFstab } from "../system/formats/fstab.ts";
+import {
+  createFinalFiles,
+  readFinalText,
+  readImageText,
+} from "./final-files.ts";
 import {
   TEXT_FILES,
   type BootTarget,
+  type CheckedAttributes,
+  type CheckedEntry,
   type CheckFacts,
   type FinalText,
   type TextFile,
 } from "./rules/check-facts.ts";
-import { readEntries } from "./read-entries.ts";
-import { waitForDevice } from "../../runtime/disk/device.ts";
-import { parseDeviceSpec } from "../../runtime/options/device-spec.ts";
-
-const MAX_TEXT_BYTES = 1024 * 1024;
+import { isCopied } from "./rules/problem.ts";
 
 /**
  * Plans the merge, and reads what the rules look at.
@@ -37,35 +44,32 @@ export async function gatherCheckFacts(
   boot: BootTarget,
 ): Promise<CheckFacts> {
   const changes: EntryChange[] = [];
-  const tree = createMergedTree(
-    readSnapshotTree(host, image, {
-      removed: findEngineArtifacts(host, image),
-    }),
-  );
+  const removed = findEngineArtifacts(host, image);
+  const tree = createMergedTree(readSnapshotTree(host, image, { removed }));
   planMerge(layers, tree, (change) => {
     changes.push(change);
   });
-  const entries = readEntries(host, layers, image, changes, tree);
+  const entries = new Map(
+    changes.map((change) => {
+      const isCovered =
+        isCopied(change) && tree.at(change.target) !== change.entry;
+      const layer = layers.indexOf(change.layer);
+      return [change, { ...checkEntry(host, image, change), layer, isCovered }];
+    }),
+  );
+  const merged = { tree, changes };
   const texts = Object.fromEntries(
     TEXT_FILES.map((name): [TextFile, FinalText] => {
       const file = `etc/${name}`;
-      const change = findChange(tree, changes, file);
-      if (change === undefined) {
-        return [
-          name,
-          { entry: undefined, ...readImageText(host, image, file) },
-        ];
-      }
-      const text =
-        tree.at(file) === undefined ? NO_TEXT : readLayerText(host, change);
-      return [name, { entry: entries.get(change), ...text }];
+      const { change, ...text } = readFinalText(host, image, merged, file);
+      return [name, { entry: change && entries.get(change), ...text }];
     }),
   ) as Record<TextFile, FinalText>;
   const mounts = parseFstab(texts.fstab.text ?? "").entries;
   const compared = [
     ...mounts.filter(({ mountPoint }) => mountPoint === "/"),
     ...mounts.filter(({ fsType }) => fsType === "btrfs"),
-  ];
+  ].map(({ source }) => source);
   return {
     ownerless: layers.flatMap(({ isOwnerless }, layer) =>
       isOwnerless ? [layer] : [],
@@ -77,62 +81,85 @@ export async function gatherCheckFacts(
       group: readImageText(host, image, "etc/group").text,
     },
     boot,
-    isRootFilesystem: await createRootComparison(
-      host,
-      boot.root,
-      compared.map(({ source }) => source),
-    ),
-    stands: (file) => {
-      const bytes = Buffer.from(file).toString("latin1");
-      const target = tree.resolve(bytes);
-      return target !== undefined && tree.at(target) !== undefined;
-    },
+    isRootFilesystem: await createRootComparison(host, boot.root, compared),
+    ...createFinalFiles(host, image, merged),
   };
 }
 
-/** What has put a file into the tree, or removed it; `undefined` where the image has it. */
-function findChange(
-  tree: MergedTree,
-  changes: readonly EntryChange[],
-  file: string,
-): EntryChange | undefined {
-  const found = tree.at(file);
-  return changes.findLast(({ entry, effect, target }) =>
-    found === undefined
-      ? !["skip", "merge"].includes(effect) &&
-        (target === file || isBelow(file, target))
-      : entry === found,
-  );
+/** Looks at an entry: whose it is, whether it can be read, and whether it is a key. */
+function checkEntry(
+  host: Host,
+  image: string,
+  change: EntryChange,
+): Omit<CheckedEntry, "layer" | "isCovered"> {
+  const { path, entry, effect, target, through, replaced, layer } = change;
+  return {
+    path: showPath(path),
+    kind: entry.kind,
+    effect,
+    target: showPath(target),
+    through: through === undefined ? null : showPath(through),
+    replaced: replaced ?? null,
+    attributes: readAttributes(host, change),
+    ofImage:
+      effect === "merge" && !layer.isOwnerless
+        ? readImageAttributes(host, image, target)
+        : undefined,
+    ...(isCopied(change) && entry.kind === "file"
+      ? probe(host, change)
+      : NOT_PROBED),
+  };
 }
 
-type Text = Omit<FinalText, "entry">;
-
-const NO_TEXT: Text = { text: undefined, unchecked: undefined };
-
-function readLayerText(host: Host, { layer, path, entry }: EntryChange): Text {
-  const { kind } = entry;
-  if (kind !== "file") return { text: undefined, unchecked: `is a ${kind}` };
-  const file = bytesOf(layer.at, path);
-  try {
-    const start = host.files.readStart(file, MAX_TEXT_BYTES);
-    return start?.isWhole === false
-      ? { text: undefined, unchecked: "is larger than 1 MiB" }
-      : { text: start?.bytes.toString("utf8"), unchecked: undefined };
-  } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    // Another rule says that it cannot be read.
-    return NO_TEXT;
-  }
+function readAttributes(
+  host: Host,
+  { layer, path, entry }: EntryChange,
+): CheckedAttributes {
+  const { mode, uid, gid, sizeBytes } = host.files.statusOf(
+    bytesOf(layer.at, path),
+  ) ?? { mode: 0, uid: 0, gid: 0, sizeBytes: 0 };
+  return layer.isOwnerless
+    ? { mode: safeMode(path, entry.kind), uid: 0, gid: 0, sizeBytes }
+    : { mode, uid, gid, sizeBytes };
 }
 
-function readImageText(host: Host, image: string, file: string): Text {
+/** @param target may lead through a symlink that is the layers' alone: it is followed inside the image */
+function readImageAttributes(
+  host: Host,
+  image: string,
+  target: string,
+): CheckedAttributes | undefined {
+  const directory = followIn(host, image, target);
+  const status =
+    directory === undefined ? undefined : host.files.statusOf(directory);
+  return status !== undefined && becomesGap(status)
+    ? { ...status, ...gapOf(target, status) }
+    : status;
+}
+
+/** Where keys are, by their names; a public one is often called so, too. */
+const KEY_NAME = /(?:\.(?:key|pem)|_key|_rsa|_ed25519|_ecdsa)$/;
+const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/;
+const PROBED_BYTES = 4096;
+
+type Probe = Pick<CheckedEntry, "refused" | "holdsPrivateKey">;
+
+const NOT_PROBED: Probe = { refused: undefined, holdsPrivateKey: false };
+
+function probe(host: Host, { layer, path }: EntryChange): Probe {
+  let start: Buffer | undefined;
   try {
-    const bytes = readBytesIn(host, image, file, MAX_TEXT_BYTES);
-    return { text: bytes?.toString("utf8"), unchecked: undefined };
+    const file = bytesOf(layer.at, path);
+    start = host.files.readStart(file, PROBED_BYTES)?.bytes;
   } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    return { text: undefined, unchecked: "is no file of at most 1 MiB" };
+    const cause = error instanceof BootError ? error.cause : error;
+    const refused = systemErrorCode(cause);
+    if (refused === undefined) throw error;
+    return { ...NOT_PROBED, refused };
   }
+  if (start === undefined) return { ...NOT_PROBED, refused: "ENOENT" };
+  const text = KEY_NAME.test(path) ? start.toString("latin1") : "";
+  return { ...NOT_PROBED, holdsPrivateKey: PRIVATE_KEY.test(text) };
 }
 
 /** Each is looked for on all devices: of more roots than any fstab has, the others stay unknown. */

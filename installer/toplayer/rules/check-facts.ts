@@ -55,8 +55,18 @@ export interface BootTarget {
   readonly root: string | undefined;
 }
 
+/** Files of the new root, as image and layers leave them. Paths are absolute. */
+export interface FinalFiles {
+  /** Whether a path leads to something. */
+  readonly stands: (file: string) => boolean;
+  /** `undefined` where there is none that can be read. */
+  readonly readText: (file: string) => string | undefined;
+  /** The names in a directory. */
+  readonly namesIn: (directory: string) => string[];
+}
+
 /** All that the rules look at. */
-export interface CheckFacts {
+export interface CheckFacts extends FinalFiles {
   /** Layers, from 0, whose filesystems keep neither owners nor modes. */
   readonly ownerless: readonly number[];
   readonly entries: readonly CheckedEntry[];
@@ -67,6 +77,4 @@ export interface CheckFacts {
   readonly boot: BootTarget;
   /** Whether a source of an fstab is the root's filesystem; `undefined` where that is not known. */
   readonly isRootFilesystem: (source: string) => boolean | undefined;
-  /** Whether an absolute path leads to something in the new root. */
-  readonly stands: (file: string) => boolean;
 }

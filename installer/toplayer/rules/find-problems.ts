@@ -9,8 +9,7 @@ import {
   checkOwners,
   checkTexts,
 } from "./check-layers.ts";
-import { DIRECTORY_RULES } from "./directory-rules.ts";
-import { MERGE_RULES } from "./merge-rules.ts";
+import { DIRECTORY_RULES, MERGE_RULES } from "./entry-rules.ts";
 import { applyRules, type Problem } from "./problem.ts";
 import { isKeptFile, secretRules } from "./secret-rules.ts";
 

@@ -23,10 +23,7 @@ export interface EntryRule {
   readonly level: Level | ((entry: CheckedEntry) => Level);
   /** @returns what is wrong with the entry, as a sentence */
   readonly find: (entry: CheckedEntry) => string | false;
-  /** A sentence. */
-  readonly remedy?: string;
-  /** In place of a remedy: what to run on the entry in the layer's directory. */
-  readonly command?: string | ((entry: CheckedEntry) => string);
+  readonly remedy: string | ((entry: CheckedEntry) => string);
 }
 
 export function applyRules(
@@ -34,32 +31,33 @@ export function applyRules(
   entries: readonly CheckedEntry[],
 ): Problem[] {
   return entries.flatMap((entry) =>
-    rules.flatMap(({ rule, level, find, remedy, command }) => {
+    rules.flatMap(({ rule, level, find, remedy }) => {
       const message = find(entry);
       if (message === false) return [];
-      const program = typeof command === "function" ? command(entry) : command;
-      return [
-        problemOf(entry, {
-          level: typeof level === "function" ? level(entry) : level,
-          rule,
-          message,
-          remedy:
-            remedy ??
-            `In the top layer's directory: ${String(program)} ${quote(`.${entry.path}`)}`,
-        }),
-      ];
+      const problem = {
+        level: typeof level === "string" ? level : level(entry),
+        rule,
+        message,
+        remedy: typeof remedy === "string" ? remedy : remedy(entry),
+      };
+      return [problemOf(entry, problem)];
     }),
   );
+}
+
+/** A remedy: what to run on the entry in the layer's directory. */
+export function runOn(command: string): (entry: CheckedEntry) => string {
+  return ({ path }) =>
+    `In the top layer's directory: ${command} ${quote(`.${path}`)}`;
 }
 
 /** A problem of an entry; of none where it is of all the layers. */
 export function problemOf(
   entry: Pick<CheckedEntry, "layer" | "path"> | undefined,
-  problem: Omit<Problem, "layer" | "path">,
+  { level, rule, ...text }: Omit<Problem, "layer" | "path">,
 ): Problem {
-  const { level, rule, message, remedy } = problem;
   const { layer = null, path = null } = entry ?? {};
-  return { level, rule, layer, path, message, remedy };
+  return { level, rule, layer, path, ...text };
 }
 
 /** Whether the merge copies it, or lays it over a directory. */

@@ -1,6 +1,6 @@
 import { parseGroup } from "../../system/formats/parse-accounts.ts";
 import type { CheckedEntry, CheckFacts } from "./check-facts.ts";
-import { formatMode, isEssential, type EntryRule } from "./problem.ts";
+import { formatMode, isEssential, runOn, type EntryRule } from "./problem.ts";
 
 const SHADOW = /^\/etc\/g?shadow-?$/;
 
@@ -38,7 +38,7 @@ export function secretRules(facts: CheckFacts): readonly EntryRule[] {
         isSecret(entry) &&
         !isInOneOf(closed, entry.target) &&
         `everybody can read ${entry.path}, which holds a secret: its mode is ${formatMode(entry.attributes.mode)}`,
-      command: "chmod 0600",
+      remedy: runOn("chmod 0600"),
     },
     {
       rule: "secret-readable",
@@ -49,10 +49,11 @@ export function secretRules(facts: CheckFacts): readonly EntryRule[] {
         gid !== 0 &&
         gid !== shadowGroup &&
         `the group ${String(gid)} can read ${path}; the group shadow has ${shadowGroup === undefined ? "no number" : `the number ${String(shadowGroup)}`} in the new root`,
-      command:
+      remedy: runOn(
         shadowGroup === undefined
           ? "chown root:root"
           : `chown 0:${String(shadowGroup)}`,
+      ),
     },
     {
       // sshd refuses a key of root's that its group can read; what it loses is a way in.
@@ -62,7 +63,7 @@ export function secretRules(facts: CheckFacts): readonly EntryRule[] {
         HOST_KEY.test(target) &&
         (mode & 0o070) !== 0 &&
         `${path} has the mode ${formatMode(mode)}: sshd does not use a key that its group can read, but on systems that have a group for that`,
-      command: "chmod 0600",
+      remedy: runOn("chmod 0600"),
     },
     {
       rule: "secret-owner",
@@ -70,7 +71,7 @@ export function secretRules(facts: CheckFacts): readonly EntryRule[] {
       find: (entry) =>
         hasForeignOwner(entry) &&
         `${entry.path} belongs to the user ${String(entry.attributes.uid)}, who can read and change it`,
-      command: "chown root",
+      remedy: runOn("chown root"),
     },
     {
       rule: "secret-writable",
@@ -80,7 +81,7 @@ export function secretRules(facts: CheckFacts): readonly EntryRule[] {
         isAuthority(entry) &&
         !hasForeignOwner(entry) &&
         `others than root can change ${entry.path}: its mode is ${formatMode(entry.attributes.mode)}`,
-      command: "chmod go-w",
+      remedy: runOn("chmod go-w"),
     },
     {
       rule: "accounts-closed",
@@ -89,7 +90,7 @@ export function secretRules(facts: CheckFacts): readonly EntryRule[] {
         READ_BY_ALL.test(target) &&
         (mode & 0o004) === 0 &&
         `${path} has the mode ${formatMode(mode)}: only root learns who is who, and logins fail`,
-      command: "chmod 0644",
+      remedy: runOn("chmod 0644"),
     },
   ];
 }

@@ -39,7 +39,8 @@ t.test("who can log in, by what the files say", (t) => {
     files: Readonly<Record<string, string>> = {},
     fstab = "",
   ) =>
-    gatherLogins(textsOf({ passwd: PASSWD, shadow, fstab }), {
+    gatherLogins({
+      ...textsOf({ passwd: PASSWD, shadow, fstab }),
       readText: (file) => files[file],
       namesIn: (directory) =>
         Object.keys(files)
@@ -82,7 +83,7 @@ t.test("who can log in, by what the files say", (t) => {
   }
   t.ok(by(locked, {}, "LABEL=home /home ext4\n").homesAreMounted);
   t.match(
-    gatherLogins(textsOf({}), { readText: () => "", namesIn: () => [] }),
+    gatherLogins({ ...textsOf({}), readText: () => "", namesIn: () => [] }),
     {
       unchecked: "there is no /etc/passwd",
     },

@@ -11,7 +11,7 @@ import {
   foldEntries,
   formatCheck,
 } from "../../../installer/toplayer/rules/format-check.ts";
-import { MERGE_RULES } from "../../../installer/toplayer/rules/merge-rules.ts";
+import { MERGE_RULES } from "../../../installer/toplayer/rules/entry-rules.ts";
 import {
   applyRules,
   type Problem,

@@ -1,10 +1,67 @@
-import type { CheckedEntry, CheckedAttributes } from "./check-facts.ts";
+import type { CheckedAttributes, CheckedEntry } from "./check-facts.ts";
 import {
   formatMode,
   isEssential,
+  runOn,
   type EntryRule,
   type Level,
 } from "./problem.ts";
+
+/** What the merge does that its owner may not expect. */
+export const MERGE_RULES: readonly EntryRule[] = [
+  {
+    rule: "unreadable",
+    level: "error",
+    find: ({ path, refused }) =>
+      refused !== undefined &&
+      `${path} cannot be read (${refused}): the boot fails when it is copied`,
+    remedy: "Restore the file, or remove it from the top layer.",
+  },
+  {
+    rule: "replaced",
+    level: ({ kind, target }) =>
+      kind !== "directory" && isEssential(target) ? "error" : "warning",
+    find: ({ effect, kind, replaced, path, target }) => {
+      if (effect !== "replace") return false;
+      if (kind !== "directory" && replaced !== "directory") return false;
+      const where = path === target ? "" : `, at ${target}`;
+      const all = replaced === "directory" ? ", with all that is in it" : "";
+      const dead =
+        replaced === "symlink" ? ", which leads to no directory" : "";
+      return `the ${kind} ${path} replaces a ${String(replaced)} of the image${dead}${all}${where}`;
+    },
+    remedy:
+      "Where that is not meant, remove it from the top layer or give it another name.",
+  },
+  {
+    rule: "whiteout-idle",
+    level: "warning",
+    find: ({ effect, replaced, path, target }) =>
+      effect === "delete" &&
+      replaced === null &&
+      `the whiteout ${path} deletes nothing: there is no ${target}`,
+    remedy: "Correct its name, or remove it.",
+  },
+  {
+    rule: "socket",
+    level: "warning",
+    find: ({ effect, kind, path }) =>
+      effect === "skip" &&
+      kind === "socket" &&
+      `the socket ${path} is not copied`,
+    remedy: "Remove it: the program that listens there makes it anew.",
+  },
+  {
+    rule: "whiteout-invalid",
+    level: "warning",
+    find: ({ effect, kind, path }) =>
+      effect === "skip" &&
+      kind !== "socket" &&
+      `${path} is not a valid whiteout, and is not copied`,
+    remedy:
+      "Write .wh.NAME to delete NAME, or .wh..wh..opq to empty the directory.",
+  },
+];
 
 /**
  * A top layer's directory gives its owner and mode to the image's: what a careless mkdir made may close
@@ -18,7 +75,7 @@ export const DIRECTORY_RULES: readonly EntryRule[] = [
       ({ mode }, ofImage) => (ofImage.mode & ~mode & 0o005) !== 0,
       describeModes("programs that do not run as root lose what is in it"),
     ),
-    command: setImageMode,
+    remedy: setImageMode,
   },
   {
     rule: "directory-opened",
@@ -27,7 +84,7 @@ export const DIRECTORY_RULES: readonly EntryRule[] = [
       ({ mode }, ofImage) => (mode & ~ofImage.mode & 0o005) !== 0,
       describeModes("everybody can see what is in it"),
     ),
-    command: setImageMode,
+    remedy: setImageMode,
   },
   {
     rule: "directory-owner",
@@ -37,7 +94,7 @@ export const DIRECTORY_RULES: readonly EntryRule[] = [
       ({ path, target, attributes }) =>
         `${path} belongs to the user ${String(attributes.uid)}, the image's ${target} to root: who has that number can replace what is in it`,
     ),
-    command: "chown root:root",
+    remedy: runOn("chown root:root"),
   },
   {
     rule: "directory-writable",
@@ -48,7 +105,7 @@ export const DIRECTORY_RULES: readonly EntryRule[] = [
       ({ path, attributes }) =>
         `${path} has the mode ${formatMode(attributes.mode)}: everybody can replace what is in it`,
     ),
-    command: "chmod o-w",
+    remedy: runOn("chmod o-w"),
   },
   {
     rule: "directory-writable",
@@ -61,7 +118,7 @@ export const DIRECTORY_RULES: readonly EntryRule[] = [
       ({ path, attributes: { mode, gid } }) =>
         `${path} has the mode ${formatMode(mode)}: the group ${String(gid)} can replace what is in it`,
     ),
-    command: "chmod g-w",
+    remedy: runOn("chmod g-w"),
   },
 ];
 
@@ -86,6 +143,6 @@ function describeModes(why: string) {
     `${path} has the mode ${formatMode(attributes.mode)}, the image's ${target} has ${formatMode(ofImage?.mode ?? 0)}: ${why}`;
 }
 
-function setImageMode({ ofImage }: CheckedEntry): string {
-  return `chmod ${formatMode(ofImage?.mode ?? 0)}`;
+function setImageMode(entry: CheckedEntry): string {
+  return runOn(`chmod ${formatMode(entry.ofImage?.mode ?? 0)}`)(entry);
 }

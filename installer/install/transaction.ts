@@ -185,7 +185,7 @@ function makeChanges(
   { directories }: UndoRecord,
 ): void {
   for (const directory of directories) {
-    host.files.createDirectory(host.path(directory));
+    host.files.createDirectory(host.path(directory), 0o755);
   }
   for (const change of changes) {
     if (change.kind === "remove") host.files.removeFile(host.path(change.path));

@@ -7,7 +7,7 @@ import type { StoredLayer } from "../../runtime/stores/store.ts";
 import type { StoreKind } from "../../runtime/options/store-kinds.ts";
 import type { StoreChoice } from "./find-store.ts";
 import { lookInStore } from "./image.ts";
-import { abbreviateIds } from "../../runtime/base/abbreviate-ids.ts";
+import { abbreviateIds } from "../../runtime/base/shorten.ts";
 import type { Terminal } from "../cli/cli-context.ts";
 import { formatSize } from "../text/human.ts";
 import { formatSections, formatTable, plain, title } from "../text/table.ts";

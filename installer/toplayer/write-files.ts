@@ -83,7 +83,7 @@ function hasText(host: Host, file: string, text: string): boolean {
 /** A link could lead into the running system. */
 function requireDirectory(host: Host, directory: string): void {
   const kind = host.files.statusOf(directory)?.kind;
-  if (kind === undefined) host.files.createDirectory(directory);
+  if (kind === undefined) host.files.createDirectory(directory, 0o755);
   else if (kind !== "directory") {
     throw new BootError(
       "TOPLAYER_UNSUITABLE",

@@ -63,10 +63,7 @@ export class BootError extends Error {
       hasPrivateCauses?: boolean;
     } = {},
   ) {
-    super(
-      message,
-      options.cause === undefined ? undefined : { cause: options.cause },
-    );
+    super(message, options);
     this.name = "BootError";
     this.code = code;
     this.hint = options.hint;
@@ -116,10 +113,8 @@ export function isSystemError(error: unknown): error is Error {
 
 /** The system's error code (`ENOENT`, ...) of what a system call threw. */
 export function systemErrorCode(error: unknown): string | undefined {
-  if (error instanceof Error && "code" in error) {
-    return typeof error.code === "string" ? error.code : undefined;
-  }
-  return undefined;
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
 }
 
 /** A helper program that could not be started, failed, was killed, took too long, or said too much. */

@@ -53,8 +53,8 @@ export function deviceOf(file: string): number | undefined {
   }
 }
 
-function status(read: () => fs.Stats | undefined): FileStatus | undefined {
-  let stats: fs.Stats | undefined;
+function status(read: () => Stats | undefined): FileStatus | undefined {
+  let stats: Stats | undefined;
   try {
     stats = read();
   } catch (error) {

@@ -7,7 +7,6 @@ import { BootError, isSystemError, systemErrorCode } from "../base/errors.ts";
 export * from "./file-status.ts";
 export * from "./read-file.ts";
 export * from "./tree.ts";
-export { waitForFile } from "./wait-for-file.ts";
 export * from "./write-file.ts";
 
 /** Commands that end while another begins; more than anybody runs at a time. */
@@ -107,15 +106,13 @@ export function setAside(file: string): void {
   }
 }
 
-/** Makes a directory that everybody may enter; what is above it must exist. */
-export function createDirectory(directory: string): void {
-  fs.mkdirSync(directory);
-  fs.chmodSync(directory, 0o755);
-}
-
-/** One `write` of the whole text at the file's end: what the kernel log device asks for. */
-export function appendText(file: string, text: string): void {
-  fs.appendFileSync(file, text);
+/** Makes a directory of this mode, whatever the umask, where nothing stands; what is above it must exist. */
+export function createDirectory(
+  directory: string | Buffer,
+  mode: number,
+): void {
+  fs.mkdirSync(directory, { mode: 0o700 });
+  fs.chmodSync(directory, mode);
 }
 
 const WRITABLE_BY_OTHERS = 0o022;
@@ -168,4 +165,58 @@ export interface Room {
 export function roomAt(file: string): Room {
   const { blocks, bavail, bsize } = fs.statfsSync(file);
   return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+}
+
+/** How late the file is seen where the kernel watches nothing. */
+const POLL_MS = 20;
+
+/** How late it is seen in a directory that took the place of another. */
+const RELOOK_MS = 1000;
+
+/** For how long the directory may be gone: another takes its place at once, or never. */
+const GONE_MS = 2000;
+
+/**
+ * Waits, however long it takes, until the directory has something of this name: a link counts
+ * wherever it leads. The kernel tells of it at once (inotify), where it can.
+ * @returns whether it has: not where the directory has gone
+ */
+export function waitForFile(file: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    let goneSince: number | undefined;
+    const end = (isThere: boolean) => {
+      clearInterval(timer);
+      watcher?.close();
+      resolve(isThere);
+    };
+    const look = () => {
+      if (statusOf(file) !== undefined) {
+        end(true);
+        return;
+      }
+      if (statusOfTarget(path.dirname(file)) !== undefined) {
+        goneSince = undefined;
+        return;
+      }
+      goneSince ??= performance.now();
+      if (performance.now() - goneSince >= GONE_MS) end(false);
+    };
+    const watcher = watch(path.dirname(file), look);
+    const timer = setInterval(
+      look,
+      watcher === undefined ? POLL_MS : RELOOK_MS,
+    );
+    // It may have come before the watch began.
+    look();
+  });
+}
+
+/** `undefined` where the kernel watches nothing, or no more than it does. */
+function watch(directory: string, tell: () => void): fs.FSWatcher | undefined {
+  try {
+    return fs.watch(directory, tell).on("error", tell);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return undefined;
+  }
 }

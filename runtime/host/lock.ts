@@ -2,7 +2,6 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { startHelper } from "./process.ts";
-import { HelperError } from "../base/errors.ts";
 
 /** What is held until it is released, or until this process ends, however it does. */
 export interface Lock {
@@ -75,13 +74,10 @@ export async function lockDirectory(
     }
     if (answer === "odd") await kill(holder);
   } catch (cause) {
-    throw helper.describeStartFailure(cause);
+    throw helper.startFailure(cause);
   }
-  helper.refuseUnstarted();
   if (!isWaiting && holder.exitCode === CONFLICT_STATUS) return undefined;
-  const end = holder.signalCode ?? `status ${String(holder.exitCode)}`;
-  const said = helper.stderr().trim();
-  throw new HelperError("exit", `flock ended with ${end}: ${said}`);
+  throw helper.endFailure();
 }
 
 /** @returns `odd` where it is not what was asked: whoever says that is not cat */

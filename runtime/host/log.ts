@@ -1,6 +1,7 @@
+import fs from "node:fs";
 import { BootError, isSystemError } from "../base/errors.ts";
 import { escapeControl } from "../base/escape.ts";
-import { appendOwnText, appendText, ensureDirectories } from "./files.ts";
+import { appendOwnText, ensureDirectories } from "./files.ts";
 
 /** What a record has beside its message, for programs. */
 export interface LogFields {
@@ -92,10 +93,9 @@ export function kernelLogSink(device: string): LogSink {
   return quiet((level, message) => {
     if (level === "detail") return;
     for (const part of chunks(message)) {
-      appendText(
-        device,
-        `<${String(KERNEL_LEVELS[level])}>dockroot: ${part}\n`,
-      );
+      const priority = `<${String(KERNEL_LEVELS[level])}>`;
+      // The device takes each write as a record.
+      fs.appendFileSync(device, `${priority}dockroot: ${part}\n`);
     }
   });
 }

@@ -1,8 +1,7 @@
 import { BootError } from "../base/errors.ts";
 import type { Host } from "./host.ts";
 
-const MAX_RELEASE_BYTES = 4096;
-const MAX_ID_BYTES = 4096;
+const MAX_LINE_BYTES = 4096;
 const MAX_LIMITS_BYTES = 64 * 1024;
 /** More than any file that a boot writes itself, its record and state.json. */
 const LEAST_FILE_BYTES = 1024 * 1024;
@@ -19,15 +18,16 @@ export function isInitramfs(host: Host): boolean {
  * @see random(4)
  */
 export function readBootId(host: Host): string | undefined {
-  const text = host.readText("/proc/sys/kernel/random/boot_id", MAX_ID_BYTES);
-  return text?.trim();
+  return readLine(host, "random/boot_id");
 }
 
 /** What `uname -r` prints. */
 export function readKernelRelease(host: Host): string {
-  return (
-    host.readText("/proc/sys/kernel/osrelease", MAX_RELEASE_BYTES) ?? ""
-  ).trim();
+  return readLine(host, "osrelease") ?? "";
+}
+
+function readLine(host: Host, name: string): string | undefined {
+  return host.readText(`/proc/sys/kernel/${name}`, MAX_LINE_BYTES)?.trim();
 }
 
 /**

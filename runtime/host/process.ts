@@ -91,7 +91,7 @@ export async function runHelper(
     detached: ownGroup,
     ...(directory !== undefined && { cwd: directory }),
   });
-  const { child, program } = helper;
+  const { child } = helper;
   if (child.pid !== undefined) onStart?.(child.pid);
   child.stdout?.on("data", (chunk: Buffer) => {
     if (onOutput !== undefined) {
@@ -103,41 +103,32 @@ export async function runHelper(
     else chunks.push(chunk);
   });
 
-  const end = await waitForEnd(child, timeoutMs).catch((cause: unknown) => {
-    throw helper.describeStartFailure(cause);
+  const isLate = await waitForEnd(child, timeoutMs).catch((cause: unknown) => {
+    throw helper.startFailure(cause);
   });
-  const said = describeStderr(helper.stderr());
-  if (end === "timeout") {
-    throw new HelperError(
-      "timeout",
-      `${program} did not end within ${String(timeoutMs / 1000)} s${said}`,
-    );
+  if (isLate) {
+    const seconds = String(timeoutMs / 1000);
+    throw helper.failure("timeout", `did not end within ${seconds} s`);
   }
-  const [exitCode, signal] = end;
   if (stdoutBytes > MAX_STDOUT_BYTES) {
-    throw new HelperError("output", `${program} printed too much${said}`);
+    const megabytes = String(MAX_STDOUT_BYTES / 1024 / 1024);
+    throw helper.failure("output", `printed more than ${megabytes} MiB`);
   }
-  if (exitCode === null) {
-    throw new HelperError(
-      "signal",
-      `${program} was killed by ${signal ?? "a signal"}${said}`,
-    );
-  }
-  helper.refuseUnstarted();
-  if (!okExitCodes.includes(exitCode)) {
-    throw new HelperError(
-      "exit",
-      `${program} exited with status ${String(exitCode)}${said}`,
-    );
+  const { exitCode } = child;
+  if (exitCode === null || !okExitCodes.includes(exitCode)) {
+    throw helper.endFailure();
   }
   return { exitCode, stdout: Buffer.concat(chunks) };
 }
 
-/** @throws what the system says where it could not be started */
+/**
+ * @returns whether it was too late
+ * @throws what the system says where it could not be started
+ */
 async function waitForEnd(
   child: ChildProcess,
   timeoutMs: number,
-): Promise<"timeout" | [number | null, NodeJS.Signals | null]> {
+): Promise<boolean> {
   const timers: NodeJS.Timeout[] = [];
   let isLate = false;
   try {
@@ -147,8 +138,8 @@ async function waitForEnd(
         child.stdout?.destroy();
         child.stderr?.destroy();
       };
-      child.on("close", (code, killedBy) => {
-        resolve(isLate ? "timeout" : [code, killedBy]);
+      child.on("close", () => {
+        resolve(isLate);
       });
       child.on("exit", () => {
         // A child of its own may hold its output open for as long as that runs.
@@ -158,7 +149,7 @@ async function waitForEnd(
       const giveUp = () => {
         stopReading();
         child.unref();
-        resolve("timeout");
+        resolve(true);
       };
       const kill = () => {
         isLate = true;
@@ -175,16 +166,12 @@ async function waitForEnd(
 /** A helper that has been started, or could not be. */
 interface Helper {
   readonly child: ChildProcess;
-  readonly program: string;
-  /** The end of what it has written there. */
-  readonly stderr: () => string;
+  /** @param what it did, to follow its name */
+  readonly failure: (kind: HelperError["kind"], what: string) => HelperError;
   /** @param cause as the child gives it */
-  readonly describeStartFailure: (cause: unknown) => HelperError;
-  /**
-   * Tells a helper that setpriv could not start from one that failed.
-   * @throws HelperError where it did not start
-   */
-  readonly refuseUnstarted: () => void;
+  readonly startFailure: (cause: unknown) => HelperError;
+  /** Of one that has ended, with another status than it should. */
+  readonly endFailure: () => HelperError;
 }
 
 /**
@@ -207,20 +194,29 @@ export function startHelper(
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr = (stderr + text).slice(-KEPT_STDERR_CHARS);
   });
+  const failure: Helper["failure"] = (kind, what) =>
+    new HelperError(kind, `${program} ${what}${describeStderr(stderr)}`);
   return {
     child,
-    program,
-    stderr: () => stderr,
-    describeStartFailure: (cause) =>
+    failure,
+    startFailure: (cause) =>
       systemErrorCode(cause) === "ENOENT"
         ? missing(command)
         : new HelperError("start", `${program} cannot be started`, { cause }),
-    refuseUnstarted: () => {
-      const unstarted = `setpriv: failed to execute ${program}: `;
-      if (!isTied || !stderr.startsWith(unstarted)) return;
-      if (child.exitCode === TIED_IS_MISSING) throw missing(program);
-      const said = describeStderr(stderr);
-      throw new HelperError("start", `${program} cannot be started${said}`);
+    endFailure: () => {
+      const { exitCode, signalCode } = child;
+      if (exitCode === null) {
+        return failure("signal", `was killed by ${signalCode ?? "a signal"}`);
+      }
+      if (
+        isTied &&
+        stderr.startsWith(`setpriv: failed to execute ${program}: `)
+      ) {
+        return exitCode === TIED_IS_MISSING
+          ? missing(program)
+          : failure("start", "cannot be started");
+      }
+      return failure("exit", `exited with status ${String(exitCode)}`);
     },
   };
 }

@@ -37,6 +37,7 @@ export interface ListedDirectory {
 }
 
 export interface ListedEntry {
+  /** One byte a character (latin1): any byte may be in a name. */
   readonly name: string;
   readonly kind: FileKind;
   readonly sizeBytes: number;
@@ -44,7 +45,7 @@ export interface ListedEntry {
   readonly fingerprint: string;
   /** The same for all names of one inode; `undefined` where there is no other name. */
   readonly inode: string | undefined;
-  /** A symlink's text, one byte a character (latin1). */
+  /** A symlink's text, as `name`. */
   readonly target: string | undefined;
   /** Whether it is setuid, setgid or sticky. */
   readonly hasSpecialBits: boolean;
@@ -145,11 +146,6 @@ export function replaceEmptyDirectory(
   fs.mkdirSync(directory, { mode: 0o700 });
   fs.chownSync(directory, uid, gid);
   fs.chmodSync(directory, mode);
-}
-
-/** Makes a directory where nothing stands, for root alone. */
-export function makeDirectory(directory: Buffer): void {
-  fs.mkdirSync(directory, { mode: 0o700 });
 }
 
 /** Removes what stands there, a directory with all that is in it, a symlink itself. */

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { isSystemError, systemErrorCode } from "../base/errors.ts";
+import { statusOf } from "./file-status.ts";
 
 /** A text, or the file that is copied (sharing its blocks where the filesystem can). */
 export type NewContent =
@@ -42,7 +43,7 @@ export function writeFile(
   const { mustNotExist = false, durable = "name" } = options;
   removeTemporary(file);
   if (mustNotExist) fs.rmSync(`${file}${FORMER_TEMPORARY}`, { force: true });
-  if (mustNotExist && exists(file)) return false;
+  if (mustNotExist && statusOf(file) !== undefined) return false;
   const temporary = `${file}${TEMPORARY}`;
   let isWritten = true;
   try {
@@ -110,7 +111,7 @@ function nameAnew(temporary: string, file: string): boolean {
     if (code === "EEXIST") return false;
     // vfat and exfat have no hard links.
     if (code !== "EPERM" && code !== "EOPNOTSUPP") throw error;
-    if (exists(file)) return false;
+    if (statusOf(file) !== undefined) return false;
     fs.renameSync(temporary, file);
     return true;
   } finally {
@@ -135,10 +136,6 @@ export function renameDurably(from: string, to: string): void {
   sync(from);
   fs.renameSync(from, to);
   sync(path.dirname(to));
-}
-
-function exists(file: string): boolean {
-  return fs.lstatSync(file, { throwIfNoEntry: false }) !== undefined;
 }
 
 function sync(file: string): void {

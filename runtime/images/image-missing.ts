@@ -1,4 +1,4 @@
-import { listNames } from "../base/list-names.ts";
+import { listNames, shorten } from "../base/shorten.ts";
 import { distance } from "fastest-levenshtein";
 import { BootError } from "../base/errors.ts";
 import {
@@ -9,7 +9,6 @@ import {
   type ImageName,
   type ImageReference,
 } from "./image-ref.ts";
-import { shorten } from "../base/abbreviate-ids.ts";
 
 const MAX_LISTED = 10;
 

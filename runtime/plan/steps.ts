@@ -1,4 +1,4 @@
-import { abbreviateIds } from "../base/abbreviate-ids.ts";
+import { abbreviateIds } from "../base/shorten.ts";
 import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
 import type { SubvolumeGap } from "../disk/subvolume-gaps.ts";
 import type { MergePlan } from "../tree/merge-plan.ts";

@@ -2,7 +2,7 @@ import { withoutDetails, type BootFailure } from "../base/failure.ts";
 import type { DiskOptions } from "../options/options.ts";
 import { formatJson } from "../base/escape.ts";
 import type { SubvolumeRecord, TopLayerRecord } from "./rwlayer-state.ts";
-import { abbreviateIds } from "../base/abbreviate-ids.ts";
+import { abbreviateIds } from "../base/shorten.ts";
 
 export interface RunFacts {
   readonly version: 1;

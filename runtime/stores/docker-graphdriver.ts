@@ -1,4 +1,4 @@
-import { shorten } from "../base/abbreviate-ids.ts";
+import { shorten } from "../base/shorten.ts";
 import { BootError } from "../base/errors.ts";
 import { isRecord } from "../base/json-values.ts";
 import { chainIds } from "../images/chain-id.ts";

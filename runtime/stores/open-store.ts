@@ -1,5 +1,5 @@
 import { BootError } from "../base/errors.ts";
-import { listNames } from "../base/list-names.ts";
+import { listNames } from "../base/shorten.ts";
 import type { ImageReference } from "../images/image-ref.ts";
 import type { StoreKind } from "../options/store-kinds.ts";
 import {

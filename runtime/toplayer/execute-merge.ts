@@ -64,7 +64,7 @@ async function applyAction(
       files.clearSpecialBits(inTree(action.path));
       return;
     case "makeDirectory":
-      files.makeDirectory(inTree(action.path));
+      files.createDirectory(inTree(action.path), 0o700);
       return;
     case "copy":
       await runCopy(host, progress, action, [

@@ -6,10 +6,10 @@ import {
   pathIn,
   type LayerEntry,
   type ListedLayer,
+  parseWhiteout,
 } from "../tree/layer.ts";
 import { createSha256 } from "../base/sha256.ts";
 import type { TopLayerRecord } from "../records/rwlayer-state.ts";
-import { parseWhiteout } from "../tree/whiteout.ts";
 
 interface OpenEntry extends LayerEntry {
   children: readonly OpenEntry[];

@@ -1,16 +1,11 @@
-import type { FileKind } from "../host/files.ts";
+import type { FileKind, ListedEntry } from "../host/files.ts";
+import { BootError } from "../base/errors.ts";
 
 /** One entry of a top layer. */
-export interface LayerEntry {
-  /** One byte a character (latin1): any byte may be in a name. */
-  readonly name: string;
-  readonly kind: FileKind;
-  /** The same for all names of one inode; `undefined` where there is no other name. */
-  readonly inode: string | undefined;
-  /** A symlink's text, as `name`. */
-  readonly target: string | undefined;
-  /** Whether it is setuid, setgid or sticky. */
-  readonly hasSpecialBits: boolean;
+export interface LayerEntry extends Pick<
+  ListedEntry,
+  "name" | "kind" | "inode" | "target" | "hasSpecialBits"
+> {
   /** Of a directory: what is in it, sorted by the bytes of its names. */
   readonly children: readonly LayerEntry[];
   /** Whether cp can copy it as it is: neither it nor anything in it is a whiteout or a socket. */
@@ -51,4 +46,39 @@ export function bytesOf(directory: string, file: string): Buffer {
 /** @param directory `""` is the root */
 export function pathIn(directory: string, name: string): string {
   return directory === "" ? name : `${directory}/${name}`;
+}
+
+/**
+ * What a name says of its directory, by the whiteouts of OCI's image layers.
+ * @see https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
+ */
+type Whiteout =
+  /** What stands at this name goes. */
+  | { readonly kind: "delete"; readonly name: string }
+  /** All that is in the directory goes. */
+  | { readonly kind: "opaque" }
+  /** Reserved, or without a name: it has no meaning, and is not copied. */
+  | { readonly kind: "invalid" };
+
+const PREFIX = ".wh.";
+
+/** @returns `undefined` where the name is an ordinary one */
+export function parseWhiteout(name: string): Whiteout | undefined {
+  if (!name.startsWith(PREFIX)) return undefined;
+  const deleted = name.slice(PREFIX.length);
+  if (deleted === ".wh..opq") return { kind: "opaque" };
+  const isName =
+    !["", ".", ".."].includes(deleted) && !deleted.startsWith(PREFIX);
+  return isName ? { kind: "delete", name: deleted } : { kind: "invalid" };
+}
+
+/** Arguments of a program are UTF-8 here. @throws BootError TOPLAYER_UNSUITABLE */
+export function requireNameable(file: string, whose: string): void {
+  const bytes = Buffer.from(file, "latin1");
+  if (bytes.equals(Buffer.from(bytes.toString("utf8")))) return;
+  throw new BootError(
+    "TOPLAYER_UNSUITABLE",
+    `${whose} has ${showPath(file)}, a name that is not valid UTF-8`,
+    { hint: "Rename it." },
+  );
 }

@@ -7,6 +7,7 @@ import {
   showPath,
   type LayerEntry,
   type ListedLayer,
+  requireNameable,
 } from "./layer.ts";
 import type {
   DirectoryPair,
@@ -17,7 +18,6 @@ import type {
   MergeCounts,
 } from "./merge-plan.ts";
 import type { MergedTree } from "./merged-tree.ts";
-import { requireNameable } from "./cp-arguments.ts";
 import { safeMode } from "./safe-mode.ts";
 
 /** What merging layers into a tree comes to. */

@@ -1,10 +1,11 @@
 import { isBelow } from "../base/is-below.ts";
-import { batchesOf, requireNameable } from "./cp-arguments.ts";
 import {
+  requireNameable,
   pathIn,
   showPath,
   type LayerEntry,
   type ListedLayer,
+  parseWhiteout,
 } from "./layer.ts";
 import type {
   EntryChange,
@@ -23,7 +24,6 @@ import {
   type Merging,
   type MergeResult,
 } from "./merging.ts";
-import { parseWhiteout } from "./whiteout.ts";
 
 /**
  * Decides how layers are laid over a tree, each over the result of the one before.
@@ -224,4 +224,38 @@ function mergeWhole(
     merging.names.set(entry.inode, known);
   }
   for (const child of entry.children) mergeWhole(merging, landing, child, call);
+}
+
+/**
+ * The names of one call of cp, with what the kernel needs for each: far below what it takes at least,
+ * see execve(2).
+ */
+const MAX_ARGUMENT_BYTES = 96 * 1024;
+
+const ARGUMENT_OVERHEAD_BYTES = 9;
+
+/**
+ * The entries of a directory in as many lists as cp must be called for.
+ * @param from the directory's path in the layer
+ * @throws BootError TOPLAYER_UNSUITABLE
+ */
+export function batchesOf(
+  entries: readonly LayerEntry[],
+  from: string,
+): LayerEntry[][] {
+  for (const { name } of entries) {
+    requireNameable(pathIn(from, name), "the top layer");
+  }
+  const batches: LayerEntry[][] = [];
+  let room = 0;
+  for (const entry of entries) {
+    const bytes = entry.name.length + ARGUMENT_OVERHEAD_BYTES;
+    if (bytes > room) {
+      batches.push([]);
+      room = MAX_ARGUMENT_BYTES;
+    }
+    room -= bytes;
+    batches.at(-1)?.push(entry);
+  }
+  return batches;
 }

@@ -1,4 +1,4 @@
-import { listNames } from "../../../runtime/base/list-names.ts";
+import { listNames } from "../../../runtime/base/shorten.ts";
 import { type DoctorFacts, type TreeFacts, treesOf } from "./facts.ts";
 import { ok, stops, unknown, warning, type Finding } from "./finding.ts";
 

@@ -1,4 +1,4 @@
-import { listNames } from "../../../runtime/base/list-names.ts";
+import { listNames } from "../../../runtime/base/shorten.ts";
 import type { Problem } from "../../toplayer/rules/problem.ts";
 import { type DoctorFacts, treesOf } from "./facts.ts";
 import { ok, stops, warning, type Finding, type Subject } from "./finding.ts";

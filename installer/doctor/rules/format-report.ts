@@ -1,5 +1,5 @@
 import { escapeControl } from "../../../runtime/base/escape.ts";
-import { abbreviateIds } from "../../../runtime/base/abbreviate-ids.ts";
+import { abbreviateIds } from "../../../runtime/base/shorten.ts";
 import type { Terminal } from "../../cli/cli-context.ts";
 import {
   plain,

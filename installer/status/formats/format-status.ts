@@ -16,7 +16,7 @@ import {
   type BootFailure,
 } from "../../../runtime/base/failure.ts";
 import path from "node:path";
-import { abbreviateIds } from "../../../runtime/base/abbreviate-ids.ts";
+import { abbreviateIds } from "../../../runtime/base/shorten.ts";
 
 const DEFAULT_COLUMNS = 80;
 

@@ -1,4 +1,4 @@
-import { listNames } from "../../../runtime/base/list-names.ts";
+import { listNames } from "../../../runtime/base/shorten.ts";
 import {
   parseGroup,
   parseGshadow,

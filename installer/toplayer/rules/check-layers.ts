@@ -1,4 +1,4 @@
-import { listNames } from "../../../runtime/base/list-names.ts";
+import { listNames } from "../../../runtime/base/shorten.ts";
 import { isMachineId } from "../../system/formats/machine-id.ts";
 import { isOwnId } from "../../system/formats/parse-accounts.ts";
 import { formatSize } from "../../text/human.ts";
@@ -82,6 +82,7 @@ export function checkMachineId({ texts }: CheckFacts): Problem[] {
 }
 
 const MODULES = /^\/(?:usr\/)?lib\/modules\/[^/]+/;
+
 /** What a boot loader reads, in a directory that serves as the top layer besides. */
 const BOOT_FILES =
   /^\/(?:boot\/)?(?:vmlinu[xz]|bzImage|initrd|initramfs|System\.map|amd-ucode|intel-ucode)[^/]*$|^\/(?:boot\/)?(?:EFI|loader|grub)(?=\/|$)/;

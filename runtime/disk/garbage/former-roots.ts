@@ -1,4 +1,4 @@
-import { listNames } from "../../base/list-names.ts";
+import { listNames } from "../../base/shorten.ts";
 import path from "node:path";
 import type { Host } from "../../host/host.ts";
 import { generationNumbers } from "../../options/rwlayer-names.ts";

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { listNames } from "../../base/list-names.ts";
+import { listNames } from "../../base/shorten.ts";
 import { asFailureOf, summarizeFailure } from "../../base/failure.ts";
 import { goesWithRoot, type FormerRoot } from "../../plan/choose-removals.ts";
 import {

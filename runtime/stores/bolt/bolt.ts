@@ -1,4 +1,4 @@
-import { shorten } from "../../base/abbreviate-ids.ts";
+import { shorten } from "../../base/shorten.ts";
 import { BoltError, isCurrent, readMeta, type BoltFile } from "./meta.ts";
 import {
   ANY_KEY,

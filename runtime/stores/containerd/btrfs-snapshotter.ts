@@ -1,4 +1,4 @@
-import { shorten } from "../../base/abbreviate-ids.ts";
+import { shorten } from "../../base/shorten.ts";
 import { BootError } from "../../base/errors.ts";
 import type { BoltBucket } from "../bolt/bolt.ts";
 import { BoltError } from "../bolt/meta.ts";

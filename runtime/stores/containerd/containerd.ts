@@ -1,5 +1,4 @@
-import { shorten } from "../../base/abbreviate-ids.ts";
-import { listNames } from "../../base/list-names.ts";
+import { shorten, listNames } from "../../base/shorten.ts";
 import { BootError } from "../../base/errors.ts";
 import { chainIds } from "../../images/chain-id.ts";
 import { imageMissing, matchPrefix } from "../../images/image-missing.ts";

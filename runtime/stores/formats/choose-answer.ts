@@ -3,7 +3,7 @@ import {
   formatImageReference,
   type ImageReference,
 } from "../../images/image-ref.ts";
-import { abbreviateIds } from "../../base/abbreviate-ids.ts";
+import { abbreviateIds } from "../../base/shorten.ts";
 import type { StoredImage, StoreReader } from "../store.ts";
 import type { StoreKind } from "../../options/store-kinds.ts";
 

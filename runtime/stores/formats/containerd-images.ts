@@ -4,7 +4,7 @@ import {
   type ImageId,
   type ImageReference,
 } from "../../images/image-ref.ts";
-import { shorten } from "../../base/abbreviate-ids.ts";
+import { shorten } from "../../base/shorten.ts";
 import { BoltError } from "../bolt/meta.ts";
 import type { BoltBucket } from "../bolt/bolt.ts";
 

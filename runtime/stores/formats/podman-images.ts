@@ -1,7 +1,6 @@
-import { shorten } from "../../base/abbreviate-ids.ts";
+import { shorten, listNames } from "../../base/shorten.ts";
 import { BootError } from "../../base/errors.ts";
 import { isRecord } from "../../base/json-values.ts";
-import { listNames } from "../../base/list-names.ts";
 import {
   fullRepository,
   isImageId,

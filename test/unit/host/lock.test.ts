@@ -30,7 +30,7 @@ t.test("other failures of flock are not a conflict", async (t) => {
   for (const timeoutMs of [0, 1000]) {
     await t.rejects(lockDirectory(absent, timeoutMs, false), {
       name: "HelperError",
-      message: /^flock ended with status \d+: .*absent/,
+      message: /^flock exited with status \d+: .*absent/,
     });
   }
 });

@@ -1,7 +1,10 @@
 import t from "tap";
 import type { FileKind } from "../../../runtime/host/files.ts";
-import type { LayerEntry, ListedLayer } from "../../../runtime/tree/layer.ts";
-import { parseWhiteout } from "../../../runtime/tree/whiteout.ts";
+import {
+  type LayerEntry,
+  type ListedLayer,
+  parseWhiteout,
+} from "../../../runtime/tree/layer.ts";
 import type {
   EntryChange,
   MergeAction,

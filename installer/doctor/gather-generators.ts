@@ -1,8 +1,8 @@
 import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { FileEdit, Generator } from "../generators/generator.ts";
-import { enableHook } from "../generators/mkinitcpio/enable-hook.ts";
-import { readMainConfiguration } from "../generators/mkinitcpio/read-configurations.ts";
+import { enableHook } from "../generators/mkinitcpio/edit-hooks.ts";
+import { readMainConfiguration } from "../generators/mkinitcpio/configurations.ts";
 import { hasFile } from "../system/has-file.ts";
 import { NotRunError } from "../system/tree-host.ts";
 import type { GeneratorFacts } from "./rules/facts.ts";

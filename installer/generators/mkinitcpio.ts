@@ -6,11 +6,11 @@ import {
 } from "./generator.ts";
 import { hasFile } from "../system/has-file.ts";
 import { disableHook } from "./mkinitcpio/disable-hook.ts";
-import { enableHook } from "./mkinitcpio/enable-hook.ts";
+import { enableHook } from "./mkinitcpio/edit-hooks.ts";
 import {
   readConfig,
   readConfigurations,
-} from "./mkinitcpio/read-configurations.ts";
+} from "./mkinitcpio/configurations.ts";
 import { readPresets, readPresetVersion } from "./mkinitcpio/read-presets.ts";
 import { parseListing } from "../initramfs/parse-listing.ts";
 

@@ -14,7 +14,7 @@ import {
 } from "./plan/manifest.ts";
 import { inTransaction } from "./transaction.ts";
 import type { Uninstall } from "./gather-uninstall.ts";
-import { EXECUTABLE, readImageNeeds } from "./image-needs.ts";
+import { EXECUTABLE, readImageNeeds } from "./inspect-image.ts";
 
 /** How it is told. */
 export type Reporter = Omit<Building, "check"> & {

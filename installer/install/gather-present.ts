@@ -7,7 +7,7 @@ import {
   parseManifest,
   type Manifest,
 } from "./plan/manifest.ts";
-import type { PresentFile, PresentFiles } from "./plan/plan-install.ts";
+import type { PresentFile, PresentFiles } from "./plan/plan-files.ts";
 
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 

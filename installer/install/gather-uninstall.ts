@@ -13,7 +13,7 @@ import {
 } from "./plan/manifest.ts";
 import { unlessNotRun } from "./helpers.ts";
 import { planEdits, planKept, type KeptFile } from "./plan/plan-kept.ts";
-import { planRemoval } from "./plan/plan-install.ts";
+import { planRemoval } from "./plan/plan-files.ts";
 
 /** All that takes an installation back. */
 export interface Uninstall {

@@ -16,7 +16,7 @@ import {
   type UndoRecord,
 } from "./plan/journal.ts";
 import { STATE_DIRECTORY } from "./plan/manifest.ts";
-import { remedyOf } from "./plan/plan-install.ts";
+import { remedyOf } from "./plan/plan-files.ts";
 import { undo } from "./undo.ts";
 
 /**

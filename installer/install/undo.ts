@@ -4,7 +4,7 @@ import type { Host } from "../../runtime/host/host.ts";
 import { removeJournal } from "./journal.ts";
 import type { UndoRecord } from "./plan/journal.ts";
 import type { FormerFile } from "./plan/manifest.ts";
-import { isFull, remedyOf } from "./plan/plan-install.ts";
+import { isFull, remedyOf } from "./plan/plan-files.ts";
 
 /**
  * Takes all back that the journal names. What cannot be taken back does not keep the rest from it,

@@ -3,10 +3,10 @@ import {
   joinTexts,
   placeOf,
   type Configuration,
-} from "./read-configurations.ts";
+} from "./configurations.ts";
 import type { FileEdit } from "../generator.ts";
 import { editAll, type Changes } from "./edit-configurations.ts";
-import { FORMER_NAME, NAME } from "./enable-hook.ts";
+import { FORMER_NAME, NAME } from "./edit-hooks.ts";
 import { readHooks } from "./read-hooks.ts";
 import { takeOut } from "./text-change.ts";
 

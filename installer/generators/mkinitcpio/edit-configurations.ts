@@ -1,5 +1,5 @@
 import type { FileEdit } from "../generator.ts";
-import { placeOf, type Configuration } from "./read-configurations.ts";
+import { placeOf, type Configuration } from "./configurations.ts";
 import type { TextChange } from "./text-change.ts";
 
 /** What is to change in a configuration: positions are those of its joined texts. */

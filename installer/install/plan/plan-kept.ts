@@ -1,6 +1,6 @@
 import { writeChange, type Change } from "./change.ts";
 import { KEPT_DIRECTORY } from "./manifest.ts";
-import type { PresentFiles } from "./plan-install.ts";
+import type { PresentFiles } from "./plan-files.ts";
 import type { FileEdit } from "../../generators/generator.ts";
 
 /** A file of ours that somebody has changed since, and that uninstall therefore keeps. */

@@ -6,7 +6,7 @@ import { disableHook } from "../../../installer/generators/mkinitcpio/disable-ho
 import {
   enableHook,
   isOurs,
-} from "../../../installer/generators/mkinitcpio/enable-hook.ts";
+} from "../../../installer/generators/mkinitcpio/edit-hooks.ts";
 import { readHooks } from "../../../installer/generators/mkinitcpio/read-hooks.ts";
 import { parseSubvolumeShow } from "../../../runtime/disk/btrfs.ts";
 import { lastValues, parseCmdline } from "../../../runtime/options/cmdline.ts";

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import t from "tap";
 import { disableHook } from "../../../installer/generators/mkinitcpio/disable-hook.ts";
-import { enableHook } from "../../../installer/generators/mkinitcpio/enable-hook.ts";
+import { enableHook } from "../../../installer/generators/mkinitcpio/edit-hooks.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import { configurations } from "./mkinitcpio-configurations.ts";
 

@@ -16,7 +16,7 @@ import {
   planRemoval,
   type PresentFile,
   type WantedFile,
-} from "../../../installer/install/plan/plan-install.ts";
+} from "../../../installer/install/plan/plan-files.ts";
 import {
   findMissing,
   type ImageNeeds,

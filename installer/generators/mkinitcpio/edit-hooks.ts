@@ -2,7 +2,7 @@ import {
   joinTexts,
   type Configuration,
   placeOf,
-} from "./read-configurations.ts";
+} from "./configurations.ts";
 import type { FileEdit } from "../generator.ts";
 import { editAll, withEdits, type Changes } from "./edit-configurations.ts";
 import { readHooks, type Hooks } from "./read-hooks.ts";

@@ -22,11 +22,11 @@ import {
   type Install,
   type InstallRequest,
 } from "../install/gather-install.ts";
-import { readManifest } from "../install/gather-present.ts";
+import { isInterrupted, readRecord } from "../install/journal.ts";
+import { MANIFEST } from "../install/plan/records.ts";
 import { requireNoGenerator, withLock } from "../install/lock.ts";
 import { requireHelpers } from "../install/helpers.ts";
-import { isInterrupted } from "../install/journal.ts";
-import { resumeInterrupted, tellInterrupted } from "../install/transaction.ts";
+import { resumeInterrupted } from "../install/transaction.ts";
 import { logFailure, withCommandLog } from "../cli/command-log.ts";
 import type { CliContext } from "../cli/cli-context.ts";
 import { enterRoot } from "../system/enter-root.ts";
@@ -123,25 +123,26 @@ export async function carryOut(
 ): Promise<void> {
   const { host, stdout, stderr, terminal } = cli;
   await confirmPlan(yes, cli);
-  const warnings = await holdSignals((interruption) =>
-    tellInterrupted(
-      interruption,
-      (error) => {
+  const warnings = await holdSignals(async (interruption) => {
+    try {
+      return await apply({
+        interruption,
+        tell: stderr,
+        say: (text) => {
+          stdout(text);
+          log.info(text.trimEnd());
+        },
+        progress: createProgress(stdout, terminal, () => host.nowMs()),
+      });
+    } catch (error) {
+      // The signal ends this process before anybody else can tell it.
+      if (interruption.aborted) {
         stderr(formatFailure(describeFailure(error)));
         logFailure(log, error);
-      },
-      () =>
-        apply({
-          interruption,
-          tell: stderr,
-          say: (text) => {
-            stdout(text);
-            log.info(text.trimEnd());
-          },
-          progress: createProgress(stdout, terminal, () => host.nowMs()),
-        }),
-    ),
-  );
+      }
+      throw error;
+    }
+  });
   log.info("all is in place");
   tellWarnings(cli, warnings, log);
 }
@@ -171,7 +172,7 @@ function tellWarnings(
 
 /** A second time is for the same one. @throws BootError */
 function installedFor(host: Host): GeneratorName | undefined {
-  const name = readManifest(host)?.generator;
+  const name = readRecord(host, MANIFEST)?.generator;
   return GENERATOR_NAMES.find((known) => known === name);
 }
 

@@ -5,12 +5,8 @@ import {
   systemdUnits,
 } from "./generator.ts";
 import { hasFile } from "../system/has-file.ts";
-import { disableHook } from "./mkinitcpio/disable-hook.ts";
-import { enableHook } from "./mkinitcpio/edit-hooks.ts";
-import {
-  readConfig,
-  readConfigurations,
-} from "./mkinitcpio/configurations.ts";
+import { disableHook, enableHook } from "./mkinitcpio/edit-hooks.ts";
+import { readConfig, readConfigurations } from "./mkinitcpio/configurations.ts";
 import { readPresets, readPresetVersion } from "./mkinitcpio/read-presets.ts";
 import { parseListing } from "../initramfs/parse-listing.ts";
 

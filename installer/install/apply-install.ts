@@ -1,26 +1,33 @@
-import { BootError } from "../../runtime/base/errors.ts";
+import { BootError, HelperError } from "../../runtime/base/errors.ts";
+import { escapeControl } from "../../runtime/base/escape.ts";
 import type { Host } from "../../runtime/host/host.ts";
+import type { Progress } from "../cli/progress.ts";
 import type { Build, InitramfsImage } from "../generators/generator.ts";
 import { findMissing } from "../initramfs/verify-image.ts";
-import { buildImages, runAfterwards, type Building } from "./build-images.ts";
-import { writeChange, type Change } from "./plan/change.ts";
 import type { Install } from "./gather-install.ts";
-import type { CommitRecord } from "./plan/journal.ts";
-import { listImage } from "./look-into-image.ts";
-import {
-  formatManifest,
-  MANIFEST_FILE,
-  FORMER_DIRECTORY,
-} from "./plan/manifest.ts";
-import { inTransaction } from "./transaction.ts";
 import type { Uninstall } from "./gather-uninstall.ts";
-import { EXECUTABLE, readImageNeeds } from "./inspect-image.ts";
+import { EXECUTABLE, listImage, readImageNeeds } from "./inspect-image.ts";
+import { lockedFor } from "./lock.ts";
+import { writeChange, type Change } from "./plan/plan-files.ts";
+import {
+  FORMER_DIRECTORY,
+  formatRecord,
+  MANIFEST,
+  type CommitRecord,
+} from "./plan/records.ts";
+import { inTransaction } from "./transaction.ts";
 
-/** How it is told. */
-export type Reporter = Omit<Building, "check"> & {
+/** How it is told, and interrupted. */
+export interface Reporter {
+  readonly progress: Progress;
+  readonly interruption: AbortSignal;
+  /** Gets what the generator said, where it fails. */
+  readonly tell: (text: string) => unknown;
   /** Gets a line for what was found good. */
   readonly say: (text: string) => unknown;
-};
+}
+
+const SHOWN_OUTPUT_CHARS = 4000;
 
 /**
  * Writes the files, builds the images, looks into them, and puts them in place; or changes nothing.
@@ -50,43 +57,17 @@ export async function applyInstall(
     );
   };
   const writeManifest = writeChange(
-    MANIFEST_FILE,
-    { text: formatManifest(manifest) },
+    MANIFEST.file,
+    { text: formatRecord(manifest) },
     { mode: 0o644, uid: 0, gid: 0 },
   );
-  await applyChanges(
+  return applyChanges(
     host,
     [...changes, writeManifest],
     builds,
-    { ...reporter, check },
     { files: [], directories: [] },
-  );
-  return runAfterwards(host, builds);
-}
-
-/** @param left what is left to do besides putting the images in place */
-async function applyChanges(
-  host: Host,
-  changes: readonly Change[],
-  builds: readonly Build[],
-  building: Building,
-  left: Omit<CommitRecord, "images">,
-): Promise<void> {
-  const images = builds.flatMap((build) => build.images);
-  // Where a generator replaces an image, that is kept; else what it leaves goes if all goes wrong.
-  const replaced = images
-    .flatMap(({ builtAt, leftover }) => [builtAt, ...(leftover ?? [])])
-    .map((path): Change => ({ kind: "keep", path }));
-  await inTransaction(
-    host,
-    [...replaced, ...changes],
-    () => buildImages(host, builds, building),
-    {
-      images: images
-        .filter(({ path, builtAt }) => builtAt !== path)
-        .map(({ path, builtAt }) => ({ from: builtAt, to: path })),
-      ...left,
-    },
+    reporter,
+    check,
   );
 }
 
@@ -110,20 +91,147 @@ export async function applyUninstall(
       { hint: "Another hook or module brings it: remove that first." },
     );
   };
+  // Without the executable nothing could take an interrupted run back.
   const isLate = ({ kind, path }: Change) =>
     kind === "remove" && path === EXECUTABLE;
   const late = changes.filter(isLate).map(({ path }) => path);
-  const early = changes.filter((change) => !isLate(change));
-  await applyChanges(
+  const failures = await applyChanges(
     host,
-    early,
+    changes.filter((change) => !isLate(change)),
     builds,
-    { ...reporter, check },
     {
-      // Without the executable nothing could take an interrupted run back.
       files: [...newImages, ...late],
       directories: [...manifest.directories.toReversed(), FORMER_DIRECTORY],
     },
+    reporter,
+    check,
   );
-  return [...warnings, ...(await runAfterwards(host, builds))];
+  return [...warnings, ...failures];
+}
+
+/**
+ * @param left what is left to do besides putting the images in place
+ * @param check looks into an image that has just been built
+ * @returns what went wrong when all was in place
+ */
+async function applyChanges(
+  host: Host,
+  changes: readonly Change[],
+  builds: readonly Build[],
+  left: Omit<CommitRecord, "images">,
+  reporter: Reporter,
+  check: (image: InitramfsImage) => Promise<void>,
+): Promise<string[]> {
+  const images = builds.flatMap((build) => build.images);
+  // Where a generator replaces an image, that is kept; else what it leaves goes if all goes wrong.
+  const replaced = images
+    .flatMap(({ builtAt, leftover }) => [builtAt, ...(leftover ?? [])])
+    .map((path): Change => ({ kind: "keep", path }));
+  await inTransaction(
+    host,
+    [...replaced, ...changes],
+    () => buildImages(host, builds, reporter, check),
+    {
+      images: images
+        .filter(({ path, builtAt }) => builtAt !== path)
+        .map(({ path, builtAt }) => ({ from: builtAt, to: path })),
+      ...left,
+    },
+  );
+  return runAfterwards(host, builds);
+}
+
+/**
+ * Builds the images and looks into each; none takes the place of its former one yet, but where the
+ * generator leaves no choice.
+ * @throws BootError INSTALL_FAILED
+ */
+async function buildImages(
+  host: Host,
+  builds: readonly Build[],
+  reporter: Reporter,
+  check: (image: InitramfsImage) => Promise<void>,
+): Promise<void> {
+  for (const { argv, images } of builds) {
+    const names = images.map(({ path }) => path).join(", ");
+    await reporter.progress(`building ${names}`, () =>
+      runGenerator(host, argv, names, reporter),
+    );
+    for (const image of images) {
+      try {
+        await check(image);
+      } finally {
+        // Ctrl-C ends what looks into it, too.
+        refuseInterrupted(reporter.interruption);
+      }
+    }
+  }
+}
+
+/** @returns what went wrong, for each that did */
+async function runAfterwards(
+  host: Host,
+  builds: readonly Build[],
+): Promise<string[]> {
+  const warnings: string[] = [];
+  for (const { afterwards } of builds) {
+    if (afterwards === undefined) continue;
+    try {
+      await host.run(afterwards);
+    } catch (error) {
+      if (!(error instanceof HelperError)) throw error;
+      warnings.push(error.message);
+    }
+  }
+  return warnings;
+}
+
+async function runGenerator(
+  host: Host,
+  argv: readonly string[],
+  names: string,
+  { interruption, tell }: Reporter,
+): Promise<void> {
+  refuseInterrupted(interruption);
+  let said = "";
+  let ended: Promise<void> | undefined;
+  let stop: (() => void) | undefined;
+  try {
+    // Both of its outputs, in their order.
+    await host.run(lockedFor(["sh", "-c", 'exec "$@" 2>&1', "sh", ...argv]), {
+      ownGroup: true,
+      onStart: (groupId) => {
+        stop = () => {
+          ended = host.endGroup(groupId);
+        };
+        interruption.addEventListener("abort", stop);
+      },
+      onOutput: (chunk) => {
+        said = (said + chunk.toString("utf8")).slice(-SHOWN_OUTPUT_CHARS);
+      },
+    });
+  } catch (cause) {
+    // What it has started must not go on to write.
+    await ended;
+    refuseInterrupted(interruption);
+    if (!(cause instanceof HelperError)) throw cause;
+    for (const line of said.trimEnd().split("\n")) {
+      tell(`  | ${escapeControl(line)}\n`);
+    }
+    throw new BootError("INSTALL_FAILED", `cannot build ${names}`, {
+      cause: new Error(`${argv.join(" ")} failed; what it said is above`),
+      hint: "Nothing was changed. Correct what it complains of and try again.",
+    });
+  } finally {
+    if (stop !== undefined) interruption.removeEventListener("abort", stop);
+  }
+  await ended;
+  refuseInterrupted(interruption);
+}
+
+/** @throws BootError INSTALL_FAILED */
+function refuseInterrupted(interruption: AbortSignal): void {
+  if (interruption.aborted) {
+    throw new BootError("INSTALL_FAILED", "interrupted: nothing was changed");
+  }
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { BootError } from "../../runtime/base/errors.ts";
 import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import type { Host } from "../../runtime/host/host.ts";
@@ -5,18 +6,24 @@ import { CONFIG_FILES } from "../../runtime/options/config.ts";
 import { gatherConfig } from "../../runtime/boot/gather-options.ts";
 import type { Build, FileEdit, Generator } from "../generators/generator.ts";
 import { hasFile } from "../system/has-file.ts";
-import type { Change } from "./plan/change.ts";
-import { gatherPresent, readManifest } from "./gather-present.ts";
-import { readImageNeeds, EXECUTABLE } from "./inspect-image.ts";
-import { listIfReadable } from "./look-into-image.ts";
-import { makeConfig, type MadeConfig } from "./plan/make-config.ts";
-import { STATE_DIRECTORY, type Manifest } from "./plan/manifest.ts";
-import { planInstall, type WantedFile } from "./plan/plan-files.ts";
-import { missingDirectories } from "./transaction.ts";
-import { unlessNotRun } from "./helpers.ts";
 import { findMissing } from "../initramfs/verify-image.ts";
-import { createHash } from "node:crypto";
 import { readAsset } from "../system/read-asset.ts";
+import { unlessNotRun } from "../system/tree-host.ts";
+import {
+  EXECUTABLE,
+  findBuilds,
+  listIfReadable,
+  readImageNeeds,
+} from "./inspect-image.ts";
+import { readRecord } from "./journal.ts";
+import { makeConfig, type MadeConfig } from "./plan/make-config.ts";
+import {
+  planInstall,
+  type Change,
+  type WantedFile,
+} from "./plan/plan-files.ts";
+import { MANIFEST, STATE_DIRECTORY, type Manifest } from "./plan/records.ts";
+import { gatherPresent, missingDirectories } from "./present-files.ts";
 
 export interface InstallRequest {
   readonly generator: Generator;
@@ -46,7 +53,7 @@ export async function gatherInstall(
   host: Host,
   { generator, executable, image, isBuilding }: InstallRequest,
 ): Promise<Install> {
-  const manifest = readManifest(host);
+  const manifest = readRecord(host, MANIFEST);
   refuseOther(generator, manifest);
   const config = makeConfig(gatherConfig(host), image);
   const notChecked: string[] = [];
@@ -79,8 +86,12 @@ export async function gatherInstall(
   const inputs = hashWanted(ingredients);
   const isStale = plan.changes.length > 0 || manifest?.built !== inputs;
   const builds = isBuilding
-    ? await unlessNotRun(notChecked, [], "which images are to be built", () =>
-        findNeededBuilds(host, generator, isStale, notChecked),
+    ? await findBuilds(
+        host,
+        generator,
+        notChecked,
+        async (build) =>
+          isStale || !(await isGood(host, generator, build, notChecked)),
       )
     : [];
   const newImages = builds
@@ -102,18 +113,13 @@ export async function gatherInstall(
       version: 1,
       generator: generator.name,
       files: plan.files,
-      directories: union(manifest?.directories, newDirectories),
-      newImages: union(manifest?.newImages, newImages),
+      directories: [
+        ...new Set([...(manifest?.directories ?? []), ...newDirectories]),
+      ],
+      newImages: [...new Set([...(manifest?.newImages ?? []), ...newImages])],
       built: isBuilding || !isStale ? inputs : undefined,
     },
   };
-}
-
-function union(
-  former: readonly string[] = [],
-  more: readonly string[],
-): string[] {
-  return [...new Set([...former, ...more])];
 }
 
 /** @throws BootError INSTALL_FAILED */
@@ -135,48 +141,27 @@ function configPath(host: Host): string {
   return hasFile(host, file) ? host.files.realPath(host.path(file)) : file;
 }
 
-async function findNeededBuilds(
-  host: Host,
-  generator: Generator,
-  isStale: boolean,
-  notChecked: string[],
-): Promise<Build[]> {
-  // What runs in a machine that has started can tell what hardware that has.
-  const forAnyMachine = !hasFile(host, "/run/systemd/system");
-  const builds = await generator.builds(host, forAnyMachine);
-  if (isStale) return [...builds];
-  const needed: Build[] = [];
-  for (const build of builds) {
-    const names = build.images.map(({ path }) => path).join(", ");
-    const isGood = await unlessNotRun(
-      notChecked,
-      true,
-      `what is in ${names}`,
-      () => isComplete(host, generator, build, notChecked),
-    );
-    if (!isGood) needed.push(build);
-  }
-  return needed;
-}
-
-async function isComplete(
+/** Whether the images are there, and have all that they need, as far as anybody can tell. */
+function isGood(
   host: Host,
   generator: Generator,
   { images }: Build,
   notChecked: string[],
 ): Promise<boolean> {
-  for (const { path, kernelVersion } of images) {
-    if (!hasFile(host, path)) return false;
-    const files = await listIfReadable(host, generator, path);
-    if (files === undefined) return false;
-    const needs = await readImageNeeds(host, generator, kernelVersion);
-    const missing = findMissing(files, needs);
-    if (missing.length > 0) return false;
-    if (needs.libraries === undefined) {
-      notChecked.push(`whether ${path} has all libraries`);
+  const what = `what is in ${images.map(({ path }) => path).join(", ")}`;
+  return unlessNotRun(notChecked, true, what, async () => {
+    for (const { path, kernelVersion } of images) {
+      if (!hasFile(host, path)) return false;
+      const files = await listIfReadable(host, generator, path);
+      if (files === undefined) return false;
+      const needs = await readImageNeeds(host, generator, kernelVersion);
+      if (findMissing(files, needs).length > 0) return false;
+      if (needs.libraries === undefined) {
+        notChecked.push(`whether ${path} has all libraries`);
+      }
     }
-  }
-  return true;
+    return true;
+  });
 }
 
 /** A file of a text; with the mode that it has where none is given. */

@@ -3,17 +3,16 @@ import type { Host } from "../../runtime/host/host.ts";
 import { generators } from "../generators/choose-generator.ts";
 import type { Build, FileEdit, Generator } from "../generators/generator.ts";
 import { hasFile } from "../system/has-file.ts";
-import type { Change } from "./plan/change.ts";
-import { gatherPresent, readManifest } from "./gather-present.ts";
-import { listIfReadable } from "./look-into-image.ts";
+import { unlessNotRun } from "../system/tree-host.ts";
+import { findBuilds, listIfReadable } from "./inspect-image.ts";
+import { readRecord } from "./journal.ts";
 import {
-  FORMER_DIRECTORY,
-  MANIFEST_FILE,
-  type Manifest,
-} from "./plan/manifest.ts";
-import { unlessNotRun } from "./helpers.ts";
-import { planEdits, planKept, type KeptFile } from "./plan/plan-kept.ts";
-import { planRemoval } from "./plan/plan-files.ts";
+  planUninstall,
+  type Change,
+  type KeptFile,
+} from "./plan/plan-files.ts";
+import { FORMER_DIRECTORY, MANIFEST, type Manifest } from "./plan/records.ts";
+import { gatherPresent } from "./present-files.ts";
 
 /** All that takes an installation back. */
 export interface Uninstall {
@@ -41,7 +40,7 @@ export async function gatherUninstall(
   host: Host,
   isBuilding: boolean,
 ): Promise<Uninstall | undefined> {
-  const manifest = readManifest(host);
+  const manifest = readRecord(host, MANIFEST);
   if (manifest === undefined) return undefined;
   const present = gatherPresent(
     host,
@@ -51,7 +50,6 @@ export async function gatherUninstall(
     ({ name }) => name === manifest.generator,
   );
   const generator = known?.isPresent(host) === true ? known : undefined;
-  const { changes, changed } = planRemoval(manifest.files, present);
   const edited = new Set(
     manifest.files.filter((file) => file.isEdit).map((file) => file.path),
   );
@@ -63,10 +61,11 @@ export async function gatherUninstall(
     () => (known === undefined ? Promise.resolve([]) : known.disable(host)),
   );
   const edits = disabled.filter((edit) => edited.has(edit.path));
-  const { kept, changes: keeping } = planKept(
-    changed.filter((file) => !edited.has(file)),
-    new Set(known?.files.map((file) => file.path)),
+  const { kept, changes } = planUninstall(
+    manifest.files,
     present,
+    edits,
+    new Set(known?.files.map((file) => file.path)),
   );
   const newImages = isBuilding ? manifest.newImages : [];
   const former = host.files
@@ -75,13 +74,13 @@ export async function gatherUninstall(
   const removed = [
     ...newImages.filter((image) => hasFile(host, image)),
     ...former,
-    MANIFEST_FILE,
+    MANIFEST.file,
   ];
   const builds =
     generator === undefined || !isBuilding
       ? []
-      : await unlessNotRun(notChecked, [], "which images are to be built", () =>
-          findBuilds(host, generator, manifest),
+      : await findBuilds(host, generator, notChecked, (build) =>
+          hasDockroot(host, generator, build, manifest),
         );
   const warnings: string[] = [];
   if (generator === undefined) {
@@ -105,31 +104,24 @@ export async function gatherUninstall(
     newImages,
     changes: [
       ...changes,
-      ...keeping,
-      ...planEdits(edits, changed, present),
       ...removed.map((file): Change => ({ kind: "remove", path: file })),
     ],
   };
 }
 
-/** Those of images that dockroot is in, or nobody knows what, but not of those that go. */
-async function findBuilds(
+/** Whether dockroot, or nobody knows what, is in one of these images that stays. */
+async function hasDockroot(
   host: Host,
   generator: Generator,
+  { images }: Build,
   { newImages }: Manifest,
-): Promise<Build[]> {
-  const forAnyMachine = !hasFile(host, "/run/systemd/system");
-  const builds: Build[] = [];
-  for (const build of await generator.builds(host, forAnyMachine)) {
-    for (const { path: image } of build.images) {
-      if (newImages.includes(image) || !hasFile(host, image)) continue;
-      const files = await listIfReadable(host, generator, image);
-      if (files?.some((file) => file.path === "usr/bin/dockroot") === false) {
-        continue;
-      }
-      builds.push(build);
-      break;
+): Promise<boolean> {
+  for (const { path: image } of images) {
+    if (newImages.includes(image) || !hasFile(host, image)) continue;
+    const files = await listIfReadable(host, generator, image);
+    if (files?.some(({ path }) => path === "usr/bin/dockroot") !== false) {
+      return true;
     }
   }
-  return builds;
+  return false;
 }

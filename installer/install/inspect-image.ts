@@ -1,12 +1,13 @@
-import { BootError } from "../../runtime/base/errors.ts";
+import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import type { Generator } from "../generators/generator.ts";
+import type { Build, Generator, ListedFile } from "../generators/generator.ts";
 import { hasFile } from "../system/has-file.ts";
-import { NotRunError } from "../system/tree-host.ts";
+import { NotRunError, unlessNotRun } from "../system/tree-host.ts";
 import { findProgram, helperNames } from "./helpers.ts";
 import { CONFIG_FILES } from "../../runtime/options/config.ts";
 import { parseLdd } from "./plan/helper-version.ts";
 import type { ImageNeeds } from "../initramfs/verify-image.ts";
+import { isCutShort, readInitramfs } from "../initramfs/read-initramfs.ts";
 
 export const EXECUTABLE = "/usr/bin/dockroot";
 
@@ -66,4 +67,68 @@ function isBuiltIn(host: Host, kernelVersion: string): boolean {
     MAX_LIST_BYTES,
   );
   return list?.split("\n").some((name) => name.endsWith("/btrfs.ko")) ?? false;
+}
+
+/** The files in an image. @throws BootError INSTALL_FAILED where it cannot be read */
+export async function listImage(
+  host: Host,
+  generator: Generator,
+  image: string,
+): Promise<readonly ListedFile[]> {
+  try {
+    return await generator.list(host, image);
+  } catch (cause) {
+    if (!(cause instanceof HelperError)) throw cause;
+    throw new BootError("INSTALL_FAILED", `cannot look into ${image}`, {
+      cause,
+      hint: "Is it an initramfs? Its generator must be able to list it.",
+    });
+  }
+}
+
+/**
+ * The same, without running anything where nothing may run.
+ * @returns `undefined` where it cannot be read, so that it has to be built anew
+ * @throws NotRunError where only the generator could read it
+ */
+export async function listIfReadable(
+  host: Host,
+  generator: Generator,
+  image: string,
+): Promise<readonly ListedFile[] | undefined> {
+  try {
+    return await generator.list(host, image);
+  } catch (error) {
+    if (error instanceof HelperError && error.kind === "exit") return undefined;
+    if (!(error instanceof NotRunError)) throw error;
+    try {
+      return await readInitramfs(host.files.streamFile(image), () => false);
+    } catch (failure) {
+      if (isCutShort(failure)) return undefined;
+      throw failure instanceof Error ? error : failure;
+    }
+  }
+}
+
+/** The builds for images that are needed. */
+export function findBuilds(
+  host: Host,
+  generator: Generator,
+  notChecked: string[],
+  isNeeded: (build: Build) => Promise<boolean>,
+): Promise<Build[]> {
+  return unlessNotRun(
+    notChecked,
+    [],
+    "which images are to be built",
+    async () => {
+      // What runs in a machine that has started can tell what hardware that has.
+      const forAnyMachine = !hasFile(host, "/run/systemd/system");
+      const needed: Build[] = [];
+      for (const build of await generator.builds(host, forAnyMachine)) {
+        if (await isNeeded(build)) needed.push(build);
+      }
+      return needed;
+    },
+  );
 }

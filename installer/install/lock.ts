@@ -1,6 +1,6 @@
 import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { UNDO_DIRECTORY } from "./plan/journal.ts";
+import { UNDO_DIRECTORY } from "./plan/records.ts";
 
 /** It is there, and nobody else locks it: no file of ours is left behind. */
 const LOCKED = "/var/lib";

@@ -1,23 +1,24 @@
 import path from "node:path";
 import { BootError, isSystemError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { statusOfFile } from "./gather-present.ts";
+import { missingDirectories, statusOfFile } from "./present-files.ts";
 import {
-  readJournal,
+  readRecord,
   removeJournal,
   removeUndoDirectory,
   withdrawCommit,
   writeJournal,
 } from "./journal.ts";
-import type { Change } from "./plan/change.ts";
+import { type Change, remedyOf, isFull } from "./plan/plan-files.ts";
 import {
+  COMMIT,
+  STATE_DIRECTORY,
+  UNDO,
   UNDO_DIRECTORY,
   type CommitRecord,
+  type FormerFile,
   type UndoRecord,
-} from "./plan/journal.ts";
-import { STATE_DIRECTORY } from "./plan/manifest.ts";
-import { remedyOf } from "./plan/plan-files.ts";
-import { undo } from "./undo.ts";
+} from "./plan/records.ts";
 
 /**
  * Makes the changes, then does the work, then what is left to do; where one of them fails, all is as
@@ -38,11 +39,11 @@ export async function inTransaction(
     begun = beginJournal(host, changes);
     makeChanges(host, changes, begun);
     await work();
-    writeJournal(host, "commit", commit);
+    writeJournal(host, COMMIT, commit);
     applyCommit(host, commit);
   } catch (error) {
     takeBack(host, begun, commit, error);
-    throw asRefusal(error);
+    throw asRefusal(error, "cannot write the files: nothing was changed");
   }
   removeJournal(host);
 }
@@ -63,11 +64,7 @@ function takeBack(
     if (begun === undefined) removeJournal(host);
     else if (withdrawCommit(host, commit)) undo(host, begun, reason);
   } catch (error) {
-    if (!isSystemError(error)) throw error;
-    throw new BootError("INSTALL_FAILED", "cannot take back what was begun", {
-      cause: new Error(error.message, { cause: reason }),
-      hint: `${remedyOf(error)} The next dockroot install or uninstall goes on with it.`,
-    });
+    throw asUndoRefusal(error, "cannot take back what was begun", reason);
   }
 }
 
@@ -80,29 +77,45 @@ function takeBack(
 export function resumeInterrupted(
   host: Host,
 ): "undone" | "finished" | undefined {
-  const journal = readJournal(host);
-  if (journal === undefined) {
-    // It was cut off before it began, or after it ended.
-    removeUndoDirectory(host);
-    return undefined;
+  const commit = readRecord(host, COMMIT);
+  if (commit !== undefined) {
+    applyCommit(host, commit);
+    removeJournal(host);
+    return "finished";
   }
-  if (journal.phase === "undo") {
-    undo(host, journal.undo);
+  const begun = readRecord(host, UNDO);
+  if (begun !== undefined) {
+    undo(host, begun);
     return "undone";
   }
-  applyCommit(host, journal.commit);
-  removeJournal(host);
-  return "finished";
+  // It was cut off before it began, or after it ended.
+  removeUndoDirectory(host);
+  return undefined;
 }
 
-/** What the system refused, as a failure that somebody can do something about. */
-function asRefusal(error: unknown): unknown {
-  if (!isSystemError(error)) return error;
-  return new BootError(
-    "INSTALL_FAILED",
-    "cannot write the files: nothing was changed",
-    { cause: error, hint: remedyOf(error) },
-  );
+/** What the system refused, as a failure that the user can act on. @throws what is none */
+function asRefusal(error: unknown, what: string): BootError {
+  if (!isSystemError(error)) throw error;
+  const hint = remedyOf(error);
+  return new BootError("INSTALL_FAILED", what, { cause: error, hint });
+}
+
+/**
+ * The same for what is taken back.
+ * @param reason why it is taken back
+ * @param where what is kept where
+ */
+function asUndoRefusal(
+  error: unknown,
+  what: string,
+  reason: unknown,
+  where = "",
+): BootError {
+  if (!isSystemError(error)) throw error;
+  return new BootError("INSTALL_FAILED", what, {
+    cause: new Error(error.message, { cause: reason }),
+    hint: `${where}${remedyOf(error)} The next dockroot install or uninstall goes on with it.`,
+  });
 }
 
 /** Keeps what the changes replace, then writes how to put it back. */
@@ -125,7 +138,7 @@ function beginJournal(host: Host, changes: readonly Change[]): UndoRecord {
     return { path: file, former: { kept, mode, uid, gid } };
   });
   const record = { files, directories };
-  writeJournal(host, "undo", record);
+  writeJournal(host, UNDO, record);
   return record;
 }
 
@@ -153,30 +166,9 @@ function applyCommit(host: Host, { images, files, directories }: CommitRecord) {
 function orRefuse(what: string, work: () => void): void {
   try {
     work();
-  } catch (cause) {
-    if (!isSystemError(cause)) throw cause;
-    throw new BootError("INSTALL_FAILED", `cannot ${what}`, {
-      cause,
-      hint: remedyOf(cause),
-    });
+  } catch (error) {
+    throw asRefusal(error, `cannot ${what}`);
   }
-}
-
-/** The directories that changes need and that are not there yet, outer ones first. */
-export function missingDirectories(
-  host: Host,
-  changes: readonly Change[],
-): string[] {
-  const missing = new Set<string>();
-  const add = (directory: string) => {
-    if (host.files.statusOfTarget(host.path(directory))) return;
-    add(path.dirname(directory));
-    missing.add(directory);
-  };
-  for (const { kind, path: file } of changes) {
-    if (kind === "write") add(path.dirname(file));
-  }
-  return [...missing];
 }
 
 function makeChanges(
@@ -200,18 +192,85 @@ function makeChanges(
 }
 
 /**
- * Does the work; tells at once how it ended where it was interrupted, for the signal ends this process
- * before anybody else can.
+ * Takes all back that the journal names. What cannot be taken back does not keep the rest from it,
+ * and the journal stays for another try.
+ * @param reason why it is taken back
+ * @throws BootError INSTALL_FAILED
  */
-export async function tellInterrupted<T>(
-  interruption: AbortSignal,
-  tell: (error: unknown) => void,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (interruption.aborted) tell(error);
-    throw error;
+function undo(
+  host: Host,
+  { files, directories }: UndoRecord,
+  reason?: unknown,
+): void {
+  const { removeFile, removeTemporary, removeUnusedDirectory } = host.files;
+  const failures: BootError[] = [];
+  const attempt = (file: string, where: string, work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      const what = `cannot put back ${file} as it was`;
+      failures.push(asUndoRefusal(error, what, reason, where));
+    }
+  };
+  // First what was not there: that makes room.
+  for (const { path: file, former } of files) {
+    attempt(file, "", () => {
+      removeTemporary(host.path(file));
+      if (former === undefined) removeFile(host.path(file));
+    });
   }
+  for (const { path: file, former } of files.toReversed()) {
+    if (former === undefined) continue;
+    attempt(file, `It is kept as ${former.kept}. `, () => {
+      bringBack(host, file, former);
+    });
+  }
+  for (const directory of directories.toReversed()) {
+    removeUnusedDirectory(host.path(directory));
+  }
+  const [first] = failures;
+  if (first !== undefined) throw first;
+  removeJournal(host);
+}
+
+function bringBack(host: Host, file: string, former: FormerFile): void {
+  const { removeFile, writeFile } = host.files;
+  // On a full disk there may be no room to write what is there already.
+  if (isAsBefore(host, file, former)) return;
+  const put = () => {
+    writeFile(host.path(file), { copyOf: host.path(former.kept) }, former);
+  };
+  try {
+    put();
+  } catch (error) {
+    if (!isFull(error) || !isRoomInItsPlace(host, file, former)) throw error;
+    removeFile(host.path(file));
+    put();
+  }
+}
+
+function isAsBefore(
+  { files, path: at }: Host,
+  file: string,
+  { kept, mode, uid, gid }: FormerFile,
+): boolean {
+  const now = files.statusOf(at(file));
+  return (
+    now?.kind === "file" &&
+    now.mode === mode &&
+    now.uid === uid &&
+    now.gid === gid &&
+    files.hashFile(at(file)) === files.hashFile(at(kept))
+  );
+}
+
+/** Whether the former file has room once what stands in its place has gone. */
+function isRoomInItsPlace(
+  { files, path: at }: Host,
+  file: string,
+  { kept }: FormerFile,
+): boolean {
+  const bytesOf = (name: string) => files.statusOf(at(name))?.sizeBytes ?? 0;
+  const { freeBytes } = files.roomAt(path.dirname(at(file)));
+  return freeBytes + bytesOf(file) >= bytesOf(kept);
 }

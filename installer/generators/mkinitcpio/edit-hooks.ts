@@ -2,12 +2,14 @@ import {
   joinTexts,
   type Configuration,
   placeOf,
+  editAll,
+  withEdits,
+  type Changes,
 } from "./configurations.ts";
 import type { FileEdit } from "../generator.ts";
-import { editAll, withEdits, type Changes } from "./edit-configurations.ts";
-import { readHooks, type Hooks } from "./read-hooks.ts";
-import { insertAfter, takeOut } from "./text-change.ts";
+import { readHooks, type Hooks, type WrittenHook } from "./read-hooks.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
+import { endOfLine } from "./shell-tokens.ts";
 
 /**
  * What must change for dockroot to be in HOOKS, at its place, in every configuration; nothing where
@@ -157,4 +159,117 @@ function placeIn(hooks: readonly string[]): number {
 /** Whether a hook that stands after dockroot keeps it from its work. */
 function mustComeBefore(hook: string): boolean {
   return BEFORE.has(hook);
+}
+
+/** A piece of a text that becomes another. */
+export interface TextChange {
+  readonly start: number;
+  readonly end: number;
+  readonly replacement: string;
+}
+
+/** Puts a name after a hook, on a line of its own where that hook has one. */
+export function insertAfter(
+  text: string,
+  { end, place, start }: WrittenHook,
+  name: string,
+): TextChange {
+  if (place === "bare") return insert(end, `\\ ${name}`);
+  const indent = place === "list" ? indentOf(text, start) : undefined;
+  const lineEnd = endOfLine(text, end);
+  const rest = text.slice(end, lineEnd);
+  return indent !== undefined &&
+    lineEnd < text.length &&
+    /^[ \t]*(?:[ \t]#.*)?$/.test(rest)
+    ? insert(lineEnd, `\n${indent}${name}`)
+    : insert(end, ` ${name}`);
+}
+
+/** Takes a hook out; where `insertAfter` has put it, the text is as it was before. */
+export function takeOut(
+  text: string,
+  { start, end, place, blankStart }: WrittenHook,
+): TextChange {
+  if (place !== "list") {
+    const isFirst = blankStart === undefined;
+    const follows = isFirst && text.charAt(end) === " " ? 1 : 0;
+    return remove(blankStart ?? start, end + follows);
+  }
+  const lineEnd = endOfLine(text, end);
+  if (
+    lineEnd < text.length &&
+    indentOf(text, start) !== undefined &&
+    /^[ \t]*$/.test(text.slice(end, lineEnd))
+  ) {
+    return remove(text.lastIndexOf("\n", start), lineEnd);
+  }
+  if (isBlank(text.charAt(start - 1))) return remove(start - 1, end);
+  return remove(start, isBlank(text.charAt(end)) ? end + 1 : end);
+}
+
+/** The blanks before what stands first on its line; `undefined` where something is before it. */
+function indentOf(text: string, start: number): string | undefined {
+  const lineStart = text.lastIndexOf("\n", start - 1);
+  if (lineStart === -1) return undefined;
+  const before = text.slice(lineStart + 1, start);
+  return /^[ \t]*$/.test(before) ? before : undefined;
+}
+
+function isBlank(character: string): boolean {
+  return character === " " || character === "\t";
+}
+
+function insert(position: number, replacement: string): TextChange {
+  return { start: position, end: position, replacement };
+}
+
+function remove(start: number, end: number): TextChange {
+  return { start, end, replacement: "" };
+}
+
+/**
+ * What must change for dockroot to be in no HOOKS.
+ * @param keepsFormerName whether `docker-btrfs` still means something to mkinitcpio
+ * @throws BootError GENERATOR_UNSUITABLE where it stands in what cannot be understood
+ */
+export function disableHook(
+  configurations: readonly Configuration[],
+  keepsFormerName: boolean,
+): FileEdit[] {
+  return editAll(configurations, (configuration) =>
+    changesToDisable(configuration, keepsFormerName),
+  );
+}
+
+function changesToDisable(
+  configuration: Configuration,
+  keepsFormerName: boolean,
+): Changes | undefined {
+  const text = joinTexts(configuration);
+  const { hooks, obscurities } = readHooks(text);
+  const goes = (name: string) =>
+    name === NAME || (name === FORMER_NAME && !keepsFormerName);
+  const going = hooks.filter(({ name }) => goes(name));
+  for (const { position, why, end } of obscurities) {
+    if (going.some(({ start }) => start >= position && start < end)) continue;
+    const found = text
+      .slice(position, end)
+      .split(/[^\w-]+/)
+      .find(goes);
+    if (found === undefined) continue;
+    const { file, line } = placeOf(configuration, position);
+    throw new BootError(
+      "GENERATOR_UNSUITABLE",
+      `cannot take ${found} out of HOOKS in ${file.path}, line ${String(line)}: ${why}`,
+      {
+        hint: "Take it out there yourself: mkinitcpio ends with an error where a hook has no file.",
+      },
+    );
+  }
+  if (going.length === 0) return undefined;
+  const names = [...new Set(going.map(({ name }) => name))];
+  return {
+    changes: going.map((hook) => takeOut(text, hook)),
+    what: `${names.join(" and ")} out of HOOKS`,
+  };
 }

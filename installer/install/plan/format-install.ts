@@ -1,7 +1,7 @@
-import type { Change } from "./change.ts";
+import type { Change } from "./plan-files.ts";
 import type { FileEdit } from "../../generators/generator.ts";
 import type { Install } from "../gather-install.ts";
-import { FORMER_DIRECTORY, STATE_DIRECTORY } from "./manifest.ts";
+import { FORMER_DIRECTORY, STATE_DIRECTORY } from "./records.ts";
 import type { Uninstall } from "../gather-uninstall.ts";
 
 /** What is about to be done, a line for each thing. */

@@ -1,18 +1,43 @@
 import {
-  writeChange,
-  type Attributes,
-  type Change,
-  type Content,
-} from "./change.ts";
-import {
   FORMER_DIRECTORY,
   type InstalledFile,
   type Manifest,
-} from "./manifest.ts";
+  KEPT_DIRECTORY,
+} from "./records.ts";
 import {
   systemErrorCode,
   SEE_KERNEL_LOG,
 } from "../../../runtime/base/errors.ts";
+import type { FileStatus } from "../../../runtime/host/files.ts";
+import type { FileEdit } from "../../generators/generator.ts";
+
+/** Who may do what with a file. */
+export type Attributes = Pick<FileStatus, "mode" | "uid" | "gid">;
+
+/** What a file is to hold. */
+export type Content =
+  | { readonly text: string }
+  /** The file of that absolute path, as it is before any change is made. */
+  | { readonly copyOf: string };
+
+/** A file that is to be other than it is. */
+export type Change =
+  | ({
+      readonly kind: "write";
+      readonly path: string;
+      readonly content: Content;
+    } & Attributes)
+  | { readonly kind: "remove"; readonly path: string }
+  /** Another program may replace it: only what it is now is kept. */
+  | { readonly kind: "keep"; readonly path: string };
+
+export function writeChange(
+  path: string,
+  content: Content,
+  { mode, uid, gid }: Attributes,
+): Change {
+  return { kind: "write", path, content, mode, uid, gid };
+}
 
 /** A file that is to be there. */
 export interface WantedFile {
@@ -155,4 +180,45 @@ export function remedyOf(error: unknown): string {
 
 export function isFull(error: unknown): boolean {
   return ["ENOSPC", "EDQUOT"].includes(systemErrorCode(error) ?? "");
+}
+
+/** A file of ours that somebody has changed since, and that uninstall therefore keeps. */
+export interface KeptFile {
+  readonly path: string;
+  /** Where it is kept; `undefined`: where it is. */
+  readonly keptAs: string | undefined;
+}
+
+/**
+ * What takes an installation back. Of files that were changed since, edits are taken out, and hooks are
+ * moved away: without the executable they would end every build of an initramfs.
+ * @param files of the manifest
+ * @param edits what takes the hook out of the generator's configuration
+ * @param hooks the paths of the generator's own files
+ */
+export function planUninstall(
+  files: readonly InstalledFile[],
+  present: PresentFiles,
+  edits: readonly FileEdit[],
+  hooks: ReadonlySet<string>,
+): { readonly kept: readonly KeptFile[]; readonly changes: readonly Change[] } {
+  const removal = planRemoval(files, present);
+  const changes = [...removal.changes];
+  const kept: KeptFile[] = [];
+  for (const { path, isEdit } of files) {
+    const now = present.get(path);
+    if (now === undefined || !removal.changed.includes(path)) continue;
+    const text = edits.find((edit) => edit.path === path)?.content;
+    if (isEdit) {
+      if (text !== undefined) changes.push(writeChange(path, { text }, now));
+    } else if (hooks.has(path)) {
+      const keptAs = `${KEPT_DIRECTORY}${path}`;
+      changes.push(writeChange(keptAs, { copyOf: path }, now));
+      changes.push({ kind: "remove", path });
+      kept.push({ path, keptAs });
+    } else {
+      kept.push({ path, keptAs: undefined });
+    }
+  }
+  return { kept, changes };
 }

@@ -1,9 +1,8 @@
 import path from "node:path";
 import { formatStatus } from "../../../installer/status/formats/format-status.ts";
-
 import { parseQgroups } from "../../../installer/status/qgroups.ts";
-import { disableHook } from "../../../installer/generators/mkinitcpio/disable-hook.ts";
 import {
+  disableHook,
   enableHook,
   isOurs,
 } from "../../../installer/generators/mkinitcpio/edit-hooks.ts";

@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import t, { type Test } from "tap";
-import type { Change } from "../../../installer/install/plan/change.ts";
+import type { Change } from "../../../installer/install/plan/plan-files.ts";
 import {
   inTransaction,
   resumeInterrupted,
@@ -13,6 +13,7 @@ import { createLog } from "../../../runtime/host/log.ts";
 import { makeScratch } from "../scratch.ts";
 
 const MIB = 1024 * 1024;
+
 const NOTHING_LEFT = { images: [], files: [], directories: [] };
 
 await t.test(

@@ -1,7 +1,9 @@
 import { spawnSync } from "node:child_process";
 import t from "tap";
-import { disableHook } from "../../../installer/generators/mkinitcpio/disable-hook.ts";
-import { enableHook } from "../../../installer/generators/mkinitcpio/edit-hooks.ts";
+import {
+  disableHook,
+  enableHook,
+} from "../../../installer/generators/mkinitcpio/edit-hooks.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import { configurations } from "./mkinitcpio-configurations.ts";
 
@@ -228,6 +230,7 @@ const moved: readonly [string, string, string][] = [
     "HOOKS=(base block dockroot)\n",
   ],
 ];
+
 for (const [name, before, expected] of moved) {
   t.test(`dockroot too early, ${name}: it is moved`, async (t) => {
     const [edit] = enableHook(asConfiguration([before]));

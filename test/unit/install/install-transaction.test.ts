@@ -1,12 +1,12 @@
 import fs from "node:fs";
 import path from "node:path";
 import t, { type Test } from "tap";
-import type { Change } from "../../../installer/install/plan/change.ts";
+import type { Change } from "../../../installer/install/plan/plan-files.ts";
 import {
   inTransaction,
   resumeInterrupted,
 } from "../../../installer/install/transaction.ts";
-import type { CommitRecord } from "../../../installer/install/plan/journal.ts";
+import type { CommitRecord } from "../../../installer/install/plan/records.ts";
 import {
   createHost,
   type Files,
@@ -15,6 +15,7 @@ import {
 import { createLog } from "../../../runtime/host/log.ts";
 
 const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+
 const CHANGES: readonly Change[] = [
   { kind: "keep", path: "/boot/initrd" },
   { kind: "keep", path: "/boot/initrd-new" },
@@ -25,12 +26,14 @@ const CHANGES: readonly Change[] = [
   { kind: "remove", path: "/etc/old" },
   write("/var/lib/dockroot/install.json", { text: "{}" }, 0o644),
 ];
+
 /** An image that was built beside the one that it takes the place of. */
 const ENDING: CommitRecord = {
   images: [{ from: "/boot/initrd-new", to: "/boot/initrd" }],
   files: ["/srv/needed"],
   directories: ["/srv/unused"],
 };
+
 /** What stands for the power's failing within a call. */
 const MUTATING = new Set<string>([
   "writeFile",

@@ -6,11 +6,11 @@ import {
 } from "../../../installer/install/plan/helper-version.ts";
 import { makeConfig } from "../../../installer/install/plan/make-config.ts";
 import {
-  formatManifest,
-  parseManifest,
+  formatRecord,
+  MANIFEST,
   type InstalledFile,
   type Manifest,
-} from "../../../installer/install/plan/manifest.ts";
+} from "../../../installer/install/plan/records.ts";
 import {
   planInstall,
   planRemoval,
@@ -174,15 +174,15 @@ t.test("the manifest", (t) => {
     installed(A),
     installed(B, "/var/lib/dockroot/former/7"),
   ]);
-  t.strictSame(parseManifest(formatManifest(whole)), whole);
-  const text = formatManifest(whole);
+  t.strictSame(MANIFEST.parse(formatRecord(whole)), whole);
+  const text = formatRecord(whole);
   for (let length = 0; length < text.length - 2; length += 7) {
-    t.throws(() => parseManifest(text.slice(0, length)), {
+    t.throws(() => MANIFEST.parse(text.slice(0, length)), {
       code: "FILE_UNREADABLE",
     });
   }
   const damaged = (from: string, to: string) => () =>
-    parseManifest(text.replace(from, to));
+    MANIFEST.parse(text.replace(from, to));
   t.throws(damaged('"version": 1', '"version": 2'), /later dockroot/);
   t.throws(damaged('"/hook"', '"hook"'), /is not valid/);
   t.throws(damaged('"/hook"', '"/a/../../etc/passwd"'), /is not valid/);

@@ -53,7 +53,7 @@ const broken: readonly (readonly [
   [
     "runtime imports nothing from installer, not even types",
     "runtime/boot/boot.ts",
-    'import type { Manifest } from "../../installer/install/plan/manifest.ts";\n',
+    'import type { Manifest } from "../../installer/install/plan/records.ts";\n',
     /runtime never imports installer/,
   ],
   [

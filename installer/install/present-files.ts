@@ -1,29 +1,8 @@
+import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { FileStatus } from "../../runtime/host/files.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { readStateFile } from "./journal.ts";
-import {
-  MANIFEST_FILE,
-  parseManifest,
-  type Manifest,
-} from "./plan/manifest.ts";
-import type { PresentFile, PresentFiles } from "./plan/plan-files.ts";
-
-const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
-
-/**
- * What install did here; `undefined` where it did nothing.
- * @throws BootError FILE_UNREADABLE
- */
-export function readManifest(host: Host): Manifest | undefined {
-  return readStateFile(
-    host,
-    MANIFEST_FILE,
-    MAX_MANIFEST_BYTES,
-    parseManifest,
-    "It tells what dockroot install did. Restore it, or remove it to go on as if there had been none.",
-  );
-}
+import type { Change, PresentFile, PresentFiles } from "./plan/plan-files.ts";
 
 /**
  * Looks at the files, their contents included.
@@ -55,4 +34,21 @@ export function statusOfFile(host: Host, file: string): FileStatus | undefined {
       hint: `Move ${file} away first.`,
     },
   );
+}
+
+/** The directories that changes need and that are not there yet, outer ones first. */
+export function missingDirectories(
+  host: Host,
+  changes: readonly Change[],
+): string[] {
+  const missing = new Set<string>();
+  const add = (directory: string) => {
+    if (host.files.statusOfTarget(host.path(directory))) return;
+    add(path.dirname(directory));
+    missing.add(directory);
+  };
+  for (const { kind, path: file } of changes) {
+    if (kind === "write") add(path.dirname(file));
+  }
+  return [...missing];
 }

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { SUBJECTS } from "../../installer/doctor/rules/finding.ts";
-import { LOADERS } from "../../installer/loaders/formats/menu-entry.ts";
+import { LOADERS } from "../../installer/loaders/formats/boot-loader.ts";
 import {
   common,
   count,
@@ -13,7 +13,9 @@ import {
 const { digest, image, storeKind, topLayer, failure, timedStep, uuid } = common;
 
 const version = v.literal(1);
+
 const numberOrNull = v.nullable(v.number());
+
 const integerOrNull = v.nullable(v.pipe(v.number(), v.integer()));
 
 const rootOnDisk = v.strictObject({

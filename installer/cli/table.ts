@@ -2,7 +2,7 @@ import { bootFlags, finishFlags } from "../../runtime/boot/boot-flags.ts";
 import type { Flags, FlagValues } from "../../runtime/base/flags.ts";
 import { STORE_KINDS } from "../../runtime/options/store-kinds.ts";
 import { GENERATOR_NAMES } from "../generators/generator.ts";
-import { LOADERS } from "../loaders/formats/menu-entry.ts";
+import { LOADERS } from "../loaders/formats/boot-loader.ts";
 
 /**
  * The table of commands. Parsing, help, completions (build/pages) and the manual page come from it;

@@ -1,6 +1,6 @@
 import { formatJson } from "../../runtime/base/escape.ts";
 import { limitHelpers, silence } from "../../runtime/host/host.ts";
-import { lookAtRoot } from "../system/look-at-root.ts";
+import { lookAtRoot } from "../system/tree-host.ts";
 import { generators } from "../generators/choose-generator.ts";
 import type { CliContext } from "../cli/cli-context.ts";
 import { gatherDoctorFacts } from "../doctor/gather-doctor-facts.ts";

@@ -30,7 +30,7 @@ import { resumeInterrupted } from "../install/transaction.ts";
 import { logFailure, withCommandLog } from "../cli/command-log.ts";
 import type { CliContext } from "../cli/cli-context.ts";
 import { enterRoot } from "../system/enter-root.ts";
-import { lookAtRoot } from "../system/look-at-root.ts";
+import { lookAtRoot } from "../system/tree-host.ts";
 import { holdSignals } from "../system/hold-signals.ts";
 import { quote } from "../../runtime/base/quote.ts";
 import type { FlagsOf } from "../cli/table.ts";

@@ -3,7 +3,7 @@ import {
   formatNotChecked,
   formatUninstallPlan,
 } from "../install/plan/format-install.ts";
-import { lookAtRoot } from "../system/look-at-root.ts";
+import { lookAtRoot } from "../system/tree-host.ts";
 import { applyUninstall } from "../install/apply-install.ts";
 import { gatherUninstall } from "../install/gather-uninstall.ts";
 import { withLock } from "../install/lock.ts";

@@ -1,6 +1,6 @@
 import type { Host } from "../../runtime/host/host.ts";
 import { findEntries } from "../loaders/find-loaders.ts";
-import { isForDockroot } from "../loaders/formats/is-for-dockroot.ts";
+import { isForDockroot } from "../loaders/formats/boot-loader.ts";
 import { readSystemConfigs } from "../system/system-configs.ts";
 import { checkHelpers } from "../install/helpers.ts";
 import type {

@@ -5,7 +5,7 @@ import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import {
   type FoundEntry,
   pathOnVolume,
-} from "../loaders/formats/menu-entry.ts";
+} from "../loaders/formats/boot-loader.ts";
 import type { EntryFacts } from "./rules/facts.ts";
 import { readKernelVersion } from "../system/kernels.ts";
 import type { LookIntoInitramfs } from "./look-into-initramfs.ts";

@@ -3,11 +3,14 @@ import { BootError } from "../../runtime/base/errors.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
-import type { BootLoader, MenuFile } from "./formats/boot-loader.ts";
+import type {
+  BootLoader,
+  MenuFile,
+  FoundEntry,
+} from "./formats/boot-loader.ts";
 import { BOOT_LOADERS, CHOICES } from "./formats/boot-loaders.ts";
 import { grubScripts } from "./formats/grub.ts";
-import type { FoundEntry } from "./formats/menu-entry.ts";
-import type { FoundLoader } from "./plan/entry-facts.ts";
+import type { FoundLoader } from "./plan/plan-entry.ts";
 
 interface FoundEntries {
   readonly entries: readonly FoundEntry[];

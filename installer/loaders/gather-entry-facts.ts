@@ -11,7 +11,7 @@ import {
 } from "../../runtime/options/rwlayer-names.ts";
 import { findImageTree, readImageReference } from "../system/image.ts";
 import { locate, type Location } from "../system/formats/fstab.ts";
-import type { NewEntryFacts, FoundKernel } from "./plan/entry-facts.ts";
+import type { NewEntryFacts, FoundKernel } from "./plan/plan-entry.ts";
 import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
 import { findKernels, type KernelDirectory } from "../system/kernels.ts";
 import { findLoaders } from "./find-loaders.ts";
@@ -21,7 +21,7 @@ import {
   type StoreChoice,
   type StorePlace,
 } from "../system/find-store.ts";
-import { USUAL_RWLAYER } from "./formats/is-for-dockroot.ts";
+import { USUAL_RWLAYER } from "./formats/boot-loader.ts";
 import {
   probeFilesystem,
   withTopLevel,

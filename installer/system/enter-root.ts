@@ -9,7 +9,7 @@ import type { Host } from "../../runtime/host/host.ts";
 import { HELPER_PATH } from "../../runtime/host/process.ts";
 import type { CliContext } from "../cli/cli-context.ts";
 import { holdSignals } from "./hold-signals.ts";
-import { requireSystem } from "./look-at-root.ts";
+import { requireSystem } from "./tree-host.ts";
 
 /**
  * Everything that is mounted here goes with the process. The executable is brought along: that it

@@ -1,8 +1,11 @@
 import path from "node:path";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Files, Host } from "../../runtime/host/host.ts";
-import { HelperError } from "../../runtime/base/errors.ts";
-import { mountinfoBelow } from "./formats/mountinfo-below.ts";
+import {
+  HelperError,
+  BootError,
+  UsageError,
+} from "../../runtime/base/errors.ts";
 
 const MOUNTINFO = "/proc/self/mountinfo";
 
@@ -138,4 +141,61 @@ export async function unlessNotRun<T>(
     notChecked.push(what);
     return otherwise;
   }
+}
+
+/**
+ * What /proc/self/mountinfo says to a process that has a directory for its root: the mounts below it,
+ * and that at it.
+ * @param text what it says here
+ * @param tree an absolute path without links
+ * @see proc_pid_mountinfo(5)
+ */
+export function mountinfoBelow(text: string, tree: string): string {
+  const root = tree === "/" ? "" : escape(tree);
+  return text
+    .split("\n")
+    .flatMap((line) => {
+      const fields = line.split(" ");
+      const [mountPoint] = fields.splice(4, 1);
+      if (mountPoint !== root && mountPoint?.startsWith(`${root}/`) !== true) {
+        return [];
+      }
+      fields.splice(4, 0, mountPoint.slice(root.length) || "/");
+      return [`${fields.join(" ")}\n`];
+    })
+    .join("");
+}
+
+/** As the kernel writes a path there. */
+function escape(file: string): string {
+  return file.replace(
+    /[ \t\n\\]/g,
+    (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`,
+  );
+}
+
+const DIRECTORIES = ["dev", "proc", "sys", "run", "usr"];
+
+/** The system in the directory that `--root` names, to be looked at. @throws BootError, UsageError */
+export function lookAtRoot(host: Host, directory: string): Host {
+  return treeHost(host, host.files.realPath(requireSystem(host, directory)));
+}
+
+/**
+ * @param directory what `--root` names
+ * @returns its absolute path
+ * @throws BootError INSTALL_FAILED where it holds no system, UsageError
+ */
+export function requireSystem(host: Host, directory: string): string {
+  if (directory === "") throw new UsageError("--root names no directory");
+  const root = path.resolve(directory);
+  for (const name of DIRECTORIES) {
+    const status = host.files.statusOf(path.join(root, name));
+    if (status?.kind === "directory") continue;
+    throw new BootError("INSTALL_FAILED", `${root} holds no system`, {
+      cause: new Error(`it has no directory ${name}`),
+      hint: "Name the directory where the other system's root is mounted.",
+    });
+  }
+  return root;
 }

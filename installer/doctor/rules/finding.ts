@@ -1,4 +1,4 @@
-import type { FoundEntry } from "../../loaders/formats/menu-entry.ts";
+import type { FoundEntry } from "../../loaders/formats/boot-loader.ts";
 
 /** What findings are about; stable, for programs. In the order in which they are told. */
 export const SUBJECTS = [

@@ -1,4 +1,4 @@
-import type { FoundEntry } from "../../loaders/formats/menu-entry.ts";
+import type { FoundEntry } from "../../loaders/formats/boot-loader.ts";
 import { GRUB_SCRIPTS } from "../../loaders/formats/grub.ts";
 
 /**

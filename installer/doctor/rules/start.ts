@@ -10,7 +10,7 @@ import {
   readSystemOptions,
   type BootOptions,
 } from "../../../runtime/options/options.ts";
-import type { FoundEntry } from "../../loaders/formats/menu-entry.ts";
+import type { FoundEntry } from "../../loaders/formats/boot-loader.ts";
 import type { StartFacts } from "./facts.ts";
 import {
   formatImageReference,

@@ -1,9 +1,8 @@
 import { BOOT_DIRECTORIES } from "../../system/formats/kernel-files.ts";
-import type { BootLoader } from "./boot-loader.ts";
+import type { BootLoader, LoaderName } from "./boot-loader.ts";
 import { efistub } from "./efistub.ts";
 import { grub } from "./grub.ts";
 import { limine } from "./limine.ts";
-import type { LoaderName } from "./menu-entry.ts";
 import { refind } from "./refind.ts";
 import { systemdBoot } from "./systemd-boot.ts";
 

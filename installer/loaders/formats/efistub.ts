@@ -5,8 +5,8 @@ import {
   whyMapped,
   whyNotFat,
   type BootLoader,
+  type NewEntry,
 } from "./boot-loader.ts";
-import type { NewEntry } from "./menu-entry.ts";
 
 /** The firmware itself, which boots a kernel by its EFI stub and has no file of entries. */
 export const efistub: BootLoader = {

@@ -7,13 +7,11 @@ import {
   type BootLoader,
   type ListNames,
   type MenuFile,
-} from "./boot-loader.ts";
-import {
   formatOption,
   joinTitles,
   type MenuEntry,
   type NewEntry,
-} from "./menu-entry.ts";
+} from "./boot-loader.ts";
 
 /** GRUB: a new entry goes into custom.cfg, for each grub-mkconfig makes grub.cfg anew. */
 export const grub: BootLoader = {

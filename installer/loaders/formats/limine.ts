@@ -7,13 +7,11 @@ import {
   whyMapped,
   whyNotFat,
   type BootLoader,
-} from "./boot-loader.ts";
-import {
   addValue,
   joinTitles,
   type MenuEntry,
   type NewEntry,
-} from "./menu-entry.ts";
+} from "./boot-loader.ts";
 
 /** Limine: one configuration, beside the loader or in one of its directories. */
 export const limine: BootLoader = {

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { BootError } from "../../../runtime/base/errors.ts";
+import { quoteForRefind } from "../../../runtime/base/quote.ts";
 import type { Filesystem } from "../../system/filesystem.ts";
 import {
   cannotWrite,
@@ -8,14 +9,11 @@ import {
   whyMapped,
   type BootLoader,
   type MenuFile,
-} from "./boot-loader.ts";
-import { quoteForRefind } from "../../../runtime/base/quote.ts";
-import {
   joinTitles,
   stubInitrds,
   type MenuEntry,
   type NewEntry,
-} from "./menu-entry.ts";
+} from "./boot-loader.ts";
 
 const FILES = ["EFI/refind/refind.conf", "EFI/BOOT/refind.conf"];
 

@@ -5,13 +5,11 @@ import {
   whyMapped,
   whyNotFat,
   type BootLoader,
-} from "./boot-loader.ts";
-import {
   addValue,
   stubInitrds,
   type MenuEntry,
   type NewEntry,
-} from "./menu-entry.ts";
+} from "./boot-loader.ts";
 
 /** systemd-boot: a file of its own for each entry, on the partition that has the kernel. */
 export const systemdBoot: BootLoader = {

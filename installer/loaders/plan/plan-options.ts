@@ -8,10 +8,13 @@ import {
 } from "../../../runtime/options/table.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
-import { USUAL_RWLAYER } from "../formats/is-for-dockroot.ts";
+import {
+  USUAL_RWLAYER,
+  canBeOption,
+  formatOption,
+} from "../formats/boot-loader.ts";
 import type { Filesystem } from "../../system/filesystem.ts";
-import type { NewEntryFacts } from "./entry-facts.ts";
-import { canBeOption, formatOption } from "../formats/menu-entry.ts";
+import type { NewEntryFacts } from "./plan-entry.ts";
 
 /** The kernel options of an entry, and what is to be told of them. */
 interface PlannedOptions {

@@ -2,7 +2,7 @@ import { makeCpio } from "../../../fixtures/boot-files.ts";
 import {
   type MenuEntry,
   pathOnVolume,
-} from "../../../installer/loaders/formats/menu-entry.ts";
+} from "../../../installer/loaders/formats/boot-loader.ts";
 import { parseGrub } from "../../../installer/loaders/formats/grub.ts";
 import {
   parseLimine,

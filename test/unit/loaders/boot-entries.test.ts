@@ -2,7 +2,8 @@ import t from "tap";
 import {
   type MenuEntry,
   pathOnVolume,
-} from "../../../installer/loaders/formats/menu-entry.ts";
+  isForDockroot,
+} from "../../../installer/loaders/formats/boot-loader.ts";
 import { parseGrub } from "../../../installer/loaders/formats/grub.ts";
 import {
   parseLimine,
@@ -13,7 +14,6 @@ import {
   parseRefindLinux,
   parseRefind,
 } from "../../../installer/loaders/formats/refind.ts";
-import { isForDockroot } from "../../../installer/loaders/formats/is-for-dockroot.ts";
 
 const OPTIONS =
   "root=LABEL=linux rootflags=subvol=docker_rwlayer rw docker_path=docker toplayer=LABEL=linux toplayer_path=boot_docker";

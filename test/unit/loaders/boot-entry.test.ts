@@ -1,16 +1,17 @@
 import t from "tap";
 import { checkGrubConfig } from "../../../installer/loaders/formats/grub.ts";
 import { checkRefindConfig } from "../../../installer/loaders/formats/refind.ts";
-import type {
-  NewEntryFacts,
-  FoundKernel,
-  FoundLoader,
-} from "../../../installer/loaders/plan/entry-facts.ts";
+import {
+  type NewEntryFacts,
+  type FoundKernel,
+  type FoundLoader,
+  planEntry,
+} from "../../../installer/loaders/plan/plan-entry.ts";
 import {
   LOADERS,
   type LoaderName,
-} from "../../../installer/loaders/formats/menu-entry.ts";
-import { putBlock } from "../../../installer/loaders/formats/marked-block.ts";
+} from "../../../installer/loaders/formats/boot-loader.ts";
+import { putBlock } from "../../../installer/loaders/write-entry.ts";
 import {
   findMicrocode,
   pairKernels,
@@ -19,7 +20,6 @@ import {
   parseBlkidProbe,
   type Filesystem,
 } from "../../../installer/system/filesystem.ts";
-import { planEntry } from "../../../installer/loaders/plan/plan-entry.ts";
 import { parseCmdline } from "../../../runtime/options/cmdline.ts";
 import { optionsOf, readEntry } from "../stores/read-entry.ts";
 

@@ -3,7 +3,7 @@ import {
   stubInitrds,
   type MenuEntry,
   type LoaderName,
-} from "../../../installer/loaders/formats/menu-entry.ts";
+} from "../../../installer/loaders/formats/boot-loader.ts";
 import { parseGrub } from "../../../installer/loaders/formats/grub.ts";
 import { parseLimine } from "../../../installer/loaders/formats/limine.ts";
 import { parseLoaderEntry } from "../../../installer/loaders/formats/systemd-boot.ts";

@@ -5,9 +5,12 @@ import { makeKernel } from "../../../fixtures/boot-files.ts";
 import { hooksProblem } from "../../../installer/doctor/gather-generators.ts";
 import { generators } from "../../../installer/generators/choose-generator.ts";
 import { readPlainPreset } from "../../../installer/generators/mkinitcpio/read-presets.ts";
-import { mountinfoBelow } from "../../../installer/system/formats/mountinfo-below.ts";
+import {
+  mountinfoBelow,
+  NotRunError,
+  treeHost,
+} from "../../../installer/system/tree-host.ts";
 import { readProgramVersion } from "../../../installer/install/plan/helper-version.ts";
-import { NotRunError, treeHost } from "../../../installer/system/tree-host.ts";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
 

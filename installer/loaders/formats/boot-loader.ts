@@ -13,7 +13,7 @@ import { isOwnOption } from "../../../runtime/options/table.ts";
 /** One boot loader: where it is, how its menu is read, and how an entry is written. */
 export interface BootLoader {
   readonly name: LoaderName;
-  /** How people call it. */
+  /** As people call it. */
   readonly title: string;
   /** By which files it is found, the first one first, relative to where a boot partition is mounted. */
   readonly files: readonly string[];
@@ -90,7 +90,20 @@ export function formatComments({ comments }: NewEntry): string {
   return comments.map((comment) => `# ${comment}\n`).join("");
 }
 
-/** A name that a boot loader's configuration cannot hold. */
+/**
+ * @returns the text, which the boot loader's configuration can hold
+ * @throws BootError ENTRY_UNSUITABLE where it matches
+ */
+export function refuse(
+  loader: Pick<BootLoader, "title">,
+  text: string,
+  unsuitable: RegExp,
+  why: string,
+): string {
+  if (unsuitable.test(text)) throw cannotWrite(loader, text, why);
+  return text;
+}
+
 export function cannotWrite(
   { title }: Pick<BootLoader, "title">,
   text: string,
@@ -163,15 +176,12 @@ export function joinTitles(...titles: readonly string[]): string {
   return titles.filter((title) => title !== "").join(" > ");
 }
 
-/** One more value of a key that may be repeated. */
-export function addValue(
-  values: Map<string, string[]>,
-  key: string,
-  value: string,
-): void {
-  const known = values.get(key);
-  if (known === undefined) values.set(key, [value]);
-  else known.push(value);
+/** A key and its value, as lines of a configuration give them. */
+export type KeyValue = readonly [key: string, value: string];
+
+/** The values of a key that may be repeated. */
+export function valuesOf(lines: readonly KeyValue[], key: string): string[] {
+  return lines.flatMap(([name, value]) => (name === key ? [value] : []));
 }
 
 /**
@@ -200,15 +210,12 @@ export function formatOption({ key, value }: CmdlineOption): string {
  * @see https://www.kernel.org/doc/html/latest/admin-guide/kernel-parameters.html
  */
 export function formatCmdline(options: readonly CmdlineOption[]): string {
-  return options
-    .map((option) => {
-      const { key, value } = option;
-      if (/\s/.test(key)) return `"${formatOption(option)}"`;
-      return value !== undefined && /\s/.test(value)
-        ? `${key}="${value}"`
-        : formatOption(option);
-    })
-    .join(" ");
+  const quoted = options.map((option) => {
+    const { key, value = "" } = option;
+    if (/\s/.test(key)) return `"${formatOption(option)}"`;
+    return /\s/.test(value) ? `${key}="${value}"` : formatOption(option);
+  });
+  return quoted.join(" ");
 }
 
 /** Whether a kernel command line can hold it: it has no way to write a quote. */

@@ -1,7 +1,7 @@
 import { quote } from "../../../runtime/base/quote.ts";
 import {
-  cannotWrite,
   formatComments,
+  refuse,
   whyMapped,
   whyNotFat,
   type BootLoader,
@@ -33,30 +33,24 @@ export const efistub: BootLoader = {
 function formatEfistub(entry: NewEntry): string {
   const { disk = "", number = 0 } = entry.filesystem.partition ?? {};
   const initrds = entry.initrds.map((file) => {
-    if (/\s/.test(file)) {
-      throw cannotWrite(efistub, file, "it has a blank in it");
-    }
+    refuse(efistub, file, /\s/, "it has a blank in it");
     return `initrd=${backslashed(file)}`;
   });
-  const call = [
-    "efibootmgr",
-    "--create",
-    "--disk",
+  const options = {
     disk,
-    "--part",
-    String(number),
-    "--label",
-    entry.title,
-    "--loader",
-    backslashed(entry.kernel),
-    ...["--unicode", [entry.options, ...initrds].join(" ")],
-  ];
-  return `${formatComments(entry)}${call.map(quote).join(" ")}\n`;
+    part: String(number),
+    label: entry.title,
+    loader: backslashed(entry.kernel),
+    unicode: [entry.options, ...initrds].join(" "),
+  };
+  const words = Object.entries(options).flatMap(([name, value]) => [
+    `--${name}`,
+    quote(value),
+  ]);
+  return `${formatComments(entry)}efibootmgr --create ${words.join(" ")}\n`;
 }
 
 function backslashed(file: string): string {
-  if (file.includes("\\")) {
-    throw cannotWrite(efistub, file, "a backslash stands for a slash");
-  }
+  refuse(efistub, file, /\\/, "a backslash stands for a slash");
   return file.replaceAll("/", "\\");
 }

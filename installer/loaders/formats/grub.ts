@@ -1,9 +1,9 @@
 import { parseCmdline } from "../../../runtime/options/cmdline.ts";
 import { quote } from "../../../runtime/base/quote.ts";
 import {
-  cannotWrite,
   efiDirectories,
   menuFile,
+  refuse,
   type BootLoader,
   type ListNames,
   type MenuFile,
@@ -62,12 +62,8 @@ interface Menu {
   options: string;
 }
 
-const LINUX = new Set(["linux", "linux16", "linuxefi"]);
-
 /** Menus in each other, of which more are no menu of anybody's. */
 const MAX_DEPTH = 32;
-
-const INITRD = new Set(["initrd", "initrd16", "initrdefi"]);
 
 /**
  * Parses a grub.cfg, a custom.cfg, or a script of /etc/grub.d that prints itself, as 40_custom does.
@@ -82,7 +78,13 @@ export function parseGrub(script: string): MenuEntry[] {
     const command = first.isPlain ? first.text : "";
     const menu = open.findLast((outer) => outer !== undefined);
     if (command === "menuentry" || command === "submenu") {
-      next = openMenu(titleOf(words), command === "menuentry");
+      next = {
+        title: titleOf(words),
+        isEntry: command === "menuentry",
+        kernel: undefined,
+        initrds: [],
+        options: "",
+      };
     } else if (command === "{") {
       if (open.length === MAX_DEPTH) break;
       open.push(next);
@@ -91,26 +93,19 @@ export function parseGrub(script: string): MenuEntry[] {
       const closed = open.pop();
       if (closed?.isEntry === true && closed.kernel !== undefined) {
         const titles = open.flatMap((outer) => outer?.title ?? []);
-        const { title, kernel, initrds, options } = closed;
-        entries.push({
-          ...{ title: joinTitles(...titles, title), kernel },
-          initrds,
-          options,
-        });
+        const { kernel, initrds, options } = closed;
+        const title = joinTitles(...titles, closed.title);
+        entries.push({ title, kernel, initrds, options });
       }
-    } else if (menu?.isEntry === true && LINUX.has(command)) {
+    } else if (menu?.isEntry === true && /^linux(?:16|efi)?$/.test(command)) {
       const [kernel, ...options] = words.map(({ text }) => text);
       menu.kernel = kernel;
       menu.options = options.map(quoteForKernel).join(" ");
-    } else if (menu?.isEntry === true && INITRD.has(command)) {
+    } else if (menu?.isEntry === true && /^initrd(?:16|efi)?$/.test(command)) {
       menu.initrds = words.map(({ text }) => text);
     }
   }
   return entries;
-}
-
-function openMenu(title: string, isEntry: boolean): Menu {
-  return { title, isEntry, kernel: undefined, initrds: [], options: "" };
 }
 
 /** The first word that is neither an option nor an option's value. */
@@ -134,6 +129,19 @@ interface GrubWord {
   readonly isPlain: boolean;
 }
 
+/** What begins a word besides what TOKEN has. */
+const WORD_START = /#[^\n]*|([{}])(?=[\s;]|$)/y;
+
+/** An edge of double quotes, an escaped character, a variable, a text, one in quotes, the end of a command, that of a word. */
+const TOKEN =
+  /\\\n|(")|\\([^]?)|\$(?:\{(\w+)\}|(\w+))|([^ \t\r\n;'"\\$]+|\$)|'([^']*)'?|([\n;])|([ \t\r]+)/y;
+
+/** The first five of those, within double quotes. */
+const QUOTED_TOKEN =
+  /\\\n|(")|\\([$"\\])|\$(?:\{(\w+)\}|(\w+))|([^"\\$]+|[\\$])/y;
+
+const MAX_VALUE_CHARS = 4096;
+
 /**
  * Splits a GRUB script into its commands, and the words of each. `{` and `}` are commands of their
  * own. Of variables only those count that the script itself sets before; others stay as they are
@@ -146,6 +154,7 @@ function splitGrubScript(script: string): GrubWord[][] {
   let words: GrubWord[] = [];
   let text: string | undefined;
   let isPlain = true;
+  let isQuoted = false;
   const endWord = () => {
     if (text !== undefined) words.push({ text, isPlain });
     [text, isPlain] = [undefined, true];
@@ -157,86 +166,34 @@ function splitGrubScript(script: string): GrubWord[][] {
     words = [];
   };
   let at = 0;
-  const add = (more: string, length: number) => {
-    text = (text ?? "") + more;
-    at += length;
+  const next = (pattern: RegExp) => {
+    pattern.lastIndex = at;
+    const found = pattern.exec(script);
+    if (found !== null) at = pattern.lastIndex;
+    return found;
   };
   while (at < script.length) {
-    const rest = script.slice(at, at + MAX_TOKEN_CHARS);
-    const character = rest.charAt(0);
-    if (character === "#" && text === undefined) {
-      at += lineLength(script, at);
-    } else if (rest.startsWith("\\\n")) {
-      at += 2;
-    } else if (character === "\n" || character === ";") {
+    const start = text === undefined ? next(WORD_START) : null;
+    if (start !== null) {
+      const [, brace] = start;
+      if (brace === undefined) continue;
       endCommand();
-      at += 1;
-    } else if (/[ \t\r]/.test(character)) {
-      endWord();
-      at += 1;
-    } else if (text === undefined && /^[{}](?:[\s;]|$)/.test(rest)) {
-      endCommand();
-      commands.push([{ text: character, isPlain: true }]);
-      at += 1;
-    } else if (character === "'") {
-      const end = script.indexOf("'", at + 1);
-      const stop = end === -1 ? script.length : end;
-      isPlain = false;
-      add(script.slice(at + 1, stop), stop + 1 - at);
-    } else if (character === '"') {
-      isPlain = false;
-      add(...readQuoted(script, at, variables));
-    } else if (character === "\\") {
-      isPlain = false;
-      add(rest.charAt(1), 2);
-    } else if (character === "$") {
-      add(...readVariable(rest, variables));
-    } else {
-      add(character, 1);
+      commands.push([{ text: brace, isPlain: true }]);
+      continue;
     }
+    const [whole, edge, escaped, braced, bare, plain, single, end, blank] =
+      next(isQuoted ? QUOTED_TOKEN : TOKEN) ?? [];
+    if (edge !== undefined) isQuoted = !isQuoted;
+    if (end !== undefined) endCommand();
+    if (blank !== undefined) endWord();
+    const variable = braced ?? bare;
+    const value = variable && (variables.get(variable) ?? whole);
+    const more = value ?? escaped ?? plain ?? single ?? edge?.slice(1);
+    if (more !== undefined) text = (text ?? "") + more;
+    if ((edge ?? escaped ?? single) !== undefined) isPlain = false;
   }
   endCommand();
   return commands;
-}
-
-const MAX_TOKEN_CHARS = 256;
-
-const MAX_VALUE_CHARS = 4096;
-
-type Read = [text: string, length: number];
-
-function readQuoted(
-  script: string,
-  start: number,
-  variables: ReadonlyMap<string, string>,
-): Read {
-  let text = "";
-  let at = start + 1;
-  while (at < script.length && script.charAt(at) !== '"') {
-    const rest = script.slice(at, at + MAX_TOKEN_CHARS);
-    if (/^\\[$"\\]/.test(rest)) {
-      text += rest.charAt(1);
-      at += 2;
-    } else if (rest.startsWith("\\\n")) {
-      at += 2;
-    } else if (rest.startsWith("$")) {
-      const [value, length] = readVariable(rest, variables);
-      text += value;
-      at += length;
-    } else {
-      text += rest.charAt(0);
-      at += 1;
-    }
-  }
-  return [text, at + 1 - start];
-}
-
-function readVariable(
-  rest: string,
-  variables: ReadonlyMap<string, string>,
-): Read {
-  const [whole = "$", braced, bare] = /^\$(?:\{(\w+)\}|(\w+))/.exec(rest) ?? [];
-  return [variables.get(braced ?? bare ?? "") ?? whole, whole.length];
 }
 
 function remember(
@@ -251,11 +208,6 @@ function remember(
   else variables.set(name, value);
 }
 
-function lineLength(script: string, at: number): number {
-  const end = script.indexOf("\n", at);
-  return (end === -1 ? script.length : end) - at;
-}
-
 /**
  * A menu entry. Paths are from the top level of a btrfs, whatever its default subvolume is.
  * @throws BootError ENTRY_UNSUITABLE
@@ -266,9 +218,7 @@ function formatGrub(entry: NewEntry): string {
   // GRUB puts quotes around a word with a blank by itself, and a backslash before what would need one.
   const options = parseCmdline(entry.options).map((option) => {
     const word = formatOption(option);
-    if (/['"\\]/.test(word)) {
-      throw cannotWrite(grub, word, "GRUB puts a backslash before it");
-    }
+    refuse(grub, word, /['"\\]/, "GRUB puts a backslash before a quote");
     return quoteWord(word);
   });
   const modules = [
@@ -289,8 +239,5 @@ function formatGrub(entry: NewEntry): string {
 
 /** GRUB reads quotes as a shell does. */
 function quoteWord(word: string): string {
-  if (/\p{Cc}/u.test(word)) {
-    throw cannotWrite(grub, word, "it has a control character in it");
-  }
-  return quote(word);
+  return quote(refuse(grub, word, /\p{Cc}/u, "it has a control character"));
 }

@@ -3,12 +3,14 @@ import {
   cannotWrite,
   efiDirectories,
   formatComments,
+  joinTitles,
   menuFile,
+  refuse,
+  valuesOf,
   whyMapped,
   whyNotFat,
   type BootLoader,
-  addValue,
-  joinTitles,
+  type KeyValue,
   type MenuEntry,
   type NewEntry,
 } from "./boot-loader.ts";
@@ -60,25 +62,21 @@ const MACRO = /^\$\{(\w+)\}\s*=\s*(.*)$/;
  * Parses a limine.conf, as Limine has it since its version 8.
  * @see https://github.com/limine-bootloader/limine/blob/v9.x/CONFIG.md
  */
-export function parseLimine(text: string): MenuEntry[] {
-  return parse(text, NEW);
-}
+export const parseLimine = (text: string) => parse(text, NEW);
 
 /**
  * Parses a limine.cfg, as Limine had it before its version 8.
  * @see https://github.com/limine-bootloader/limine/blob/v7.x/CONFIG.md
  */
-export function parseOldLimine(text: string): MenuEntry[] {
-  return parse(text, OLD);
-}
+export const parseOldLimine = (text: string) => parse(text, OLD);
 
 function parse(text: string, syntax: Syntax): MenuEntry[] {
   const entries: MenuEntry[] = [];
   const macros = new Map<string, string>();
   let titles: string[] = [];
-  let values: Map<string, string[]> | undefined;
+  let lines: KeyValue[] | undefined;
   const end = () => {
-    const entry = values && toEntry(joinTitles(...titles), values);
+    const entry = lines && toEntry(joinTitles(...titles), lines);
     if (entry !== undefined) entries.push(entry);
   };
   for (const whole of text.split("\n").map((line) => line.trim())) {
@@ -93,12 +91,11 @@ function parse(text: string, syntax: Syntax): MenuEntry[] {
     if (depth !== undefined) {
       end();
       titles = [...titles.slice(0, depth.length - 1), title];
-      values = new Map();
+      lines = [];
       continue;
     }
     const [, key, value = ""] = syntax.option.exec(line) ?? [];
-    if (key === undefined || values === undefined) continue;
-    addValue(values, key.toLowerCase(), value);
+    if (key !== undefined) lines?.push([key.toLowerCase(), value]);
   }
   end();
   return entries;
@@ -117,17 +114,19 @@ function expand(line: string, macros: ReadonlyMap<string, string>): string {
 
 function toEntry(
   title: string,
-  values: ReadonlyMap<string, readonly string[]>,
+  lines: readonly KeyValue[],
 ): MenuEntry | undefined {
-  const last = (...names: readonly string[]) =>
-    names.flatMap((name) => values.get(name) ?? []).at(-1);
+  const last = (...keys: readonly string[]) =>
+    keys.flatMap((key) => valuesOf(lines, key)).at(-1);
   const kernel = last("path", "kernel_path");
   if (last("protocol")?.toLowerCase() !== "linux" || kernel === undefined) {
     return undefined;
   }
   return {
-    ...{ title, kernel, options: last("cmdline", "kernel_cmdline") ?? "" },
-    initrds: values.get("module_path") ?? [],
+    title,
+    kernel,
+    initrds: valuesOf(lines, "module_path"),
+    options: last("cmdline", "kernel_cmdline") ?? "",
   };
 }
 
@@ -138,29 +137,22 @@ function toEntry(
  */
 function formatLimine(entry: NewEntry): string {
   const resource = nameResource(entry);
-  const place = (file: string) => {
+  const place = (file: string) =>
     // A number sign begins a file's hash.
-    if (/[#\\]/.test(file)) {
-      throw cannotWrite(limine, file, "it has a # or a backslash");
-    }
-    return resource + file;
-  };
-  const lines: (readonly [key: string, value: string])[] = [
+    resource + refuse(limine, file, /[#\\]/, "it has a # or a backslash");
+  const lines: readonly KeyValue[] = [
     ["protocol", "linux"],
     ["path", place(entry.kernel)],
     ...entry.initrds.map((file) => ["module_path", place(file)] as const),
     ["cmdline", entry.options],
   ];
-  return [
-    formatComments(entry),
-    `/${entry.title.replaceAll("/", " ")}\n`,
-    ...lines.map(([key, value]) => {
-      if (value !== value.trim() || /\p{Cc}|\$\{/u.test(value)) {
-        throw cannotWrite(limine, value, "it would read it as another text");
-      }
-      return `    ${key}: ${value}\n`;
-    }),
-  ].join("");
+  const written = lines.map(([key, value]) => {
+    const unsuitable = /^\s|\s$|\p{Cc}|\$\{/u;
+    refuse(limine, value, unsuitable, "Limine reads it as another text");
+    return `    ${key}: ${value}\n`;
+  });
+  const title = entry.title.replaceAll("/", " ");
+  return `${formatComments(entry)}/${title}\n${written.join("")}`;
 }
 
 /** @throws BootError ENTRY_UNSUITABLE */
@@ -168,11 +160,8 @@ function nameResource({ isOnLoadersFilesystem, filesystem }: NewEntry): string {
   if (isOnLoadersFilesystem) return "boot():";
   const { device, partition } = filesystem;
   if (partition?.isGpt !== true || partition.uuid === undefined) {
-    throw cannotWrite(
-      limine,
-      device,
-      "it is neither where limine.conf is, nor a GPT partition",
-    );
+    const why = "it is neither where limine.conf is, nor a GPT partition";
+    throw cannotWrite(limine, device, why);
   }
   return `guid(${partition.uuid}):`;
 }

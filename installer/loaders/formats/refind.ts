@@ -3,15 +3,15 @@ import { BootError } from "../../../runtime/base/errors.ts";
 import { quoteForRefind } from "../../../runtime/base/quote.ts";
 import type { Filesystem } from "../../system/filesystem.ts";
 import {
-  cannotWrite,
   efiDirectories,
+  joinTitles,
   menuFile,
+  refuse,
+  stubInitrds,
   whyMapped,
   type BootLoader,
-  type MenuFile,
-  joinTitles,
-  stubInitrds,
   type MenuEntry,
+  type MenuFile,
   type NewEntry,
 } from "./boot-loader.ts";
 
@@ -41,24 +41,19 @@ export const refind: BootLoader = {
 };
 
 function findStanzas(file: string): MenuFile {
-  return {
-    loader: "refind",
-    file,
-    parse: (text) => {
-      const { entries, includes } = parseRefind(text);
-      return {
-        entries,
-        // An included file includes no other.
-        includes: includes.map((name) =>
-          menuFile(
-            "refind",
-            path.join(path.dirname(file), name.replaceAll("\\", "/")),
-            (more) => parseRefind(more).entries,
-          ),
-        ),
-      };
-    },
+  const parse: MenuFile["parse"] = (text) => {
+    const { entries, includes } = parseRefind(text);
+    // An included file includes no other.
+    const further = includes.map((name) =>
+      menuFile(
+        "refind",
+        path.join(path.dirname(file), name.replaceAll("\\", "/")),
+        (more) => parseRefind(more).entries,
+      ),
+    );
+    return { entries, includes: further };
   };
+  return { loader: "refind", file, parse };
 }
 
 /**
@@ -82,7 +77,7 @@ interface RefindConfig {
 interface Stanza {
   title: string;
   kernel: string | undefined;
-  initrds: string[];
+  initrds: readonly string[];
   options: string;
   isDisabled: boolean;
 }
@@ -100,45 +95,36 @@ export function parseRefind(text: string): RefindConfig {
   let belows: Stanza[] = [];
   for (const line of text.split(/\r?\n/)) {
     const [word = "", ...values] = splitRefindLine(line);
+    const [first = ""] = values;
     const key = word.toLowerCase();
     if (menu === undefined) {
-      if (key === "menuentry") menu = openStanza(values[0]);
+      if (key === "menuentry") menu = openStanza(first);
       else if (key === "include") includes.push(...values.slice(0, 1));
     } else if (key === "submenuentry") {
-      below = { ...inherit(menu), title: titleBelow(menu, values[0]) };
-    } else if (key === "}") {
-      if (below === undefined) {
-        const shown = menu.isDisabled ? [] : [menu, ...belows];
-        entries.push(...shown.filter(isShown).map(toEntry));
-        [menu, belows] = [undefined, []];
-      } else {
-        belows.push(below);
-        below = undefined;
-      }
-    } else {
+      const { title } = openStanza(first);
+      below = { ...menu, title: joinTitles(menu.title, title) };
+    } else if (key !== "}") {
       setValue(below ?? menu, key, values);
+    } else if (below === undefined) {
+      if (!menu.isDisabled) entries.push(...[menu, ...belows].flatMap(toEntry));
+      [menu, belows] = [undefined, []];
+    } else {
+      belows.push(below);
+      below = undefined;
     }
   }
   return { entries, includes };
 }
 
-function openStanza(title: string | undefined): Stanza {
+/** @param word after the key: the title, or where there is none the brace */
+function openStanza(word: string): Stanza {
   return {
-    ...{ title: withoutBrace(title), kernel: undefined },
-    ...{ initrds: [], options: "", isDisabled: false },
+    title: word === "{" ? "" : word,
+    kernel: undefined,
+    initrds: [],
+    options: "",
+    isDisabled: false,
   };
-}
-
-function titleBelow({ title }: Stanza, own: string | undefined): string {
-  return joinTitles(title, withoutBrace(own));
-}
-
-function withoutBrace(title: string | undefined): string {
-  return title === undefined || title === "{" ? "" : title;
-}
-
-function inherit(menu: Stanza): Stanza {
-  return { ...menu, initrds: [...menu.initrds] };
 }
 
 function setValue(
@@ -155,17 +141,12 @@ function setValue(
   } else if (key === "disabled") stanza.isDisabled = true;
 }
 
-function isShown({ isDisabled, kernel }: Stanza): boolean {
-  return !isDisabled && kernel !== undefined;
-}
-
-function toEntry({ title, kernel, initrds, options }: Stanza): MenuEntry {
-  return {
-    title,
-    kernel,
-    options,
-    initrds: [...initrds, ...stubInitrds(options)],
-  };
+/** @returns nothing where it is not shown */
+function toEntry(stanza: Stanza): MenuEntry[] {
+  const { title, kernel, options, isDisabled } = stanza;
+  if (isDisabled || kernel === undefined) return [];
+  const initrds = [...stanza.initrds, ...stubInitrds(options)];
+  return [{ title, kernel, initrds, options }];
 }
 
 /**
@@ -209,9 +190,8 @@ export function parseRefindLinux(text: string): MenuEntry[] {
   return text.split(/\r?\n/).flatMap((line) => {
     const [title, options] = splitRefindLine(line);
     if (title === undefined || options === undefined) return [];
-    return [
-      { title, kernel: undefined, initrds: stubInitrds(options), options },
-    ];
+    const initrds = stubInitrds(options);
+    return [{ title, kernel: undefined, initrds, options }];
   });
 }
 
@@ -221,51 +201,39 @@ export function parseRefindLinux(text: string): MenuEntry[] {
  * @see https://www.rodsbooks.com/refind/configfile.html (Creating Manual Boot Stanzas)
  */
 function formatRefind(entry: NewEntry): string {
-  const { initrds, options } = entry;
-  for (const initrd of initrds) refuseInitrd(initrd);
+  const { title, filesystem, kernel, initrds, options, comments } = entry;
+  for (const file of initrds) {
+    // It becomes initrd= on the kernel's command line, which the kernel's EFI stub cuts at blanks.
+    refuse(refind, file, /\s/, "it has a blank in it");
+    refuse(refind, file, /\\/, "a backslash stands for a slash");
+  }
   // A stanza has one initrd: several are for the kernel itself to load.
-  const isOne = initrds.length === 1;
-  const inOptions = isOne
-    ? []
-    : initrds.map((file) => `initrd=${file.replaceAll("/", "\\")}`);
+  const [own, inOptions] = initrds.length === 1 ? [initrds, []] : [[], initrds];
+  const words = [
+    ...inOptions.map((file) => `initrd=${file.replaceAll("/", "\\")}`),
+    options,
+  ];
   const lines = [
-    ...entry.comments.map((comment) => `# ${comment}`),
+    ...comments.map((comment) => `# ${comment}`),
     ...(entry.isOnLoadersFilesystem
       ? []
-      : [`volume ${quote(nameVolume(entry.filesystem))}`]),
-    `loader ${quote(entry.kernel)}`,
-    ...(isOne ? initrds.map((file) => `initrd ${quote(file)}`) : []),
-    `options ${quote([...inOptions, options].join(" "))}`,
+      : [`volume ${quote(nameVolume(filesystem))}`]),
+    `loader ${quote(kernel)}`,
+    ...own.map((file) => `initrd ${quote(file)}`),
+    `options ${quote(words.join(" "))}`,
   ];
-  return `menuentry ${quote(entry.title)} {\n${lines.map((line) => `    ${line}\n`).join("")}}\n`;
+  return `menuentry ${quote(title)} {\n${lines.map((line) => `    ${line}\n`).join("")}}\n`;
 }
 
 /** Always in quotes, in which a quote is doubled: outside of them `=` and `,` separate. */
 function quote(text: string): string {
-  if (!/^[\x20-\x7e]*$/.test(text)) {
-    throw cannotWrite(refind, text, "it reads plain ASCII alone");
-  }
+  refuse(refind, text, /[^\x20-\x7e]/, "rEFInd reads plain ASCII alone");
   return quoteForRefind(text);
 }
 
-/** It becomes initrd= on the kernel's command line, which the kernel's EFI stub cuts at blanks. */
-function refuseInitrd(file: string): void {
-  if (/\s/.test(file)) {
-    throw cannotWrite(refind, file, "it has a blank in it");
-  }
-  if (file.includes("\\")) {
-    throw cannotWrite(refind, file, "a backslash stands for a slash");
-  }
-}
-
 /** @throws BootError ENTRY_UNSUITABLE */
-function nameVolume({
-  device,
-  type,
-  label,
-  isLabelUnique,
-  partition,
-}: Filesystem): string {
+function nameVolume(filesystem: Filesystem): string {
+  const { device, type, label, isLabelUnique, partition } = filesystem;
   if (label !== undefined && isLabelUnique && /^[\x20-\x7e]+$/.test(label)) {
     return label;
   }

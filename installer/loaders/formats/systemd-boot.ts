@@ -1,12 +1,13 @@
 import {
-  cannotWrite,
   formatComments,
   menuFile,
+  refuse,
+  stubInitrds,
+  valuesOf,
   whyMapped,
   whyNotFat,
   type BootLoader,
-  addValue,
-  stubInitrds,
+  type KeyValue,
   type MenuEntry,
   type NewEntry,
 } from "./boot-loader.ts";
@@ -52,31 +53,28 @@ export function parseLoaderEntry(
   name: string,
   text: string,
 ): MenuEntry | undefined {
-  const values = new Map<string, string[]>();
-  for (const line of text.split("\n")) {
-    const [, key = "", value = ""] =
-      /^([^\s#]\S*)\s+(.*)$/.exec(line.trim()) ?? [];
-    if (key === "" || value === "") continue;
-    addValue(values, key, value);
-  }
-  const kernel = values.get("linux")?.at(-1);
+  const lines = text.split("\n").flatMap((line): KeyValue[] => {
+    const [, key, value] = /^([^\s#]\S*)\s+(.+)$/.exec(line.trim()) ?? [];
+    return key === undefined || value === undefined ? [] : [[key, value]];
+  });
+  const last = (key: string) => valuesOf(lines, key).at(-1);
+  const kernel = last("linux");
   if (kernel === undefined) return undefined;
-  const options = (values.get("options") ?? []).join(" ");
-  const title = values.get("title")?.at(-1);
-  const version = values.get("version")?.at(-1);
+  const options = valuesOf(lines, "options").join(" ");
+  const title = last("title");
+  const version = last("version");
+  // GRUB's reader takes several in one line, and Fedora has a variable of GRUB's there; in a name
+  // may be blanks.
+  const initrds = valuesOf(lines, "initrd")
+    .flatMap((value) => value.split(/\s+(?=[/$])/))
+    .filter((file) => !/^\$\w+$/.test(file));
   return {
-    title: title ?? name.replace(/(?:\+\d+(?:-\d+)?)?\.conf$/, ""),
-    ...(title !== undefined &&
-      version !== undefined && { title: `${title} (${version})` }),
+    title:
+      title === undefined
+        ? name.replace(/(?:\+\d+(?:-\d+)?)?\.conf$/, "")
+        : title + (version === undefined ? "" : ` (${version})`),
     kernel,
-    // GRUB's reader takes several in one line, and Fedora has a variable of GRUB's there; in a name
-    // may be blanks.
-    initrds: [
-      ...(values.get("initrd") ?? [])
-        .flatMap((value) => value.split(/\s+(?=[/$])/))
-        .filter((name) => !/^\$\w+$/.test(name)),
-      ...stubInitrds(options),
-    ],
+    initrds: [...initrds, ...stubInitrds(options)],
     options,
   };
 }
@@ -87,28 +85,22 @@ export function parseLoaderEntry(
  * @see https://uapi-group.org/specifications/specs/boot_loader_specification/ (Type #1)
  */
 function formatSystemdBoot(entry: NewEntry): string {
-  const { kernel, initrds, version } = entry;
+  const { title, version, kernel, initrds, options } = entry;
   for (const file of [kernel, ...initrds]) {
     // Other readers of such files take several paths in one line.
-    if (/[\s\\]/.test(file)) {
-      throw cannotWrite(systemdBoot, file, "it has a blank or a backslash");
-    }
+    refuse(systemdBoot, file, /[\s\\]/, "it has a blank or a backslash");
   }
-  const lines: (readonly [key: string, value: string])[] = [
-    ["title", entry.title],
+  const lines: readonly KeyValue[] = [
+    ["title", title],
     ...(version === undefined ? [] : [["version", version] as const]),
     ["linux", kernel],
     ...initrds.map((file) => ["initrd", file] as const),
-    ["options", entry.options],
+    ["options", options],
   ];
-  return [
-    formatComments(entry),
-    ...lines.map(([key, value]) => {
-      // A value goes to the end of its line, the blanks around it left out.
-      if (value !== value.trim() || /\p{Cc}/u.test(value)) {
-        throw cannotWrite(systemdBoot, value, "a line cannot hold it");
-      }
-      return `${key.padEnd(8)}${value}\n`;
-    }),
-  ].join("");
+  const written = lines.map(([key, value]) => {
+    // A value goes to the end of its line, the blanks around it left out.
+    refuse(systemdBoot, value, /^\s|\s$|\p{Cc}/u, "a line cannot hold it");
+    return `${key.padEnd(8)}${value}\n`;
+  });
+  return formatComments(entry) + written.join("");
 }

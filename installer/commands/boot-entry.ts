@@ -32,7 +32,7 @@ export async function runBootEntry(
       ? undefined
       : formatImageReference(parseImageReference(image));
   const host = limitHelpers(unlimited, HELPER_TIMEOUT_MS);
-  const facts = await gatherEntryFacts(host, { store, image: reference });
+  const facts = await gatherEntryFacts(host, store, reference);
   const plan = planEntry(facts, loader);
   const text = plan.loader.format(plan.entry);
   const written =

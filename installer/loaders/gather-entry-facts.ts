@@ -13,7 +13,7 @@ import { findImageTree, readImageReference } from "../system/image.ts";
 import { locate, type Location } from "../system/formats/fstab.ts";
 import type { NewEntryFacts, FoundKernel } from "./plan/plan-entry.ts";
 import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
-import { findKernels, type KernelDirectory } from "../system/kernels.ts";
+import { findKernels } from "../system/kernels.ts";
 import { findLoaders } from "./find-loaders.ts";
 import {
   findStorePlace,
@@ -33,46 +33,21 @@ const TOP_LAYER_DIRECTORY = "boot_docker";
 /** ESP/MACHINE-ID/VERSION/linux is the deepest of what programs make. */
 const BOOT_DEPTH = 2;
 
-interface FactRequest {
-  readonly store: StoreChoice;
-  readonly image: string | undefined;
-}
-
 /**
  * Looks for all that a boot menu entry is made of.
  * @throws BootError, HelperError
  */
 export async function gatherEntryFacts(
   host: Host,
-  { store: given, image }: FactRequest,
+  choice: StoreChoice,
+  image: string | undefined,
 ): Promise<NewEntryFacts> {
-  const place = await findStorePlace(host, given);
+  const place = await findStorePlace(host, choice);
   const store = await probeFilesystem(host, place.device);
   const mounts = await locateBootDirectories(host, store);
-  const mountPoints = new Set(
-    readMounts(host).map(({ mountPoint }) => mountPoint),
-  );
-  const searched: Search[] = [];
   const facts = await withTopLevel(host, store, async (topLevel, isDefault) => {
     const hasModules = readModules(host, topLevel, place, image);
     const rwlayer = place.bootedRwlayer ?? USUAL_RWLAYER;
-    const leftOut = [DOCKROOT_DIRECTORY, place.path, rwlayer];
-    const isLeftOut = (directory: string) =>
-      leftOut.some((other) => isSameOrBelow(directory, other));
-    searched.push({
-      ...{ filesystem: store, mountPoint: undefined, from: "" },
-      found: findKernels(host, topLevel, 1, isLeftOut),
-    });
-    for (const { at, location, filesystem } of mounts) {
-      if (filesystem.uuid === store.uuid && isLeftOut(location.path)) continue;
-      searched.push({
-        ...{ filesystem, from: location.path },
-        mountPoint: location.mount.mountPoint,
-        found: findKernels(host, host.path(at), BOOT_DEPTH, (directory) =>
-          mountPoints.has(host.path(path.join(at, directory))),
-        ),
-      });
-    }
     const directory = path.join(topLevel, TOP_LAYER_DIRECTORY);
     return {
       storeHome: homeBelow(host, topLevel, place.path),
@@ -82,20 +57,26 @@ export async function gatherEntryFacts(
         host.files.statusOf(directory)?.kind === "directory"
           ? TOP_LAYER_DIRECTORY
           : undefined,
-      ...describeKernels(searched, mounts, hasModules),
+      ...findBootable(host, topLevel, store, mounts, hasModules, [
+        DOCKROOT_DIRECTORY,
+        place.path,
+        rwlayer,
+      ]),
     };
   });
   return {
-    ...{ ...facts, store, storePath: place.path, image },
-    storeKind: given.kind,
+    ...facts,
+    store,
+    storePath: place.path,
+    storeKind: choice.kind,
+    image,
     cmdline: gatherOptions(host).kernel,
     bootedRwlayer: place.bootedRwlayer,
     loaders: findLoaders(
       host,
       (directory) =>
-        mounts.findLast(({ at }) =>
-          isSameOrBelow(directory.slice(1), at.slice(1)),
-        )?.filesystem.uuid,
+        mounts.findLast(({ at }) => isSameOrBelow(directory, at))?.filesystem
+          .uuid,
     ),
     searched: [
       `the top level of ${store.device} and the directories there`,
@@ -117,14 +98,6 @@ interface BootMount {
   readonly at: string;
   readonly location: Location;
   readonly filesystem: Filesystem;
-}
-
-interface Search {
-  readonly filesystem: Filesystem;
-  readonly mountPoint: string | undefined;
-  /** Where in the filesystem the search began. */
-  readonly from: string;
-  readonly found: readonly KernelDirectory[];
 }
 
 /** From /boot to what is mounted in it: of a file the last one that holds it counts. */
@@ -152,38 +125,65 @@ async function locateBootDirectories(
   return found;
 }
 
-function describeKernels(
-  searches: readonly Search[],
+/**
+ * Looks for kernels on the top level and in the boot directories.
+ * @param leftOut directories on the top level that a boot makes anew
+ */
+function findBootable(
+  host: Host,
+  topLevel: string,
+  store: Filesystem,
   mounts: readonly BootMount[],
   hasModules: (version: string) => boolean | undefined,
+  leftOut: readonly string[],
 ): Pick<NewEntryFacts, "kernels" | "bareKernels"> {
+  const isLeftOut = (directory: string) =>
+    leftOut.some((other) => isSameOrBelow(directory, other));
+  const mountPoints = readMounts(host).map(({ mountPoint }) => mountPoint);
   const systems = mounts.find(({ at }) => at === "/boot");
+  const places = [
+    {
+      filesystem: store,
+      mountPoint: undefined,
+      from: "",
+      found: findKernels(host, topLevel, 1, isLeftOut),
+    },
+    ...mounts
+      .filter(
+        ({ location, filesystem }) =>
+          filesystem.uuid !== store.uuid || !isLeftOut(location.path),
+      )
+      .map(({ at, location, filesystem }) => ({
+        filesystem,
+        mountPoint: location.mount.mountPoint,
+        from: location.path,
+        found: findKernels(host, host.path(at), BOOT_DEPTH, (directory) =>
+          mountPoints.includes(host.path(path.join(at, directory))),
+        ),
+      })),
+  ];
   const kernels = new Map<string, FoundKernel>();
   const bareKernels: string[] = [];
-  for (const { filesystem, mountPoint, from, found } of searches) {
-    for (const { directory: below, kernels: pairs, microcode } of found) {
-      const directory = path.join("/", from, below).slice(1);
-      for (const { kernel, initramfs, version } of pairs) {
-        const name = path.join("/", directory, kernel);
-        if (initramfs === undefined) {
-          bareKernels.push(`${name} on ${filesystem.device}`);
-          continue;
-        }
-        const key = `${filesystem.uuid ?? filesystem.device}:${name}`;
-        kernels.set(key, {
-          filesystem,
-          mountPoint,
-          directory,
-          kernel,
-          initramfs,
-          microcode,
-          version,
-          hasModules: version === undefined ? undefined : hasModules(version),
-          isSystems:
-            filesystem.uuid === systems?.filesystem.uuid &&
-            isSameOrBelow(directory, systems?.location.path ?? ""),
-        });
+  for (const { filesystem, mountPoint, from, found } of places) {
+    for (const files of found) {
+      const { kernel, initramfs, version } = files;
+      const directory = path.join("/", from, files.directory).slice(1);
+      const name = path.join("/", directory, kernel);
+      if (initramfs === undefined) {
+        bareKernels.push(`${name} on ${filesystem.device}`);
+        continue;
       }
+      kernels.set(`${filesystem.uuid ?? filesystem.device}:${name}`, {
+        ...files,
+        initramfs,
+        filesystem,
+        mountPoint,
+        directory,
+        hasModules: version === undefined ? undefined : hasModules(version),
+        isSystems:
+          filesystem.uuid === systems?.filesystem.uuid &&
+          isSameOrBelow(directory, systems?.location.path ?? ""),
+      });
     }
   }
   return { kernels: [...kernels.values()], bareKernels };

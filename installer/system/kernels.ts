@@ -72,11 +72,10 @@ export function readKernelVersion(
   );
 }
 
-/** A directory with kernels in it. */
-export interface KernelDirectory {
+/** A kernel with what is loaded with it, all in one directory. */
+export interface KernelFiles extends KernelPair {
   /** Relative to where the search began. */
   readonly directory: string;
-  readonly kernels: readonly KernelPair[];
   readonly microcode: readonly string[];
 }
 
@@ -94,41 +93,32 @@ export function findKernels(
   tree: string,
   depth: number,
   isLeftOut: (directory: string) => boolean,
-): KernelDirectory[] {
-  const found: KernelDirectory[] = [];
+): KernelFiles[] {
+  const found: KernelFiles[] = [];
   const pending = [{ directory: "", left: depth }];
-  let seen = 0;
-  for (let next = pending.shift(); next; next = pending.shift()) {
-    const { directory, left } = next;
-    seen += 1;
+  for (const { directory, left } of pending) {
     const at = path.join(tree, directory);
-    const names = host.files.namesIn(at);
-    const kinds = new Map(
-      names.map((name) => [
-        name,
-        host.files.statusOf(path.join(at, name))?.kind,
-      ]),
-    );
-    const files = names.filter((name) => kinds.get(name) === "file");
-    const kernels = pairKernels(files)
+    const kinds = host.files.namesIn(at).map((name) => ({
+      name,
+      kind: host.files.statusOf(path.join(at, name))?.kind,
+    }));
+    const namesOf = (wanted: "file" | "directory") =>
+      kinds.filter(({ kind }) => kind === wanted).map(({ name }) => name);
+    const files = namesOf("file");
+    const microcode = findMicrocode(files);
+    for (const pair of pairKernels(files)) {
       // An ELF file is for debuggers.
-      .filter(({ kernel }) => !kernel.startsWith("vmlinux"))
-      .map((pair) => ({
-        ...pair,
-        version:
-          readKernelVersion(host, path.join(at, pair.kernel), []) ??
-          pair.version,
-      }));
-    if (kernels.length > 0) {
-      found.push({ directory, kernels, microcode: findMicrocode(files) });
+      if (pair.kernel.startsWith("vmlinux")) continue;
+      const file = path.join(at, pair.kernel);
+      const version = readKernelVersion(host, file, []) ?? pair.version;
+      found.push({ ...pair, version, directory, microcode });
     }
-    if (left === 0 || seen >= MAX_DIRECTORIES) continue;
-    for (const name of names) {
-      const below = path.join(directory, name);
-      if (kinds.get(name) === "directory" && !isLeftOut(below)) {
-        pending.push({ directory: below, left: left - 1 });
-      }
-    }
+    if (left === 0) continue;
+    const below = namesOf("directory")
+      .map((name) => path.join(directory, name))
+      .filter((name) => !isLeftOut(name))
+      .slice(0, MAX_DIRECTORIES - pending.length);
+    pending.push(...below.map((name) => ({ directory: name, left: left - 1 })));
   }
   return found;
 }

@@ -1,3 +1,4 @@
+import type { KernelFiles } from "../../system/kernels.ts";
 import path from "node:path";
 import { BootError } from "../../../runtime/base/errors.ts";
 import { isSameOrBelow } from "../../../runtime/base/is-below.ts";
@@ -15,18 +16,14 @@ import type { CmdlineOption } from "../../../runtime/options/cmdline.ts";
 import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
 import type { Home } from "../../engines/engine-configs.ts";
 
-/** A kernel, with what is loaded with it. */
-export interface FoundKernel {
+/** A kernel that can be booted, with what is loaded with it. */
+export interface FoundKernel extends KernelFiles {
+  /** From the filesystem's top level, without a slash before it. */
+  readonly directory: string;
+  readonly initramfs: string;
   readonly filesystem: Filesystem;
   /** Where the running system has the filesystem mounted, if it has. */
   readonly mountPoint: string | undefined;
-  /** The directory of all of them, from the filesystem's top level, without a slash before it. */
-  readonly directory: string;
-  readonly kernel: string;
-  readonly initramfs: string;
-  readonly microcode: readonly string[];
-  /** `undefined` where neither the file nor its name tells. */
-  readonly version: string | undefined;
   /** Whether the image has its modules; `undefined` where the image is not known. */
   readonly hasModules: boolean | undefined;
   /** Whether it is in the running system's /boot. */

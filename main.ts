@@ -10,10 +10,7 @@ import {
   openRunDirectory,
 } from "./runtime/disk/run-directory.ts";
 import { describeFailure, formatFailure } from "./runtime/base/failure.ts";
-import {
-  formatFallback,
-  formatOtherRoot,
-} from "./runtime/boot/format-fallback.ts";
+import { formatFallback, formatOtherRoot } from "./runtime/boot/report.ts";
 import { finish } from "./runtime/boot/finish.ts";
 import { formatPlan, formatPlanAsJson } from "./runtime/plan/format-plan.ts";
 import {

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { STORE_KINDS } from "../../runtime/options/store-kinds.ts";
+import { STORE_KINDS } from "../../runtime/options/table.ts";
 
 /** Describes a value, for the reader of the JSON Schema. */
 export function described<const Shape extends v.GenericSchema>(
@@ -10,9 +10,13 @@ export function described<const Shape extends v.GenericSchema>(
 }
 
 export const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
 export const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
+
 export const texts = v.array(v.string());
+
 export const textOrNull = v.nullable(v.string());
+
 export const slashedPath = v.pipe(v.string(), v.startsWith("/"));
 
 const digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));

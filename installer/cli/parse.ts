@@ -11,7 +11,10 @@ import {
   commandTable,
   type CommandName,
   type Operands,
+  type FlagsOf,
 } from "./table.ts";
+import path from "node:path";
+import type { StoreChoice } from "../system/find-store.ts";
 
 /** A command line, taken apart and not checked yet. */
 export interface Parsed {
@@ -161,4 +164,15 @@ function checkOperands(
   if (values?.includes(word) === false) {
     throw new UsageError(`completion ${word} is none of ${values.join(", ")}`);
   }
+}
+
+/** The image store that `--store-path` and `--store` name. */
+export function readStoreChoice({
+  "store-path": directory,
+  store,
+}: Pick<FlagsOf<"resolve">, "store-path" | "store">): StoreChoice {
+  return {
+    directory: directory === undefined ? undefined : path.resolve(directory),
+    kind: store,
+  };
 }

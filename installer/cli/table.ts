@@ -1,6 +1,6 @@
 import { bootFlags, finishFlags } from "../../runtime/boot/boot-flags.ts";
 import type { Flags, FlagValues } from "../../runtime/base/flags.ts";
-import { STORE_KINDS } from "../../runtime/options/store-kinds.ts";
+import { STORE_KINDS } from "../../runtime/options/table.ts";
 import { GENERATOR_NAMES } from "../generators/generator.ts";
 import { LOADERS } from "../loaders/formats/boot-loader.ts";
 

@@ -11,7 +11,7 @@ import { describeSearch } from "../loaders/formats/boot-loaders.ts";
 import { gatherEntryFacts } from "../loaders/gather-entry-facts.ts";
 import { planEntry, type EntryPlan } from "../loaders/plan/plan-entry.ts";
 import { writeEntry } from "../loaders/write-entry.ts";
-import { readStoreChoice } from "../cli/store-choice.ts";
+import { readStoreChoice } from "../cli/parse.ts";
 import type { FlagsOf } from "../cli/table.ts";
 
 /** Everything is there already: what takes longer hangs. */

@@ -1,5 +1,5 @@
 import { formatJson } from "../../runtime/base/escape.ts";
-import { readStoreChoice } from "../cli/store-choice.ts";
+import { readStoreChoice } from "../cli/parse.ts";
 import type { FlagsOf } from "../cli/table.ts";
 import type { CliContext } from "../cli/cli-context.ts";
 import { formatResolved, resolveImage } from "../system/resolve-image.ts";

@@ -11,7 +11,7 @@ import {
 import { formatCheck } from "../toplayer/rules/format-check.ts";
 import { gatherCheckFacts } from "../toplayer/gather-check-facts.ts";
 import { withSources } from "../toplayer/open-sources.ts";
-import { readStoreChoice } from "../cli/store-choice.ts";
+import { readStoreChoice } from "../cli/parse.ts";
 import type { FlagsOf } from "../cli/table.ts";
 
 /** Everything is there already: what takes longer hangs. */

@@ -9,7 +9,7 @@ import type { Confirm, Questions, CliContext } from "../cli/cli-context.ts";
 import { holdSignals } from "../system/hold-signals.ts";
 import { readAccounts } from "../system/read-accounts.ts";
 import { readBootTarget } from "../system/boot-target.ts";
-import { readStoreChoice } from "../cli/store-choice.ts";
+import { readStoreChoice } from "../cli/parse.ts";
 import type { FlagsOf } from "../cli/table.ts";
 import { findImageInSystem } from "../system/image.ts";
 import { chooseAccounts } from "../toplayer/ask.ts";

@@ -23,7 +23,7 @@ import {
 import { gatherEntryFiles } from "./gather-entry-files.ts";
 import type { StartLook } from "./look-into-initramfs.ts";
 import path from "node:path";
-import { formatDeviceSpec } from "../../runtime/options/device-spec.ts";
+import { formatDeviceSpec } from "../../runtime/options/parsers.ts";
 import type { PlannedBoot } from "../../runtime/plan/format-plan.ts";
 import { listWarnings } from "../../runtime/plan/plan.ts";
 import { shortenWarnings } from "../../runtime/tree/merge-plan.ts";

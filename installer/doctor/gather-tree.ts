@@ -10,7 +10,7 @@ import {
   bytesOf,
   showPath,
 } from "../../runtime/tree/layer.ts";
-import type { StoreKind } from "../../runtime/options/store-kinds.ts";
+import type { StoreKind } from "../../runtime/options/table.ts";
 import { readEngineConfigs, type Home } from "../engines/engine-configs.ts";
 import type {
   BootTarget,

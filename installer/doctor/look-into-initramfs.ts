@@ -1,8 +1,11 @@
 import type { Host } from "../../runtime/host/host.ts";
 import { HelperError } from "../../runtime/base/errors.ts";
 import type { ListedFile, Generator } from "../generators/generator.ts";
-import type { ArchivedFile } from "../initramfs/cpio-reader.ts";
-import { isCutShort, readInitramfs } from "../initramfs/read-initramfs.ts";
+import {
+  type ArchivedFile,
+  isCutShort,
+  readInitramfs,
+} from "../initramfs/read-initramfs.ts";
 import { helperNames } from "../install/helpers.ts";
 import type { InitramfsContent, InitrdFile } from "./rules/facts.ts";
 import {

@@ -2,7 +2,7 @@ import type { Host } from "../../runtime/host/host.ts";
 import { type Generator, newImageName, systemdUnits } from "./generator.ts";
 import { hasFile } from "../system/has-file.ts";
 import { kernelVersions } from "../system/kernels.ts";
-import { parseListing } from "../initramfs/parse-listing.ts";
+import { parseListing } from "../initramfs/verify-image.ts";
 
 const DEBIAN_CALLER = "/etc/kernel/postinst.d/dracut";
 

@@ -1,7 +1,7 @@
 import { type Generator, newImageName } from "./generator.ts";
 import { hasFile } from "../system/has-file.ts";
 import { kernelVersions } from "../system/kernels.ts";
-import { parseListing } from "../initramfs/parse-listing.ts";
+import { parseListing } from "../initramfs/verify-image.ts";
 
 const FUNCTIONS = "scripts/dockroot-functions";
 

@@ -8,7 +8,7 @@ import { hasFile } from "../system/has-file.ts";
 import { disableHook, enableHook } from "./mkinitcpio/edit-hooks.ts";
 import { readConfig, readConfigurations } from "./mkinitcpio/configurations.ts";
 import { readPresets, readPresetVersion } from "./mkinitcpio/read-presets.ts";
-import { parseListing } from "../initramfs/parse-listing.ts";
+import { parseListing } from "../initramfs/verify-image.ts";
 
 const LIST_TIMEOUT_MS = 120_000;
 

@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { DeviceSpec } from "../../runtime/options/device-spec.ts";
+import type { DeviceSpec } from "../../runtime/options/parsers.ts";
 import {
   describeDevice,
   waitForDevice,

@@ -1,4 +1,4 @@
-import { formatDeviceSpec } from "../../runtime/options/device-spec.ts";
+import { formatDeviceSpec } from "../../runtime/options/parsers.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";

@@ -4,8 +4,8 @@ import { waitForDevice } from "../../runtime/disk/device.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { formatDeviceSpec } from "../../runtime/options/device-spec.ts";
-import type { StoreKind } from "../../runtime/options/store-kinds.ts";
+import { formatDeviceSpec } from "../../runtime/options/parsers.ts";
+import type { StoreKind } from "../../runtime/options/table.ts";
 import { findReaders } from "../../runtime/stores/open-store.ts";
 import type { StoreLocation, StoreReader } from "../../runtime/stores/store.ts";
 import {

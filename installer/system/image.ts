@@ -14,7 +14,7 @@ import {
 } from "../../runtime/images/image-ref.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
 import type { ImageStore, StoreLocation } from "../../runtime/stores/store.ts";
-import type { StoreKind } from "../../runtime/options/store-kinds.ts";
+import type { StoreKind } from "../../runtime/options/table.ts";
 import {
   findStore,
   NAME_DIRECTORY,

@@ -4,7 +4,7 @@ import {
   parseImageReference,
 } from "../../runtime/images/image-ref.ts";
 import type { StoredLayer } from "../../runtime/stores/store.ts";
-import type { StoreKind } from "../../runtime/options/store-kinds.ts";
+import type { StoreKind } from "../../runtime/options/table.ts";
 import type { StoreChoice } from "./find-store.ts";
 import { lookInStore } from "./image.ts";
 import { abbreviateIds } from "../../runtime/base/shorten.ts";

@@ -4,7 +4,7 @@ import { waitForDevice } from "../../runtime/disk/device.ts";
 import { becomesGap, gapOf } from "../../runtime/disk/subvolume-gaps.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { parseDeviceSpec } from "../../runtime/options/device-spec.ts";
+import { parseDeviceSpec } from "../../runtime/options/parsers.ts";
 import { readSnapshotTree } from "../../runtime/toplayer/snapshot-tree.ts";
 import {
   bytesOf,

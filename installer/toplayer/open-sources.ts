@@ -1,7 +1,7 @@
 import path from "node:path";
 import { lookAtDisk } from "../../runtime/boot/look-at-disk.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
-import { formatDeviceSpec } from "../../runtime/options/device-spec.ts";
+import { formatDeviceSpec } from "../../runtime/options/parsers.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import {
   gatherTopLayer,

@@ -10,19 +10,18 @@ import { readBootOptions } from "../options/options.ts";
 import type { BootFacts } from "../plan/facts.ts";
 import { summarizeBoot, type RootedBoot } from "../records/boot-record.ts";
 import { createBootContext, type BootContext } from "./boot-context.ts";
-import { bootGeneration } from "./boot-generation.ts";
+import { bootGeneration, makeRoot, refuseMounted } from "./make-root.ts";
 import { fallBack } from "./fall-back.ts";
 import { gatherFacts } from "./gather-facts.ts";
 import { gatherOptions, type OptionFiles } from "./gather-options.ts";
-import { saveFailure } from "./last-failure.ts";
-import { makeRoot, refuseMounted } from "./make-root.ts";
-import { createRecorder } from "./recorder.ts";
 import {
+  saveFailure,
   describeFailedBoot,
   describeRootedBoot,
   writeBootRecord,
   type RootOutcome,
 } from "./report.ts";
+import { createRecorder } from "./recorder.ts";
 import { waitAtStartBarrier } from "./start-barrier.ts";
 
 /** A former boot's `finish`, which removes roots, takes no longer. */

@@ -7,7 +7,7 @@ import type { PlannedBoot } from "../plan/format-plan.ts";
 import { planBoot } from "../plan/plan.ts";
 import type { BootRequest } from "./boot.ts";
 import { createBootContext, type BootContext } from "./boot-context.ts";
-import { bootGeneration } from "./boot-generation.ts";
+import { bootGeneration } from "./make-root.ts";
 import { gatherFacts } from "./gather-facts.ts";
 import { gatherOptions } from "./gather-options.ts";
 import { createRecorder } from "./recorder.ts";

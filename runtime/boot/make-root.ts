@@ -7,6 +7,9 @@ import { findUseAsRoot } from "../disk/garbage/in-use.ts";
 import { findMountOf } from "../disk/mounts.ts";
 import type { BootFacts } from "../plan/facts.ts";
 import { planBoot } from "../plan/plan.ts";
+import { checkBootable } from "./bootable.ts";
+import { readKernelRelease } from "../host/machine.ts";
+import { generationNumbers } from "../options/rwlayer-names.ts";
 
 /**
  * Makes a new rwlayer from the image, or finds that the present one is still right.
@@ -54,4 +57,44 @@ function inUse(what: string, file: string, use: string): BootError {
       hint: "To see what the next boot would do: dockroot boot --dry-run.",
     },
   );
+}
+
+/**
+ * Looks at the generation that `rootflags=subvol=` names, and changes nothing.
+ * @param generation its path, relative to the top level
+ * @throws BootError GENERATION_MISSING, INIT_MISSING
+ */
+export async function bootGeneration(
+  { host, recorder, options }: BootContext,
+  disk: Disk,
+  generation: string,
+): Promise<RootOutcome> {
+  const { state } = disk.tryToReadState();
+  const pathState = await disk.inspect(generation, state);
+  if (pathState.kind !== "subvolume") {
+    const present = generationNumbers(disk.generationNames()).join(", ");
+    throw new BootError(
+      "GENERATION_MISSING",
+      `there is no generation at rootflags=subvol=${generation}`,
+      {
+        cause: new Error(
+          `the generations of ${disk.paths.rwlayer} there are: ${present === "" ? "none" : present}`,
+        ),
+        hint: "Correct its number in the boot menu entry.",
+      },
+    );
+  }
+  const { record, subvolume } = pathState;
+  if (record?.complete !== true) {
+    recorder.warn(
+      `${generation} is booted as it is, but ${record === undefined ? "the state file does not know it" : "it was never completed, or its removal was interrupted"}`,
+    );
+  }
+  const warning = checkBootable(host, disk.at(generation), {
+    what: `the former root ${generation}`,
+    init: options.disk.init,
+    kernelRelease: readKernelRelease(host),
+  });
+  if (warning !== undefined) recorder.warn(warning);
+  return { result: "generation", uuid: subvolume.uuid, record };
 }

@@ -1,12 +1,16 @@
 import path from "node:path";
 import type { OpenDisk } from "../disk/open-disk.ts";
-import type { BootFailure } from "../base/failure.ts";
+import {
+  type BootFailure,
+  formatFailure,
+  describeFailure,
+} from "../base/failure.ts";
 import type { BootContext } from "./boot-context.ts";
 import { BootError, isSystemError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import { readKernelRelease } from "../host/machine.ts";
 import type { Recorder } from "./recorder.ts";
-import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
+import { type SubvolumeRecord, lastBootOf } from "../records/rwlayer-state.ts";
 import { version } from "../base/version.ts";
 import {
   type RootedBoot,
@@ -15,7 +19,11 @@ import {
   BOOT_RECORD,
   formatBootRecord,
   type RunFacts,
+  summarizeBoot,
 } from "../records/boot-record.ts";
+import { escapeControl } from "../base/escape.ts";
+import type { OtherRoot } from "./finish.ts";
+import type { Disk } from "../disk/disk.ts";
 
 /** What became root, and how. */
 export interface RootOutcome {
@@ -90,4 +98,82 @@ function describeRun(host: Host, recorder: Recorder): RunFacts {
     waitedMs: recorder.waitedMs,
     warnings: recorder.warnings,
   };
+}
+
+const FRAME = "*".repeat(72);
+
+/** The warning that a former root boots, for the console: not to be overlooked. */
+export function formatFallback(record: RootedBoot): string {
+  const lines = [
+    FRAME,
+    "WARNING: the root that was asked for could not be made.",
+    "A FORMER ROOT BOOTS INSTEAD:",
+    escapeControl(summarizeBoot(record)),
+    ...(record.restored === null ? [] : [`put back from ${record.restored}`]),
+    ...record.warnings.map((warning) => `warning: ${escapeControl(warning)}`),
+    "",
+    ...(record.failure === null
+      ? []
+      : formatFailure(record.failure).trimEnd().split("\n")),
+    "",
+    "To see this again: dockroot status. To stop instead: dockroot.fallback=none.",
+    FRAME,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** The warning that another root is mounted than was made, for the console: not to be overlooked. */
+export function formatOtherRoot({ failure, isStopped }: OtherRoot): string {
+  const lines = [
+    FRAME,
+    `${isStopped ? "ERROR" : "WARNING"}: the root that is mounted is not the one that was made.`,
+    isStopped ? "THE BOOT STOPS HERE." : "THE SYSTEM STARTS WITH IT.",
+    "",
+    ...formatFailure(failure).trimEnd().split("\n"),
+    "",
+    isStopped
+      ? "To boot it all the same: dockroot.fallback=last."
+      : "To stop instead: dockroot.fallback=none.",
+    FRAME,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/**
+ * Writes `.dockroot/<rwlayer>/last-failure.log` on the top level. For a generation only where its
+ * rwlayer is known: its name may be a mistake.
+ * @throws BootError, or what the system says, where it takes no writes
+ */
+export function saveFailure(
+  { host, recorder, options }: BootContext,
+  disk: Disk,
+  error: unknown,
+  former: RootOutcome | undefined,
+): void {
+  const directory = disk.at(disk.paths.directory);
+  if (
+    options.disk.generation !== undefined &&
+    host.files.statusOf(directory) === undefined
+  ) {
+    return;
+  }
+  host.files.ensureDirectory(path.dirname(directory), 0o700);
+  host.files.ensureDirectory(directory, 0o700);
+  const lines = [
+    ...formatFailure(describeFailure(error)).trimEnd().split("\n"),
+    former?.record === undefined
+      ? "Nothing was booted."
+      : `A former root booted in its place: ${former.record.image.reference}, made by boot ${String(former.record.boot)}.`,
+    `After boot ${String(lastBootOf(disk.tryToReadState().state))}, with dockroot ${version} and the kernel ${readKernelRelease(host)}.`,
+    `Kernel options: ${options.cmdline.trim()}`,
+    ...[...recorder.warnings, ...recorder.details].map(
+      (warning) => `Warning: ${warning}`,
+    ),
+    "Done before:",
+    ...recorder.steps.map(
+      ({ step, durationMs }) => `  ${step} (${String(durationMs)} ms)`,
+    ),
+  ];
+  const text = `${lines.map(escapeControl).join("\n")}\n`;
+  host.files.replaceFile(disk.at(disk.paths.lastFailure), text, 0o600);
 }

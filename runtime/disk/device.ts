@@ -2,7 +2,7 @@ import path from "node:path";
 import { escapeControl } from "../base/escape.ts";
 import { BootError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
-import { formatDeviceSpec, type DeviceSpec } from "../options/device-spec.ts";
+import { formatDeviceSpec, type DeviceSpec } from "../options/parsers.ts";
 
 /** A block device as blkid sees it. */
 export interface BlockDevice {
@@ -18,8 +18,11 @@ export interface BlockDevice {
 
 /** Short: to look costs some 50 µs, and blkid is asked only where something has changed. */
 const POLL_MS = 10;
+
 const RESCAN_MS = 1000;
+
 const MAX_PROC_BYTES = 1024 * 1024;
+
 /** blkid's status for "nothing found". */
 const BLKID_NOTHING = 2;
 

@@ -1,6 +1,6 @@
 import { describeIncomplete, isComplete, waitForAllDevices } from "./btrfs.ts";
 import { concurrently } from "../base/concurrently.ts";
-import { formatDeviceSpec } from "../options/device-spec.ts";
+import { formatDeviceSpec } from "../options/parsers.ts";
 import { waitForDevice, type BlockDevice } from "./device.ts";
 import type { BootContext } from "../boot/boot-context.ts";
 import { BootError } from "../base/errors.ts";

@@ -7,7 +7,7 @@ import {
 import { BootError } from "../base/errors.ts";
 import { lastValues, parseCmdline, type CmdlineOption } from "./cmdline.ts";
 import { parseConfig, type ConfigSource } from "./config.ts";
-import { invalidOption } from "./option-values.ts";
+import { invalidOption } from "./parsers.ts";
 import {
   isOptionName,
   OPTIONS,
@@ -17,6 +17,7 @@ import {
 } from "./table.ts";
 
 const KERNEL = "the kernel command line";
+
 const DEFAULT = "the default";
 
 /** A value, and where it comes from: the kernel command line, a configuration file by its name, or the default. */

@@ -1,7 +1,50 @@
-import { parseDeviceSpec, type DeviceSpec } from "./device-spec.ts";
-import { invalidOption, parsePath, splitFlags } from "./option-values.ts";
 import { isSameOrBelow } from "../base/is-below.ts";
 import { DOCKROOT_DIRECTORY, rwlayerOfGeneration } from "./rwlayer-names.ts";
+import { BootError } from "../base/errors.ts";
+
+/** The parts of a path, without empty ones and dots. */
+export function splitPath(path: string): string[] {
+  return path.split("/").filter((part) => part !== "" && part !== ".");
+}
+
+/** The parts of a comma-separated list. */
+export function splitFlags(flags: string): string[] {
+  return flags.split(",").filter((flag) => flag !== "");
+}
+
+/**
+ * A path relative to a filesystem's top level, without slashes at its ends.
+ * @param option what stands before the value in messages
+ * @throws BootError INVALID_OPTION for what is no UTF-8, for control characters, and for `..`
+ */
+export function parsePath(option: string, value: string): string {
+  const parts = splitPath(value);
+  if (value.includes("\uFFFD")) {
+    throw invalidOption(
+      `${option}${value} is not valid UTF-8`,
+      "Write the path in UTF-8, or rename it.",
+    );
+  }
+  // eslint-disable-next-line no-control-regex -- control characters are the point
+  if (/[\u0000-\u001f\u007f]/.test(value)) {
+    throw invalidOption(
+      `${option}${value} has a control character in it`,
+      "Rename what it names.",
+    );
+  }
+  if (parts.includes("..")) {
+    throw invalidOption(
+      `${option}${value} has ".." in it`,
+      "Write the path from the filesystem's top level, without dots.",
+    );
+  }
+  return parts.join("/");
+}
+
+/** An option that cannot be used. */
+export function invalidOption(message: string, hint: string): BootError {
+  return new BootError("INVALID_OPTION", message, { hint });
+}
 
 /** Turns an option's value into a typed one. @throws BootError INVALID_OPTION */
 export type OptionParser<T> = (option: string, value: string) => T;
@@ -164,4 +207,47 @@ export function parseNumber(min: number, max: number): OptionParser<number> {
       `Correct ${option}=, or leave it out.`,
     );
   };
+}
+
+/** Where a filesystem is: a tag that blkid knows, or a path below /dev. */
+export type DeviceSpec =
+  | {
+      readonly kind: "tag";
+      readonly tag: "LABEL" | "UUID" | "PARTLABEL" | "PARTUUID";
+      readonly value: string;
+    }
+  | { readonly kind: "path"; readonly path: string };
+
+const DEVICE_HINT =
+  "Write LABEL=..., UUID=..., PARTLABEL=..., PARTUUID=... or a path below /dev.";
+
+/**
+ * @param option the option's name, for messages
+ * @throws BootError INVALID_OPTION
+ */
+export function parseDeviceSpec(option: string, value: string): DeviceSpec {
+  const tagged = /^(LABEL|UUID|PARTLABEL|PARTUUID)=(.*)$/s.exec(value);
+  if (tagged !== null) {
+    const text = (tagged[2] ?? "").replace(/^"(.*)"$/s, "$1");
+    if (text === "") {
+      throw invalidOption(`${option}=${value} names no device`, DEVICE_HINT);
+    }
+    return {
+      kind: "tag",
+      tag: tagged[1] as "LABEL" | "UUID" | "PARTLABEL" | "PARTUUID",
+      value: text,
+    };
+  }
+  if (value.startsWith("/dev/") && /[^/]/.test(value.slice("/dev/".length))) {
+    return { kind: "path", path: value };
+  }
+  throw invalidOption(
+    `${option}=${value} is no device that dockroot understands`,
+    DEVICE_HINT,
+  );
+}
+
+/** The device as a user writes it. */
+export function formatDeviceSpec(spec: DeviceSpec): string {
+  return spec.kind === "path" ? spec.path : `${spec.tag}=${spec.value}`;
 }

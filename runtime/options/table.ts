@@ -1,6 +1,6 @@
 import { DEFAULT_TAG } from "../images/image-ref.ts";
-import { parseDeviceSpec } from "./device-spec.ts";
 import {
+  parseDeviceSpec,
   parseInit,
   parseLayerFlags,
   parseLayerPaths,
@@ -14,7 +14,11 @@ import {
   RWLAYER_EXAMPLE,
   type OptionParser,
 } from "./parsers.ts";
-import { STORE_KINDS } from "./store-kinds.ts";
+
+/** Who wrote a store, as `dockroot.store=` names it. */
+export const STORE_KINDS = ["graphdriver", "containerd", "podman"] as const;
+
+export type StoreKind = (typeof STORE_KINDS)[number];
 
 /** As many as `dockroot.generations=` may ask for. */
 export const MAX_GENERATIONS = 1000;

@@ -7,7 +7,7 @@ import {
   parseJsonObject,
   unreadable,
 } from "../base/json-values.ts";
-import { parsePath } from "../options/option-values.ts";
+import { parsePath } from "../options/parsers.ts";
 import {
   DOCKROOT_DIRECTORY,
   rwlayerOfGeneration,

@@ -1,7 +1,7 @@
 import { BootError } from "../base/errors.ts";
 import { listNames } from "../base/shorten.ts";
 import type { ImageReference } from "../images/image-ref.ts";
-import type { StoreKind } from "../options/store-kinds.ts";
+import type { StoreKind } from "../options/table.ts";
 import {
   CONTAINERD_METADATA,
   ContainerdStore,

@@ -1,7 +1,7 @@
 import type { BootError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageId, ImageReference } from "../images/image-ref.ts";
-import type { StoreKind } from "../options/store-kinds.ts";
+import type { StoreKind } from "../options/table.ts";
 
 /** An image as its store's metadata have it. */
 export interface StoredImage {

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { waitForDevice, type BlockDevice } from "../disk/device.ts";
-import { formatDeviceSpec } from "../options/device-spec.ts";
+import { formatDeviceSpec } from "../options/parsers.ts";
 import type { OpenDisk } from "../disk/open-disk.ts";
 import type { TopLayerFacts } from "../plan/facts.ts";
 import { followIn } from "../host/follow-in.ts";

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../../../runtime/base/errors.ts";
-import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
+import type { StoreKind } from "../../../runtime/options/table.ts";
 import type {
   EngineConfigs,
   DockerConfig,

@@ -1,7 +1,7 @@
 import type { ConfigSource } from "../../../runtime/options/config.ts";
 import type { BootFailure } from "../../../runtime/base/failure.ts";
 import type { Room } from "../../../runtime/host/files.ts";
-import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
+import type { StoreKind } from "../../../runtime/options/table.ts";
 import type { FoundEntry } from "../../loaders/formats/boot-loader.ts";
 import type { EngineConfigs, Home } from "../../engines/engine-configs.ts";
 import type { HelperStatus } from "../../install/plan/helper-version.ts";

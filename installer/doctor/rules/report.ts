@@ -1,4 +1,4 @@
-import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
+import type { StoreKind } from "../../../runtime/options/table.ts";
 import type { DoctorFacts } from "./facts.ts";
 import { type Finding, SUBJECTS, type Severity } from "./finding.ts";
 import { checkConfig } from "./check-config.ts";

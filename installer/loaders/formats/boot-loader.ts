@@ -5,7 +5,7 @@ import {
   parseCmdline,
   type CmdlineOption,
 } from "../../../runtime/options/cmdline.ts";
-import { splitPath } from "../../../runtime/options/option-values.ts";
+import { splitPath } from "../../../runtime/options/parsers.ts";
 import { lastSubvolume } from "../../../runtime/options/parsers.ts";
 import { rwlayerOfGeneration } from "../../../runtime/options/rwlayer-names.ts";
 import { isOwnOption } from "../../../runtime/options/table.ts";

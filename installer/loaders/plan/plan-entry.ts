@@ -13,7 +13,7 @@ import { BOOT_LOADERS, describeSearch } from "../formats/boot-loaders.ts";
 import { planOptions } from "./plan-options.ts";
 import type { Filesystem } from "../../system/filesystem.ts";
 import type { CmdlineOption } from "../../../runtime/options/cmdline.ts";
-import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
+import type { StoreKind } from "../../../runtime/options/table.ts";
 import type { Home } from "../../engines/engine-configs.ts";
 
 /** A kernel that can be booted, with what is loaded with it. */

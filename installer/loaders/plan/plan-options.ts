@@ -5,9 +5,10 @@ import {
 import {
   isOwnOption,
   type OptionName,
+  type StoreKind,
 } from "../../../runtime/options/table.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
-import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
+import type { StoreKind } from "../../../runtime/options/table.ts";
 import {
   USUAL_RWLAYER,
   canBeOption,

@@ -5,7 +5,7 @@ import {
 } from "../../images/image-ref.ts";
 import { abbreviateIds } from "../../base/shorten.ts";
 import type { StoredImage, StoreReader } from "../store.ts";
-import type { StoreKind } from "../../options/store-kinds.ts";
+import type { StoreKind } from "../../options/table.ts";
 
 /** What one of several stores says to a reference. */
 export type Answer = FoundAnswer | OtherAnswer;

@@ -21,7 +21,7 @@ import {
 } from "../../../installer/engines/engine-configs.ts";
 import { parseKernelVersion } from "../../../installer/system/formats/kernel-files.ts";
 import { readStartOptions } from "../../../installer/doctor/rules/start.ts";
-import { createCpioReader } from "../../../installer/initramfs/cpio-reader.ts";
+import { createCpioReader } from "../../../installer/initramfs/read-initramfs.ts";
 import { check } from "./check.ts";
 import type { Samples, Target } from "./target.ts";
 

@@ -13,7 +13,7 @@ import { parseConfig } from "../../../runtime/options/config.ts";
 import {
   formatDeviceSpec,
   parseDeviceSpec,
-} from "../../../runtime/options/device-spec.ts";
+} from "../../../runtime/options/parsers.ts";
 import {
   chooseDevice,
   describeDevice,

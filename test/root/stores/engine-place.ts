@@ -13,7 +13,7 @@ import { createLog } from "../../../runtime/host/log.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import type { FoundImage, ImageStore } from "../../../runtime/stores/store.ts";
-import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
+import type { StoreKind } from "../../../runtime/options/table.ts";
 import { makeScratch } from "../scratch.ts";
 
 /** An engine of another release, with a store of one kind. */

@@ -19,7 +19,7 @@ import {
 import {
   createCpioReader,
   type ArchivedFile,
-} from "../../../installer/initramfs/cpio-reader.ts";
+} from "../../../installer/initramfs/read-initramfs.ts";
 
 t.test("the version that a kernel's file tells", (t) => {
   t.equal(parseKernelVersion(makeKernel("6.1.0-23-amd64")), "6.1.0-23-amd64");

@@ -10,7 +10,7 @@ import type {
   StoreMountFacts,
   TreeFacts,
 } from "../../../installer/doctor/rules/facts.ts";
-import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
+import type { StoreKind } from "../../../runtime/options/table.ts";
 import {
   findFindings,
   describeReport,

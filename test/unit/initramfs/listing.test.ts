@@ -1,5 +1,5 @@
 import t from "tap";
-import { parseListing } from "../../../installer/initramfs/parse-listing.ts";
+import { parseListing } from "../../../installer/initramfs/verify-image.ts";
 
 // lsinitcpio -l -v IMAGE, mkinitcpio 41 with bsdcpio 3.6.2: some of the lines.
 const LISTING = `-rw-r--r--   0 root     root            2 Jan  1  1970 early_cpio
@@ -10,6 +10,7 @@ drwxr-xr-x   0 root     root            0 Jan  1  1970 hooks/
 -rw-r--r--   0 root     root      3855041 Jan  1  1970 usr/lib/modules/6.1.0-50-cloud-amd64/kernel/fs/btrfs/btrfs.ko
 lrwxrwxrwx   0 root     root           26 Jan  1  1970 usr/lib/systemd/system/initrd.target.wants/dockroot-finish.service -> ../dockroot-finish.service
 `;
+
 // bsdcpio -itv, 3.7.4
 const SPECIAL = `prw-r--r--   1 root     root            0 Nov 26 08:29 f
 crw-r--r--   1 root     root          1,3 Nov 26 08:29 null

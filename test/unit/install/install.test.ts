@@ -1,5 +1,9 @@
 import t from "tap";
-import { parseListing } from "../../../installer/initramfs/parse-listing.ts";
+import {
+  parseListing,
+  findMissing,
+  type ImageNeeds,
+} from "../../../installer/initramfs/verify-image.ts";
 import {
   judgeVersion,
   parseLdd,

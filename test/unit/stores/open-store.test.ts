@@ -5,7 +5,7 @@ import { BootError, type ErrorCode } from "../../../runtime/base/errors.ts";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
-import type { StoreKind } from "../../../runtime/options/store-kinds.ts";
+import type { StoreKind } from "../../../runtime/options/table.ts";
 import {
   requireSubvolume,
   StoreFiles,

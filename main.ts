@@ -21,7 +21,7 @@ import {
 } from "./runtime/base/errors.ts";
 import { escapeControl } from "./runtime/base/escape.ts";
 import { statusOfTarget } from "./runtime/host/files.ts";
-import { createHost, tieHelpers } from "./runtime/host/host.ts";
+import { createHost, tieHelpers, type Host } from "./runtime/host/host.ts";
 import {
   createLog,
   jsonLinesSink,
@@ -118,23 +118,19 @@ async function runBoot(args: readonly string[]): Promise<number> {
   const request = {
     files: { cmdline: flags.cmdline, config: flags.config },
     runDirectory,
+    startBarrier: checkStartBarrier(flags.when),
   };
-  const startBarrier = checkStartBarrier(flags.when);
   if (flags["dry-run"]) {
-    if (startBarrier !== undefined) {
+    if (flags.when !== undefined) {
       throw new UsageError("--when: a --dry-run waits for nothing");
     }
-    const host = createHost("/", createLog([stderrLog]));
-    const plan = await planOnly(await tieHelpers(host), request);
+    const host = await createTiedHost(stderrLog);
+    const plan = await planOnly(host, request);
     stdout(flags.json ? formatPlanAsJson(plan) : formatPlan(plan));
     return 0;
   }
-  const log = createLog([
-    jsonLinesSink(path.join(runDirectory, BOOT_LOG)),
-    consoleSink(flags.cmdline),
-  ]);
-  const host = await tieHelpers(createHost("/", log));
-  const record = await boot(host, { ...request, startBarrier });
+  const sinks = bootSinks(runDirectory, flags.cmdline);
+  const record = await boot(await createTiedHost(...sinks), request);
   if (record.result === "fallback") stderr(formatFallback(record));
   if (flags.json) bootStdout(formatBootRecord(record));
   return 0;
@@ -147,14 +143,9 @@ async function runFinish(args: readonly string[]): Promise<number> {
     flags["run-dir"] ?? DEFAULT_RUN_DIRECTORY,
   );
   const startBarrier = checkStartBarrier(flags.when);
-  const log = createLog([
-    jsonLinesSink(path.join(runDirectory, BOOT_LOG)),
-    consoleSink(flags["run-dir"]),
-  ]);
-  const other = await finish(await tieHelpers(createHost("/", log)), {
-    runDirectory,
-    startBarrier,
-  });
+  const sinks = bootSinks(runDirectory, flags["run-dir"]);
+  const host = await createTiedHost(...sinks);
+  const other = await finish(host, { runDirectory, startBarrier });
   if (other === undefined) return 0;
   stderr(formatOtherRoot(other));
   return other.isStopped ? EXIT_FAILED : 0;
@@ -163,6 +154,21 @@ async function runFinish(args: readonly string[]): Promise<number> {
 function prepareRunDirectory(given: string): string {
   const host = createHost("/", createLog([stderrLog]));
   return openRunDirectory(host, path.resolve(given));
+}
+
+function createTiedHost(...sinks: readonly LogSink[]): Promise<Host> {
+  return tieHelpers(createHost("/", createLog(sinks)));
+}
+
+/** A rehearsal with files of its own speaks to whoever started it, a boot to the kernel log. */
+function bootSinks(
+  runDirectory: string,
+  rehearsal: string | undefined,
+): LogSink[] {
+  return [
+    jsonLinesSink(path.join(runDirectory, BOOT_LOG)),
+    rehearsal === undefined ? kernelLogSink("/dev/kmsg") : stderrLog,
+  ];
 }
 
 /** Has a directory, else it would be waited for without an end. */
@@ -183,11 +189,6 @@ function requireRoot(argv: readonly string[]): void {
 
 function isRoot(): boolean {
   return process.getuid?.() === 0;
-}
-
-/** A rehearsal with files of its own speaks to whoever started it, a boot to the kernel log. */
-function consoleSink(rehearsal: string | undefined): LogSink {
-  return rehearsal === undefined ? kernelLogSink("/dev/kmsg") : stderrLog;
 }
 
 main(process.argv.slice(2)).then(

@@ -30,13 +30,12 @@ export async function formatHelp(name: string): Promise<string> {
     })
     .help("help", "print this help")
     .alias("help", "h");
-  for (const [first, below] of commandNames) {
+  for (const [first, names] of commandNames) {
     const summary = groups.get(first);
     if (summary === undefined) {
       addCommand(all, first);
       continue;
     }
-    const names = [...below].map((word) => `${first} ${word}`);
     all.command(first, summary, (own: Argv) => {
       own.usage(`$0 ${first} COMMAND [OPTION...]`).usage("").usage(summary);
       for (const nested of names) addCommand(own, nested);

@@ -104,9 +104,9 @@ export function parse(argv: readonly string[]): Parsed {
 
 /** The longest that there is. */
 function findName([first = "", second = ""]: readonly string[]): string {
-  const below = commandNames.get(first);
-  if (below === undefined) return "";
-  return below.has(second) ? `${first} ${second}` : first;
+  const whole = `${first} ${second}`;
+  if (commandTable.has(whole)) return whole;
+  return commandNames.has(first) ? first : "";
 }
 
 /** Checks all that is given. @throws UsageError */
@@ -134,17 +134,13 @@ export function requireName(parsed: Parsed): string {
 
 function describeMissing({ words: [first, second] }: Parsed): UsageError {
   if (first === undefined) return new UsageError("a command is missing");
-  const below = commandNames.get(first);
-  if (below === undefined) {
-    const names = [...commandNames.keys(), "help"];
-    return new UsageError(`unknown command: ${first}${suggest(first, names)}`);
-  }
-  const names = [...below].map((name) => `${first} ${name}`);
-  if (second === undefined) {
+  const names = commandNames.get(first);
+  if (names !== undefined && second === undefined) {
     return new UsageError(`a command is missing: ${names.join(", or ")}`);
   }
-  const word = `${first} ${second}`;
-  return new UsageError(`unknown command: ${word}${suggest(word, names)}`);
+  const word = names === undefined ? first : `${first} ${second ?? ""}`;
+  const known = names ?? [...commandNames.keys(), "help"];
+  return new UsageError(`unknown command: ${word}${suggest(word, known)}`);
 }
 
 /** @throws UsageError */

@@ -288,10 +288,8 @@ export const groups: ReadonlyMap<string, string> = new Map([
   ],
 ]);
 
-/** The first words of all commands, each with the second ones that there are. */
-export const commandNames: ReadonlyMap<string, ReadonlySet<string>> = [
-  ...commandTable.keys(),
-].reduce((names, name) => {
-  const [first = "", ...second] = name.split(" ");
-  return names.set(first, new Set([...(names.get(first) ?? []), ...second]));
-}, new Map<string, ReadonlySet<string>>());
+/** The commands by their first words. */
+export const commandNames: ReadonlyMap<string, readonly string[]> = Map.groupBy(
+  commandTable.keys(),
+  (name) => name.split(" ")[0] ?? "",
+);

@@ -102,9 +102,7 @@ const MAX_NAME_BYTES = 4096;
 
 /**
  * Reads an archive of the form newc piece by piece; what is not wanted is passed over.
- * @param isWanted tells by a file's path
  * @throws Error where it is no such archive
- * @see https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
  */
 export function createCpioReader(
   isWanted: (path: string) => boolean,

@@ -55,7 +55,6 @@ async function perform(
   tellProgress: (describe: () => string) => void,
 ): Promise<SubvolumeRecord | undefined> {
   const { host, recorder, disk, state } = context;
-  const at = (file: string) => disk.at(file);
   // Reading a subvolume that is in no state file changes its access times, so that it seems written to.
   const discardOnFailure = async <T>(file: string, work: () => Promise<T>) => {
     try {
@@ -70,11 +69,11 @@ async function perform(
   switch (step.kind) {
     case "createDirectory":
       for (const parent of withParents(step.path)) {
-        host.files.ensureDirectory(at(parent), 0o700);
+        host.files.ensureDirectory(disk.at(parent), 0o700);
       }
       return undefined;
     case "setStateAside":
-      host.files.setAside(at(step.path));
+      host.files.setAside(disk.at(step.path));
       return undefined;
     case "deleteStaging": {
       const ids = await deleteSubvolumeTree(disk, step.path);
@@ -85,7 +84,7 @@ async function perform(
     case "snapshot":
       requireAbsent(disk, step.to);
       await discardOnFailure(step.to, () =>
-        snapshotSubvolume(host, at(step.from), at(step.to)),
+        snapshotSubvolume(host, disk.at(step.from), disk.at(step.to)),
       );
       return undefined;
     case "snapshotNested":
@@ -94,14 +93,14 @@ async function perform(
     case "fillGaps":
       for (const gap of step.gaps) {
         host.files.replaceEmptyDirectory(
-          Buffer.from(at(path.join(step.path, gap.path))),
+          Buffer.from(disk.at(path.join(step.path, gap.path))),
           gap,
         );
       }
       return undefined;
     case "removeLeftOvers":
       for (const file of step.files) {
-        host.files.removeTree(Buffer.from(at(path.join(step.path, file))));
+        host.files.removeTree(Buffer.from(disk.at(path.join(step.path, file))));
       }
       return undefined;
     case "copyTopLayer":
@@ -109,19 +108,19 @@ async function perform(
       await executeMerge(
         host,
         step.merge,
-        { tree: at(step.to), scratch: context.mergeMount },
+        { tree: disk.at(step.to), scratch: context.mergeMount },
         tellProgress,
       );
       return undefined;
     case "checkBootable": {
-      const warning = checkBootable(host, at(step.path), step);
+      const warning = checkBootable(host, disk.at(step.path), step);
       if (warning !== undefined) recorder.warn(warning);
       return undefined;
     }
     case "recordSubvolume": {
       const record = async () => {
         const uuid =
-          made?.uuid ?? (await readSubvolume(host, at(step.path))).uuid;
+          made?.uuid ?? (await readSubvolume(host, disk.at(step.path))).uuid;
         const whole = { uuid, ...step.record, handedOver: null };
         if (whole.complete) writeOwnRecord(disk, step.path, whole);
         disk.writeState(withRecord(state, whole));
@@ -141,7 +140,7 @@ async function perform(
     case "putInPlace":
     case "restoreGeneration":
       requireAbsent(disk, step.to);
-      await moveSubvolume(host, at(step.from), at(step.to));
+      await moveSubvolume(host, disk.at(step.from), disk.at(step.to));
       return undefined;
     default:
       return step satisfies never;
@@ -162,10 +161,13 @@ function tellWarnings(recorder: Recorder, { warnings }: MergePlan): void {
 function requireAbsent(disk: Disk, file: string): void {
   const whole = disk.at(file);
   if (disk.host.files.statusOf(whole) === undefined) return;
-  throw new BootError("STEP_FAILED", `${whole} is there already`, {
-    hint: "It was not there when this boot began: something else writes to the disk. Try again.",
+  throw new BootError("STEP_FAILED", `${whole} exists already`, {
+    hint: SOMETHING_ELSE_WRITES,
   });
 }
+
+const SOMETHING_ELSE_WRITES =
+  "It was not so when this boot began: something else writes to the disk. Try again.";
 
 /** @throws BootError STEP_FAILED where one is not there, or another is, or the lock is lost */
 async function checkPlaces(
@@ -185,7 +187,7 @@ async function checkPlaces(
     throw new BootError(
       "STEP_FAILED",
       `${file} is not the subvolume that was there before`,
-      { hint: "Something else writes to the disk. Try again." },
+      { hint: SOMETHING_ELSE_WRITES },
     );
   }
 }

@@ -100,43 +100,46 @@ function describeRun(host: Host, recorder: Recorder): RunFacts {
   };
 }
 
-const FRAME = "*".repeat(72);
-
 /** The warning that a former root boots, for the console: not to be overlooked. */
 export function formatFallback(record: RootedBoot): string {
-  const lines = [
-    FRAME,
+  const { restored, warnings, failure } = record;
+  const heading = [
     "WARNING: the root that was asked for could not be made.",
     "A FORMER ROOT BOOTS INSTEAD:",
     escapeControl(summarizeBoot(record)),
-    ...(record.restored === null ? [] : [`put back from ${record.restored}`]),
-    ...record.warnings.map((warning) => `warning: ${escapeControl(warning)}`),
-    "",
-    ...(record.failure === null
-      ? []
-      : formatFailure(record.failure).trimEnd().split("\n")),
-    "",
-    "To see this again: dockroot status. To stop instead: dockroot.fallback=none.",
-    FRAME,
+    ...(restored === null ? [] : [`put back from ${restored}`]),
+    ...warnings.map((warning) => `warning: ${escapeControl(warning)}`),
   ];
-  return `${lines.join("\n")}\n`;
+  return frame(
+    heading,
+    failure,
+    "To see this again: dockroot status. To stop instead: dockroot.fallback=none.",
+  );
 }
 
 /** The warning that another root is mounted than was made, for the console: not to be overlooked. */
 export function formatOtherRoot({ failure, isStopped }: OtherRoot): string {
-  const lines = [
-    FRAME,
+  const heading = [
     `${isStopped ? "ERROR" : "WARNING"}: the root that is mounted is not the one that was made.`,
     isStopped ? "THE BOOT STOPS HERE." : "THE SYSTEM STARTS WITH IT.",
-    "",
-    ...formatFailure(failure).trimEnd().split("\n"),
-    "",
+  ];
+  return frame(
+    heading,
+    failure,
     isStopped
       ? "To boot it all the same: dockroot.fallback=last."
       : "To stop instead: dockroot.fallback=none.",
-    FRAME,
-  ];
-  return `${lines.join("\n")}\n`;
+  );
+}
+
+function frame(
+  heading: readonly string[],
+  failure: BootFailure | null,
+  wayOut: string,
+): string {
+  const edge = "*".repeat(72);
+  const reason = failure === null ? [] : [formatFailure(failure).trimEnd()];
+  return `${[edge, ...heading, "", ...reason, "", wayOut, edge].join("\n")}\n`;
 }
 
 /**

@@ -15,8 +15,12 @@ export async function waitAtStartBarrier(
   warmUps: readonly (() => unknown)[],
 ): Promise<number> {
   if (host.files.statusOf(startBarrier) !== undefined) return 0;
-  for (const work of warmUps) await warmUp(work);
-  await warmUp(() => host.run(["btrfs", "--version"]));
+  for (const work of [...warmUps, () => host.run(["btrfs", "--version"])]) {
+    // What fails now fails again in its turn, where that can be said.
+    await Promise.resolve()
+      .then(work)
+      .catch(() => undefined);
+  }
   host.log.info(`ready, and waiting for ${startBarrier}`);
   const begun = host.nowMs();
   if (!(await host.files.waitForFile(startBarrier))) {
@@ -27,11 +31,4 @@ export async function waitAtStartBarrier(
     );
   }
   return Math.round(host.nowMs() - begun);
-}
-
-/** Does work before its time. What fails now fails again in its turn, where that can be said. */
-async function warmUp(work: () => unknown): Promise<void> {
-  await Promise.resolve()
-    .then(work)
-    .catch(() => undefined);
 }

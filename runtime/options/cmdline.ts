@@ -13,37 +13,20 @@ export interface CmdlineOption {
 
 /** @param text what /proc/cmdline holds; a NUL ends it */
 export function parseCmdline(text: string): CmdlineOption[] {
-  const options: CmdlineOption[] = [];
   const [commandLine = ""] = text.split("\0", 1);
-  for (const word of splitWords(commandLine)) {
-    if (word === "--") break;
-    options.push(parseWord(word));
-  }
-  return options;
+  const words: readonly string[] = commandLine.match(WORD) ?? [];
+  const end = words.indexOf("--");
+  return words.slice(0, end === -1 ? undefined : end).map(parseWord);
 }
+
+/** A quote without its end lasts to the end of the text. */
+const WORD = /(?:[^ \t\n\v\f\r"]|"[^"]*(?:"|$))+/g;
 
 /** One value for each key: of a repeated option the last one counts. */
 export function lastValues(
   options: readonly CmdlineOption[],
 ): ReadonlyMap<string, string | undefined> {
   return new Map(options.map(({ key, value }) => [key, value]));
-}
-
-function splitWords(text: string): string[] {
-  const words: string[] = [];
-  let word = "";
-  let quoted = false;
-  for (const character of text) {
-    if (!quoted && /[ \t\n\v\f\r]/.test(character)) {
-      if (word !== "") words.push(word);
-      word = "";
-      continue;
-    }
-    if (character === '"') quoted = !quoted;
-    word += character;
-  }
-  if (word !== "") words.push(word);
-  return words;
 }
 
 function parseWord(word: string): CmdlineOption {

@@ -39,6 +39,10 @@ export function parseConfig(
   const config = new Map<OptionName, string>();
   if (source === undefined) return config;
   const { file, text } = source;
+  const invalid = (what: string) =>
+    new BootError("INVALID_CONFIG", `${file}${what}`, {
+      hint: `Correct ${file} in the image and rebuild the initramfs.`,
+    });
   let parsed: unknown;
   try {
     parsed = JSON.parse(text.replace(/^\uFEFF/, ""));
@@ -49,40 +53,27 @@ export function parseConfig(
     });
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    throw invalidConfig(file, `${file} must hold one JSON object`);
+    throw invalid(" must hold one JSON object");
   }
   for (const [key, value] of Object.entries(parsed)) {
     const option = findOption(key);
     if (option?.kernelOnly === "refused") {
-      throw invalidConfig(
-        file,
-        `${file} sets "${key}", which only the kernel command line can: the initramfs mounts root by it`,
+      throw invalid(
+        ` sets "${key}", which only the kernel command line can: the initramfs mounts root by it`,
       );
     }
     if (!isOptionName(key) || option?.kernelOnly === "ignored") {
       warnings.push(`${file}: "${key}" is not known and has no effect`);
-    } else if (
-      typeof value === "string" ||
-      (option?.isNumber === true && typeof value === "number")
-    ) {
-      const text = String(value);
-      if (text.includes("\0")) {
-        throw invalidConfig(file, `${file}: "${key}" has a NUL in it`);
-      }
-      if (text !== "") config.set(key, text);
-    } else {
-      // A number would lose what was written: 1.10 is 1.1.
-      throw invalidConfig(
-        file,
-        `${file}: "${key}" must be a string, in quotes`,
-      );
+      continue;
     }
+    const isText = typeof value === "string";
+    if (!isText && !(option?.isNumber && typeof value === "number")) {
+      // A number would lose what was written: 1.10 is 1.1.
+      throw invalid(`: "${key}" must be a string, in quotes`);
+    }
+    const given = String(value);
+    if (given.includes("\0")) throw invalid(`: "${key}" has a NUL in it`);
+    if (given !== "") config.set(key, given);
   }
   return config;
-}
-
-function invalidConfig(file: string, message: string): BootError {
-  return new BootError("INVALID_CONFIG", message, {
-    hint: `Correct ${file} in the image and rebuild the initramfs.`,
-  });
 }

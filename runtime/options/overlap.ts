@@ -13,37 +13,28 @@ interface Places {
 /** @throws BootError RWLAYER_UNSUITABLE, TOPLAYER_UNSUITABLE */
 export function refuseOverlap({ rwlayer, storePath, topLayer }: Places): void {
   if (isSameOrBelow(rwlayer, storePath) || isSameOrBelow(storePath, rwlayer)) {
-    throw new BootError(
-      "RWLAYER_UNSUITABLE",
-      `the rwlayer ${rwlayer} and the image store ${storePath} overlap`,
-      {
-        hint: "Give the rwlayer a path of its own, for example rootflags=subvol=docker_rwlayer.",
-      },
-    );
+    const message = `the rwlayer ${rwlayer} and the image store ${storePath} overlap`;
+    throw new BootError("RWLAYER_UNSUITABLE", message, {
+      hint: "Give the rwlayer a path of its own, for example rootflags=subvol=docker_rwlayer.",
+    });
   }
   if (topLayer === undefined) return;
   const inside = [storePath, rwlayer, DOCKROOT_DIRECTORY].find((other) =>
     isSameOrBelow(other, topLayer),
   );
   if (inside !== undefined) {
-    throw new BootError(
-      "TOPLAYER_UNSUITABLE",
-      `the top layer /${topLayer} holds ${inside}, which cannot be copied into itself`,
-      {
-        hint: "Name the directory of this machine's own files with toplayer_path=, for example toplayer_path=boot_docker.",
-      },
-    );
+    const message = `the top layer /${topLayer} holds ${inside}, which cannot be copied into itself`;
+    throw new BootError("TOPLAYER_UNSUITABLE", message, {
+      hint: "Name the directory of this machine's own files with toplayer_path=, for example toplayer_path=boot_docker.",
+    });
   }
   const around = [rwlayer, DOCKROOT_DIRECTORY].find((other) =>
     isSameOrBelow(topLayer, other),
   );
   if (around !== undefined) {
-    throw new BootError(
-      "TOPLAYER_UNSUITABLE",
-      `the top layer /${topLayer} lies in ${around}, which is new at every boot`,
-      {
-        hint: "Move it to a directory of its own on the filesystem's top level, and correct toplayer_path=.",
-      },
-    );
+    const message = `the top layer /${topLayer} lies in ${around}, which is new at every boot`;
+    throw new BootError("TOPLAYER_UNSUITABLE", message, {
+      hint: "Move it to a directory of its own on the filesystem's top level, and correct toplayer_path=.",
+    });
   }
 }

@@ -33,18 +33,11 @@ export function rwlayerPaths(rwlayer: string): RwlayerPaths {
  * @returns the rwlayer's path, or `undefined` where it names none
  */
 export function rwlayerOfGeneration(file: string): string | undefined {
-  const [own, directory, generations, number, ...rest] = file.split("/");
-  const isGeneration =
-    own === DOCKROOT_DIRECTORY &&
-    directory !== undefined &&
-    generations === "generations" &&
-    number !== undefined &&
-    generationNumbers([number]).length === 1 &&
-    rest.length === 0;
-  return isGeneration
-    ? directory.replaceAll("%2F", "/").replaceAll("%25", "%")
-    : undefined;
+  const [, directory] = GENERATION.exec(file) ?? [];
+  return directory?.replaceAll("%2F", "/").replaceAll("%25", "%");
 }
+
+const GENERATION = /^\.dockroot\/([^/]+)\/generations\/[1-9][0-9]{0,8}$/;
 
 const MAX_GENERATION = 999_999_999;
 

@@ -92,8 +92,9 @@ for (const [shell, complete] of Object.entries(shells)) {
       ...(shell === "bash" ? ["--help", "--version"] : []),
     ]);
     proposes("dockroot b", ["boot", "boot-entry"]);
-    for (const [parent, below] of commandNames) {
-      if (below.size === 0) continue;
+    for (const [parent, names] of commandNames) {
+      if (names.includes(parent)) continue;
+      const below = names.map((name) => name.slice(parent.length + 1));
       const own = shell === "bash" ? ["--help"] : [];
       proposes(`dockroot ${parent} `, [...below, ...own]);
     }

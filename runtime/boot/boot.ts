@@ -46,13 +46,10 @@ export async function boot(
 ): Promise<RootedBoot> {
   if (files?.cmdline === undefined) requireInitramfs(host);
   const readOptions = () => readBootOptions(gatherOptions(host, files));
-  const waitedMs =
-    startBarrier === undefined
-      ? null
-      : await waitAtStartBarrier(host, startBarrier, [
-          readOptions,
-          createSha256,
-        ]);
+  const waitedMs = await waitAtStartBarrier(host, startBarrier, [
+    readOptions,
+    createSha256,
+  ]);
   const recorder = createRecorder(host, waitedMs);
   const runLock = createLock(host, runDirectory, `in ${runDirectory}`);
   try {

@@ -57,11 +57,9 @@ export async function finish(
   unlimited: Host,
   { runDirectory, startBarrier }: FinishRequest,
 ): Promise<OtherRoot | undefined> {
-  if (startBarrier !== undefined) {
-    await waitAtStartBarrier(unlimited, startBarrier, [
-      () => readBootRecord(unlimited, runDirectory),
-    ]);
-  }
+  await waitAtStartBarrier(unlimited, startBarrier, [
+    () => readBootRecord(unlimited, runDirectory),
+  ]);
   const runLock = createLock(unlimited, runDirectory, `in ${runDirectory}`);
   try {
     await takeLock(unlimited, runLock, "lock the run directory");

@@ -6,14 +6,15 @@ import type { Host } from "../host/host.ts";
  * Lets a command begin before its time: what takes long the first time is done once for nothing, then
  * the file is waited for.
  * @param warmUps touch no device
- * @returns for how long it was waited, in milliseconds
+ * @returns for how long it was waited, in milliseconds; `null` where no file is named
  * @throws BootError STEP_FAILED where the file cannot come any more
  */
 export async function waitAtStartBarrier(
   host: Host,
-  startBarrier: string,
+  startBarrier: string | undefined,
   warmUps: readonly (() => unknown)[],
-): Promise<number> {
+): Promise<number | null> {
+  if (startBarrier === undefined) return null;
   if (host.files.statusOf(startBarrier) !== undefined) return 0;
   for (const work of [...warmUps, () => host.run(["btrfs", "--version"])]) {
     // What fails now fails again in its turn, where that can be said.

@@ -21,10 +21,6 @@ import {
   type PresentFile,
   type WantedFile,
 } from "../../../installer/install/plan/plan-files.ts";
-import {
-  findMissing,
-  type ImageNeeds,
-} from "../../../installer/initramfs/verify-image.ts";
 import { withoutRoot } from "../../../installer/system/enter-root.ts";
 
 const A = "a".repeat(64);

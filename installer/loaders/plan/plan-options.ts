@@ -8,7 +8,6 @@ import {
   type StoreKind,
 } from "../../../runtime/options/table.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
-import type { StoreKind } from "../../../runtime/options/table.ts";
 import {
   USUAL_RWLAYER,
   canBeOption,

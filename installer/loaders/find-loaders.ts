@@ -3,11 +3,7 @@ import { BootError } from "../../runtime/base/errors.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
-import type {
-  BootLoader,
-  MenuFile,
-  FoundEntry,
-} from "./formats/boot-loader.ts";
+import type { FoundEntry } from "./formats/boot-loader.ts";
 import { BOOT_LOADERS, CHOICES } from "./formats/boot-loaders.ts";
 import { grubScripts } from "./formats/grub.ts";
 import type { FoundLoader } from "./plan/plan-entry.ts";
@@ -27,16 +23,16 @@ const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 export function findEntries(host: Host): FoundEntries {
   const namesIn = (directory: string) =>
     host.files.namesIn(host.path(directory));
-  const pending: MenuFile[] = bootRoots(host).flatMap((root) =>
+  const menus = bootRoots(host).flatMap((root) =>
     Object.values(BOOT_LOADERS).flatMap((loader) =>
       loader.findMenus(root, namesIn),
     ),
   );
-  pending.push(...grubScripts(namesIn));
+  menus.push(...grubScripts(namesIn));
   const entries: FoundEntry[] = [];
   const unreadable: { file: string; why: string }[] = [];
   const seen = new Set<string>();
-  for (const { loader, file, parse } of pending) {
+  for (const { loader, file, parse } of menus) {
     const { text, why } = tryToRead(host, file);
     if (why !== undefined) unreadable.push({ file, why });
     if (text === undefined) continue;
@@ -45,7 +41,7 @@ export function findEntries(host: Host): FoundEntries {
     seen.add(real);
     const found = parse(text);
     entries.push(...found.entries.map((entry) => ({ ...entry, loader, file })));
-    pending.push(...(found.includes ?? []));
+    menus.push(...(found.includes ?? []));
   }
   return { entries, unreadable };
 }
@@ -77,29 +73,24 @@ export function findLoaders(
   host: Host,
   uuidOf: (directory: string) => string | undefined,
 ): FoundLoader[] {
-  return CHOICES.flatMap((loader) => {
-    const { name, files } = loader;
+  return CHOICES.flatMap(({ name, files, checkConfig }) => {
     const file = BOOT_DIRECTORIES.flatMap((directory) =>
       files.map((below) => path.join(directory, below)),
     ).find((file) => host.files.statusOfTarget(host.path(file)) !== undefined);
     if (file === undefined) return [];
+    // One that cannot be read is no failure: the entry may be for another loader.
+    const { text = "", why } =
+      checkConfig === undefined ? {} : tryToRead(host, file);
     return [
       {
         name,
         file,
         filesystemUuid: uuidOf(path.dirname(file)),
-        warnings: findWarnings(host, loader, file),
+        warnings: why === undefined ? (checkConfig?.(file, text) ?? []) : [why],
         drivers: name === "refind" ? findDrivers(host, file) : [],
       },
     ];
   });
-}
-
-/** A file that cannot be read is no failure: the entry may be for another loader. */
-function findWarnings(host: Host, loader: BootLoader, file: string): string[] {
-  if (loader.checkConfig === undefined) return [];
-  const { text = "", why } = tryToRead(host, file);
-  return why === undefined ? loader.checkConfig(file, text) : [why];
 }
 
 /** rEFInd's drivers of filesystems: `drivers_x64/btrfs_x64.efi`. */

@@ -13,7 +13,7 @@ import {
   type ImageReference,
 } from "../../runtime/images/image-ref.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
-import type { ImageStore, StoreLocation } from "../../runtime/stores/store.ts";
+import type { StoreLocation } from "../../runtime/stores/store.ts";
 import type { StoreKind } from "../../runtime/options/table.ts";
 import {
   findStore,
@@ -84,26 +84,20 @@ export function findImageInSystem(
   given: string | undefined,
 ): ImageTree {
   const reference = readImageReference(host, given);
-  const { id, store, source } = lookInStore(host, choice, reference, (opened) =>
-    opened.find(reference),
+  return lookInStore(host, choice, reference, (location, kind) =>
+    findImageTree(location, kind, reference),
   );
-  return {
-    reference: formatImageReference(reference),
-    id,
-    store,
-    root: host.path(`/${source}`),
-  };
 }
 
 /**
- * Asks a store that the running system sees for an image. What it answers is relative to `/`.
+ * Looks for an image in a store that the running system sees.
  * @throws BootError whose hint is for who sits at the running system
  */
 export function lookInStore<T>(
   host: Host,
   choice: StoreChoice,
   reference: ImageReference,
-  look: (opened: ImageStore) => T,
+  look: (location: StoreLocation, kind: StoreKind | undefined) => T,
 ): T {
   let store = choice.directory;
   try {
@@ -114,7 +108,7 @@ export function lookInStore<T>(
     }
     // Absolute, so that messages name it as it is seen here.
     const location = { host, topLevel: host.path("/"), path: store };
-    return look(openStore(location, kind));
+    return look(location, kind);
   } catch (cause) {
     if (isDenied(cause)) {
       throw new BootError(
@@ -125,36 +119,27 @@ export function lookInStore<T>(
     }
     if (!(cause instanceof BootError)) throw cause;
     const { code } = cause;
-    if (!isHinted(code)) throw cause;
-    const isOfDirectories = code === "STORE_AMBIGUOUS" && store === undefined;
-    throw new BootError(
-      code,
-      `cannot find the image ${formatImageReference(reference)}${store === undefined ? "" : ` in ${store}`}`,
-      {
-        cause,
-        hint:
-          code === "STORE_MISSING" && choice.kind !== undefined
-            ? `Correct or drop --store ${choice.kind}, or name the store's directory: --store-path DIR.`
-            : isOfDirectories
-              ? NAME_DIRECTORY
-              : HINTS[code],
-      },
-    );
+    const inStore = store === undefined ? "" : ` in ${store}`;
+    let hint = HINTS[code];
+    if (code === "STORE_MISSING" && choice.kind !== undefined) {
+      hint = `Correct or drop --store ${choice.kind}, or name the store's directory: --store-path DIR.`;
+    } else if (code === "STORE_AMBIGUOUS" && store === undefined) {
+      hint = NAME_DIRECTORY;
+    }
+    if (hint === undefined) throw cause;
+    const what = `cannot find the image ${formatImageReference(reference)}${inStore}`;
+    throw new BootError(code, what, { cause, hint });
   }
 }
 
-const HINTS = {
+const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   STORE_MISSING: NAME_STORE,
   STORE_AMBIGUOUS:
     "Say which one is meant: --store graphdriver (Docker's own), --store containerd or --store podman. Docker uses containerd's where docker info has the driver-type io.containerd.snapshotter.v1.",
   IMAGE_MISSING:
     "Name one that is there as docker images (or podman images) does, or pull it.",
   STORE_DAMAGED: REPAIR_STORE,
-} as const satisfies Partial<Record<ErrorCode, string>>;
-
-function isHinted(code: ErrorCode): code is keyof typeof HINTS {
-  return code in HINTS;
-}
+};
 
 /** Whether the system refused it to this user, at last. */
 function isDenied(error: unknown): boolean {

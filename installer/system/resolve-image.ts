@@ -3,6 +3,7 @@ import {
   formatImageReference,
   parseImageReference,
 } from "../../runtime/images/image-ref.ts";
+import { openStore } from "../../runtime/stores/open-store.ts";
 import type { StoredLayer } from "../../runtime/stores/store.ts";
 import type { StoreKind } from "../../runtime/options/table.ts";
 import type { StoreChoice } from "./find-store.ts";
@@ -34,7 +35,8 @@ export function resolveImage(
   text: string,
 ): ResolvedImage {
   const reference = parseImageReference(text);
-  return lookInStore(host, choice, reference, (opened) => {
+  return lookInStore(host, choice, reference, (location, kind) => {
+    const opened = openStore(location, kind);
     const image = opened.find(reference);
     const { id, store, architecture, source } = image;
     return {

@@ -142,7 +142,7 @@ export function listStores(
   kind: StoreKind | undefined,
 ): StoreReader[] {
   return findReaders(location, kind).filter((reader) =>
-    unlessDamaged(() => reader.hasImages()),
+    unlessDamaged(() => reader.listIds().length > 0),
   );
 }
 

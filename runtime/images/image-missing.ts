@@ -5,7 +5,6 @@ import {
   formatImageReference,
   fullRepository,
   splitReference,
-  type ImageId,
   type ImageName,
   type ImageReference,
 } from "./image-ref.ts";
@@ -20,28 +19,34 @@ const MAX_NAME_CHARS = 512;
 /**
  * The error for an image that is not in the store: it lists the tags there are for that repository,
  * or else the nearest names.
- * @param names the references in the store, as Docker prints them
+ * @param readNames gives the references in the store, as Docker prints them
+ * @param note on the store, where it has no image
  */
 export function imageMissing(
   reference: ImageReference,
   storePath: string,
-  names: readonly string[],
+  readNames: () => readonly string[],
+  note?: string,
 ): BootError {
   return new BootError(
     "IMAGE_MISSING",
     `the image ${formatImageReference(reference)} is not in the store ${storePath}`,
     {
-      cause: new Error(describeNames(reference, names)),
-      hint: "Correct docker_image= or docker_tag= in the boot menu entry, or fetch the image in a running system: docker pull, podman pull.",
+      cause: new Error(note ?? describeNames(reference, readNames)),
+      hint:
+        note === undefined
+          ? "Correct docker_image= or docker_tag= in the boot menu entry, or fetch the image in a running system: docker pull, podman pull."
+          : "Fetch the image with docker pull in a running system, where Docker uses this containerd.",
     },
   );
 }
 
 function describeNames(
   reference: ImageReference,
-  names: readonly string[],
+  readNames: () => readonly string[],
 ): string {
   if (reference.kind === "id") return "no image there has this ID";
+  const names = readNames();
   if (names.length === 0) return "no image there has a name";
   const same = namesOf(reference, names);
   if (same.length > 0) {
@@ -69,32 +74,4 @@ function namesOf(
   );
   if (exact.length > 0 || isQualified) return exact;
   return names.filter((name) => repositoryOf(name).endsWith(`/${repository}`));
-}
-
-const MAX_FITTING = 5;
-
-/**
- * The one image whose ID begins with the digits that a name could also be.
- * @param ids asked for only where the name could be that; may repeat
- * @returns `undefined` where none does
- * @throws BootError IMAGE_AMBIGUOUS
- */
-export function matchPrefix(
-  reference: ImageReference,
-  storePath: string,
-  ids: () => readonly ImageId[],
-): ImageId | undefined {
-  if (reference.kind !== "name" || reference.idPrefix === undefined) {
-    return undefined;
-  }
-  const prefix = reference.idPrefix;
-  const fitting = new Set(
-    ids().filter((id) => id.startsWith(`sha256:${prefix}`)),
-  );
-  if (fitting.size <= 1) return [...fitting][0];
-  throw new BootError(
-    "IMAGE_AMBIGUOUS",
-    `${prefix} is the beginning of ${String(fitting.size)} image IDs in ${storePath}: ${listNames([...fitting], MAX_FITTING)}`,
-    { hint: "Give more digits of the ID, or the image's name." },
-  );
 }

@@ -1,32 +1,23 @@
 import { shorten } from "../base/shorten.ts";
-import { BootError } from "../base/errors.ts";
+import type { BootError } from "../base/errors.ts";
 import { isRecord } from "../base/json-values.ts";
 import { chainIds } from "../images/chain-id.ts";
-import { imageMissing, matchPrefix } from "../images/image-missing.ts";
 import {
   hexOf,
   isImageId,
   type ImageId,
-  type ImageReference,
+  type ImageName,
 } from "../images/image-ref.ts";
+import { pickRepository } from "./formats/docker-repositories.ts";
+import { storeUnsupported } from "./formats/store-unsupported.ts";
+import { readImageConfig } from "./image-config.ts";
 import {
   requireSubvolume,
-  PULL_AGAIN,
+  sourceMissing,
   type StoreFile,
   type StoreFiles,
 } from "./store-files.ts";
-import { pickRepository } from "./formats/docker-repositories.ts";
-import {
-  refuseUnsupported,
-  storeUnsupported,
-} from "./formats/store-unsupported.ts";
-import { readImageConfig } from "./image-config.ts";
-import type {
-  StoredImage,
-  StoredLayer,
-  StoredTree,
-  StoreReader,
-} from "./store.ts";
+import type { StoredImage, StoredLayer, StoreReader } from "./store.ts";
 
 /** A hundred thousand tags have half of it. */
 const MAX_REPOSITORIES_BYTES = 32 * 1024 * 1024;
@@ -69,8 +60,11 @@ export class DockerGraphdriver implements StoreReader {
       : storeUnsupported(this.#store.path, "docker", this.name);
   }
 
-  hasImages(): boolean {
-    return this.#listIds().length > 0;
+  listIds(): ImageId[] {
+    return this.#store
+      .namesIn(`image/${this.#driver}/imagedb/content/sha256`)
+      .map((hex) => `sha256:${hex}`)
+      .filter(isImageId);
   }
 
   listNames(): string[] {
@@ -80,20 +74,30 @@ export class DockerGraphdriver implements StoreReader {
     );
   }
 
-  findImage(reference: ImageReference): StoredImage {
-    const id = this.#findId(reference);
-    if (id === undefined) {
-      const names = reference.kind === "id" ? [] : this.listNames();
-      throw imageMissing(reference, this.#store.path, names);
-    }
-    return readImageConfig(this.#configFile(id), id);
+  findNamed({ repository, tag, digest }: ImageName): ImageId | undefined {
+    const key =
+      digest === undefined ? `${repository}:${tag}` : `${repository}@${digest}`;
+    const bytes = this.#repositories.read(MAX_REPOSITORIES_BYTES);
+    const only = pickRepository(bytes.toString("utf8"), repository);
+    return (
+      this.#findNamed(only, repository, key) ??
+      this.#findNamed(this.#parseRepositories(bytes), repository, key)
+    );
   }
 
-  findTree({ id, diffIds }: StoredImage): StoredTree {
-    refuseUnsupported(this);
+  readImage(id: ImageId): StoredImage {
+    return readImageConfig(
+      this.#file(`imagedb/content/sha256/${hexOf(id)}`),
+      id,
+    );
+  }
+
+  findTree({ id, diffIds }: StoredImage): string {
     const chain = chainIds(diffIds).at(-1) ?? "";
     const { cacheId } = this.#readLayer(id, chain, diffIds.at(-1) ?? "");
-    return requireSubvolume(this.#store, id, "btrfs/subvolumes", cacheId);
+    // Other drivers have none.
+    const subvolumes = `${this.#driver}/subvolumes`;
+    return requireSubvolume(this.#store, id, subvolumes, cacheId);
   }
 
   listLayers({ id, diffIds }: StoredImage): StoredLayer[] {
@@ -106,23 +110,6 @@ export class DockerGraphdriver implements StoreReader {
       }
       return { ...layer, sizeBytes: Number(size) };
     });
-  }
-
-  #findId(reference: ImageReference): ImageId | undefined {
-    if (reference.kind === "id") {
-      const { id } = reference;
-      return this.#configFile(id).isPresent() ? id : undefined;
-    }
-    const { repository, tag, digest } = reference;
-    const key =
-      digest === undefined ? `${repository}:${tag}` : `${repository}@${digest}`;
-    const bytes = this.#repositories.read(MAX_REPOSITORIES_BYTES);
-    const only = pickRepository(bytes.toString("utf8"), repository);
-    return (
-      this.#findNamed(only, repository, key) ??
-      this.#findNamed(this.#parseRepositories(bytes), repository, key) ??
-      matchPrefix(reference, this.#store.path, () => this.#listIds())
-    );
   }
 
   /** There may be many: none but the one that is asked for is looked at. */
@@ -150,13 +137,6 @@ export class DockerGraphdriver implements StoreReader {
     throw this.#repositories.damaged(`it has no "Repositories"`);
   }
 
-  #listIds(): ImageId[] {
-    return this.#store
-      .namesIn(`image/${this.#driver}/imagedb/content/sha256`)
-      .map((hex) => `sha256:${hex}`)
-      .filter(isImageId);
-  }
-
   #readLayer(
     id: ImageId,
     chainId: string,
@@ -180,10 +160,6 @@ export class DockerGraphdriver implements StoreReader {
     return this.#file(`layerdb/sha256/${hexOf(chainId)}/${name}`);
   }
 
-  #configFile(id: ImageId): StoreFile {
-    return this.#file(`imagedb/content/sha256/${hexOf(id)}`);
-  }
-
   /** @param name relative to the driver's metadata */
   #file(name: string): StoreFile {
     return this.#store.file(`image/${this.#driver}/${name}`);
@@ -194,9 +170,7 @@ export class DockerGraphdriver implements StoreReader {
 function readLayerFile(file: StoreFile, id: ImageId): string {
   const bytes = file.readIfPresent(MAX_ID_FILE_BYTES);
   if (bytes !== undefined) return bytes.toString("utf8");
-  throw new BootError(
-    "SOURCE_MISSING",
+  throw sourceMissing(
     `the layers of the image ${id} are not in the store: ${file.path} is absent`,
-    { hint: PULL_AGAIN },
   );
 }

@@ -20,7 +20,7 @@ export function readImageConfig(
   id: ImageId,
   configId: ImageId = id,
 ): StoredImage {
-  const config = file.parseJson(file.readVerified(configId, MAX_CONFIG_BYTES));
+  const config = file.readVerifiedJson(configId, MAX_CONFIG_BYTES);
   const rootfs = isRecord(config) ? config["rootfs"] : undefined;
   if (!isRecord(config) || !isRecord(rootfs)) {
     throw file.damaged(`it has no "rootfs"`);

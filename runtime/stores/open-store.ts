@@ -1,23 +1,15 @@
 import { BootError } from "../base/errors.ts";
 import { listNames } from "../base/shorten.ts";
-import type { ImageReference } from "../images/image-ref.ts";
 import type { StoreKind } from "../options/table.ts";
 import {
   CONTAINERD_METADATA,
   ContainerdStore,
 } from "./containerd/containerd.ts";
 import { DockerGraphdriver } from "./docker-graphdriver.ts";
-import { chooseAnswers, type Answer } from "./formats/choose-answer.ts";
-import { refuseUnsupported } from "./formats/store-unsupported.ts";
+import { findRoot } from "./find-image.ts";
 import { PodmanStore } from "./podman.ts";
 import { StoreFiles } from "./store-files.ts";
-import type {
-  FoundImage,
-  ImageStore,
-  StoredImage,
-  StoreLocation,
-  StoreReader,
-} from "./store.ts";
+import type { ImageStore, StoreLocation, StoreReader } from "./store.ts";
 
 const PATH_HINT =
   "Correct docker_path= (or store_path=): the directory that is /var/lib/docker, /var/lib/containerd or /var/lib/containers/storage in the running system, seen from the filesystem's top level.";
@@ -37,13 +29,10 @@ export function openStore(
   refuseNoDirectory(store);
   const found = findReaders(store, wanted);
   const readers = wanted === undefined ? found : preferUsable(found);
-  const [first, ...others] = readers;
+  const [first] = readers;
   if (first === undefined) throw storeMissing(store, wanted);
   return {
-    find: (reference) =>
-      others.length === 0
-        ? findInOnly(first, reference)
-        : findInSeveral(store, [first, ...others], reference),
+    find: (reference) => findRoot(store.path, readers, reference),
     listLayers: (image) => {
       // Of one kind there may be two, of which one makes no subvolumes.
       const reader = readers.find(
@@ -59,77 +48,6 @@ function preferUsable(readers: readonly StoreReader[]): readonly StoreReader[] {
   if (readers.length < 2) return readers;
   const usable = readers.filter((reader) => reader.unsupported() === undefined);
   return usable.length > 0 ? usable : readers;
-}
-
-/** That no root can be made of any image is told before what else is wrong, but asked only then. */
-function findInOnly(
-  reader: StoreReader,
-  reference: ImageReference,
-): FoundImage {
-  try {
-    return addSource(reader, reader.findImage(reference));
-  } catch (error) {
-    refuseUnsupported(reader);
-    throw error;
-  }
-}
-
-function addSource(reader: StoreReader, image: StoredImage): FoundImage {
-  return { ...image, store: reader.kind, source: reader.findTree(image).path };
-}
-
-function findInSeveral(
-  store: StoreFiles,
-  readers: readonly [StoreReader, ...StoreReader[]],
-  reference: ImageReference,
-): FoundImage {
-  const answers = readers.flatMap((reader) => ask(reader, reference));
-  const [only] = answers;
-  if (only === undefined) {
-    return addSource(readers[0], readers[0].findImage(reference));
-  }
-  if (answers.length === 1) {
-    if (only.kind !== "image") throw only.error;
-    refuseUnsupported(only.reader);
-  }
-  // The same image in several stores: one that can be a root is enough.
-  const errors: unknown[] = [];
-  for (const { reader, image } of chooseAnswers(
-    reference,
-    store.path,
-    answers,
-  )) {
-    try {
-      return addSource(reader, image);
-    } catch (error) {
-      if (!(error instanceof BootError)) throw error;
-      errors.push(error);
-    }
-  }
-  throw errors[0];
-}
-
-/** Nothing where it has no images at all: then it is not the one that is used. */
-function ask(reader: StoreReader, reference: ImageReference): Answer[] {
-  try {
-    return [{ reader, kind: "image", image: reader.findImage(reference) }];
-  } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    if (error.code !== "IMAGE_MISSING") {
-      return [{ reader, kind: "failed", error }];
-    }
-    return hasImages(reader) ? [{ reader, kind: "missing", error }] : [];
-  }
-}
-
-/** What cannot be read may have some. */
-function hasImages(reader: StoreReader): boolean {
-  try {
-    return reader.hasImages();
-  } catch (error) {
-    if (error instanceof BootError) return true;
-    throw error;
-  }
 }
 
 function refuseNoDirectory(store: StoreFiles): void {

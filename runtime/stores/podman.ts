@@ -2,38 +2,30 @@ import { shorten, listNames } from "../base/shorten.ts";
 import { BootError } from "../base/errors.ts";
 import { isCount, isRecord } from "../base/json-values.ts";
 import { chainIds } from "../images/chain-id.ts";
-import { imageMissing, matchPrefix } from "../images/image-missing.ts";
 import {
   formatImageReference,
   goArchitecture,
   hexOf,
   isImageId,
   type ImageId,
+  type ImageName,
   type ImageReference,
 } from "../images/image-ref.ts";
-import {
-  requireSubvolume,
-  PULL_AGAIN,
-  type StoreFile,
-  type StoreFiles,
-} from "./store-files.ts";
 import {
   matchName,
   matchNameEnd,
   parsePodmanImages,
   type PodmanImage,
 } from "./formats/podman-images.ts";
-import {
-  refuseUnsupported,
-  storeUnsupported,
-} from "./formats/store-unsupported.ts";
+import { storeUnsupported } from "./formats/store-unsupported.ts";
 import { readImageConfig } from "./image-config.ts";
-import type {
-  StoredImage,
-  StoredLayer,
-  StoredTree,
-  StoreReader,
-} from "./store.ts";
+import {
+  requireSubvolume,
+  sourceMissing,
+  type StoreFile,
+  type StoreFiles,
+} from "./store-files.ts";
+import type { StoredImage, StoredLayer, StoreReader } from "./store.ts";
 
 /** Some ten thousand images or layers. */
 const MAX_LIST_BYTES = 64 * 1024 * 1024;
@@ -87,28 +79,34 @@ export class PodmanStore implements StoreReader {
       : storeUnsupported(this.#store.path, "podman", this.name);
   }
 
-  hasImages(): boolean {
-    return this.#images().length > 0;
+  listIds(): ImageId[] {
+    return this.#images().map(({ id }) => id);
   }
 
   listNames(): string[] {
     return this.#images().flatMap(({ names }) => names);
   }
 
-  findImage(reference: ImageReference): StoredImage {
-    const named = this.#findEntry(reference);
-    if (named === undefined) {
-      throw imageMissing(reference, this.#store.path, this.listNames());
-    }
-    const { id } = named.isList ? this.#findInList(reference, named) : named;
-    const config = `=${Buffer.from(id).toString("base64")}`;
-    return readImageConfig(this.#imageFile(id, config), id);
+  findNamed(name: ImageName): ImageId | undefined {
+    return matchName(name, this.#images())?.id;
   }
 
-  findTree(image: StoredImage): StoredTree {
-    refuseUnsupported(this);
+  findNamedLast(name: ImageName): ImageId | undefined {
+    return matchNameEnd(name, this.#images())?.id;
+  }
+
+  readImage(id: ImageId, reference: ImageReference): StoredImage {
+    const list = this.#find(id)?.isList === true;
+    const own = list ? this.#findInList(id, reference) : id;
+    const config = `=${Buffer.from(own).toString("base64")}`;
+    return readImageConfig(this.#imageFile(own, config), own);
+  }
+
+  findTree(image: StoredImage): string {
     const leaf = this.#readLayers(image).at(-1)?.id ?? "";
-    return requireSubvolume(this.#store, image.id, "btrfs/subvolumes", leaf);
+    // Other drivers have none.
+    const subvolumes = `${this.#driver}/subvolumes`;
+    return requireSubvolume(this.#store, image.id, subvolumes, leaf);
   }
 
   listLayers(image: StoredImage): StoredLayer[] {
@@ -132,21 +130,12 @@ export class PodmanStore implements StoreReader {
     ));
   }
 
-  #findEntry(reference: ImageReference): PodmanImage | undefined {
-    const images = this.#images();
-    const byId = (id: ImageId | undefined) =>
-      images.find((image) => image.id === id);
-    if (reference.kind === "id") return byId(reference.id);
-    const listIds = () => images.map(({ id }) => id);
-    return (
-      matchName(reference, images) ??
-      byId(matchPrefix(reference, this.#store.path, listIds)) ??
-      matchNameEnd(reference, images)
-    );
+  #find(id: ImageId): PodmanImage | undefined {
+    return this.#images().find((image) => image.id === id);
   }
 
   /** The first image in a list that is for this machine, as Podman takes it. */
-  #findInList(reference: ImageReference, list: PodmanImage): PodmanImage {
+  #findInList(list: ImageId, reference: ImageReference): ImageId {
     const machine = goArchitecture(this.#store.host);
     const entries = this.#readList(list);
     const fitting = entries.find(
@@ -156,7 +145,7 @@ export class PodmanStore implements StoreReader {
       ({ isList, manifestDigests }) =>
         !isList && manifestDigests.includes(fitting?.digest ?? ""),
     );
-    if (found !== undefined) return found;
+    if (found !== undefined) return found.id;
     const platforms = entries.map(({ os, architecture }) =>
       shorten(`${os}/${architecture}`),
     );
@@ -173,9 +162,9 @@ export class PodmanStore implements StoreReader {
   }
 
   /** @see https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md */
-  #readList({
-    id,
-  }: PodmanImage): { digest: string; os: string; architecture: string }[] {
+  #readList(
+    id: ImageId,
+  ): { digest: string; os: string; architecture: string }[] {
     const file = this.#imageFile(id, "manifest");
     const index = file.readJson(MAX_INDEX_BYTES);
     const manifests = isRecord(index) ? index["manifests"] : undefined;
@@ -203,8 +192,7 @@ export class PodmanStore implements StoreReader {
       parsed.filter(isRecord).map((entry) => [entry["id"], entry]),
     );
     const layers: PodmanLayer[] = [];
-    const image = this.#images().find((entry) => entry.id === id);
-    let next: unknown = image?.leafLayer;
+    let next: unknown = this.#find(id)?.leafLayer;
     for (const diffId of diffIds.toReversed()) {
       const layer = this.#readLayer(id, next, entries);
       if (layer.diffId !== diffId) {
@@ -235,10 +223,8 @@ export class PodmanStore implements StoreReader {
     const flags = entry?.["flags"];
     const isIncomplete = isRecord(flags) && flags["incomplete"] !== undefined;
     if (entry === undefined || isIncomplete) {
-      throw new BootError(
-        "SOURCE_MISSING",
+      throw sourceMissing(
         `the layers of the image ${image} are not all in the store: ${id} is ${isIncomplete ? "incomplete" : "absent"}`,
-        { hint: PULL_AGAIN },
       );
     }
     const { parent, "diff-digest": diffId } = entry;

@@ -5,12 +5,16 @@ import type { OpenFile } from "../host/files.ts";
 import { followIn } from "../host/follow-in.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageId } from "../images/image-ref.ts";
-import type { StoreLocation, StoredTree } from "./store.ts";
+import { openBolt, type BoltBucket } from "./bolt/bolt.ts";
+import { BoltError } from "./bolt/meta.ts";
+import type { StoreLocation } from "./store.ts";
 import { isSubvolume } from "../disk/btrfs.ts";
 
-/** Where the store is incomplete and its engine is not at fault. */
-export const PULL_AGAIN =
-  "The store is incomplete: in a running system, remove the image with its engine and pull (or build) it again.";
+/** A hundred thousand images have a quarter of it. */
+const MAX_BOLT_BYTES = 2 ** 31;
+
+/** An engine waits for the disk with each transaction; to look up an image takes milliseconds. */
+const MAX_BOLT_TRIES = 50;
 
 /**
  * A hundred thousand of Podman's layers, or of Docker's tags, have as many at most. An empty list takes
@@ -91,14 +95,20 @@ export class StoreFile {
   }
 
   /**
-   * Lends the opened file, to be read in places.
-   * @returns what `work` does; `undefined` where there is no such file
-   * @throws BootError STORE_DAMAGED as `readIfPresent`, and what `work` throws
+   * Reads the file as a bbolt database. Where an engine writes to it meanwhile, it is read again.
+   * @param read gets the root bucket; what it returns must not hold on to buckets or buffers
+   * @returns `undefined` where there is no such file
+   * @throws BootError STORE_DAMAGED, and what `read` throws that is no BoltError
    */
-  withOpened<T>(maxBytes: number, work: (file: OpenFile) => T): T | undefined {
-    return this.#open((target, files) =>
-      files.withFile(target, maxBytes, work),
-    );
+  readBolt<T>(read: (root: BoltBucket) => T): T | undefined {
+    try {
+      return this.#open((target, files) =>
+        files.withFile(target, MAX_BOLT_BYTES, (file) => readOnce(file, read)),
+      );
+    } catch (cause) {
+      if (cause instanceof BoltError) throw this.damaged(cause.message);
+      throw cause;
+    }
   }
 
   #open<T>(
@@ -116,10 +126,10 @@ export class StoreFile {
     }
   }
 
-  /** @throws BootError STORE_DAMAGED where its content is not what its digest says, or as `read` */
-  readVerified(digest: ImageId, maxBytes: number): Buffer {
+  /** @throws BootError STORE_DAMAGED where its content is not what its digest says, or as `readJson` */
+  readVerifiedJson(digest: ImageId, maxBytes: number): unknown {
     const bytes = this.read(maxBytes);
-    if (`sha256:${sha256(bytes)}` === digest) return bytes;
+    if (`sha256:${sha256(bytes)}` === digest) return this.parseJson(bytes);
     throw this.damaged(
       `its content (${String(bytes.length)} bytes) has another sha256 than its name says`,
     );
@@ -160,6 +170,23 @@ export class StoreFile {
   }
 }
 
+/** What is read of a database in one of its transactions. @throws BoltError, and what `read` throws */
+function readOnce<T>(file: OpenFile, read: (root: BoltBucket) => T): T {
+  for (let tries = 1; ; tries += 1) {
+    const database = openBolt(file);
+    try {
+      const answer = read(database.root);
+      if (database.isCurrent()) return answer;
+    } catch (error) {
+      // What was read while an engine wrote does not count.
+      if (database.isCurrent()) throw error;
+    }
+    if (tries === MAX_BOLT_TRIES) {
+      throw new BoltError("an engine writes to it without a pause");
+    }
+  }
+}
+
 /** Whether there may be more values in it: commas in texts count, too. */
 function hasMoreParts(bytes: Buffer, most: number): boolean {
   // Each part has a byte at least.
@@ -175,10 +202,18 @@ function hasMoreParts(bytes: Buffer, most: number): boolean {
   return parts > most;
 }
 
+/** What an image needs is not in the store, and its engine is not at fault. */
+export function sourceMissing(message: string): BootError {
+  return new BootError("SOURCE_MISSING", message, {
+    hint: "The store is incomplete: in a running system, remove the image with its engine and pull (or build) it again.",
+  });
+}
+
 /**
  * @param id of the image whose leaf layer the subvolume must hold
  * @param directory of the store; part of it may be a link that makes sense in the running system
  * @param name in the directory
+ * @returns the subvolume, relative to the filesystem's top level
  * @throws BootError SOURCE_MISSING, or STORE_UNSUPPORTED where its files are a user namespace's
  */
 export function requireSubvolume(
@@ -186,21 +221,19 @@ export function requireSubvolume(
   id: ImageId,
   directory: string,
   name: string,
-): StoredTree {
+): string {
   const { host, topLevel } = store;
   const asItIs = path.join(topLevel, store.path, directory);
   const tree = path.join(store.resolve(directory) ?? asItIs, name);
   const source = path.relative(topLevel, tree);
   if (!isSubvolume(host, tree)) {
-    throw new BootError(
-      "SOURCE_MISSING",
+    throw sourceMissing(
       `the image ${id} has its leaf layer at ${source}, but there is no subvolume`,
-      { hint: PULL_AGAIN },
     );
   }
   const owner = host.files.statusOf(tree)?.uid ?? 0;
   if (owner !== 0) refuseShifted(store, source, owner);
-  return { kind: "subvolume", path: source };
+  return source;
 }
 
 /**

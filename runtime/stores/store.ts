@@ -1,6 +1,10 @@
 import type { BootError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
-import type { ImageId, ImageReference } from "../images/image-ref.ts";
+import type {
+  ImageId,
+  ImageName,
+  ImageReference,
+} from "../images/image-ref.ts";
 import type { StoreKind } from "../options/table.ts";
 
 /** An image as its store's metadata have it. */
@@ -22,13 +26,6 @@ export interface FoundImage extends StoredImage {
   readonly source: string;
 }
 
-/** What holds an image's whole tree. */
-export interface StoredTree {
-  readonly kind: "subvolume";
-  /** Relative to the filesystem's top level. */
-  readonly path: string;
-}
-
 /** A layer of an image, as its engine keeps it. */
 export interface StoredLayer {
   readonly chainId: string;
@@ -48,36 +45,46 @@ export interface StoreLocation {
   readonly path: string;
 }
 
-/** Reads one engine's store of one kind, from its files alone, no engine running. */
+/**
+ * Reads one engine's store of one kind, from its files alone, no engine running. What is in there but
+ * not as its format says is a BootError STORE_DAMAGED from each of its methods.
+ */
 export interface StoreReader {
   readonly kind: StoreKind;
   /** What it is, for people: "Docker's btrfs driver". */
   readonly name: string;
   /** Why no image in it can be a root, where that is so. */
   unsupported(): BootError | undefined;
-  /** Whether it has images, with a name or without. @throws BootError STORE_DAMAGED */
-  hasImages(): boolean;
-  /** The names of its images, as its engine prints them. @throws BootError STORE_DAMAGED */
+  /** The IDs of its images, with a name or without; one may be there twice. */
+  listIds(): ImageId[];
+  /** The names of its images, as its engine prints them. */
   listNames(): string[];
-  /** @throws BootError IMAGE_MISSING, IMAGE_AMBIGUOUS, IMAGE_EMPTY, STORE_DAMAGED */
-  findImage(reference: ImageReference): StoredImage;
+  /** Where it has no image: what it has instead. */
+  explainEmpty?(): string | undefined;
+  /** The image that its engine finds first under a name. @throws BootError IMAGE_AMBIGUOUS */
+  findNamed(name: ImageName): ImageId | undefined;
+  /** The image that it finds last, after one whose ID begins like that. @throws BootError IMAGE_AMBIGUOUS */
+  findNamedLast?(name: ImageName): ImageId | undefined;
   /**
-   * The tree of an image that was found.
-   * @throws BootError SOURCE_MISSING, IMAGE_NOT_UNPACKED, STORE_UNSUPPORTED, STORE_DAMAGED
+   * @param id of an image that is there
+   * @param reference that led to it, for messages
+   * @throws BootError IMAGE_MISSING where there is none for this machine, IMAGE_EMPTY
    */
-  findTree(image: StoredImage): StoredTree;
+  readImage(id: ImageId, reference: ImageReference): StoredImage;
   /**
-   * The layers of an image that was found, the base layer first.
-   * @throws BootError as `findTree`
+   * The subvolume with an image's whole tree, relative to the filesystem's top level.
+   * @throws BootError SOURCE_MISSING, IMAGE_NOT_UNPACKED, STORE_UNSUPPORTED
    */
+  findTree(image: StoredImage): string;
+  /** The base layer first. @throws BootError as `findTree` */
   listLayers(image: StoredImage): StoredLayer[];
 }
 
 /** All that a directory holds, as one store. */
 export interface ImageStore {
   /**
-   * @throws BootError as a reader's `findImage` and `findTree`; STORE_AMBIGUOUS where several engines'
-   *   stores are there and answer differently
+   * @throws BootError as a reader's methods; STORE_AMBIGUOUS where several engines' stores are there and
+   *   answer differently
    */
   readonly find: (reference: ImageReference) => FoundImage;
   /** The layers of an image that was found, the base layer first. @throws BootError */

@@ -1,10 +1,7 @@
 import { shorten } from "../../base/shorten.ts";
-import { BootError } from "../../base/errors.ts";
 import type { BoltBucket } from "../bolt/bolt.ts";
 import { BoltError } from "../bolt/meta.ts";
-import { encodeUvarint, readUvarint } from "../formats/containerd-images.ts";
-import { PULL_AGAIN, type StoreFiles } from "../store-files.ts";
-import { readBolt } from "./read-bolt.ts";
+import { sourceMissing, type StoreFiles } from "../store-files.ts";
 
 /**
  * The snapshots of containerd's btrfs snapshotter.
@@ -35,7 +32,7 @@ export interface Snapshot {
 /** @throws BootError SOURCE_MISSING, STORE_DAMAGED */
 export function readSnapshot(store: StoreFiles, name: string): Snapshot {
   const file = store.file(`${DIRECTORY}/metadata.db`);
-  const found = readBolt(file, (root) => {
+  const found = file.readBolt((root) => {
     const snapshots = root.bucket("v1", "snapshots");
     const snapshot = snapshots?.bucket(name);
     if (snapshots === undefined || snapshot === undefined) return "absent";
@@ -51,12 +48,10 @@ export function readSnapshot(store: StoreFiles, name: string): Snapshot {
     return { id: String(id), sizeBytes: readSize(name, snapshot.get("size")) };
   });
   if (found !== undefined && found !== "absent") return found;
-  throw new BootError(
-    "SOURCE_MISSING",
+  throw sourceMissing(
     found === undefined
       ? `the snapshots of the store are not where they are looked for: ${file.path} is absent`
       : `the snapshot ${shorten(name)} is not in ${file.path}`,
-    { hint: PULL_AGAIN },
   );
 }
 
@@ -133,4 +128,31 @@ function readSize(name: string, bytes: Buffer | undefined): number {
   throw new BoltError(
     `the snapshot ${shorten(name)} has no size that could be one`,
   );
+}
+
+/**
+ * All of the bytes as one unsigned number of 64 bits, in the only way that Go writes it; `undefined`
+ * where they are none.
+ * @see https://pkg.go.dev/encoding/binary#Uvarint
+ */
+export function readUvarint(bytes: Buffer | undefined): bigint | undefined {
+  if (bytes === undefined || bytes.length === 0 || bytes.length > 10) {
+    return undefined;
+  }
+  let value = 0n;
+  for (const [index, byte] of bytes.entries()) {
+    const isLast = index === bytes.length - 1;
+    if (byte < 0x80 !== isLast) return undefined;
+    value |= BigInt(byte & 0x7f) << BigInt(7 * index);
+  }
+  const isShortest = bytes.length === 1 || bytes.at(-1) !== 0;
+  return isShortest && value < 1n << 64n ? value : undefined;
+}
+
+/** As `readUvarint` reads it. */
+export function encodeUvarint(value: bigint): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+  return Buffer.from([...bytes, Number(rest)]);
 }

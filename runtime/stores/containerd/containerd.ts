@@ -1,30 +1,25 @@
-import { shorten, listNames } from "../../base/shorten.ts";
+import { listNames, shorten } from "../../base/shorten.ts";
 import { BootError } from "../../base/errors.ts";
 import { chainIds } from "../../images/chain-id.ts";
-import { imageMissing, matchPrefix } from "../../images/image-missing.ts";
 import {
   familiarName,
+  fullRepository,
+  isImageId,
   type ImageId,
-  type ImageReference,
+  type ImageName,
 } from "../../images/image-ref.ts";
 import type { BoltBucket } from "../bolt/bolt.ts";
 import { BoltError } from "../bolt/meta.ts";
+import {
+  CONTAINERD_TO_BTRFS,
+  storeUnsupported,
+} from "../formats/store-unsupported.ts";
 import {
   requireSubvolume,
   type StoreFile,
   type StoreFiles,
 } from "../store-files.ts";
-import { findTarget, readTargets } from "../formats/containerd-images.ts";
-import {
-  CONTAINERD_TO_BTRFS,
-  storeUnsupported,
-} from "../formats/store-unsupported.ts";
-import type {
-  StoredImage,
-  StoredLayer,
-  StoredTree,
-  StoreReader,
-} from "../store.ts";
+import type { StoredImage, StoredLayer, StoreReader } from "../store.ts";
 import {
   readSnapshot,
   SNAPSHOTS,
@@ -32,7 +27,6 @@ import {
   type Snapshot,
 } from "./btrfs-snapshotter.ts";
 import { readOciImage } from "./oci-image.ts";
-import { readBolt } from "./read-bolt.ts";
 
 /** What tells a containerd from other directories. */
 export const CONTAINERD_METADATA = "io.containerd.metadata.v1.bolt/meta.db";
@@ -44,6 +38,12 @@ const MAX_LISTED = 10;
 
 /** How Docker names what lost its name. */
 const NAMELESS = "moby-dangling@";
+
+/** An image's name in full, and the digest of its manifest or index. */
+interface Target {
+  readonly name: string;
+  readonly digest: ImageId;
+}
 
 /**
  * containerd's image store, as Docker uses it (namespace `moby`), with the btrfs snapshotter.
@@ -74,36 +74,44 @@ export class ContainerdStore implements StoreReader {
         namespaces.bucket(NAMESPACE, "snapshots")?.bucketNames() ?? [],
     );
     const [other] = snapshotters;
-    return other === undefined || snapshotters.includes(SNAPSHOTTER)
-      ? undefined
-      : this.#unpackedBy(other);
+    if (other === undefined || snapshotters.includes(SNAPSHOTTER)) {
+      return undefined;
+    }
+    const driver = `containerd's ${shorten(other)} snapshotter`;
+    return storeUnsupported(this.#store.path, "containerd", driver);
   }
 
-  hasImages(): boolean {
-    return this.#readNamespaces((namespaces) => {
-      const images = namespaces.bucket(NAMESPACE, "images");
-      return images?.entries().next().value !== undefined;
-    });
+  listIds(): ImageId[] {
+    const targets = this.#readImages((images) => readTargets(images));
+    return targets?.map(({ digest }) => digest) ?? [];
   }
 
   listNames(): string[] {
+    const targets = this.#readImages((images) => readTargets(images)) ?? [];
+    return targets
+      .filter(({ name }) => !name.startsWith(NAMELESS))
+      .map(({ name }) => familiarName(name));
+  }
+
+  explainEmpty(): string | undefined {
     return this.#readNamespaces((namespaces) => {
-      const images = namespaces.bucket(NAMESPACE, "images");
-      return (images === undefined ? [] : readTargets(images))
-        .filter(({ name }) => !name.startsWith(NAMELESS))
-        .map(({ name }) => familiarName(name));
+      if (namespaces.bucket(NAMESPACE, "images") !== undefined) {
+        return undefined;
+      }
+      const others = namespaces.bucketNames().map(shorten);
+      return `Docker keeps no image in this containerd${others.length === 0 ? "" : `; others do, in the namespace ${listNames(others, MAX_LISTED)}`}`;
     });
   }
 
-  findImage(reference: ImageReference): StoredImage {
-    const id = this.#readNamespaces((namespaces) =>
-      this.#findId(namespaces, reference),
-    );
-    if (id !== undefined) return readOciImage(this.#store, id);
-    throw imageMissing(reference, this.#store.path, this.listNames());
+  findNamed(reference: ImageName): ImageId | undefined {
+    return this.#readImages((images) => findTarget(images, reference));
   }
 
-  findTree({ id, diffIds }: StoredImage): StoredTree {
+  readImage(id: ImageId): StoredImage {
+    return readOciImage(this.#store, id);
+  }
+
+  findTree({ id, diffIds }: StoredImage): string {
     const chain = chainIds(diffIds).at(-1) ?? "";
     const snapshot = this.#readSnapshot(id, chain);
     return requireSubvolume(this.#store, id, SNAPSHOTS, snapshot.id);
@@ -116,38 +124,7 @@ export class ContainerdStore implements StoreReader {
     });
   }
 
-  #findId(
-    namespaces: BoltBucket,
-    reference: ImageReference,
-  ): ImageId | undefined {
-    const names = namespaces.bucketNames();
-    // Another one's record could be taken for this one's, as in findTarget().
-    for (const name of names) namespaces.bucket(name, "images")?.readPages();
-    const images = namespaces.bucket(NAMESPACE, "images");
-    if (images === undefined) throw this.#namespaceMissing(reference, names);
-    return (
-      findTarget(images, reference) ??
-      matchPrefix(reference, this.#store.path, () =>
-        readTargets(images).map(({ digest }) => digest),
-      )
-    );
-  }
-
-  #namespaceMissing(
-    reference: ImageReference,
-    namespaces: readonly string[],
-  ): BootError {
-    const { message } = imageMissing(reference, this.#store.path, []);
-    const others = listNames(namespaces.map(shorten), MAX_LISTED);
-    return new BootError("IMAGE_MISSING", message, {
-      cause: new Error(
-        `Docker keeps no image in this containerd${others === "" ? "" : `; others do, in the namespace ${others}`}`,
-      ),
-      hint: "Fetch the image with docker pull in a running system, where Docker uses this containerd.",
-    });
-  }
-
-  /** @throws BootError STORE_UNSUPPORTED, IMAGE_NOT_UNPACKED, SOURCE_MISSING, STORE_DAMAGED */
+  /** @throws BootError IMAGE_NOT_UNPACKED, SOURCE_MISSING, STORE_DAMAGED */
   #readSnapshot(id: ImageId, chainId: string): Snapshot {
     const name = this.#readNamespaces((namespaces) => {
       const snapshotters = namespaces.bucket(NAMESPACE, "snapshots");
@@ -173,9 +150,6 @@ export class ContainerdStore implements StoreReader {
     const other = all.find(
       (name) => snapshotters?.bucket(name, chainId) !== undefined,
     );
-    if (other !== undefined && !all.includes(SNAPSHOTTER)) {
-      return this.#unpackedBy(other);
-    }
     return new BootError(
       "IMAGE_NOT_UNPACKED",
       `the image ${id} is in the store ${this.#store.path}, but not unpacked: the ${SNAPSHOTTER} snapshotter has no tree of it${other === undefined ? "" : `, only ${shorten(other)} has`}`,
@@ -185,14 +159,21 @@ export class ContainerdStore implements StoreReader {
     );
   }
 
-  #unpackedBy(snapshotter: string): BootError {
-    const driver = `containerd's ${shorten(snapshotter)} snapshotter`;
-    return storeUnsupported(this.#store.path, "containerd", driver);
+  /** @param read gets the bucket of Docker's images; not called where there is none */
+  #readImages<T>(read: (images: BoltBucket) => T): T | undefined {
+    return this.#readNamespaces((namespaces) => {
+      // That a name leads to another's record shows only when all names are read.
+      for (const name of namespaces.bucketNames()) {
+        namespaces.bucket(name, "images")?.readPages();
+      }
+      const images = namespaces.bucket(NAMESPACE, "images");
+      return images === undefined ? undefined : read(images);
+    });
   }
 
   /** @param read gets the bucket of the namespaces, which containerd makes before any other */
   #readNamespaces<T>(read: (namespaces: BoltBucket) => T): T {
-    const found = readBolt(this.#metadata, (root) => {
+    const found = this.#metadata.readBolt((root) => {
       const namespaces = root.bucket("v1");
       if (namespaces === undefined) throw new BoltError('it has no "v1"');
       return { value: read(namespaces) };
@@ -200,4 +181,45 @@ export class ContainerdStore implements StoreReader {
     if (found === undefined) throw this.#metadata.damaged("it is absent");
     return found.value;
   }
+}
+
+/** @throws BoltError */
+function findTarget(
+  images: BoltBucket,
+  { repository, tag, digest }: ImageName,
+): ImageId | undefined {
+  const full = fullRepository(repository);
+  if (digest === undefined) {
+    const name = `${full}:${tag}`;
+    const image = images.bucket(name);
+    return image === undefined ? undefined : readTarget(name, image);
+  }
+  // A tag's own image, too, is found by its digest.
+  return readTargets(images, full).find(
+    (target) =>
+      target.digest === digest && /^[:@]/.test(target.name.slice(full.length)),
+  )?.digest;
+}
+
+/** The images whose names begin like that. @throws BoltError */
+export function readTargets(images: BoltBucket, prefix = ""): Target[] {
+  const targets: Target[] = [];
+  for (const entry of images.entries(prefix)) {
+    const name = entry.key.toString("utf8");
+    if (!name.startsWith(prefix)) break;
+    if (entry.kind === "value") continue;
+    targets.push({ name, digest: readTarget(name, entry.bucket) });
+  }
+  return targets;
+}
+
+/** @throws BoltError */
+function readTarget(name: string, image: BoltBucket): ImageId {
+  const digest = image.bucket("target")?.get("digest")?.toString("latin1");
+  if (digest === undefined || !isImageId(digest)) {
+    throw new BoltError(
+      `the image ${shorten(name)} has no digest that could be one`,
+    );
+  }
+  return digest;
 }

@@ -34,11 +34,10 @@ export function readOciImage(store: StoreFiles, id: ImageId): StoredImage {
 
   const find = (digest: ImageId, depth: number): StoredImage | undefined => {
     const file = blob(store, digest);
-    const bytes = file.readVerified(digest, MAX_MANIFEST_BYTES);
-    const content = file.parseJson(bytes);
+    const content = file.readVerifiedJson(digest, MAX_MANIFEST_BYTES);
     const { manifests, config } = isRecord(content) ? content : {};
     if (!Array.isArray(manifests)) {
-      const configId = digestOf(config);
+      const { digest: configId } = parseDescriptor(config);
       if (configId !== undefined) {
         return readImageConfig(blob(store, configId), id, configId);
       }
@@ -47,13 +46,12 @@ export function readOciImage(store: StoreFiles, id: ImageId): StoredImage {
     if (depth === MAX_DEPTH) {
       throw file.damaged("it is too deep in other indexes");
     }
-    for (const child of manifests as unknown[]) {
-      const childDigest = digestOf(child);
+    for (const child of manifests.map(parseDescriptor)) {
+      const { digest: childDigest, platform } = child;
       if (childDigest === undefined) {
         throw file.damaged("what it lists has no digest");
       }
-      if (isReferrer(child) || !blob(store, childDigest).isPresent()) continue;
-      const platform = platformOf(child);
+      if (child.isReferrer || !blob(store, childDigest).isPresent()) continue;
       if (platform !== undefined && platform !== machine) {
         others.add(platform);
         continue;
@@ -91,25 +89,25 @@ function blob(store: StoreFiles, digest: ImageId): StoreFile {
   );
 }
 
-function digestOf(descriptor: unknown): ImageId | undefined {
-  const digest = isRecord(descriptor) ? descriptor["digest"] : undefined;
-  return isImageId(digest) ? digest : undefined;
+/** @see https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md */
+interface Descriptor {
+  readonly digest: ImageId | undefined;
+  /** BuildKit puts a statement of how an image was made beside it, as if it were one. */
+  readonly isReferrer: boolean;
+  /** `linux/amd64`; `undefined` where the index does not say. */
+  readonly platform: string | undefined;
 }
 
-/** BuildKit puts a statement of how an image was made beside it, as if it were one. */
-function isReferrer(descriptor: unknown): boolean {
-  const annotations = isRecord(descriptor)
-    ? descriptor["annotations"]
-    : undefined;
-  return isRecord(annotations) && "vnd.docker.reference.type" in annotations;
-}
-
-/** `linux/amd64`; `undefined` where the index does not say. */
-function platformOf(descriptor: unknown): string | undefined {
-  const platform = isRecord(descriptor) ? descriptor["platform"] : undefined;
-  if (!isRecord(platform)) return undefined;
-  const { os, architecture } = platform;
-  return typeof os === "string" && typeof architecture === "string"
-    ? `${os}/${architecture}`
-    : undefined;
+function parseDescriptor(value: unknown): Descriptor {
+  const { digest, annotations, platform } = isRecord(value) ? value : {};
+  const { os, architecture } = isRecord(platform) ? platform : {};
+  return {
+    digest: isImageId(digest) ? digest : undefined,
+    isReferrer:
+      isRecord(annotations) && "vnd.docker.reference.type" in annotations,
+    platform:
+      typeof os === "string" && typeof architecture === "string"
+        ? `${os}/${architecture}`
+        : undefined,
+  };
 }

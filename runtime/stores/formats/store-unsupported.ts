@@ -1,5 +1,4 @@
 import { BootError } from "../../base/errors.ts";
-import type { StoreReader } from "../store.ts";
 
 /** How Docker comes to unpack by containerd's btrfs snapshotter. */
 export const CONTAINERD_TO_BTRFS = `put { "features": { "containerd-snapshotter": true }, "storage-driver": "btrfs" } into /etc/docker/daemon.json; systemctl restart docker`;
@@ -25,12 +24,4 @@ export function storeUnsupported(
     `the layers in the store ${storePath} are not btrfs subvolumes but directories: ${driver} has made them, and only of a subvolume a snapshot can be taken`,
     { hint: `In a running system: ${WAYS[engine]}` },
   );
-}
-
-/** @throws BootError STORE_UNSUPPORTED where no image of the store can be a root */
-export function refuseUnsupported(
-  reader: Pick<StoreReader, "unsupported">,
-): void {
-  const error = reader.unsupported();
-  if (error !== undefined) throw error;
 }

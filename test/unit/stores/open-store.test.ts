@@ -13,7 +13,7 @@ import {
 import {
   chooseAnswers,
   type Answer,
-} from "../../../runtime/stores/formats/choose-answer.ts";
+} from "../../../runtime/stores/find-image.ts";
 import { storeUnsupported } from "../../../runtime/stores/formats/store-unsupported.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import { hostWithSubvolumes } from "../disk/host-with-subvolumes.ts";
@@ -91,15 +91,15 @@ const readerOf = (kind: StoreKind) => ({
   kind,
   name: `the ${kind}`,
   unsupported: () => undefined,
-  hasImages: () => true,
+  listIds: unused,
   listNames: unused,
-  findImage: unused,
+  findNamed: unused,
+  readImage: unused,
   findTree: unused,
   listLayers: unused,
 });
 
 const found = (kind: StoreKind, id: string, config: string): Answer => ({
-  kind: "image",
   reader: readerOf(kind),
   image: {
     id: idOf(id),
@@ -113,7 +113,6 @@ const failed = (
   kind: StoreKind,
   code: "IMAGE_MISSING" | "STORE_DAMAGED",
 ): Answer => ({
-  kind: code === "IMAGE_MISSING" ? "missing" : "failed",
   reader: readerOf(kind),
   error: new BootError(code, "the reason", {
     cause: new Error("and its cause"),
@@ -220,7 +219,7 @@ function storeWith(
 }
 
 function find({ files }: ReturnType<typeof storeWith>): string {
-  return requireSubvolume(files, ID, "btrfs/subvolumes", "top").path;
+  return requireSubvolume(files, ID, "btrfs/subvolumes", "top");
 }
 
 t.test("no root is made of what Docker keeps for userns-remap", async (t) => {

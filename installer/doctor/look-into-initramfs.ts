@@ -1,6 +1,10 @@
 import type { Host } from "../../runtime/host/host.ts";
 import { HelperError } from "../../runtime/base/errors.ts";
-import type { ListedFile, Generator } from "../generators/generator.ts";
+import {
+  listFiles,
+  type Generator,
+  type ListedFile,
+} from "../generators/generator.ts";
 import {
   type ArchivedFile,
   isCutShort,
@@ -61,7 +65,7 @@ async function askGenerators(
   for (const generator of generators) {
     if (!generator.isPresent(host)) continue;
     try {
-      const files = await generator.list(host, file);
+      const files = await listFiles(host, generator, file);
       if (files.length > 0) return describeContent(file, files, generators);
     } catch (error) {
       if (!(error instanceof HelperError)) throw error;

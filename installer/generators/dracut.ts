@@ -1,14 +1,11 @@
 import type { Host } from "../../runtime/host/host.ts";
-import { type Generator, newImageName, systemdUnits } from "./generator.ts";
+import { buildPerKernel, type Generator, systemdUnits } from "./generator.ts";
 import { hasFile } from "../system/has-file.ts";
-import { kernelVersions } from "../system/kernels.ts";
-import { parseListing } from "../initramfs/verify-image.ts";
 
 const DEBIAN_CALLER = "/etc/kernel/postinst.d/dracut";
 
 /** kernel-install's. Debian's package has it too, where something else makes the initramfs. */
 const PLUGIN = "/usr/lib/kernel/install.d/50-dracut.install";
-
 const OTHER_CALLER = "/etc/kernel/postinst.d/initramfs-tools";
 
 /** dracut(8) in its systemd mode. A module that lies there is taken: there is nothing to enable. */
@@ -33,20 +30,17 @@ export const dracut: Generator = {
   ],
   enable: () => Promise.resolve([]),
   disable: () => Promise.resolve([]),
-  builds: (host, forAnyMachine) =>
-    Promise.resolve(
-      kernelVersions(host).map((kernelVersion) => {
-        const path = imagePath(host, kernelVersion);
-        const builtAt = newImageName(path);
-        const flags = forAnyMachine ? ["--no-hostonly"] : [];
-        return {
-          argv: ["dracut", "--force", ...flags, builtAt, kernelVersion],
-          images: [{ path, builtAt, kernelVersion }],
-        };
+  builds: (host, forAnyMachine) => {
+    const flags = forAnyMachine ? ["--no-hostonly"] : [];
+    return buildPerKernel(
+      host,
+      (kernelVersion) => imagePath(host, kernelVersion),
+      ({ builtAt, kernelVersion }) => ({
+        argv: ["dracut", "--force", ...flags, builtAt, kernelVersion],
       }),
-    ),
-  list: async (host, image) =>
-    parseListing((await host.run(["lsinitrd", image])).stdout.toString("utf8")),
+    );
+  },
+  listCommand: (image) => ["lsinitrd", image],
   hooksInImage: systemdUnits.map(({ path }) => path.slice(1)),
 };
 

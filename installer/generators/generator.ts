@@ -1,4 +1,6 @@
 import type { Host } from "../../runtime/host/host.ts";
+import { parseListing } from "../initramfs/verify-image.ts";
+import { kernelVersions } from "../system/kernels.ts";
 
 export const GENERATOR_NAMES = [
   "mkinitcpio",
@@ -80,15 +82,39 @@ export interface Generator {
    * @throws BootError
    */
   builds(host: Host, forAnyMachine: boolean): Promise<readonly Build[]>;
-  /** The files in an image. @throws HelperError */
-  list(host: Host, image: string): Promise<readonly ListedFile[]>;
+  /** What prints the files in an image, as `parseListing` reads them. */
+  listCommand(image: string): string[];
   /** What must be in an image besides executable, helpers, libraries and modules, as in ListedFile. */
   readonly hooksInImage: readonly string[];
 }
 
-/** Where an image is built before it takes its place. */
-export function newImageName(image: string): string {
-  return `${image}.dockroot-new`;
+const LIST_TIMEOUT_MS = 120_000;
+
+/** The files in an image. @throws HelperError */
+export async function listFiles(
+  host: Host,
+  { listCommand }: Generator,
+  image: string,
+): Promise<readonly ListedFile[]> {
+  const { stdout } = await host.run(listCommand(image), {
+    timeoutMs: LIST_TIMEOUT_MS,
+  });
+  return parseListing(stdout.toString("utf8"));
+}
+
+/** A build for each kernel, under a name beside the image's own. */
+export function buildPerKernel(
+  host: Host,
+  pathOf: (kernelVersion: string) => string,
+  build: (image: InitramfsImage) => Omit<Build, "images">,
+): Promise<Build[]> {
+  const builds = kernelVersions(host).map((kernelVersion) => {
+    const path = pathOf(kernelVersion);
+    const builtAt = `${path}.dockroot-new`;
+    const image = { path, builtAt, kernelVersion };
+    return { ...build(image), images: [image] };
+  });
+  return Promise.resolve(builds);
 }
 
 const DIRECTORY = "/usr/lib/systemd/system";

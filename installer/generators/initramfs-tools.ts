@@ -1,7 +1,5 @@
-import { type Generator, newImageName } from "./generator.ts";
+import { buildPerKernel, type Generator } from "./generator.ts";
 import { hasFile } from "../system/has-file.ts";
-import { kernelVersions } from "../system/kernels.ts";
-import { parseListing } from "../initramfs/verify-image.ts";
 
 const FUNCTIONS = "scripts/dockroot-functions";
 
@@ -30,29 +28,25 @@ export const initramfsTools: Generator = {
   ],
   enable: () => Promise.resolve([]),
   disable: () => Promise.resolve([]),
-  builds: (host) =>
-    Promise.resolve(
-      kernelVersions(host).map((kernelVersion) => {
-        const path = `/boot/initrd.img-${kernelVersion}`;
-        const builtAt = newImageName(path);
-        return {
-          argv: ["mkinitramfs", "-o", builtAt, kernelVersion],
-          images: [{ path, builtAt, kernelVersion }],
-          ...(hasFile(host, LOADER_HOOKS) && {
-            // As update-initramfs(8) does.
-            afterwards: [
-              "run-parts",
-              `--arg=${kernelVersion}`,
-              `--arg=${path}`,
-              LOADER_HOOKS,
-            ],
-          }),
-        };
+  builds: (host) => {
+    const hasLoaderHooks = hasFile(host, LOADER_HOOKS);
+    return buildPerKernel(
+      host,
+      (kernelVersion) => `/boot/initrd.img-${kernelVersion}`,
+      ({ path, builtAt, kernelVersion }) => ({
+        argv: ["mkinitramfs", "-o", builtAt, kernelVersion],
+        // As update-initramfs(8) does.
+        ...(hasLoaderHooks && {
+          afterwards: [
+            "run-parts",
+            `--arg=${kernelVersion}`,
+            `--arg=${path}`,
+            LOADER_HOOKS,
+          ],
+        }),
       }),
-    ),
-  list: async (host, image) =>
-    parseListing(
-      (await host.run(["lsinitramfs", "-l", image])).stdout.toString("utf8"),
-    ),
+    );
+  },
+  listCommand: (image) => ["lsinitramfs", "-l", image],
   hooksInImage: [FUNCTIONS, ...SCRIPTS],
 };

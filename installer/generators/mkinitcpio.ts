@@ -8,9 +8,6 @@ import { hasFile } from "../system/has-file.ts";
 import { disableHook, enableHook } from "./mkinitcpio/edit-hooks.ts";
 import { readConfig, readConfigurations } from "./mkinitcpio/configurations.ts";
 import { readPresets, readPresetVersion } from "./mkinitcpio/read-presets.ts";
-import { parseListing } from "../initramfs/verify-image.ts";
-
-const LIST_TIMEOUT_MS = 120_000;
 
 const files: readonly HookFile[] = [
   ...["install", "hooks"].map((kind) => ({
@@ -73,12 +70,7 @@ export const mkinitcpio: Generator = {
     }
     return builds;
   },
-  list: async (host, image) => {
-    const { stdout } = await host.run(["lsinitcpio", "-l", "-v", image], {
-      timeoutMs: LIST_TIMEOUT_MS,
-    });
-    return parseListing(stdout.toString("utf8"));
-  },
+  listCommand: (image) => ["lsinitcpio", "-l", "-v", image],
   hooksInImage: [
     "hooks/dockroot",
     "usr/lib/dockroot/functions",

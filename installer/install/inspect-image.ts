@@ -1,6 +1,11 @@
 import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import type { Build, Generator, ListedFile } from "../generators/generator.ts";
+import {
+  listFiles,
+  type Build,
+  type Generator,
+  type ListedFile,
+} from "../generators/generator.ts";
 import { hasFile } from "../system/has-file.ts";
 import { NotRunError, unlessNotRun } from "../system/tree-host.ts";
 import { findProgram, helperNames } from "./helpers.ts";
@@ -10,7 +15,6 @@ import type { ImageNeeds } from "../initramfs/verify-image.ts";
 import { isCutShort, readInitramfs } from "../initramfs/read-initramfs.ts";
 
 export const EXECUTABLE = "/usr/bin/dockroot";
-
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
 /** What an initramfs of this system must have. @throws BootError, HelperError */
@@ -76,7 +80,7 @@ export async function listImage(
   image: string,
 ): Promise<readonly ListedFile[]> {
   try {
-    return await generator.list(host, image);
+    return await listFiles(host, generator, image);
   } catch (cause) {
     if (!(cause instanceof HelperError)) throw cause;
     throw new BootError("INSTALL_FAILED", `cannot look into ${image}`, {
@@ -97,7 +101,7 @@ export async function listIfReadable(
   image: string,
 ): Promise<readonly ListedFile[] | undefined> {
   try {
-    return await generator.list(host, image);
+    return await listFiles(host, generator, image);
   } catch (error) {
     if (error instanceof HelperError && error.kind === "exit") return undefined;
     if (!(error instanceof NotRunError)) throw error;

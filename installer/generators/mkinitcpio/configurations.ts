@@ -3,14 +3,10 @@ import type { Host } from "../../../runtime/host/host.ts";
 import { followIn } from "../../../runtime/host/follow-in.ts";
 import { readPresets } from "./read-presets.ts";
 import type { FileEdit } from "../generator.ts";
-import type { TextChange } from "./edit-hooks.ts";
 
 const MAIN = "/etc/mkinitcpio.conf";
-
 const DROP_INS = "/etc/mkinitcpio.conf.d";
-
 const MAX_BYTES = 1024 * 1024;
-
 const TIMEOUT_MS = 30_000;
 
 /** The order in which mkinitcpio reads its drop-ins. */
@@ -130,6 +126,13 @@ export function placeOf(configuration: Configuration, position: number): Place {
     rest -= length;
   }
   throw new Error("a configuration without a file");
+}
+
+/** A piece of a text that becomes another. */
+export interface TextChange {
+  readonly start: number;
+  readonly end: number;
+  readonly replacement: string;
 }
 
 /** What is to change in a configuration: positions are those of its joined texts. */

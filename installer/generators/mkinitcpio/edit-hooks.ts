@@ -5,6 +5,7 @@ import {
   editAll,
   withEdits,
   type Changes,
+  type TextChange,
 } from "./configurations.ts";
 import type { FileEdit } from "../generator.ts";
 import { readHooks, type Hooks, type WrittenHook } from "./read-hooks.ts";
@@ -21,13 +22,12 @@ export function enableHook(
 ): FileEdit[] {
   const edited = editAll(configurations, changesToEnable);
   for (const configuration of configurations) {
-    if (changesToEnable(withEdits(configuration, edited)) !== undefined) {
-      throw manualEdit(
-        configuration,
-        "the configurations of different presets want it at different places",
-        0,
-      );
-    }
+    if (changesToEnable(withEdits(configuration, edited)) === undefined)
+      continue;
+    throw manualEdit(
+      configuration,
+      "the configurations of different presets want it at different places",
+    );
   }
   return edited;
 }
@@ -41,10 +41,10 @@ function changesToEnable(configuration: Configuration): Changes | undefined {
   const others = read.hooks.filter(({ name }) => !isOurs(name));
   const before = others[placeIn(others.map(({ name }) => name)) - 1];
   if (before === undefined) {
-    throw manualEdit(configuration, "it has no hook before strip", 0, read);
+    throw manualEdit(configuration, "it has no hook before strip", read);
   }
   const name = ours[0]?.name ?? NAME;
-  const required = others.findLast((hook) => mustComeBefore(hook.name));
+  const required = others.findLast((hook) => BEFORE.has(hook.name));
   return {
     changes: [
       ...ours.map((hook) => takeOut(text, hook)),
@@ -64,7 +64,7 @@ function isEnabled({ hooks, obscurities }: Hooks): boolean {
   const hook = hooks[index];
   return (
     hook !== undefined &&
-    !names.slice(index + 1).some(mustComeBefore) &&
+    !names.slice(index + 1).some((name) => BEFORE.has(name)) &&
     obscurities.every(
       ({ position }) => hook.place === "list" && position < hook.start,
     )
@@ -74,10 +74,10 @@ function isEnabled({ hooks, obscurities }: Hooks): boolean {
 function refuseUnfit(configuration: Configuration, read: Hooks): void {
   const [obscurity] = read.obscurities;
   if (obscurity !== undefined) {
-    throw manualEdit(configuration, obscurity.why, obscurity.position, read);
+    throw manualEdit(configuration, obscurity.why, read, obscurity.position);
   }
   if (read.hooks.length === 0) {
-    throw manualEdit(configuration, "it is not set, or empty", 0, read);
+    throw manualEdit(configuration, "it is not set, or empty", read);
   }
   const broken = read.hooks.find(
     ({ name, place }) =>
@@ -87,8 +87,8 @@ function refuseUnfit(configuration: Configuration, read: Hooks): void {
   throw manualEdit(
     configuration,
     `"${broken.name}" is no name of a hook, or stands in a text that becomes a list`,
-    broken.start,
     read,
+    broken.start,
   );
 }
 
@@ -96,8 +96,8 @@ function refuseUnfit(configuration: Configuration, read: Hooks): void {
 function manualEdit(
   configuration: Configuration,
   why: string,
-  position: number,
   read?: Hooks,
+  position = 0,
 ): BootError {
   const { file, line } = placeOf(configuration, position);
   const last = configuration.at(-1)?.path ?? file.path;
@@ -117,7 +117,6 @@ function manualEdit(
 
 /** What HOOKS calls dockroot: its name and that of the hook that it replaces. */
 export const NAME = "dockroot";
-
 export const FORMER_NAME = "docker-btrfs";
 
 export function isOurs(hook: string): boolean {
@@ -151,25 +150,60 @@ const BEFORE = new Set(
  */
 function placeIn(hooks: readonly string[]): number {
   const strip = hooks.lastIndexOf("strip");
-  return strip === -1 || hooks.slice(strip).some(mustComeBefore)
+  return strip === -1 || hooks.slice(strip).some((name) => BEFORE.has(name))
     ? hooks.length
     : strip;
 }
 
-/** Whether a hook that stands after dockroot keeps it from its work. */
-function mustComeBefore(hook: string): boolean {
-  return BEFORE.has(hook);
+/**
+ * What must change for dockroot to be in no HOOKS.
+ * @param keepsFormerName whether `docker-btrfs` still means something to mkinitcpio
+ * @throws BootError GENERATOR_UNSUITABLE where it stands in what cannot be understood
+ */
+export function disableHook(
+  configurations: readonly Configuration[],
+  keepsFormerName: boolean,
+): FileEdit[] {
+  const goes = (name: string) =>
+    name === NAME || (name === FORMER_NAME && !keepsFormerName);
+  return editAll(configurations, (configuration) =>
+    changesToDisable(configuration, goes),
+  );
 }
 
-/** A piece of a text that becomes another. */
-export interface TextChange {
-  readonly start: number;
-  readonly end: number;
-  readonly replacement: string;
+function changesToDisable(
+  configuration: Configuration,
+  goes: (name: string) => boolean,
+): Changes | undefined {
+  const text = joinTexts(configuration);
+  const { hooks, obscurities } = readHooks(text);
+  const going = hooks.filter(({ name }) => goes(name));
+  for (const { position, why, end } of obscurities) {
+    if (going.some(({ start }) => start >= position && start < end)) continue;
+    const found = text
+      .slice(position, end)
+      .split(/[^\w-]+/)
+      .find(goes);
+    if (found === undefined) continue;
+    const { file, line } = placeOf(configuration, position);
+    throw new BootError(
+      "GENERATOR_UNSUITABLE",
+      `cannot take ${found} out of HOOKS in ${file.path}, line ${String(line)}: ${why}`,
+      {
+        hint: "Take it out there yourself: mkinitcpio ends with an error where a hook has no file.",
+      },
+    );
+  }
+  if (going.length === 0) return undefined;
+  const names = [...new Set(going.map(({ name }) => name))];
+  return {
+    changes: going.map((hook) => takeOut(text, hook)),
+    what: `${names.join(" and ")} out of HOOKS`,
+  };
 }
 
 /** Puts a name after a hook, on a line of its own where that hook has one. */
-export function insertAfter(
+function insertAfter(
   text: string,
   { end, place, start }: WrittenHook,
   name: string,
@@ -186,7 +220,7 @@ export function insertAfter(
 }
 
 /** Takes a hook out; where `insertAfter` has put it, the text is as it was before. */
-export function takeOut(
+function takeOut(
   text: string,
   { start, end, place, blankStart }: WrittenHook,
 ): TextChange {
@@ -225,51 +259,4 @@ function insert(position: number, replacement: string): TextChange {
 
 function remove(start: number, end: number): TextChange {
   return { start, end, replacement: "" };
-}
-
-/**
- * What must change for dockroot to be in no HOOKS.
- * @param keepsFormerName whether `docker-btrfs` still means something to mkinitcpio
- * @throws BootError GENERATOR_UNSUITABLE where it stands in what cannot be understood
- */
-export function disableHook(
-  configurations: readonly Configuration[],
-  keepsFormerName: boolean,
-): FileEdit[] {
-  return editAll(configurations, (configuration) =>
-    changesToDisable(configuration, keepsFormerName),
-  );
-}
-
-function changesToDisable(
-  configuration: Configuration,
-  keepsFormerName: boolean,
-): Changes | undefined {
-  const text = joinTexts(configuration);
-  const { hooks, obscurities } = readHooks(text);
-  const goes = (name: string) =>
-    name === NAME || (name === FORMER_NAME && !keepsFormerName);
-  const going = hooks.filter(({ name }) => goes(name));
-  for (const { position, why, end } of obscurities) {
-    if (going.some(({ start }) => start >= position && start < end)) continue;
-    const found = text
-      .slice(position, end)
-      .split(/[^\w-]+/)
-      .find(goes);
-    if (found === undefined) continue;
-    const { file, line } = placeOf(configuration, position);
-    throw new BootError(
-      "GENERATOR_UNSUITABLE",
-      `cannot take ${found} out of HOOKS in ${file.path}, line ${String(line)}: ${why}`,
-      {
-        hint: "Take it out there yourself: mkinitcpio ends with an error where a hook has no file.",
-      },
-    );
-  }
-  if (going.length === 0) return undefined;
-  const names = [...new Set(going.map(({ name }) => name))];
-  return {
-    changes: going.map((hook) => takeOut(text, hook)),
-    what: `${names.join(" and ")} out of HOOKS`,
-  };
 }

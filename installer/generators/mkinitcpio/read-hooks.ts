@@ -30,14 +30,11 @@ export interface Hooks {
 }
 
 const DECLARES = new Set(["export", "declare", "typeset", "readonly"]);
-
 const READS_CODE = new Set(["source", ".", "eval"]);
 
 /** They may name HOOKS and do nothing to it. */
 const HARMLESS = new Set(["echo", "[", "[[", "test", ":", "true"]);
-
 const NAME = "HOOKS";
-
 const MENTION = /\bHOOKS\b/;
 
 /** What HOOKS is: not set, an array, or a text. */

@@ -8,11 +8,8 @@ import { readStatements } from "./shell-tokens.ts";
 import { valueOf, type Word } from "./shell-word.ts";
 
 const DIRECTORY = "/etc/mkinitcpio.d";
-
 const SUFFIX = ".preset";
-
 const TIMEOUT_MS = 30_000;
-
 const MAX_BYTES = 1024 * 1024;
 
 /** One image that a preset makes, see mkinitcpio(8), "ABOUT PRESETS". */

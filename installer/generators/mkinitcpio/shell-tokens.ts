@@ -30,12 +30,10 @@ export interface Statement {
 }
 
 const ASSIGNMENT = /([A-Za-z_]\w*)(\[[^\]\n]{0,64}\])?(\+?=)/y;
-
 const BLANK = /(?:[ \t]|\\\n)+/y;
 
 /** Comments and arithmetic included. */
 const PASSED_OVER = /(?:[ \t]|\\\n|#[^\n]*|\(\([^]*?(?:\)\)|$))+/y;
-
 const PASSED_OVER_IN_LIST = /(?:\s|\\\n|#[^\n]*)+/y;
 
 const OPERATOR =
@@ -53,9 +51,7 @@ const CLOSES = new Map([
 ]);
 
 const GOES_ON = new Set(["then", "else", "elif", "do", "!", "time"]);
-
 const JOINS = new Set(["&&", "||", "|", "|&"]);
-
 const SEPARATES = new Set([";", "&", "\n", ";;", ";&", ";;&", "(", ")"]);
 
 /** Reads a script of bash as far as it takes to tell what its statements are. */

@@ -38,7 +38,7 @@ export function judgeVersion(
   if (version === undefined) {
     return { name, problem: `${name} is not that of ${project}`, remedy };
   }
-  if (isOlder(version, minimum)) {
+  if (version.localeCompare(minimum, "en", { numeric: true }) < 0) {
     const problem = `${name} is of ${project} ${version}, older than ${minimum}`;
     return { name, version, problem, remedy };
   }
@@ -52,16 +52,6 @@ export function uncheckedOf(helpers: readonly HelperStatus[]): string[] {
       ({ version, problem }) => version === undefined && problem === undefined,
     )
     .map(({ name }) => name);
-}
-
-function isOlder(version: string, minimum: string): boolean {
-  const numbers = (text: string) => text.split(".").map(Number);
-  const own = numbers(version);
-  for (const [index, least] of numbers(minimum).entries()) {
-    const part = own[index] ?? 0;
-    if (part !== least) return part < least;
-  }
-  return false;
 }
 
 /**

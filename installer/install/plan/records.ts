@@ -8,7 +8,6 @@ export const FORMER_DIRECTORY = `${STATE_DIRECTORY}/former`;
 export const KEPT_DIRECTORY = `${STATE_DIRECTORY}/kept`;
 /** The former content of the files that UNDO names. */
 export const UNDO_DIRECTORY = `${STATE_DIRECTORY}/undo`;
-
 const VERSION = 1;
 const version = v.literal(VERSION, "a later dockroot wrote it");
 /** The journal of earlier versions has none. */

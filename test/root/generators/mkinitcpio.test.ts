@@ -2,7 +2,10 @@
 import fs from "fs-extra";
 import path from "node:path";
 import t, { type Test } from "tap";
-import type { InitramfsImage } from "../../../installer/generators/generator.ts";
+import {
+  listFiles,
+  type InitramfsImage,
+} from "../../../installer/generators/generator.ts";
 import { mkinitcpio } from "../../../installer/generators/mkinitcpio.ts";
 import { readAsset } from "../../../installer/system/read-asset.ts";
 import { findProgram } from "../../runner/find-program.ts";
@@ -305,7 +308,7 @@ if (findProgram("mkinitcpio") !== undefined) {
       const made = await run(...(build?.argv ?? []));
       t.equal(made.exitCode, 0, made.stdout);
 
-      const listed = await mkinitcpio.list(host, "/boot/test.img");
+      const listed = await listFiles(host, mkinitcpio, "/boot/test.img");
       const sizes = new Map(
         listed.map(({ path: file, sizeBytes }) => [file, sizeBytes]),
       );

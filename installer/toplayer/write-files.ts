@@ -41,37 +41,30 @@ function writePlan(
   { files, accounts }: InitPlan,
 ): WrittenFile[] {
   const at = (file: PlannedFile) => path.join(directory, file.path);
-  const tell = (
-    { path: file }: PlannedFile,
-    result: WrittenFile["result"],
-    about: string,
-  ): WrittenFile => ({ path: `/${file}`, result, about });
-  const write = (file: PlannedFile) => {
+  const present = accounts.filter(
+    (file) => host.files.statusOf(at(file)) !== undefined,
+  );
+  // Those of a former run that was interrupted fit.
+  const misfits = present.every((file) => hasText(host, at(file), file.content))
+    ? []
+    : accounts.filter((file) => !present.includes(file));
+  const misfit = `left out: it must fit ${present.map((file) => `/${file.path}`).join(", ")}`;
+  return [...files, ...accounts].map((file): WrittenFile => {
+    const tell = (result: WrittenFile["result"], about: string) => ({
+      path: `/${file.path}`,
+      result,
+      about,
+    });
+    if (misfits.includes(file)) return tell("left", misfit);
     const { content: text, mode, gid, about } = file;
     const isMade = host.files.writeFile(
       at(file),
       { text },
       { mode, uid: 0, gid, isOwnerOptional: true, mustNotExist: true },
     );
-    return isMade ? tell(file, "made", about) : tell(file, "left", IS_THERE);
-  };
-  const present = accounts.filter(
-    (file) => host.files.statusOf(at(file)) !== undefined,
-  );
-  const leave = (file: PlannedFile) =>
-    tell(
-      file,
-      "left",
-      present.includes(file)
-        ? IS_THERE
-        : `left out: it must fit ${present.map((other) => `/${other.path}`).join(", ")}`,
-    );
-  // Those of a former run that was interrupted fit.
-  const fits = present.every((file) => hasText(host, at(file), file.content));
-  return [...files.map(write), ...accounts.map(fits ? write : leave)];
+    return isMade ? tell("made", about) : tell("left", "it is there already");
+  });
 }
-
-const IS_THERE = "it is there already";
 
 function hasText(host: Host, file: string, text: string): boolean {
   if (host.files.statusOf(file)?.kind !== "file") return false;

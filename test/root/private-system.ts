@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { quote } from "../../runtime/base/quote.ts";
 import { scaleTimeout } from "../../fixtures/slowness.ts";
 import { executable, type Outcome } from "../binary/run-dockroot.ts";
 
@@ -86,8 +87,4 @@ export function runInSystem(
   });
   if (error !== undefined) throw error;
   return { status, stdout, stderr };
-}
-
-function quote(argument: string): string {
-  return `'${argument.replaceAll("'", "'\\''")}'`;
 }

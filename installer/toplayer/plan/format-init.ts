@@ -11,8 +11,9 @@ import { quote } from "../../../runtime/base/quote.ts";
 import type { WrittenFile } from "../write-files.ts";
 
 interface InitReport {
-  /** The arguments of a check of it. */
-  readonly checkArguments: readonly string[];
+  readonly directory: string;
+  /** By name, with what was given for this command. */
+  readonly checkOptions: readonly (readonly [string, string | undefined])[];
   readonly files: readonly WrittenFile[];
   readonly warnings: readonly string[];
   /** How a boot menu entry names the directory; `undefined` where that cannot be told. */
@@ -21,9 +22,20 @@ interface InitReport {
 
 /** What was done, and what comes next; nothing in it can write on the terminal by itself. */
 export function formatInit(
-  { checkArguments, files, warnings, kernelOptions }: InitReport,
+  { directory, checkOptions, files, warnings, kernelOptions }: InitReport,
   { style }: Pick<Terminal, "style">,
 ): string {
+  const options = checkOptions.flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, value],
+  );
+  const check = [
+    "sudo",
+    "dockroot",
+    "toplayer",
+    "check",
+    directory,
+    ...options,
+  ];
   const rows = files.map(({ result, path, about }) =>
     [result, path, about].map(escapeControl),
   );
@@ -37,7 +49,7 @@ export function formatInit(
       title("next:"),
       ...[
         "  add what else this machine has of its own, laid out as in the image",
-        `  sudo dockroot toplayer check ${checkArguments.map(quote).join(" ")}`,
+        `  ${check.map(quote).join(" ")}`,
         kernelOptions === undefined
           ? "  name it in the boot menu entry: toplayer=DEVICE toplayer_path=DIRECTORY (without colons and quotes)"
           : `  in the boot menu entry: ${kernelOptions}`,

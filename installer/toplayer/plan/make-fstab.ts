@@ -3,11 +3,7 @@ import {
   USUAL_DIRECTORIES,
   type Home,
 } from "../../engines/engine-configs.ts";
-import {
-  escapeFstab,
-  parseFstab,
-  type FstabEntry,
-} from "../../system/formats/fstab.ts";
+import { escapeFstab, parseFstab } from "../../system/formats/fstab.ts";
 
 /** How the image store is mounted. */
 export interface StoreMount {
@@ -27,40 +23,43 @@ export interface UnknownMount {
  * An fstab for the top layer: the machine's own without its root, which the kernel options mount, and
  * with the image store, whose line it may have already.
  * @param text the machine's fstab; `undefined` where it has none
- * @param home where the store is mounted
- * @param store `undefined` where it is not known
  */
 export function makeFstab(
-  text: string | undefined,
-  home: Home,
-  store: StoreMount | undefined,
-): { content: string; has: "own" | "added" | "none" } {
-  const mountPoint = USUAL_DIRECTORIES[home];
-  const { entries } = parseFstab(text ?? "");
-  const isRoot = ({ mountPoint }: FstabEntry) => mountPoint === "/";
-  const roots = new Set(entries.filter(isRoot).map(({ line }) => line));
-  const kept = (text ?? "")
+  text = "",
+  store: StoreMount | UnknownMount,
+): { content: string; about: string; warnings: string[] } {
+  const mountPoint = USUAL_DIRECTORIES[store.home];
+  const pull = `${programOf(store.home)} pull`;
+  const { entries } = parseFstab(text);
+  const roots = entries.filter((entry) => entry.mountPoint === "/");
+  const kept = text
     .split("\n")
-    .filter((_, index) => !roots.has(index + 1))
+    .filter((_, index) => !roots.some(({ line }) => line === index + 1))
     .join("\n")
     .trimEnd();
-  const head =
-    "# The root is mounted by the kernel options: it has no line here.\n";
-  const own = kept === "" ? "" : `${kept}\n`;
-  if (entries.some((entry) => entry.mountPoint === mountPoint)) {
-    return { content: head + own, has: "own" };
-  }
-  if (store === undefined) return { content: head + own, has: "none" };
-  const fields = [
-    escapeFstab(store.source),
-    escapeFstab(mountPoint),
-    "btrfs",
-    `subvol=${escapeFstab(store.subvolume)}`,
-    "0",
-    "0",
+  const lines = [
+    "# The root is mounted by the kernel options: it has no line here.",
+    ...(kept === "" ? [] : [kept]),
   ];
-  return {
-    content: `${head}${own}# The image store: ${programOf(home)} pull fetches the system of the next boot.\n${fields.join("  ")}\n`,
-    has: "added",
-  };
+  const end = (withStore: string, warnings: string[] = []) => ({
+    content: lines.map((line) => `${line}\n`).join(""),
+    about: `this machine's without /, ${withStore}`,
+    warnings,
+  });
+  if (entries.some((entry) => entry.mountPoint === mountPoint)) {
+    return end(`with its own line for ${mountPoint}`);
+  }
+  if ("unknown" in store) {
+    return end(`without ${mountPoint}`, [
+      `the fstab has no line for ${mountPoint}, for ${pull} to fetch the next system: ${store.unknown}`,
+    ]);
+  }
+  const { source, subvolume } = store;
+  lines.push(
+    `# The image store: ${pull} fetches the system of the next boot.`,
+    [source, mountPoint, "btrfs", `subvol=${subvolume}`, "0", "0"]
+      .map(escapeFstab)
+      .join("  "),
+  );
+  return end(`with ${source} subvol=${subvolume} at ${mountPoint}`);
 }

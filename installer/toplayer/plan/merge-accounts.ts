@@ -1,14 +1,12 @@
 import {
   isOwnId,
   parseGroup,
-  parseGshadow,
   parsePasswd,
   parseShadow,
   splitMembers,
-  type Group,
-  type Shadow,
   type User,
 } from "../../system/formats/parse-accounts.ts";
+import { planGroups } from "./plan-groups.ts";
 
 /** The texts of the four files. */
 export interface AccountTexts {
@@ -39,33 +37,29 @@ export function ownUsers({ passwd }: Pick<AccountTexts, "passwd">): User[] {
 
 /** A machine's accounts without its people, and without root's password. */
 export function withoutPeople(machine: AccountTexts): AccountTexts {
-  const users = new Set(ownUsers(machine).map(({ name }) => name));
-  const groups = new Set(
-    parseGroup(machine.group)
-      .entries.filter(({ gid }) => isOwnId(gid))
-      .map(({ name }) => name),
+  const users = namesOf(ownUsers(machine));
+  const groups = namesOf(
+    parseGroup(machine.group).entries.filter(({ gid }) => isOwnId(gid)),
   );
-  const dropMembers = (line: string) =>
-    editMembers(line, (members) => members.filter((name) => !users.has(name)));
-  const { passwd, group, shadow, gshadow } = machine;
+  const withoutUsers = (row: Row) => dropNames(row, users);
   return {
-    passwd: joinLines(linesWithout(passwd, users)),
-    group: joinLines(linesWithout(group, groups).map(dropMembers)),
-    shadow: joinLines(
-      linesWithout(shadow, users).map((line) =>
-        line.replace(/^root:[^:]*/, "root:*"),
+    passwd: format(rowsWithout(machine.passwd, users)),
+    group: format(rowsWithout(machine.group, groups).map(withoutUsers)),
+    shadow: format(
+      rowsWithout(machine.shadow, users).map((row) =>
+        row[0] === "root" && row.length > 1 ? row.with(1, "*") : row,
       ),
     ),
     gshadow:
-      gshadow === undefined
-        ? undefined
-        : joinLines(linesWithout(gshadow, groups).map(dropMembers)),
+      machine.gshadow &&
+      format(rowsWithout(machine.gshadow, groups).map(withoutUsers)),
   };
 }
 
 /**
- * The image's accounts, whose system users fit its files, with people of this machine.
- * A member of one of the image's own groups becomes one again, by the group's name.
+ * The image's accounts, whose system users fit its files, with people of this machine. These keep their
+ * numbers, which their files have: who has one of them in the image is left out. A member of one of the
+ * image's own groups becomes one again, by the group's name.
  */
 export function mergeAccounts(
   image: AccountTexts,
@@ -75,174 +69,161 @@ export function mergeAccounts(
   const users = ownUsers(machine).filter(({ name }) =>
     chosen.users.includes(name),
   );
-  const warnings: string[] = [];
-  const groups = mergeGroups(image, machine, users, warnings);
+  const names = namesOf(users);
+  const inImage = parsePasswd(image.passwd).entries.filter(
+    ({ name }) => !names.has(name),
+  );
+  const numbers = new Map(users.map(({ uid, name }) => [uid, name]));
+  const displaced = inImage.filter(({ uid }) => numbers.has(uid));
+  const others = inImage.filter(({ uid }) => !numbers.has(uid));
+  const people = { users, displaced, others };
+  const groups = planGroups(image.group, machine.group, people);
+  const gone = namesOf(displaced);
+  const passwd = addRows(
+    rowsWithout(image.passwd, new Set([...names, ...gone])),
+    users.map(({ name, gid, text }) =>
+      text
+        .split(":")
+        .with(1, "x")
+        .with(3, String(groups.ownGroups.get(name) ?? gid)),
+    ),
+  );
+  const group = addRows(
+    rowsWithout(image.group, groups.gone).map((row) => {
+      const rest = dropNames(row, gone);
+      const own = groups.joined.get(row[0] ?? "");
+      return own === undefined || row.length !== 4
+        ? rest
+        : setMembers(rest.with(2, String(own.gid)), [
+            ...splitMembers(rest[3] ?? ""),
+            ...own.members,
+          ]);
+    }),
+    groups.added.map(({ name, gid, members }) =>
+      setMembers([name, "x", String(gid), ""], members),
+    ),
+    ([, , gid]) => groups.added.some((added) => String(added.gid) === gid),
+  );
+  const taken = takePasswords(machine.shadow, users, chosen.root);
+  const members = new Map(
+    group.map(([name, , , list = ""]) => [name, splitMembers(list)]),
+  );
   return {
-    passwd: mergePasswd(image, users, groups, warnings),
-    group: joinLines(groups.lines),
-    shadow: mergeShadow(image, machine, users, chosen.root),
-    gshadow: mergeGshadow(image, groups),
-    warnings,
+    passwd: format(passwd),
+    group: format(group),
+    shadow: format(
+      addMissing(
+        rowsWithout(image.shadow, gone).map((row) => taken.get(row[0]) ?? row),
+        passwd.filter(([, password]) => password === "x"),
+        ([name = ""]) => taken.get(name) ?? lockedRow(name),
+      ),
+    ),
+    gshadow:
+      image.gshadow &&
+      format(
+        addMissing(
+          rowsWithout(image.gshadow, groups.gone).map((row) =>
+            setMembers(dropNames(row, gone), members.get(row[0])),
+          ),
+          group,
+          ([name = "", , , list = ""]) => [name, "!", "", list],
+        ),
+      ),
+    warnings: [
+      ...displaced.map(
+        ({ name, uid }) =>
+          `the image's user ${name} is left out: ${String(numbers.get(uid))} has the number ${String(uid)} on this machine`,
+      ),
+      ...groups.warnings,
+    ],
   };
 }
 
-interface MergedGroups {
-  readonly lines: readonly string[];
-  /** The names of those that are new. */
-  readonly added: readonly string[];
-  /** The members that the image's own have got. */
-  readonly joined: ReadonlyMap<string, readonly string[]>;
-  /** A group's number here, to its number in the new root. */
-  readonly numbers: ReadonlyMap<number, number>;
+/** A line's fields; a line that is no entry has others. */
+type Row = string[];
+
+/** A row of shadow without a password. */
+function lockedRow(name: string): Row {
+  return [name, "!", "", "", "", "", "", "", ""];
 }
 
-function mergeGroups(
-  image: AccountTexts,
-  machine: AccountTexts,
-  users: readonly User[],
-  warnings: string[],
-): MergedGroups {
-  const ofImage = parseGroup(image.group).entries;
-  const byName = new Map(ofImage.map((group) => [group.name, group]));
-  const byNumber = new Map(ofImage.map((group) => [group.gid, group]));
-  const names = new Set(users.map(({ name }) => name));
-  const joined = new Map<string, readonly string[]>();
-  const numbers = new Map<number, number>();
-  const lines: string[] = [];
-  const added: string[] = [];
-  for (const group of parseGroup(machine.group).entries) {
-    const members = group.members.filter((member) => names.has(member));
-    const owners = users
-      .filter(({ gid }) => gid === group.gid)
-      .map(({ name }) => name);
-    if (members.length === 0 && owners.length === 0) continue;
-    const same = byName.get(group.name);
-    if (same !== undefined) {
-      numbers.set(group.gid, same.gid);
-      joined.set(group.name, members);
-    } else if (isOwnId(group.gid)) {
-      const other = byNumber.get(group.gid);
-      if (other !== undefined) {
-        warnings.push(
-          `the group ${group.name} has the number ${String(group.gid)}, as the image's group ${other.name}`,
-        );
-      }
-      numbers.set(group.gid, group.gid);
-      added.push(group.name);
-      lines.push(`${group.name}:x:${String(group.gid)}:${members.join(",")}`);
-    } else {
-      warnings.push(
-        `the image has no group ${group.name}: ${[...owners, ...members].join(", ")} is not in it`,
-      );
-    }
-  }
-  const ofImageNow = rewriteLines(image.group, parseGroup, addMembers(joined));
-  return { lines: [...ofImageNow, ...lines], added, joined, numbers };
-}
-
-function mergePasswd(
-  image: AccountTexts,
-  users: readonly User[],
-  { numbers }: MergedGroups,
-  warnings: string[],
-): string {
-  const chosen = new Set(users.map(({ name }) => name));
-  const kept = parsePasswd(image.passwd).entries.filter(
-    ({ name }) => !chosen.has(name),
-  );
-  const byNumber = new Map(kept.map((user) => [user.uid, user]));
-  const lines = users.map((user) => {
-    const other = byNumber.get(user.uid);
-    if (other !== undefined) {
-      warnings.push(
-        `${user.name} has the number ${String(user.uid)}, as the image's user ${other.name}`,
-      );
-    }
-    const gid = numbers.get(user.gid);
-    if (gid === undefined) {
-      warnings.push(
-        `${user.name}'s own group keeps the number ${String(user.gid)}, which may be another group's in the image`,
-      );
-    }
-    const fields = user.text.split(":");
-    fields[3] = String(gid ?? user.gid);
-    return fields.join(":");
-  });
-  return joinLines([...linesWithout(image.passwd, chosen), ...lines]);
-}
-
-function mergeShadow(
-  image: AccountTexts,
-  machine: AccountTexts,
+/** The rows of shadow for users, by their names; of root too, where its password is asked for. */
+function takePasswords(
+  shadow: string,
   users: readonly User[],
   takesRoot: boolean,
-): string {
-  const names = users.map(({ name }) => name);
-  const taken = parseShadow(machine.shadow).entries.filter(
-    ({ name }) => names.includes(name) || (takesRoot && name === "root"),
+): Map<string | undefined, Row> {
+  const rows = new Map(
+    parseShadow(shadow).entries.map(({ name, text }) => [
+      name,
+      text.split(":"),
+    ]),
   );
-  const lines = new Map(taken.map(({ name, text }) => [name, text]));
-  const ofImage = rewriteLines(
-    image.shadow,
-    parseShadow,
-    ({ name, text }) => lines.get(name) ?? text,
+  const root = takesRoot ? rows.get("root") : undefined;
+  return new Map([
+    ...(root === undefined ? [] : [["root", root] as const]),
+    ...users.map(({ name, password }) => {
+      const row = rows.get(name) ?? lockedRow(name);
+      // A password in passwd counts there, too.
+      return [name, password === "x" ? row : row.with(1, password)] as const;
+    }),
+  ]);
+}
+
+function rowsWithout(text: string, names: ReadonlySet<string>): Row[] {
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => line.split(":"))
+    .filter(([name = ""]) => !names.has(name));
+}
+
+function format(rows: readonly Row[]): string {
+  return rows.map((row) => `${row.join(":")}\n`).join("");
+}
+
+/** Puts rows before the lines of NIS, which come last, and before those that `isAfter` tells. */
+function addRows(
+  rows: readonly Row[],
+  added: readonly Row[],
+  isAfter: (row: Row) => boolean = () => false,
+): Row[] {
+  const index = rows.findIndex(
+    (row) => /^[+-]/.test(row[0] ?? "") || isAfter(row),
   );
-  for (const { name } of parseShadow(image.shadow).entries) lines.delete(name);
-  return joinLines([...ofImage, ...lines.values()]);
+  return rows.toSpliced(index === -1 ? rows.length : index, 0, ...added);
 }
 
-function mergeGshadow(
-  { gshadow }: AccountTexts,
-  { added, joined }: MergedGroups,
-): string | undefined {
-  if (gshadow === undefined) return undefined;
-  const ofImage = rewriteLines(gshadow, parseGshadow, addMembers(joined));
-  return joinLines([...ofImage, ...added.map((name) => `${name}:!::`)]);
-}
-
-/** @param joined the members that each group has got */
-function addMembers(joined: MergedGroups["joined"]) {
-  return ({ name, text }: Group | Shadow) =>
-    editMembers(text, (members) => [
-      ...new Set([...members, ...(joined.get(name) ?? [])]),
-    ]);
-}
-
-/** Changes a line of group or gshadow: both have their members at the end. */
-function editMembers(
-  line: string,
-  change: (members: readonly string[]) => readonly string[],
-): string {
-  const fields = line.split(":");
-  fields[3] = change(splitMembers(fields[3] ?? "")).join(",");
-  return fields.join(":");
-}
-
-/** Lines that are no entries stay as they are. */
-function rewriteLines<T extends Group | Shadow>(
-  text: string,
-  parse: (text: string) => { readonly entries: readonly T[] },
-  rewrite: (entry: T) => string,
-): string[] {
-  const entries = new Map(
-    parse(text).entries.map((entry) => [entry.text, entry]),
+/** Adds a row for each of the entries that have none. */
+function addMissing(
+  rows: readonly Row[],
+  entries: readonly Row[],
+  make: (entry: Row) => Row,
+): Row[] {
+  const present = new Set(rows.map(([name]) => name));
+  const missing = entries.filter(
+    ([name = "", ...fields]) =>
+      fields.length >= 3 && !/^[+-]/.test(name) && !present.has(name),
   );
-  return linesOf(text).map((line) => {
-    const entry = entries.get(line);
-    return entry === undefined ? line : rewrite(entry);
-  });
+  return addRows(rows, missing.map(make));
 }
 
-function linesWithout(text: string, names: ReadonlySet<string>): string[] {
-  return linesOf(text).filter(
-    (line) => !names.has(line.split(":", 1)[0] ?? ""),
-  );
+/** Drops users from a row of group or gshadow, which has administrators before the members. */
+function dropNames(row: Row, names: ReadonlySet<string>): Row {
+  if (row.length !== 4) return row;
+  const drop = (field: string) =>
+    splitMembers(field)
+      .filter((name) => !names.has(name))
+      .join(",");
+  return row.map((field, index) => (index < 2 ? field : drop(field)));
 }
 
-function linesOf(text: string): string[] {
-  return text.split("\n").filter((line) => line !== "");
+function setMembers(row: Row, members: readonly string[] | undefined): Row {
+  return row.length !== 4 || members === undefined
+    ? row
+    : row.with(3, [...new Set(members)].join(","));
 }
 
-function joinLines(lines: readonly string[]): string {
-  return lines.map((line) => `${line}\n`).join("");
+function namesOf(accounts: readonly { readonly name: string }[]): Set<string> {
+  return new Set(accounts.map(({ name }) => name));
 }

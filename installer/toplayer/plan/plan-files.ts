@@ -1,13 +1,29 @@
 import { isSystemId, parseGroup } from "../../system/formats/parse-accounts.ts";
-import { programOf, USUAL_DIRECTORIES } from "../../engines/engine-configs.ts";
 import { makeFstab, type StoreMount, type UnknownMount } from "./make-fstab.ts";
-import type { Machine } from "../gather-machine.ts";
 import {
   mergeAccounts,
   withoutPeople,
   type AccountTexts,
   type ChosenAccounts,
 } from "./merge-accounts.ts";
+
+/** What a top layer keeps of the running system. */
+interface Machine {
+  readonly fstab: string | undefined;
+  readonly hostname: string;
+  /** `undefined` where it has none that lasts. */
+  readonly machineId: string | undefined;
+  readonly accounts: AccountTexts | undefined;
+}
+
+export interface InitFacts {
+  readonly machine: Machine;
+  readonly storeMount: StoreMount | UnknownMount;
+  /** Or why they are not known. */
+  readonly imageAccounts: AccountTexts | { readonly unknown: string };
+  /** For a machine that has none that lasts. */
+  readonly newMachineId: string;
+}
 
 /** A file of the new top layer. */
 export interface PlannedFile {
@@ -20,15 +36,6 @@ export interface PlannedFile {
   readonly about: string;
 }
 
-interface InitFacts {
-  readonly machine: Machine;
-  readonly storeMount: StoreMount | UnknownMount;
-  /** `undefined` where no image can be found, or it has none. */
-  readonly imageAccounts: AccountTexts | undefined;
-  /** For a machine that has none that lasts. */
-  readonly newMachineId: string;
-}
-
 export interface InitPlan {
   readonly files: readonly PlannedFile[];
   /** Files that fit each other: where one is there already, none of them is made. */
@@ -37,86 +44,62 @@ export interface InitPlan {
 }
 
 export function planFiles(facts: InitFacts, chosen: ChosenAccounts): InitPlan {
-  const warnings: string[] = [];
-  const { machine, newMachineId } = facts;
+  const { machine, storeMount, imageAccounts, newMachineId } = facts;
+  const fstab = makeFstab(machine.fstab, storeMount);
+  const { files: accounts, warnings } = planAccounts(facts, chosen);
+  const { hostname, machineId } = machine;
+  const whose = machineId === undefined ? "a new one" : "this machine's";
   return {
     files: [
-      planFstab(facts, warnings),
-      readable("etc/hostname", `${machine.hostname}\n`, machine.hostname),
-      {
-        ...readable(
-          "etc/machine-id",
-          machine.machineId ?? newMachineId,
-          machine.machineId === undefined ? "a new one" : "this machine's",
-        ),
-        mode: 0o444,
-      },
+      planFile("etc/fstab", fstab.content, fstab.about),
+      planFile("etc/hostname", `${hostname}\n`, hostname),
+      planFile("etc/machine-id", machineId ?? newMachineId, whose, 0o444),
     ],
-    accounts: planAccounts(facts, chosen, warnings),
-    warnings,
+    accounts,
+    warnings: [
+      ...("unknown" in imageAccounts ? [imageAccounts.unknown] : []),
+      ...fstab.warnings,
+      ...warnings,
+    ],
   };
 }
 
-function planFstab(
-  { machine, storeMount }: InitFacts,
-  warnings: string[],
-): PlannedFile {
-  const store = "unknown" in storeMount ? undefined : storeMount;
-  const { home } = storeMount;
-  const mountPoint = USUAL_DIRECTORIES[home];
-  const { content, has } = makeFstab(machine.fstab, home, store);
-  if (has === "none" && "unknown" in storeMount) {
-    warnings.push(
-      `the fstab has no line for ${mountPoint}, for ${programOf(home)} pull to fetch the next system: ${storeMount.unknown}`,
-    );
-  }
-  const withStore = {
-    own: `with its own line for ${mountPoint}`,
-    added: `with ${store?.source ?? ""} subvol=${store?.subvolume ?? ""} at ${mountPoint}`,
-    none: `without ${mountPoint}`,
-  }[has];
-  return readable(
-    "etc/fstab",
-    content,
-    `this machine's without /, ${withStore}`,
-  );
-}
-
 function planAccounts(
-  { machine, imageAccounts: image }: InitFacts,
+  { machine: { accounts }, imageAccounts: image }: InitFacts,
   chosen: ChosenAccounts,
-  warnings: string[],
-): PlannedFile[] {
-  if (machine.accounts === undefined) {
-    warnings.push(
-      "this machine has no accounts: there is no /etc/passwd, group or shadow",
-    );
-    return [];
+): Pick<InitPlan, "files" | "warnings"> {
+  if (accounts === undefined) {
+    const warning =
+      "this machine has no accounts: there is no /etc/passwd, group or shadow";
+    return { files: [], warnings: [warning] };
   }
-  if (chosen.users.length === 0 && !chosen.root) return [];
-  if (image === undefined) {
-    warnings.push(
-      "the accounts are all of this machine, for no image is there to take its system users from: their numbers may not fit the image's files",
-    );
+  if (chosen.users.length === 0 && !chosen.root) {
+    return { files: [], warnings: [] };
   }
-  const { warnings: odd, ...merged } = mergeAccounts(
-    image ?? withoutPeople(machine.accounts),
-    machine.accounts,
+  const hasImage = !("unknown" in image);
+  const merged = mergeAccounts(
+    hasImage ? image : withoutPeople(accounts),
+    accounts,
     chosen,
   );
-  warnings.push(...odd);
-  const files = filesOf(
+  const files = planAccountFiles(
     merged,
-    image === undefined ? "this machine's" : "the image's",
+    hasImage ? "the image's" : "this machine's",
     chosen,
   );
-  // Root's password is in shadow alone: what the image says of its users stays as fresh as it is.
-  return chosen.users.length === 0
-    ? files.filter(({ path }) => path === "etc/shadow")
-    : files;
+  const imageless =
+    "the accounts are all of this machine, for no image is there to take its system users from: their numbers may not fit the image's files";
+  return {
+    // Root's password is in shadow alone: what the image says of its users stays as fresh as it is.
+    files:
+      chosen.users.length === 0
+        ? files.filter(({ path }) => path === "etc/shadow")
+        : files,
+    warnings: hasImage ? merged.warnings : [imageless, ...merged.warnings],
+  };
 }
 
-function filesOf(
+function planAccountFiles(
   { passwd, group, shadow, gshadow }: AccountTexts,
   whose: string,
   { users, root }: ChosenAccounts,
@@ -126,28 +109,26 @@ function filesOf(
     ({ name, gid }) => name === "shadow" && isSystemId(gid),
   );
   const gid = shadowGroup?.gid ?? 0;
+  const secret = gid === 0 ? 0o600 : 0o640;
   const about = `${whose}, with ${users.join(", ")}`;
   const passwords = [...(root ? ["root"] : []), ...users].join(", ");
-  const secret = (
-    file: string,
-    content: string,
-    about: string,
-  ): PlannedFile => ({
-    ...readable(file, content, about),
-    ...{ mode: gid === 0 ? 0o600 : 0o640, gid },
-  });
+  const ofShadow = `${whose}, with the passwords of ${passwords}`;
   return [
-    readable("etc/passwd", passwd, about),
-    readable("etc/group", group, about),
-    secret(
-      "etc/shadow",
-      shadow,
-      `${whose}, with the passwords of ${passwords}`,
-    ),
-    ...(gshadow === undefined ? [] : [secret("etc/gshadow", gshadow, about)]),
+    planFile("etc/passwd", passwd, about),
+    planFile("etc/group", group, about),
+    planFile("etc/shadow", shadow, ofShadow, secret, gid),
+    ...(gshadow === undefined
+      ? []
+      : [planFile("etc/gshadow", gshadow, about, secret, gid)]),
   ];
 }
 
-function readable(path: string, content: string, about: string): PlannedFile {
-  return { path, content, mode: 0o644, gid: 0, about };
+function planFile(
+  path: string,
+  content: string,
+  about: string,
+  mode = 0o644,
+  gid = 0,
+): PlannedFile {
+  return { path, content, mode, gid, about };
 }

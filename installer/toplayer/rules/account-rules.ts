@@ -4,13 +4,14 @@ import {
   isSystemId,
   type User,
 } from "../../system/formats/parse-accounts.ts";
-import type { AccountRule, CheckedAccounts } from "./check-accounts.ts";
+import type {
+  AccountRule,
+  CheckedAccounts,
+  NumberedName,
+} from "./check-accounts.ts";
 
 /** Who has these is not meant to log in. */
 const REFUSES = /\/(?:nologin|false)$/;
-
-const SET_ONE =
-  "openssl passwd -6 makes what stands in the second field of /etc/shadow.";
 
 const ANEW =
   "Make the file anew from the image's: move it away, then dockroot toplayer init, or edit it in a container of the image.";
@@ -59,8 +60,9 @@ export const ACCOUNT_RULES: readonly AccountRule[] = [
     find: ({ passwords }) =>
       namesOf(passwords.filter(({ password }) => password === "")),
     message: (names) =>
-      `who sits at the machine is let in without a password as ${names}`,
-    remedy: `Set one: ${SET_ONE}`,
+      `anyone at the console can log in without a password as ${names}`,
+    remedy:
+      "Put the output of openssl passwd -6 into the second field of each one's line in /etc/shadow.",
   },
   {
     rule: "nobody-logs-in",
@@ -73,7 +75,8 @@ export const ACCOUNT_RULES: readonly AccountRule[] = [
         : ["nobody"],
     message: (nobody) =>
       `${nobody} has a password: without a key for ssh, or a login that asks for none, all are locked out`,
-    remedy: `Set root's: ${SET_ONE}`,
+    remedy:
+      "Put the output of openssl passwd -6 into the second field of root's line in /etc/shadow.",
   },
   {
     rule: "shadow-missing",
@@ -146,16 +149,8 @@ export const ACCOUNT_RULES: readonly AccountRule[] = [
       `the new root does not have the shells of ${names}: they cannot log in`,
     remedy: "Name a shell that the image has, or install it in the image.",
   },
-  ...checkNumbers("passwd", "system users", ({ users, imageUsers }) => ({
-    own: users.map(({ name, uid }) => [name, uid]),
-    ofImage: imageUsers
-      .filter(({ name }) => name !== "root")
-      .map(({ name, uid }) => [name, uid]),
-  })),
-  ...checkNumbers("group", "system groups", ({ groups, imageGroups }) => ({
-    own: groups.map(({ name, gid }) => [name, gid]),
-    ofImage: imageGroups.map(({ name, gid }) => [name, gid]),
-  })),
+  ...checkNumbers("passwd", "system users"),
+  ...checkNumbers("group", "system groups"),
 ];
 
 /**
@@ -163,26 +158,20 @@ export const ACCOUNT_RULES: readonly AccountRule[] = [
  * not start, the message bus and ssh among them, and logins with them. Most groups give access alone:
  * one that is missing is missed by few.
  */
-function checkNumbers(
-  file: "passwd" | "group",
-  who: string,
-  select: (
-    accounts: CheckedAccounts,
-  ) => Record<"own" | "ofImage", [name: string, id: number][]>,
-): AccountRule[] {
+function checkNumbers(file: "passwd" | "group", who: string): AccountRule[] {
   const compare = (
-    accounts: CheckedAccounts,
-    describe: (
-      name: string,
-      id: number,
-      own: number | undefined,
-    ) => string | undefined,
+    { numbers }: CheckedAccounts,
+    describe: (name: string, id: number, own: number | undefined) => string,
   ) => {
-    const { own, ofImage } = select(accounts);
-    const known = new Map(own);
+    const { own, ofImage } = numbers[file];
+    const known = new Map(own.map(({ name, id }) => [name, id]));
     return ofImage
-      .filter(([, id]) => isSystemId(id))
-      .flatMap(([name, id]) => describe(name, id, known.get(name)) ?? []);
+      .filter(
+        ({ name, id }) =>
+          isSystemId(id) && (file === "group" || name !== "root"),
+      )
+      .map(({ name, id }) => describe(name, id, known.get(name)))
+      .filter((text) => text !== "");
   };
   return [
     {
@@ -190,9 +179,9 @@ function checkNumbers(
       level: "error",
       file,
       find: (accounts) =>
-        compare(accounts, (name, id, own) =>
-          own === undefined || own === id
-            ? undefined
+        compare(accounts, (name, id, own = id) =>
+          own === id
+            ? ""
             : `${name} (${String(own)}, in the image ${String(id)})`,
         ),
       message: (names) =>
@@ -205,11 +194,41 @@ function checkNumbers(
       file,
       find: (accounts) =>
         compare(accounts, (name, id, own) =>
-          own === undefined ? `${name} (${String(id)})` : undefined,
+          own === undefined ? `${name} (${String(id)})` : "",
         ),
       message: (names) =>
         `/etc/${file} lacks ${who} of the image, whose services and files need them: ${names}`,
       remedy: ANEW,
+    },
+    {
+      // PAM and sudo ask for the first one's password, and ls and whoami show it.
+      rule: `${file}-same-number`,
+      level: "warning",
+      file,
+      find: ({
+        numbers: {
+          [file]: { own, ofImage },
+        },
+      }) => {
+        const isOfImage = (given: NumberedName) =>
+          ofImage.some(
+            ({ name, id }) => name === given.name && id === given.id,
+          );
+        const shared = [...Map.groupBy(own, ({ id }) => id)].filter(
+          ([id, names]) =>
+            names.length > 1 &&
+            !names.every(isOfImage) &&
+            (file === "group" || id !== 0),
+        );
+        return shared.map(
+          ([id, names]) =>
+            `${String(id)} (${names.map(({ name }) => name).join(", ")})`,
+        );
+      },
+      message: (found) =>
+        `/etc/${file} gives one number to several names, of which programs take the first: ${found}`,
+      remedy:
+        "Give each a number of its own, or remove the line of the one that is not used here.",
     },
   ];
 }

@@ -12,7 +12,7 @@ import { ACCOUNT_RULES } from "./account-rules.ts";
 import type { CheckFacts, TextFile } from "./check-facts.ts";
 import { problemOf, type Level, type Problem } from "./problem.ts";
 
-/** The accounts of the new root, and those of the image. */
+/** The accounts of the new root. */
 export interface CheckedAccounts {
   readonly users: readonly User[];
   readonly groups: readonly Group[];
@@ -22,26 +22,49 @@ export interface CheckedAccounts {
     readonly name: string;
     readonly password: string | undefined;
   }[];
-  readonly imageUsers: readonly User[];
-  readonly imageGroups: readonly Group[];
+  /** The users and groups of the new root, and those of the image. */
+  readonly numbers: Readonly<
+    Record<
+      "passwd" | "group",
+      Readonly<Record<"own" | "ofImage", readonly NumberedName[]>>
+    >
+  >;
+}
+
+export interface NumberedName {
+  readonly name: string;
+  readonly id: number;
 }
 
 function parseAccountFiles({ texts, imageTexts }: CheckFacts): CheckedAccounts {
   const users = parsePasswd(texts.passwd.text ?? "").entries;
+  const groups = parseGroup(texts.group.text ?? "").entries;
   const shadows = parseShadow(texts.shadow.text ?? "").entries;
   const inShadow = new Map(
     shadows.map(({ name, password }) => [name, password]),
   );
   return {
     users,
-    groups: parseGroup(texts.group.text ?? "").entries,
+    groups,
     shadows,
     passwords: users.map(({ name, password }) => ({
       name,
       password: password === "x" ? inShadow.get(name) : password,
     })),
-    imageUsers: parsePasswd(imageTexts.passwd ?? "").entries,
-    imageGroups: parseGroup(imageTexts.group ?? "").entries,
+    numbers: {
+      passwd: {
+        own: users.map(({ name, uid }) => ({ name, id: uid })),
+        ofImage: parsePasswd(imageTexts.passwd ?? "").entries.map(
+          ({ name, uid }) => ({ name, id: uid }),
+        ),
+      },
+      group: {
+        own: groups.map(({ name, gid }) => ({ name, id: gid })),
+        ofImage: parseGroup(imageTexts.group ?? "").entries.map(
+          ({ name, gid }) => ({ name, id: gid }),
+        ),
+      },
+    },
   };
 }
 

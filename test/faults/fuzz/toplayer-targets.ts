@@ -64,7 +64,7 @@ export const toplayerTargets: readonly Target[] = [
     ],
     parse: (text) => {
       const at = "/var/lib/docker";
-      const { content } = makeFstab(text, "docker", STORE);
+      const { content } = makeFstab(text, STORE);
       const points = parseFstab(content).entries.map(
         ({ mountPoint }) => mountPoint,
       );

@@ -75,8 +75,8 @@ UUID=${uuid}  /var/lib/docker  btrfs  subvol=docker  0  0
   );
   t.equal(
     read(directory, "group"),
-    "root:x:0:\nsudo:x:27:alice\nshadow:x:42:\nmessagebus:x:81:\nalice:x:1000:\n",
-    "by the image's numbers",
+    "root:x:0:\nsudo:x:27:alice\nshadow:x:42:\nmessagebus:x:81:\nusers:x:100:\nalice:x:1000:\n",
+    "by the image's numbers, with bob's own group, whose number is free there",
   );
   t.equal(
     read(directory, "shadow"),
@@ -84,7 +84,7 @@ UUID=${uuid}  /var/lib/docker  btrfs  subvol=docker  0  0
   );
   t.equal(
     read(directory, "gshadow"),
-    "root:*::\nsudo:*::alice\nshadow:*::\nmessagebus:!::\nalice:!::\n",
+    "root:*::\nsudo:*::alice\nshadow:*::\nmessagebus:!::\nusers:!::\nalice:!::\n",
   );
   t.strictSame(attributesIn(directory), {
     etc: "755 0:0",
@@ -252,6 +252,49 @@ await t.test("what cannot be done is refused, and nothing is made", (t) => {
   });
   t.strictSame(fs.readdirSync(`${directory}-elsewhere`), []);
   t.end();
+});
+
+await t.test("pwck and grpck find nothing in what is written", async (t) => {
+  const family = {
+    passwd: `${IMAGE_ETC.passwd}ubuntu:x:1000:1000::/home/ubuntu:/bin/sh\n`,
+    group: `${IMAGE_ETC.group.replace("27:", "27:ubuntu")}ubuntu:x:1000:\n`,
+    shadow: `${IMAGE_ETC.shadow}ubuntu:!:19000:0:99999:7:::\n`,
+    gshadow: `${IMAGE_ETC.gshadow.replace("sudo:*::", "sudo:*:ubuntu:ubuntu")}ubuntu:!::\n`,
+  };
+  const people = {
+    ...MACHINE,
+    group: `${String(MACHINE.group)}family:x:1005:alice,bob\nodd:x:12:\n`,
+    passwd: `${String(MACHINE.passwd)}carol:x:1002:12::/home/carol:/bin/sh\n`,
+  };
+  await disk.look(async (top) => {
+    const subvolumes = path.join(top, "docker/btrfs/subvolumes");
+    for (const subvolume of fs.readdirSync(subvolumes)) {
+      const tree = path.join(subvolumes, subvolume);
+      if (!fs.existsSync(`${tree}/etc/passwd`)) continue;
+      await run(["btrfs", "property", "set", "-f", tree, "ro", "false"]);
+      for (const [name, text] of Object.entries(family)) {
+        fs.writeFileSync(`${tree}/etc/${name}`, text);
+      }
+    }
+  });
+  for (const image of [["--image", "system:1"], []]) {
+    const directory = scratchOf(`consistent-${String(image.length)}`);
+    const { status, stdout, stderr } = runInSystem(
+      scratchOf("system"),
+      { ...system, etc: people },
+      ...["toplayer", "init", directory, "--yes", ...image],
+    );
+    t.equal(status, 0, stderr);
+    await run(["grpck", "-r", "-R", directory]);
+    await run(["pwck", "-r", "-q", "-R", directory]);
+    if (image.length === 0) continue;
+    t.match(
+      stdout,
+      /^warning: the image's user ubuntu is left out: alice has the number 1000 on this machine$/m,
+    );
+    t.notMatch(read(directory, "group"), "ubuntu");
+    t.match(read(directory, "gshadow"), /^family:!::alice,bob$/m);
+  }
 });
 
 function attributesIn(directory: string): Record<string, string> {

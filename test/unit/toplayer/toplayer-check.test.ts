@@ -180,6 +180,19 @@ const ACCOUNTS: Cases = {
     "messagebus:x:75:",
   ),
   "a system user with another name": replace("passwd", /^messagebus:/m, "bus:"),
+  "two names for a number": edit("passwd", (text) =>
+    text.replace(/^alice:/m, "ubuntu:x:1000:1000::/:/bin/sh\nalice:"),
+  ),
+  "two names for a group's number": edit(
+    "group",
+    (text) => `${text}ubuntu:x:1000:\n`,
+  ),
+  "two names for a number in the image": ({ image, layer }) => {
+    for (const tree of [image, layer]) {
+      tree.edit("etc/passwd", (text) => `${text}mail2:x:8:8::/:/bin/false\n`);
+      tree.edit("etc/shadow", (text) => `${text}mail2:!:::::::\n`);
+    }
+  },
   "a person without a line in shadow": replace("shadow", /^alice:.*\n/m, ""),
   "a service without a line in shadow": replace("shadow", /^mail:.*\n/m, ""),
   "a shell that is not there": replace(

@@ -6,8 +6,9 @@ import { makeFstab } from "../../../installer/toplayer/plan/make-fstab.ts";
 import {
   mergeAccounts,
   ownUsers,
+  withoutPeople,
 } from "../../../installer/toplayer/plan/merge-accounts.ts";
-import { chooseAccounts } from "../../../installer/toplayer/ask.ts";
+import { chooseAccounts } from "../../../installer/toplayer/gather-init.ts";
 import { planFiles } from "../../../installer/toplayer/plan/plan-files.ts";
 
 const image = {
@@ -32,13 +33,13 @@ t.test("people of this machine join the image's system users", async (t) => {
     root: false,
   });
   t.strictSame(merged, {
-    passwd: `${image.passwd}alice:x:1000:1000::/home/alice:/bin/zsh\n`,
-    group: "root:x:0:\naudio:x:29:guest,alice\nguest:x:1000:\nalice:x:1000:\n",
-    shadow: `${image.shadow}alice:$6$alice:1::::::\n`,
+    passwd:
+      "root:x:0:0::/root:/bin/sh\n# kept\nalice:x:1000:1000::/home/alice:/bin/zsh\n",
+    group: "root:x:0:\naudio:x:29:alice\nalice:x:1000:\n",
+    shadow: "root:*:1::::::\nalice:$6$alice:1::::::\n",
     gshadow: undefined,
     warnings: [
-      "the group alice has the number 1000, as the image's group guest",
-      "alice has the number 1000, as the image's user guest",
+      "the image's user guest is left out: alice has the number 1000 on this machine",
     ],
   });
 });
@@ -50,9 +51,108 @@ t.test("a user's own group that the image lacks is told", async (t) => {
   });
   t.match(passwd, /^bob:x:1001:7:/m);
   t.strictSame(warnings, [
-    "the image has no group odd: bob is not in it",
-    "bob's own group keeps the number 7, which may be another group's in the image",
+    "the image has no group odd, bob's own: it keeps this machine's number 7",
   ]);
+  const taken = { ...image, group: `${image.group}lp:x:7:\n` };
+  const other = mergeAccounts(taken, machine, { users: ["bob"], root: true });
+  t.match(other, {
+    passwd: /^bob:x:1001:1001:/m,
+    group: /^lp:x:7:\nbob:x:1001:\n$/m,
+  });
+  t.strictSame(
+    other.warnings,
+    [
+      "the image has no group odd: bob is not in it",
+      "the own group of bob is the new group bob (1001)",
+    ],
+    "the image's group of that number is not opened to bob",
+  );
+});
+
+t.test("a person's number is that person's alone", async (t) => {
+  const ofPeople = {
+    passwd: `${image.passwd}alice:x:1001:1001::/home/alice:/bin/sh\n`,
+    group: "root:x:0:\naudio:x:29:guest\nguest:x:1000:\nalice:x:1001:\n",
+    shadow: `${image.shadow}alice:!:1::::::\n`,
+    gshadow: "root:*::\naudio:*:guest:guest\nguest:!::\nalice:!::\n",
+  };
+  const merged = mergeAccounts(ofPeople, machine, {
+    users: ["alice"],
+    root: false,
+  });
+  t.strictSame(
+    [merged.passwd, merged.group, merged.gshadow],
+    [
+      "root:x:0:0::/root:/bin/sh\n# kept\nalice:x:1000:1000::/home/alice:/bin/zsh\n",
+      "root:x:0:\naudio:x:29:alice\nalice:x:1000:\n",
+      "root:*::\naudio:*::alice\nalice:!::\n",
+    ],
+    "the image's alice has another number, which no file of this machine has",
+  );
+  const service = {
+    ...image,
+    group: `${image.group}docker:x:1001:www\n`,
+    passwd: `${image.passwd}www:x:33:1000::/:/bin/false\n`,
+  };
+  const both = mergeAccounts(
+    service,
+    { ...machine, group: `${machine.group}bob:x:1001:\n` },
+    { users: ["alice", "bob"], root: false },
+  );
+  t.match(
+    both.group,
+    /^alice:x:1000:\n(?:odd.*\n)?(?:bob.*\n)?guest:x:1000:\n(?:.*\n)*docker:x:1001:www\n/m,
+    "groups that others are in stay, after those of people",
+  );
+  t.match(both.warnings, [
+    "the image's user guest is left out: alice has the number 1000 on this machine",
+    "the image has no group odd, bob's own: it keeps this machine's number 7",
+    "the group alice has the number 1000, as the image's group guest",
+  ]);
+});
+
+t.test("lines of NIS stay last", async (t) => {
+  const nis = {
+    passwd: "root:x:0:0::/root:/bin/sh\n+::::::\n",
+    group: "root:x:0:\n+:::\n",
+    shadow: "root:*:1::::::\n+::::::::\n",
+    gshadow: undefined,
+  };
+  const merged = mergeAccounts(nis, machine, { users: ["alice"], root: false });
+  t.match(merged.passwd, /^root:.*\nalice:.*\n\+::::::\n$/);
+  t.match(merged.group, /^root:.*\nalice:.*\n\+:::\n$/);
+  t.match(merged.shadow, /^root:.*\nalice:.*\n\+::::::::\n$/);
+});
+
+t.test("lines that are no entries are passed over", async (t) => {
+  const odd = {
+    passwd: "root\nalice\n# x\n",
+    group: "root\naudio\naudio:x:29:\n# x\n",
+    shadow: "root\nalice\n",
+    gshadow: "root\naudio\n",
+  };
+  for (const [ofImage, own] of [
+    [odd, machine],
+    [image, { ...odd, passwd: machine.passwd }],
+    [withoutPeople({ ...odd, passwd: machine.passwd }), machine],
+  ] as const) {
+    const merged = mergeAccounts(ofImage, own, {
+      users: ["alice"],
+      root: true,
+    });
+    t.match(merged.passwd, /^alice:x:1000:/m);
+    t.match(merged.shadow, /^alice:/m);
+  }
+});
+
+t.test("a password that passwd has itself is moved to shadow", async (t) => {
+  const own = {
+    ...machine,
+    passwd: machine.passwd.replace("alice:x:", "alice:$6$own:"),
+  };
+  const merged = mergeAccounts(image, own, { users: ["alice"], root: false });
+  t.match(merged.passwd, /^alice:x:/m);
+  t.match(merged.shadow, /^alice:\$6\$own:1::::::$/m);
 });
 
 t.test("root is nobody's user, whatever its number", async (t) => {
@@ -72,19 +172,25 @@ t.test("an fstab without root, with the store once", async (t) => {
   const at = USUAL_DIRECTORIES.docker;
   const head =
     "# The root is mounted by the kernel options: it has no line here.\n";
-  t.strictSame(makeFstab(undefined, "docker", undefined), {
+  const unknown = { home: "docker" as const, unknown: "it is elsewhere" };
+  t.strictSame(makeFstab(undefined, unknown), {
     content: head,
-    has: "none",
+    about: `this machine's without /, without ${at}`,
+    warnings: [
+      `the fstab has no line for ${at}, for docker pull to fetch the next system: it is elsewhere`,
+    ],
   });
-  t.match(makeFstab("x / btrfs\n\n", "docker", store), {
+  t.match(makeFstab("x / btrfs\n\n", store), {
     content:
       /\nUUID=a {2}\/var\/lib\/docker {2}btrfs {2}subvol=my\\040docker {2}0 {2}0\n$/,
-    has: "added",
+    about: `this machine's without /, with UUID=a subvol=my docker at ${at}`,
+    warnings: [],
   });
   const own = `LABEL=l ${at}/ btrfs subvol=docker 0 0\n`;
-  t.strictSame(makeFstab(`UUID=b / ext4 x 0 1\n${own}`, "docker", store), {
+  t.strictSame(makeFstab(`UUID=b / ext4 x 0 1\n${own}`, store), {
     content: head + own,
-    has: "own",
+    about: `this machine's without /, with its own line for ${at}`,
+    warnings: [],
   });
 });
 
@@ -128,7 +234,7 @@ t.test("accounts are made as far as they are needed", async (t) => {
     ...["etc/passwd", "etc/group", "etc/shadow"],
   ]);
   const withoutRoot = planFiles(
-    { ...facts, imageAccounts: undefined },
+    { ...facts, imageAccounts: { unknown: "no image" } },
     { users: ["alice"], root: false },
   );
   t.match(
@@ -137,7 +243,7 @@ t.test("accounts are made as far as they are needed", async (t) => {
     "a password that was refused is nowhere",
   );
   const { accounts, warnings } = planFiles(
-    { ...facts, imageAccounts: undefined },
+    { ...facts, imageAccounts: { unknown: "no image" } },
     { users: ["alice"], root: true },
   );
   t.strictSame(
@@ -149,7 +255,11 @@ t.test("accounts are made as far as they are needed", async (t) => {
     ],
     "without an image all are this machine's, but for bob",
   );
-  t.match(warnings, [/it is elsewhere$/, /may not fit the image's files$/]);
+  t.match(warnings, [
+    /^no image$/,
+    /it is elsewhere$/,
+    /may not fit the image's files$/,
+  ]);
   for (const { path, mode } of accounts) {
     t.equal(mode, path === "etc/shadow" ? 0o600 : 0o644, path);
   }

@@ -1,0 +1,137 @@
+import { randomBytes } from "node:crypto";
+import { BootError } from "../../runtime/base/errors.ts";
+import { summarizeFailure } from "../../runtime/base/failure.ts";
+import { isSameOrBelow } from "../../runtime/base/is-below.ts";
+import { readMounts } from "../../runtime/disk/mounts.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import type { Confirm } from "../cli/cli-context.ts";
+import { readBootTarget } from "../system/boot-target.ts";
+import {
+  findStoreMount,
+  nameSource,
+  type StoreChoice,
+} from "../system/find-store.ts";
+import { locate } from "../system/formats/fstab.ts";
+import { formatMachineId, isMachineId } from "../system/formats/machine-id.ts";
+import { isPassword, parseShadow } from "../system/formats/parse-accounts.ts";
+import { findImageInSystem } from "../system/image.ts";
+import { readAccounts } from "../system/read-accounts.ts";
+import { formatKernelOptions } from "./plan/format-init.ts";
+import {
+  ownUsers,
+  type AccountTexts,
+  type ChosenAccounts,
+} from "./plan/merge-accounts.ts";
+import type { InitFacts } from "./plan/plan-files.ts";
+
+const MAX_TEXT_BYTES = 1024 * 1024;
+
+/**
+ * Reads what a top layer for this machine begins with.
+ * @param image its reference; `undefined` for that of the kernel options or the configuration
+ * @throws BootError where a file cannot be read, or an image that is named cannot be found
+ */
+export async function gatherInit(
+  host: Host,
+  choice: StoreChoice,
+  image: string | undefined,
+): Promise<InitFacts> {
+  const read = (file: string) => host.readText(file, MAX_TEXT_BYTES);
+  const machineId = read("/etc/machine-id");
+  return {
+    machine: {
+      fstab: read("/etc/fstab"),
+      hostname:
+        readFirstLine(read("/etc/hostname")) ??
+        readFirstLine(read("/proc/sys/kernel/hostname")) ??
+        "localhost",
+      machineId:
+        machineId !== undefined && isMachineId(machineId)
+          ? machineId
+          : undefined,
+      accounts: readAccounts(host, host.path("/")),
+    },
+    imageAccounts: readImageAccounts(host, choice, image),
+    storeMount: await findStoreMount(host, choice),
+    newMachineId: formatMachineId(randomBytes(16)),
+  };
+}
+
+/** @see https://www.freedesktop.org/software/systemd/man/latest/hostname.html */
+function readFirstLine(text: string | undefined): string | undefined {
+  return text
+    ?.split("\n")
+    .map((line) => line.trim())
+    .find((line) => line !== "" && !line.startsWith("#"));
+}
+
+function readImageAccounts(
+  host: Host,
+  choice: StoreChoice,
+  image: string | undefined,
+): InitFacts["imageAccounts"] {
+  try {
+    const { reference, root } = findImageInSystem(host, choice, image);
+    return (
+      readAccounts(host, root) ?? {
+        unknown: `the image ${reference} has no passwd, group or shadow`,
+      }
+    );
+  } catch (error) {
+    // An image that is named must be there.
+    if (!(error instanceof BootError) || image !== undefined) throw error;
+    return { unknown: summarizeFailure(error) };
+  }
+}
+
+/** Asks which of this machine's accounts go into the top layer. */
+export async function chooseAccounts(
+  machine: AccountTexts | undefined,
+  confirm: Confirm,
+): Promise<ChosenAccounts> {
+  if (machine === undefined) return { users: [], root: false };
+  const withPassword = new Set(
+    parseShadow(machine.shadow)
+      .entries.filter(({ password }) => isPassword(password))
+      .map(({ name }) => name),
+  );
+  const root =
+    withPassword.has("root") && (await confirm("Take over root's password?"));
+  const users: string[] = [];
+  for (const { name, uid } of ownUsers(machine)) {
+    const how = withPassword.has(name)
+      ? "with the password"
+      : "who has no password";
+    if (await confirm(`Take over the user ${name} (${String(uid)}), ${how}?`)) {
+      users.push(name);
+    }
+  }
+  return { users, root };
+}
+
+/**
+ * How a boot menu entry names the top layer.
+ * @returns nothing where that cannot be told; a warning where it must not name it
+ * @throws HelperError
+ */
+export async function nameTopLayer(
+  host: Host,
+  directory: string,
+): Promise<{ kernelOptions?: string | undefined; warning?: string }> {
+  const location = locate(readMounts(host), host.files.realPath(directory));
+  if (location?.mount.source.startsWith("/dev/") !== true) return {};
+  const { rwlayer } = readBootTarget(host);
+  const { mount, path } = location;
+  if (
+    rwlayer !== undefined &&
+    mount.fsType === "btrfs" &&
+    isSameOrBelow(path, rwlayer)
+  ) {
+    return {
+      warning: `${directory} is in the root of this boot, which the next one replaces: move it to the top level of the partition`,
+    };
+  }
+  return {
+    kernelOptions: formatKernelOptions(await nameSource(host, location), path),
+  };
+}

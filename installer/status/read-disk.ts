@@ -12,7 +12,7 @@ import { isMountPoint } from "../../runtime/disk/mounts.ts";
 import { requireOwnRunDirectory } from "../../runtime/disk/run-directory.ts";
 import { holdSignals } from "../system/hold-signals.ts";
 import { readRoots, type KnownRoot } from "./read-roots.ts";
-import type { BootedStatus } from "../../runtime/records/parse-boot-record.ts";
+import type { BootedStatus } from "../../runtime/records/boot-record.ts";
 import type { DiskStatus, LastFailure } from "./formats/status.ts";
 import { Disk } from "../../runtime/disk/disk.ts";
 import type { Gaps } from "./unreadable.ts";

@@ -1,15 +1,15 @@
 import path from "node:path";
 import type { Host } from "../../runtime/host/host.ts";
-import { BOOT_RECORD } from "../../runtime/records/boot-record.ts";
+import {
+  BOOT_RECORD,
+  parseBootRecord,
+  type BootedStatus,
+  type ParsedBoot,
+} from "../../runtime/records/boot-record.ts";
 import { readDisk } from "./read-disk.ts";
 import type { DiskStatus, Status } from "./formats/status.ts";
 import { createGaps, type Gaps } from "./unreadable.ts";
 import { BootError, systemErrorCode } from "../../runtime/base/errors.ts";
-import {
-  parseBootRecord,
-  type BootedStatus,
-  type ParsedBoot,
-} from "../../runtime/records/parse-boot-record.ts";
 
 interface StatusRequest {
   /** Absolute. */

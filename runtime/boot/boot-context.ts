@@ -1,6 +1,6 @@
 import path from "node:path";
-import { createLock, type DiskLock } from "../disk/disk-lock.ts";
-import { createMountStack, type MountStack } from "../disk/mount-stack.ts";
+import { DiskLock } from "../disk/disk.ts";
+import { MountStack } from "../disk/mount-stack.ts";
 import { limitHelpers, type Host } from "../host/host.ts";
 import type { BootOptions } from "../options/options.ts";
 import { TOP_LEVEL_MOUNT } from "../records/boot-record.ts";
@@ -47,8 +47,8 @@ export function createBootContext(
     topLevel,
     topLayerMount: path.join(directory, "toplayer"),
     mergeMount: path.join(directory, "merge"),
-    mounts: createMountStack(host),
-    lock: createLock(host, topLevel, "on this disk"),
+    mounts: new MountStack(host),
+    lock: new DiskLock(host, topLevel, "on this disk"),
     runLock,
   };
 }

@@ -1,7 +1,7 @@
 import { describeFailure, type BootFailure } from "../base/failure.ts";
 import { BootError, UsageError } from "../base/errors.ts";
 import { createSha256 } from "../base/sha256.ts";
-import { createLock } from "../disk/disk-lock.ts";
+import { DiskLock } from "../disk/disk.ts";
 import { endStaleShow } from "../disk/mount-stack.ts";
 import { openDisk, type OpenDisk } from "../disk/open-disk.ts";
 import type { Host } from "../host/host.ts";
@@ -51,7 +51,7 @@ export async function boot(
     createSha256,
   ]);
   const recorder = createRecorder(host, waitedMs);
-  const runLock = createLock(host, runDirectory, `in ${runDirectory}`);
+  const runLock = new DiskLock(host, runDirectory, `in ${runDirectory}`);
   try {
     requireFileSize(host);
     // What was read before the barrier does not count.

@@ -16,10 +16,13 @@ import {
   type RwlayerState,
   type SubvolumeRecord,
 } from "../records/rwlayer-state.ts";
-import { writeOwnRecord } from "../disk/own-record.ts";
-import { findListed, listSubvolumes } from "../disk/subvolume-list.ts";
+import {
+  findListed,
+  listSubvolumes,
+  deleteSubvolumeTree,
+  snapshotNested,
+} from "../disk/subvolumes.ts";
 import { describeStep, type Step } from "../plan/steps.ts";
-import { deleteSubvolumeTree, snapshotNested } from "../disk/subvolume-tree.ts";
 import { executeMerge } from "../toplayer/execute-merge.ts";
 import { type MergePlan, shortenWarnings } from "../tree/merge-plan.ts";
 
@@ -122,7 +125,7 @@ async function perform(
         const uuid =
           made?.uuid ?? (await readSubvolume(host, disk.at(step.path))).uuid;
         const whole = { uuid, ...step.record, handedOver: null };
-        if (whole.complete) writeOwnRecord(disk, step.path, whole);
+        if (whole.complete) disk.writeOwnRecord(step.path, whole);
         disk.writeState(withRecord(state, whole));
         return whole;
       };

@@ -8,7 +8,7 @@ import type { Disk, DiskFacts } from "../disk/disk.ts";
 import { syncFilesystem } from "../disk/btrfs.ts";
 import { endStaleShow } from "../disk/mount-stack.ts";
 import { reopenTopLevel, type OpenDisk } from "../disk/open-disk.ts";
-import { findUse } from "../disk/garbage/in-use.ts";
+import { findUse } from "../disk/mounts.ts";
 import { readKernelRelease } from "../host/machine.ts";
 import { generationNumbers } from "../options/rwlayer-names.ts";
 import {
@@ -142,11 +142,10 @@ async function tryCandidate(
 ): Promise<boolean> {
   const { recorder } = context;
   try {
-    const present = rwlayer.kind === "subvolume" ? rwlayer.record : undefined;
     const mounts = disk.readMounts();
     for (const [file, record] of [
       [from, candidate],
-      [paths.rwlayer, present],
+      [paths.rwlayer, rwlayer.record],
     ] as const) {
       const use = findUse(disk, mounts, file, record);
       if (use === undefined) continue;

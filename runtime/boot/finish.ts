@@ -6,19 +6,19 @@ import {
   type BootFailure,
 } from "../base/failure.ts";
 import { waitAtStartBarrier } from "./start-barrier.ts";
-import { createLock, type DiskLock } from "../disk/disk-lock.ts";
+import { Disk, DiskLock } from "../disk/disk.ts";
 import { BootError } from "../base/errors.ts";
 import { limitHelpers, type Host } from "../host/host.ts";
 import { isInitramfs } from "../host/machine.ts";
 import { describeOtherRoot } from "../plan/mounted-root.ts";
-import { Disk } from "../disk/disk.ts";
 import { unmount } from "../disk/mount-stack.ts";
 import { isMountPoint, readMounts } from "../disk/mounts.ts";
 import {
   parseFinishedBoot,
   type FinishedBoot,
-} from "../records/parse-boot-record.ts";
-import { BOOT_RECORD, TOP_LEVEL_MOUNT } from "../records/boot-record.ts";
+  BOOT_RECORD,
+  TOP_LEVEL_MOUNT,
+} from "../records/boot-record.ts";
 import { collectGarbage } from "../disk/garbage/collect-garbage.ts";
 
 const MAX_RECORD_BYTES = 1024 * 1024;
@@ -60,7 +60,7 @@ export async function finish(
   await waitAtStartBarrier(unlimited, startBarrier, [
     () => readBootRecord(unlimited, runDirectory),
   ]);
-  const runLock = createLock(unlimited, runDirectory, `in ${runDirectory}`);
+  const runLock = new DiskLock(unlimited, runDirectory, `in ${runDirectory}`);
   try {
     await takeLock(unlimited, runLock, "lock the run directory");
     return await finishAlone(unlimited, runDirectory);
@@ -79,7 +79,7 @@ async function finishAlone(
     readBootRecord(host, runDirectory);
     return undefined;
   }
-  const lock = createLock(host, topLevel, "on this disk");
+  const lock = new DiskLock(host, topLevel, "on this disk");
   let other: OtherRoot | undefined;
   try {
     const mounted = readBootRecord(host, runDirectory);

@@ -3,8 +3,7 @@ import { executeSteps } from "./execute.ts";
 import type { RootOutcome } from "./report.ts";
 import { BootError } from "../base/errors.ts";
 import type { Disk } from "../disk/disk.ts";
-import { findUseAsRoot } from "../disk/garbage/in-use.ts";
-import { findMountOf } from "../disk/mounts.ts";
+import { findUseAsRoot, findMountOf } from "../disk/mounts.ts";
 import type { BootFacts } from "../plan/facts.ts";
 import { planBoot } from "../plan/plan.ts";
 import { checkBootable } from "./bootable.ts";
@@ -21,7 +20,7 @@ export async function makeRoot(
   facts: BootFacts,
 ): Promise<RootOutcome> {
   const { paths, state, rwlayer } = facts;
-  const present = rwlayer.kind === "subvolume" ? rwlayer.record : undefined;
+  const present = rwlayer.record;
   const use = findUseAsRoot(disk, paths.rwlayer, present);
   if (use !== undefined) throw inUse("rwlayer", paths.rwlayer, use);
   const { result, warnings, steps } = planBoot(facts);

@@ -72,10 +72,8 @@ export interface SubvolumeFacts {
   readonly parentUuid: string | undefined;
   /** The number of the transaction that has changed it last. */
   readonly lastChange: number;
-  /** That of the transaction that has made it. */
+  /** That of the transaction that has made it: the same where nothing was written to it since. */
   readonly madeBy: number;
-  /** Whether nothing has been written to it since it was made. */
-  readonly isUntouched: boolean;
 }
 
 /** Asks for the subvolume at `file`. @throws HelperError, BootError */
@@ -113,18 +111,11 @@ export function parseSubvolumeShow(text: string): SubvolumeFacts | undefined {
   const field = (name: string, value: string) =>
     new RegExp(`^\\t${name}: +\\t+(${value})$`, "m").exec(text)?.[1];
   const uuid = field("UUID", UUID);
-  const generation = field("Generation", "\\d+");
-  const madeBy = field("Gen at creation", "\\d+");
-  if (uuid === undefined || generation === undefined || madeBy === undefined) {
-    return undefined;
-  }
-  return {
-    uuid,
-    parentUuid: field("Parent UUID", UUID),
-    lastChange: Number(generation),
-    madeBy: Number(madeBy),
-    isUntouched: generation === madeBy,
-  };
+  const lastChange = Number(field("Generation", "\\d+"));
+  const madeBy = Number(field("Gen at creation", "\\d+"));
+  return uuid === undefined || Number.isNaN(lastChange + madeBy)
+    ? undefined
+    : { uuid, parentUuid: field("Parent UUID", UUID), lastChange, madeBy };
 }
 
 export async function setReadOnly(

@@ -4,8 +4,8 @@ import { formatJson } from "../base/escape.ts";
 import { readBytesIn } from "../host/follow-in.ts";
 import type { Host } from "../host/host.ts";
 import { rwlayerPaths, type RwlayerPaths } from "../options/rwlayer-names.ts";
-import { parseState } from "../records/parse-state.ts";
 import {
+  parseState,
   emptyState,
   findRecord,
   withRecord,
@@ -14,13 +14,19 @@ import {
 } from "../records/rwlayer-state.ts";
 import { isSubvolume, readSubvolume, type SubvolumeFacts } from "./btrfs.ts";
 import { readMountsOf, type SubvolumeMount } from "./mounts.ts";
-import { readOwnRecord } from "./own-record.ts";
+import type { Lock } from "../host/lock.ts";
 
 const MAX_STATE_BYTES = 16 * 1024 * 1024;
 
 /** What stands at a path on the top level. */
 export type PathState =
-  { readonly kind: "nothing" } | SubvolumeState | { readonly kind: "other" };
+  | SubvolumeState
+  | {
+      readonly kind: "nothing" | "other";
+      readonly record?: undefined;
+      readonly subvolume?: undefined;
+      readonly isAdopted?: undefined;
+    };
 
 export interface SubvolumeState extends KnownRecord {
   readonly kind: "subvolume";
@@ -33,6 +39,12 @@ interface KnownRecord {
   /** Whether it is known by its own record alone. */
   readonly isAdopted: boolean;
 }
+
+/** In a root's own top directory: what state.json has of that root. */
+export const OWN_RECORD = ".dockroot-root.json";
+
+const MAX_RECORD_BYTES = 64 * 1024;
+const WRITABLE_BY_OTHERS = 0o022;
 
 /** What the disk holds of ours. */
 export interface DiskFacts {
@@ -84,7 +96,7 @@ export class Disk {
   /** What is known of the subvolume at a path; what the state does not know is taken at its own word. */
   recordOf(file: string, uuid: string, state: RwlayerState): KnownRecord {
     const known = findRecord(state, uuid);
-    const record = known ?? readOwnRecord(this, file, uuid);
+    const record = known ?? this.#readOwnRecord(file, uuid);
     const isAdopted = known === undefined && record !== undefined;
     return { record, isAdopted };
   }
@@ -94,13 +106,11 @@ export class Disk {
     const { paths } = this;
     const { state, stateDamage } = this.tryToReadState();
     const rwlayer = await this.inspect(paths.rwlayer, state);
-    const adopted =
-      rwlayer.kind === "subvolume" && rwlayer.isAdopted
-        ? rwlayer.record
-        : undefined;
+    const { record, isAdopted } = rwlayer;
+    const isNew = record !== undefined && isAdopted === true;
     return {
       paths,
-      state: adopted === undefined ? state : withRecord(state, adopted),
+      state: isNew ? withRecord(state, record) : state,
       stateDamage,
       rwlayer,
     };
@@ -153,6 +163,61 @@ export class Disk {
   }
 
   /**
+   * Writes what a root is into the root itself: it stays known where state.json is lost, or the root was
+   * restored under another UUID. It replaces what the image or the top layer has there, unless that is a
+   * directory. What makes the root durable makes this so.
+   */
+  writeOwnRecord(root: string, record: SubvolumeRecord): void {
+    const { files } = this.host;
+    const file = this.at(path.join(root, OWN_RECORD));
+    if (files.statusOf(file)?.kind === "directory") return;
+    // When init gets it is not known here, now or later.
+    const { handedOver: _, ...known } = record;
+    const { rwlayer } = this.paths;
+    const state: RwlayerState = { version: 2, rwlayer, subvolumes: [known] };
+    const text = formatJson(state);
+    files.writeFile(file, { text }, { mode: 0o600, durable: "nothing" });
+  }
+
+  /** A root that is to be removed is none from here on. Nothing where it takes no writes. */
+  removeOwnRecord(root: string): void {
+    const { files } = this.host;
+    if (files.isReadOnly(this.at(root))) return;
+    files.removeFile(this.at(path.join(root, OWN_RECORD)));
+  }
+
+  /**
+   * What a subvolume that state.json does not know says of itself. Only a complete root of this rwlayer is
+   * taken at its word, and only a file that root alone can write: images are not trusted to have none.
+   * @returns `isCopy` where it is another subvolume than the one that dockroot made
+   */
+  #readOwnRecord(root: string, uuid: string): SubvolumeRecord | undefined {
+    const { files } = this.host;
+    const file = this.at(path.join(root, OWN_RECORD));
+    const status = files.statusOf(file);
+    if (
+      status?.kind !== "file" ||
+      status.uid !== 0 ||
+      (status.mode & WRITABLE_BY_OTHERS) !== 0
+    ) {
+      return undefined;
+    }
+    try {
+      const start = files.readStart(file, MAX_RECORD_BYTES);
+      if (start?.isWhole !== true) return undefined;
+      const state = parseState(start.bytes.toString("utf8"));
+      const [record] = state.subvolumes;
+      if (state.rwlayer !== this.paths.rwlayer || record?.complete !== true) {
+        return undefined;
+      }
+      return record.uuid === uuid ? record : { ...record, uuid, isCopy: true };
+    } catch (error) {
+      if (error instanceof BootError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
    * The names in the directory of generations; none where a link stands there: it could lead anywhere,
    * and a root in use is known by its path.
    */
@@ -190,5 +255,53 @@ export class Disk {
     throw new BootError("FILE_UNREADABLE", `${directory} is not a directory`, {
       hint: "Rename it: dockroot keeps what it knows of its subvolumes there.",
     });
+  }
+}
+
+/**
+ * The right to write to a disk, or to rename what is on it: whoever makes, moves or deletes roots has
+ * it, one process at a time. It ends with the process that has it.
+ *
+ * It is the lock of a directory: of a disk's top level, which is busy for as long as it is held; or of a
+ * run directory, for the right to mount and unmount in it and to write its record. A run directory's is
+ * taken before the disk's, which is taken through what is mounted there.
+ */
+export class DiskLock {
+  readonly #host: Host;
+  readonly #directory: string;
+  readonly #where: string;
+  #held: Lock | undefined;
+
+  /** @param where in words, to follow "another dockroot has been at work" */
+  constructor(host: Host, directory: string, where: string) {
+    this.#host = host;
+    this.#directory = directory;
+    this.#where = where;
+  }
+
+  /**
+   * Waits for it; nothing where this process has it already.
+   * @throws BootError DISK_BUSY after `timeoutMs`, HelperError
+   */
+  async take(timeoutMs: number): Promise<void> {
+    this.#held ??= await this.#host.lockDirectory(this.#directory, timeoutMs);
+    if (this.#held !== undefined) return;
+    throw new BootError(
+      "DISK_BUSY",
+      `another dockroot has been at work ${this.#where} for ${String(timeoutMs / 1000)} s`,
+      {
+        hint: "Wait for it, or end it (ps -ef | grep dockroot), and try again.",
+      },
+    );
+  }
+
+  isHeld(): boolean {
+    return this.#held?.isHeld() === true;
+  }
+
+  async release(): Promise<void> {
+    const lock = this.#held;
+    this.#held = undefined;
+    await lock?.release();
   }
 }

@@ -18,31 +18,31 @@ const MAX_BUSY_MS = 60_000;
 const BUSY_POLL_MS = 100;
 
 /** What was mounted, to be released in reverse. */
-export interface MountStack {
-  /** @throws BootError MOUNT_FAILED; FILE_FOREIGN where `at` is not a directory of root's */
-  mount(request: MountRequest): Promise<void>;
+export class MountStack {
+  readonly #host: Host;
+  readonly #points: string[] = [];
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  /** As `mountDevice`. */
+  async mount(request: MountRequest): Promise<void> {
+    await mountDevice(this.#host, request);
+    this.#points.push(request.at);
+  }
+
   /**
    * Unmounts all of it, or all but `keep`.
    * @throws BootError MOUNT_FAILED
    */
-  release(keep?: string): Promise<void>;
-}
-
-export function createMountStack(host: Host): MountStack {
-  const points: string[] = [];
-  return {
-    mount: async (request) => {
-      await mountDevice(host, request);
-      points.push(request.at);
-    },
-    release: async (keep) => {
-      for (const point of points.toReversed()) {
-        if (point === keep) continue;
-        await unmount(host, point);
-        points.splice(points.indexOf(point), 1);
-      }
-    },
-  };
+  async release(keep?: string): Promise<void> {
+    for (const point of this.#points.toReversed()) {
+      if (point === keep) continue;
+      await unmount(this.#host, point);
+      this.#points.splice(this.#points.indexOf(point), 1);
+    }
+  }
 }
 
 /**

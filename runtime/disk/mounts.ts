@@ -2,6 +2,9 @@ import { BootError, systemErrorCode } from "../base/errors.ts";
 import { unescapeOctal } from "../base/escape.ts";
 import { isSameOrBelow } from "../base/is-below.ts";
 import type { Host } from "../host/host.ts";
+import { readBootId } from "../host/machine.ts";
+import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
+import type { Disk } from "./disk.ts";
 
 const MAX_MOUNTINFO_BYTES = 16 * 1024 * 1024;
 
@@ -159,6 +162,7 @@ export function processIdsOf(host: Host): string[] {
 
 /** The process has ended, or is about to: it has none to hide. */
 const GONE = ["ENOENT", "ESRCH", "EINVAL"];
+
 const HIDDEN = ["EACCES", "EPERM"];
 
 /** The kernel decides when the file is opened. */
@@ -176,7 +180,7 @@ function hidesMounts(host: Host, processId: string): boolean {
 
 /**
  * @returns `undefined` where the process has ended, has no mounts any more, or keeps them to itself: that
- *   the running kernel has mounted a root is known by its record, too (in-use.ts)
+ *   the running kernel has mounted a root is known by its record, too
  */
 function readIfSeen<T>(read: () => T): T | undefined {
   try {
@@ -190,4 +194,48 @@ function readIfSeen<T>(read: () => T): T | undefined {
 function codeOf(error: unknown): string {
   const cause = error instanceof BootError ? error.cause : error;
   return systemErrorCode(cause) ?? "";
+}
+
+/**
+ * Who uses a subvolume of ours: where it is mounted, or what else the running kernel still has of it.
+ * @param mounts of the disk
+ * @param file relative to its top level
+ * @returns in words, to follow "it is"; `undefined` where nobody is known to use it
+ */
+export function findUse(
+  disk: Disk,
+  mounts: readonly SubvolumeMount[],
+  file: string,
+  record: SubvolumeRecord | undefined,
+): string | undefined {
+  const at = findMountOf(mounts, file);
+  return at === undefined
+    ? findUseAsRoot(disk, file, record)
+    : `mounted at ${at}`;
+}
+
+/**
+ * Who uses what this kernel has mounted as root, and is not mounted where it can be seen: it may be where
+ * it cannot be seen, or a process may still be in it.
+ * @returns as `findUse`
+ */
+export function findUseAsRoot(
+  disk: Disk,
+  file: string,
+  record: SubvolumeRecord | undefined,
+): string | undefined {
+  const { host } = disk;
+  if (record?.bootId === undefined || record.bootId !== readBootId(host)) {
+    return undefined;
+  }
+  if (!seesAllMounts(host)) return "a root of the running system";
+  const device = host.files.deviceOf(disk.at(file));
+  if (device === undefined) return undefined;
+  const processId = processIdsOf(host).find((id) =>
+    ["root", "cwd", "exe"].some(
+      (name) =>
+        host.files.deviceOf(host.path(`/proc/${id}/${name}`)) === device,
+    ),
+  );
+  return processId === undefined ? undefined : `in use by process ${processId}`;
 }

@@ -1,15 +1,15 @@
 import { isBelow } from "../base/is-below.ts";
+import type { SubvolumeFacts } from "../disk/btrfs.ts";
 import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
 
 /** A former root of ours. */
-export interface FormerRoot {
+export interface FormerRoot extends Pick<
+  SubvolumeFacts,
+  "lastChange" | "madeBy"
+> {
   /** Relative to the top level. */
   readonly file: string;
   readonly record: SubvolumeRecord;
-  /** btrfs's number of the transaction that has changed it last. */
-  readonly lastChange: number;
-  /** That of the transaction that has made it. */
-  readonly madeBy: number;
 }
 
 /**

@@ -2,7 +2,7 @@ import path from "node:path";
 import type { DiskFacts, PathState } from "../disk/disk.ts";
 import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
 import { nextGeneration } from "../options/rwlayer-names.ts";
-import type { Step } from "./steps.ts";
+import type { BootCheck, Step } from "./steps.ts";
 
 /** A complete former root, and what makes the initramfs boot it. */
 export interface FallbackCandidate {
@@ -14,26 +14,15 @@ export interface FallbackCandidate {
   readonly isAdopted: boolean;
 }
 
-/** What a root must have to boot. */
-type Check = Pick<
-  Extract<Step, { kind: "checkBootable" }>,
-  "init" | "kernelRelease"
->;
-
 /** The rwlayer that is there, where it is complete and ours. Touches nothing. */
 export function planPresent(
   { paths, rwlayer }: DiskFacts,
-  check: Check,
+  check: BootCheck,
 ): FallbackCandidate | undefined {
-  if (rwlayer.kind !== "subvolume" || rwlayer.record?.complete !== true) {
-    return undefined;
-  }
-  return {
-    record: rwlayer.record,
-    path: paths.rwlayer,
-    isAdopted: rwlayer.isAdopted,
-    steps: [checkFormer(paths.rwlayer, check)],
-  };
+  const { record, isAdopted } = rwlayer;
+  if (record?.complete !== true) return undefined;
+  const steps = [checkFormer(paths.rwlayer, check)];
+  return { record, path: paths.rwlayer, isAdopted: isAdopted === true, steps };
 }
 
 /**
@@ -43,50 +32,35 @@ export function planPresent(
  * @param from its path, relative to the top level
  */
 export function planGeneration(
-  { paths, rwlayer }: DiskFacts,
+  { paths, rwlayer: present }: DiskFacts,
   names: readonly string[],
   from: string,
-  generation: PathState,
-  check: Check,
+  { record, isAdopted }: PathState,
+  check: BootCheck,
 ): FallbackCandidate | undefined {
-  const isFree = rwlayer.kind === "nothing";
-  const isOurs = rwlayer.kind === "subvolume" && rwlayer.record !== undefined;
-  if (
-    !(isFree || isOurs) ||
-    generation.kind !== "subvolume" ||
-    generation.record?.complete !== true
-  ) {
-    return undefined;
+  const isForeign = present.kind !== "nothing" && present.record === undefined;
+  if (isForeign || record?.complete !== true) return undefined;
+  const { rwlayer, generations } = paths;
+  const steps: Step[] = [checkFormer(from, check)];
+  const place = { path: from, uuid: record.uuid };
+  if (present.record === undefined) {
+    steps.push({ kind: "checkPlaces", places: [place] });
+  } else {
+    const { uuid } = present.record;
+    const to = path.join(generations, nextGeneration(names));
+    steps.push(
+      { kind: "checkPlaces", places: [place, { path: rwlayer, uuid }] },
+      { kind: "keepAsGeneration", from: rwlayer, to },
+    );
   }
-  const { record } = generation;
-  const makeRoom: Step = {
-    kind: "keepAsGeneration",
-    from: paths.rwlayer,
-    to: path.join(paths.generations, nextGeneration(names)),
-  };
-  return {
-    record,
-    path: from,
-    isAdopted: generation.isAdopted,
-    steps: [
-      checkFormer(from, check),
-      {
-        kind: "checkPlaces",
-        places: [
-          { path: from, uuid: record.uuid },
-          ...(isFree
-            ? []
-            : [{ path: paths.rwlayer, uuid: rwlayer.subvolume.uuid }]),
-        ],
-      },
-      ...(isFree ? [] : [makeRoom]),
-      { kind: "restoreGeneration", from, to: paths.rwlayer },
-      { kind: "sync", what: "its place" },
-    ],
-  };
+  steps.push(
+    { kind: "restoreGeneration", from, to: rwlayer },
+    { kind: "sync", what: "its place" },
+  );
+  return { record, path: from, isAdopted: isAdopted === true, steps };
 }
 
-function checkFormer(file: string, check: Check): Step {
+function checkFormer(file: string, check: BootCheck): Step {
   const what = `the former root ${file}`;
   return { kind: "checkBootable", path: file, what, ...check };
 }

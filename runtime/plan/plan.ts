@@ -43,15 +43,24 @@ interface Origin extends Pick<SubvolumeRecord, "image" | "source"> {
 }
 
 /** @returns `undefined` where the present rwlayer is kept as it is */
-export function chooseOrigin(
-  facts: Pick<
-    BootFacts,
-    "image" | "modes" | "paths" | "reference" | "rwlayer" | "topLayer"
-  >,
-): Origin | undefined {
-  const { image, modes, paths, reference, topLayer } = facts;
-  const kept = modes.rwlayerMode === "keep" ? recordToKeep(facts) : undefined;
-  if (kept === undefined) {
+export function chooseOrigin({
+  image,
+  modes,
+  paths,
+  reference,
+  rwlayer: { record },
+  topLayer,
+}: Pick<
+  BootFacts,
+  "image" | "modes" | "paths" | "reference" | "rwlayer" | "topLayer"
+>): Origin | undefined {
+  // containerd's store has another ID of an image than the others, who take the configuration's digest.
+  const ids: readonly string[] = [image.id, image.configId];
+  if (
+    modes.rwlayerMode !== "keep" ||
+    record?.complete !== true ||
+    !ids.includes(record.image.id)
+  ) {
     return {
       from: image.source,
       image: { reference: formatImageReference(reference), id: image.id },
@@ -61,128 +70,100 @@ export function chooseOrigin(
   const copiesAgain =
     modes.topLayerMode === "always" &&
     topLayer !== undefined &&
-    kept.toplayer?.digest !== topLayer.record.digest;
+    record.toplayer?.digest !== topLayer.record.digest;
   // Not copied into the rwlayer as it stands: power could fail half-way.
   return copiesAgain
-    ? { from: paths.rwlayer, image: kept.image, source: kept.source }
+    ? { from: paths.rwlayer, image: record.image, source: record.source }
     : undefined;
 }
 
-/**
- * The rwlayer's record where it can serve again: complete, and of the image that is asked for, which
- * containerd's store calls by another ID than the others, who take the configuration's digest.
- */
-function recordToKeep({
-  rwlayer,
-  image,
-}: Pick<BootFacts, "rwlayer" | "image">): SubvolumeRecord | undefined {
-  if (rwlayer.kind !== "subvolume") return undefined;
-  const { record } = rwlayer;
-  if (record?.complete !== true) return undefined;
-  const ids: readonly string[] = [image.id, image.configId];
-  return ids.includes(record.image.id) ? record : undefined;
-}
-
 function planKept(facts: BootFacts): BootPlan {
-  const { topLayer, paths, rwlayer } = facts;
-  const warnings = describeAdoption(facts);
-  const record = rwlayer.kind === "subvolume" ? rwlayer.record : undefined;
+  const { topLayer, paths, init, kernelRelease } = facts;
+  const { rwlayer } = paths;
+  const { record, isAdopted } = facts.rwlayer;
+  const warnings: string[] = [];
+  if (isAdopted) warnings.push(describeAdopted(rwlayer, paths));
   if (record?.toplayer?.digest !== topLayer?.record.digest) {
-    const change =
-      topLayer === undefined
-        ? "there is no longer a top layer: what it brought stays"
-        : "the top layer has changed, and what is new in it is not copied";
     warnings.push(
-      `${paths.rwlayer} is kept; ${change} (dockroot.rwlayer=fresh makes a new root${topLayer === undefined ? "" : ", dockroot.toplayer=always copies it"})`,
+      topLayer === undefined
+        ? `${rwlayer} is kept; there is no longer a top layer: what it brought stays (dockroot.rwlayer=fresh makes a new root)`
+        : `${rwlayer} is kept; the top layer has changed, and what is new in it is not copied (dockroot.rwlayer=fresh makes a new root, dockroot.toplayer=always copies it)`,
     );
   }
-  return {
-    result: "kept",
-    warnings,
-    steps: [bootableStep(facts, paths.rwlayer, "the root that is kept")],
-  };
+  const what = "the root that is kept";
+  const check = { path: rwlayer, what, init, kernelRelease };
+  const steps: Step[] = [{ kind: "checkBootable", ...check }];
+  return { result: "kept", warnings, steps };
 }
 
 /** Makes the next rwlayer aside, makes it durable, and puts it in the present one's place. */
 function planSwap(facts: BootFacts, { from, ...origin }: Origin): BootPlan {
-  const { paths, state, topLayer, merge, rwlayer, engineArtifacts, gaps } =
-    facts;
-  const isOfImage = from !== paths.rwlayer;
+  const { topLayer, merge, engineArtifacts, gaps, init, kernelRelease } = facts;
+  const { rwlayer, staging, state, generations } = facts.paths;
+  const isOfImage = from !== rwlayer;
   refuseReadOnly(facts);
   refuseForeignStaging(facts);
-  const boot = lastBootOf(state) + 1;
-  const toplayer = topLayer?.record ?? null;
   const recordAs = (complete: boolean): Step => ({
     kind: "recordSubvolume",
-    path: paths.staging,
-    record: { boot, ...origin, toplayer, complete },
+    path: staging,
+    record: {
+      boot: lastBootOf(facts.state) + 1,
+      ...origin,
+      toplayer: topLayer?.record ?? null,
+      complete,
+    },
   });
-  const steps: Step[] = [{ kind: "createDirectory", path: paths.generations }];
+  const steps: Step[] = [{ kind: "createDirectory", path: generations }];
   if (facts.stateDamage !== undefined) {
     // Only what no version of dockroot can read.
     if (facts.stateDamage.code === "STATE_TOO_NEW") throw facts.stateDamage;
-    steps.push({ kind: "setStateAside", path: paths.state });
+    steps.push({ kind: "setStateAside", path: state });
   }
   if (facts.staging.kind === "subvolume") {
-    steps.push({ kind: "deleteStaging", path: paths.staging });
+    steps.push({ kind: "deleteStaging", path: staging });
   }
-  steps.push({ kind: "snapshot", from, to: paths.staging }, recordAs(false));
+  steps.push({ kind: "snapshot", from, to: staging }, recordAs(false));
   if (!isOfImage) {
-    steps.push({ kind: "snapshotNested", from, to: paths.staging });
+    steps.push({ kind: "snapshotNested", from, to: staging });
   }
   if (isOfImage && gaps.length > 0) {
-    steps.push({ kind: "fillGaps", gaps, path: paths.staging });
+    steps.push({ kind: "fillGaps", gaps, path: staging });
   }
   if (isOfImage && engineArtifacts.length > 0) {
-    steps.push({
-      kind: "removeLeftOvers",
-      files: engineArtifacts,
-      path: paths.staging,
-    });
+    const files = engineArtifacts;
+    steps.push({ kind: "removeLeftOvers", files, path: staging });
   }
   if (topLayer !== undefined) {
     if (merge === undefined) throw new Error("the merge was not planned");
     if (merge instanceof BootError) throw merge;
-    steps.push({
-      kind: "copyTopLayer",
-      merge,
-      name: topLayer.record.name,
-      to: paths.staging,
-    });
+    const { name } = topLayer.record;
+    steps.push({ kind: "copyTopLayer", merge, name, to: staging });
   }
+  const what =
+    topLayer === undefined ? "the image" : "the image with the top layer";
+  const former = facts.rwlayer.subvolume;
+  const made = { path: staging, uuid: undefined };
   steps.push(
-    bootableStep(
-      facts,
-      paths.staging,
-      topLayer === undefined ? "the image" : "the image with the top layer",
-    ),
+    { kind: "checkBootable", path: staging, what, init, kernelRelease },
     recordAs(true),
     { kind: "sync", what: "the new root" },
     {
       kind: "checkPlaces",
-      places: [
-        { path: paths.staging, uuid: undefined },
-        ...(rwlayer.kind === "subvolume"
-          ? [{ path: paths.rwlayer, uuid: rwlayer.subvolume.uuid }]
-          : []),
-      ],
+      places: former ? [made, { path: rwlayer, uuid: former.uuid }] : [made],
     },
   );
-  if (rwlayer.kind === "subvolume") {
-    steps.push({
-      kind: "keepAsGeneration",
-      from: paths.rwlayer,
-      to: path.join(paths.generations, nextGeneration(facts.generations)),
-    });
+  if (former !== undefined) {
+    const to = path.join(generations, nextGeneration(facts.generations));
+    steps.push({ kind: "keepAsGeneration", from: rwlayer, to });
   }
   steps.push(
-    { kind: "putInPlace", from: paths.staging, to: paths.rwlayer },
+    { kind: "putInPlace", from: staging, to: rwlayer },
     // Else what is written to the new root could be durable before its name is.
     { kind: "sync", what: "its place" },
   );
   const warnings = describeRepairs(facts);
   if (isOfImage) return { result: "fresh", warnings, steps };
-  const change = `${paths.rwlayer} is kept; the top layer has changed and is copied again`;
+  const change = `${rwlayer} is kept; the top layer has changed and is copied again`;
   return { result: "kept", warnings: [change, ...warnings], steps };
 }
 
@@ -195,23 +176,10 @@ export function findMerge(steps: readonly Step[]): MergePlan | undefined {
   return steps.find((step) => step.kind === "copyTopLayer")?.merge;
 }
 
-function bootableStep(
-  { init, kernelRelease }: Pick<BootFacts, "init" | "kernelRelease">,
-  file: string,
-  what: string,
-): Step {
-  return { kind: "checkBootable", path: file, what, init, kernelRelease };
-}
-
-function describeAdoption({ paths, rwlayer }: BootFacts): string[] {
-  return rwlayer.kind === "subvolume" && rwlayer.isAdopted
-    ? [describeAdopted(paths.rwlayer, paths)]
-    : [];
-}
-
 function describeRepairs(facts: BootFacts): string[] {
   const { paths, state, stateDamage, staging, rwlayer } = facts;
-  const repairs = describeAdoption(facts);
+  const repairs: string[] = [];
+  if (rwlayer.isAdopted) repairs.push(describeAdopted(paths.rwlayer, paths));
   if (stateDamage !== undefined) {
     repairs.push(
       `${stateDamage.message}: it is kept under another name; what it knew of is left alone`,
@@ -292,7 +260,7 @@ function isHalfMade(
   { record, subvolume }: SubvolumeState,
 ): boolean {
   if (record !== undefined) return true;
-  const { isUntouched, parentUuid } = subvolume;
+  const { lastChange, madeBy, parentUuid } = subvolume;
   // The layers' directory may be elsewhere, by a link in the store.
   const isOfLayer = [storePath, path.dirname(image.source)].some(
     (directory) =>
@@ -300,7 +268,7 @@ function isHalfMade(
   );
   const isOfOurs =
     parentUuid !== undefined && findRecord(state, parentUuid) !== undefined;
-  return isUntouched && (isOfLayer || isOfOurs);
+  return lastChange === madeBy && (isOfLayer || isOfOurs);
 }
 
 function moveAway(device: BlockDevice, file: string): string {

@@ -3,81 +3,62 @@ import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
 import type { SubvolumeGap } from "../disk/subvolume-gaps.ts";
 import type { MergePlan } from "../tree/merge-plan.ts";
 
+/** What a root must have to boot. */
+export interface BootCheck {
+  readonly init: string | undefined;
+  readonly kernelRelease: string;
+}
+
+/** Several kinds of steps of the same fields. */
+type Kinds<Kind extends string, Fields> = Kind extends unknown
+  ? { readonly kind: Kind } & Readonly<Fields>
+  : never;
+
 /**
  * One change to the machine: planned without side effects, executed in order. Paths are relative to
  * the filesystem's top level, but for the top layer's, which may be on another device.
+ *
+ * - `createDirectory`: with all above it, each for root alone
+ * - `setStateAside`: keeps a damaged state file under another name
+ * - `snapshotNested`: of all that is nested in the one, into its snapshot
+ * - `fillGaps`: directories in place of what a snapshot leaves of nested subvolumes
+ * - `removeLeftOvers`: of what an engine has left in the image; files relative to the tree's root
+ * - `copyTopLayer`: `name` is how the user calls it
+ * - `checkBootable`: `what` the path holds, in words
+ * - `sync`: one commit of the filesystem
+ * - `checkPlaces`: of all that is renamed next: nobody has put something else there since it was looked
+ *   at; `uuid` is `undefined` for the subvolume that was just made
  */
 export type Step =
-  /** With all above it, each for root alone. */
-  | { readonly kind: "createDirectory"; readonly path: string }
-  /** Keeps a damaged state file under another name. */
-  | { readonly kind: "setStateAside"; readonly path: string }
-  | { readonly kind: "deleteStaging"; readonly path: string }
-  | { readonly kind: "snapshot"; readonly from: string; readonly to: string }
-  /** Of all that is nested in the one, into its snapshot. */
-  | {
-      readonly kind: "snapshotNested";
-      readonly from: string;
-      readonly to: string;
-    }
-  /** Directories in place of what a snapshot leaves of nested subvolumes. */
-  | {
-      readonly kind: "fillGaps";
-      readonly gaps: readonly SubvolumeGap[];
-      readonly path: string;
-    }
-  /** What an engine has left in the image. */
-  | {
-      readonly kind: "removeLeftOvers";
-      /** Relative to the tree's root. */
-      readonly files: readonly string[];
-      readonly path: string;
-    }
-  | {
-      readonly kind: "copyTopLayer";
-      readonly merge: MergePlan;
-      /** How the user calls the top layer. */
-      readonly name: string;
-      readonly to: string;
-    }
-  | {
-      readonly kind: "checkBootable";
-      readonly path: string;
-      /** What the path holds, in words. */
-      readonly what: string;
-      readonly init: string | undefined;
-      readonly kernelRelease: string;
-    }
-  | {
-      readonly kind: "recordSubvolume";
-      readonly path: string;
-      readonly record: Pick<
-        SubvolumeRecord,
-        "boot" | "complete" | "image" | "source" | "toplayer"
-      >;
-    }
-  /** One commit of the filesystem. */
-  | { readonly kind: "sync"; readonly what: string }
-  /** Of all that is renamed next: nobody has put something else there since it was looked at. */
-  | {
-      readonly kind: "checkPlaces";
-      readonly places: readonly {
-        readonly path: string;
-        /** `undefined` for the subvolume that was just made. */
-        readonly uuid: string | undefined;
-      }[];
-    }
-  | {
-      readonly kind: "keepAsGeneration";
-      readonly from: string;
-      readonly to: string;
-    }
-  | { readonly kind: "putInPlace"; readonly from: string; readonly to: string }
-  | {
-      readonly kind: "restoreGeneration";
-      readonly from: string;
-      readonly to: string;
-    };
+  | Kinds<
+      "createDirectory" | "setStateAside" | "deleteStaging",
+      { path: string }
+    >
+  | Kinds<
+      | "snapshot"
+      | "snapshotNested"
+      | "keepAsGeneration"
+      | "putInPlace"
+      | "restoreGeneration",
+      { from: string; to: string }
+    >
+  | Kinds<"fillGaps", { gaps: readonly SubvolumeGap[]; path: string }>
+  | Kinds<"removeLeftOvers", { files: readonly string[]; path: string }>
+  | Kinds<"copyTopLayer", { merge: MergePlan; name: string; to: string }>
+  | Kinds<"checkBootable", BootCheck & { path: string; what: string }>
+  | Kinds<"recordSubvolume", { path: string; record: StepRecord }>
+  | Kinds<"sync", { what: string }>
+  | Kinds<"checkPlaces", { places: readonly Place[] }>;
+
+type StepRecord = Pick<
+  SubvolumeRecord,
+  "boot" | "complete" | "image" | "source" | "toplayer"
+>;
+
+interface Place {
+  readonly path: string;
+  readonly uuid: string | undefined;
+}
 
 /** The step in words, to follow "cannot" as well as a list's number. */
 export function describeStep(step: Step): string {

@@ -1,4 +1,15 @@
 import type { RwlayerPaths } from "../options/rwlayer-names.ts";
+import { BootError } from "../base/errors.ts";
+import { parseJsonObject, unreadable } from "../base/json-values.ts";
+import {
+  listOf,
+  objectOf,
+  orNull,
+  parseBoolean,
+  parseCount,
+  parseString,
+  type Parser,
+} from "./fields.ts";
 
 /** What a top layer holds, its own directory not counted; of several, all that they hold. */
 export interface TopLayerRecord {
@@ -84,4 +95,62 @@ export function withRecord(
 export function withoutRecord(state: RwlayerState, uuid: string): RwlayerState {
   const subvolumes = state.subvolumes.filter((record) => record.uuid !== uuid);
   return { ...state, subvolumes };
+}
+
+export const parseImageRecord = objectOf<SubvolumeRecord["image"]>({
+  reference: parseString,
+  id: parseString,
+});
+
+export const parseTopLayerRecord = orNull(
+  objectOf<TopLayerRecord>({
+    name: parseString,
+    digest: parseString,
+    files: parseCount,
+    directories: parseCount,
+    symlinks: parseCount,
+    others: parseCount,
+    bytes: parseCount,
+  }),
+);
+
+const parseSubvolumeRecord: Parser<SubvolumeRecord> = objectOf(
+  {
+    uuid: parseString,
+    boot: parseCount,
+    complete: parseBoolean,
+    image: parseImageRecord,
+    source: parseString,
+    toplayer: parseTopLayerRecord,
+  },
+  {
+    bootId: parseString,
+    handedOver: orNull(parseCount),
+    isCopy: parseBoolean,
+  },
+);
+
+const parseFields = objectOf({
+  rwlayer: parseString,
+  subvolumes: listOf(parseSubvolumeRecord),
+});
+
+/**
+ * Reads the text of state.json; what it does not know in it is left out.
+ * @throws BootError FILE_UNREADABLE where it is no state, STATE_TOO_NEW for versions to come
+ */
+export function parseState(text: string): RwlayerState {
+  const { version, ...fields } = parseJsonObject(text);
+  if (version !== 2) {
+    const isNumber = typeof version === "number";
+    const why = `it is of version ${isNumber ? String(version) : "none"}, and this dockroot knows version 2`;
+    throw isNumber && version > 2
+      ? new BootError("STATE_TOO_NEW", why)
+      : unreadable(why);
+  }
+  const state = parseFields(fields);
+  if (state !== undefined) return { version, ...state };
+  throw unreadable(
+    "rwlayer, subvolumes or a field of one is missing or damaged",
+  );
 }

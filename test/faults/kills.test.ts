@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import t from "tap";
 import { run } from "../../fixtures/run.ts";
-import { parseState } from "../../runtime/records/parse-state.ts";
+import { parseState } from "../../runtime/records/rwlayer-state.ts";
 import { lookAt } from "../root/boot-disk.ts";
 import { makeScratch } from "../root/scratch.ts";
 import { isWholeTier, sampleSeed } from "../tier.ts";
@@ -46,6 +46,7 @@ import { createKillBench, type KilledStart } from "./killed-start.ts";
 import { createTally, wrong, type Problem } from "./tally.ts";
 
 const WHOLE = 300;
+
 /** What the first tier has time for. */
 const SAMPLE = { scenarios: 2, kills: 8 };
 

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { run } from "../../fixtures/run.ts";
-import { OWN_RECORD } from "../../runtime/disk/own-record.ts";
+import { OWN_RECORD } from "../../runtime/disk/disk.ts";
 import type {
   RwlayerState,
   SubvolumeRecord,

@@ -1,5 +1,5 @@
 import type { TreeListing } from "../../fixtures/tree-listing.ts";
-import { OWN_RECORD } from "../../runtime/disk/own-record.ts";
+import { OWN_RECORD } from "../../runtime/disk/disk.ts";
 
 /** A root's tree but for what dockroot writes into each: its own record, and the time of that in `/`. */
 export function withoutOwnRecord({

@@ -1,5 +1,7 @@
-import type { RootedBoot } from "../../../runtime/records/boot-record.ts";
-import type { BootedStatus } from "../../../runtime/records/parse-boot-record.ts";
+import type {
+  RootedBoot,
+  BootedStatus,
+} from "../../../runtime/records/boot-record.ts";
 
 /**
  * What `dockroot status --json` prints, version 1. Paths on the disk are relative to the top level.

@@ -1,23 +1,42 @@
-import { chooseRemovals, wasUsed } from "../../plan/choose-removals.ts";
+import path from "node:path";
 import { BootError } from "../../base/errors.ts";
 import {
   asFailureOf,
   describeFailure,
   summarizeFailure,
 } from "../../base/failure.ts";
+import { listNames } from "../../base/shorten.ts";
 import { readBootId } from "../../host/machine.ts";
-import type { FinishedBoot } from "../../records/parse-boot-record.ts";
-import { withRecord, type RwlayerState } from "../../records/rwlayer-state.ts";
+import { generationNumbers } from "../../options/rwlayer-names.ts";
+import {
+  chooseRemovals,
+  wasUsed,
+  type FormerRoot,
+} from "../../plan/choose-removals.ts";
+import type { FinishedBoot } from "../../records/boot-record.ts";
+import {
+  describeAdopted,
+  withRecord,
+  type RwlayerState,
+} from "../../records/rwlayer-state.ts";
 import { ODD_BTRFS } from "../btrfs.ts";
 import type { Disk } from "../disk.ts";
-import { findMountOf } from "../mounts.ts";
+import { findMountOf, type SubvolumeMount } from "../mounts.ts";
 import {
   findListed,
   listSubvolumes,
   type SubvolumeList,
-} from "../subvolume-list.ts";
-import { findFormerRoots, type GarbageContext } from "./former-roots.ts";
-import { removeRoots } from "./remove-roots.ts";
+} from "../subvolumes.ts";
+import { MAX_NAMED, removeRoots } from "./remove-roots.ts";
+
+/** What `finish` works with. */
+export interface GarbageContext {
+  readonly disk: Disk;
+  readonly mounts: readonly SubvolumeMount[];
+  readonly list: SubvolumeList;
+  /** What is known by now; not written yet. */
+  state: RwlayerState;
+}
 
 /**
  * Removes what is ours and no longer needed. A boot or a `finish` may have ended at any instruction; what
@@ -44,32 +63,32 @@ export async function collectGarbage(
   isReached: boolean,
 ): Promise<void> {
   try {
-    const former = disk.readState();
     const context: GarbageContext = {
       disk,
+      state: disk.readState(),
       mounts: disk.readMounts(),
       list: await listSubvolumes(disk),
     };
+    let written = context.state;
+    const writeChanges = () => {
+      if (context.state !== written) tryToWrite(disk, context.state);
+      written = context.state;
+    };
     requireListed(context.list, boot);
-    const marked = await markAsRoot(context, former, boot, isReached);
+    await markAsRoot(context, boot, isReached);
     if (boot.result === "generation") {
-      if (marked !== former) disk.writeState(marked);
+      writeChanges();
       return;
     }
-    const { generations, staging, state } = await findFormerRoots(
-      context,
-      marked,
-    );
-    if (state !== former) tryToWrite(disk, state);
+    const { generations, staging } = await findFormerRoots(context);
+    writeChanges();
     const old =
       boot.result === "fallback"
         ? []
         : chooseRemovals(generations, boot.limits.generations);
-    const unwanted = old.map((root) => ({ ...root, wasRoot: true }));
-    if (staging !== undefined) unwanted.push({ ...staging, wasRoot: false });
-    const left = await removeRoots(context, state, unwanted);
-    const last = forgetAbsent(context.list, left);
-    if (last !== state) tryToWrite(disk, last);
+    await removeRoots(context, [...old, ...staging]);
+    forgetAbsent(context);
+    writeChanges();
   } catch (error) {
     warnOf(disk, error);
   }
@@ -89,44 +108,88 @@ function requireListed(
 }
 
 /**
- * The state with what is known of the root that booted. Once the initramfs has mounted it, it is in use
+ * Adds to the state what is known of the root that booted. Once the initramfs has mounted it, it is in use
  * for as long as this kernel runs; where nothing has mounted it, as in a rehearsal, nobody uses it.
  */
 async function markAsRoot(
-  { disk, mounts, list }: GarbageContext,
-  state: RwlayerState,
+  context: GarbageContext,
   { root, subvolumeUuid }: FinishedBoot,
   isReached: boolean,
-): Promise<RwlayerState> {
+): Promise<void> {
+  const { disk, mounts, list, state } = context;
   const facts = await findListed(disk, list, root);
   // Another boot has put another root there.
-  if (facts?.uuid !== subvolumeUuid) return state;
+  if (facts?.uuid !== subvolumeUuid) return;
   const { record, isAdopted } = disk.recordOf(root, subvolumeUuid, state);
-  if (record === undefined) return state;
-  const known = isAdopted ? withRecord(state, record) : state;
-  if (!isReached) return known;
+  if (record === undefined) return;
+  if (isAdopted) context.state = withRecord(state, record);
+  if (!isReached) return;
   const isMounted = findMountOf(mounts, root) !== undefined;
   const bootId = isMounted ? readBootId(disk.host) : record.bootId;
   // Boots do not add up to use: each is counted from its own beginning.
   const handedOver = wasUsed({ record, ...facts })
     ? record.handedOver
     : facts.lastChange;
-  if (record.bootId === bootId && record.handedOver === handedOver) {
-    return known;
-  }
-  return withRecord(known, {
+  if (record.bootId === bootId && record.handedOver === handedOver) return;
+  context.state = withRecord(state, {
     ...record,
     ...(bootId !== undefined && { bootId }),
     ...(handedOver !== undefined && { handedOver }),
   });
 }
 
-/** The state without the records of subvolumes that are gone, so that its file stays small. */
-function forgetAbsent(list: SubvolumeList, state: RwlayerState): RwlayerState {
+/** Finds what is ours beside the rwlayer, and tells what is not, or is never removed. */
+async function findFormerRoots(context: GarbageContext): Promise<{
+  /** The newest last. */
+  readonly generations: readonly FormerRoot[];
+  /** What stands at its place, where that is ours. */
+  readonly staging: readonly FormerRoot[];
+}> {
+  const { disk, list } = context;
+  const { host, paths } = disk;
+  const foreign: string[] = [];
+  const find = async (file: string): Promise<FormerRoot[]> => {
+    if (host.files.statusOf(disk.at(file)) === undefined) return [];
+    const facts = await findListed(disk, list, file);
+    const known = facts && disk.recordOf(file, facts.uuid, context.state);
+    if (facts === undefined || known?.record === undefined) {
+      foreign.push(file);
+      return [];
+    }
+    const { record, isAdopted } = known;
+    if (isAdopted) {
+      host.log.warn(describeAdopted(file, paths));
+      context.state = withRecord(context.state, record);
+    }
+    return [{ file, record, ...facts }];
+  };
+  const generations: FormerRoot[] = [];
+  for (const number of generationNumbers(disk.generationNames())) {
+    generations.push(
+      ...(await find(path.join(paths.generations, String(number)))),
+    );
+  }
+  const staging = await find(paths.staging);
+  const warnOfKept = (files: readonly string[], why: string, how: string) => {
+    if (files.length === 0) return;
+    const verb = files.length === 1 ? "is" : "are";
+    host.log.warn(`${listNames(files, MAX_NAMED)} ${why} and ${verb} ${how}`);
+  };
+  warnOfKept(foreign, "cannot be proved to be dockroot's own", "left alone");
+  warnOfKept(
+    generations.filter(({ record }) => record.isCopy).map(({ file }) => file),
+    "stood in for a root that dockroot made",
+    "never removed: delete what you do not need",
+  );
+  return { generations, staging };
+}
+
+/** Drops the records of subvolumes that are gone, so that the state's file stays small. */
+function forgetAbsent(context: GarbageContext): void {
+  const { list, state } = context;
   const subvolumes = state.subvolumes.filter(({ uuid }) => list.mayHave(uuid));
-  return subvolumes.length === state.subvolumes.length
-    ? state
-    : { ...state, subvolumes };
+  if (subvolumes.length === state.subvolumes.length) return;
+  context.state = { ...state, subvolumes };
 }
 
 /** Where the disk takes no state (it may be full), what follows may make room. */

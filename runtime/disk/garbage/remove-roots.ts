@@ -1,56 +1,44 @@
 import path from "node:path";
-import { listNames } from "../../base/shorten.ts";
 import { asFailureOf, summarizeFailure } from "../../base/failure.ts";
+import { listNames } from "../../base/shorten.ts";
 import { goesWithRoot, type FormerRoot } from "../../plan/choose-removals.ts";
-import {
-  withoutRecord,
-  withRecord,
-  type RwlayerState,
-} from "../../records/rwlayer-state.ts";
-import { removeOwnRecord } from "../own-record.ts";
+import { withoutRecord, withRecord } from "../../records/rwlayer-state.ts";
+import { findUse } from "../mounts.ts";
 import {
   deleteFoundTree,
   findTree,
-  type NestedSubvolume,
   type SubvolumeTree,
-} from "../subvolume-tree.ts";
-import { MAX_NAMED, type GarbageContext } from "./former-roots.ts";
-import { findUse } from "./in-use.ts";
+} from "../subvolumes.ts";
+import type { GarbageContext } from "./collect-garbage.ts";
 
 /** Init waits for this: what is not removed in that time is left for the next boot. */
 const MAX_REMOVAL_MS = 15_000;
 
-/** A former root that is to go. */
-interface UnwantedRoot extends FormerRoot {
-  /** Whether init may have had it: then its user's own subvolumes keep it. */
-  readonly wasRoot: boolean;
-}
+/** So many names make a line that can still be read. */
+export const MAX_NAMED = 3;
 
 /**
- * Removes those that nobody uses, one after the other, for as long as init can wait. What stays is
- * warned of.
- * @returns the state without those that are gone
+ * Removes those that nobody uses, one after the other, for as long as init can wait, and their records
+ * from the state. What stays is warned of.
  */
 export async function removeRoots(
   context: GarbageContext,
-  state: RwlayerState,
-  roots: readonly UnwantedRoot[],
-): Promise<RwlayerState> {
+  roots: readonly FormerRoot[],
+): Promise<void> {
   const { host } = context.disk;
   const end = host.nowMs() + MAX_REMOVAL_MS;
   const isLate = () => host.nowMs() >= end;
-  let present = state;
   for (const [index, root] of roots.entries()) {
     if (isLate()) {
       host.log.warn(
         `${String(roots.length - index)} former roots are left for the next boot: to remove them takes long`,
       );
-      break;
+      return;
     }
     try {
       const tree = await findRemovable(context, root, isLate);
       if (tree === undefined) continue;
-      present = await removeTree(context, present, root, tree, isLate);
+      await removeTree(context, root, tree, isLate);
       host.log.info(`removed ${root.file}`);
     } catch (error) {
       host.log.warn(
@@ -58,13 +46,12 @@ export async function removeRoots(
       );
     }
   }
-  return present;
 }
 
 /** `undefined` where it stays, and that is said. */
 async function findRemovable(
   context: GarbageContext,
-  { file, record, wasRoot }: UnwantedRoot,
+  { file, record }: FormerRoot,
   isLate: () => boolean,
 ): Promise<SubvolumeTree | undefined> {
   const { disk, mounts, list } = context;
@@ -74,10 +61,11 @@ async function findRemovable(
     return undefined;
   }
   const tree = await findTree(disk, file, list, isLate);
-  if (!wasRoot) return tree;
+  // Init never had it.
+  if (file === disk.paths.staging) return tree;
   const own = tree.nested
-    .filter((nested) => isUsersOwn(context, file, nested))
-    .map((nested) => nested.path.toString());
+    .map((nested) => nested.path.toString())
+    .filter((nested) => isUsersOwn(context, file, nested));
   if (own.length === 0) return tree;
   const [what, them] =
     own.length === 1 ? ["subvolume", "it"] : ["subvolumes", "them"];
@@ -88,32 +76,33 @@ async function findRemovable(
 }
 
 async function removeTree(
-  { disk }: GarbageContext,
-  state: RwlayerState,
-  { file, record }: UnwantedRoot,
+  context: GarbageContext,
+  { file, record }: FormerRoot,
   tree: SubvolumeTree,
   isLate: () => boolean,
-): Promise<RwlayerState> {
+): Promise<void> {
+  const { disk } = context;
   // One without others in it goes at once, or not: also where a full disk takes no state.
   if (tree.nested.length > 0) {
     // First of all: what is deleted in part must never stand in for a root.
     if (record.complete) {
-      disk.writeState(withRecord(state, { ...record, complete: false }));
+      const marked = withRecord(context.state, { ...record, complete: false });
+      disk.writeState(marked);
+      context.state = marked;
     }
-    removeOwnRecord(disk, file);
+    disk.removeOwnRecord(file);
   }
   await deleteFoundTree(disk, tree, isLate);
-  return withoutRecord(state, record.uuid);
+  context.state = withoutRecord(context.state, record.uuid);
 }
 
-/** An empty one, and one that was carried over, hold nothing. */
+/** Whether it holds anything that dockroot did not make, and that was not carried over. */
 function isUsersOwn(
   context: GarbageContext,
   root: string,
-  { path: nested }: NestedSubvolume,
+  file: string,
 ): boolean {
   const { disk } = context;
-  const file = nested.toString();
   const inRoot = file.slice(root.length + 1);
   if (goesWithRoot(inRoot)) return false;
   if (file.includes("\uFFFD")) return true;

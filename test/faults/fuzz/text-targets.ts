@@ -37,13 +37,13 @@ import {
 import {
   parseBootRecord,
   parseFinishedBoot,
-} from "../../../runtime/records/parse-boot-record.ts";
+} from "../../../runtime/records/boot-record.ts";
 import { resolveInRoot } from "../../../runtime/base/resolve-in-root.ts";
 import { rwlayerPaths } from "../../../runtime/options/rwlayer-names.ts";
 import {
-  indexSubvolumes,
+  SubvolumeList,
   parseSubvolumeList,
-} from "../../../runtime/disk/subvolume-list.ts";
+} from "../../../runtime/disk/subvolumes.ts";
 import { configurations } from "../../unit/generators/mkinitcpio-configurations.ts";
 import { freshRecord, freshStatus } from "../../unit/status/status-data.ts";
 import { findRawControl } from "../raw-controls.ts";
@@ -197,7 +197,7 @@ export function textTargets(): [Target, ...Target[]] {
         "ID 256 gen 7 cgen 7 top level 5 parent_uuid -                                    uuid 7e9c696a-e6ef-be4d-916b-86d63c3af960 path a\nID 257 gen 7 cgen 7 top level 256 parent_uuid 7e9c696a-e6ef-be4d-916b-86d63c3af960 uuid 7e9c696a-e6ef-be4d-916b-86d63c3af961 path a b\nID 258 gen 7 cgen 7 top level 257 parent_uuid -                                    uuid 7e9c696a-e6ef-be4d-916b-86d63c3af962 path a b/c\n",
       ],
       parse: (text) => {
-        const list = indexSubvolumes(parseSubvolumeList(text));
+        const list = new SubvolumeList(parseSubvolumeList(text));
         const found = list.at("a b/c");
         check(found === undefined || list.mayHave(found.uuid), "no such UUID");
         const nested = list.mayBeNestedIn(256);

@@ -2,14 +2,16 @@
 import fs from "fs-extra";
 import path from "node:path";
 import t from "tap";
-import { OWN_RECORD } from "../../../runtime/disk/own-record.ts";
+import { OWN_RECORD } from "../../../runtime/disk/disk.ts";
 import { run } from "../../../fixtures/run.ts";
 import { runDockroot } from "../../binary/run-dockroot.ts";
 import { makeBootDisk, rehearse } from "../boot-disk.ts";
 import { failuresOn } from "../failures.ts";
 
 const disk = await makeBootDisk(t, "refusals");
+
 const fails = failuresOn(disk);
+
 const subvolume = (command: string, ...args: string[]) =>
   run(["btrfs", "subvolume", command, ...args]);
 

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import { run } from "../../../fixtures/run.ts";
 import { executable } from "../../binary/run-dockroot.ts";
-import { OWN_RECORD } from "../../../runtime/disk/own-record.ts";
+import { OWN_RECORD } from "../../../runtime/disk/disk.ts";
 import { makeBootDisk, rehearse } from "../boot-disk.ts";
 import { start, tellStatus } from "./tell-status.ts";
 

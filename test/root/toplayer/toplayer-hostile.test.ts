@@ -3,7 +3,7 @@ import fs from "fs-extra";
 import t, { type Test } from "tap";
 import { run } from "../../../fixtures/run.ts";
 import { compareListings, listTree } from "../../../fixtures/tree-listing.ts";
-import { OWN_RECORD } from "../../../runtime/disk/own-record.ts";
+import { OWN_RECORD } from "../../../runtime/disk/disk.ts";
 import { makeBootDisk, rehearse, type BootRecord } from "../boot-disk.ts";
 import { layersOption } from "./layers-option.ts";
 import {
@@ -28,12 +28,17 @@ const disk = await makeBootDisk(
     makeHostileTree(tree, `${scratch}/host`);
   },
 );
+
 const host = `${disk.scratch}/host`;
+
 await disk.look((top) => makeTree(`${top}/precious`, PRECIOUS));
 
 const plain = rehearse(t, disk, "plain");
+
 plain.boot();
+
 plain.finish();
+
 /** The image in its store. */
 const source = plain.record().source ?? "";
 

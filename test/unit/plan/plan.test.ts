@@ -103,7 +103,7 @@ function pathState(
   const uuid = known?.uuid ?? "22222222-2222-2222-2222-222222222222";
   return {
     kind: "subvolume",
-    subvolume: { uuid, parentUuid, isUntouched, lastChange: 7, madeBy: 7 },
+    subvolume: { uuid, parentUuid, lastChange: isUntouched ? 7 : 8, madeBy: 7 },
     record: known,
     isAdopted: false,
   };

@@ -2,7 +2,7 @@ import t from "tap";
 import { cut, formatBarChart } from "../../../installer/text/bar-chart.ts";
 import { formatJson } from "../../../runtime/base/escape.ts";
 import { formatMs, formatSize } from "../../../installer/text/human.ts";
-import { parseBootRecord } from "../../../runtime/records/parse-boot-record.ts";
+import { parseBootRecord } from "../../../runtime/records/boot-record.ts";
 import { parseQgroups } from "../../../installer/status/qgroups.ts";
 import { freshRecord, freshStatus } from "./status-data.ts";
 

@@ -1,6 +1,6 @@
 import t, { type Test } from "tap";
 import { BootError } from "../../../runtime/base/errors.ts";
-import { parseFinishedBoot } from "../../../runtime/records/parse-boot-record.ts";
+import { parseFinishedBoot } from "../../../runtime/records/boot-record.ts";
 import { freshRecord } from "../status/status-data.ts";
 
 t.test("a record of each kind of boot", async (t) => {

@@ -2,7 +2,7 @@ import t from "tap";
 import type { Host } from "../../../runtime/host/host.ts";
 import { HelperError } from "../../../runtime/base/errors.ts";
 import { Disk } from "../../../runtime/disk/disk.ts";
-import { snapshotNested } from "../../../runtime/disk/subvolume-tree.ts";
+import { snapshotNested } from "../../../runtime/disk/subvolumes.ts";
 import { hostWithSubvolumes } from "./host-with-subvolumes.ts";
 
 /** btrfs is faked: no real one fails when it is told to. It lists one subvolume nested in `root`. */

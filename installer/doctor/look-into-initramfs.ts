@@ -1,3 +1,4 @@
+import { streamInitramfs } from "../system/kernels.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { HelperError } from "../../runtime/base/errors.ts";
 import {
@@ -45,7 +46,7 @@ async function lookInto(
   try {
     const isWanted = (path: string) =>
       CONFIG_FILES.some((name) => name === `/${path}`);
-    const files = await readInitramfs(host.files.streamFile(file), isWanted);
+    const files = await readInitramfs(streamInitramfs(host, file), isWanted);
     return { content: describeContent(file, files, generators) };
   } catch (error) {
     if (!(error instanceof Error)) throw error;

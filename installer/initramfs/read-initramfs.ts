@@ -8,10 +8,14 @@ const UNPACKERS: readonly (readonly [magic: string, make: () => Duplex])[] = [
   ["28b52ffd", () => zlib.createZstdDecompress()],
 ];
 
-/** Whether what `readInitramfs` threw is that compressed data end before their end. */
+const CUT_SHORT = "CUT_SHORT";
+
+/** Whether what `readInitramfs` threw is that archives or compressed data end before their end. */
 export function isCutShort(error: unknown): boolean {
   return (
-    error instanceof Error && "code" in error && error.code === "Z_BUF_ERROR"
+    error instanceof Error &&
+    "code" in error &&
+    (error.code === "Z_BUF_ERROR" || error.code === CUT_SHORT)
   );
 }
 
@@ -27,10 +31,13 @@ export async function readInitramfs(
   isWanted: (path: string) => boolean,
 ): Promise<ArchivedFile[]> {
   const files: ArchivedFile[] = [];
-  const open = () =>
-    createCpioReader(isWanted, (file) => {
+  let last: CpioReader | undefined;
+  const open = () => {
+    last = createCpioReader(isWanted, (file) => {
       files.push(file);
     });
+    return last;
+  };
   const read = async (archives: AsyncIterable<Buffer>): Promise<void> => {
     const pieces = archives[Symbol.asyncIterator]();
     /** `undefined` between two archives. */
@@ -54,6 +61,10 @@ export async function readInitramfs(
     }
   };
   await read(source);
+  if (last?.hasEnded() !== true) {
+    const error = new Error("it ends before its last archive does");
+    throw Object.assign(error, { code: CUT_SHORT });
+  }
   return files;
 }
 
@@ -86,6 +97,7 @@ export interface CpioReader {
    *   `undefined` before that
    */
   push(piece: Buffer): Buffer | undefined;
+  hasEnded(): boolean;
 }
 
 const MAGIC = /^07070[12]$/;
@@ -112,6 +124,7 @@ export function createCpioReader(
   let skipped = 0;
   let hasEnded = false;
   return {
+    hasEnded: () => hasEnded,
     push: (piece) => {
       pending = pending.length === 0 ? piece : Buffer.concat([pending, piece]);
       while (!hasEnded) {

@@ -12,6 +12,7 @@ import { findProgram, helperNames } from "./helpers.ts";
 import { CONFIG_FILES } from "../../runtime/options/config.ts";
 import { parseLdd } from "./plan/helper-version.ts";
 import type { ImageNeeds } from "../initramfs/verify-image.ts";
+import { streamInitramfs } from "../system/kernels.ts";
 import { isCutShort, readInitramfs } from "../initramfs/read-initramfs.ts";
 
 export const EXECUTABLE = "/usr/bin/dockroot";
@@ -106,7 +107,7 @@ export async function listIfReadable(
     if (error instanceof HelperError && error.kind === "exit") return undefined;
     if (!(error instanceof NotRunError)) throw error;
     try {
-      return await readInitramfs(host.files.streamFile(image), () => false);
+      return await readInitramfs(streamInitramfs(host, image), () => false);
     } catch (failure) {
       if (isCutShort(failure)) return undefined;
       throw failure instanceof Error ? error : failure;

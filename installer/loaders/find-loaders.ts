@@ -3,9 +3,14 @@ import { BootError } from "../../runtime/base/errors.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
-import type { FoundEntry } from "./formats/boot-loader.ts";
+import type {
+  FoundEntry,
+  LoaderName,
+  MenuFile,
+} from "./formats/boot-loader.ts";
 import { BOOT_LOADERS, CHOICES } from "./formats/boot-loaders.ts";
 import { grubScripts } from "./formats/grub.ts";
+import { decodeConfig } from "./formats/config-text.ts";
 import type { FoundLoader } from "./plan/plan-entry.ts";
 
 interface FoundEntries {
@@ -32,14 +37,14 @@ export function findEntries(host: Host): FoundEntries {
   const entries: FoundEntry[] = [];
   const unreadable: { file: string; why: string }[] = [];
   const seen = new Set<string>();
-  for (const { loader, file, parse } of menus) {
-    const { text, why } = tryToRead(host, file);
+  for (const menu of menus) {
+    const { loader, file } = menu;
+    const { found, why } = tryTo(() => readMenu(host, menu));
     if (why !== undefined) unreadable.push({ file, why });
-    if (text === undefined) continue;
+    if (found === undefined) continue;
     const real = host.files.realPath(host.path(file));
     if (seen.has(real)) continue;
     seen.add(real);
-    const found = parse(text);
     entries.push(...found.entries.map((entry) => ({ ...entry, loader, file })));
     menus.push(...(found.includes ?? []));
   }
@@ -54,11 +59,32 @@ function bootRoots(host: Host): string[] {
   return [...new Set([...BOOT_DIRECTORIES, ...partitions])];
 }
 
-/** @returns neither where there is no such file */
-function tryToRead(host: Host, file: string): { text?: string; why?: string } {
+/** @returns `undefined` where there is no such file @throws BootError */
+function readMenu(host: Host, { loader, file, parse, readParts }: MenuFile) {
+  if (parse === undefined) {
+    return host.files.withFile(host.path(file), Infinity, readParts);
+  }
+  const text = readConfig(host, loader, file);
+  return text === undefined ? undefined : parse(text);
+}
+
+/** @returns `undefined` where there is no such file @throws BootError */
+function readConfig(
+  host: Host,
+  loader: LoaderName,
+  file: string,
+): string | undefined {
+  const bytes = host.files.readBytes(host.path(file), MAX_CONFIG_BYTES);
+  if (bytes === undefined) return undefined;
+  // What is in another encoding may have lines in ASCII.
+  const decoded = decodeConfig(bytes, loader === "refind");
+  return decoded?.text ?? bytes.toString("utf8");
+}
+
+/** @returns what the work gives, or why it fails */
+function tryTo<T>(work: () => T): { found?: T; why?: string } {
   try {
-    const text = host.readText(file, MAX_CONFIG_BYTES);
-    return text === undefined ? {} : { text };
+    return { found: work() };
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
     return { why: error.message };
@@ -79,8 +105,10 @@ export function findLoaders(
     ).find((file) => host.files.statusOfTarget(host.path(file)) !== undefined);
     if (file === undefined) return [];
     // One that cannot be read is no failure: the entry may be for another loader.
-    const { text = "", why } =
-      checkConfig === undefined ? {} : tryToRead(host, file);
+    const { found: text = "", why } =
+      checkConfig === undefined
+        ? {}
+        : tryTo(() => readConfig(host, name, file));
     return [
       {
         name,

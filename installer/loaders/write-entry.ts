@@ -5,6 +5,7 @@ import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import { locate } from "../system/formats/fstab.ts";
+import { decodeConfig } from "./formats/config-text.ts";
 import type { LoaderName } from "./formats/boot-loader.ts";
 
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
@@ -43,24 +44,25 @@ export function writeEntry(
     refuseNewRoot(host, target, rwlayer);
     const bytes =
       host.files.readBytes(target, MAX_CONFIG_BYTES) ?? Buffer.alloc(0);
-    const former = bytes.toString("utf8");
     // Of another encoding the rest would not stay as it is.
-    const isText = !bytes.includes(0) && Buffer.from(former).equals(bytes);
+    const decoded = decodeConfig(bytes, loader === "refind");
+    const former = decoded?.text ?? bytes.toString("utf8");
     if (isOwn && former !== "" && !hasMark(former)) {
       throw new BootError("FILE_FOREIGN", `${file} is not dockroot's`, {
         hint: "Name another file with --output FILE, or remove that one.",
       });
     }
-    const content = isText ? putBlock(former, KEY, text) : undefined;
+    const content = decoded && putBlock(former, KEY, text);
     if (content === undefined) {
       throw new BootError(
         "FILE_FOREIGN",
-        `${file} cannot be changed: ${isText ? `its lines "# dockroot ${KEY}: begin" and "# dockroot ${KEY}: end" do not pair` : "it is not UTF-8 text"}`,
+        `${file} cannot be changed: ${decoded === undefined ? "it is not UTF-8 text" : `its lines "# dockroot ${KEY}: begin" and "# dockroot ${KEY}: end" do not pair`}`,
         { hint: "Correct it, or put the entry there yourself." },
       );
     }
     if (content !== former) {
-      host.files.writeFile(target, { text: content }, attributes(host, target));
+      const encoded = decoded?.encode(content) ?? content;
+      host.files.writeFile(target, { text: encoded }, attributes(host, target));
     }
     return target;
   } catch (cause) {

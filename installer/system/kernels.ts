@@ -1,4 +1,5 @@
 import path from "node:path";
+import type { Readable } from "node:stream";
 import type { Host } from "../../runtime/host/host.ts";
 import {
   findMicrocode,
@@ -7,6 +8,7 @@ import {
   parseKernelVersion,
   type KernelPair,
 } from "./formats/kernel-files.ts";
+import { readUki } from "./formats/uki.ts";
 import { hasFile } from "./has-file.ts";
 
 const MODULES = "/lib/modules";
@@ -70,6 +72,12 @@ export function readKernelVersion(
         path.basename(path.dirname(file)) === version,
     )
   );
+}
+
+/** The initramfs in a file: all of it, or of a unified kernel image its section .initrd. */
+export function streamInitramfs(host: Host, file: string): Readable {
+  const uki = host.files.withFile(file, Infinity, readUki);
+  return host.files.streamFile(file, uki?.initrd);
 }
 
 /** A kernel with what is loaded with it, all in one directory. */

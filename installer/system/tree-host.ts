@@ -79,7 +79,7 @@ function confinedFiles(host: Host, tree: string): Files {
     readText: (file, maxBytes) => files.readText(target(file), maxBytes),
     withFile: (file, maxBytes, work) =>
       files.withFile(target(file), maxBytes, work),
-    streamFile: (file) => files.streamFile(target(file)),
+    streamFile: (file, part) => files.streamFile(target(file), part),
     hashFile: (file) => files.hashFile(target(file)),
     namesIn: (directory) => {
       const at = target(directory);

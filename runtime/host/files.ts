@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { kindOf, statusOf, statusOfTarget } from "./file-status.ts";
 import { BootError, isSystemError, systemErrorCode } from "../base/errors.ts";
 
@@ -12,9 +12,19 @@ export * from "./write-file.ts";
 /** Commands that end while another begins; more than anybody runs at a time. */
 const MAX_NEIGHBOURS = 16;
 
-/** A file of any length, piece by piece; what cannot be read makes the stream fail. */
-export function streamFile(file: string): Readable {
-  return fs.createReadStream(file);
+/**
+ * A file of any length, piece by piece; what cannot be read makes the stream fail.
+ * @param part all of it where it is not given
+ */
+export function streamFile(
+  file: string,
+  part?: { readonly offset: number; readonly sizeBytes: number },
+): Readable {
+  if (part === undefined) return fs.createReadStream(file);
+  const { offset, sizeBytes } = part;
+  if (sizeBytes === 0) return Readable.from([]);
+  const end = offset + sizeBytes - 1;
+  return fs.createReadStream(file, { start: offset, end });
 }
 
 /** The names in a directory, sorted; an empty list where there is no such directory. */

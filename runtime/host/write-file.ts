@@ -5,7 +5,7 @@ import { statusOf } from "./file-status.ts";
 
 /** A text, or the file that is copied (sharing its blocks where the filesystem can). */
 export type NewContent =
-  { readonly text: string } | { readonly copyOf: string };
+  { readonly text: string | Buffer } | { readonly copyOf: string };
 
 export interface WriteOptions {
   readonly mode: number;

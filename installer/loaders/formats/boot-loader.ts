@@ -1,4 +1,5 @@
 import { BootError } from "../../../runtime/base/errors.ts";
+import type { OpenFile } from "../../../runtime/host/read-file.ts";
 import type { Filesystem } from "../../system/filesystem.ts";
 import type { FoundKernel } from "../plan/plan-entry.ts";
 import {
@@ -33,15 +34,20 @@ export interface BootLoader {
 }
 
 /** A file of a boot loader's menu. */
-export interface MenuFile {
+export type MenuFile = {
   readonly loader: LoaderName;
   /** Absolute. */
   readonly file: string;
-  parse(text: string): {
-    readonly entries: readonly MenuEntry[];
-    /** Further ones that it names. */
-    readonly includes?: readonly MenuFile[];
-  };
+} & (
+  | { parse(text: string): Menu; readonly readParts?: undefined }
+  /** Of a file that is no text. @throws BootError FILE_UNREADABLE */
+  | { readParts(file: OpenFile): Menu; readonly parse?: undefined }
+);
+
+interface Menu {
+  readonly entries: readonly MenuEntry[];
+  /** Further files that it names. */
+  readonly includes?: readonly MenuFile[];
 }
 
 /** The names in a directory; none where there is no such directory. */
@@ -139,6 +145,8 @@ export interface MenuEntry {
   readonly initrds: readonly string[];
   /** The kernel command line. */
   readonly options: string;
+  /** Whether it is a unified kernel image: the file has kernel, initramfs and options in it. */
+  readonly isUki?: boolean;
 }
 
 /** An entry that is in a menu. */

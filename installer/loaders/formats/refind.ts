@@ -27,7 +27,9 @@ export const refind: BootLoader = {
   findMenus: (root, namesIn) => [
     ...FILES.map((file) => findStanzas(path.join(root, file))),
     ...[root, ...efiDirectories(root, namesIn)].map((directory) =>
-      menuFile("refind", `${directory}/refind_linux.conf`, parseRefindLinux),
+      menuFile("refind", `${directory}/refind_linux.conf`, (text) =>
+        parseRefindLinux(text, namesIn(directory)),
+      ),
     ),
   ],
   checkConfig: checkRefindConfig,
@@ -41,7 +43,7 @@ export const refind: BootLoader = {
 };
 
 function findStanzas(file: string): MenuFile {
-  const parse: MenuFile["parse"] = (text) => {
+  const parse = (text: string) => {
     const { entries, includes } = parseRefind(text);
     // An included file includes no other.
     const further = includes.map((name) =>
@@ -183,16 +185,35 @@ function splitRefindLine(line: string): string[] {
 
 /**
  * Parses a refind_linux.conf: in each line a title and the options for all kernels in the file's
- * directory.
+ * directory. `%v` in the name of an initramfs is each kernel's version.
+ * @param names in that directory
  * @see https://www.rodsbooks.com/refind/linux.html#refind_linux
  */
-export function parseRefindLinux(text: string): MenuEntry[] {
+export function parseRefindLinux(
+  text: string,
+  names: readonly string[],
+): MenuEntry[] {
+  const versions = names.flatMap((name) => findVersion(name) ?? []);
+  const nameFiles = (file: string) =>
+    file.includes("%v") && versions.length > 0
+      ? versions.map((version) => file.replaceAll("%v", version))
+      : [file];
   return text.split(/\r?\n/).flatMap((line) => {
     const [title, options] = splitRefindLine(line);
     if (title === undefined || options === undefined) return [];
-    const initrds = stubInitrds(options);
+    const initrds = stubInitrds(options).flatMap(nameFiles);
     return [{ title, kernel: undefined, initrds, options }];
   });
+}
+
+/**
+ * What `%v` stands for with a kernel: its name from the first digit to the last, else what follows the
+ * first dash, as extra_kernel_version_strings has to name it.
+ * @returns `undefined` where the name is not a kernel's
+ */
+function findVersion(name: string): string | undefined {
+  const [, suffix] = /^(?:vmlinuz|bzImage|kernel)-(.+)$/i.exec(name) ?? [];
+  return suffix && (/\d(?:.*\d)?/.exec(suffix)?.[0] ?? suffix);
 }
 
 /**

@@ -1,3 +1,5 @@
+import type { OpenFile } from "../../../runtime/host/read-file.ts";
+import { readUki } from "../../system/formats/uki.ts";
 import {
   formatComments,
   menuFile,
@@ -9,6 +11,7 @@ import {
   type BootLoader,
   type KeyValue,
   type MenuEntry,
+  type MenuFile,
   type NewEntry,
 } from "./boot-loader.ts";
 
@@ -21,8 +24,8 @@ export const systemdBoot: BootLoader = {
     "EFI/systemd/systemd-bootx64.efi",
     "EFI/systemd/systemd-bootaa64.efi",
   ],
-  findMenus: (root, namesIn) =>
-    namesIn(`${root}/loader/entries`)
+  findMenus: (root, namesIn) => [
+    ...namesIn(`${root}/loader/entries`)
       .filter((name) => name.endsWith(".conf"))
       .map((name) =>
         menuFile("systemd-boot", `${root}/loader/entries/${name}`, (text) => {
@@ -30,6 +33,10 @@ export const systemdBoot: BootLoader = {
           return entry === undefined ? [] : [entry];
         }),
       ),
+    ...namesIn(`${root}/${UKI_DIRECTORY}`)
+      .filter((name) => /\.efi$/i.test(name))
+      .map((name) => findUki(root, name)),
+  ],
   whyUnreadable: ({ filesystem, mountPoint }) =>
     whyNotFat(systemdBoot, filesystem) ??
     whyMapped(systemdBoot, filesystem) ??
@@ -42,6 +49,40 @@ export const systemdBoot: BootLoader = {
       : `${mountPoint}/loader/entries/dockroot.conf`,
   format: formatSystemdBoot,
 };
+
+const UKI_DIRECTORY = "EFI/Linux";
+
+/**
+ * A unified kernel image, which is an entry by itself.
+ * @see https://uapi-group.org/specifications/specs/boot_loader_specification/ (Type #2)
+ */
+function findUki(root: string, name: string): MenuFile {
+  const onVolume = `/${UKI_DIRECTORY}/${name}`;
+  const readParts = (file: OpenFile) => {
+    const uki = readUki(file);
+    if (uki === undefined) return { entries: [] };
+    const { title, version, cmdline = "", initrd } = uki;
+    const entry: MenuEntry = {
+      title: nameEntry(name, title, version),
+      kernel: onVolume,
+      initrds: initrd === undefined ? [] : [onVolume],
+      options: cmdline,
+      isUki: true,
+    };
+    return { entries: [entry] };
+  };
+  return { loader: "systemd-boot", file: root + onVolume, readParts };
+}
+
+function nameEntry(
+  file: string,
+  title: string | undefined,
+  version: string | undefined,
+): string {
+  // Behind a plus sign boots are counted.
+  if (title === undefined) return file.replace(/(?:\+\d+(?:-\d+)?)?\.\w+$/, "");
+  return version === undefined ? title : `${title} (${version})`;
+}
 
 /**
  * Parses an entry of systemd-boot: a file of loader/entries.
@@ -61,18 +102,13 @@ export function parseLoaderEntry(
   const kernel = last("linux");
   if (kernel === undefined) return undefined;
   const options = valuesOf(lines, "options").join(" ");
-  const title = last("title");
-  const version = last("version");
   // GRUB's reader takes several in one line, and Fedora has a variable of GRUB's there; in a name
   // may be blanks.
   const initrds = valuesOf(lines, "initrd")
     .flatMap((value) => value.split(/\s+(?=[/$])/))
     .filter((file) => !/^\$\w+$/.test(file));
   return {
-    title:
-      title === undefined
-        ? name.replace(/(?:\+\d+(?:-\d+)?)?\.conf$/, "")
-        : title + (version === undefined ? "" : ` (${version})`),
+    title: nameEntry(name, last("title"), last("version")),
     kernel,
     initrds: [...initrds, ...stubInitrds(options)],
     options,

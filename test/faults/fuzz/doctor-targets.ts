@@ -44,7 +44,10 @@ export const doctorTargets: readonly Target[] = [
     samples: MENUS,
     parse: (text) => {
       const entries: MenuEntry[] = [
-        ...[...parseRefind(text).entries, ...parseRefindLinux(text)],
+        ...[
+          ...parseRefind(text).entries,
+          ...parseRefindLinux(text, ["vmlinuz-6.1"]),
+        ],
         ...[parseLoaderEntry("a.conf", text) ?? []].flat(),
         ...[...parseGrub(text), ...parseLimine(text), ...parseOldLimine(text)],
       ];

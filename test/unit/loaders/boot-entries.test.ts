@@ -119,12 +119,15 @@ include more.conf
 
 t.test("refind_linux.conf, whose lines are for each kernel beside it", (t) => {
   t.strictSame(
-    parseRefindLinux(`"Boot with standard options"  "rw root=UUID=978e3e81 rootfstype=btrfs"
+    parseRefindLinux(
+      `"Boot with standard options"  "rw root=UUID=978e3e81 rootfstype=btrfs"
 "Boot to single-user mode"    "rw root=UUID=978e3e81 single"
 # "Boot with minimal options"   "ro root=/dev/sda3"
 "docker"  "${OPTIONS} initrd=\\initramfs-%v.img"
 "no options"
-`),
+`,
+      [],
+    ),
     [
       entry(
         "Boot with standard options",
@@ -146,6 +149,29 @@ t.test("refind_linux.conf, whose lines are for each kernel beside it", (t) => {
       ),
     ],
   );
+  t.end();
+});
+
+t.test("%v in refind_linux.conf is the version of each kernel there", (t) => {
+  const [found] = parseRefindLinux(
+    `"docker" "${OPTIONS} initrd=\\amd-ucode.img initrd=\\initramfs-%v.img"`,
+    [
+      "System.map-6.1",
+      "initramfs-linux.img",
+      "refind_linux.conf",
+      "vmlinuz-6.1.0-9-amd64",
+      "vmlinuz-6.9.4-200.fc40.x86_64",
+      "vmlinuz-linux",
+      "vmlinuz-linux-lts",
+    ],
+  );
+  t.strictSame(found?.initrds, [
+    "\\amd-ucode.img",
+    "\\initramfs-6.1.0-9-amd64.img",
+    "\\initramfs-6.9.4-200.fc40.x86_64.img",
+    "\\initramfs-linux.img",
+    "\\initramfs-linux-lts.img",
+  ]);
   t.end();
 });
 

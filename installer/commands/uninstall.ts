@@ -1,17 +1,14 @@
-import { enterRoot } from "../system/enter-root.ts";
+import type { Logger } from "pino";
+import { carryOut, onSystem } from "../cli/change-system.ts";
+import type { CliContext } from "../cli/cli-context.ts";
+import { COMMAND_LOG } from "../cli/command-log.ts";
+import type { FlagsOf } from "../cli/table.ts";
+import { applyUninstall } from "../install/apply-install.ts";
+import { gatherUninstall } from "../install/gather-uninstall.ts";
 import {
   formatNotChecked,
   formatUninstallPlan,
 } from "../install/plan/format-install.ts";
-import { lookAtRoot } from "../system/tree-host.ts";
-import { applyUninstall } from "../install/apply-install.ts";
-import { gatherUninstall } from "../install/gather-uninstall.ts";
-import { withLock } from "../install/lock.ts";
-import type { CliContext } from "../cli/cli-context.ts";
-import { carryOut, logPlan, tellResumed } from "./install.ts";
-import { COMMAND_LOG, withCommandLog } from "../cli/command-log.ts";
-import type { Logger } from "pino";
-import type { FlagsOf } from "../cli/table.ts";
 
 /**
  * `dockroot uninstall`: takes back what install did, and nothing else.
@@ -22,16 +19,8 @@ export async function runUninstall(
   flags: FlagsOf<"uninstall">,
   cli: CliContext,
 ): Promise<number> {
-  if (flags.root !== undefined && flags["dry-run"] === true) {
-    const host = lookAtRoot(cli.host, flags.root);
-    const inside = { ...cli, host };
-    return withCommandLog("uninstall", flags, inside, (log) =>
-      uninstall(flags, inside, log),
-    );
-  }
-  if (flags.root !== undefined) return enterRoot(flags.root, cli);
-  return withCommandLog("uninstall", flags, cli, (log) =>
-    withLock(cli.host, () => uninstall(flags, cli, log)),
+  return onSystem("uninstall", flags, cli, (inside, log) =>
+    uninstall(flags, inside, log),
   );
 }
 
@@ -41,7 +30,6 @@ async function uninstall(
   log: Logger,
 ): Promise<number> {
   const { host, stdout } = cli;
-  await tellResumed(cli, flags["dry-run"] === true, log);
   const plan = await gatherUninstall(host, flags["no-build"] !== true);
   if (plan === undefined) {
     stdout("dockroot install has done nothing here.\n");
@@ -50,11 +38,10 @@ async function uninstall(
   }
   stdout(formatNotChecked(plan.notChecked));
   stdout(formatUninstallPlan(plan));
-  logPlan(log, plan);
-  if (flags["dry-run"] === true) return 0;
-  await carryOut(flags, cli, log, (reporter) =>
+  const isDone = await carryOut(flags, cli, log, plan, (reporter) =>
     applyUninstall(host, plan, reporter),
   );
+  if (!isDone) return 0;
   stdout("All that install did is taken back.\n");
   if (host.files.statusOf(host.path(COMMAND_LOG)) !== undefined) {
     stdout(`What was done is in ${COMMAND_LOG}, which stays.\n`);

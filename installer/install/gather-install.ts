@@ -4,7 +4,13 @@ import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { CONFIG_FILES } from "../../runtime/options/config.ts";
 import { gatherConfig } from "../../runtime/boot/gather-options.ts";
-import type { Build, FileEdit, Generator } from "../generators/generator.ts";
+import {
+  GENERATOR_NAMES,
+  type Build,
+  type FileEdit,
+  type Generator,
+  type GeneratorName,
+} from "../generators/generator.ts";
 import { hasFile } from "../system/has-file.ts";
 import { findMissing } from "../initramfs/verify-image.ts";
 import { readAsset } from "../system/read-asset.ts";
@@ -46,6 +52,12 @@ export interface Install {
   readonly warnings: readonly string[];
   /** What nobody could know without running a program of a system that is only looked at. */
   readonly notChecked: readonly string[];
+}
+
+/** For which generator it is installed already. @throws BootError */
+export function installedGenerator(host: Host): GeneratorName | undefined {
+  const name = readRecord(host, MANIFEST)?.generator;
+  return GENERATOR_NAMES.find((known) => known === name);
 }
 
 /** Looks at the system and decides; changes nothing. @throws BootError */

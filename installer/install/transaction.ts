@@ -3,12 +3,14 @@ import { BootError, isSystemError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { missingDirectories, statusOfFile } from "./present-files.ts";
 import {
+  isInterrupted,
   readRecord,
   removeJournal,
   removeUndoDirectory,
   withdrawCommit,
   writeJournal,
 } from "./journal.ts";
+import { requireNoGenerator } from "./lock.ts";
 import { type Change, remedyOf, isFull } from "./plan/plan-files.ts";
 import {
   COMMIT,
@@ -68,6 +70,30 @@ function takeBack(
   }
 }
 
+const RESUMED = {
+  undone: "What an interrupted run had done was taken back first.",
+  finished: "What an interrupted run had left to do was done first.",
+};
+
+/**
+ * Brings to an end what an interrupted install or uninstall has left; a dry run only tells of it.
+ * @returns what was done, as a sentence; `undefined` where there was nothing
+ * @throws BootError, HelperError
+ */
+export async function resumeFirst(
+  host: Host,
+  isDry: boolean,
+): Promise<string | undefined> {
+  if (isDry) {
+    return isInterrupted(host)
+      ? "A run was interrupted here, which the next one brings to an end first: this is how things are now."
+      : undefined;
+  }
+  await requireNoGenerator(host);
+  const resumed = resumeInterrupted(host);
+  return resumed && RESUMED[resumed];
+}
+
 /**
  * Takes back what an interrupted install or uninstall has done, or finishes it where its changes were
  * complete.
@@ -76,7 +102,7 @@ function takeBack(
  */
 export function resumeInterrupted(
   host: Host,
-): "undone" | "finished" | undefined {
+): keyof typeof RESUMED | undefined {
   const commit = readRecord(host, COMMIT);
   if (commit !== undefined) {
     applyCommit(host, commit);

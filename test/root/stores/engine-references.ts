@@ -18,6 +18,52 @@ import {
 /** References of one kind, for the table. */
 export type References = Readonly<Record<string, readonly string[]>>;
 
+/**
+ * References to the images that `makeImages` makes, as docker takes them.
+ * @param many the ID of `many:1`, and so on
+ */
+export function referencesToMade(ids: {
+  readonly many: string;
+  readonly committed: string;
+  readonly dangling: readonly string[];
+}): References {
+  const { many, committed, dangling } = ids;
+  const hex = many.slice("sha256:".length);
+  return {
+    "docker import": ["base:1"],
+    "docker build": ["single:1", "many:1", "moving:1"],
+    "repeated layers": ["repeated:1"],
+    "docker commit": ["committed"],
+    "tag latest by default": [
+      ...["many", "many:latest", "me/many", "committed:latest"],
+    ],
+    "docker.io in full": [
+      ...["docker.io/library/many:1", "library/many:1", "docker.io/many"],
+      ...["index.docker.io/library/many:1", "docker.io/me/many:latest"],
+    ],
+    "other registries": [
+      ...["localhost/many:1", "registry.example:5000/ns/many:v2"],
+      ...["registry.example/many", "me/deep/er/many:v1.0_x-y"],
+    ],
+    "image ID": [many, hex, committed],
+    "beginning of an ID": [
+      ...[hex.slice(0, 12), hex.slice(0, 63), `sha256:${hex.slice(0, 12)}`],
+      ...dangling.map((id) => id.slice("sha256:".length, 20)),
+    ],
+    "no name": dangling,
+    "a name that an ID begins with": [hex.slice(0, 7)],
+  };
+}
+
+const NONE = "0".repeat(64);
+
+/** What docker does not find beside those. */
+export const NOT_MADE: readonly string[] = [
+  ...["nothing", "many:2", "other/many:1", "registry.example/many:1"],
+  ...["registry.example:5001/ns/many:v2", "localhost/many"],
+  ...[`many@sha256:${NONE}`, `sha256:${NONE}`, NONE.slice(0, 12)],
+];
+
 /** What an engine says of references. */
 export interface Answers {
   readonly references: References;

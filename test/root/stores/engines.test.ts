@@ -17,6 +17,8 @@ import {
   askEngine,
   checkAnswers,
   digestOf,
+  NOT_MADE,
+  referencesToMade,
   type Answers,
   type References,
 } from "./engine-references.ts";
@@ -149,16 +151,12 @@ async function ask(
   const committed = await idOf(engine, "committed");
   const empty = await idOf(engine, "empty:1");
   const hexOf = (id: string) => id.slice("sha256:".length);
-  const hex = hexOf(many);
   const pushed = await digestOf(engine, shipped.pushed);
   const platforms = await digestOf(engine, shipped.twoPlatforms);
   const digest = pushed.split("@")[1] ?? "";
 
   const references: References = {
-    "docker import": ["base:1"],
-    "docker build": ["single:1", "many:1", "moving:1"],
-    "repeated layers": ["repeated:1"],
-    "docker commit": ["committed"],
+    ...referencesToMade({ many, committed, dangling: made.dangling }),
     "docker load": [shipped.loaded],
     "docker push": [shipped.pushed, pushed, `${shipped.pushed}@${digest}`],
     "docker pull by tag": [
@@ -172,24 +170,6 @@ async function ask(
       ...[shipped.twoPlatforms, platforms],
       await idOf(engine, shipped.twoPlatforms),
     ],
-    "tag latest by default": [
-      ...["many", "many:latest", "me/many", "committed:latest"],
-    ],
-    "docker.io in full": [
-      ...["docker.io/library/many:1", "library/many:1", "docker.io/many"],
-      ...["index.docker.io/library/many:1", "docker.io/me/many:latest"],
-    ],
-    "other registries": [
-      ...["localhost/many:1", "registry.example:5000/ns/many:v2"],
-      ...["registry.example/many", "me/deep/er/many:v1.0_x-y"],
-    ],
-    "image ID": [many, hex, committed],
-    "beginning of an ID": [
-      ...[hex.slice(0, 12), hex.slice(0, 63), `sha256:${hex.slice(0, 12)}`],
-      ...made.dangling.map((id) => hexOf(id).slice(0, 13)),
-    ],
-    "no name": made.dangling,
-    "a name that an ID begins with": [hex.slice(0, 7)],
     ...(isContainerd && {
       "docker load of two platforms": ["two-platforms:1"],
       "digest of a local image": [
@@ -198,11 +178,8 @@ async function ask(
       ],
     }),
   };
-  const none = "0".repeat(64);
   const missing = [
-    ...["nothing", "many:2", "other/many:1", "registry.example/many:1"],
-    ...["registry.example:5001/ns/many:v2", "localhost/many"],
-    ...[`many@sha256:${none}`, `sha256:${none}`, none.slice(0, 12)],
+    ...NOT_MADE,
     ...[`nothing@${digest}`, shipped.byDigest.replace(/@.*/, ":v1")],
     ...(isContainerd ? [`committed@${many}`] : [`many@${many}`]),
   ];

@@ -19,6 +19,8 @@ import {
   askEngine,
   checkAnswers,
   digestOf,
+  NOT_MADE,
+  referencesToMade,
   type References,
 } from "./engine-references.ts";
 import { printTable } from "./engine-table.ts";
@@ -51,33 +53,13 @@ t.test("what docker built, imported and committed is found", async (t) => {
   const [, a, b, ...again] = JSON.parse(layers) as string[];
   t.strictSame(again, [a, b], "the layers A, B come back in the same image");
 
-  await checkReferences(t, first, "docker", {
-    "docker import": ["base:1"],
-    "docker build": ["single:1", "many:1"],
-    "repeated layers": ["repeated:1"],
-    "docker commit": ["committed"],
-    "tag latest by default": [
-      "many",
-      "many:latest",
-      "me/many",
-      "committed:latest",
-    ],
-    "docker.io in full": [
-      ...["docker.io/library/many:1", "library/many:1", "docker.io/many"],
-      ...["index.docker.io/library/many:1", "docker.io/me/many:latest"],
-    ],
-    "other registries": [
-      ...["localhost/many:1", "registry.example:5000/ns/many:v2"],
-      ...["registry.example/many", "me/deep/er/many:v1.0_x-y"],
-    ],
-    "image ID": [many, hex, committed],
-    "beginning of an ID": [
-      ...[hex.slice(0, 12), hex.slice(0, 63), `sha256:${hex.slice(0, 12)}`],
-      ...made.dangling.map((id) => id.slice("sha256:".length, 20)),
-    ],
-    "no name": made.dangling,
-    "a name that an ID begins with": [hex.slice(0, 7)],
-  });
+  const { dangling } = made;
+  await checkReferences(
+    t,
+    first,
+    "docker",
+    referencesToMade({ many, committed, dangling }),
+  );
   t.equal(
     find("docker", hex.slice(0, 7)).id,
     committed,
@@ -118,12 +100,7 @@ t.test("an image without layers is refused by each of its names", async (t) => {
 });
 
 t.test("what docker does not find is not found", async (t) => {
-  for (const text of [
-    ...["nothing", "many:2", "other/many:1", "registry.example/many:1"],
-    ...["registry.example:5001/ns/many:v2", "localhost/many"],
-    ...[`many@sha256:${"0".repeat(64)}`, `sha256:${"0".repeat(64)}`],
-    "0".repeat(12),
-  ]) {
+  for (const text of NOT_MADE) {
     await t.rejects(first.docker(["image", "inspect", text]), text);
     t.throws(() => find("docker", text), { code: "IMAGE_MISSING" }, text);
   }

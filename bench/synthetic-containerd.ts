@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { startDatabase, type Part } from "../fixtures/bolt-writer.ts";
 import { run } from "../fixtures/run.ts";
 import { sha256 } from "../runtime/base/sha256.ts";
-import { chainIds } from "../runtime/images/chain-id.ts";
+import { chainIds } from "../runtime/stores/image-config.ts";
 
 /**
  * A store of containerd's with an image that stands in Docker's own store on the same disk, and with many
@@ -13,7 +13,9 @@ import { chainIds } from "../runtime/images/chain-id.ts";
 
 /** bbolt's, where the system's are as large. */
 const PAGE_BYTES = 4096;
+
 const NAMES_ON_A_PAGE = 32;
+
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 
 /** Its directory, beside Docker's own store. */

@@ -33,11 +33,15 @@ export interface EngineConfigs {
   readonly containerdRoot: string | undefined;
 }
 
-/** What a daemon.json says. */
-export interface DockerConfig {
+interface ConfigFile {
+  /** The one that counts. */
   readonly file: string;
   /** Why it is not valid. */
   readonly error: string | undefined;
+}
+
+/** What a daemon.json says. */
+export interface DockerConfig extends ConfigFile {
   readonly storageDriver: string | undefined;
   /** Whether images are kept by containerd; `undefined` where the engine decides. */
   readonly keepsInContainerd: boolean | undefined;
@@ -47,21 +51,14 @@ export interface DockerConfig {
 }
 
 /** What a storage.conf says. */
-export interface PodmanConfig {
-  /** The one that counts. */
-  readonly file: string;
-  /** Why it is not valid. */
-  readonly error: string | undefined;
+export interface PodmanConfig extends ConfigFile {
   readonly driver: string | undefined;
   readonly graphRoot: string | undefined;
 }
 
 const DAEMON_JSON = "/etc/docker/daemon.json";
-
 const CONTAINERD_TOML = "/etc/containerd/config.toml";
-
 const STORAGE_CONF = "/etc/containers/storage.conf";
-
 /** Read where the other one is absent. */
 const USUAL_STORAGE_CONF = "/usr/share/containers/storage.conf";
 
@@ -99,19 +96,19 @@ export function readEngineConfigs(
   const docker = parseDaemonJson(DAEMON_JSON, text);
   const own = read(STORAGE_CONF).text;
   const usual = own === undefined ? read(USUAL_STORAGE_CONF).text : undefined;
-  const podman = readToml(own ?? usual);
+  const podman = parseOr({}, () => parse(own ?? usual ?? ""));
   // Where it is not valid, Docker says itself that its containerd does not start.
-  const containerd = readToml(read(CONTAINERD_TOML).text);
-  const { storage } = v.parse(storageConf, podman.table);
+  const containerd = parseOr({}, () => parse(read(CONTAINERD_TOML).text ?? ""));
+  const { storage } = v.parse(storageConf, podman.said);
   return {
-    docker: error === undefined ? docker : { ...docker, error },
+    docker: { ...docker, error: error ?? docker.error },
     podman: {
       file: usual === undefined ? STORAGE_CONF : USUAL_STORAGE_CONF,
       error: podman.error,
       driver: storage?.driver,
       graphRoot: storage?.graphroot,
     },
-    containerdRoot: v.parse(containerdToml, containerd.table).root,
+    containerdRoot: v.parse(containerdToml, containerd.said).root,
   };
 }
 
@@ -120,13 +117,9 @@ export function parseDaemonJson(
   file: string,
   text: string | undefined,
 ): DockerConfig {
-  let said: v.InferOutput<typeof daemonJson> = {};
-  let error: string | undefined;
-  try {
-    if (text?.trim()) said = parseJson(daemonJson, text);
-  } catch (failure) {
-    error = describeReason(failure);
-  }
+  const { said, error } = parseOr<v.InferOutput<typeof daemonJson>>({}, () =>
+    text?.trim() ? parseJson(daemonJson, text) : {},
+  );
   return {
     file,
     error,
@@ -137,12 +130,15 @@ export function parseDaemonJson(
   };
 }
 
-/** @see https://toml.io/en/v1.0.0 */
-function readToml(text = ""): { table: object; error: string | undefined } {
+/** What a file says, or what it would say were it absent, and why it is not valid. */
+function parseOr<T>(
+  absent: T,
+  parseFile: () => T,
+): { said: T; error: string | undefined } {
   try {
-    return { table: parse(text), error: undefined };
+    return { said: parseFile(), error: undefined };
   } catch (failure) {
-    return { table: {}, error: describeReason(failure) };
+    return { said: absent, error: describeReason(failure) };
   }
 }
 
@@ -164,7 +160,6 @@ export function directoryOf(
     podman: podman.graphRoot,
   }[home];
   // No file can have a NUL in its name.
-  const directory =
-    told !== undefined && /^\/[^\0]*$/.test(told) ? told : undefined;
-  return (directory ?? USUAL_DIRECTORIES[home]).replace(/(?<=.)\/+$/, "");
+  const isPath = told !== undefined && /^\/[^\0]*$/.test(told);
+  return (isPath ? told : USUAL_DIRECTORIES[home]).replace(/(?<=.)\/+$/, "");
 }

@@ -13,7 +13,6 @@ const MAX_LISTED = 10;
 
 /** More names, or longer ones, are no engine's: to compare them all would take for ever. */
 const MAX_COMPARED = 10_000;
-
 const MAX_NAME_CHARS = 512;
 
 /**

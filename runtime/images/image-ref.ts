@@ -36,7 +36,6 @@ const MAX_NAME_LENGTH = 255;
 
 /** The tag of a name without one. */
 export const DEFAULT_TAG = "latest";
-
 const DOCKER_HUB = "docker.io";
 
 /** Whether it is an image ID, or another digest: `sha256:` and 64 hex digits. */

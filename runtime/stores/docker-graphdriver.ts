@@ -1,7 +1,7 @@
 import { shorten } from "../base/shorten.ts";
 import type { BootError } from "../base/errors.ts";
 import { isRecord } from "../base/json-values.ts";
-import { chainIds } from "../images/chain-id.ts";
+import { chainIds, readImageConfig } from "./image-config.ts";
 import {
   hexOf,
   isImageId,
@@ -10,7 +10,6 @@ import {
 } from "../images/image-ref.ts";
 import { pickRepository } from "./formats/docker-repositories.ts";
 import { storeUnsupported } from "./formats/store-unsupported.ts";
-import { readImageConfig } from "./image-config.ts";
 import {
   requireSubvolume,
   sourceMissing,

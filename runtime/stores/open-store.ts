@@ -83,31 +83,32 @@ function storeMissing(
     );
   }
   const names = store.namesIn("");
-  const { what, hint } = explain(names);
+  const [what, hint] = explain(names);
+  const held =
+    names.length === 0
+      ? "it is empty"
+      : `it holds: ${listNames(names, MAX_LISTED)}`;
   return new BootError("STORE_MISSING", `the directory ${store.path} ${what}`, {
-    cause: new Error(
-      names.length === 0
-        ? "it is empty"
-        : `it holds: ${listNames(names, MAX_LISTED)}`,
-    ),
+    cause: new Error(held),
     hint,
   });
 }
 
 /** @param names what is in a directory without images */
-function explain(names: readonly string[]): { what: string; hint: string } {
+function explain(names: readonly string[]): [what: string, hint: string] {
   if (names.includes("engine-id")) {
-    return {
-      what: "is Docker's, but its images are with a containerd that runs by itself",
-      hint: "Name that one's directory (/var/lib/containerd in the running system), which must be on this btrfs.",
-    };
+    return [
+      "is Docker's, but its images are with a containerd that runs by itself",
+      "Name that one's directory (/var/lib/containerd in the running system), which must be on this btrfs.",
+    ];
   }
-  return names.some((name) => /^[0-9]+\.[0-9]+$/.test(name))
-    ? {
-        what: "is Docker's with a user namespace, and no root can be made of its images",
-        hint: `In a running system: take "userns-remap" out of /etc/docker/daemon.json, restart Docker, and pull the image again.`,
-      }
-    : { what: "is no image store", hint: PATH_HINT };
+  if (names.some((name) => /^[0-9]+\.[0-9]+$/.test(name))) {
+    return [
+      "is Docker's with a user namespace, and no root can be made of its images",
+      `In a running system: take "userns-remap" out of /etc/docker/daemon.json, restart Docker, and pull the image again.`,
+    ];
+  }
+  return ["is no image store", PATH_HINT];
 }
 
 /** Where dockerd keeps the containerd that it starts itself, below its own directory. */

@@ -1,7 +1,7 @@
 import { shorten, listNames } from "../base/shorten.ts";
 import { BootError } from "../base/errors.ts";
 import { isCount, isRecord } from "../base/json-values.ts";
-import { chainIds } from "../images/chain-id.ts";
+import { chainIds, readImageConfig } from "./image-config.ts";
 import {
   formatImageReference,
   goArchitecture,
@@ -18,7 +18,6 @@ import {
   type PodmanImage,
 } from "./formats/podman-images.ts";
 import { storeUnsupported } from "./formats/store-unsupported.ts";
-import { readImageConfig } from "./image-config.ts";
 import {
   requireSubvolume,
   sourceMissing,
@@ -29,9 +28,7 @@ import type { StoredImage, StoredLayer, StoreReader } from "./store.ts";
 
 /** Some ten thousand images or layers. */
 const MAX_LIST_BYTES = 64 * 1024 * 1024;
-
 const MAX_INDEX_BYTES = 4 * 1024 * 1024;
-
 const MAX_PLATFORMS_LISTED = 10;
 
 const LAYER_ID = /^[0-9a-f]{64}$/;
@@ -41,8 +38,6 @@ interface PodmanLayer {
   readonly id: string;
   readonly diffId: string;
   readonly sizeBytes: unknown;
-  /** The ID of the layer below; `undefined` for a base layer. */
-  readonly parent: unknown;
 }
 
 /**
@@ -183,7 +178,7 @@ export class PodmanStore implements StoreReader {
    * The base layer first: from the leaf layer down, one for each diff ID, which also bounds what loops.
    * @throws BootError SOURCE_MISSING, STORE_DAMAGED
    */
-  #readLayers({ id, diffIds }: StoredImage): PodmanLayer[] {
+  #readLayers({ id: image, diffIds }: StoredImage): PodmanLayer[] {
     const parsed = this.#layers.readJson(MAX_LIST_BYTES);
     if (!Array.isArray(parsed)) {
       throw this.#layers.damaged("it is no list of layers");
@@ -192,48 +187,34 @@ export class PodmanStore implements StoreReader {
       parsed.filter(isRecord).map((entry) => [entry["id"], entry]),
     );
     const layers: PodmanLayer[] = [];
-    let next: unknown = this.#find(id)?.leafLayer;
+    let id: unknown = this.#find(image)?.leafLayer;
     for (const diffId of diffIds.toReversed()) {
-      const layer = this.#readLayer(id, next, entries);
-      if (layer.diffId !== diffId) {
+      if (typeof id !== "string" || !LAYER_ID.test(id)) {
         throw this.#layers.damaged(
-          `the layer ${layer.id} is ${shorten(layer.diffId)}, the image's layer is ${diffId}`,
+          `a layer of the image ${image} has the ID "${shorten(String(id))}"`,
         );
       }
-      layers.push(layer);
-      next = layer.parent;
+      const entry = entries.get(id);
+      const flags = entry?.["flags"];
+      const isIncomplete = isRecord(flags) && flags["incomplete"] !== undefined;
+      if (entry === undefined || isIncomplete) {
+        throw sourceMissing(
+          `the layers of the image ${image} are not all in the store: ${id} is ${isIncomplete ? "incomplete" : "absent"}`,
+        );
+      }
+      const { parent, "diff-digest": own, "diff-size": sizeBytes } = entry;
+      if (own !== diffId) {
+        throw this.#layers.damaged(
+          `the layer ${id} is ${typeof own === "string" ? shorten(own) : "of no digest"}, the image's layer is ${diffId}`,
+        );
+      }
+      layers.push({ id, diffId, sizeBytes });
+      id = parent === "" ? undefined : parent;
     }
-    if (next === undefined) return layers.toReversed();
+    if (id === undefined) return layers.toReversed();
     throw this.#layers.damaged(
-      `below the ${String(diffIds.length)} layers of the image ${id} is another one`,
+      `below the ${String(diffIds.length)} layers of the image ${image} is another one`,
     );
-  }
-
-  #readLayer(
-    image: ImageId,
-    id: unknown,
-    entries: ReadonlyMap<unknown, Record<string, unknown>>,
-  ): PodmanLayer {
-    if (typeof id !== "string" || !LAYER_ID.test(id)) {
-      throw this.#layers.damaged(
-        `a layer of the image ${image} has the ID "${shorten(String(id))}"`,
-      );
-    }
-    const entry = entries.get(id);
-    const flags = entry?.["flags"];
-    const isIncomplete = isRecord(flags) && flags["incomplete"] !== undefined;
-    if (entry === undefined || isIncomplete) {
-      throw sourceMissing(
-        `the layers of the image ${image} are not all in the store: ${id} is ${isIncomplete ? "incomplete" : "absent"}`,
-      );
-    }
-    const { parent, "diff-digest": diffId } = entry;
-    return {
-      id,
-      diffId: typeof diffId === "string" ? diffId : "of no digest",
-      sizeBytes: entry["diff-size"],
-      parent: parent === "" ? undefined : parent,
-    };
   }
 
   #imageFile(id: ImageId, name: string): StoreFile {

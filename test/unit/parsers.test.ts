@@ -7,7 +7,7 @@ import {
 } from "../../runtime/disk/device.ts";
 import { parseMountinfo } from "../../runtime/disk/mounts.ts";
 import { parseState } from "../../runtime/records/rwlayer-state.ts";
-import { chainIds } from "../../runtime/images/chain-id.ts";
+import { chainIds } from "../../runtime/stores/image-config.ts";
 import {
   SubvolumeList,
   parseSubvolumeList,

@@ -27,17 +27,11 @@ export interface Meta {
 }
 
 const MAGIC = 0xed0cdaed;
-
 const VERSION = 2;
-
 export const PAGE_HEADER_SIZE = 16;
-
 const META_SIZE = 64;
-
 const CHECKSUM_AT = 56;
-
 const MIN_PAGE_SIZE = 1024;
-
 export const MAX_PAGE_SIZE = 64 * 1024;
 
 /**

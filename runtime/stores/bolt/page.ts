@@ -42,15 +42,10 @@ export const BUCKET_HEADER_SIZE = 16;
 
 /** Of a branchPageElement, and of a leafPageElement. */
 const ELEMENT_SIZE = 16;
-
 const WORD_SIZE = 4;
-
 const BRANCH_PAGE_FLAG = 1;
-
 const LEAF_PAGE_FLAG = 2;
-
 const BUCKET_LEAF_FLAG = 1;
-
 const ZEROS = Buffer.alloc(MAX_PAGE_SIZE);
 
 /**

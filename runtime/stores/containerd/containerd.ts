@@ -1,6 +1,6 @@
 import { listNames, shorten } from "../../base/shorten.ts";
 import { BootError } from "../../base/errors.ts";
-import { chainIds } from "../../images/chain-id.ts";
+import { chainIds } from "../image-config.ts";
 import {
   familiarName,
   fullRepository,
@@ -33,7 +33,6 @@ export const CONTAINERD_METADATA = "io.containerd.metadata.v1.bolt/meta.db";
 
 /** Docker's; each user of a containerd has one. */
 const NAMESPACE = "moby";
-
 const MAX_LISTED = 10;
 
 /** How Docker names what lost its name. */

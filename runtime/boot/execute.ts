@@ -19,7 +19,8 @@ import {
 import {
   findListed,
   listSubvolumes,
-  deleteSubvolumeTree,
+  deleteTree,
+  findTree,
   snapshotNested,
 } from "../disk/subvolumes.ts";
 import { describeStep, type Step } from "../plan/steps.ts";
@@ -64,7 +65,8 @@ async function perform(
       return await work();
     } catch (error) {
       await recorder.tolerate(async () => {
-        if (disk.hasSubvolume(file)) await deleteSubvolumeTree(disk, file);
+        if (!disk.hasSubvolume(file)) return;
+        await deleteTree(disk, await findTree(disk, file));
       });
       throw error;
     }
@@ -79,7 +81,7 @@ async function perform(
       host.files.setAside(disk.at(step.path));
       return undefined;
     case "deleteStaging": {
-      const ids = await deleteSubvolumeTree(disk, step.path);
+      const ids = await deleteTree(disk, await findTree(disk, step.path));
       // It may be what filled the disk: the new one would not find its room.
       await recorder.tolerate(() => waitForFreedSpace(disk, ids));
       return undefined;

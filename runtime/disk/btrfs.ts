@@ -1,6 +1,6 @@
 import { BootError, SEE_KERNEL_LOG } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
-import { describeDevice, type BlockDevice } from "./device.ts";
+import type { BlockDevice } from "./device.ts";
 import type { Disk } from "./disk.ts";
 
 /** The root of a btrfs subvolume has this inode number. */
@@ -179,20 +179,4 @@ export async function isComplete(
     okExitCodes: [0, 1],
   });
   return exitCode === 0;
-}
-
-/** @param cause what mounting without it came to */
-export function describeIncomplete(
-  device: BlockDevice,
-  timeoutMs: number,
-  cause: unknown,
-): BootError {
-  return new BootError(
-    "DEVICE_NOT_FOUND",
-    `another device of the btrfs on ${describeDevice(device)} did not appear within ${String(timeoutMs / 1000)} s`,
-    {
-      cause,
-      hint: "Attach the disk that is missing, or give a slow one more time with rootdelay=SECONDS. To boot without it, as far as its data is on the others too, add degraded to the flags: rootflags=subvol=...,degraded.",
-    },
-  );
 }

@@ -8,21 +8,18 @@ import { formatDeviceSpec, type DeviceSpec } from "../options/parsers.ts";
 export interface BlockDevice {
   /** Its path below /dev, symlinks resolved. */
   readonly path: string;
-  readonly fsType: string | undefined;
-  readonly uuid: string | undefined;
+  readonly fsType?: string | undefined;
+  readonly uuid?: string | undefined;
   /** btrfs's own of each device, where a filesystem has several: all share `uuid`. */
   readonly deviceUuid?: string | undefined;
   /** For people only: blkid escapes what is not plain ASCII. */
-  readonly label: string | undefined;
+  readonly label?: string | undefined;
 }
 
 /** Short: to look costs some 50 µs, and blkid is asked only where something has changed. */
 const POLL_MS = 10;
-
 const RESCAN_MS = 1000;
-
 const MAX_PROC_BYTES = 1024 * 1024;
-
 /** blkid's status for "nothing found". */
 const BLKID_NOTHING = 2;
 
@@ -68,9 +65,7 @@ async function findDevices(
   if (host.files.statusOfTarget(file)?.kind !== "block-device") return [];
   const real = host.files.realPath(file);
   const known = await listDevices(host, [real]);
-  return known.length > 0
-    ? known
-    : [{ path: real, fsType: undefined, uuid: undefined, label: undefined }];
+  return known.length > 0 ? known : [{ path: real }];
 }
 
 async function listDevices(
@@ -141,22 +136,22 @@ export function chooseDevice(
         (device) => device.path !== other && device.deviceUuid === deviceUuid,
       ),
   );
-  if (sameFilesystem && copies.length > 0) {
-    throw new BootError(
-      "DEVICE_AMBIGUOUS",
-      `${formatDeviceSpec(spec)} names a filesystem and a copy of it: ${copies.map(describeDevice).join(", ")}`,
-      {
-        hint: "Detach the disk with the copy, or name the one that is meant by its path below /dev.",
-      },
-    );
-  }
-  if (sameFilesystem) return first;
+  if (sameFilesystem && copies.length === 0) return first;
+  const [what, those, hint] = sameFilesystem
+    ? [
+        "a filesystem and a copy of it",
+        copies,
+        "Detach the disk with the copy, or name the one that is meant by its path below /dev.",
+      ]
+    : [
+        "more than one filesystem",
+        devices,
+        "Name the one that is meant by UUID=, or give the others another label.",
+      ];
   throw new BootError(
     "DEVICE_AMBIGUOUS",
-    `${formatDeviceSpec(spec)} names more than one filesystem: ${devices.map(describeDevice).join(", ")}`,
-    {
-      hint: "Name the one that is meant by UUID=, or give the others another label.",
-    },
+    `${formatDeviceSpec(spec)} names ${what}: ${those.map(describeDevice).join(", ")}`,
+    { hint },
   );
 }
 
@@ -203,12 +198,11 @@ export function parsePartitions(text: string): string[] {
 
 /** The device for a message: path, type and label. */
 export function describeDevice(device: BlockDevice): string {
+  const { fsType, label, uuid } = device;
   const details = [
-    device.fsType,
-    device.label === undefined
-      ? undefined
-      : `LABEL=${escapeControl(device.label)}`,
-    device.uuid === undefined ? undefined : `UUID=${device.uuid}`,
+    fsType,
+    label && `LABEL=${escapeControl(label)}`,
+    uuid && `UUID=${uuid}`,
   ].filter((detail) => detail !== undefined);
   const name = path.posix.normalize(device.path);
   return details.length === 0 ? name : `${name} (${details.join(" ")})`;

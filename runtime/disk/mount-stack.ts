@@ -99,7 +99,7 @@ export async function withDirectoriesShown(
     }
     requireMounted(host, ...shown.map(([name]) => path.join(base, name)));
   } catch (cause) {
-    await endMount(host, base, ["--recursive"]);
+    await endMount(host, base, "--recursive");
     throw new BootError(
       "MOUNT_FAILED",
       `cannot show directories at ${base}, for their attributes to be copied`,
@@ -109,7 +109,7 @@ export async function withDirectoriesShown(
   try {
     await work();
   } finally {
-    await endMount(host, base, ["--recursive"]);
+    await endMount(host, base, "--recursive");
   }
 }
 
@@ -118,16 +118,16 @@ export async function withDirectoriesShown(
  * @throws BootError MOUNT_FAILED
  */
 export async function endStaleShow(host: Host, base: string): Promise<void> {
-  while (isMountPoint(host, base)) await unmount(host, base, ["--recursive"]);
+  while (isMountPoint(host, base)) await unmount(host, base, "--recursive");
 }
 
 /** Leaves nothing mounted there, and no directory for it. @throws BootError MOUNT_FAILED */
 async function endMount(
   host: Host,
   at: string,
-  flags: readonly string[] = [],
+  ...flags: readonly string[]
 ): Promise<void> {
-  if (isMountPoint(host, at)) await unmount(host, at, flags);
+  if (isMountPoint(host, at)) await unmount(host, at, ...flags);
   else host.files.removeUnusedDirectory(at);
 }
 
@@ -141,7 +141,7 @@ function requireMounted(host: Host, ...places: readonly string[]): void {
 export async function unmount(
   host: Host,
   at: string,
-  flags: readonly string[] = [],
+  ...flags: readonly string[]
 ): Promise<void> {
   try {
     const before = countMounts(host, at);

@@ -19,12 +19,8 @@ export interface Mount {
   readonly source: string;
 }
 
-/** What is mounted, in the order in which it was. */
-export function readMounts(host: Host): Mount[] {
-  return readMountsOfProcess(host, "self");
-}
-
-function readMountsOfProcess(host: Host, processId: string): Mount[] {
+/** What a process (default: this one) has mounted, in the order in which it was. */
+export function readMounts(host: Host, processId = "self"): Mount[] {
   const file = `/proc/${processId}/mountinfo`;
   return parseMountinfo(host.readText(file, MAX_MOUNTINFO_BYTES) ?? "");
 }
@@ -117,7 +113,7 @@ function* readMountsOfOthers(
     const view = viewOf(host, processId);
     if (view !== undefined && seen.has(view)) continue;
     if (view !== undefined) seen.add(view);
-    const mounts = readIfSeen(() => readMountsOfProcess(host, processId));
+    const mounts = readIfSeen(() => readMounts(host, processId));
     yield { processId, mounts: mounts ?? [] };
   }
 }

@@ -1,7 +1,7 @@
-import { describeIncomplete, isComplete, waitForAllDevices } from "./btrfs.ts";
+import { isComplete, waitForAllDevices } from "./btrfs.ts";
 import { concurrently } from "../base/concurrently.ts";
 import { formatDeviceSpec } from "../options/parsers.ts";
-import { waitForDevice, type BlockDevice } from "./device.ts";
+import { describeDevice, waitForDevice, type BlockDevice } from "./device.ts";
 import type { BootContext } from "../boot/boot-context.ts";
 import { BootError } from "../base/errors.ts";
 import { rwlayerPaths } from "../options/rwlayer-names.ts";
@@ -121,7 +121,14 @@ async function mountTopLevel(
     } catch (error) {
       if (await isComplete(host, device)) throw error;
       if (!(await waitForOthers())) {
-        throw describeIncomplete(device, deviceTimeoutMs, error);
+        throw new BootError(
+          "DEVICE_NOT_FOUND",
+          `another device of the btrfs on ${describeDevice(device)} did not appear within ${String(deviceTimeoutMs / 1000)} s`,
+          {
+            cause: error,
+            hint: "Attach the disk that is missing, or give a slow one more time with rootdelay=SECONDS. To boot without it, as far as its data is on the others too, add degraded to the flags: rootflags=subvol=...,degraded.",
+          },
+        );
       }
       await mountOnce(context, device);
     }

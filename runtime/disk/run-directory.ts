@@ -24,7 +24,9 @@ export function openRunDirectory(host: Host, given: string): string {
   host.files.ensureDirectories(isDefault ? given : followToOwn(host, given));
   // Somebody else may have made some of it since.
   const directory = requireOwnRunDirectory(host, given);
-  if (!isDefault) requireOwnLog(host, `${directory}/${BOOT_LOG}`);
+  // A line that cannot be written is lost in silence.
+  if (!isDefault)
+    requireOwn(host, `${directory}/${BOOT_LOG}`, "file", "write to");
   return directory;
 }
 
@@ -52,17 +54,8 @@ export function requireOwnRunDirectory(host: Host, given: string): string {
  * @throws BootError FILE_FOREIGN where something else has its name
  */
 export function makeOwnDirectory(host: Host, directory: string): void {
-  const status = host.files.statusOf(directory);
-  if (status === undefined) {
-    host.files.ensureDirectories(directory);
-    return;
-  }
-  if (status.kind === "directory" && status.uid === 0) return;
-  throw new BootError(
-    "FILE_FOREIGN",
-    `cannot mount anything at ${directory}: it is ${describe(status)}`,
-    { hint: `See who put it there, and remove ${directory}.` },
-  );
+  requireOwn(host, directory, "directory", "mount anything at");
+  host.files.ensureDirectories(directory);
 }
 
 /**
@@ -98,20 +91,25 @@ function followToOwn(host: Host, given: string): string {
   return directory === "" ? "/" : directory;
 }
 
-/** A line that cannot be written is lost in silence. @throws BootError FILE_FOREIGN */
-function requireOwnLog(host: Host, file: string): void {
-  const status = host.files.statusOf(file);
-  if (status === undefined) return;
-  if (status.kind === "file" && status.uid === 0) return;
+/**
+ * Nothing where it is absent.
+ * @param use what is to be done with it
+ * @throws BootError FILE_FOREIGN
+ */
+function requireOwn(
+  host: Host,
+  file: string,
+  wanted: FileStatus["kind"],
+  use: string,
+): void {
+  const { kind = wanted, uid = 0 } = host.files.statusOf(file) ?? {};
+  if (kind === wanted && uid === 0) return;
+  const owner = uid === 0 ? "" : ` of user ${String(uid)}`;
   throw new BootError(
     "FILE_FOREIGN",
-    `cannot write to ${file}: it is ${describe(status)}`,
+    `cannot ${use} ${file}: it is a ${kind}${owner}`,
     { hint: `See who put it there, and remove ${file}.` },
   );
-}
-
-function describe({ kind, uid }: FileStatus): string {
-  return uid === 0 ? `a ${kind}` : `a ${kind} of user ${String(uid)}`;
 }
 
 function refuse(given: string, why: string): BootError {

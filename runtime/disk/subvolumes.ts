@@ -145,95 +145,6 @@ export interface SubvolumeTree {
 }
 
 /**
- * Deletes the subvolume at `file` with those nested in it, read-only ones too, and no others.
- * @param file relative to the top level
- * @returns the numbers of those deleted
- * @throws HelperError, BootError
- */
-export async function deleteSubvolumeTree(
-  disk: Disk,
-  file: string,
-): Promise<number[]> {
-  if (!disk.hasSubvolume(file)) {
-    throw new BootError("STEP_FAILED", `${disk.at(file)} is no subvolume`);
-  }
-  return deleteFoundTree(
-    disk,
-    await findTree(disk, file, await listSubvolumes(disk)),
-  );
-}
-
-/**
- * As `deleteSubvolumeTree`, of what `findTree` has found.
- * @param isLate asked before each deletion: once it is, the rest stays
- * @throws HelperError, BootError
- */
-export async function deleteFoundTree(
-  disk: Disk,
-  { file, id, nested }: SubvolumeTree,
-  isLate = never,
-): Promise<number[]> {
-  const { host, topLevel } = disk;
-  for (const parent of [Buffer.from(file), ...nested.map(({ path }) => path)]) {
-    const isParent = nested.some((child) => isIn(child.path, parent));
-    const place = bytesAt(disk, parent);
-    // What is nested in a read-only subvolume cannot be deleted.
-    if (isParent && host.files.isReadOnly(place)) {
-      await setReadOnly(host, place.toString("utf8"), false);
-    }
-  }
-  const ids = [...nested.map((child) => child.id), id];
-  for (const each of ids.map(String)) {
-    refuseLate(isLate);
-    await host.run(["btrfs", "subvolume", "delete", "-i", each, topLevel]);
-  }
-  return ids;
-}
-
-const never = () => false;
-
-function refuseLate(isLate: () => boolean): void {
-  if (!isLate()) return;
-  throw new BootError(
-    "STEP_FAILED",
-    "it has many subvolumes in it: what is left is for the next boot",
-  );
-}
-
-/**
- * Puts what a snapshot leaves out into it: of each nested subvolume a snapshot of its own, read-only
- * where that is.
- * @param from relative to the top level, as `to`, its snapshot
- * @throws HelperError, BootError
- */
-export async function snapshotNested(
-  disk: Disk,
-  from: string,
-  to: string,
-): Promise<void> {
-  const { host } = disk;
-  const { nested } = await findTree(disk, from, await listSubvolumes(disk));
-  const readOnly: string[] = [];
-  for (const child of nested.toReversed()) {
-    const name = child.path.toString("utf8");
-    if (name.includes("\uFFFD")) {
-      throw new BootError(
-        "STEP_FAILED",
-        `the nested subvolume ${name} has a name that is not valid UTF-8`,
-        { hint: "Rename it in the running system." },
-      );
-    }
-    const source = disk.at(name);
-    const target = disk.at(path.join(to, name.slice(from.length)));
-    // What a snapshot has in the nested one's place.
-    host.files.removeUnusedDirectory(target);
-    await snapshotSubvolume(host, source, target);
-    if (host.files.isReadOnly(source)) readOnly.push(target);
-  }
-  for (const target of readOnly) await setReadOnly(host, target, true);
-}
-
-/**
  * Finds what is nested in the subvolume at `file`, relative to the top level.
  * @param list of all subvolumes; one that has come since is missed, and its parent cannot be deleted
  * @param isLate asked before each helper: once it is, this fails
@@ -242,12 +153,16 @@ export async function snapshotNested(
 export async function findTree(
   disk: Disk,
   file: string,
-  list: SubvolumeList,
-  isLate = never,
+  list?: SubvolumeList,
+  isLate?: () => boolean,
 ): Promise<SubvolumeTree> {
+  if (!disk.hasSubvolume(file)) {
+    throw new BootError("STEP_FAILED", `${disk.at(file)} is no subvolume`);
+  }
   const command = ["btrfs", "inspect-internal", "rootid", disk.at(file)];
   const { stdout } = await disk.host.run(command);
   const id = Number(stdout.toString("utf8").trimEnd());
+  list ??= await listSubvolumes(disk);
   if (!list.has(id)) {
     throw new BootError(
       "STEP_FAILED",
@@ -267,6 +182,14 @@ export async function findTree(
   return { file, id, nested };
 }
 
+function refuseLate(isLate = () => false): void {
+  if (!isLate()) return;
+  throw new BootError(
+    "STEP_FAILED",
+    "it has many subvolumes in it: what is left is for the next boot",
+  );
+}
+
 /**
  * What subvolid-resolve of btrfs-progs 6.2 to 7.1 prints where it finds no such subvolume (ENOENT), as
  * with a number that a forged line has. All else is a failure, and leaves it unknown.
@@ -281,7 +204,7 @@ async function locate(
   disk: Disk,
   list: SubvolumeList,
   id: number,
-  isLate: () => boolean,
+  isLate?: () => boolean,
 ): Promise<Buffer | undefined> {
   const { host, topLevel } = disk;
   const line = list.ofId(id);
@@ -307,6 +230,67 @@ async function locate(
     `btrfs printed a path for the subvolume of number ${String(id)} at which there is none: "${found.toString()}"`,
     { hint: ODD_BTRFS },
   );
+}
+
+/**
+ * Deletes a subvolume with those nested in it, read-only ones too, and no others.
+ * @param isLate asked before each deletion: once it is, the rest stays
+ * @returns the numbers of those deleted
+ * @throws HelperError, BootError
+ */
+export async function deleteTree(
+  disk: Disk,
+  { file, id, nested }: SubvolumeTree,
+  isLate?: () => boolean,
+): Promise<number[]> {
+  const { host, topLevel } = disk;
+  for (const parent of [Buffer.from(file), ...nested.map(({ path }) => path)]) {
+    const isParent = nested.some((child) => isIn(child.path, parent));
+    const place = bytesAt(disk, parent);
+    // What is nested in a read-only subvolume cannot be deleted.
+    if (isParent && host.files.isReadOnly(place)) {
+      await setReadOnly(host, place.toString("utf8"), false);
+    }
+  }
+  const ids = [...nested.map((child) => child.id), id];
+  for (const each of ids.map(String)) {
+    refuseLate(isLate);
+    await host.run(["btrfs", "subvolume", "delete", "-i", each, topLevel]);
+  }
+  return ids;
+}
+
+/**
+ * Puts what a snapshot leaves out into it: of each nested subvolume a snapshot of its own, read-only
+ * where that is.
+ * @param from relative to the top level, as `to`, its snapshot
+ * @throws HelperError, BootError
+ */
+export async function snapshotNested(
+  disk: Disk,
+  from: string,
+  to: string,
+): Promise<void> {
+  const { host } = disk;
+  const { nested } = await findTree(disk, from);
+  const readOnly: string[] = [];
+  for (const child of nested.toReversed()) {
+    const name = child.path.toString("utf8");
+    if (name.includes("\uFFFD")) {
+      throw new BootError(
+        "STEP_FAILED",
+        `the nested subvolume ${name} has a name that is not valid UTF-8`,
+        { hint: "Rename it in the running system." },
+      );
+    }
+    const source = disk.at(name);
+    const target = disk.at(path.join(to, name.slice(from.length)));
+    // What a snapshot has in the nested one's place.
+    host.files.removeUnusedDirectory(target);
+    await snapshotSubvolume(host, source, target);
+    if (host.files.isReadOnly(source)) readOnly.push(target);
+  }
+  for (const target of readOnly) await setReadOnly(host, target, true);
 }
 
 /** As `disk.at`, of a name that may not be valid UTF-8. */

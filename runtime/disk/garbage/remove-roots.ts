@@ -4,11 +4,7 @@ import { listNames } from "../../base/shorten.ts";
 import { goesWithRoot, type FormerRoot } from "../../plan/choose-removals.ts";
 import { withoutRecord, withRecord } from "../../records/rwlayer-state.ts";
 import { findUse } from "../mounts.ts";
-import {
-  deleteFoundTree,
-  findTree,
-  type SubvolumeTree,
-} from "../subvolumes.ts";
+import { deleteTree, findTree, type SubvolumeTree } from "../subvolumes.ts";
 import type { GarbageContext } from "./collect-garbage.ts";
 
 /** Init waits for this: what is not removed in that time is left for the next boot. */
@@ -92,7 +88,7 @@ async function removeTree(
     }
     disk.removeOwnRecord(file);
   }
-  await deleteFoundTree(disk, tree, isLate);
+  await deleteTree(disk, tree, isLate);
   context.state = withoutRecord(context.state, record.uuid);
 }
 

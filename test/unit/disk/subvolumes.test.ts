@@ -7,8 +7,18 @@ import { hostWithSubvolumes } from "./host-with-subvolumes.ts";
 
 /** btrfs is faked: no real one fails when it is told to. It lists one subvolume nested in `root`. */
 function hostWhere(resolve: () => string): Host {
+  const host = hostWithSubvolumes("nowhere");
+  const { statusOf } = host.files;
+  const root = statusOf("/");
   return {
-    ...hostWithSubvolumes("nowhere"),
+    ...host,
+    files: {
+      ...host.files,
+      statusOf: (file) =>
+        file === "/top/root" && root !== undefined
+          ? { ...root, inode: 256 }
+          : statusOf(file),
+    },
     run: (argv) => {
       const [, , command] = argv;
       const printed = {

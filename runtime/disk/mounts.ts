@@ -78,16 +78,23 @@ export interface SubvolumeMount {
  */
 export function readMountsOf(host: Host, topLevel: string): SubvolumeMount[] {
   const own = readMounts(host);
-  const { device } =
-    own.find(({ mountPoint }) => mountPoint === topLevel) ?? {};
+  const topMount = own.find(({ mountPoint }) => mountPoint === topLevel);
   const select = (mounts: readonly Mount[], where: string) =>
     mounts
-      .filter((mount) => mount.device === device)
+      .filter(({ device }) => device === topMount?.device)
       .map(({ root, mountPoint }) => ({ root, at: `${mountPoint}${where}` }));
-  const others = Array.from(readMountsOfOthers(host), ({ processId, mounts }) =>
-    select(mounts, ` in the mount namespace of process ${processId}`),
-  );
-  return [...select(own, ""), ...others.flat()];
+  const found = select(own, "");
+  // Each mount namespace once, or once for each root directory in it, which hides what is outside.
+  const seen = new Set([viewOf(host, "self")]);
+  for (const processId of processIdsOf(host)) {
+    const view = viewOf(host, processId);
+    if (view !== undefined && seen.has(view)) continue;
+    seen.add(view);
+    const mounts = readIfSeen(() => readMounts(host, processId)) ?? [];
+    const where = ` in the mount namespace of process ${processId}`;
+    found.push(...select(mounts, where));
+  }
+  return found;
 }
 
 /**
@@ -99,23 +106,6 @@ export function findMountOf(
   file: string,
 ): string | undefined {
   return mounts.find(({ root }) => isSameOrBelow(root, `/${file}`))?.at;
-}
-
-/**
- * What the processes that can be seen have mounted, but for those that have what this one has. Each
- * mount namespace once, or once for each root directory in it, which hides what is outside.
- */
-function* readMountsOfOthers(
-  host: Host,
-): Generator<{ readonly processId: string; readonly mounts: Mount[] }> {
-  const seen = new Set([viewOf(host, "self")]);
-  for (const processId of processIdsOf(host)) {
-    const view = viewOf(host, processId);
-    if (view !== undefined && seen.has(view)) continue;
-    if (view !== undefined) seen.add(view);
-    const mounts = readIfSeen(() => readMounts(host, processId));
-    yield { processId, mounts: mounts ?? [] };
-  }
 }
 
 /** Two processes with the same one see the same mounts. @see namespaces(7) */
@@ -132,13 +122,11 @@ const INITIAL_PID_NAMESPACE = "pid:[4026531836]";
  * Whether all that is mounted on the machine can be seen: in a container, or without the right to look
  * at other processes, it cannot, nor in a mount namespace that a bind mount alone keeps.
  */
-export function seesAllMounts(host: Host): boolean {
+function seesAllMounts(host: Host): boolean {
   const target = (file: string) => host.files.linkTarget(host.path(file));
   if (target("/proc/self/ns/pid") !== INITIAL_PID_NAMESPACE) return false;
   const processIds = processIdsOf(host);
-  if (processIds.some((processId) => hidesMounts(host, processId))) {
-    return false;
-  }
+  if (processIds.some((id) => hidesMounts(host, id))) return false;
   const kept = readMounts(host)
     .filter(({ fsType, root }) => fsType === "nsfs" && root.startsWith("mnt:["))
     .map(({ root }) => root);
@@ -150,7 +138,7 @@ export function seesAllMounts(host: Host): boolean {
 }
 
 /** All processes that can be seen. */
-export function processIdsOf(host: Host): string[] {
+function processIdsOf(host: Host): string[] {
   return host.files
     .namesIn(host.path("/proc"))
     .filter((name) => /^\d+$/.test(name));
@@ -205,9 +193,7 @@ export function findUse(
   record: SubvolumeRecord | undefined,
 ): string | undefined {
   const at = findMountOf(mounts, file);
-  return at === undefined
-    ? findUseAsRoot(disk, file, record)
-    : `mounted at ${at}`;
+  return at ? `mounted at ${at}` : findUseAsRoot(disk, file, record);
 }
 
 /**

@@ -25,8 +25,9 @@ export function openRunDirectory(host: Host, given: string): string {
   // Somebody else may have made some of it since.
   const directory = requireOwnRunDirectory(host, given);
   // A line that cannot be written is lost in silence.
-  if (!isDefault)
+  if (!isDefault) {
     requireOwn(host, `${directory}/${BOOT_LOG}`, "file", "write to");
+  }
   return directory;
 }
 

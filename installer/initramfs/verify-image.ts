@@ -14,8 +14,8 @@ export interface ImageNeeds {
   readonly needsBtrfsModule: boolean;
   /** Paths of hooks and units, without a slash at their beginning. */
   readonly hooks: readonly string[];
-  /** The configuration's path, likewise; `undefined` where there is none. */
-  readonly config: string | undefined;
+  /** The configurations' paths, likewise. */
+  readonly configs: readonly string[];
 }
 
 const HELPER_DIRECTORY = "usr/lib/dockroot/bin";
@@ -51,8 +51,7 @@ export function findMissing(
   ) {
     missing.push("the kernel's module btrfs");
   }
-  for (const hook of needs.hooks) require(hook);
-  if (needs.config !== undefined) require(needs.config);
+  for (const file of [...needs.hooks, ...needs.configs]) require(file);
   return missing;
 }
 

@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { BootError } from "../../runtime/base/errors.ts";
 import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { CONFIG_FILES } from "../../runtime/options/config.ts";
 import { gatherConfig } from "../../runtime/boot/gather-options.ts";
 import {
   GENERATOR_NAMES,
@@ -83,10 +82,13 @@ export async function gatherInstall(
     ...generator.files.map(({ path, asset, mode }) =>
       wantText(path, readAsset(asset), { mode }),
     ),
-    wantText(configPath(host), config.text, { isTakenOver: true }),
   ];
+  const configuration = wantText(realConfig(host, config.file), config.text, {
+    isTakenOver: true,
+  });
   const wanted = [
     ...ingredients,
+    ...(config.isOurs ? [configuration] : []),
     ...edits.map(({ path, content }) =>
       wantText(path, content, { isEdit: true }),
     ),
@@ -95,7 +97,7 @@ export async function gatherInstall(
   const paths = new Set([...wanted, ...own].map(({ path }) => path));
   const present = gatherPresent(host, [...paths]);
   const plan = planInstall(wanted, present, manifest);
-  const inputs = hashWanted(ingredients);
+  const inputs = hashWanted([...ingredients, configuration]);
   const isStale = plan.changes.length > 0 || manifest?.built !== inputs;
   const builds = isBuilding
     ? await findBuilds(
@@ -148,8 +150,7 @@ function refuseOther(
 }
 
 /** Where the configuration is to stand: a link stays one. */
-function configPath(host: Host): string {
-  const [file] = CONFIG_FILES;
+function realConfig(host: Host, file: string): string {
   return hasFile(host, file) ? host.files.realPath(host.path(file)) : file;
 }
 

@@ -32,14 +32,15 @@ export async function readImageNeeds(
     EXECUTABLE,
     ...helperNames.map((name) => requireProgram(host, name)),
   ];
-  const config = CONFIG_FILES.find((file) => hasFile(host, file));
   return {
     executableBytes: executable.sizeBytes,
     helpers: helperNames,
     libraries: await readLibraries(host, programs),
     needsBtrfsModule: !isBuiltIn(host, kernelVersion),
     hooks: generator.hooksInImage,
-    config: config?.slice(1),
+    configs: CONFIG_FILES.filter((file) => hasFile(host, file)).map((file) =>
+      file.slice(1),
+    ),
   };
 }
 

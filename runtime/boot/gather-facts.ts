@@ -11,6 +11,11 @@ import { readKernelRelease } from "../host/machine.ts";
 import { goArchitecture, formatImageReference } from "../images/image-ref.ts";
 import { readSystemOptions, type SystemOptions } from "../options/options.ts";
 import { refuseOverlap } from "../options/overlap.ts";
+import {
+  describeOptions,
+  imageOptions,
+  withSources,
+} from "../options/sources.ts";
 import type { BootFacts } from "../plan/facts.ts";
 import { chooseOrigin } from "../plan/plan.ts";
 import { openStore } from "../stores/open-store.ts";
@@ -77,9 +82,13 @@ async function findOrigin(
 async function gatherSystem(context: BootContext, disk: OpenDisk) {
   const { host, recorder, options } = context;
   const { warnings, ...system } = readSystemOptions(options);
+  const { topLayer } = system;
   for (const warning of warnings) recorder.warn(warning);
-  const storePath = followStorePath(disk, system.storePath);
-  refuseOverlap({ rwlayer: disk.paths.rwlayer, storePath });
+  const storePath = await withSources(options, STORE_OPTIONS, () => {
+    const followed = followStorePath(disk, system.storePath);
+    refuseOverlap({ rwlayer: disk.paths.rwlayer, storePath: followed });
+    return followed;
+  });
   const image = await findImage(context, storePath, system);
   const source = disk.at(image.source);
   const facts = {
@@ -89,9 +98,11 @@ async function gatherSystem(context: BootContext, disk: OpenDisk) {
     engineArtifacts: findEngineArtifacts(host, source),
     gaps: findGaps(host, source),
     topLayer:
-      system.topLayer === undefined
+      topLayer === undefined
         ? undefined
-        : await gatherTopLayer(context, system.topLayer, disk, storePath),
+        : await withSources(options, TOP_LAYER_OPTIONS, () =>
+            gatherTopLayer(context, topLayer, disk, storePath),
+          ),
     modes: system,
   };
   // What is made from the image is known already, and this is done while the disk's lock is waited for.
@@ -152,16 +163,27 @@ function followStorePath({ host, topLevel }: Disk, file: string): string {
   );
 }
 
+const STORE_OPTIONS = ["docker_path", "store_path", "dockroot.store"] as const;
+
+const TOP_LAYER_OPTIONS = [
+  "toplayer",
+  "toplayerfstype",
+  "toplayerflags",
+  "toplayer_path",
+] as const;
+
 async function findImage(
-  { host, recorder, topLevel }: BootContext,
+  { host, recorder, topLevel, options }: BootContext,
   storePath: string,
   { image: wanted, storeKind }: Pick<SystemOptions, "image" | "storeKind">,
 ): Promise<FoundImage> {
   const reference = formatImageReference(wanted);
-  const image = await recorder.time(
-    `find the image ${reference} in ${storePath}`,
-    () =>
+  const names = [...imageOptions(options, wanted), ...STORE_OPTIONS];
+  host.log.info(`the image is named by ${describeOptions(options, names)}`);
+  const image = await withSources(options, names, () =>
+    recorder.time(`find the image ${reference} in ${storePath}`, () =>
       openStore({ host, topLevel, path: storePath }, storeKind).find(wanted),
+    ),
   );
   const machine = goArchitecture(host);
   if (image.architecture !== undefined && image.architecture !== machine) {

@@ -178,7 +178,7 @@ async function describeMissing(
           ? "there is no block device at all: the disk's driver is missing from the initramfs, or the disk is off"
           : `the block devices there are: ${present.join(", ")}`,
       ),
-      hint: "Correct the device in the boot menu entry; for a slow disk give it more time with rootdelay=SECONDS.",
+      hint: "Correct the device's name; a slow disk gets more time with rootdelay=SECONDS.",
     },
   );
 }

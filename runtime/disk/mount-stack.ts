@@ -68,7 +68,7 @@ export async function mountDevice(
       `cannot mount ${describeDevice(device)} with ${options.join(" ")}`,
       {
         cause,
-        hint: `${SEE_KERNEL_LOG} A missing module (btrfs, vfat, ...) must be added to the initramfs; a wrong flag is corrected in the boot menu entry.`,
+        hint: `${SEE_KERNEL_LOG} A missing module (btrfs, vfat, ...) must be added to the initramfs; a wrong flag is corrected in rootflags= or toplayerflags=.`,
       },
     );
   }

@@ -4,6 +4,7 @@ import { formatDeviceSpec } from "../options/parsers.ts";
 import { describeDevice, waitForDevice, type BlockDevice } from "./device.ts";
 import type { BootContext } from "../boot/boot-context.ts";
 import { BootError } from "../base/errors.ts";
+import { withSources } from "../options/sources.ts";
 import { rwlayerPaths } from "../options/rwlayer-names.ts";
 import { Disk } from "./disk.ts";
 import { createSha256 } from "../base/sha256.ts";
@@ -83,8 +84,10 @@ async function findRootDevice({
 }: BootContext): Promise<BlockDevice> {
   const { root, deviceTimeoutMs } = options.disk;
   const spec = formatDeviceSpec(root);
-  const device = await recorder.time(`find the root device ${spec}`, () =>
-    waitForDevice(host, root, deviceTimeoutMs),
+  const device = await withSources(options, ["root"], () =>
+    recorder.time(`find the root device ${spec}`, () =>
+      waitForDevice(host, root, deviceTimeoutMs),
+    ),
   );
   if (device.fsType !== undefined && device.fsType !== "btrfs") {
     throw new BootError(

@@ -34,7 +34,7 @@ export function imageMissing(
       cause: new Error(note ?? describeNames(reference, readNames)),
       hint:
         note === undefined
-          ? "Correct docker_image= or docker_tag= in the boot menu entry, or fetch the image in a running system: docker pull, podman pull."
+          ? "Correct docker_image= or docker_tag=, or fetch the image in a running system: docker pull, podman pull."
           : "Fetch the image with docker pull in a running system, where Docker uses this containerd.",
     },
   );

@@ -22,11 +22,19 @@ export function parseCmdline(text: string): CmdlineOption[] {
 /** A quote without its end lasts to the end of the text. */
 const WORD = /(?:[^ \t\n\v\f\r"]|"[^"]*(?:"|$))+/g;
 
-/** One value for each key: of a repeated option the last one counts. */
+/**
+ * One value for each key: of a repeated option the last one counts, but systemd joins all `rootflags=`
+ * (systemd-fstab-generator(8)).
+ */
 export function lastValues(
   options: readonly CmdlineOption[],
 ): ReadonlyMap<string, string | undefined> {
-  return new Map(options.map(({ key, value }) => [key, value]));
+  const values = new Map(options.map(({ key, value }) => [key, value]));
+  const flags = options.filter(({ key }) => key === "rootflags");
+  if (flags.length > 1) {
+    values.set("rootflags", flags.flatMap(({ value }) => value || []).join());
+  }
+  return values;
 }
 
 function parseWord(word: string): CmdlineOption {

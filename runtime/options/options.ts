@@ -6,7 +6,7 @@ import {
 } from "../images/image-ref.ts";
 import { BootError } from "../base/errors.ts";
 import { lastValues, parseCmdline, type CmdlineOption } from "./cmdline.ts";
-import { parseConfig, type ConfigSource } from "./config.ts";
+import { CONFIG_FILES, parseConfig, type ConfigSource } from "./config.ts";
 import { invalidOption } from "./parsers.ts";
 import {
   isOptionName,
@@ -15,12 +15,9 @@ import {
   type OptionName,
   type OptionValue,
 } from "./table.ts";
+import { addSources, DEFAULT, describeOptions, KERNEL } from "./sources.ts";
 
-const KERNEL = "the kernel command line";
-
-const DEFAULT = "the default";
-
-/** A value, and where it comes from: the kernel command line, a configuration file by its name, or the default. */
+/** A value, and where it comes from: `KERNEL`, a configuration file by its name, or `DEFAULT`. */
 interface Sourced<T> {
   readonly value: T;
   readonly source: string;
@@ -37,6 +34,8 @@ export interface Options {
   /** What looks wrong on the command line but need not stop a boot. */
   readonly warnings: readonly string[];
   readonly configWarnings: readonly string[];
+  /** The configuration that counts; `undefined` where there is none. */
+  readonly configFile: string | undefined;
   /** An invalid configuration counts as empty until the system's options are read. */
   readonly configError: BootError | undefined;
 }
@@ -89,7 +88,16 @@ export function parseOptions(
     if (value !== "" || isFlag) given.set(name, { value, source: KERNEL });
     else if (!emptyIsUnset) given.delete(name);
   }
-  return { cmdline, kernel, given, warnings, configWarnings, configError };
+  const configFile = source?.file;
+  return {
+    cmdline,
+    kernel,
+    given,
+    warnings,
+    configWarnings,
+    configError,
+    configFile,
+  };
 }
 
 /** @throws BootError INVALID_OPTION */
@@ -123,7 +131,7 @@ export function readSystemOptions(options: Options) {
   const device = read("toplayer");
   if (device === undefined && options.given.has("toplayer_path")) {
     warnings.push(
-      "toplayer_path= is given without toplayer=: no top layer is copied",
+      `${describeOptions(options, ["toplayer_path"])}, without toplayer=: no top layer is copied`,
     );
   }
   return {
@@ -145,6 +153,12 @@ export function readSystemOptions(options: Options) {
   };
 }
 
+function inConfig({ configFile }: Options): string {
+  return configFile === undefined
+    ? `in a configuration: there is no ${CONFIG_FILES.join(" or ")}`
+    : `in ${configFile}`;
+}
+
 /** `docker_path` and `store_path` mean the same. */
 function readStorePath(options: Options): string {
   const names = (["docker_path", "store_path"] as const).filter((name) =>
@@ -158,13 +172,13 @@ function readStorePath(options: Options): string {
   );
   if (path === undefined) {
     throw invalidOption(
-      "docker_path= is given neither on the kernel command line nor in the configuration",
+      `docker_path= is given neither on the kernel command line nor ${inConfig(options)}`,
       "Name the image store's directory, relative to the filesystem's top level: docker_path=docker (or store_path=, which means the same).",
     );
   }
   if (others.some((other) => other !== path)) {
     throw invalidOption(
-      "docker_path= and store_path= mean the same, and are given different directories",
+      `docker_path= and store_path= mean the same, and are given different directories: ${describeOptions(options, names)}`,
       "Leave one of them out.",
     );
   }
@@ -172,8 +186,7 @@ function readStorePath(options: Options): string {
 }
 
 /**
- * Decides which image is meant. A tag that stands in `docker_image` itself wins over a `docker_tag` of
- * lesser rank.
+ * Decides which image is meant.
  * @param warnings gets a line for a tag that has no effect
  * @throws BootError INVALID_OPTION, INVALID_REFERENCE
  */
@@ -181,13 +194,22 @@ export function readImage(
   options: Options,
   warnings: string[],
 ): ImageReference {
+  try {
+    return chooseImage(options, warnings);
+  } catch (error) {
+    throw addSources(error, options, ["docker_image", "docker_tag"]);
+  }
+}
+
+/** A tag that stands in `docker_image` itself wins over a `docker_tag` of lesser rank. */
+function chooseImage(options: Options, warnings: string[]): ImageReference {
   const { value: image, source } = readOption(options, "docker_image");
   const tag = readOption(options, "docker_tag");
   const own = splitReference(image);
   if (own.digest !== undefined || parseImageId(image) !== undefined) {
     if (tag.source === KERNEL) {
       warnings.push(
-        `docker_tag=${tag.value} has no effect: docker_image=${image} says exactly which image`,
+        `docker_tag=${tag.value} has no effect: ${describeOptions(options, ["docker_image"])} says exactly which image`,
       );
     }
     return parseImageReference(image);
@@ -198,7 +220,7 @@ export function readImage(
   }
   if (tag.source === source && tag.value !== own.tag) {
     throw invalidOption(
-      `two tags are given: docker_image=${image} and docker_tag=${tag.value}`,
+      `two tags are given: ${describeOptions(options, ["docker_image", "docker_tag"])}`,
       "Leave one of them out.",
     );
   }
@@ -210,21 +232,30 @@ function valuesOf(options: Options) {
     readOption(options, name).value;
 }
 
-/** @throws BootError INVALID_OPTION, with the name of the file that the value comes from */
+/** @throws BootError INVALID_OPTION, with where the value comes from */
 function readOption<K extends OptionName>(
-  { given }: Options,
+  options: Options,
   name: K,
 ): Sourced<OptionValue<K>> {
   const option: KernelOption = OPTIONS[name];
-  const { value = option.default, source = DEFAULT } = given.get(name) ?? {};
+  const { value = option.default, source = DEFAULT } =
+    options.given.get(name) ?? {};
   if (value === undefined) {
-    if (option.missing !== undefined) throw invalidOption(...option.missing);
+    if (option.missing !== undefined) {
+      const [message, hint] = option.missing;
+      throw invalidOption(
+        option.kernelOnly === undefined
+          ? `${message} ${inConfig(options)}`
+          : message,
+        hint,
+      );
+    }
     return { value: undefined as OptionValue<K>, source };
   }
   try {
     return { value: option.parse(name, value) as OptionValue<K>, source };
   } catch (error) {
-    if (!(error instanceof BootError) || source === KERNEL) throw error;
+    if (!(error instanceof BootError)) throw error;
     const { code, message, hint } = error;
     throw new BootError(code, `${source}: ${message}`, { hint });
   }

@@ -36,7 +36,7 @@ export interface KernelOption {
   readonly default?: string;
   /** What holds where none is given and there is no default value, in Markdown. */
   readonly unset?: string;
-  /** It must be given: what is said where it is not. */
+  /** It must be given: what is said where it is not; the configuration's place follows, where it may be there. */
   readonly missing?: readonly [message: string, hint: string];
   /**
    * Where the configuration cannot set it: the initramfs mounts root by it, and the configuration
@@ -105,7 +105,7 @@ export const OPTIONS = {
     help: "the image: `name`, `name:tag`, `name@sha256:...`, an image ID or the beginning of one",
     parse: parseText,
     missing: [
-      "no image is named: docker_image is neither on the kernel command line nor in the configuration",
+      "no image is named: docker_image= is given neither on the kernel command line nor",
       `Write docker_image=NAME[:TAG] there, or { "docker_image": "NAME" } in /etc/dockroot.json.`,
     ],
     emptyIsUnset: true,

@@ -98,7 +98,7 @@ function findDirectory(
       cause: new Error(
         `${spec} holds: ${host.files.namesIn(base).slice(0, 20).join(", ") || "nothing"}`,
       ),
-      hint: "Correct toplayer= and toplayer_path= in the boot menu entry.",
+      hint: "Correct toplayer= or toplayer_path=.",
     },
   );
 }

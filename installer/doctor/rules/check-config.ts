@@ -13,7 +13,11 @@ export function* checkConfig({
     return;
   }
   for (const text of warnings) {
-    yield warning("options", text, "Correct the key, or drop it.");
+    yield warning(
+      "options",
+      text,
+      "Correct or remove it, then rebuild the initramfs: dockroot install.",
+    );
   }
   if (source === undefined) {
     if (starts.length > 0) return;

@@ -20,7 +20,7 @@ export function formatInstallPlan({
     ),
     config.image === undefined
       ? "no image is named: --image REF does it, or docker_image= in the boot loader's entry"
-      : `image   ${config.image}`,
+      : `image   ${config.image}, as ${config.file} says`,
   ];
   return lines.map((line) => `  ${line}\n`).join("");
 }

@@ -1,4 +1,5 @@
 import {
+  CONFIG_FILES,
   parseConfig,
   type ConfigSource,
 } from "../../../runtime/options/config.ts";
@@ -11,7 +12,11 @@ import { isRecord } from "../../../runtime/base/json-values.ts";
 
 /** The configuration as it is to be. */
 export interface MadeConfig {
-  /** Of /etc/dockroot.json. */
+  /** The file that counts then. */
+  readonly file: string;
+  /** Whether it is dockroot's own: the former hook's is not written to. */
+  readonly isOurs: boolean;
+  /** What it is to hold. */
   readonly text: string;
   /** The image that it names; `undefined` where the kernel options have to. */
   readonly image: string | undefined;
@@ -19,7 +24,8 @@ export interface MadeConfig {
 }
 
 /**
- * What /etc/dockroot.json is to hold: what is there stays, whichever of the two files it is in.
+ * What the configuration is to hold. A file that says already what it is to say is left to its user: a
+ * copy of /etc/docker-btrfs.json would keep what is written there later from having an effect.
  * @param source the file that counts now
  * @param image the image that is to be booted, where one is given
  * @throws BootError INVALID_CONFIG, INVALID_REFERENCE
@@ -30,18 +36,26 @@ export function makeConfig(
 ): MadeConfig {
   const warnings: string[] = [];
   const options = parseConfig(source, warnings);
-  const text = source?.text ?? "{}\n";
-  if (image === undefined) {
-    const present = describeImage(options);
-    return { text, image: present, warnings };
-  }
+  const [own, formerFile] = CONFIG_FILES;
+  const { file, text } = source ?? { file: own, text: "{}\n" };
+  const present = { file, text, isOurs: file !== formerFile, warnings };
+  if (image === undefined) return { ...present, image: describeImage(options) };
   const wanted = splitImage(image);
   const isThere =
     options.get("docker_image") === wanted.docker_image &&
     options.get("docker_tag") === wanted.docker_tag;
+  const named = describeImage(new Map(Object.entries(wanted)));
+  if (isThere) return { ...present, image: named };
+  if (!present.isOurs) {
+    warnings.push(
+      `${own} gets what ${file} says, with this image; what is written into ${file} from now on has no effect`,
+    );
+  }
   return {
-    text: isThere ? text : withImage(text, wanted),
-    image: describeImage(new Map(Object.entries(wanted))),
+    file: own,
+    text: withImage(text, wanted),
+    isOurs: true,
+    image: named,
     warnings,
   };
 }

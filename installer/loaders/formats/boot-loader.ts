@@ -3,11 +3,11 @@ import type { OpenFile } from "../../../runtime/host/read-file.ts";
 import type { Filesystem } from "../../system/filesystem.ts";
 import type { FoundKernel } from "../plan/plan-entry.ts";
 import {
+  lastValues,
   parseCmdline,
   type CmdlineOption,
 } from "../../../runtime/options/cmdline.ts";
-import { splitPath } from "../../../runtime/options/parsers.ts";
-import { lastSubvolume } from "../../../runtime/options/parsers.ts";
+import { lastSubvolume, splitPath } from "../../../runtime/options/parsers.ts";
 import { rwlayerOfGeneration } from "../../../runtime/options/rwlayer-names.ts";
 import { isOwnOption } from "../../../runtime/options/table.ts";
 
@@ -246,8 +246,8 @@ export function isForDockroot(
 ): boolean {
   const options = parseCmdline(cmdline);
   if (options.some(({ key }) => isOwnOption(key))) return true;
-  const flags = options.findLast(({ key }) => key === "rootflags")?.value;
-  const subvolume = lastSubvolume(flags ?? "");
+  const flags = lastValues(options).get("rootflags") ?? "";
+  const subvolume = lastSubvolume(flags);
   if (subvolume === undefined) return false;
   const file = splitPath(subvolume).join("/");
   return (

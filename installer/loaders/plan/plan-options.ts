@@ -7,6 +7,7 @@ import {
   type OptionName,
   type StoreKind,
 } from "../../../runtime/options/table.ts";
+import { splitFlags } from "../../../runtime/options/parsers.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import {
   USUAL_RWLAYER,
@@ -57,13 +58,16 @@ function keepOptions(
   if (image !== undefined) replaced.add("docker_tag");
   const last = lastValues(cmdline);
   const kept = cmdline.filter(
-    ({ key, value }) =>
-      !OF_ONE_BOOT.test(key) &&
-      !replaced.has(key) &&
-      (!isOfRoot(key) || last.get(key) === value),
+    (option, index) =>
+      !OF_ONE_BOOT.test(option.key) &&
+      !replaced.has(option.key) &&
+      (!isOfRoot(option.key) ||
+        cmdline.findLastIndex(({ key }) => key === option.key) === index),
   );
   const options = kept.flatMap((option) =>
-    option.key === "rootflags" ? [nameRwlayer(option, rwlayer), RW] : [option],
+    option.key === "rootflags"
+      ? [nameRwlayer(last.get("rootflags"), rwlayer), RW]
+      : [option],
   );
   return {
     options: [...options, ...added],
@@ -73,12 +77,14 @@ function keepOptions(
 }
 
 /** This boot may be of a former root. */
-function nameRwlayer(
-  { key, value = "" }: CmdlineOption,
-  rwlayer: string,
-): CmdlineOption {
-  const flags = value.split(",").filter((flag) => !/^subvol=/.test(flag));
-  return { key, value: [...flags, `subvol=${rwlayer}`].join(",") };
+function nameRwlayer(rootFlags = "", rwlayer: string): CmdlineOption {
+  const flags = splitFlags(rootFlags).filter(
+    (flag) => !flag.startsWith("subvol="),
+  );
+  return {
+    key: "rootflags",
+    value: [...flags, `subvol=${rwlayer}`].join(","),
+  };
 }
 
 function planAnew({

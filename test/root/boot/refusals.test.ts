@@ -87,6 +87,7 @@ await t.test(
     await fails(t, machine, "docker_image=sistem:1", "IMAGE_MISSING", [
       "sistem:1",
       "system:1",
+      "because: docker_image=sistem:1 on the kernel command line, docker_path=docker on the kernel command line\n",
     ]);
     await fails(t, machine, "docker_image=system:3", "IMAGE_MISSING", [
       "system:3",
@@ -155,6 +156,36 @@ await t.test(
       ["failing cannot be proved", "state.json is damaged"],
       "staging",
     );
+  },
+);
+
+await t.test(
+  "what the configuration names is told with its file",
+  async (t) => {
+    const machine = rehearse(t, disk, "configured", "");
+    const config = path.join(machine.runDirectory, "../config.json");
+    const rebuild =
+      "The initramfs has a copy of that file: dockroot install makes it anew.";
+    fs.writeFileSync(config, '{"docker_image":"archlinux/base"}');
+    await fails(t, machine, "", "IMAGE_MISSING", [
+      `because: docker_image=archlinux/base in ${config}, docker_tag=latest as the built-in default, docker_path=docker on the kernel command line\n`,
+      rebuild,
+    ]);
+    await fails(t, machine, "docker_tag=2", "IMAGE_MISSING", [
+      `docker_image=archlinux/base in ${config}, docker_tag=2 on the kernel command line`,
+    ]);
+    fs.writeFileSync(
+      config,
+      `{"docker_image":"system:1","toplayer":"LABEL=${disk.label}","toplayer_path":"nowhere"}`,
+    );
+    await fails(t, machine, "", "TOPLAYER_MISSING", [
+      `because: toplayer=LABEL=${disk.label} in ${config}, toplayer_path=nowhere in ${config}\n`,
+      rebuild,
+    ]);
+    fs.writeFileSync(config, '{"docker_image":"UPPER"}');
+    await fails(t, machine, "", "INVALID_REFERENCE", [
+      `docker_image=UPPER in ${config}`,
+    ]);
   },
 );
 

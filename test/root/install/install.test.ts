@@ -124,13 +124,34 @@ await t.test(
       at("etc/docker-btrfs.json"),
       '{\n"docker_image": "archlinux/base",\n"docker_tag": "latest"\n}\n',
     );
-    t.equal(system.dockroot("install").status, 0);
-    t.equal(
-      fs.readFileSync(at("etc/dockroot.json"), "utf8"),
-      fs.readFileSync(at("etc/docker-btrfs.json"), "utf8"),
-      "the former configuration is taken over",
+    t.match(system.dockroot("install"), {
+      status: 0,
+      stdout:
+        /image +archlinux\/base:latest, as \/etc\/docker-btrfs\.json says/,
+    });
+    t.notOk(
+      fs.existsSync(at("etc/dockroot.json")),
+      "the file that its user edits is the one that counts",
     );
+    t.match(await listImage(), /etc\/docker-btrfs\.json/);
     t.match(await listImage(), /usr\/bin\/dockroot/);
+    fs.writeFileSync(
+      at("etc/docker-btrfs.json"),
+      '{ "docker_image": "sample_image" }\n',
+    );
+    t.match(
+      system.dockroot("install", "--dry-run").stdout,
+      /build .*\n(?:.*\n)*.*image +sample_image, as \/etc\/docker-btrfs/,
+      "once that is edited, the initramfs is out of date",
+    );
+    t.match(system.dockroot("install", "--no-build", "--image", "x"), {
+      status: 0,
+      stdout: /write +\/etc\/dockroot\.json/,
+    });
+    t.match(
+      system.dockroot("install", "--dry-run").stdout,
+      /warning: \/etc\/dockroot\.json counts, .* differ: docker_image \(x, not sample_image\)/,
+    );
 
     fs.truncateSync(image, 1024 * 1024);
     t.match(system.dockroot("install", "--dry-run"), {

@@ -212,11 +212,22 @@ t.test("the configuration", (t) => {
   });
   const former =
     '{\n"docker_image": "archlinux/base",\n"docker_tag": "latest"\n}\n';
-  t.equal(
-    text(former, undefined, "/etc/docker-btrfs.json").text,
-    former,
-    "the former hook's, byte for byte",
-  );
+  const formerFile = "/etc/docker-btrfs.json";
+  for (const image of [undefined, "archlinux/base"]) {
+    t.strictSame(
+      text(former, image, formerFile),
+      {
+        ...{ file: formerFile, text: former, isOurs: false, warnings: [] },
+        image: "archlinux/base:latest",
+      },
+      "the former hook's stays its user's, and counts",
+    );
+  }
+  t.match(text(former, "mine", formerFile), {
+    ...{ file: "/etc/dockroot.json", isOurs: true, image: "mine:latest" },
+    text: /"docker_image": "mine"/,
+    warnings: [/what is written into \/etc\/docker-btrfs.json .* no effect/],
+  });
   t.strictSame(
     JSON.parse(
       text(
@@ -307,7 +318,7 @@ t.test("what is in an image", (t) => {
     libraries: ["libm.so.6"],
     needsBtrfsModule: true,
     hooks: ["scripts/local-premount/dockroot"],
-    config: "etc/dockroot.json",
+    configs: ["etc/dockroot.json"],
   };
   const file = (path: string, sizeBytes?: number) => ({ path, sizeBytes });
   const whole = [

@@ -1,9 +1,13 @@
 import t, { type Test } from "tap";
-import { BootError } from "../../../runtime/base/errors.ts";
+import { BootError, type ErrorCode } from "../../../runtime/base/errors.ts";
+import { summarizeFailure } from "../../../runtime/base/failure.ts";
+import { findConfig, parseConfig } from "../../../runtime/options/config.ts";
+import { imageOptions, withSources } from "../../../runtime/options/sources.ts";
 import { formatImageReference } from "../../../runtime/images/image-ref.ts";
 import {
   parseOptions,
   readDiskOptions,
+  readImage,
   readSystemOptions,
 } from "../../../runtime/options/options.ts";
 
@@ -365,8 +369,146 @@ t.test("a value that is not valid is told with its file", async (t) => {
   );
   t.equal(
     said(`${TUTORIAL} dockroot.rwlayer=kept`, { "dockroot.rwlayer": "keep" }),
-    "dockroot.rwlayer=kept is neither fresh nor keep",
+    "the kernel command line: dockroot.rwlayer=kept is neither fresh nor keep",
   );
+});
+
+t.test("each message about an option says where that is set", (t) => {
+  const disk = "root=LABEL=x rootflags=subvol=r";
+  const file = "/etc/dockroot.json";
+  const said = (cmdline: string, config: string | null) => {
+    try {
+      return read(cmdline, config).warnings.join("; ");
+    } catch (error) {
+      return error instanceof BootError
+        ? summarizeFailure(error)
+        : String(error);
+    }
+  };
+  t.match(
+    said(disk, '{"docker_image":"a"}'),
+    `docker_path= is given neither on the kernel command line nor in ${file}`,
+  );
+  t.match(
+    said(`${disk} docker_path=d`, null),
+    "neither on the kernel command line nor in a configuration: there is no /etc/dockroot.json or /etc/docker-btrfs.json",
+  );
+  t.match(
+    said(`${disk} docker_path=d`, "{}"),
+    `no image is named: docker_image= is given neither on the kernel command line nor in ${file}`,
+  );
+  t.match(
+    said(`${disk} docker_path=d`, '{"docker_image":"UPPER"}'),
+    `docker_image=UPPER in ${file}, docker_tag=latest as the built-in default`,
+  );
+  t.match(
+    said(`${disk} docker_path=d`, '{"docker_image":"a:1","docker_tag":"2"}'),
+    `two tags are given: docker_image=a:1 in ${file}, docker_tag=2 in ${file}`,
+  );
+  t.match(
+    said(disk, '{"docker_image":"a","docker_path":"a","store_path":"b"}'),
+    `docker_path=a in ${file}, store_path=b in ${file}`,
+  );
+  t.match(
+    said(`${disk} docker_path=d toplayer_path=t`, CONFIG),
+    "toplayer_path=t on the kernel command line, without toplayer=",
+  );
+  t.match(
+    said(
+      `${disk} docker_path=d docker_tag=2`,
+      `{"docker_image":"${"ab".repeat(32)}"}`,
+    ),
+    new RegExp(
+      `docker_tag=2 has no effect: docker_image=(?:ab){32} in ${file}`,
+    ),
+  );
+  t.end();
+});
+
+t.test("an error about an option's value says where that is set", async (t) => {
+  const options = parseOptions("docker_path=d", {
+    file: "/etc/docker-btrfs.json",
+    text: '{"docker_image":"archlinux/base"}',
+  });
+  const image = readImage(options, []);
+  const names = [...imageOptions(options, image), "docker_path"] as const;
+  const fail = (code: ErrorCode) =>
+    withSources(options, names, () => {
+      throw new BootError(code, "not there", { cause: "why", hint: "Do." });
+    });
+  await t.rejects(fail("IMAGE_MISSING"), {
+    message: "not there",
+    hint: "Do. The initramfs has a copy of that file: dockroot install makes it anew.",
+    cause: {
+      message:
+        "docker_image=archlinux/base in /etc/docker-btrfs.json, docker_tag=latest as the built-in default, docker_path=d on the kernel command line",
+      cause: "why",
+    },
+  });
+  await t.rejects(fail("STEP_FAILED"), { hint: "Do.", cause: "why" });
+  const tagged = parseOptions("docker_image=a:1", undefined);
+  t.strictSame(imageOptions(tagged, readImage(tagged, [])), ["docker_image"]);
+});
+
+t.test("which of the two configurations counts", (t) => {
+  const find = (own: string | undefined, former: string | undefined) => {
+    const source = findConfig((file) =>
+      file === "/etc/dockroot.json" ? own : former,
+    );
+    const warnings: string[] = [];
+    const options = parseConfig(source, warnings);
+    return { file: source?.file, image: options.get("docker_image"), warnings };
+  };
+  const [own, former] = ["/etc/dockroot.json", "/etc/docker-btrfs.json"];
+  const [a, b] = ['{"docker_image":"a"}', '{"docker_image":"b"}'];
+  t.strictSame(find(undefined, b), { file: former, image: "b", warnings: [] });
+  for (const empty of ["{}", "", " \n", "{ }\n", '\uFEFF{"docker_image":""}']) {
+    t.strictSame(
+      find(empty, b),
+      { file: former, image: "b", warnings: [] },
+      `what sets nothing does not count: ${empty}`,
+    );
+  }
+  t.strictSame(find("{}", undefined).file, own);
+  t.strictSame(find(a, a), { file: own, image: "a", warnings: [] });
+  t.match(find(a, '{"docker_image":"b","docker_tag":"1"}'), {
+    file: own,
+    image: "a",
+    warnings: [
+      `${own} counts, and ${former} has no effect; they differ: docker_image (a, not b), docker_tag (not set, not 1)`,
+    ],
+  });
+  t.match(find(a, "{").warnings, [
+    `${own} counts; ${former} is not valid, and has no effect`,
+  ]);
+  t.match(
+    find('{"docker_imagee":"a"}', b),
+    { file: own, warnings: [/docker_imagee/, /differ/] },
+    "a typing error is not passed over in silence",
+  );
+  t.throws(() => find("{", b), { code: "INVALID_CONFIG" });
+  const unreadable = findConfig((file) => {
+    if (file === own) return a;
+    throw new BootError("FILE_UNREADABLE", "too large");
+  });
+  t.equal(unreadable?.file, own, "what does not count stops nothing");
+  t.end();
+});
+
+t.test("rootflags= that is repeated is joined, as systemd does it", (t) => {
+  const rest = "root=LABEL=x docker_path=d";
+  const flags = (...values: string[]) => {
+    const { rwlayer, mountFlags } = read(
+      [rest, ...values.map((value) => `rootflags=${value}`)].join(" "),
+    );
+    return { rwlayer, mountFlags };
+  };
+  const joined = { rwlayer: "r", mountFlags: ["compress=zstd:1"] };
+  t.strictSame(flags("subvol=r", "compress=zstd:1"), joined);
+  t.strictSame(flags("compress=zstd:1", "subvol=r"), joined);
+  t.strictSame(flags("subvol=r,compress=zstd:1", ""), joined);
+  t.strictSame(flags("subvol=other", "subvol=r").rwlayer, "r");
+  t.end();
 });
 
 t.test("what an empty kernel option leaves of the configuration", async (t) => {

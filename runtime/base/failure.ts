@@ -1,11 +1,11 @@
 import {
   BootError,
+  HelperError,
   isSystemError,
   PrivateError,
-  HelperError,
-  SEE_KERNEL_LOG,
 } from "./errors.ts";
 import { escapeControl } from "./escape.ts";
+import { hintFor } from "./hints.ts";
 
 /** A failure as plain text, for people and for `boot.json`. */
 export interface BootFailure {
@@ -26,19 +26,13 @@ export interface BootFailure {
  */
 export function asFailureOf(work: string, cause: unknown): unknown {
   if (cause instanceof PrivateError) return asPrivateFailureOf(work, cause);
-  if (cause instanceof HelperError && cause.kind === "missing") {
-    return new BootError("HELPER_MISSING", `cannot ${work}`, {
-      cause,
-      hint: "Install it in the image (Debian: btrfs-progs, util-linux, coreutils) and rebuild the initramfs.",
-    });
-  }
-  if (cause instanceof HelperError || isSystemError(cause)) {
-    return new BootError("STEP_FAILED", `cannot ${work}`, {
-      cause,
-      hint: hintFor(cause),
-    });
-  }
-  return cause;
+  if (!(cause instanceof HelperError) && !isSystemError(cause)) return cause;
+  const isMissing = cause instanceof HelperError && cause.kind === "missing";
+  return new BootError(
+    isMissing ? "HELPER_MISSING" : "STEP_FAILED",
+    `cannot ${work}`,
+    { cause, hint: hintFor(cause) },
+  );
 }
 
 /** A message that names files becomes a cause of one that does not. */
@@ -52,44 +46,37 @@ function asPrivateFailureOf(work: string, { cause }: PrivateError): unknown {
   });
 }
 
-function hintFor(cause: Error): string {
-  if (/ENOSPC|EDQUOT|No space left|quota exceeded/i.test(cause.message)) {
-    return "The disk is full: delete old generations below .dockroot, or images.";
-  }
-  if (cause instanceof HelperError && cause.kind === "timeout") {
-    return "The disk may be failing: dmesg | tail. One that is only slow gets more time with dockroot.timeout=SECONDS.";
-  }
-  return SEE_KERNEL_LOG;
+export function describeFailure(error: unknown): BootFailure {
+  const { message, causes, hint, ...others } = readFailure(error);
+  return {
+    ...others,
+    message: escapeControl(message),
+    causes: causes.map(escapeControl),
+    hint: hint === undefined ? undefined : escapeControl(hint),
+  };
 }
 
-export function describeFailure(error: unknown): BootFailure {
+function readFailure(error: unknown): BootFailure {
   if (error instanceof BootError) {
-    return {
-      code: error.code,
-      message: escapeControl(error.message),
-      causes: causesOf(error),
-      hint: error.hint === undefined ? undefined : escapeControl(error.hint),
-      hasPrivateCauses: error.hasPrivateCauses,
-    };
+    const { code, message, hint, hasPrivateCauses } = error;
+    return { code, message, causes: causesOf(error), hint, hasPrivateCauses };
   }
   if (isSystemError(error) || error instanceof HelperError) {
     return {
       code: "SYSTEM_ERROR",
-      message: escapeControl(error.message),
+      message: error.message,
       causes: causesOf(error),
-      hint: SEE_KERNEL_LOG,
+      hint: hintFor(error),
     };
   }
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
   return {
     code: "BUG",
-    message: `a bug in dockroot: ${escapeControl(messageOf(error))}`,
-    causes:
-      error instanceof Error
-        ? (error.stack ?? "")
-            .split("\n")
-            .slice(1)
-            .map((line) => escapeControl(line.trim()))
-        : [],
+    message: `a bug in dockroot: ${messageOf(error)}`,
+    causes: stack
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim()),
     hint: "Please report it with the lines above.",
   };
 }
@@ -123,7 +110,7 @@ function causesOf(error: Error): string[] {
     cause !== undefined;
     cause = cause instanceof Error ? cause.cause : undefined
   ) {
-    causes.push(escapeControl(messageOf(cause)));
+    causes.push(messageOf(cause));
   }
   return causes;
 }

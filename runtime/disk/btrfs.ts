@@ -1,4 +1,4 @@
-import { BootError, SEE_KERNEL_LOG } from "../base/errors.ts";
+import { BootError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import type { BlockDevice } from "./device.ts";
 import type { Disk } from "./disk.ts";
@@ -9,7 +9,8 @@ export const SUBVOLUME_INODE = 256;
 /** btrfs may take minutes to clear up what was deleted: a boot does not wait for all of it. */
 const MAX_CLEARING_MS = 30_000;
 
-export const ODD_BTRFS = `See what program that is: command -v btrfs; btrfs --version. ${SEE_KERNEL_LOG}`;
+export const ODD_BTRFS =
+  "See which program that is, and of which version: command -v btrfs; btrfs --version.";
 
 /** Whether a subvolume's root stands there (not a directory, not a link to one). */
 export function isSubvolume(host: Host, file: string | Buffer): boolean {

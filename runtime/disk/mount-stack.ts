@@ -1,6 +1,7 @@
 import path from "node:path";
 import { describeDevice, type BlockDevice } from "./device.ts";
 import { BootError, SEE_KERNEL_LOG } from "../base/errors.ts";
+import { hintFor } from "../base/hints.ts";
 import type { Host } from "../host/host.ts";
 import { countMounts, isMountPoint, readMounts } from "./mounts.ts";
 import { makeOwnDirectory } from "./run-directory.ts";
@@ -68,10 +69,20 @@ export async function mountDevice(
       `cannot mount ${describeDevice(device)} with ${options.join(" ")}`,
       {
         cause,
-        hint: `${SEE_KERNEL_LOG} A missing module (btrfs, vfat, ...) must be added to the initramfs; a wrong flag is corrected in rootflags= or toplayerflags=.`,
+        hint: hintForMount(cause),
       },
     );
   }
+}
+
+function hintForMount(cause: unknown): string | undefined {
+  if (/unknown filesystem type/.test(String(cause))) {
+    return "Add the filesystem's kernel module to the initramfs.";
+  }
+  const hint = hintFor(cause);
+  return hint === SEE_KERNEL_LOG
+    ? "Correct a wrong flag in rootflags= or toplayerflags=, add a missing kernel module to the initramfs, or repair the filesystem: dmesg | tail tells which."
+    : hint;
 }
 
 /**
@@ -103,7 +114,7 @@ export async function withDirectoriesShown(
     throw new BootError(
       "MOUNT_FAILED",
       `cannot show directories at ${base}, for their attributes to be copied`,
-      { cause, hint: SEE_KERNEL_LOG },
+      { cause, hint: hintFor(cause) },
     );
   }
   try {
@@ -152,7 +163,7 @@ export async function unmount(
   } catch (cause) {
     throw new BootError("MOUNT_FAILED", `cannot unmount ${at}`, {
       cause,
-      hint: "Something still uses it.",
+      hint: hintFor(cause),
     });
   }
   host.files.removeUnusedDirectory(at);

@@ -1,10 +1,6 @@
 import fs from "node:fs";
-import {
-  BootError,
-  isSystemError,
-  SEE_KERNEL_LOG,
-  systemErrorCode,
-} from "../base/errors.ts";
+import { BootError, isSystemError, systemErrorCode } from "../base/errors.ts";
+import { hintFor } from "../base/hints.ts";
 import { kindOf } from "./file-status.ts";
 import { createSha256 } from "../base/sha256.ts";
 
@@ -239,8 +235,9 @@ function refuseForeign(file: string | Buffer, stats: fs.Stats): void {
 }
 
 function unreadable(file: string | Buffer, cause: unknown): BootError {
+  const hint = isSystemError(cause) ? hintFor(cause) : undefined;
   return new BootError("FILE_UNREADABLE", `cannot read ${String(file)}`, {
     cause,
-    hint: SEE_KERNEL_LOG,
+    hint: hint ?? `See what is there: ls -l ${String(file)}`,
   });
 }

@@ -1,7 +1,8 @@
 import path from "node:path";
-import { PrivateError } from "../base/errors.ts";
+import { BootError, PrivateError } from "../base/errors.ts";
+import { isSameOrBelow } from "../base/is-below.ts";
 import type { Host } from "../host/host.ts";
-import { bytesOf } from "../tree/layer.ts";
+import { bytesOf, pathIn, showPath } from "../tree/layer.ts";
 import type {
   DirectoryPair,
   MergeAction,
@@ -34,11 +35,63 @@ export async function executeMerge(
   const total = [...layers].reduce((sum, layer) => sum + layer.entryCount, 0);
   const progress = createCopyProgress(host, total);
   tellProgress(progress.describe);
-  try {
-    for (const action of actions)
+  for (const action of actions) {
+    try {
       await applyAction(host, action, places, progress);
-  } catch (cause) {
-    throw new PrivateError(cause);
+    } catch (cause) {
+      throw new PrivateError(explainRefusal(host, places.tree, action, cause));
+    }
+  }
+}
+
+/**
+ * Says which file refuses changes to root, where one does: a copy of a root has the attributes that
+ * chattr(1) gave to files there.
+ */
+function explainRefusal(
+  host: Host,
+  tree: string,
+  action: MergeAction,
+  cause: unknown,
+): unknown {
+  if (!(cause instanceof Error)) return cause;
+  if (!/Operation not permitted|EPERM/.test(cause.message)) return cause;
+  const named = Array.from(
+    cause.message.matchAll(/(['"])(\/.*?)\1/g),
+    ([, , file = ""]) => path.normalize(file),
+  );
+  // cp names other paths of these.
+  const shown =
+    action.kind === "copyAttributes"
+      ? action.directories.map(({ to }) => bytesOf(tree, to).toString())
+      : [];
+  for (const file of [...named, ...shown]) {
+    if (!isSameOrBelow(file, tree)) continue;
+    for (const at of withNeighbours(host, tree, file)) {
+      const attribute = host.files.lockingAttribute(at);
+      if (attribute === undefined) continue;
+      const name = showPath(at.subarray(tree.length + 1).toString("latin1"));
+      return new BootError("STEP_FAILED", `${name} is ${attribute}`, {
+        cause,
+        hint: `Clear that with chattr -i -a where the file was copied from: the present root, or the image. lsattr -d shows it.`,
+      });
+    }
+  }
+  return cause;
+}
+
+/** The directory that a file is in, itself, and all that is in it. */
+function* withNeighbours(
+  host: Host,
+  tree: string,
+  file: string,
+): Generator<Buffer> {
+  if (file !== tree) yield Buffer.from(path.dirname(file));
+  yield Buffer.from(file);
+  if (host.files.statusOf(file)?.kind !== "directory") return;
+  for (const { path: directory, entries } of host.files.walkTree(file)) {
+    for (const { name } of entries)
+      yield bytesOf(file, pathIn(directory, name));
   }
 }
 

@@ -1,4 +1,3 @@
-import { SEE_KERNEL_LOG } from "../../../runtime/base/errors.ts";
 import { parseCmdline } from "../../../runtime/options/cmdline.ts";
 import type { ErrorCode } from "../../../runtime/base/errors.ts";
 import type { BootFailure } from "../../../runtime/base/failure.ts";
@@ -102,7 +101,7 @@ export function failed(name: string, failure: BootFailure): Finding {
     `${name}: ${explain(failure)}`,
     failure.code === "STORE_DAMAGED"
       ? REPAIR_STORE
-      : (failure.hint ?? SEE_KERNEL_LOG),
+      : (failure.hint ?? "Correct what this names."),
   );
 }
 

@@ -4,10 +4,8 @@ import {
   type Manifest,
   KEPT_DIRECTORY,
 } from "./records.ts";
-import {
-  systemErrorCode,
-  SEE_KERNEL_LOG,
-} from "../../../runtime/base/errors.ts";
+import { systemErrorCode } from "../../../runtime/base/errors.ts";
+import { hintFor } from "../../../runtime/base/hints.ts";
 import type { FileStatus } from "../../../runtime/host/files.ts";
 import type { FileEdit } from "../../generators/generator.ts";
 
@@ -175,7 +173,7 @@ export function remedyOf(error: unknown): string {
   if (systemErrorCode(error) === "EROFS") {
     return "Mount it so that it takes writes, and try again.";
   }
-  return `Correct that and try again. ${SEE_KERNEL_LOG}`;
+  return hintFor(error) ?? "Correct that and try again.";
 }
 
 export function isFull(error: unknown): boolean {

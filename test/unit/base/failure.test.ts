@@ -8,7 +8,12 @@ import {
   formatPlan,
   formatPlanAsJson,
 } from "../../../runtime/plan/format-plan.ts";
-import { BootError } from "../../../runtime/base/errors.ts";
+import {
+  BootError,
+  HelperError,
+  SEE_KERNEL_LOG,
+} from "../../../runtime/base/errors.ts";
+import { hintFor } from "../../../runtime/base/hints.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 import { rwlayerPaths } from "../../../runtime/options/rwlayer-names.ts";
 import { findRawControl } from "../../faults/raw-controls.ts";
@@ -49,4 +54,45 @@ t.test("nor does a plan, and its JSON has the names as they are", async (t) => {
   const json = formatPlanAsJson(plan);
   t.equal(findRawControl(json), undefined);
   t.match(JSON.parse(json), { source: HOSTILE, rwlayer: HOSTILE });
+});
+
+t.test("a known reason has a hint of its own", (t) => {
+  const helper = (said: string) =>
+    new HelperError("exit", `cp exited with status 1: cp: ${said}`);
+  const system = (code: string) =>
+    Object.assign(new Error(`${code}: refused, open '/x'`), {
+      code,
+      syscall: "open",
+    });
+  for (const [error, hint] of [
+    [helper("cannot remove '/x': Operation not permitted"), /chattr -i -a/],
+    [system("EPERM"), /chattr -i -a/],
+    [helper("writing '/x': No space left on device"), /disk is full/],
+    [system("EDQUOT"), /disk is full/],
+    [helper("cannot create '/x': Read-only file system"), /read-only/],
+    [system("EACCES"), /as root/],
+    [helper("cannot snapshot '/x': Text file busy"), /swap/],
+    [helper("/x: target is busy."), /still uses it/],
+    [helper("error reading '/x': Input/output error"), /has errors.*dmesg/],
+    [
+      new HelperError("missing", "btrfs is not in /usr/bin"),
+      /^Install it in the image/,
+    ],
+    [
+      new HelperError("start", "cp cannot be started", {
+        cause: system("ENOMEM"),
+      }),
+      /memory/,
+    ],
+  ] as const) {
+    t.match(hintFor(error), hint, error.message);
+  }
+  t.equal(hintFor(system("ELOOP")), undefined, "the message says it all");
+  t.equal(
+    hintFor(helper("'/Operation not permitted': odd")),
+    SEE_KERNEL_LOG,
+    "a file's name is no reason",
+  );
+  t.equal(hintFor(helper("odd")), SEE_KERNEL_LOG);
+  t.end();
 });

@@ -132,7 +132,7 @@ async function planStart(
   const outcome: StartOutcome =
     planned.kind === "generation"
       ? { kind: "generation", warnings }
-      : await gatherPlanned(look, context, planned);
+      : await gatherPlanned(look, start, context, planned);
   const versions = outcome.kind === "planned" ? outcome.tree.modules : [];
   return { outcome, entries: await gatherEntries(look, start, versions) };
 }
@@ -165,6 +165,7 @@ async function gatherEntries(
  */
 async function gatherPlanned(
   { host, generators }: StartLook,
+  start: Start,
   { recorder, topLevel, options }: BootContext,
   { facts, plan }: PlannedBoot & { kind: "root" },
 ): Promise<StartOutcome & { kind: "planned" }> {
@@ -193,7 +194,7 @@ async function gatherPlanned(
       at: path.join(topLevel, image.source),
       store: { kind: image.store, home },
       layers: facts.topLayer?.layers ?? [],
-      boot: { rwlayer, root },
+      boot: { rwlayer, root, cmdline: effectiveCmdline(start) },
       init,
     }),
   };

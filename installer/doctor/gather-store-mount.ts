@@ -6,6 +6,7 @@ import {
   type Home,
 } from "../engines/engine-configs.ts";
 import {
+  isMounted,
   optionValue,
   parseFstab,
   type FstabEntry,
@@ -45,10 +46,10 @@ function findMount(
   mountPoint: string,
 ): StoreMountFacts["by"] {
   const above = parseFstab(facts.texts.fstab.text ?? "").entries.filter(
-    ({ mountPoint: at, options }) =>
-      at !== "/" &&
-      `${mountPoint}/`.startsWith(`${at}/`) &&
-      !options.includes("noauto"),
+    (entry) =>
+      entry.mountPoint !== "/" &&
+      `${mountPoint}/`.startsWith(`${entry.mountPoint}/`) &&
+      isMounted(entry),
   );
   const [deepest] = above.toSorted(
     (a, b) => b.mountPoint.length - a.mountPoint.length || b.line - a.line,

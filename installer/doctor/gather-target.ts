@@ -30,7 +30,7 @@ const ANY_STORE = { directory: undefined, kind: undefined };
 /** No kernel option says more. */
 const NO_START = {
   layers: [],
-  boot: { rwlayer: undefined, root: undefined },
+  boot: { rwlayer: undefined, root: undefined, cmdline: undefined },
   init: undefined,
 };
 

@@ -10,6 +10,8 @@ import {
 } from "../../runtime/options/options.ts";
 import type { BootTarget } from "../toplayer/rules/check-facts.ts";
 
+const MAX_CMDLINE_BYTES = 64 * 1024;
+
 /** What this boot's kernel options and the configuration ask for. */
 type BootedOptions = DiskOptions & SystemOptions;
 
@@ -28,7 +30,12 @@ export function readBootedOptions(host: Host): BootedOptions | BootError {
 /** Nothing where dockroot did not boot this system. */
 export function readBootTarget(host: Host): BootTarget {
   const options = readBootedOptions(host);
+  const cmdline = host.readText("/proc/cmdline", MAX_CMDLINE_BYTES);
   return options instanceof BootError
-    ? { rwlayer: undefined, root: undefined }
-    : { rwlayer: options.rwlayer, root: formatDeviceSpec(options.root) };
+    ? { rwlayer: undefined, root: undefined, cmdline }
+    : {
+        rwlayer: options.rwlayer,
+        root: formatDeviceSpec(options.root),
+        cmdline,
+      };
 }

@@ -1,11 +1,16 @@
 import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
 import { isBelow } from "../../runtime/base/is-below.ts";
-import { readBytesIn } from "../../runtime/host/follow-in.ts";
+import { followIn, readBytesIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { bytesOf, showPath } from "../../runtime/tree/layer.ts";
 import type { EntryChange } from "../../runtime/tree/merge-plan.ts";
 import type { MergedTree } from "../../runtime/tree/merged-tree.ts";
+import {
+  hidesSystem,
+  isMounted,
+  type FstabEntry,
+} from "../system/formats/fstab.ts";
 import type { FinalFiles, FinalText } from "./rules/check-facts.ts";
 
 const MAX_TEXT_BYTES = 1024 * 1024;
@@ -79,6 +84,27 @@ export function createFinalFiles(
       );
     },
   };
+}
+
+/** The mount points below which the image has files. */
+export function findFilled(
+  host: Host,
+  image: string,
+  mounts: readonly FstabEntry[],
+): ReadonlySet<string> {
+  const hasFiles = (mountPoint: string) => {
+    const at = followIn(host, image, mountPoint);
+    if (at === undefined) return false;
+    if (host.files.statusOf(at)?.kind !== "directory") return false;
+    for (const { entries } of host.files.walkTree(at)) {
+      if (entries.some(({ kind }) => kind !== "directory")) return true;
+    }
+    return false;
+  };
+  const mountPoints = mounts
+    .filter((entry) => isMounted(entry) && hidesSystem(entry))
+    .map(({ mountPoint }) => mountPoint);
+  return new Set(mountPoints.filter(hasFiles));
 }
 
 function readLayerText(host: Host, { layer, path, entry }: EntryChange): Text {

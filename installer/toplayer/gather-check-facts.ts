@@ -1,6 +1,7 @@
 import { BootError, systemErrorCode } from "../../runtime/base/errors.ts";
 import { findEngineArtifacts } from "../../runtime/boot/bootable.ts";
 import { waitForDevice } from "../../runtime/disk/device.ts";
+import { readMounts } from "../../runtime/disk/mounts.ts";
 import { becomesGap, gapOf } from "../../runtime/disk/subvolume-gaps.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
@@ -15,9 +16,17 @@ import type { EntryChange } from "../../runtime/tree/merge-plan.ts";
 import { createMergedTree } from "../../runtime/tree/merged-tree.ts";
 import { planMerge } from "../../runtime/tree/plan-merge.ts";
 import { safeMode } from "../../runtime/tree/safe-mode.ts";
-import { parseFstab } from "../system/formats/fstab.ts";
+import { findCryptNames } from "../system/crypt-devices.ts";
+import { findOpenedNames } from "../system/formats/crypttab.ts";
+import {
+  isMounted,
+  locate,
+  parseFstab,
+  type FstabEntry,
+} from "../system/formats/fstab.ts";
 import {
   createFinalFiles,
+  findFilled,
   readFinalText,
   readImageText,
 } from "./final-files.ts";
@@ -81,8 +90,33 @@ export async function gatherCheckFacts(
       group: readImageText(host, image, "etc/group").text,
     },
     boot,
+    imageHasFiles: findFilled(host, image, mounts),
+    ...(await gatherCrypt(host, image, boot, mounts)),
     isRootFilesystem: await createRootComparison(host, boot.root, compared),
     ...createFinalFiles(host, image, merged),
+  };
+}
+
+/** What of encrypted devices the fstab needs, and what is opened when it is read. @throws HelperError */
+async function gatherCrypt(
+  host: Host,
+  image: string,
+  { root, cmdline = "" }: BootTarget,
+  mounts: readonly FstabEntry[],
+): Promise<Pick<CheckFacts, "cryptNames" | "openedNames">> {
+  // The image is on the filesystem of the root.
+  const store = locate(readMounts(host), image)?.mount.source;
+  const roots = [root, store].filter((source) => source !== undefined);
+  const ofRoot = await findCryptNames(host, roots);
+  return {
+    cryptNames: await findCryptNames(
+      host,
+      mounts.filter(isMounted).map(({ source }) => source),
+    ),
+    openedNames: new Set([
+      ...findOpenedNames(cmdline),
+      ...[...ofRoot.values()].flat(),
+    ]),
   };
 }
 

@@ -11,11 +11,17 @@ import {
   nameSource,
   type StoreChoice,
 } from "../system/find-store.ts";
-import { locate } from "../system/formats/fstab.ts";
+import { findCryptNames } from "../system/crypt-devices.ts";
+import {
+  locate,
+  parseFstab,
+  type FstabEntry,
+} from "../system/formats/fstab.ts";
 import { formatMachineId, isMachineId } from "../system/formats/machine-id.ts";
 import { isPassword, parseShadow } from "../system/formats/parse-accounts.ts";
 import { findImageInSystem } from "../system/image.ts";
 import { readAccounts } from "../system/read-accounts.ts";
+import { findFilled } from "./final-files.ts";
 import { formatKernelOptions } from "./plan/format-init.ts";
 import {
   ownUsers,
@@ -38,9 +44,12 @@ export async function gatherInit(
 ): Promise<InitFacts> {
   const read = (file: string) => host.readText(file, MAX_TEXT_BYTES);
   const machineId = read("/etc/machine-id");
+  const fstab = read("/etc/fstab");
+  const mounts = parseFstab(fstab ?? "").entries;
   return {
     machine: {
-      fstab: read("/etc/fstab"),
+      fstab,
+      crypttab: read("/etc/crypttab"),
       hostname:
         readFirstLine(read("/etc/hostname")) ??
         readFirstLine(read("/proc/sys/kernel/hostname")) ??
@@ -51,8 +60,12 @@ export async function gatherInit(
           : undefined,
       accounts: readAccounts(host, host.path("/")),
     },
-    imageAccounts: readImageAccounts(host, choice, image),
+    ...readImage(host, choice, image, mounts),
     storeMount: await findStoreMount(host, choice),
+    cryptNames: await findCryptNames(
+      host,
+      mounts.map(({ source }) => source),
+    ),
     newMachineId: formatMachineId(randomBytes(16)),
   };
 }
@@ -65,22 +78,27 @@ function readFirstLine(text: string | undefined): string | undefined {
     .find((line) => line !== "" && !line.startsWith("#"));
 }
 
-function readImageAccounts(
+function readImage(
   host: Host,
   choice: StoreChoice,
   image: string | undefined,
-): InitFacts["imageAccounts"] {
+  mounts: readonly FstabEntry[],
+): Pick<InitFacts, "imageAccounts" | "imageHasFiles"> {
   try {
     const { reference, root } = findImageInSystem(host, choice, image);
-    return (
-      readAccounts(host, root) ?? {
+    return {
+      imageAccounts: readAccounts(host, root) ?? {
         unknown: `the image ${reference} has no passwd, group or shadow`,
-      }
-    );
+      },
+      imageHasFiles: findFilled(host, root, mounts),
+    };
   } catch (error) {
     // An image that is named must be there.
     if (!(error instanceof BootError) || image !== undefined) throw error;
-    return { unknown: summarizeFailure(error) };
+    return {
+      imageAccounts: { unknown: summarizeFailure(error) },
+      imageHasFiles: new Set(),
+    };
   }
 }
 

@@ -123,10 +123,7 @@ async function withBootSources<T>(
           layers: found.layers,
           names: topLayer.paths.map((file) => `${spec}:/${file}`),
           image,
-          boot: {
-            rwlayer: options.disk.rwlayer,
-            root: formatDeviceSpec(options.disk.root),
-          },
+          boot: readBootTarget(host),
         });
       },
     );

@@ -60,6 +60,30 @@ export function optionValue(
   return found?.slice(name.length + 1);
 }
 
+/**
+ * Whether it is mounted without a person's doing: at boot, or by systemd when somebody looks into it.
+ * @see https://www.freedesktop.org/software/systemd/man/latest/systemd.mount.html#fstab
+ */
+export function isMounted({ options }: FstabEntry): boolean {
+  const last = options.findLast((option) => /^(?:no)?auto$/.test(option));
+  return (
+    last !== "noauto" ||
+    options.some((option) =>
+      ["x-systemd.automount", "comment=systemd.automount"].includes(option),
+    )
+  );
+}
+
+/** Where a system keeps programs, and what it knows of them; logs, caches and an engine's store are no part of it. */
+const OF_SYSTEM = /^\/(?:opt|root|srv|usr|var)(?:\/|$)/;
+const NOT_OF_SYSTEM =
+  /^\/var\/(?:cache|crash|log|mail|spool|tmp|lib\/(?:docker|containerd|containers))(?:\/|$)/;
+
+/** Whether files of the image can be below its mount point that the new system needs. */
+export function hidesSystem({ mountPoint }: FstabEntry): boolean {
+  return OF_SYSTEM.test(mountPoint) && !NOT_OF_SYSTEM.test(mountPoint);
+}
+
 /** A field of an fstab. */
 export function escapeFstab(text: string): string {
   return text.replace(

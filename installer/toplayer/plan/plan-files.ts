@@ -1,4 +1,6 @@
 import { isSystemId, parseGroup } from "../../system/formats/parse-accounts.ts";
+import { parseFstab } from "../../system/formats/fstab.ts";
+import { makeCrypttab } from "./make-crypttab.ts";
 import { makeFstab, type StoreMount, type UnknownMount } from "./make-fstab.ts";
 import {
   mergeAccounts,
@@ -10,6 +12,7 @@ import {
 /** What a top layer keeps of the running system. */
 interface Machine {
   readonly fstab: string | undefined;
+  readonly crypttab: string | undefined;
   readonly hostname: string;
   /** `undefined` where it has none that lasts. */
   readonly machineId: string | undefined;
@@ -19,6 +22,10 @@ interface Machine {
 export interface InitFacts {
   readonly machine: Machine;
   readonly storeMount: StoreMount | UnknownMount;
+  /** Which opened LUKS devices a source of the fstab is on, by their names below /dev/mapper. */
+  readonly cryptNames: ReadonlyMap<string, readonly string[]>;
+  /** Mount points of the fstab below which the image has files. */
+  readonly imageHasFiles: ReadonlySet<string>;
   /** Or why they are not known. */
   readonly imageAccounts: AccountTexts | { readonly unknown: string };
   /** For a machine that has none that lasts. */
@@ -46,12 +53,20 @@ export interface InitPlan {
 export function planFiles(facts: InitFacts, chosen: ChosenAccounts): InitPlan {
   const { machine, storeMount, imageAccounts, newMachineId } = facts;
   const fstab = makeFstab(machine.fstab, storeMount);
+  const crypttab = makeCrypttab(
+    machine.crypttab ?? "",
+    parseFstab(machine.fstab ?? "").entries,
+    facts.cryptNames,
+  );
   const { files: accounts, warnings } = planAccounts(facts, chosen);
   const { hostname, machineId } = machine;
   const whose = machineId === undefined ? "a new one" : "this machine's";
   return {
     files: [
       planFile("etc/fstab", fstab.content, fstab.about),
+      ...(crypttab === undefined
+        ? []
+        : [planFile("etc/crypttab", crypttab.content, crypttab.about, 0o600)]),
       planFile("etc/hostname", `${hostname}\n`, hostname),
       planFile("etc/machine-id", machineId ?? newMachineId, whose, 0o444),
     ],
@@ -59,9 +74,20 @@ export function planFiles(facts: InitFacts, chosen: ChosenAccounts): InitPlan {
     warnings: [
       ...("unknown" in imageAccounts ? [imageAccounts.unknown] : []),
       ...fstab.warnings,
+      ...warnOfHidden(facts),
+      ...(crypttab?.warnings ?? []),
       ...warnings,
     ],
   };
+}
+
+/** An old system's /var in a new one brings its package database, and so on. */
+function warnOfHidden({ imageHasFiles }: InitFacts): string[] {
+  if (imageHasFiles.size === 0) return [];
+  const where = [...imageHasFiles].join(", ");
+  return [
+    `the fstab hides files of the image below ${where}: drop the lines that mount directories of another system there`,
+  ];
 }
 
 function planAccounts(

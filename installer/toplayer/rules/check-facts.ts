@@ -44,6 +44,7 @@ export const TEXT_FILES = [
   "shadow",
   "gshadow",
   "fstab",
+  "crypttab",
   "machine-id",
 ] as const;
 export type TextFile = (typeof TEXT_FILES)[number];
@@ -53,6 +54,8 @@ export interface BootTarget {
   /** The rwlayer, relative to the top level. */
   readonly rwlayer: string | undefined;
   readonly root: string | undefined;
+  /** The kernel command line. */
+  readonly cmdline: string | undefined;
 }
 
 /** Files of the new root, as image and layers leave them. Paths are absolute. */
@@ -75,6 +78,12 @@ export interface CheckFacts extends FinalFiles {
   /** Of /etc in the image. */
   readonly imageTexts: Readonly<Record<"passwd" | "group", string | undefined>>;
   readonly boot: BootTarget;
+  /** Mount points of the fstab below which the image has files. */
+  readonly imageHasFiles: ReadonlySet<string>;
+  /** Which opened LUKS devices a source of the fstab is on, by their names below /dev/mapper. */
+  readonly cryptNames: ReadonlyMap<string, readonly string[]>;
+  /** Those that the initramfs opens. */
+  readonly openedNames: ReadonlySet<string>;
   /** Whether a source of an fstab is the root's filesystem; `undefined` where that is not known. */
   readonly isRootFilesystem: (source: string) => boolean | undefined;
 }

@@ -1,9 +1,12 @@
+import { isBelow } from "../../../runtime/base/is-below.ts";
+import { listNames } from "../../../runtime/base/shorten.ts";
+import { parseCrypttab } from "../../system/formats/crypttab.ts";
 import {
+  isMounted,
   optionValue,
   parseFstab,
   type FstabEntry,
 } from "../../system/formats/fstab.ts";
-import { isBelow } from "../../../runtime/base/is-below.ts";
 import type { CheckedEntry, CheckFacts } from "./check-facts.ts";
 import { isEssential, problemOf, type Problem } from "./problem.ts";
 
@@ -15,29 +18,28 @@ export function checkFstab(facts: CheckFacts): Problem[] {
   const { entry: file, text } = facts.texts.fstab;
   if (file === undefined || text === undefined) return [];
   const { entries, odd } = parseFstab(text);
-  const found = [
-    ...odd.map(({ line, why }) => ({
-      line,
-      level: "warning" as const,
-      rule: "fstab-odd-line",
-      what: `cannot be read as it stands: ${why}`,
-      remedy: "Correct the line: man fstab.",
-    })),
-    ...entries.flatMap((entry) =>
-      (entry.mountPoint === "/" ? [findRoot] : [findCovered, findNumber])
+  const tell = (line: number, { what, ...problem }: LineProblem) =>
+    problemOf(file, {
+      ...problem,
+      message: `line ${String(line)} of ${file.path} ${what}`,
+    });
+  return [
+    ...odd.map(({ line, why }) =>
+      tell(line, {
+        level: "warning",
+        rule: "fstab-odd-line",
+        what: `cannot be read as it stands: ${why}`,
+        remedy: "Correct the line: man fstab.",
+      }),
+    ),
+    ...entries.flatMap((entry) => {
+      const finders = entry.mountPoint === "/" ? [findRoot] : FINDERS;
+      return finders
         .map((find) => find(entry, facts))
         .filter((problem) => problem !== undefined)
-        .map((problem) => ({ line: entry.line, ...problem })),
-    ),
-  ];
-  return found.map(({ line, level, rule, what, remedy }) =>
-    problemOf(file, {
-      level,
-      rule,
-      message: `line ${String(line)} of ${file.path} ${what}`,
-      remedy,
+        .map((problem) => tell(entry.line, problem));
     }),
-  );
+  ];
 }
 
 interface LineProblem extends Pick<Problem, "level" | "rule" | "remedy"> {
@@ -45,10 +47,9 @@ interface LineProblem extends Pick<Problem, "level" | "rule" | "remedy"> {
   readonly what: string;
 }
 
-function findRoot(
-  entry: FstabEntry,
-  { boot, isRootFilesystem }: CheckFacts,
-): LineProblem | undefined {
+type Finder = (entry: FstabEntry, facts: CheckFacts) => LineProblem | undefined;
+
+const findRoot: Finder = (entry, { boot, isRootFilesystem }) => {
   const problem = (level: Problem["level"], what: string) => ({
     level,
     rule: "fstab-root",
@@ -88,18 +89,14 @@ function findRoot(
         );
   }
   return isSame === undefined ? perhaps(source, "root=") : undefined;
-}
+};
 
 /** What is often on a filesystem of its own. */
 const MOUNTED_ANYWAY = /^\/(?:dev|home|proc|run|sys|tmp|var|var\/lib)$/;
 
-function findCovered(
-  { mountPoint, source, options }: FstabEntry,
-  { entries }: CheckFacts,
-): LineProblem | undefined {
-  if (!mountPoint.startsWith("/") || options.includes("noauto")) {
-    return undefined;
-  }
+const findCovered: Finder = (entry, { entries, imageHasFiles }) => {
+  const { mountPoint, source } = entry;
+  if (!mountPoint.startsWith("/") || !isMounted(entry)) return undefined;
   if (isEssential(mountPoint) && !MOUNTED_ANYWAY.test(mountPoint)) {
     return {
       level: "error",
@@ -107,6 +104,15 @@ function findCovered(
       what: `mounts ${source} over the image's ${mountPoint}`,
       remedy:
         "Drop the line: what is there comes from the image and the top layer.",
+    };
+  }
+  if (imageHasFiles.has(mountPoint)) {
+    return {
+      level: "warning",
+      rule: "fstab-hides-image",
+      what: `mounts ${source} over the image's ${mountPoint}, whose files the new system then does not have`,
+      remedy:
+        "Drop the line where what it mounts belongs to another system: the new one has the image's files there.",
     };
   }
   const isHidden = ({ kind, target, isCovered, effect }: CheckedEntry) =>
@@ -122,9 +128,9 @@ function findCovered(
     what: `mounts ${source} over ${mountPoint}, where ${String(count)} of the top layer's files are then not seen`,
     remedy: `Move them out of the top layer, to what is mounted at ${mountPoint}.`,
   };
-}
+};
 
-function findNumber(entry: FstabEntry): LineProblem | undefined {
+const findNumber: Finder = (entry) => {
   const number = optionValue(entry, "subvolid");
   if (number === undefined) return undefined;
   return {
@@ -133,4 +139,42 @@ function findNumber(entry: FstabEntry): LineProblem | undefined {
     what: `mounts ${entry.mountPoint} by subvolid=${number}: a subvolume that is made anew has another number`,
     remedy: "Write subvol=NAME instead.",
   };
+};
+
+/** systemd waits 90 seconds for the device, and then starts no more than an emergency shell. */
+const findUnopened: Finder = (entry, { texts, cryptNames, openedNames }) => {
+  if (!isMounted(entry)) return undefined;
+  const { source, mountPoint, fsType, options } = entry;
+  const inCrypttab = parseCrypttab(texts.crypttab.text ?? "")
+    .filter(({ isOpened }) => isOpened)
+    .map(({ name }) => name);
+  const closed = (cryptNames.get(source) ?? []).filter(
+    (name) => !inCrypttab.includes(name) && !openedNames.has(name),
+  );
+  if (closed.length === 0) return undefined;
+  const isNeeded = fsType !== "swap" && !options.includes("nofail");
+  const use = fsType === "swap" ? "as swap" : `at ${mountPoint}`;
+  return {
+    level: isNeeded ? "error" : "warning",
+    rule: "fstab-unopened",
+    what: `needs ${source} ${use}, and nothing opens ${listNames(closed)}: neither a line of /etc/crypttab nor a kernel option`,
+    remedy: `Put the line of ${listNames(closed)} in this machine's /etc/crypttab into etc/crypttab of the top layer, or drop the line.`,
+  };
+};
+
+const FINDERS: readonly Finder[] = [findCovered, findNumber, findUnopened];
+
+/** A key that is not there: systemd then asks for a passphrase on the console. */
+export function checkCrypttab({ texts, stands }: CheckFacts): Problem[] {
+  const { entry, text = "" } = texts.crypttab;
+  if (entry === undefined) return [];
+  return parseCrypttab(text).flatMap(({ line, name, keyFile, isOpened }) => {
+    if (!isOpened || keyFile === undefined || stands(keyFile)) return [];
+    return problemOf(entry, {
+      level: "warning",
+      rule: "crypttab-key",
+      message: `line ${String(line)} of ${entry.path} opens ${name} with ${keyFile}, which the new root does not have: each boot asks for a passphrase`,
+      remedy: `Copy the key to the same place in the top layer, with the mode 0600.`,
+    });
+  });
 }

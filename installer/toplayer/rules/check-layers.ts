@@ -60,21 +60,38 @@ export function checkTexts({ texts }: CheckFacts): Problem[] {
   });
 }
 
-/** Without one, systemd makes a new one at each boot: journals, leases and licences hang on it. */
-export function checkMachineId({ texts }: CheckFacts): Problem[] {
-  const { entry, text } = texts["machine-id"];
-  if (entry === undefined || text === undefined || isMachineId(text)) return [];
+const SYSTEMD = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"];
+
+/**
+ * Without one, systemd makes a new one at each boot: journals, leases and licences hang on it. Where
+ * there is no file, or it says "uninitialized", it takes that boot for the first one.
+ * @see https://www.freedesktop.org/software/systemd/man/latest/machine-id.html#First%20Boot%20Semantics
+ */
+export function checkMachineId({ texts, stands }: CheckFacts): Problem[] {
+  const { entry, text, unchecked } = texts["machine-id"];
+  if (unchecked !== undefined) return [];
+  if (text !== undefined && isMachineId(text)) return [];
+  // Other programs than systemd's do not need one.
+  if (entry === undefined && !SYSTEMD.some(stands)) return [];
+  const said = text?.trim();
+  const isFirst = said === undefined || said === "uninitialized";
   const what =
-    text.trim() === ""
-      ? "is empty"
-      : text.trim() === "uninitialized"
-        ? 'says "uninitialized"'
-        : "is not 32 hexadecimal digits";
+    said === undefined
+      ? "is absent"
+      : said === ""
+        ? "is empty"
+        : isFirst
+          ? 'says "uninitialized"'
+          : "is not 32 hexadecimal digits";
+  const then = isFirst
+    ? "systemd takes the boot of each new root for the first one: it makes another ID, sets services to their presets, and systemd-firstboot may ask on the console"
+    : "the system gets another ID at each boot";
+  const whose = entry?.path ?? "the image's /etc/machine-id";
   return [
     problemOf(entry, {
       level: "warning",
       rule: "machine-id",
-      message: `${entry.path} ${what}: the system gets another ID at each boot`,
+      message: `${text === undefined ? "/etc/machine-id" : whose} ${what}: ${then}`,
       remedy:
         "In the top layer's directory: systemd-id128 new > ./etc/machine-id",
     }),

@@ -1,7 +1,7 @@
 import type { ImageTree } from "../../system/image.ts";
 import { checkAccounts } from "./check-accounts.ts";
 import type { CheckFacts, CheckedEntry } from "./check-facts.ts";
-import { checkFstab } from "./check-fstab.ts";
+import { checkCrypttab, checkFstab } from "./check-fstab.ts";
 import {
   checkKernels,
   checkMachineId,
@@ -21,6 +21,7 @@ const CHECKS: readonly ((facts: CheckFacts) => Problem[])[] = [
   checkTexts,
   checkAccounts,
   checkFstab,
+  checkCrypttab,
   checkMachineId,
   checkKernels,
   ({ entries }) => applyRules(MERGE_RULES, entries),

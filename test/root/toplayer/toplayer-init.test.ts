@@ -254,6 +254,64 @@ await t.test("what cannot be done is refused, and nothing is made", (t) => {
   t.end();
 });
 
+await t.test(
+  "an old system's lines: what they need, what they hide",
+  async (t) => {
+    const directory = scratchOf("old");
+    const lines = ["/", "/var", "/home", "/opt", "/srv/www", "/var/log"].map(
+      (at) => `UUID=${uuid} ${at} btrfs subvol=/@${at} 0 0\n`,
+    );
+    await changeImage((tree) => {
+      fs.outputFileSync(`${tree}/var/lib/dpkg/status`, "x");
+      fs.outputFileSync(`${tree}/var/log/dpkg.log`, "x");
+      fs.outputFileSync(`${tree}/opt/app/run`, "x");
+      fs.mkdirpSync(`${tree}/srv/www`);
+    });
+    const old: PrivateSystem = {
+      ...system,
+      etc: {
+        ...MACHINE,
+        fstab: `${lines.join("")}/dev/mapper/data /data ext4 defaults 0 0\n`,
+        crypttab: "data UUID=1 /etc/keys/data.key luks\n",
+      },
+    };
+    const init = runInSystem(
+      scratchOf("system"),
+      old,
+      ...["toplayer", "init", directory, "--yes", "--image", "system:1"],
+    );
+    t.equal(init.status, 0, init.stderr);
+    t.match(
+      init.stdout,
+      /^warning: the fstab hides files of the image below \/var, \/opt: /m,
+    );
+    t.match(
+      init.stdout,
+      /^warning: data is opened with the key \/etc\/keys\/data.key, which is not in the top layer: /m,
+    );
+    t.equal(read(directory, "crypttab"), old.etc.crypttab);
+    t.equal(attributesIn(directory)["etc/crypttab"], "600 0:0");
+    const check = () =>
+      runInSystem(
+        scratchOf("system"),
+        old,
+        ...["toplayer", "check", directory, "--image", "system:1"],
+      ).stdout;
+    const found = check();
+    for (const at of ["/var", "/opt"]) {
+      t.match(
+        found,
+        new RegExp(`^warning: line .* over the image's ${at}, `, "m"),
+      );
+    }
+    t.notMatch(found, /over the image's \/(?:srv|home|var\/log)/);
+    t.match(found, /^warning: line 1 of \/etc\/crypttab opens data with /m);
+    t.notMatch(found, "nothing opens");
+    fs.removeSync(`${directory}/etc/crypttab`);
+    t.match(check(), /^error: line .* and nothing opens data: /m);
+  },
+);
+
 await t.test("pwck and grpck find nothing in what is written", async (t) => {
   const family = {
     passwd: `${IMAGE_ETC.passwd}ubuntu:x:1000:1000::/home/ubuntu:/bin/sh\n`,
@@ -266,15 +324,9 @@ await t.test("pwck and grpck find nothing in what is written", async (t) => {
     group: `${String(MACHINE.group)}family:x:1005:alice,bob\nodd:x:12:\n`,
     passwd: `${String(MACHINE.passwd)}carol:x:1002:12::/home/carol:/bin/sh\n`,
   };
-  await disk.look(async (top) => {
-    const subvolumes = path.join(top, "docker/btrfs/subvolumes");
-    for (const subvolume of fs.readdirSync(subvolumes)) {
-      const tree = path.join(subvolumes, subvolume);
-      if (!fs.existsSync(`${tree}/etc/passwd`)) continue;
-      await run(["btrfs", "property", "set", "-f", tree, "ro", "false"]);
-      for (const [name, text] of Object.entries(family)) {
-        fs.writeFileSync(`${tree}/etc/${name}`, text);
-      }
+  await changeImage((tree) => {
+    for (const [name, text] of Object.entries(family)) {
+      fs.writeFileSync(`${tree}/etc/${name}`, text);
     }
   });
   for (const image of [["--image", "system:1"], []]) {
@@ -296,6 +348,18 @@ await t.test("pwck and grpck find nothing in what is written", async (t) => {
     t.match(read(directory, "gshadow"), /^family:!::alice,bob$/m);
   }
 });
+
+async function changeImage(change: (tree: string) => void): Promise<void> {
+  await disk.look(async (top) => {
+    const subvolumes = path.join(top, "docker/btrfs/subvolumes");
+    for (const subvolume of fs.readdirSync(subvolumes)) {
+      const tree = path.join(subvolumes, subvolume);
+      if (!fs.existsSync(`${tree}/etc/passwd`)) continue;
+      await run(["btrfs", "property", "set", "-f", tree, "ro", "false"]);
+      change(tree);
+    }
+  });
+}
 
 function attributesIn(directory: string): Record<string, string> {
   const entries = fs.readdirSync(directory, {

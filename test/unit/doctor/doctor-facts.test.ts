@@ -28,6 +28,7 @@ function textsOf(
       ...{ passwd: textOf("passwd"), group: textOf("group") },
       ...{ shadow: textOf("shadow"), gshadow: textOf("gshadow") },
       ...{ fstab: textOf("fstab"), "machine-id": textOf("machine-id") },
+      crypttab: textOf("crypttab"),
     },
   };
 }

@@ -125,6 +125,7 @@ export async function gatherMachine({
   return gatherCheckFacts(host, layers, image.at, {
     rwlayer: "docker_rwlayer",
     root: "LABEL=linux",
+    cmdline: "root=LABEL=linux rd.luks.name=1-2=cryptroot",
   });
 }
 

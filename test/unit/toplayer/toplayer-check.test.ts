@@ -253,28 +253,62 @@ const ACCOUNTS: Cases = {
   },
 };
 
-const fstab = (line: string) => (machine: CapturedMachine) => {
-  machine.layer.write("etc/fstab", `${line}\n`);
-  machine.layer.write("home/alice/file");
-};
+const fstab =
+  (line: string, crypttab?: string) => (machine: CapturedMachine) => {
+    const { image, layer } = machine;
+    layer.write("etc/fstab", `${line}\n`);
+    if (line.includes("/home")) layer.write("home/alice/file");
+    for (const name of ["var/lib/dpkg/status", "opt/app/run", "var/log/x"]) {
+      image.write(name);
+    }
+    image.directory("srv/www");
+    if (crypttab === undefined) return;
+    layer.write("etc/crypttab", `${crypttab}\n`, { mode: 0o600 });
+    layer.write("etc/keys/there.key", "", { mode: 0o600 });
+  };
+
+const DATA = "/dev/mapper/data /data ext4 defaults 0 0";
 
 /** Lines of an fstab. */
-const FSTAB: Cases = Object.fromEntries(
-  [
-    "LABEL=linux / btrfs subvol=/docker_rwlayer 0 0",
-    "LABEL=linux / btrfs subvol=@ 0 0",
-    "LABEL=linux / btrfs subvolid=256 0 0",
-    "LABEL=other / btrfs defaults 0 0",
-    "LABEL=linux / ext4 defaults 0 0",
-    "UUID=absent / btrfs defaults 0 0",
-    "LABEL=x /usr ext4 defaults 0 0",
-    "LABEL=x /usr ext4 noauto 0 0",
-    "LABEL=x /home ext4 defaults 0 0",
-    "LABEL=x /mnt btrfs subvolid=5 0 0",
-    "LABEL=x /mnt",
-    "/swapfile none swap sw 0 0",
-  ].map((line) => [line, fstab(line)]),
-);
+const FSTAB: Cases = {
+  ...Object.fromEntries(
+    [
+      "LABEL=linux / btrfs subvol=/docker_rwlayer 0 0",
+      "LABEL=linux / btrfs subvol=@ 0 0",
+      "LABEL=linux / btrfs subvolid=256 0 0",
+      "LABEL=other / btrfs defaults 0 0",
+      "LABEL=linux / ext4 defaults 0 0",
+      "UUID=absent / btrfs defaults 0 0",
+      "LABEL=x /usr ext4 defaults 0 0",
+      "LABEL=x /usr ext4 noauto 0 0",
+      "LABEL=x /home ext4 defaults 0 0",
+      "LABEL=x /mnt btrfs subvolid=5 0 0",
+      "LABEL=x /mnt",
+      "/swapfile none swap sw 0 0",
+      "LABEL=x /usr ext4 noauto,x-systemd.automount 0 0",
+      "LABEL=x /var btrfs subvol=/@var 0 0",
+      "LABEL=x /var/lib btrfs noauto 0 0",
+      "LABEL=x /opt btrfs noauto,nofail,x-systemd.automount 0 0",
+      "/srv/opt /opt/app none bind 0 0",
+      "LABEL=x /srv btrfs subvol=/@srv 0 0",
+      "LABEL=x /var/log btrfs subvol=/@log 0 0",
+      DATA,
+      "/dev/mapper/data /data ext4 noauto 0 0",
+      "/dev/mapper/data /data ext4 nofail 0 0",
+      "/dev/mapper/swap none swap sw 0 0",
+      "/dev/mapper/luks-1-2 /data btrfs defaults 0 0",
+      "/dev/mapper/cryptroot /data btrfs defaults 0 0",
+      "/dev/mapper/vg-data /data ext4 defaults 0 0",
+    ].map((line) => [line, fstab(line)]),
+  ),
+  "a line of crypttab opens it": fstab(DATA, "data UUID=1 none luks"),
+  "a line of crypttab opens it when asked": fstab(DATA, "data UUID=1 - noauto"),
+  "a line of crypttab opens another": fstab(DATA, "# data x\nother UUID=1"),
+  "a key that is there": fstab(DATA, "data UUID=1 /etc/keys/there.key luks"),
+  "a key that is not there": fstab(DATA, "data UUID=1 /etc/keys/data.key luks"),
+  "a key elsewhere": fstab(DATA, "data UUID=1 /data.key:LABEL=usb luks"),
+  "a random key": fstab(DATA, "data UUID=1 /dev/urandom swap"),
+};
 
 /** What the merge does that is not expected. */
 const MERGE: Cases = {
@@ -311,6 +345,23 @@ const MERGE: Cases = {
     "machine-id",
     () => "uninitialized\n",
   ),
+  "no machine ID": ({ image, layer }) => {
+    image.write("usr/lib/systemd/systemd");
+    layer.remove("etc/machine-id");
+  },
+  "no machine ID where nothing makes one": ({ layer }) => {
+    layer.remove("etc/machine-id");
+  },
+  "a machine ID for the first boot in the image": ({ image, layer }) => {
+    image.write("usr/lib/systemd/systemd");
+    image.write("etc/machine-id", "uninitialized\n");
+    layer.remove("etc/machine-id");
+  },
+  "an empty machine ID in the image": ({ image, layer }) => {
+    image.write("usr/lib/systemd/systemd");
+    image.write("etc/machine-id", "");
+    layer.remove("etc/machine-id");
+  },
   "half a machine ID": edit("machine-id", () => "0123\n"),
   "a filesystem without owners": (machine) => {
     machine.isOwnerless = true;

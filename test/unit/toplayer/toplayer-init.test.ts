@@ -9,6 +9,12 @@ import {
   withoutPeople,
 } from "../../../installer/toplayer/plan/merge-accounts.ts";
 import { chooseAccounts } from "../../../installer/toplayer/gather-init.ts";
+import { makeCrypttab } from "../../../installer/toplayer/plan/make-crypttab.ts";
+import { findCryptNames } from "../../../installer/system/crypt-devices.ts";
+import { findOpenedNames } from "../../../installer/system/formats/crypttab.ts";
+import { parseFstab } from "../../../installer/system/formats/fstab.ts";
+import { createHost, type Host } from "../../../runtime/host/host.ts";
+import { createLog } from "../../../runtime/host/log.ts";
 import { planFiles } from "../../../installer/toplayer/plan/plan-files.ts";
 
 const image = {
@@ -194,6 +200,92 @@ t.test("an fstab without root, with the store once", async (t) => {
   });
 });
 
+t.test("a crypttab without what the root alone is on", async (t) => {
+  const text =
+    "# name device key options\ncryptroot UUID=1 none luks\ndata UUID=2 /etc/keys/data.key luks\nback UUID=3 - noauto\n";
+  const made = (fstab: string, names: Record<string, string[]> = {}) =>
+    makeCrypttab(
+      text,
+      parseFstab(fstab).entries,
+      new Map(Object.entries(names)),
+    );
+  const names = { "UUID=r": ["cryptroot"], "UUID=d": ["data"] };
+  t.strictSame(made("UUID=r / ext4\nUUID=d /data ext4\n", names), {
+    content:
+      "# name device key options\ndata UUID=2 /etc/keys/data.key luks\nback UUID=3 - noauto\n",
+    about: "this machine's, for data, back",
+    warnings: [
+      "data is opened with the key /etc/keys/data.key, which is not in the top layer: copy it to the same place there, with the mode 0600",
+    ],
+  });
+  t.match(
+    made("UUID=r / btrfs subvol=@\nUUID=r /home btrfs subvol=@home\n", names),
+    { content: text },
+    "the root's device has something else, too",
+  );
+  t.match(made("UUID=away /data ext4\n"), { content: text });
+  t.equal(
+    makeCrypttab(
+      "cryptroot UUID=1 none luks\n",
+      parseFstab("UUID=r / ext4").entries,
+      new Map(Object.entries(names)),
+    ),
+    undefined,
+  );
+});
+
+t.test("which names of /dev/mapper a device is on", async (t) => {
+  const root = t.testdir({
+    sys: {
+      class: {
+        block: {
+          "dm-0": { dm: { uuid: "CRYPT-LUKS2-1-data\n", name: "data\n" } },
+          "dm-1": {
+            dm: { uuid: "LVM-x\n", name: "vg-home\n" },
+            slaves: { "dm-0": {}, sdb: {} },
+          },
+          sdb: {},
+        },
+      },
+    },
+  });
+  const devices: Record<string, string> = {
+    "UUID=d": "/dev/dm-0",
+    "UUID=h": "/dev/dm-1",
+    "LABEL=plain": "/dev/sdb",
+  };
+  const host: Host = {
+    ...createHost(root, createLog([])),
+    run: (argv) => {
+      const name = devices[argv.at(-1) ?? ""];
+      const text = name === undefined ? "" : `DEVNAME=${name}\n`;
+      return Promise.resolve({
+        stdout: Buffer.from(text),
+        exitCode: text === "" ? 2 : 0,
+      });
+    },
+  };
+  const found = await findCryptNames(host, [
+    ...Object.keys(devices),
+    ...["UUID=away", "tmpfs", "/dev/mapper/cryptswap", "/dev/mapper/vg-x"],
+  ]);
+  t.strictSame(Object.fromEntries(found), {
+    "UUID=d": ["data"],
+    "UUID=h": ["data"],
+    "LABEL=plain": [],
+    "/dev/mapper/cryptswap": ["cryptswap"],
+  });
+});
+
+t.test("what an initramfs opens, by its kernel options", async (t) => {
+  t.strictSame(
+    findOpenedNames(
+      "rd.luks.name=1-2=root luks.name=3=home rd.luks.uuid=luks-4 rd.luks.uuid=5 cryptdevice=UUID=6:arch:allow-discards cryptopts=source=/dev/sda,target=deb quiet cryptdevice=/dev/sdb",
+    ),
+    ["root", "home", "luks-4", "luks-5", "arch", "deb"],
+  );
+});
+
 t.test("who is asked about, and what the answers are for", async (t) => {
   const asked: string[] = [];
   const chosen = await chooseAccounts(machine, (question) => {
@@ -216,11 +308,14 @@ t.test("accounts are made as far as they are needed", async (t) => {
   const facts = {
     machine: {
       ...{ fstab: undefined, hostname: "h", machineId: undefined },
+      crypttab: undefined,
       accounts: machine,
     },
     storeMount: { home: "docker" as const, unknown: "it is elsewhere" },
     imageAccounts: image,
     newMachineId: "new\n",
+    cryptNames: new Map<string, string[]>(),
+    imageHasFiles: new Set<string>(),
   };
   const pathsOf = (chosen: { users: string[]; root: boolean }, own = facts) =>
     planFiles(own, chosen).accounts.map(({ path }) => path);
@@ -270,11 +365,14 @@ t.test("only the system's own group shadow reads passwords", async (t) => {
     const facts = {
       machine: {
         ...{ fstab: undefined, hostname: "h", machineId: undefined },
+        crypttab: undefined,
         accounts: machine,
       },
       storeMount: { home: "docker" as const, unknown: "it is elsewhere" },
       imageAccounts: { ...image, group: `root:x:0:\nshadow:x:${gid}:\n` },
       newMachineId: "new\n",
+      cryptNames: new Map<string, string[]>(),
+      imageHasFiles: new Set<string>(),
     };
     return planFiles(facts, { users: ["alice"], root: true }).accounts.find(
       ({ path }) => path === "etc/shadow",

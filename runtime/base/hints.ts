@@ -4,7 +4,7 @@ import { HelperError, SEE_KERNEL_LOG, systemErrorCode } from "./errors.ts";
 const REASONS: readonly {
   readonly codes: readonly string[];
   readonly texts: RegExp;
-  readonly hint: string | undefined;
+  readonly hint: string;
 }[] = [
   {
     codes: ["ENOSPC", "EDQUOT"],
@@ -58,15 +58,14 @@ const REASONS: readonly {
     hint: "The memory is full: end other programs, or add some.",
   },
   {
-    // The kernel says nothing of these, and the message names the file.
     codes: ["ENOENT", "EEXIST", "ENOTDIR", "EISDIR", "ELOOP", "ENAMETOOLONG"],
     texts: /No such file or directory|File exists|[Nn]ot a directory/,
-    hint: undefined,
+    hint: "See with ls -l what stands there: it is missing, in the way, or not what it should be.",
   },
 ];
 
 /** The hint for a failure of a helper or a system call: by its reason, where that is known. */
-export function hintFor(cause: unknown): string | undefined {
+export function hintFor(cause: unknown): string {
   const isHelper = cause instanceof HelperError;
   if (isHelper && cause.kind === "missing") {
     return "Install it in the image (Debian: btrfs-progs, util-linux, coreutils) and rebuild the initramfs.";
@@ -82,5 +81,5 @@ export function hintFor(cause: unknown): string | undefined {
       // The names of files stand in quotes before it.
       (isHelper && texts.test(cause.message.replace(/(['"]).*?\1/g, ""))),
   );
-  return reason === undefined ? SEE_KERNEL_LOG : reason.hint;
+  return reason?.hint ?? SEE_KERNEL_LOG;
 }

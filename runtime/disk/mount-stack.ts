@@ -75,7 +75,7 @@ export async function mountDevice(
   }
 }
 
-function hintForMount(cause: unknown): string | undefined {
+function hintForMount(cause: unknown): string {
   if (/unknown filesystem type/.test(String(cause))) {
     return "Add the filesystem's kernel module to the initramfs.";
   }

@@ -235,9 +235,9 @@ function refuseForeign(file: string | Buffer, stats: fs.Stats): void {
 }
 
 function unreadable(file: string | Buffer, cause: unknown): BootError {
-  const hint = isSystemError(cause) ? hintFor(cause) : undefined;
-  return new BootError("FILE_UNREADABLE", `cannot read ${String(file)}`, {
-    cause,
-    hint: hint ?? `See what is there: ls -l ${String(file)}`,
-  });
+  const hint = isSystemError(cause)
+    ? hintFor(cause)
+    : `Restore ${String(file)}: this is not what was written to it.`;
+  const message = `cannot read ${String(file)}`;
+  return new BootError("FILE_UNREADABLE", message, { cause, hint });
 }

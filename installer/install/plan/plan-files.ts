@@ -173,7 +173,7 @@ export function remedyOf(error: unknown): string {
   if (systemErrorCode(error) === "EROFS") {
     return "Mount it so that it takes writes, and try again.";
   }
-  return hintFor(error) ?? "Correct that and try again.";
+  return hintFor(error);
 }
 
 export function isFull(error: unknown): boolean {

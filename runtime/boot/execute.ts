@@ -25,12 +25,15 @@ import {
 } from "../disk/subvolumes.ts";
 import { describeStep, type Step } from "../plan/steps.ts";
 import { executeMerge } from "../toplayer/execute-merge.ts";
-import { type MergePlan, shortenWarnings } from "../tree/merge-plan.ts";
+import { shortenWarnings } from "../tree/merge-plan.ts";
 
 interface ExecutionContext extends BootContext {
   readonly disk: Disk;
   readonly state: RwlayerState;
 }
+
+/** Mount options with which new files share no data with those of other mounts. */
+const NODATA = /\bnodata(?:cow|sum)\b/;
 
 /**
  * Stops at the first step that fails: a half-built root must never be booted.
@@ -109,12 +112,21 @@ async function perform(
       }
       return undefined;
     case "copyTopLayer":
-      tellWarnings(recorder, step.merge);
-      await executeMerge(
-        host,
-        step.merge,
-        { tree: disk.at(step.to), scratch: context.mergeMount },
-        tellProgress,
+      tellWarnings(recorder, step.merge.warnings);
+      tellWarnings(
+        recorder,
+        await executeMerge(
+          host,
+          step.merge,
+          {
+            tree: disk.at(step.to),
+            scratch: context.mergeMount,
+            sharing: NODATA.test(context.options.disk.mountFlags.join())
+              ? undefined
+              : disk.topLevel,
+          },
+          tellProgress,
+        ),
       );
       return undefined;
     case "checkBootable": {
@@ -153,7 +165,7 @@ async function perform(
 }
 
 /** The warnings of a merge name files that not everybody may see: the record says how many there are. */
-function tellWarnings(recorder: Recorder, { warnings }: MergePlan): void {
+function tellWarnings(recorder: Recorder, warnings: readonly string[]): void {
   const count = warnings.length;
   if (count === 0) return;
   for (const warning of shortenWarnings(warnings)) recorder.detail(warning);

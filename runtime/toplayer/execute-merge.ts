@@ -1,6 +1,7 @@
 import path from "node:path";
-import { BootError, PrivateError } from "../base/errors.ts";
+import { BootError, HelperError, PrivateError } from "../base/errors.ts";
 import { isSameOrBelow } from "../base/is-below.ts";
+import { listNames } from "../base/shorten.ts";
 import type { Host } from "../host/host.ts";
 import { bytesOf, pathIn, showPath } from "../tree/layer.ts";
 import type {
@@ -16,11 +17,21 @@ interface MergePlaces {
   readonly tree: string;
   /** Where to mount what copying attributes takes. */
   readonly scratch: string;
+  /** A directory: what is below it can share its data with the tree, but for NOCOW files. */
+  readonly sharing: string | undefined;
+}
+
+interface MergeRun extends MergePlaces {
+  readonly host: Host;
+  readonly progress: CopyProgress;
+  /** The files of layers that are NOCOW, as people read them. */
+  readonly unshared: string[];
 }
 
 /**
  * Lays layers over a tree as it was planned.
  * @param tellProgress gets what tells how far it is
+ * @returns warnings, which name files that not everybody may see
  * @throws PrivateError
  */
 export async function executeMerge(
@@ -28,20 +39,25 @@ export async function executeMerge(
   { actions }: MergePlan,
   places: MergePlaces,
   tellProgress: (describe: () => string) => void,
-): Promise<void> {
+): Promise<string[]> {
   const layers = new Set(
     actions.flatMap((action) => ("layer" in action ? [action.layer] : [])),
   );
   const total = [...layers].reduce((sum, layer) => sum + layer.entryCount, 0);
   const progress = createCopyProgress(host, total);
   tellProgress(progress.describe);
+  const run: MergeRun = { ...places, host, progress, unshared: [] };
   for (const action of actions) {
     try {
-      await applyAction(host, action, places, progress);
+      await applyAction(run, action);
     } catch (cause) {
-      throw new PrivateError(explainRefusal(host, places.tree, action, cause));
+      throw new PrivateError(explainRefusal(run, action, cause));
     }
   }
+  if (run.unshared.length === 0) return [];
+  return [
+    `the top layer has NOCOW files (chattr +C), whose copies are not: ${listNames(run.unshared)}`,
+  ];
 }
 
 /**
@@ -49,8 +65,7 @@ export async function executeMerge(
  * chattr(1) gave to files there.
  */
 function explainRefusal(
-  host: Host,
-  tree: string,
+  { host, tree }: MergeRun,
   action: MergeAction,
   cause: unknown,
 ): unknown {
@@ -95,14 +110,9 @@ function* withNeighbours(
   }
 }
 
-async function applyAction(
-  host: Host,
-  action: MergeAction,
-  { tree, scratch }: MergePlaces,
-  progress: CopyProgress,
-): Promise<void> {
-  const { files } = host;
-  const inTree = (file: string) => bytesOf(tree, file);
+async function applyAction(run: MergeRun, action: MergeAction): Promise<void> {
+  const { files } = run.host;
+  const inTree = (file: string) => bytesOf(run.tree, file);
   switch (action.kind) {
     case "fillGap":
       files.replaceEmptyDirectory(inTree(action.gap.path), action.gap);
@@ -120,7 +130,7 @@ async function applyAction(
       files.createDirectory(inTree(action.path), 0o700);
       return;
     case "copy":
-      await runCopy(host, progress, action, [
+      await runCopy(run, action, [
         `--target-directory=${inTree(action.to).toString()}`,
         "--",
         ...action.names.map((name) => Buffer.from(name, "latin1").toString()),
@@ -129,7 +139,7 @@ async function applyAction(
     case "copyDirectory": {
       const to = inTree(action.to).toString();
       const args = ["--no-target-directory", "--", ".", to];
-      await runCopy(host, progress, action, args);
+      await runCopy(run, action, args);
       return;
     }
     case "link":
@@ -141,7 +151,7 @@ async function applyAction(
         from: bytesOf(layer.at, from).toString(),
         to: inTree(to).toString(),
       }));
-      await copyAttributes(host, pairs, scratch);
+      await copyAttributes(run, pairs);
       return;
     }
     case "giveToRoot":
@@ -154,14 +164,19 @@ async function applyAction(
   }
 }
 
+/** What cp says of a file whose data cannot be shared with a new one: it is NOCOW, and the other is not. */
+const UNSHARED = /failed to clone .*? from '(.*?)': Invalid argument/g;
+
 /**
  * Owners, modes, times, hard links, xattrs, ACLs and special files as they are, data shared where both
  * are on one filesystem. What a file or a symlink replaces is removed first, so that nothing is ever
  * written through a symlink.
+ *
+ * Where data can be shared, cp must do so: what it refuses then is NOCOW, which nothing else tells
+ * (Node has no ioctl). All is copied again where it has failed.
  */
 async function runCopy(
-  host: Host,
-  progress: CopyProgress,
+  { host, progress, sharing, unshared }: MergeRun,
   {
     layer: { at, isOwnerless },
     from,
@@ -169,22 +184,36 @@ async function runCopy(
   args: readonly string[],
 ): Promise<void> {
   const kept = isOwnerless ? ["--no-preserve=mode,ownership"] : [];
-  await host.run(
-    [
-      "cp",
-      "--archive",
-      "--reflink=auto",
-      "--remove-destination",
-      ...kept,
-      "--verbose",
-      ...args,
-    ],
-    {
-      directory: bytesOf(at, from).toString(),
-      onStart: progress.startCall,
-      onOutput: progress.count,
-    },
-  );
+  const directory = bytesOf(at, from).toString();
+  const copy = (reflink: "always" | "auto") =>
+    host.run(
+      [
+        "cp",
+        "--archive",
+        `--reflink=${reflink}`,
+        "--remove-destination",
+        ...kept,
+        "--verbose",
+        ...args,
+      ],
+      {
+        directory,
+        onStart: progress.startCall,
+        onOutput: progress.count,
+      },
+    );
+  if (sharing !== undefined && isSameOrBelow(at, sharing)) {
+    try {
+      await copy("always");
+      return;
+    } catch (error) {
+      if (!(error instanceof HelperError) || error.kind !== "exit") throw error;
+      for (const [, file = ""] of error.message.matchAll(UNSHARED)) {
+        unshared.push(path.join(showPath(from), file));
+      }
+    }
+  }
+  await copy("auto");
 }
 
 /** The more mounts there are, the longer each mount and unmount takes. */
@@ -195,13 +224,11 @@ const PAIRS_PER_SHOW = 50;
  * directory that lies on another filesystem than the one above it, told to stay on one filesystem:
  * so each is shown to it in a tmpfs.
  * @param pairs absolute paths
- * @param scratch where to mount that; made when absent
  * @throws HelperError, BootError MOUNT_FAILED
  */
 async function copyAttributes(
-  host: Host,
+  { host, scratch }: MergeRun,
   pairs: readonly DirectoryPair[],
-  scratch: string,
 ): Promise<void> {
   for (let start = 0; start < pairs.length; start += PAIRS_PER_SHOW) {
     const shown = pairs

@@ -78,7 +78,7 @@ await t.test("what is said of each entry is what is done", async (t) => {
     await executeMerge(
       host,
       plan,
-      { tree, scratch: `${scratch}/merge` },
+      { tree, scratch: `${scratch}/merge`, sharing: scratch },
       () => undefined,
     );
     const expected = applyAll(before, ofLayers, changes);

@@ -5,8 +5,8 @@ import { run } from "../../../fixtures/run.ts";
 import { makeBootDisk, rehearse } from "../boot-disk.ts";
 import { layersOption } from "./layers-option.ts";
 
-// Somebody has called chattr(1) in the running system, whose root is kept (NetworkManager and
-// resolv.conf): its copy refuses changes to root, too.
+// What somebody has set with chattr(1). In a root that is kept (+i for resolv.conf, against
+// NetworkManager): its copy refuses changes to root, too.
 
 interface Locked {
   /** What is done in the root. */
@@ -59,7 +59,7 @@ const CASES: Readonly<Record<string, Locked>> = {
   },
 };
 
-const disk = await makeBootDisk(t, "locked-files");
+const disk = await makeBootDisk(t, "chattr");
 
 for (const [index, [name, { root, layer, told }]] of Object.entries(
   CASES,
@@ -90,3 +90,40 @@ for (const [index, [name, { root, layer, told }]] of Object.entries(
     t.notMatch(JSON.stringify(machine.record()), /resolv\.conf|srv/);
   });
 }
+
+await t.test("files that are NOCOW are told, and copied", async (t) => {
+  await disk.look((top) =>
+    run(
+      [
+        "sh",
+        "-ec",
+        `mkdir -p layers/nocow/var/vm layers/nocow/etc; chattr +C layers/nocow/var/vm; cd layers/nocow
+        head -c 300000 /dev/urandom >var/vm/disk.img; ln var/vm/disk.img var/same; echo shared >etc/hostname; : >var/empty`,
+      ],
+      { cwd: top },
+    ),
+  );
+  const machine = rehearse(t, disk, "nocow");
+  const { status, stderr } = machine.boot(layersOption(disk, ["nocow"]));
+  t.equal(status, 0, stderr);
+  t.equal(machine.finish().status, 0);
+  t.match(machine.warnings(), [
+    /^the top layer has NOCOW files \(chattr \+C\), whose copies are not: \/var\/vm\/disk\.img, \/var\/same$/,
+  ]);
+  t.notMatch(JSON.stringify(machine.record()), "disk.img");
+  await disk.look(async (top) => {
+    const layer = `${top}/layers/nocow`;
+    const root = `${top}/nocow`;
+    for (const file of ["var/vm/disk.img", "var/same", "etc/hostname"]) {
+      await run(["cmp", `${layer}/${file}`, `${root}/${file}`]);
+    }
+    t.equal(fs.statSync(`${root}/var/same`).nlink, 2);
+  });
+
+  const other = rehearse(t, disk, "nocow-mount");
+  const { status: again, stderr: said } = other.boot(
+    `${layersOption(disk, ["nocow"])} rootflags=subvol=nocow-mount,nodatacow`,
+  );
+  t.equal(again, 0, said);
+  t.strictSame(other.warnings(), [], "all of that mount is");
+});

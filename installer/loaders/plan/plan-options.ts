@@ -15,6 +15,7 @@ import {
   formatOption,
 } from "../formats/boot-loader.ts";
 import type { Filesystem } from "../../system/filesystem.ts";
+import { kindOfOption } from "./option-kinds.ts";
 import type { NewEntryFacts } from "./plan-entry.ts";
 
 /** The kernel options of an entry, and what is to be told of them. */
@@ -23,18 +24,6 @@ interface PlannedOptions {
   readonly notes: readonly string[];
   /** What the entry itself is to say, for whoever completes it. */
   readonly comments: readonly string[];
-}
-
-/** What a boot loader adds, or asks for one boot alone. */
-const OF_ONE_BOOT =
-  /^(?:BOOT_IMAGE|initrd|auto|recovery|single|emergency|rescue|[s1-5]|ro|rw|rd\.break|break|systemd\.unit|init|rdinit)$/;
-
-/** What says where another root is. */
-function isOfRoot(key: string): boolean {
-  return (
-    isOwnOption(key) ||
-    /^(?:root|rootflags|rootfstype|subvol|zfs|boot)$/.test(key)
-  );
 }
 
 /**
@@ -57,13 +46,14 @@ function keepOptions(
   const replaced = new Set(added.map(({ key }) => key));
   if (image !== undefined) replaced.add("docker_tag");
   const last = lastValues(cmdline);
-  const kept = cmdline.filter(
-    (option, index) =>
-      !OF_ONE_BOOT.test(option.key) &&
-      !replaced.has(option.key) &&
-      (!isOfRoot(option.key) ||
-        cmdline.findLastIndex(({ key }) => key === option.key) === index),
-  );
+  const isLast = (option: CmdlineOption) =>
+    cmdline.findLast(({ key }) => key === option.key) === option;
+  const kept = cmdline.filter((option) => {
+    const kind = kindOfOption(option);
+    if (kind === "one boot" || replaced.has(option.key)) return false;
+    if (kind === "machine" && !isOwnOption(option.key)) return true;
+    return !["ro", "rw"].includes(option.key) && isLast(option);
+  });
   const options = kept.flatMap((option) =>
     option.key === "rootflags"
       ? [nameRwlayer(last.get("rootflags"), rwlayer), RW]
@@ -71,7 +61,7 @@ function keepOptions(
   );
   return {
     options: [...options, ...added],
-    notes: ["the kernel options are those of this boot"],
+    notes: ["the kernel options are this boot's"],
     comments: [],
   };
 }
@@ -106,8 +96,8 @@ function planAnew({
   }
   const kept = cmdline.filter(
     (option) =>
-      !OF_ONE_BOOT.test(option.key) &&
-      !isOfRoot(option.key) &&
+      kindOfOption(option) === "machine" &&
+      !isOwnOption(option.key) &&
       canBeOption(formatOption(option)),
   );
   const hasTopLayer = topLayerDirectory !== undefined;
@@ -126,11 +116,11 @@ function planAnew({
     ],
     notes: [
       ...(hasTopLayer
-        ? [`the top layer is ${topLayerDirectory}, for it is there`]
+        ? [`using ${topLayerDirectory} as the top layer (found on the disk)`]
         : []),
       ...(kept.length > 0
         ? [
-            `of this boot's kernel options these are kept: ${kept.map(formatOption).join(" ")}`,
+            `kept from this boot's kernel options: ${kept.map(formatOption).join(" ")}`,
           ]
         : []),
     ],

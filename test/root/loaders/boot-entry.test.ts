@@ -95,7 +95,7 @@ await t.test("the tutorial's entry, of what is found here", async (t) => {
   );
   t.match(stderr, /^dockroot: no boot loader was found, .* looked for /m);
   t.match(stderr, `, version ${version}\n`);
-  t.match(stderr, "the top layer is boot_docker, for it is there");
+  t.match(stderr, "using boot_docker as the top layer (found on the disk)");
   t.strictSame(await disk.traces(), before, "nothing stays mounted");
   t.notOk(
     fs.existsSync("/run/dockroot") &&
@@ -218,7 +218,7 @@ await t.test("a system that dockroot started keeps its options", async (t) => {
     stdout,
     `options "root=LABEL=${disk.label} rootflags=noatime,subvol=next rw docker_path=docker docker_image=system:1 toplayer=LABEL=esp console=tty0 console=ttyS0"`,
   );
-  t.match(stderr, "the kernel options are those of this boot");
+  t.match(stderr, "the kernel options are this boot's");
   // Its /boot is gone with it: what is written there would be, too.
   await disk.look((top) =>
     run(["btrfs", "subvolume", "create", `${top}/next`]),

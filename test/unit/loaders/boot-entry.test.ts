@@ -311,7 +311,7 @@ t.test("what is guessed and what may go wrong is told", (t) => {
   t.match(notes, [
     /^for rEFInd, by \/efi\/.*; there is \/boot\/grub\/grub.cfg, too/,
     /^the kernel is \/boot_docker\/vmlinuz-linux on \/dev\/sda2/,
-    /^the top layer is boot_docker/,
+    /^using boot_docker as the top layer/,
   ]);
   t.match(warnings, ["w", /no driver for btrfs/, /default subvolume/]);
   const none = planEntry(facts, undefined);
@@ -424,5 +424,25 @@ ID_PART_ENTRY_DISK=8:0
   t.equal(parseBlkidProbe("ID_FS_LABEL_ENC=gr\\xc3\\xbcn").label, "grün");
   t.equal(parseBlkidProbe("ID_FS_LABEL_ENC=grün").label, "grün");
   t.strictSame(parseBlkidProbe("").type, "");
+  t.end();
+});
+
+t.test("nothing of the old root or of one boot comes into the entry", (t) => {
+  const cmdline = parseCmdline(
+    'BOOT_IMAGE=/v root=UUID=1 rootflags=subvol=@ ro mount.usr=/dev/vg/usr mount.usrflags=ro ostree=/o systemd.volatile=overlay roothash=a overlayroot=tmpfs rd.live.image systemd.run=/bin/x -b S init=/x cryptdevice=UUID=2:root resume_offset=5 console=tty1 dyndbg="file a +p" quiet',
+  );
+  t.strictSame(optionsOf(readEntry("refind", make({ cmdline }, "refind"))), {
+    root: "LABEL=linux",
+    rootflags: "subvol=docker_rwlayer",
+    rw: undefined,
+    docker_path: "docker",
+    toplayer: "LABEL=linux",
+    toplayer_path: "boot_docker",
+    cryptdevice: "UUID=2:root",
+    resume_offset: "5",
+    console: "tty1",
+    dyndbg: "file a +p",
+    quiet: undefined,
+  });
   t.end();
 });

@@ -2,10 +2,8 @@ import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
 import { formatJson } from "../../runtime/base/escape.ts";
 import { limitHelpers } from "../../runtime/host/host.ts";
-import {
-  formatImageReference,
-  parseImageReference,
-} from "../../runtime/images/image-ref.ts";
+import { parseImageReference } from "../../runtime/images/image-ref.ts";
+import { nameImage } from "../../runtime/options/options.ts";
 import type { CliContext } from "../cli/cli-context.ts";
 import { describeSearch } from "../loaders/formats/boot-loaders.ts";
 import { gatherEntryFacts } from "../loaders/gather-entry-facts.ts";
@@ -30,7 +28,7 @@ export async function runBootEntry(
   const reference =
     image === undefined
       ? undefined
-      : formatImageReference(parseImageReference(image));
+      : nameImage(parseImageReference(image)).docker_image;
   const host = limitHelpers(unlimited, HELPER_TIMEOUT_MS);
   const facts = await gatherEntryFacts(host, store, reference);
   const plan = planEntry(facts, loader);

@@ -169,7 +169,7 @@ async function gatherPlanned(
   { recorder, topLevel, options }: BootContext,
   { facts, plan }: PlannedBoot & { kind: "root" },
 ): Promise<StartOutcome & { kind: "planned" }> {
-  const reference = formatImageReference(facts.reference);
+  const reference = formatImageReference(facts.reference, facts.image);
   const { storeKind } = readSystemOptions(options);
   const { rwlayer, init, root: device } = options.disk;
   const root = formatDeviceSpec(device);

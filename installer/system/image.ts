@@ -6,6 +6,7 @@ import {
   type ErrorCode,
 } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
+import { CORRECT_IMAGE } from "../../runtime/images/image-missing.ts";
 import { readImage } from "../../runtime/options/options.ts";
 import {
   formatImageReference,
@@ -67,7 +68,7 @@ export function findImageTree(
 ): ImageTree {
   const { id, store, source } = openStore(location, kind).find(reference);
   return {
-    reference: formatImageReference(reference),
+    reference: formatImageReference(reference, { id, store }),
     id,
     store,
     root: path.join(location.topLevel, source),
@@ -121,8 +122,12 @@ export function lookInStore<T>(
     const { code } = cause;
     const inStore = store === undefined ? "" : ` in ${store}`;
     let hint = HINTS[code];
-    if (code === "STORE_MISSING" && choice.kind !== undefined) {
-      hint = `Correct or drop --store ${choice.kind}, or name the store's directory: --store-path DIR.`;
+    if (code === "IMAGE_MISSING" && cause.hint !== CORRECT_IMAGE) {
+      hint = cause.hint;
+    } else if (code === "STORE_MISSING" && choice.kind !== undefined) {
+      hint = `Correct or drop --store ${choice.kind}, or name ${choice.directory === undefined ? "the store's directory" : "another directory"}: --store-path DIR.`;
+    } else if (code === "STORE_MISSING" && choice.directory !== undefined) {
+      hint = CORRECT_DIRECTORY;
     } else if (code === "STORE_AMBIGUOUS" && store === undefined) {
       hint = NAME_DIRECTORY;
     }
@@ -132,12 +137,15 @@ export function lookInStore<T>(
   }
 }
 
+const CORRECT_DIRECTORY =
+  "Correct --store-path: the directory is /var/lib/docker, /var/lib/containerd or /var/lib/containers/storage, or where that is mounted from.";
+
 const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   STORE_MISSING: NAME_STORE,
   STORE_AMBIGUOUS:
     "Say which one is meant: --store graphdriver (Docker's own), --store containerd or --store podman. Docker uses containerd's where docker info has the driver-type io.containerd.snapshotter.v1.",
   IMAGE_MISSING:
-    "Name one that is there as docker images (or podman images) does, or pull it.",
+    "Name an image as docker images (or podman images) prints it, or pull it.",
   STORE_DAMAGED: REPAIR_STORE,
 };
 

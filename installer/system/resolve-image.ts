@@ -41,7 +41,7 @@ export function resolveImage(
     const { id, store, architecture, source } = image;
     return {
       version: 1,
-      reference: formatImageReference(reference),
+      reference: formatImageReference(reference, image),
       id,
       store,
       architecture: architecture ?? null,

@@ -1,5 +1,6 @@
 import { BootError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
+import type { StoreKind } from "../options/table.ts";
 
 /**
  * Which image is meant, as Docker understands references
@@ -93,7 +94,7 @@ export function parseImageReference(
     isQualified,
     tag,
     digest,
-    idPrefix: /^(?:sha256:)?([0-9a-f]{4,63})$/.exec(text)?.[1],
+    idPrefix: /^(?:sha256:)?([0-9a-f]{1,63})$/.exec(text)?.[1],
   };
 }
 
@@ -103,10 +104,26 @@ export function parseImageId(text: string): ImageId | undefined {
   return hex === undefined ? undefined : `sha256:${hex}`;
 }
 
-/** The reference as Docker prints it. */
-export function formatImageReference(reference: ImageReference): string {
+/**
+ * The reference as its engine prints it, to be parsed again. What may be the beginning of an ID gets no
+ * tag, with which it would be a name alone.
+ * @param found what it has led to
+ */
+export function formatImageReference(
+  reference: ImageReference,
+  found?: { readonly id: string; readonly store: StoreKind },
+): string {
   if (reference.kind === "id") return reference.id;
-  const { repository, tag, digest } = reference;
+  const { tag, digest, idPrefix, isQualified } = reference;
+  const isId =
+    idPrefix !== undefined &&
+    (tag === DEFAULT_TAG || found?.id.startsWith(`sha256:${idPrefix}`));
+  if (isId && reference.repository === idPrefix) return idPrefix;
+  // For Podman a name without its registry may be another one's, too.
+  const repository =
+    isQualified && found?.store === "podman"
+      ? fullRepository(reference.repository)
+      : reference.repository;
   return digest === undefined
     ? `${repository}:${tag}`
     : `${repository}@${digest}`;
@@ -145,7 +162,8 @@ export function splitReference(text: string): {
   return { name: named.slice(0, colon), tag: named.slice(colon + 1), digest };
 }
 
-function splitDomain(name: string): {
+/** A name's registry, and what is below it. */
+export function splitDomain(name: string): {
   domain: string;
   path: string;
   isQualified: boolean;
@@ -185,7 +203,7 @@ function invalid(text: string, why: string): BootError {
     "INVALID_REFERENCE",
     `"${text}" is not a valid image reference: ${why}`,
     {
-      hint: "Write it as Docker does: name, name:tag, name@sha256:... or an image ID.",
+      hint: "Write it as Docker does: name, name:tag, name@sha256:..., or an image ID alone.",
     },
   );
 }

@@ -1,4 +1,6 @@
 import {
+  formatImageReference,
+  fullRepository,
   parseImageId,
   parseImageReference,
   splitReference,
@@ -206,7 +208,11 @@ function chooseImage(options: Options, warnings: string[]): ImageReference {
   const { value: image, source } = readOption(options, "docker_image");
   const tag = readOption(options, "docker_tag");
   const own = splitReference(image);
-  if (own.digest !== undefined || parseImageId(image) !== undefined) {
+  const isExact =
+    own.digest !== undefined ||
+    parseImageId(image) !== undefined ||
+    /^sha256:[0-9a-f]+$/.test(image);
+  if (isExact) {
     if (tag.source === KERNEL) {
       warnings.push(
         `docker_tag=${tag.value} has no effect: ${describeOptions(options, ["docker_image"])} says exactly which image`,
@@ -225,6 +231,24 @@ function chooseImage(options: Options, warnings: string[]): ImageReference {
     );
   }
   return parseImageReference(image);
+}
+
+/** The kernel options that name an image whatever the configuration has. */
+export function nameImage(reference: ImageReference): {
+  docker_image: string;
+  docker_tag?: string;
+} {
+  const whole = formatImageReference(reference);
+  if (reference.kind === "id") return { docker_image: whole };
+  const { repository, isQualified, tag } = reference;
+  // A name like the beginning of an ID, and without a tag, would take the configuration's.
+  if (whole === repository) return { docker_image: whole, docker_tag: tag };
+  // For Podman a name without its registry may be another one's, too.
+  return {
+    docker_image: isQualified
+      ? whole.replace(repository, fullRepository(repository))
+      : whole,
+  };
 }
 
 function valuesOf(options: Options) {

@@ -1,5 +1,8 @@
 import { BootError } from "../base/errors.ts";
-import type { ImageReference } from "../images/image-ref.ts";
+import {
+  formatImageReference,
+  type ImageReference,
+} from "../images/image-ref.ts";
 import type { Options } from "./options.ts";
 import { OPTIONS, type KernelOption, type OptionName } from "./table.ts";
 
@@ -33,7 +36,7 @@ export function imageOptions(
   image: ImageReference,
 ): OptionName[] {
   const tag = given.get("docker_tag")?.value ?? OPTIONS.docker_tag.default;
-  const isTagged = image.kind === "name" && image.tag === tag;
+  const isTagged = formatImageReference(image).endsWith(`:${tag}`);
   return isTagged ? ["docker_image", "docker_tag"] : ["docker_image"];
 }
 

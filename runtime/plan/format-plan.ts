@@ -24,7 +24,7 @@ export function formatPlan(planned: PlannedBoot): string {
   const { image, paths, topLayer } = facts;
   const merge = findMerge(plan.steps);
   const lines = [
-    `image      ${formatImageReference(facts.reference)} (${image.id})`,
+    `image      ${formatImageReference(facts.reference, image)} (${image.id})`,
     `source     ${image.source}`,
     `rwlayer    ${paths.rwlayer}, ${plan.result === "kept" ? "which is kept" : "which is new"}`,
     `top layer  ${topLayer?.record.name ?? "none"}`,
@@ -56,7 +56,7 @@ export function describeRootPlan(facts: BootFacts, plan: BootPlan) {
     version: 1 as const,
     result: plan.result,
     image: {
-      reference: formatImageReference(facts.reference),
+      reference: formatImageReference(facts.reference, image),
       id: image.id,
       layers: image.diffIds.length,
     },

@@ -63,7 +63,10 @@ export function chooseOrigin({
   ) {
     return {
       from: image.source,
-      image: { reference: formatImageReference(reference), id: image.id },
+      image: {
+        reference: formatImageReference(reference, image),
+        id: image.id,
+      },
       source: image.source,
     };
   }

@@ -114,12 +114,7 @@ export function findImage(
         matchPrefix(reader, storePath, reference) ??
         reader.findNamedLast?.(reference));
   if (id !== undefined) return reader.readImage(id, reference);
-  throw imageMissing(
-    reference,
-    storePath,
-    () => reader.listNames(),
-    reader.explainEmpty?.(),
-  );
+  throw imageMissing(reference, storePath, reader);
 }
 
 /** @throws BootError IMAGE_AMBIGUOUS */

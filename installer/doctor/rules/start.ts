@@ -5,6 +5,7 @@ import {
 } from "../../../runtime/base/failure.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import {
+  nameImage,
   parseOptions,
   readBootOptions,
   readSystemOptions,
@@ -12,10 +13,7 @@ import {
 } from "../../../runtime/options/options.ts";
 import type { FoundEntry } from "../../loaders/formats/boot-loader.ts";
 import type { StartFacts } from "./facts.ts";
-import {
-  formatImageReference,
-  parseImageReference,
-} from "../../../runtime/images/image-ref.ts";
+import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 
 /** A kernel command line that boots an image, and whose it is. */
 export interface Start {
@@ -119,8 +117,11 @@ export function overrideImage(
   image: string | undefined,
 ): string {
   if (image === undefined) return cmdline;
-  const whole = formatImageReference(parseImageReference(image));
+  const options = nameImage(parseImageReference(image));
   // What follows is for init.
   const [own = "", ...ofInit] = cmdline.trimEnd().split(/\s--(?=\s|$)/);
-  return [`${own} docker_image=${whole} docker_tag=`, ...ofInit].join(" --");
+  return [
+    `${own} docker_image=${options.docker_image} docker_tag=${options.docker_tag ?? ""}`,
+    ...ofInit,
+  ].join(" --");
 }

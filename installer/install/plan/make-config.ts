@@ -62,9 +62,13 @@ export function makeConfig(
 
 /** @throws BootError INVALID_REFERENCE */
 function splitImage(image: string): Record<string, string> {
-  const { kind } = parseImageReference(image);
+  const reference = parseImageReference(image);
   const { name, tag = DEFAULT_TAG, digest } = splitReference(image);
-  if (kind === "id" || digest !== undefined) return { docker_image: image };
+  const isExact =
+    reference.kind === "id" ||
+    digest !== undefined ||
+    reference.idPrefix !== undefined;
+  if (isExact) return { docker_image: image };
   return { docker_image: name, docker_tag: tag };
 }
 
@@ -79,5 +83,8 @@ function describeImage(
 ): string | undefined {
   const image = options.get("docker_image");
   const tag = options.get("docker_tag");
-  return image === undefined || tag === undefined ? image : `${image}:${tag}`;
+  if (image === undefined || tag === undefined) return image;
+  // An ID has no tag, though one may stand beside it from the image before.
+  const isId = /^(?:sha256:)?[0-9a-f]+$/.test(image) && tag === DEFAULT_TAG;
+  return isId ? image : `${image}:${tag}`;
 }

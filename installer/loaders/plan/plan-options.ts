@@ -2,6 +2,7 @@ import {
   lastValues,
   type CmdlineOption,
 } from "../../../runtime/options/cmdline.ts";
+import { nameImage } from "../../../runtime/options/options.ts";
 import {
   isOwnOption,
   type OptionName,
@@ -9,6 +10,7 @@ import {
 } from "../../../runtime/options/table.ts";
 import { splitFlags } from "../../../runtime/options/parsers.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
+import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 import {
   USUAL_RWLAYER,
   canBeOption,
@@ -160,7 +162,9 @@ function kindOption(kind: StoreKind | undefined): CmdlineOption[] {
 }
 
 function imageOption(image: string | undefined): CmdlineOption[] {
-  return image === undefined ? [] : [option("docker_image", image)];
+  if (image === undefined) return [];
+  const options = nameImage(parseImageReference(image));
+  return Object.entries(options).map(([key, value]) => ({ key, value }));
 }
 
 const RW: CmdlineOption = { key: "rw", value: undefined };

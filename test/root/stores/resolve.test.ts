@@ -39,7 +39,12 @@ await t.test("an image's ID, layers and directory, no engine running", (t) => {
     text.split("\n").filter((line) => /^ +[\d.]+ [kM]?B /.test(line)).length,
     2,
   );
-  t.equal(resolve(id.slice(7, 19)).status, 0, "by the beginning of its ID");
+  for (const text of [id.slice(7, 19), id.slice(0, 19), id.slice(7), id]) {
+    const { stdout, stderr } = resolve(text);
+    t.match(stdout, `\nID         ${id}\n`, `${text}: ${stderr}`);
+    const printed = /^image +(\S+)$/m.exec(stdout)?.[1] ?? "";
+    t.match(resolve(printed).stdout, `\nID         ${id}\n`, printed);
+  }
   t.end();
 });
 
@@ -47,7 +52,7 @@ await t.test("an image that is not there", (t) => {
   const { status, stdout, stderr } = resolve("sytem:2");
   t.equal(status, 1);
   t.equal(stdout, "");
-  t.match(stderr, /because: .*the nearest names are: system:2, /);
+  t.match(stderr, /because: .*the nearest names are: system:2, [^ ]+, [^ ]+\n/);
   t.end();
 });
 

@@ -67,6 +67,8 @@ t.test("another image than the one that an entry names", (t) => {
     overrideImage(cmdline, "new"),
     "root=LABEL=x rootflags=subvol=y docker_path=d docker_image=old docker_tag=1 docker_image=new:latest docker_tag= -- single",
   );
+  t.match(overrideImage("", "5c6"), /docker_image=5c6 docker_tag=latest$/);
+  t.match(overrideImage("", "sha256:5c6"), /docker_image=sha256:5c6 /);
   t.equal(overrideImage(cmdline, undefined), cmdline);
   for (const text of ["", '{ "docker_tag": "9", "docker_image": "z" }']) {
     const config = text === "" ? undefined : { file: "x", text };

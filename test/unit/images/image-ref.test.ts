@@ -78,13 +78,34 @@ t.test(
       tag: "beef",
       idPrefix: "beef",
     });
-    t.match(parseImageReference("bee"), {
-      repository: "bee",
-      idPrefix: undefined,
-    });
+    t.match(parseImageReference("b"), { repository: "b", idPrefix: "b" });
+    t.match(parseImageReference("sha256:b"), { idPrefix: "b" });
     t.match(parseImageReference("beef:1"), { idPrefix: undefined });
   },
 );
+
+t.test("what is printed of an ID is an ID again", async (t) => {
+  const short = HEX.slice(0, 12);
+  for (const text of [short, "0", `sha256:${short}`, "sha256:0"]) {
+    t.equal(formatted(text), text);
+    t.strictSame(
+      parseImageReference(formatted(text)),
+      parseImageReference(text),
+    );
+  }
+  for (const text of [HEX, `sha256:${HEX}`]) {
+    t.equal(formatted(text), `sha256:${HEX}`);
+  }
+  const reference = parseImageReference(short, "v1");
+  t.equal(formatImageReference(reference), `${short}:v1`, "a name, perhaps");
+  t.equal(
+    formatImageReference(reference, {
+      id: `sha256:${HEX}`,
+      store: "containerd",
+    }),
+    short,
+  );
+});
 
 t.test("what Docker would not accept is refused with the reason", async (t) => {
   const cases: [string, RegExp][] = [

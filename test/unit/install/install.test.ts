@@ -246,6 +246,13 @@ t.test("the configuration", (t) => {
     { docker_image: digest },
     "a digest needs no tag, and tolerates none",
   );
+  for (const id of ["5c60a4119e98", "sha256:5c60a4119e98", `sha256:${A}`]) {
+    const made = text('{"docker_tag":"b"}', id);
+    t.strictSame(JSON.parse(made.text), { docker_image: id });
+    t.equal(made.image, id);
+    const present = JSON.stringify({ docker_image: id, docker_tag: "latest" });
+    t.equal(text(present).image, id, "with the tag of the image before it");
+  }
   const same = '{"docker_tag":"1","docker_image":"a"}';
   t.equal(text(same, "a:1").text, same, "nothing to change");
   t.throws(() => text("{", "a"), { code: "INVALID_CONFIG" });

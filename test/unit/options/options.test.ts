@@ -3,8 +3,12 @@ import { BootError, type ErrorCode } from "../../../runtime/base/errors.ts";
 import { summarizeFailure } from "../../../runtime/base/failure.ts";
 import { findConfig, parseConfig } from "../../../runtime/options/config.ts";
 import { imageOptions, withSources } from "../../../runtime/options/sources.ts";
-import { formatImageReference } from "../../../runtime/images/image-ref.ts";
 import {
+  formatImageReference,
+  parseImageReference,
+} from "../../../runtime/images/image-ref.ts";
+import {
+  nameImage,
   parseOptions,
   readDiskOptions,
   readImage,
@@ -237,6 +241,36 @@ t.test("an ID or a digest makes a tag meaningless", async (t) => {
   t.equal(formatImageReference(options.image), `sha256:${id}`);
   t.match(options.warnings, [/docker_tag=v3 has no effect/]);
   t.same(read(`${TUTORIAL} docker_image=x@sha256:${id}`).warnings, []);
+});
+
+t.test("the beginning of an ID is one, whatever tags there are", async (t) => {
+  const short = "5c60a4119e98";
+  for (const text of [short, `sha256:${short}`]) {
+    for (const [more, config] of [
+      [`docker_image=${text}`, CONFIG],
+      [`docker_image=${text}`, `{"docker_image": "a", "docker_tag": "b"}`],
+      ["", `{"docker_image": "${text}", "docker_tag": "latest"}`],
+      ["docker_tag=v3", `{"docker_image": "${text}"}`],
+    ] as const) {
+      const { image } = read(`${TUTORIAL} ${more}`, config);
+      t.match(image, { idPrefix: short }, `${more} ${config}`);
+      const printed = formatImageReference(image, {
+        id: `sha256:${short}${"0".repeat(52)}`,
+        store: "graphdriver",
+      });
+      t.equal(printed, text);
+      const named = nameImage(parseImageReference(printed));
+      const again = Object.entries(named)
+        .map((pair) => pair.join("="))
+        .join(" ");
+      const other = `{"docker_image": "a", "docker_tag": "b"}`;
+      t.strictSame(
+        read(`${TUTORIAL} ${again}`, other).image,
+        parseImageReference(text),
+      );
+    }
+  }
+  t.strictSame(nameImage(parseImageReference("x:1")), { docker_image: "x:1" });
 });
 
 t.test("no image named anywhere", async (t) => {

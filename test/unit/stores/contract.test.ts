@@ -3,7 +3,10 @@ import { execFileSync } from "node:child_process";
 import path from "node:path";
 import t from "tap";
 import { BootError } from "../../../runtime/base/errors.ts";
-import { parseImageReference } from "../../../runtime/images/image-ref.ts";
+import {
+  formatImageReference,
+  parseImageReference,
+} from "../../../runtime/images/image-ref.ts";
 import { findImage } from "../../../runtime/stores/find-image.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import { hostWithSubvolumes } from "../disk/host-with-subvolumes.ts";
@@ -12,6 +15,7 @@ import {
   CONTAINERD_MANY,
   copyStore,
   hexOf,
+  PODMAN_IMAGES,
   STORES,
 } from "./captured-stores.ts";
 
@@ -37,10 +41,20 @@ for (const captured of [...STORES, CONTAINERD_MANY]) {
       if (count === 0) continue;
       const hex = hexOf(id);
       const start = hex.slice(0, 12);
-      const starts = [start, `sha256:${start}`, hex.slice(0, 4)];
+      const ids = [...new Set(store.reader().listIds())].map(hexOf);
+      const lengths = [1, 2, 3, 4, 5].filter(
+        (length) =>
+          ids.filter((other) => other.startsWith(hex.slice(0, length)))
+            .length === 1,
+      );
+      const starts = [start, `sha256:${start}`].concat(
+        lengths.map((length) => hex.slice(0, length)),
+      );
       for (const text of [...names, ...others, id, hex, ...starts]) {
         const found = store.find(text);
         t.equal(found.id, id, text);
+        const printed = formatImageReference(parseImageReference(text), found);
+        t.equal(store.find(printed).id, id, `${text}, printed as ${printed}`);
         t.equal(found.diffIds.length, count, text);
         if (layers !== count) t.strictSame(found.diffIds, layers, text);
         t.ok(store.subvolumes.includes(path.basename(found.source)), text);
@@ -81,6 +95,42 @@ for (const captured of [...STORES, CONTAINERD_MANY]) {
     ];
     for (const [text, pattern] of cases) {
       fails(t, () => find(text), "IMAGE_MISSING", pattern);
+    }
+    t.end();
+  });
+
+  t.test(`${engine}: of the names there are the nearest three`, (t) => {
+    const store = copyStore(t, captured);
+    captured.setNames(
+      store,
+      ["demo", "mono", "many", "other", "more"].map((name) => {
+        return [`docker.io/library/${name}:1`, store.idOf("many:1")] as const;
+      }),
+    );
+    const nearest = /nearest names are: \S*mono:1, \S*more:1, \S*many:1$/;
+    fails(t, () => store.find("mone:1"), "IMAGE_MISSING", nearest);
+    fails(t, () => store.find("f0e"), "IMAGE_MISSING", /no ID begins like/);
+    t.end();
+  });
+
+  t.test(`${engine}: an ID in a digest's place is told to stand alone`, (t) => {
+    const store = copyStore(t, captured);
+    const id = store.idOf("many:1");
+    fails(t, () => store.find(`gone@${id}`), "IMAGE_MISSING", /the ID of an/);
+    t.end();
+  });
+
+  t.test(`${engine}: in a store without images no name is looked for`, (t) => {
+    const store = copyStore(t, captured);
+    captured.setNames(store, []);
+    fs.removeSync(store.file("image/btrfs/imagedb"));
+    if (engine === "podman") fs.writeJsonSync(store.file(PODMAN_IMAGES), []);
+    for (const text of ["many:1", "f0e", "ab".repeat(32)]) {
+      t.throws(() => store.find(text), {
+        code: "IMAGE_MISSING",
+        cause: { message: /^(?:there is|Docker keeps) no image in / },
+        hint: /^Fetch the image in a running system: (?:docker|sudo podman) pull/,
+      });
     }
     t.end();
   });

@@ -1,4 +1,9 @@
-import { BootError, systemErrorCode } from "../../runtime/base/errors.ts";
+import path from "node:path";
+import {
+  BootError,
+  HelperError,
+  systemErrorCode,
+} from "../../runtime/base/errors.ts";
 import { findEngineArtifacts } from "../../runtime/boot/bootable.ts";
 import { waitForDevice } from "../../runtime/disk/device.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
@@ -58,12 +63,17 @@ export async function gatherCheckFacts(
   planMerge(layers, tree, (change) => {
     changes.push(change);
   });
+  const nocow = await Promise.all(
+    layers.map((layer) => findNocow(host, layer)),
+  );
   const entries = new Map(
     changes.map((change) => {
       const isCovered =
         isCopied(change) && tree.at(change.target) !== change.entry;
       const layer = layers.indexOf(change.layer);
-      return [change, { ...checkEntry(host, image, change), layer, isCovered }];
+      const checked = checkEntry(host, image, change);
+      const isNocow = nocow[layer]?.has(checked.path) === true;
+      return [change, { ...checked, layer, isCovered, isNocow }];
     }),
   );
   const merged = { tree, changes };
@@ -120,12 +130,38 @@ async function gatherCrypt(
   };
 }
 
+/**
+ * The files and directories of a layer that are NOCOW (chattr(1)), as people read their paths; none
+ * where lsattr cannot tell.
+ */
+async function findNocow(
+  host: Host,
+  { at, isOwnerless }: ListedLayer,
+): Promise<ReadonlySet<string>> {
+  if (isOwnerless) return new Set();
+  try {
+    const { stdout } = await host.run(["lsattr", "-R", "-a", "--", at], {
+      // Of sockets and the like it can tell nothing.
+      okExitCodes: [0, 1],
+    });
+    const found = stdout
+      .toString()
+      .matchAll(/^[-A-Za-z]*C[-A-Za-z]* (\/.*)$/gm);
+    return new Set(
+      Array.from(found, ([, file = ""]) => `/${path.relative(at, file)}`),
+    );
+  } catch (error) {
+    if (!(error instanceof HelperError)) throw error;
+    return new Set();
+  }
+}
+
 /** Looks at an entry: whose it is, whether it can be read, and whether it is a key. */
 function checkEntry(
   host: Host,
   image: string,
   change: EntryChange,
-): Omit<CheckedEntry, "layer" | "isCovered"> {
+): Omit<CheckedEntry, "layer" | "isCovered" | "isNocow"> {
   const { path, entry, effect, target, through, replaced, layer } = change;
   return {
     path: showPath(path),

@@ -38,7 +38,10 @@ function asBrought(text: FinalText, path: string): FinalText {
     ...{ layer: 0, path, target: path, kind: "file", effect: "add" },
     ...{ through: null, replaced: null, ofImage: undefined },
     attributes: { mode: 0o644, uid: 0, gid: 0, sizeBytes: 0 },
-    ...{ isCovered: false, refused: undefined, holdsPrivateKey: false },
+    isCovered: false,
+    isNocow: false,
+    refused: undefined,
+    holdsPrivateKey: false,
   };
   return { ...text, entry };
 }

@@ -23,6 +23,8 @@ export interface CheckedEntry {
   readonly ofImage: CheckedAttributes | undefined;
   /** Something that comes later takes its place, or removes it. */
   readonly isCovered: boolean;
+  /** Its data is written in place (chattr +C). */
+  readonly isNocow: boolean;
   /** The system's error code. */
   readonly refused: string | undefined;
   readonly holdsPrivateKey: boolean;

@@ -98,6 +98,18 @@ export function checkMachineId({ texts, stands }: CheckFacts): Problem[] {
   ];
 }
 
+/** A copy has none of the attributes of chattr(1): disks of virtual machines and databases get slow. */
+export function checkNocow({ entries }: CheckFacts): Problem[] {
+  const found = entries
+    .filter((entry) => entry.isNocow && !entry.isCovered && isCopied(entry))
+    .map(({ path }) => path);
+  return warnOfAll(found, "nocow", {
+    message: `NOCOW (chattr +C), and their copies in the root are not: ${listNames(found)}`,
+    remedy:
+      "Keep them on the disk, outside of the top layer: in a subvolume that the top layer's /etc/fstab mounts.",
+  });
+}
+
 const MODULES = /^\/(?:usr\/)?lib\/modules\/[^/]+/;
 
 /** What a boot loader reads, in a directory that serves as the top layer besides. */

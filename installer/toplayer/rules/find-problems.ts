@@ -4,6 +4,7 @@ import type { CheckFacts, CheckedEntry } from "./check-facts.ts";
 import { checkCrypttab, checkFstab } from "./check-fstab.ts";
 import {
   checkKernels,
+  checkNocow,
   checkMachineId,
   checkOwnerless,
   checkOwners,
@@ -24,6 +25,7 @@ const CHECKS: readonly ((facts: CheckFacts) => Problem[])[] = [
   checkCrypttab,
   checkMachineId,
   checkKernels,
+  checkNocow,
   ({ entries }) => applyRules(MERGE_RULES, entries),
 ];
 

@@ -112,6 +112,24 @@ await t.test("what each entry does, and nothing is wrong", async (t) => {
   );
 });
 
+await t.test(
+  "what chattr +C has set, which no copy has, is told",
+  async (t) => {
+    await disk.look(async (top) => {
+      const layer = `${top}/nocow`;
+      fs.mkdirpSync(`${layer}/var/vm`);
+      await run(["chattr", "+C", `${layer}/var/vm`]);
+      fs.writeFileSync(`${layer}/var/vm/disk.img`, "x");
+      const { report } = checkAsData(layer, "--image", "system:1");
+      const found = report.problems.find(({ rule }) => rule === "nocow");
+      t.match(found, {
+        level: "warning",
+        message: /: \/var\/vm, \/var\/vm\/disk\.img$/,
+      });
+    });
+  },
+);
+
 await t.test("what is wrong, and what to do", async (t) => {
   const { status, report } = checkAsData(bad, "--image", "system:1");
   t.equal(status, 1);

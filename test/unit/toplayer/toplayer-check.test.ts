@@ -461,6 +461,7 @@ const entryOf = (
   replaced: null,
   ofImage: undefined,
   isCovered: false,
+  isNocow: false,
   refused: undefined,
   holdsPrivateKey: false,
   attributes: { mode: 0o644, uid: 0, gid: 0, sizeBytes: 1 },

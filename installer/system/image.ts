@@ -7,6 +7,10 @@ import {
 } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { CORRECT_IMAGE } from "../../runtime/images/image-missing.ts";
+import { isBelow } from "../../runtime/base/is-below.ts";
+import { readMounts } from "../../runtime/disk/mounts.ts";
+import { explainMount } from "../../runtime/stores/split-store.ts";
+import { locate } from "./formats/fstab.ts";
 import { readImage } from "../../runtime/options/options.ts";
 import {
   formatImageReference,
@@ -85,9 +89,61 @@ export function findImageInSystem(
   given: string | undefined,
 ): ImageTree {
   const reference = readImageReference(host, given);
-  return lookInStore(host, choice, reference, (location, kind) =>
-    findImageTree(location, kind, reference),
-  );
+  return lookInStore(host, choice, reference, (location, kind) => {
+    const found = findImageTree(location, kind, reference);
+    requireInInitramfs(host, location.path, found.store, found.root);
+    return found;
+  });
+}
+
+/** Where each kind of store has what leads to a tree, relative to its directory. */
+const METADATA: Readonly<Record<StoreKind, readonly string[]>> = {
+  graphdriver: ["image"],
+  containerd: ["metadata.v1.bolt", "content.v1.content", "snapshotter.v1.btrfs"]
+    .map((plugin) => `io.containerd.${plugin}`)
+    .flatMap((plugin) => [plugin, `containerd/daemon/${plugin}`]),
+  podman: ["btrfs-images", "btrfs-layers"],
+};
+
+/**
+ * An initramfs mounts the store's filesystem alone: what this system mounts over a directory of the store
+ * is not there.
+ * @param directory of the store, absolute, as the system sees it
+ * @param tree of the image that was found in it
+ * @throws BootError SOURCE_MISSING
+ */
+export function requireInInitramfs(
+  host: Host,
+  directory: string,
+  kind: StoreKind,
+  tree: string,
+): void {
+  const mounts = readMounts(host);
+  const store = host.files.realPath(host.path(directory));
+  const base = locate(mounts, store);
+  if (base === undefined) return;
+  const parts = METADATA[kind].map((part) => path.join(store, part));
+  for (const part of [...parts, tree]) {
+    if (host.files.statusOfTarget(part) === undefined) continue;
+    const place = host.files.realPath(part);
+    const { mount, path: found } = locate(mounts, place) ?? base;
+    const isHere = mount.device === base.mount.device;
+    const expected = path.join(base.path, path.relative(store, place));
+    // An initramfs follows a link that leads elsewhere on the filesystem.
+    if (!isBelow(place, store) || (isHere && found === expected)) continue;
+    const file = path.relative(store, mount.mountPoint);
+    throw new BootError(
+      "SOURCE_MISSING",
+      `an initramfs does not see what is in ${mount.mountPoint}, and the image is not found without it`,
+      explainMount(
+        host,
+        mount,
+        isHere,
+        base.mount.source,
+        path.join(base.path, file),
+      ),
+    );
+  }
 }
 
 /**

@@ -7,7 +7,7 @@ import { openStore } from "../../runtime/stores/open-store.ts";
 import type { StoredLayer } from "../../runtime/stores/store.ts";
 import type { StoreKind } from "../../runtime/options/table.ts";
 import type { StoreChoice } from "./find-store.ts";
-import { lookInStore } from "./image.ts";
+import { lookInStore, requireInInitramfs } from "./image.ts";
 import { abbreviateIds } from "../../runtime/base/shorten.ts";
 import type { Terminal } from "../cli/cli-context.ts";
 import { formatSize } from "../text/human.ts";
@@ -39,13 +39,15 @@ export function resolveImage(
     const opened = openStore(location, kind);
     const image = opened.find(reference);
     const { id, store, architecture, source } = image;
+    const directory = host.path(`/${source}`);
+    requireInInitramfs(host, location.path, store, directory);
     return {
       version: 1,
       reference: formatImageReference(reference, image),
       id,
       store,
       architecture: architecture ?? null,
-      directory: host.path(`/${source}`),
+      directory,
       layers: opened.listLayers(image),
     };
   });

@@ -1,3 +1,4 @@
+import path from "node:path";
 import { BootError, systemErrorCode } from "../base/errors.ts";
 import { unescapeOctal } from "../base/escape.ts";
 import { isSameOrBelow } from "../base/is-below.ts";
@@ -58,10 +59,35 @@ export function countMounts(host: Host, at: string): number {
   return readMounts(host).filter(({ mountPoint }) => mountPoint === at).length;
 }
 
-/** The type of the filesystem that is mounted right there. */
-export function fsTypeAt(host: Host, at: string): string | undefined {
-  return readMounts(host).findLast(({ mountPoint }) => mountPoint === at)
-    ?.fsType;
+/** What is mounted right there. */
+export function findMountAt(host: Host, at: string): Mount | undefined {
+  return readMounts(host).findLast(({ mountPoint }) => mountPoint === at);
+}
+
+/**
+ * What this system has mounted over a directory of a filesystem, and sees in its place.
+ * @param topLevel where the filesystem is mounted
+ * @param file relative to it
+ */
+export function findMountOver(
+  host: Host,
+  topLevel: string,
+  file: string,
+): Mount | undefined {
+  const mounts = readMounts(host);
+  const top = mounts.findLast(({ mountPoint }) => mountPoint === topLevel);
+  const place = path.join(top?.root ?? "/", file);
+  const isOwn = ({ device }: Mount) => device === top?.device;
+  const seenAt = mounts
+    .filter((mount) => isOwn(mount) && isSameOrBelow(place, mount.root))
+    .map(({ root, mountPoint }) =>
+      path.join(mountPoint, path.relative(root, place)),
+    );
+  return mounts.findLast(
+    (mount) =>
+      seenAt.includes(mount.mountPoint) &&
+      !(isOwn(mount) && mount.root === place),
+  );
 }
 
 /** A mount of a filesystem's subvolume, or of something in it. */

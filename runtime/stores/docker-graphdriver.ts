@@ -170,6 +170,8 @@ function readLayerFile(file: StoreFile, id: ImageId): string {
   const bytes = file.readIfPresent(MAX_ID_FILE_BYTES);
   if (bytes !== undefined) return bytes.toString("utf8");
   throw sourceMissing(
-    `the layers of the image ${id} are not in the store: ${file.path} is absent`,
+    `the layers of the image ${id} are not in the store`,
+    `: ${file.path} is absent`,
+    file.place,
   );
 }

@@ -8,6 +8,7 @@ import {
 import { DockerGraphdriver } from "./docker-graphdriver.ts";
 import { findRoot } from "./find-image.ts";
 import { PodmanStore } from "./podman.ts";
+import { findEmptyPart } from "./split-store.ts";
 import { StoreFiles } from "./store-files.ts";
 import type { ImageStore, StoreLocation, StoreReader } from "./store.ts";
 
@@ -84,6 +85,25 @@ function storeMissing(
   }
   const names = store.namesIn("");
   const [what, hint] = explain(names);
+  // A directory of an engine that keeps its images elsewhere may well be empty.
+  const isUnknown = hint === PATH_HINT;
+  const empty = LISTS.map((list) => findEmptyPart(store, list)).find(
+    (part) =>
+      part !== undefined &&
+      (part.isKnown || (isUnknown && part.directory !== store.path)),
+  );
+  if (empty !== undefined) {
+    const { directory, cause, owner } = empty;
+    const named =
+      owner === undefined
+        ? PATH_HINT
+        : `Name the subvolume that is the store: docker_path=${owner} (or store_path=).`;
+    return new BootError(
+      "STORE_MISSING",
+      `there are no images in ${store.path}: ${directory} is empty on this filesystem`,
+      { cause, hint: directory === store.path ? named : empty.hint },
+    );
+  }
   const held =
     names.length === 0
       ? "it is empty"
@@ -110,6 +130,14 @@ function explain(names: readonly string[]): [what: string, hint: string] {
   }
   return ["is no image store", PATH_HINT];
 }
+
+/** A file that each store has, and that is looked for where none has been found. */
+const LISTS = [
+  "image/btrfs/repositories.json",
+  `containerd/daemon/${CONTAINERD_METADATA}`,
+  CONTAINERD_METADATA,
+  "btrfs-images/images.json",
+];
 
 /** Where dockerd keeps the containerd that it starts itself, below its own directory. */
 const DOCKERS_CONTAINERD = "containerd/daemon";

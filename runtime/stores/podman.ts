@@ -199,7 +199,8 @@ export class PodmanStore implements StoreReader {
       const isIncomplete = isRecord(flags) && flags["incomplete"] !== undefined;
       if (entry === undefined || isIncomplete) {
         throw sourceMissing(
-          `the layers of the image ${image} are not all in the store: ${id} is ${isIncomplete ? "incomplete" : "absent"}`,
+          `the layers of the image ${image} are not all in the store`,
+          `: ${id} is ${isIncomplete ? "incomplete" : "absent"}`,
         );
       }
       const { parent, "diff-digest": own, "diff-size": sizeBytes } = entry;

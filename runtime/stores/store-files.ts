@@ -7,6 +7,7 @@ import type { Host } from "../host/host.ts";
 import type { ImageId } from "../images/image-ref.ts";
 import { openBolt, type BoltBucket } from "./bolt/bolt.ts";
 import { BoltError } from "./bolt/meta.ts";
+import { findEmptyPart } from "./split-store.ts";
 import type { StoreLocation } from "./store.ts";
 import { isSubvolume } from "../disk/btrfs.ts";
 
@@ -74,6 +75,11 @@ export class StoreFile {
     this.#name = name;
   }
 
+  /** The store, and the file's path in it. */
+  get place(): readonly [store: StoreFiles, name: string] {
+    return [this.#store, this.#name];
+  }
+
   isPresent(): boolean {
     const target = this.#store.resolve(this.#name);
     return (
@@ -85,7 +91,7 @@ export class StoreFile {
   /** @throws BootError STORE_DAMAGED where the file is absent, too large, or cannot be read */
   read(maxBytes: number): Buffer {
     const bytes = this.readIfPresent(maxBytes);
-    if (bytes === undefined) throw this.damaged("it is absent");
+    if (bytes === undefined) throw this.absent();
     return bytes;
   }
 
@@ -157,6 +163,18 @@ export class StoreFile {
     }
   }
 
+  /** That the file, which must be there, is not. */
+  absent(): BootError {
+    const empty = findEmptyPart(this.#store, this.#name);
+    if (empty === undefined) return this.damaged("it is absent");
+    const { directory, cause, hint } = empty;
+    return new BootError(
+      "STORE_DAMAGED",
+      `${this.path} is absent: ${directory} is empty on this filesystem`,
+      { cause, hint },
+    );
+  }
+
   /** @param what is wrong with the file, as a clause: "it has no layers" */
   damaged(what: string, cause?: unknown): BootError {
     return new BootError(
@@ -202,11 +220,28 @@ function hasMoreParts(bytes: Buffer, most: number): boolean {
   return parts > most;
 }
 
-/** What an image needs is not in the store, and its engine is not at fault. */
-export function sourceMissing(message: string): BootError {
-  return new BootError("SOURCE_MISSING", message, {
-    hint: "The store is incomplete: in a running system, remove the image with its engine and pull (or build) it again.",
-  });
+/**
+ * What an image needs is not in the store, and its engine is not at fault.
+ * @param why to follow `what`
+ * @param place the store, and what is missing, relative to it; without it a list of the store lacks it
+ */
+export function sourceMissing(
+  what: string,
+  why: string,
+  place?: readonly [store: StoreFiles, name: string],
+): BootError {
+  const empty = place && findEmptyPart(...place);
+  if (empty === undefined) {
+    return new BootError("SOURCE_MISSING", `${what}${why}`, {
+      hint: "The store is incomplete: in a running system, remove the image with its engine and pull (or build) it again.",
+    });
+  }
+  const { directory, cause, hint } = empty;
+  return new BootError(
+    "SOURCE_MISSING",
+    `${what}${why}: ${directory} is empty on this filesystem`,
+    { cause, hint },
+  );
 }
 
 /**
@@ -228,7 +263,9 @@ export function requireSubvolume(
   const source = path.relative(topLevel, tree);
   if (!isSubvolume(host, tree)) {
     throw sourceMissing(
-      `the image ${id} has its leaf layer at ${source}, but there is no subvolume`,
+      `the image ${id} has its leaf layer at ${source}`,
+      ", but there is no subvolume",
+      [store, path.join(directory, name)],
     );
   }
   const owner = host.files.statusOf(tree)?.uid ?? 0;

@@ -7,7 +7,7 @@ import { followIn } from "../host/follow-in.ts";
 import type { BootContext } from "../boot/boot-context.ts";
 import { BootError, PrivateError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
-import { fsTypeAt } from "../disk/mounts.ts";
+import { findMountAt } from "../disk/mounts.ts";
 import { refuseOverlap } from "../options/overlap.ts";
 import type { TopLayerOptions } from "../options/options.ts";
 import { listLayers } from "./list-layer.ts";
@@ -57,7 +57,9 @@ export async function gatherTopLayer(
     base = topLayerMount;
   }
   // The option may leave it to mount to detect it.
-  const mounted = onRoot ? device.fsType : fsTypeAt(host, topLayerMount);
+  const mounted = onRoot
+    ? device.fsType
+    : findMountAt(host, topLayerMount)?.fsType;
   const isOwnerless = OWNERLESS.has(mounted ?? "");
   const places = topLayer.paths.map((file) => {
     const at = findDirectory(host, base, spec, file);

@@ -47,11 +47,17 @@ export function readSnapshot(store: StoreFiles, name: string): Snapshot {
     }
     return { id: String(id), sizeBytes: readSize(name, snapshot.get("size")) };
   });
-  if (found !== undefined && found !== "absent") return found;
+  if (typeof found === "object") return found;
+  if (found === "absent") {
+    throw sourceMissing(
+      `the snapshot ${shorten(name)}`,
+      ` is not in ${file.path}`,
+    );
+  }
   throw sourceMissing(
-    found === undefined
-      ? `the snapshots of the store are not where they are looked for: ${file.path} is absent`
-      : `the snapshot ${shorten(name)} is not in ${file.path}`,
+    "the snapshots of the store are not where they are looked for",
+    `: ${file.path} is absent`,
+    file.place,
   );
 }
 

@@ -177,7 +177,7 @@ export class ContainerdStore implements StoreReader {
       if (namespaces === undefined) throw new BoltError('it has no "v1"');
       return { value: read(namespaces) };
     });
-    if (found === undefined) throw this.#metadata.damaged("it is absent");
+    if (found === undefined) throw this.#metadata.absent();
     return found.value;
   }
 }

@@ -108,3 +108,75 @@ await t.test("whoever is not root is told so", async (t) => {
     "dockroot: only root may read PLACE/store\n  what to do: Run it with sudo.\n",
   );
 });
+
+await t.test("a store of which a part is a subvolume of its own", async (t) => {
+  const runFor = (program: string, ...args: string[]) =>
+    t.equal(spawnSync(program, args).status, 0, `${program} ${args.join(" ")}`);
+  await disk.look((top) => {
+    runFor("btrfs", "subvolume", "create", `${top}/docker_btrfs`);
+    fs.mkdirSync(`${top}/docker_btrfs/subvolumes`);
+    const layers = `${top}/docker/btrfs/subvolumes`;
+    for (const name of fs.readdirSync(layers)) {
+      fs.renameSync(
+        `${layers}/${name}`,
+        `${top}/docker_btrfs/subvolumes/${name}`,
+      );
+    }
+    fs.rmdirSync(layers);
+  });
+  const cmdline = path.join(disk.scratch, "split-cmdline");
+  fs.writeFileSync(
+    cmdline,
+    `root=LABEL=${disk.label} rootflags=subvol=docker_rwlayer docker_path=docker docker_image=system:2`,
+  );
+  const store = ["-o", "subvol=docker", `LABEL=${disk.label}`];
+  const system = (
+    mounts: readonly (readonly string[])[],
+    ...args: readonly string[]
+  ) =>
+    runInSystem(
+      path.join(disk.scratch, "system"),
+      { etc: {}, store, mounts },
+      ...args,
+    );
+  const plan = ["boot", "--dry-run", "--cmdline", cmdline];
+  const over = [
+    ...["-o", "subvol=docker_btrfs", `LABEL=${disk.label}`],
+    "/var/lib/docker/btrfs",
+  ];
+  const move =
+    /what to do: Make it part of the store, .*; rmdir \/mnt\/docker\/btrfs; mv \/mnt\/docker_btrfs \/mnt\/docker\/btrfs;/;
+  const here =
+    /because: in this system the subvolume docker_btrfs is mounted over it, at \/var\/lib\/docker\/btrfs\n/;
+  const { status, stderr } = system([over], "resolve", "system:2");
+  t.equal(status, 1);
+  t.match(stderr, "an initramfs does not see what is in /var/lib/docker/btrfs");
+  t.match(stderr, here);
+  t.match(stderr, move);
+  const planned = system([over], ...plan, "--run-dir", `${disk.scratch}/run`);
+  t.equal(planned.status, 1);
+  t.match(
+    planned.stderr,
+    ", but there is no subvolume: docker/btrfs is empty on this filesystem\n",
+  );
+  t.match(planned.stderr, here);
+  t.match(planned.stderr, move);
+  // As an initramfs is: nothing is mounted there.
+  const alone = system([], ...plan, "--run-dir", `${disk.scratch}/run`);
+  t.match(alone.stderr, "the subvolume docker_btrfs has what belongs there");
+  t.match(alone.stderr, move);
+  const checked = system([over], "doctor", "--image", "system:2");
+  t.match(checked.stdout, "an initramfs does not see");
+  t.notMatch(alone.stderr + planned.stderr + stderr, /pull/);
+  // An engine's own bind mount, which makes it private, changes nothing.
+  await disk.look((top) => {
+    fs.rmdirSync(`${top}/docker/btrfs`);
+    fs.renameSync(`${top}/docker_btrfs`, `${top}/docker/btrfs`);
+  });
+  const bind = ["--bind", "/var/lib/docker/btrfs", "/var/lib/docker/btrfs"];
+  t.equal(system([bind], "resolve", "system:2").status, 0);
+  t.equal(
+    system([bind], ...plan, "--run-dir", `${disk.scratch}/run`).status,
+    0,
+  );
+});

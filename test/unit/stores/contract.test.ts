@@ -259,6 +259,29 @@ for (const captured of [...STORES, CONTAINERD_MANY]) {
     t.end();
   });
 
+  t.test(`${engine}: a part that is mounted elsewhere is told`, (t) => {
+    const { subvolumes, directories } = captured;
+    for (const part of [...directories, subvolumes, path.dirname(subvolumes)]) {
+      if (part === ".") continue;
+      const { find, file } = copyStore(t, captured);
+      fs.emptyDirSync(file(part));
+      try {
+        find("many:1");
+        t.fail(`${part} is empty`);
+      } catch (error) {
+        const { message, hint = "" } = error as BootError;
+        t.match(message, `${engine}/${part} is empty on this filesystem`);
+        t.notMatch(hint, /pull/);
+        t.match(hint, /Move what is mounted there/);
+      }
+      // The whole of it stands beside the store.
+      const other = file("../other");
+      const { file: whole } = copyStore(t, captured);
+      fs.moveSync(whole(part), other);
+    }
+    t.end();
+  });
+
   t.test(`${engine}: a link is followed inside the filesystem`, (t) => {
     for (const name of captured.directories) {
       const store = copyStore(t, captured);

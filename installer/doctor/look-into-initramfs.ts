@@ -1,3 +1,4 @@
+import { decodeText } from "../../runtime/base/decode-text.ts";
 import { streamInitramfs } from "../system/kernels.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { HelperError } from "../../runtime/base/errors.ts";
@@ -83,9 +84,10 @@ function describeContent(
   generators: readonly Pick<Generator, "hooksInImage">[],
 ): InitramfsContent {
   const paths = new Map(files.map(({ path, content }) => [path, content]));
-  const config = findConfig((name) =>
-    paths.get(name.slice(1))?.toString("utf8"),
-  );
+  const config = findConfig((name) => {
+    const content = paths.get(name.slice(1));
+    return content === undefined ? undefined : decodeText(content);
+  });
   return {
     hasInit: ["init", "usr/lib/systemd/systemd", "sbin/init"].some((name) =>
       paths.has(name),

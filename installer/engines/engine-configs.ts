@@ -1,5 +1,6 @@
 import { parse } from "smol-toml";
 import * as v from "valibot";
+import { withoutMark } from "../../runtime/base/decode-text.ts";
 import { parseJson } from "../text/parse-json.ts";
 
 /** Whose directory an image store is in. A containerd that Docker starts itself has its in Docker's. */
@@ -96,9 +97,9 @@ export function readEngineConfigs(
   const docker = parseDaemonJson(DAEMON_JSON, text);
   const own = read(STORAGE_CONF).text;
   const usual = own === undefined ? read(USUAL_STORAGE_CONF).text : undefined;
-  const podman = parseOr({}, () => parse(own ?? usual ?? ""));
+  const podman = parseToml(own ?? usual);
   // Where it is not valid, Docker says itself that its containerd does not start.
-  const containerd = parseOr({}, () => parse(read(CONTAINERD_TOML).text ?? ""));
+  const containerd = parseToml(read(CONTAINERD_TOML).text);
   const { storage } = v.parse(storageConf, podman.said);
   return {
     docker: { ...docker, error: error ?? docker.error },
@@ -118,7 +119,7 @@ export function parseDaemonJson(
   text: string | undefined,
 ): DockerConfig {
   const { said, error } = parseOr<v.InferOutput<typeof daemonJson>>({}, () =>
-    text?.trim() ? parseJson(daemonJson, text) : {},
+    text?.trim() ? parseJson(daemonJson, withoutMark(text)) : {},
   );
   return {
     file,
@@ -128,6 +129,11 @@ export function parseDaemonJson(
     dataRoot: said["data-root"] ?? said.graph,
     hasUserNamespace: said["userns-remap"] !== undefined,
   };
+}
+
+/** @see https://toml.io/en/v1.0.0 */
+function parseToml(text = "") {
+  return parseOr({}, () => parse(withoutMark(text)));
 }
 
 /** What a file says, or what it would say were it absent, and why it is not valid. */

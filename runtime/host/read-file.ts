@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { BootError, isSystemError, systemErrorCode } from "../base/errors.ts";
 import { hintFor } from "../base/hints.ts";
 import { kindOf } from "./file-status.ts";
+import { decodeText } from "../base/decode-text.ts";
 import { createSha256 } from "../base/sha256.ts";
 
 const READ_BYTES = 64 * 1024;
@@ -115,9 +116,10 @@ export function readBytes(file: string, maxBytes: number): Buffer | undefined {
   return readWhole(file, { maxBytes, isFollowed: true });
 }
 
-/** As `readBytes`, decoded as UTF-8. */
+/** As `readBytes`, decoded. */
 export function readText(file: string, maxBytes: number): string | undefined {
-  return readBytes(file, maxBytes)?.toString("utf8");
+  const bytes = readBytes(file, maxBytes);
+  return bytes === undefined ? undefined : decodeText(bytes);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { withoutMark } from "../base/decode-text.ts";
 import { BootError, isSystemError } from "../base/errors.ts";
 import { isRecord } from "../base/json-values.ts";
 import { findOption, isOptionName, type OptionName } from "./table.ts";
@@ -59,11 +60,6 @@ function tryToRead(
     if (error instanceof BootError || isSystemError(error)) return undefined;
     throw error;
   }
-}
-
-/** Without a byte order mark. */
-function withoutMark(text: string): string {
-  return text.replace(/^\uFEFF/, "");
 }
 
 /**

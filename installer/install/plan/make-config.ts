@@ -8,6 +8,7 @@ import {
   parseImageReference,
   splitReference,
 } from "../../../runtime/images/image-ref.ts";
+import { withoutMark } from "../../../runtime/base/decode-text.ts";
 import { isRecord } from "../../../runtime/base/json-values.ts";
 
 /** The configuration as it is to be. */
@@ -73,7 +74,7 @@ function splitImage(image: string): Record<string, string> {
 }
 
 function withImage(text: string, image: Record<string, string>): string {
-  const parsed: unknown = JSON.parse(text.replace(/^\uFEFF/, ""));
+  const parsed: unknown = JSON.parse(withoutMark(text));
   const { docker_tag: _tag, ...others } = isRecord(parsed) ? parsed : {};
   return `${JSON.stringify({ ...others, ...image }, undefined, 2)}\n`;
 }

@@ -54,6 +54,10 @@ t.test("what a daemon.json says of images", (t) => {
   });
   t.match(parse('{ "userns-remap": "default" }'), { hasUserNamespace: true });
   t.match(parse('{ "userns-remap": "" }'), { hasUserNamespace: false });
+  t.match(parse('\uFEFF{ "storage-driver": "btrfs" }'), {
+    ...{ storageDriver: "btrfs", error: undefined },
+  });
+  t.match(parse("\uFEFF"), { error: undefined }, "a byte order mark alone");
   t.match(parse("{,}"), { error: /JSON/ });
   t.match(parse(undefined), { error: undefined, storageDriver: undefined });
   t.match(parse(" \n"), { error: undefined });
@@ -132,6 +136,17 @@ t.test("where engines have their directories", (t) => {
   const read = (files: Readonly<Record<string, string>>) =>
     readEngineConfigs((file) => ({ text: files[file] }));
   const usual = read({});
+  const marked = read({
+    "/etc/docker/daemon.json": '\uFEFF{ "data-root": "/d" }',
+    "/etc/containerd/config.toml": '\uFEFFroot = "/c"\n',
+    "/etc/containers/storage.conf": '\uFEFF[storage]\r\ngraphroot = "/p"\r\n',
+  });
+  t.strictSame(
+    HOMES.map((home) => directoryOf(marked, home)),
+    ["/d", "/c", "/p"],
+    "byte order marks are no part of a text",
+  );
+  t.match([marked.docker.error, marked.podman.error], [undefined, undefined]);
   t.strictSame(
     HOMES.map((home) => directoryOf(usual, home)),
     ["/var/lib/docker", "/var/lib/containerd", "/var/lib/containers/storage"],

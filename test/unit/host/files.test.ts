@@ -59,6 +59,24 @@ t.test(
   },
 );
 
+t.test("a file's byte order mark is no part of its text", async (t) => {
+  const text = '{ "docker_image": "größe" }\n';
+  const file = path.join(t.testdir(), "dockroot.json");
+  const utf16 = Buffer.from(`\uFEFF${text}`, "utf16le");
+  for (const bytes of [
+    Buffer.from(text),
+    Buffer.from(`\uFEFF${text}`),
+    utf16,
+    Buffer.concat([utf16, Buffer.of(0)]),
+    Buffer.from(utf16).swap16(),
+  ]) {
+    fs.writeFileSync(file, bytes);
+    t.equal(createHost("/", createLog([])).readText(file, 1000), text);
+  }
+  fs.writeFileSync(file, Buffer.of(0xfe));
+  t.equal(createHost("/", createLog([])).readText(file, 1000), "\uFFFD");
+});
+
 t.test("a file that says it is empty is read to its end", async (t) => {
   t.match(readText("/proc/self/mountinfo", 16 * 1024 * 1024), / \/proc /);
   unreadable(t, () => readBytes("/proc/self/mountinfo", 10), /the limit is 10/);

@@ -7,7 +7,8 @@ AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo)
 BIN := $(NODE) node_modules/.bin
 
 BUILD_INPUTS := main.ts package.json package-lock.json \
-	$(shell find runtime installer build -name '*.ts') $(shell find installer/assets -type f)
+	$(shell find runtime installer build -name '*.ts') $(shell find installer/assets -type f) \
+	docs/man/dockroot.8.in
 SHELL_FILES = $(shell scripts/list-shell-files)
 
 .DELETE_ON_ERROR:
@@ -43,7 +44,7 @@ dist/dockroot: $(BUILD_INPUTS) $(SLIM_MARK) | setup-build
 PAGES := $(addprefix dist/,dockroot.8 completion.bash completion.zsh completion.fish)
 .PHONY: pages
 pages: $(PAGES) ## Make the manual page and the completions
-$(PAGES) &: docs/man/dockroot.8.in $(BUILD_INPUTS) | setup-modules
+$(PAGES) &: $(BUILD_INPUTS) | setup-modules
 	$(NODE) build/make-pages.ts
 
 dist/LICENSE.modules: build/collect-licenses.ts build/make-licenses.ts dist/dockroot

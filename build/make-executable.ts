@@ -6,7 +6,7 @@ import { checkExecutable } from "./check-executable.ts";
 import { compileScripts, toCommonJs } from "./compile-scripts.ts";
 import { inject, nodeFlags } from "./inject.ts";
 import { cacheDirectory } from "./layout.ts";
-import { writeCompletions } from "./pages/pages.ts";
+import { writePages } from "./pages/pages.ts";
 import { dropSections, omitUnused } from "./slim/omit-unused.ts";
 import { slimmingStep } from "./slim/slim-node.ts";
 
@@ -36,7 +36,7 @@ export async function makeExecutable(
       path.join(workDirectory, "scripts"),
     );
     await writeFile(script, await toCommonJs("start.ts"));
-    Object.assign(assets, await writeCompletions(workDirectory));
+    Object.assign(assets, await writePages(workDirectory));
     await inject(script, assets, base.file, unchecked, workDirectory);
     const injected = await readFile(unchecked);
     const content = isSlim

@@ -9,10 +9,10 @@ import { formatZsh } from "./format-zsh.ts";
 import { formatManPage } from "./man-page.ts";
 
 /**
- * Writes the completions into `directory`, from the table of commands.
- * @returns the files, by the names that `dockroot completion` reads them by
+ * Writes the manual page and the completions into `directory`, from the table of commands.
+ * @returns the files, by the names by which the executable reads them
  */
-export async function writeCompletions(
+export async function writePages(
   directory: string,
 ): Promise<Record<string, string>> {
   const commands = listCompletedCommands(commandTable);
@@ -23,7 +23,9 @@ export async function writeCompletions(
     }),
     ["help", "explain a command"] as const,
   ]);
+  const template = path.join(projectDirectory, "docs/man/dockroot.8.in");
   const texts = {
+    "dockroot.8": formatManPage(await readFile(template, "utf8"), commandTable),
     "completion.bash": formatBash(commands),
     "completion.zsh": formatZsh(commands, summaries),
     "completion.fish": formatFish(commands, summaries),
@@ -35,14 +37,4 @@ export async function writeCompletions(
     await writeFile(files[name], text);
   }
   return files;
-}
-
-/** Writes all that comes from the table of commands into `directory`: the manual page, too. */
-export async function writePages(directory: string): Promise<void> {
-  await writeCompletions(directory);
-  const template = path.join(projectDirectory, "docs/man/dockroot.8.in");
-  await writeFile(
-    path.join(directory, "dockroot.8"),
-    formatManPage(await readFile(template, "utf8"), commandTable),
-  );
 }

@@ -77,6 +77,12 @@ export interface Generator {
   /** What must change so that nothing of the hook is left. @throws BootError */
   disable(host: Host): Promise<readonly FileEdit[]>;
   /**
+   * What in the generator's configuration limits an image to the drivers of the machine that builds it, where
+   * `builds` does not overrule it: sentences with what to do.
+   * @throws BootError, HelperError
+   */
+  describeHostOnly(host: Host): Promise<readonly string[]>;
+  /**
    * How to make all images, one kernel after the other.
    * @param forAnyMachine not for the hardware of this one
    * @throws BootError

@@ -1,4 +1,5 @@
 import { buildPerKernel, type Generator } from "./generator.ts";
+import { findSetting, FOR_ONE_MACHINE, listDropIns } from "./host-only.ts";
 import { hasFile } from "../system/has-file.ts";
 
 const FUNCTIONS = "scripts/dockroot-functions";
@@ -7,6 +8,11 @@ const SCRIPTS = ["init-top", "local-premount", "local-bottom"].map(
   (when) => `scripts/${when}/dockroot`,
 );
 
+const CONFIG = "/etc/initramfs-tools/initramfs.conf";
+const DROP_INS = [
+  "/etc/initramfs-tools/conf.d",
+  "/usr/share/initramfs-tools/conf.d",
+];
 const LOADER_HOOKS = "/etc/initramfs/post-update.d";
 
 /** initramfs-tools(7), of Debian and Ubuntu. What lies in its directories runs: there is nothing to enable. */
@@ -28,6 +34,22 @@ export const initramfsTools: Generator = {
   ],
   enable: () => Promise.resolve([]),
   disable: () => Promise.resolve([]),
+  describeHostOnly: (host) => {
+    const dropIns = listDropIns(host, DROP_INS, (name) =>
+      /^[a-z\d](?!.*\.dpkg-)[\w.-]*$/i.test(name),
+    );
+    // Those below /etc are read after the others.
+    const rank = (file: string) => Number(file.startsWith("/etc/"));
+    const ordered = dropIns.toSorted((a, b) => rank(a) - rank(b));
+    const found = findSetting(host, [CONFIG, ...ordered], "MODULES");
+    return Promise.resolve(
+      found?.value === "dep"
+        ? [
+            `${found.file} has MODULES=dep: the initramfs ${FOR_ONE_MACHINE} write MODULES=most there.`,
+          ]
+        : [],
+    );
+  },
   builds: (host) => {
     const hasLoaderHooks = hasFile(host, LOADER_HOOKS);
     return buildPerKernel(

@@ -4,6 +4,7 @@ import {
   type HookFile,
   systemdUnits,
 } from "./generator.ts";
+import { describeAutodetect } from "./mkinitcpio/autodetect.ts";
 import { hasFile } from "../system/has-file.ts";
 import { disableHook, enableHook } from "./mkinitcpio/edit-hooks.ts";
 import { readConfig, readConfigurations } from "./mkinitcpio/configurations.ts";
@@ -50,6 +51,7 @@ export const mkinitcpio: Generator = {
       await readConfigurations(host, readConfig),
       hasFile(host, "/usr/lib/initcpio/install/docker-btrfs"),
     ),
+  describeHostOnly: describeAutodetect,
   builds: async (host) => {
     const builds: Build[] = [];
     for (const { name, images } of await readPresets(host)) {

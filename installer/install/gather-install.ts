@@ -12,11 +12,12 @@ import {
 } from "../generators/generator.ts";
 import { hasFile } from "../system/has-file.ts";
 import { findMissing } from "../initramfs/verify-image.ts";
-import { readAsset } from "../system/read-asset.ts";
+import { readAsset, readGenerated } from "../system/read-asset.ts";
 import { unlessNotRun } from "../system/tree-host.ts";
 import {
   EXECUTABLE,
   findBuilds,
+  isRunningMachine,
   listIfReadable,
   readImageNeeds,
 } from "./inspect-image.ts";
@@ -71,6 +72,11 @@ export async function gatherInstall(
   const edits = await unlessNotRun(notChecked, [], "the configuration", () =>
     generator.enable(host),
   );
+  const hostOnly = isRunningMachine(host)
+    ? []
+    : await unlessNotRun(notChecked, [], "the drivers in the initramfs", () =>
+        generator.describeHostOnly(host),
+      );
   const ingredients: WantedFile[] = [
     {
       path: EXECUTABLE,
@@ -86,19 +92,23 @@ export async function gatherInstall(
   const configuration = wantText(realConfig(host, config.file), config.text, {
     isTakenOver: true,
   });
+  const own = manifest?.files ?? [];
+  const pages = wantPages(host, new Set(own.map(({ path }) => path)));
   const wanted = [
     ...ingredients,
     ...(config.isOurs ? [configuration] : []),
+    ...pages,
     ...edits.map(({ path, content }) =>
       wantText(path, content, { isEdit: true }),
     ),
   ];
-  const own = manifest?.files ?? [];
   const paths = new Set([...wanted, ...own].map(({ path }) => path));
   const present = gatherPresent(host, [...paths]);
   const plan = planInstall(wanted, present, manifest);
   const inputs = hashWanted([...ingredients, configuration]);
-  const isStale = plan.changes.length > 0 || manifest?.built !== inputs;
+  const isStale =
+    manifest?.built !== inputs ||
+    plan.changes.some(({ path }) => !pages.some((page) => page.path === path));
   const builds = isBuilding
     ? await findBuilds(
         host,
@@ -122,7 +132,7 @@ export async function gatherInstall(
     builds,
     notChecked,
     changes: plan.changes,
-    warnings: [...config.warnings, ...plan.warnings],
+    warnings: [...config.warnings, ...plan.warnings, ...hostOnly],
     manifest: {
       version: 1,
       generator: generator.name,
@@ -175,6 +185,32 @@ function isGood(
     }
     return true;
   });
+}
+
+/**
+ * The manual page and the completions, where man(1) and the shells look for those of packages. What a
+ * package has brought, of whatever version, is left as it is.
+ * @param own the paths of what an earlier install wrote
+ */
+function wantPages(host: Host, own: ReadonlySet<string>): WantedFile[] {
+  const zsh = hasFile(host, "/etc/debian_version")
+    ? "vendor-completions"
+    : "site-functions";
+  const pages = {
+    "/usr/share/man/man8/dockroot.8": "dockroot.8",
+    "/usr/share/bash-completion/completions/dockroot": "completion.bash",
+    [`/usr/share/zsh/${zsh}/_dockroot`]: "completion.zsh",
+    "/usr/share/fish/vendor_completions.d/dockroot.fish": "completion.fish",
+  };
+  const isOther = (path: string) =>
+    !own.has(path) &&
+    // Packages compress manual pages.
+    ["", ".gz", ".xz", ".zst"].some((end) => hasFile(host, path + end));
+  return Object.entries(pages)
+    .filter(([path]) => !isOther(path))
+    .map(([path, name]) =>
+      wantText(path, readGenerated(name), { mode: 0o644 }),
+    );
 }
 
 /** A file of a text; with the mode that it has where none is given. */

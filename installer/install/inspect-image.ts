@@ -116,6 +116,14 @@ export async function listIfReadable(
   }
 }
 
+/** Whether this is a machine that has started, so that it can tell what hardware it has; no container or chroot. */
+export function isRunningMachine(host: Host): boolean {
+  return (
+    hasFile(host, "/run/systemd/system") &&
+    !hasFile(host, "/run/systemd/container")
+  );
+}
+
 /** The builds for images that are needed. */
 export function findBuilds(
   host: Host,
@@ -128,8 +136,7 @@ export function findBuilds(
     [],
     "which images are to be built",
     async () => {
-      // What runs in a machine that has started can tell what hardware that has.
-      const forAnyMachine = !hasFile(host, "/run/systemd/system");
+      const forAnyMachine = !isRunningMachine(host);
       const needed: Build[] = [];
       for (const build of await generator.builds(host, forAnyMachine)) {
         if (await isNeeded(build)) needed.push(build);

@@ -28,13 +28,20 @@ export async function readConfigurations(
     .flatMap(({ configuration }) => configuration ?? []);
   return [
     ...[...new Set(named)].map((file) => [find(host, file) ?? []].flat()),
-    [find(host, MAIN) ?? [], await readDropIns(host)].flat(),
+    await readMain(host, find),
   ];
 }
 
+/** The main file with its drop-ins: what mkinitcpio reads where no preset names a file. */
+export async function readMain(
+  host: Host,
+  find: (host: Host, file: string) => ConfigFile | undefined,
+): Promise<Configuration> {
+  return [find(host, MAIN) ?? [], await readDropIns(host)].flat();
+}
+
 /**
- * What mkinitcpio reads where no preset names a file: nothing is run, so that the drop-ins are in the
- * order of their names.
+ * The same without running anything, so that the drop-ins are in the order of their names.
  * @throws BootError FILE_UNREADABLE, GENERATOR_UNSUITABLE where the main file is missing
  */
 export function readMainConfiguration(host: Host): Configuration {
@@ -69,7 +76,7 @@ function isFile(host: Host, file: string): boolean {
   return target !== undefined && host.files.statusOf(target)?.kind === "file";
 }
 
-function requireConfig(host: Host, file: string): ConfigFile {
+export function requireConfig(host: Host, file: string): ConfigFile {
   const config = readConfig(host, file);
   if (config !== undefined) return config;
   throw new BootError(

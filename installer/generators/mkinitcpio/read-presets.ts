@@ -20,6 +20,8 @@ interface PresetImage {
   readonly configuration: string | undefined;
   /** The initramfs, the unified kernel image, or both. */
   readonly files: readonly string[];
+  /** Hooks of the configuration that are left out. */
+  readonly skippedHooks: readonly string[];
 }
 
 interface Preset {
@@ -81,6 +83,7 @@ function parseImages(values: readonly string[]): PresetImage[] {
         optionOf(options, "-g", "--generate") ?? image,
         optionOf(options, "-U", "--uki") ?? uki,
       ].filter((file) => file !== ""),
+      skippedHooks: optionOf(options, "-S", "--skiphooks")?.split(",") ?? [],
     });
   }
   return images;

@@ -15,6 +15,12 @@ const HELPERS = [
   ...["btrfs", "mount", "umount", "blkid", "flock", "setpriv"],
   ...["cp", "sync", "cat"],
 ];
+const PAGES = {
+  man: "usr/share/man/man8/dockroot.8",
+  bash: "usr/share/bash-completion/completions/dockroot",
+  zsh: "usr/share/zsh/vendor-completions/_dockroot",
+  fish: "usr/share/fish/vendor_completions.d/dockroot.fish",
+};
 const GENERATORS = {
   "initramfs-tools": { list: "lsinitramfs", flags: [] },
   dracut: { list: "lsinitrd", flags: ["--generator", "dracut"] },
@@ -38,6 +44,23 @@ for (const [suite, system] of Object.entries(systems)) {
         t.match(dry, { status: 0, stdout: /write +\/usr\/bin\/dockroot/ });
         t.strictSame(system.tree(), before, "--dry-run changes nothing");
         t.notOk(fs.existsSync(logOf(system)), "nor is it logged");
+
+        const packaged = [`${PAGES.man}.gz`, PAGES.bash].map((file) =>
+          path.join(system.root, file),
+        );
+        const made = packaged.map((file) =>
+          fs.mkdirSync(path.dirname(file), { recursive: true }),
+        );
+        for (const file of packaged) fs.writeFileSync(file, "a package's");
+        const beside = system.dockroot("install", "--dry-run", ...flags).stdout;
+        t.match(beside, `write   /${PAGES.zsh}\n`);
+        t.notMatch(beside, `/${PAGES.man}`, "a package has brought it");
+        t.notMatch(beside, `/${PAGES.bash}`, "a package has brought it");
+        for (const file of packaged) fs.rmSync(file);
+        for (const directory of made) {
+          if (directory !== undefined)
+            fs.rmSync(directory, { recursive: true });
+        }
 
         const first = system.dockroot(
           "install",
@@ -64,6 +87,14 @@ for (const [suite, system] of Object.entries(systems)) {
         });
         t.equal(fs.statSync(logOf(system)).mode & 0o777, 0o600);
         t.match(first.stdout, new RegExp(`for ${name}`));
+        for (const [page, file] of Object.entries(PAGES)) {
+          const text = fs.readFileSync(path.join(system.root, file), "utf8");
+          const wanted =
+            page === "man"
+              ? /^\.Dt DOCKROOT 8$/m
+              : await system.within("dockroot", "completion", page);
+          t.match(text, wanted, file);
+        }
         t.match(first.stdout, `/${image} has dockroot, its helpers`);
         const files = (await system.within(list, `/${image}`)).split("\n");
         for (const file of [

@@ -158,7 +158,9 @@ function checkOperands(
   if (given.includes("")) throw new UsageError(`${name} is empty`);
   const [word = ""] = given;
   if (values?.includes(word) === false) {
-    throw new UsageError(`completion ${word} is none of ${values.join(", ")}`);
+    throw new UsageError(
+      `completion ${word} is not one of ${values.join(", ")}`,
+    );
   }
 }
 

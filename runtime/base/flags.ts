@@ -97,7 +97,9 @@ function checkValue(
     throw new UsageError(`${shown} needs a value`);
   }
   if (values !== undefined && !values.includes(value)) {
-    throw new UsageError(`${shown} ${value} is none of ${values.join(", ")}`);
+    throw new UsageError(
+      `${shown} ${value} is not one of ${values.join(", ")}`,
+    );
   }
   return value;
 }

@@ -6,10 +6,10 @@ export function parseJsonObject(text: string): Record<string, unknown> {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw unreadable("it is not valid JSON (cut off?)", cause);
+    throw unreadable("it is not valid JSON (truncated?)", cause);
   }
   if (isRecord(value)) return value;
-  throw unreadable("it is no JSON object");
+  throw unreadable("it is not a JSON object");
 }
 
 /** @param what is wrong with a file, to follow its name */

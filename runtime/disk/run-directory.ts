@@ -109,7 +109,7 @@ function requireOwn(
   throw new BootError(
     "FILE_FOREIGN",
     `cannot ${use} ${file}: it is a ${kind}${owner}`,
-    { hint: `See who put it there, and remove ${file}.` },
+    { hint: `Find out who put it there, then remove ${file}.` },
   );
 }
 

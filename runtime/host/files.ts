@@ -141,7 +141,7 @@ export function appendOwnText(file: string, text: string): void {
     const why = findForeign(stats);
     if (why !== undefined) {
       throw new BootError("FILE_FOREIGN", `${file} ${why}`, {
-        hint: `See who put it there, and remove ${file}.`,
+        hint: `Find out who put it there, then remove ${file}.`,
       });
     }
     fs.writeFileSync(descriptor, text);

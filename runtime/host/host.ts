@@ -83,7 +83,7 @@ export function silence(host: Host): Host {
 export async function tieHelpers(host: Host): Promise<Host> {
   if (!(await canTie())) {
     host.log.warn(
-      "there is no setpriv of util-linux: helpers may outlive a dockroot that is killed",
+      "util-linux's setpriv was not found: helper programs may keep running when dockroot is killed",
     );
     return host;
   }

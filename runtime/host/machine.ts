@@ -41,7 +41,7 @@ export function requireFileSize(host: Host): void {
   if (bytes === undefined || Number(bytes) >= LEAST_FILE_BYTES) return;
   throw new BootError(
     "STEP_FAILED",
-    `cannot record a boot: files here are limited to ${bytes} bytes`,
+    `cannot record a boot: the file size limit is ${bytes} bytes`,
     {
       hint: "Lift the limit: ulimit -f unlimited, or LimitFSIZE=infinity in a unit.",
     },

@@ -97,7 +97,7 @@ export function withFile<T>(
           const [left, at] = [into.length - done, position + done];
           const length = fs.readSync(descriptor, into, done, left, at);
           if (length === 0) {
-            const cause = new Error(`it ends at byte ${String(at)}`);
+            const cause = new Error(`the file ends at byte ${String(at)}`);
             throw unreadable(file, cause);
           }
           done += length;
@@ -206,7 +206,7 @@ function refuseUnreadable(
     throw new BootError(
       "FILE_UNREADABLE",
       `${String(file)} is a ${kindOf(stats)}, not a file`,
-      { hint: `Put a regular file in the place of ${String(file)}.` },
+      { hint: `Replace ${String(file)} with a regular file.` },
     );
   }
   if (stats.size > maxBytes) throw tooLarge(file, stats.size, maxBytes);
@@ -220,7 +220,7 @@ function tooLarge(
   return new BootError(
     "FILE_UNREADABLE",
     `${String(file)} has ${String(sizeBytes)} bytes; the limit is ${String(maxBytes)}`,
-    { hint: `Restore ${String(file)}: this is not what was written to it.` },
+    { hint: `The file is damaged: restore ${String(file)}.` },
   );
 }
 
@@ -228,18 +228,18 @@ function tooLarge(
 function refuseForeign(file: string | Buffer, stats: fs.Stats): void {
   const isLink = stats.isSymbolicLink();
   if (!isLink && stats.uid === 0) return;
-  const whose = isLink ? "a symlink" : `user ${String(stats.uid)}'s`;
-  throw new BootError(
-    "FILE_FOREIGN",
-    `${String(file)} is ${whose}, not root's`,
-    { hint: `See who put it there, and remove ${String(file)}.` },
-  );
+  const what = isLink
+    ? "is a symlink"
+    : `belongs to user ${String(stats.uid)}, not to root`;
+  throw new BootError("FILE_FOREIGN", `${String(file)} ${what}`, {
+    hint: `Find out who put it there, then remove ${String(file)}.`,
+  });
 }
 
 function unreadable(file: string | Buffer, cause: unknown): BootError {
   const hint = isSystemError(cause)
     ? hintFor(cause)
-    : `Restore ${String(file)}: this is not what was written to it.`;
+    : `The file is damaged: restore ${String(file)}.`;
   const message = `cannot read ${String(file)}`;
   return new BootError("FILE_UNREADABLE", message, { cause, hint });
 }

@@ -88,7 +88,7 @@ function explainRefusal(
       const name = showPath(at.subarray(tree.length + 1).toString("latin1"));
       return new BootError("STEP_FAILED", `${name} is ${attribute}`, {
         cause,
-        hint: `Clear that with chattr -i -a where the file was copied from: the present root, or the image. lsattr -d shows it.`,
+        hint: `Run chattr -i -a on it where it was copied from, the present root or the image: lsattr -d shows the attributes.`,
       });
     }
   }

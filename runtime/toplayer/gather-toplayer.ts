@@ -73,7 +73,7 @@ export async function gatherTopLayer(
   const name = `${spec}:${topLayer.paths.map((file) => `/${file}`).join(":")}`;
   if (isOwnerless) {
     recorder.warn(
-      `the top layer ${name} is on ${mounted ?? ""}, which keeps neither owners nor modes: all of it becomes root's, and what looks secret is readable for root alone`,
+      `the top layer ${name} is on ${mounted ?? ""}, which stores neither owners nor modes: its files belong to root in the new root, and only root can read those that look secret`,
     );
   }
   return recorder.time(`read the top layer ${name}`, (tellProgress) =>
@@ -95,10 +95,10 @@ function findDirectory(
   if (at !== undefined && status?.kind === "directory") return at;
   throw new BootError(
     "TOPLAYER_MISSING",
-    `the top layer ${spec}:/${file} is ${status === undefined ? "absent" : "not a directory"}`,
+    `the top layer ${spec}:/${file} ${status === undefined ? "does not exist" : "is not a directory"}`,
     {
       cause: new Error(
-        `${spec} holds: ${host.files.namesIn(base).slice(0, 20).join(", ") || "nothing"}`,
+        `${spec} contains: ${host.files.namesIn(base).slice(0, 20).join(", ") || "nothing"}`,
       ),
       hint: "Correct toplayer= or toplayer_path=.",
     },

@@ -78,7 +78,7 @@ export function requireNameable(file: string, whose: string): void {
   if (bytes.equals(Buffer.from(bytes.toString("utf8")))) return;
   throw new BootError(
     "TOPLAYER_UNSUITABLE",
-    `${whose} has ${showPath(file)}, a name that is not valid UTF-8`,
+    `the name ${showPath(file)} in ${whose} is not valid UTF-8`,
     { hint: "Rename it." },
   );
 }

@@ -120,6 +120,6 @@ export function shortenWarnings(warnings: readonly string[]): string[] {
   if (more <= 0) return [...warnings];
   return [
     ...warnings.slice(0, MAX_SHOWN),
-    `the top layer gives ${String(more)} more warnings (see: dockroot toplayer check)`,
+    `${String(more)} more warnings of the top layer: dockroot toplayer check`,
   ];
 }

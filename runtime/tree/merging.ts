@@ -152,8 +152,8 @@ export function refuseWhileOpen(
   if (gone === undefined) return;
   throw new BootError(
     "TOPLAYER_UNSUITABLE",
-    `the top layer's ${showPath(path)} leads by symlinks to ${showPath(gone)}, which would be removed while the top layer is laid over it`,
-    { hint: "Take it out of the top layer." },
+    `the top layer's ${showPath(path)} leads through symlinks to ${showPath(gone)}, which would be removed while the top layer is copied into it`,
+    { hint: "Remove that entry from the top layer." },
   );
 }
 

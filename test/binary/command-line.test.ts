@@ -191,7 +191,7 @@ t.test("what is wrong is named, with what is near", (t) => {
     ],
     [
       "boot-entry --loader lilo",
-      "--loader lilo is none of refind, systemd-boot, grub, limine, efistub",
+      "--loader lilo is not one of refind, systemd-boot, grub, limine, efistub",
     ],
   ];
   for (const [args, message] of messages) {

@@ -99,7 +99,7 @@ await t.test("a top layer on a disk of its own, with vfat", async (t) => {
   const { boot, hostname, systemd } = await waitForReport(vm);
   t.equal(hostname, "green");
   t.equal(systemd, "running");
-  t.match(boot.warnings, [/is on vfat, which keeps neither owners nor modes/]);
+  t.match(boot.warnings, [/is on vfat, which stores neither owners nor modes/]);
   t.equal(boot.warnings.length, 1);
   const shell = await openShell(vm);
   for (const [name, mode] of Object.entries({ ...MODES, ...MODES_OF_IMAGE })) {

@@ -18,7 +18,7 @@ export function checkOwnerless({ ownerless }: CheckFacts): Problem[] {
     layer,
     path: null,
     message:
-      "the top layer is on a filesystem that keeps neither owners nor modes: all of it becomes root's, and what looks secret is readable for root alone",
+      "the top layer is on a filesystem that stores neither owners nor modes: its files belong to root in the new root, and only root can read those that look secret",
     remedy:
       "Where owners matter, put it on the partition of the image store, or on another with a filesystem of Linux.",
   }));

@@ -21,7 +21,7 @@ export function storeUnsupported(
 ): BootError {
   return new BootError(
     "STORE_UNSUPPORTED",
-    `the layers in the store ${storePath} are not btrfs subvolumes but directories: ${driver} has made them, and only of a subvolume a snapshot can be taken`,
+    `the layers in the store ${storePath} are not btrfs subvolumes but directories, made by ${driver}; dockroot needs btrfs subvolumes, to take snapshots of them`,
     { hint: `In a running system: ${WAYS[engine]}` },
   );
 }

@@ -114,7 +114,7 @@ for (const how of ["missing", "not executable", "busybox's"] as const) {
     t.strictSame([status, finishStatus], [0, 0], said);
     t.match(
       said,
-      "dockroot: warning: there is no setpriv of util-linux: helpers may outlive",
+      "dockroot: warning: util-linux's setpriv was not found: helper programs may keep running",
     );
     t.end();
   });

@@ -69,7 +69,7 @@ await t.test(
         machine.boot(`${options} dockroot.fallback=last`, "--dry-run");
         const { status, stderr } = bootWithin(machine, `-f ${String(blocks)}`);
         t.equal(status, 1, stderr);
-        t.match(stderr, /cannot record a boot: files here are limited to \d+/);
+        t.match(stderr, /cannot record a boot: the file size limit is \d+/);
         t.match(stderr, /what to do: .*ulimit -f unlimited/);
       }
       t.strictSame(await disk.subvolumes(), before);

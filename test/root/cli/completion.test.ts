@@ -118,7 +118,7 @@ for (const [shell, complete] of Object.entries(shells)) {
 t.test("the scripts are made for shells that are known", (t) => {
   t.match(runDockroot("completion", "tcsh"), {
     ...{ status: 2, stdout: "" },
-    stderr: "dockroot: completion tcsh is none of bash, zsh, fish\n",
+    stderr: "dockroot: completion tcsh is not one of bash, zsh, fish\n",
   });
   t.end();
 });

@@ -91,7 +91,7 @@ await t.test("what is wrong with an entry would stop it", (t) => {
     [
       "a top layer that is not there",
       refindConf(options.replace("boot_docker", "boot_dokcer")),
-      /^top-layer: .*boot_dokcer is absent/,
+      /^top-layer: .*boot_dokcer does not exist/,
     ],
     [
       "an image without an init",

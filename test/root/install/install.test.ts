@@ -457,7 +457,7 @@ await t.test("what it needs for itself is named", (t) => {
 await t.test("wrong calls", (t) => {
   t.match(system.dockroot("install", "--generator", "kexec"), {
     status: 2,
-    stderr: /kexec is none of auto, /,
+    stderr: /kexec is not one of auto, /,
   });
   t.match(system.dockroot("install", "--generator", "mkinitcpio"), {
     status: 1,

@@ -189,7 +189,7 @@ await t.test("the layers and the image of the kernel options", async (t) => {
   t.equal(report.image.reference, "system:1");
   t.match(started("layers/nothing"), {
     ...{ status: 1, stdout: "" },
-    stderr: /^dockroot: the top layer .* is absent\n/,
+    stderr: /^dockroot: the top layer .* does not exist\n/,
   });
   t.strictSame(await disk.traces(), before, "nothing stays mounted");
   const left = fs.existsSync("/run/dockroot")

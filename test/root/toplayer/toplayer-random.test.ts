@@ -117,7 +117,10 @@ function planUnlessRefused(
   try {
     return planMerge(...args);
   } catch (error) {
-    if (error instanceof BootError && /leads by symlinks/.test(error.message)) {
+    if (
+      error instanceof BootError &&
+      /leads through symlinks/.test(error.message)
+    ) {
       return undefined;
     }
     throw error;

@@ -318,7 +318,7 @@ t.test("where the engine keeps images", (t) => {
       '{ "storage-driver": "btrfs", "features": { "containerd-snapshotter": true } }',
       /has the feature containerd-snapshotter/,
     ],
-    ["[]", /is not valid, and Docker does not start with it: it is no JSON/],
+    ["[]", /is not valid, and Docker does not start with it: it is not a JSON/],
   ] as const) {
     t.match(told(withTree({ engines: docker(text) })), [
       new RegExp(`^warning engine: the image system:1: .*${expected.source}`),

@@ -15,7 +15,7 @@ t.test("a file that shrinks while it is read is an error", (t) => {
       t.equal(opened.sizeBytes(), 50);
       opened.read(Buffer.alloc(60), 0);
     });
-  fails(t, read, "FILE_UNREADABLE", /it ends at byte 50$/);
+  fails(t, read, "FILE_UNREADABLE", /the file ends at byte 50$/);
   const grow = () =>
     files.withFile(file, 100, (opened) => {
       fs.truncateSync(file, 101);

@@ -49,8 +49,8 @@ t.test("a failed boot has no root to tell of", async (t) => {
 t.test("what does not tell what booted is refused", async (t) => {
   for (const [text, reason] of [
     ["", /not valid JSON/],
-    ["null", /no JSON object/],
-    ["[]", /no JSON object/],
+    ["null", /not a JSON object/],
+    ["[]", /not a JSON object/],
     ["{}", /another version/],
     ['{"version":2,"result":"fresh"}', /another version/],
     ['{"version":1,"result":"constructor"}', /does not tell what booted/],

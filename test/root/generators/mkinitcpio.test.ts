@@ -102,6 +102,38 @@ await t.test(
   },
 );
 
+await t.test("the way out goes to the kernel log, with systemd", async (t) => {
+  const system = makeOverlaySystem(t, "mkinitcpio-emergency");
+  const unit = readAsset("mkinitcpio/emergency.conf");
+  const commands = [
+    ...unit.matchAll(/^ExecStartPre=-\/bin\/sh -c "(.*)"$/gm),
+  ].map(([, command = ""]) => command.replaceAll('\\"', '"'));
+  t.equal(commands.length, 2);
+  t.match(unit, /^Environment=PATH=\/usr\/lib\/dockroot\/bin:.*:\/usr\/bin$/m);
+  const say = async (name: string, state: () => void) => {
+    state();
+    const file = `/tmp/${name}`;
+    const script = commands.join("\n").replaceAll("/dev/kmsg", `>${file}`);
+    const { stdout } = await system.run("sh", "-c", `${script}\ncat ${file}`);
+    return stdout;
+  };
+  const ofBoot = await say("failed", () => {
+    system.write("/usr/bin/systemctl", "#!/bin/sh\n", 0o755);
+  });
+  t.equal(
+    ofBoot,
+    "<2>dockroot: there is no root to boot. 'exit' tries again, 'reboot -f' restarts.\n",
+  );
+  const ofRoot = await say("other", () => {
+    system.write("/usr/bin/systemctl", "#!/bin/sh\nexit 1\n", 0o755);
+    system.write("/run/dockroot/other-root", "");
+  });
+  t.equal(
+    ofRoot,
+    "<2>dockroot: another root is mounted. 'exit' tries again, 'reboot -f' restarts.\n",
+  );
+});
+
 await t.test(
   "the runtime hook, where a stand-in is mkinitcpio's init",
   async (t) => {

@@ -7,6 +7,7 @@ import { openDisk, type OpenDisk } from "../disk/open-disk.ts";
 import type { Host } from "../host/host.ts";
 import { isInitramfs, requireFileSize } from "../host/machine.ts";
 import { readBootOptions } from "../options/options.ts";
+import { formatDeviceSpec } from "../options/parsers.ts";
 import type { BootFacts } from "../plan/facts.ts";
 import { summarizeBoot, type RootedBoot } from "../records/boot-record.ts";
 import { createBootContext, type BootContext } from "./boot-context.ts";
@@ -45,11 +46,18 @@ export async function boot(
   { files, runDirectory, startBarrier }: BootRequest,
 ): Promise<RootedBoot> {
   if (files?.cmdline === undefined) requireInitramfs(host);
-  const readOptions = () => readBootOptions(gatherOptions(host, files));
-  const waitedMs = await waitAtStartBarrier(host, startBarrier, [
-    readOptions,
-    createSha256,
-  ]);
+  let root = "the root device";
+  const readOptions = () => {
+    const options = readBootOptions(gatherOptions(host, files));
+    root = `root=${formatDeviceSpec(options.disk.root)}`;
+    return options;
+  };
+  const waitedMs = await waitAtStartBarrier(
+    host,
+    startBarrier,
+    [readOptions, createSha256],
+    () => `the initramfs to find ${root}`,
+  );
   const recorder = createRecorder(host, waitedMs);
   const runLock = new DiskLock(host, runDirectory, `in ${runDirectory}`);
   try {

@@ -111,6 +111,22 @@ await t.test(
   },
 );
 
+await t.test("while it waits for the disk, it says so", async (t) => {
+  const machine = rehearse(t, disk, "waiting");
+  const begun = begin(t, machine, "docker_image=system:1");
+  await begun.ready();
+  const end = Date.now() + scaleTimeout(READY_TIMEOUT_MS);
+  const message = `warning: still waiting for the initramfs to find root=LABEL=${disk.label} after 2 s`;
+  while (!begun.said().includes(message)) {
+    if (Date.now() > end) throw new Error(`it says nothing: ${begun.said()}`);
+    await sleep(100);
+  }
+  fs.writeFileSync(path.join(machine.runDirectory, "go"), "");
+  t.strictSame(await begun.end(), { status: 0, signal: null }, begun.said());
+  t.match(machine.record(), { result: "fresh", warnings: [] });
+  t.equal(machine.finish().status, 0);
+});
+
 await t.test(
   "where the file is there already, it waits for nothing",
   async (t) => {

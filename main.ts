@@ -79,10 +79,14 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const { runInstaller } = await import("./installer/commands/main.ts");
+  const { wrapLines } = await import("./installer/text/wrap.ts");
   const { createQuestions } = await import("./installer/cli/questions.ts");
+  const wrappedStderr = (text: string) => {
+    stderr(wrapLines(text, columnsOf(process.stderr)));
+  };
   const context: CliContext = {
     stdout,
-    stderr,
+    stderr: wrappedStderr,
     argv,
     executable: isSea() ? process.execPath : undefined,
     isRoot: isRoot(),
@@ -92,15 +96,21 @@ async function main(argv: readonly string[]): Promise<number> {
         : undefined,
     host: createHost("/", createLog([stderrLog])),
     terminal: {
-      // A serial console has 0: nobody has told its width.
-      columns: process.stdout.isTTY
-        ? process.stdout.columns || undefined
-        : undefined,
+      columns: columnsOf(process.stdout),
       style: (format, text) =>
         styleText(format, text, { stream: process.stdout }),
     },
   };
-  return runInstaller(argv, context, runtimeCommands);
+  try {
+    return await runInstaller(argv, context, runtimeCommands);
+  } catch (error) {
+    return tellFailure(error, wrappedStderr);
+  }
+}
+
+/** `undefined` where it is no terminal. A serial console has 0: nobody has told its width. */
+function columnsOf(stream: NodeJS.WriteStream): number | undefined {
+  return stream.isTTY ? stream.columns || undefined : undefined;
 }
 
 /** What starts without yargs and the installer. */
@@ -197,20 +207,20 @@ main(process.argv.slice(2)).then(
     process.exitCode ||= exitCode;
   },
   (error: unknown) => {
-    process.exitCode = tellFailure(error);
+    process.exitCode = tellFailure(error, stderr);
   },
 );
 
 /** @returns the exit status */
-function tellFailure(error: unknown): number {
+function tellFailure(error: unknown, tell: (text: string) => unknown): number {
   if (error instanceof UsageError) {
     const help = ["dockroot", error.command ?? "", "--help"]
       .filter((word) => word !== "")
       .join(" ");
-    stderr(`dockroot: ${escapeControl(error.message)}\n  see: ${help}\n`);
+    tell(`dockroot: ${escapeControl(error.message)}\n  see: ${help}\n`);
     return EXIT_USAGE;
   }
   const failure = describeFailure(error);
-  stderr(formatFailure(failure));
+  tell(formatFailure(failure));
   return failure.code === "BUG" ? EXIT_BUG : EXIT_FAILED;
 }

@@ -1,6 +1,7 @@
 import { BootError, explainUsage } from "../../runtime/base/errors.ts";
 import type { CliContext } from "../cli/cli-context.ts";
 import { formatHelp } from "../cli/help.ts";
+import { wrapLines } from "../text/wrap.ts";
 import { checkCall, parse, requireName, type Parsed } from "../cli/parse.ts";
 import { commandTable, type CommandName, type FlagsOf } from "../cli/table.ts";
 
@@ -48,10 +49,19 @@ export async function runInstaller(
 ): Promise<number> {
   const parsed = parse(argv);
   return explainUsage(parsed.name, async () => {
-    if (!parsed.isHelp) return run(parsed, cli, runtime);
+    if (!parsed.isHelp) return run(parsed, wrapOutput(cli, parsed), runtime);
     cli.stdout(`${await formatHelp(requireName(parsed))}\n`);
     return 0;
   });
+}
+
+/** What is copied, or read by programs: a line of it that is broken is another one. */
+const UNBROKEN = new Set(["boot-entry", "completion"]);
+
+function wrapOutput(cli: CliContext, { name, given }: Parsed): CliContext {
+  if (UNBROKEN.has(name) || given.has("json")) return cli;
+  const { columns } = cli.terminal;
+  return { ...cli, stdout: (text) => cli.stdout(wrapLines(text, columns)) };
 }
 
 async function run(

@@ -292,6 +292,25 @@ t.test("what the user can correct: status 1, plain words", (t) => {
   t.end();
 });
 
+t.test("on a terminal messages break between words, elsewhere nowhere", (t) => {
+  const args = ["resolve", "some-image:of-mine", "--store-path", "/nowhere"];
+  const piped = runDockroot(...args);
+  t.equal(piped.status, 1);
+  t.ok(piped.stderr.split("\n").some((line) => line.length > 50));
+  const command = `stty cols 50; ${executable} ${args.join(" ")}`;
+  const { stdout } = spawnSync("script", ["-qec", command, "/dev/null"], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const lines = stdout.trimEnd().split("\r\n");
+  t.ok(lines.length > piped.stderr.trimEnd().split("\n").length, stdout);
+  for (const line of lines) t.ok(line.length <= 50, line);
+  const words = (text: string) =>
+    text.split(/\s+/).filter((word) => word !== "");
+  t.strictSame(words(stdout), words(piped.stderr));
+  t.end();
+});
+
 t.test("NODE_OPTIONS and Node's own options have no effect", (t) => {
   const expected = runDockroot("--version");
   const options = "--require /nonexistent.js";

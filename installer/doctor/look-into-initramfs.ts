@@ -1,5 +1,5 @@
 import { decodeText } from "../../runtime/base/decode-text.ts";
-import { streamInitramfs } from "../system/kernels.ts";
+import { listInitramfs } from "../system/kernels.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { HelperError } from "../../runtime/base/errors.ts";
 import {
@@ -7,11 +7,7 @@ import {
   type Generator,
   type ListedFile,
 } from "../generators/generator.ts";
-import {
-  type ArchivedFile,
-  isCutShort,
-  readInitramfs,
-} from "../initramfs/read-initramfs.ts";
+import { type ArchivedFile, isCutShort } from "../initramfs/read-initramfs.ts";
 import { helperNames } from "../install/helpers.ts";
 import type { InitramfsContent, InitrdFile } from "./rules/facts.ts";
 import {
@@ -47,7 +43,7 @@ async function lookInto(
   try {
     const isWanted = (path: string) =>
       CONFIG_FILES.some((name) => name === `/${path}`);
-    const files = await readInitramfs(streamInitramfs(host, file), isWanted);
+    const files = await listInitramfs(host, file, isWanted);
     return { content: describeContent(file, files, generators) };
   } catch (error) {
     if (!(error instanceof Error)) throw error;

@@ -155,10 +155,10 @@ export function createCpioReader(
 function readHeader(
   bytes: Buffer,
 ): { path: string; sizeBytes: number; headBytes: number } | undefined {
-  if (bytes.length < HEADER_BYTES) return undefined;
-  if (!MAGIC.test(bytes.toString("latin1", 0, 6))) {
+  if (bytes.length >= 6 && !MAGIC.test(bytes.toString("latin1", 0, 6))) {
     throw new Error("it is no cpio archive of the form newc");
   }
+  if (bytes.length < HEADER_BYTES) return undefined;
   const numberAt = (at: number) =>
     Number.parseInt(bytes.toString("latin1", at, at + 8), 16);
   const nameBytes = numberAt(NAME_SIZE_AT);

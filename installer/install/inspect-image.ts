@@ -12,8 +12,8 @@ import { findProgram, helperNames } from "./helpers.ts";
 import { CONFIG_FILES } from "../../runtime/options/config.ts";
 import { parseLdd } from "./plan/helper-version.ts";
 import type { ImageNeeds } from "../initramfs/verify-image.ts";
-import { streamInitramfs } from "../system/kernels.ts";
-import { isCutShort, readInitramfs } from "../initramfs/read-initramfs.ts";
+import { listInitramfs } from "../system/kernels.ts";
+import { isCutShort } from "../initramfs/read-initramfs.ts";
 
 export const EXECUTABLE = "/usr/bin/dockroot";
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
@@ -108,7 +108,7 @@ export async function listIfReadable(
     if (error instanceof HelperError && error.kind === "exit") return undefined;
     if (!(error instanceof NotRunError)) throw error;
     try {
-      return await readInitramfs(streamInitramfs(host, image), () => false);
+      return await listInitramfs(host, image);
     } catch (failure) {
       if (isCutShort(failure)) return undefined;
       throw failure instanceof Error ? error : failure;

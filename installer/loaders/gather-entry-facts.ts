@@ -12,8 +12,12 @@ import {
 import { findImageTree, readImageReference } from "../system/image.ts";
 import { locate, type Location } from "../system/formats/fstab.ts";
 import type { NewEntryFacts, FoundKernel } from "./plan/plan-entry.ts";
-import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
-import { findKernels } from "../system/kernels.ts";
+import {
+  BOOT_DIRECTORIES,
+  compareVersions,
+} from "../system/formats/kernel-files.ts";
+import { isCutShort } from "../initramfs/read-initramfs.ts";
+import { findKernels, listInitramfs } from "../system/kernels.ts";
 import { findLoaders } from "./find-loaders.ts";
 import {
   findStorePlace,
@@ -46,7 +50,12 @@ export async function gatherEntryFacts(
   const store = await probeFilesystem(host, place.device);
   const mounts = await locateBootDirectories(host, store);
   const facts = await withTopLevel(host, store, async (topLevel, isDefault) => {
-    const hasModules = readModules(host, topLevel, place, image);
+    const tree = findTree(host, topLevel, place, image);
+    const hasModules = (version: string) => {
+      if (tree === undefined) return undefined;
+      const at = followIn(host, tree, `lib/modules/${version}`);
+      return at !== undefined && host.files.statusOf(at) !== undefined;
+    };
     const rwlayer = place.bootedRwlayer ?? USUAL_RWLAYER;
     const directory = path.join(topLevel, TOP_LAYER_DIRECTORY);
     return {
@@ -57,11 +66,12 @@ export async function gatherEntryFacts(
         host.files.statusOf(directory)?.kind === "directory"
           ? TOP_LAYER_DIRECTORY
           : undefined,
-      ...findBootable(host, topLevel, store, mounts, hasModules, [
+      imageFiles: findImageFiles(host, topLevel, tree),
+      ...(await findBootable(host, topLevel, store, mounts, hasModules, [
         DOCKROOT_DIRECTORY,
         place.path,
         rwlayer,
-      ]),
+      ])),
     };
   });
   return {
@@ -78,9 +88,13 @@ export async function gatherEntryFacts(
         mounts.findLast(({ at }) => isSameOrBelow(directory, at))?.filesystem
           .uuid,
     ),
+    espMountPoint: mounts.find(({ filesystem }) => filesystem.type === "vfat")
+      ?.location.mount.mountPoint,
     searched: [
-      `the top level of ${store.device} and the directories there`,
-      ...mounts.map(({ at }) => at),
+      `the top level of ${store.device} and its directories`,
+      ...mounts
+        .map(({ at }) => at)
+        .filter((at) => !facts.replaced.includes(at)),
     ],
   };
 }
@@ -129,33 +143,34 @@ async function locateBootDirectories(
  * Looks for kernels on the top level and in the boot directories.
  * @param leftOut directories on the top level that a boot makes anew
  */
-function findBootable(
+async function findBootable(
   host: Host,
   topLevel: string,
   store: Filesystem,
   mounts: readonly BootMount[],
   hasModules: (version: string) => boolean | undefined,
   leftOut: readonly string[],
-): Pick<NewEntryFacts, "kernels" | "bareKernels"> {
+): Promise<Pick<NewEntryFacts, "kernels" | "bareKernels" | "replaced">> {
   const isLeftOut = (directory: string) =>
     leftOut.some((other) => isSameOrBelow(directory, other));
   const mountPoints = readMounts(host).map(({ mountPoint }) => mountPoint);
   const systems = mounts.find(({ at }) => at === "/boot");
+  const isReplaced = ({ location, filesystem }: BootMount) =>
+    filesystem.uuid === store.uuid && isLeftOut(location.path);
   const places = [
     {
       filesystem: store,
       mountPoint: undefined,
+      top: topLevel,
       from: "",
       found: findKernels(host, topLevel, 1, isLeftOut),
     },
     ...mounts
-      .filter(
-        ({ location, filesystem }) =>
-          filesystem.uuid !== store.uuid || !isLeftOut(location.path),
-      )
+      .filter((mount) => !isReplaced(mount))
       .map(({ at, location, filesystem }) => ({
         filesystem,
         mountPoint: location.mount.mountPoint,
+        top: host.path(at),
         from: location.path,
         found: findKernels(host, host.path(at), BOOT_DEPTH, (directory) =>
           mountPoints.includes(host.path(path.join(at, directory))),
@@ -164,7 +179,7 @@ function findBootable(
   ];
   const kernels = new Map<string, FoundKernel>();
   const bareKernels: string[] = [];
-  for (const { filesystem, mountPoint, from, found } of places) {
+  for (const { filesystem, mountPoint, top, from, found } of places) {
     for (const files of found) {
       const { kernel, initramfs, version } = files;
       const directory = path.join("/", from, files.directory).slice(1);
@@ -173,9 +188,11 @@ function findBootable(
         bareKernels.push(`${name} on ${filesystem.device}`);
         continue;
       }
+      const file = path.join(top, files.directory, initramfs);
       kernels.set(`${filesystem.uuid ?? filesystem.device}:${name}`, {
         ...files,
         initramfs,
+        isCutShort: await endsEarly(host, file),
         filesystem,
         mountPoint,
         directory,
@@ -186,29 +203,57 @@ function findBootable(
       });
     }
   }
-  return { kernels: [...kernels.values()], bareKernels };
+  return {
+    kernels: [...kernels.values()],
+    bareKernels,
+    replaced: mounts.filter(isReplaced).map(({ at }) => at),
+  };
+}
+
+/** Of an initramfs that is compressed in a way that Node does not unpack that is not known. */
+async function endsEarly(host: Host, file: string): Promise<boolean> {
+  try {
+    await listInitramfs(host, file);
+    return false;
+  } catch (error) {
+    return isCutShort(error);
+  }
+}
+
+/** @returns the newest kernel and its initramfs in the image's /boot, from the top level */
+function findImageFiles(
+  host: Host,
+  topLevel: string,
+  tree: string | undefined,
+): string[] {
+  if (tree === undefined) return [];
+  const boot = path.join(tree, "boot");
+  const [newest] = findKernels(host, boot, 0, () => true)
+    .filter(({ initramfs }) => initramfs !== undefined)
+    .toSorted((a, b) => compareVersions(b.version, a.version));
+  if (newest?.initramfs === undefined) return [];
+  const directory = path.relative(topLevel, boot);
+  return [newest.kernel, newest.initramfs].map((name) =>
+    path.join(directory, name),
+  );
 }
 
 /**
- * Whether the image has a kernel's modules.
+ * @returns the image's whole tree; `undefined` where it is not known
  * @throws BootError where an image that was asked for is not in the store
  */
-function readModules(
+function findTree(
   host: Host,
   topLevel: string,
   { path: store, kind }: StorePlace,
   given: string | undefined,
-): (version: string) => boolean | undefined {
+): string | undefined {
   try {
     const reference = readImageReference(host, given);
     const location = { host, topLevel, path: store };
-    const { root } = findImageTree(location, kind, reference);
-    return (version) => {
-      const at = followIn(host, root, `lib/modules/${version}`);
-      return at !== undefined && host.files.statusOf(at) !== undefined;
-    };
+    return findImageTree(location, kind, reference).root;
   } catch (error) {
     if (!(error instanceof BootError) || given !== undefined) throw error;
-    return () => undefined;
+    return undefined;
   }
 }

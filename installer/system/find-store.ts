@@ -41,6 +41,10 @@ export interface SystemStore {
 export const NAME_STORE =
   "Mount the image store, or name its directory: --store-path DIR.";
 
+/** For one that was named, and is not there. */
+export const CORRECT_DIRECTORY =
+  "Correct --store-path: the directory is /var/lib/docker, /var/lib/containerd or /var/lib/containers/storage, or where that is mounted from.";
+
 export const NAME_DIRECTORY = "Say which one is meant: --store-path DIR.";
 
 /**
@@ -199,7 +203,7 @@ export async function findStorePlace(
     }
   }
   const store = findStore(host, choice);
-  const { mount, path } = requireSubvolumePath(store);
+  const { mount, path } = requireSubvolumePath(store, choice);
   const spec = { kind: "path", path: mount.source } as const;
   return {
     device: (await waitForDevice(host, spec, 0)).path,
@@ -210,23 +214,26 @@ export async function findStorePlace(
 }
 
 /** @throws BootError STORE_MISSING, STORE_UNSUPPORTED */
-function requireSubvolumePath({
-  directory,
-  isPresent,
-  location,
-}: SystemStore): Location {
+function requireSubvolumePath(
+  { directory, isPresent, location }: SystemStore,
+  choice: StoreChoice,
+): Location {
   if (!isPresent) {
     throw new BootError(
       "STORE_MISSING",
       `there is no image store ${directory}`,
-      { hint: NAME_STORE },
+      {
+        hint: choice.directory === undefined ? NAME_STORE : CORRECT_DIRECTORY,
+      },
     );
   }
   if (location?.mount.fsType !== "btrfs") {
     throw new BootError(
       "STORE_UNSUPPORTED",
       `the image store ${directory} is on ${location?.mount.fsType ?? "nothing that is mounted"}, not on btrfs`,
-      { hint: NAME_STORE },
+      {
+        hint: "dockroot needs btrfs subvolumes, to take snapshots of them: make a btrfs, mount a subvolume of it there, and pull or load the image again.",
+      },
     );
   }
   if (location.path !== "") return location;

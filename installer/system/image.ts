@@ -21,6 +21,7 @@ import { openStore } from "../../runtime/stores/open-store.ts";
 import type { StoreLocation } from "../../runtime/stores/store.ts";
 import type { StoreKind } from "../../runtime/options/table.ts";
 import {
+  CORRECT_DIRECTORY,
   findStore,
   NAME_DIRECTORY,
   NAME_STORE,
@@ -192,9 +193,6 @@ export function lookInStore<T>(
     throw new BootError(code, what, { cause, hint });
   }
 }
-
-const CORRECT_DIRECTORY =
-  "Correct --store-path: the directory is /var/lib/docker, /var/lib/containerd or /var/lib/containers/storage, or where that is mounted from.";
 
 const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   STORE_MISSING: NAME_STORE,

@@ -1,5 +1,8 @@
 import path from "node:path";
-import type { Readable } from "node:stream";
+import {
+  readInitramfs,
+  type ArchivedFile,
+} from "../initramfs/read-initramfs.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import {
   findMicrocode,
@@ -74,10 +77,24 @@ export function readKernelVersion(
   );
 }
 
-/** The initramfs in a file: all of it, or of a unified kernel image its section .initrd. */
-export function streamInitramfs(host: Host, file: string): Readable {
+/**
+ * Lists the initramfs in a file: all of it, or of a unified kernel image its section .initrd.
+ * @param isWanted tells by a file's path whether its content is read
+ * @throws Error as `readInitramfs`
+ */
+export async function listInitramfs(
+  host: Host,
+  file: string,
+  isWanted: (path: string) => boolean = () => false,
+): Promise<ArchivedFile[]> {
   const uki = host.files.withFile(file, Infinity, readUki);
-  return host.files.streamFile(file, uki?.initrd);
+  const stream = host.files.streamFile(file, uki?.initrd);
+  try {
+    return await readInitramfs(stream, isWanted);
+  } finally {
+    // What is still open keeps its filesystem from being unmounted.
+    await stream[Symbol.asyncDispose]();
+  }
 }
 
 /** A kernel with what is loaded with it, all in one directory. */

@@ -7,7 +7,7 @@ import { ok, stops, warning, type Finding } from "./finding.ts";
 const LEAST_BYTES = 100e6;
 /** A system is pulled, and its predecessor kept. */
 const GOOD_BYTES = 2e9;
-/** Of an initramfs with dockroot in it, in round figures. */
+/** Of an initramfs with dockroot in it, where none is there to be measured. */
 const INITRAMFS_BYTES = 120e6;
 
 /** Room on the image store's filesystem, and on boot partitions. */
@@ -38,7 +38,7 @@ function checkDisk(device: string, { freeBytes, totalBytes }: Room): Finding {
 }
 
 function checkBootRoom({ mountPoint, room, largestBytes }: BootRoom): Finding {
-  const needed = Math.max(largestBytes, INITRAMFS_BYTES);
+  const needed = largestBytes === 0 ? INITRAMFS_BYTES : largestBytes;
   const text = `${mountPoint} has ${formatSize(room.freeBytes)} free of ${formatSize(room.totalBytes)}`;
   return room.freeBytes < needed
     ? warning(

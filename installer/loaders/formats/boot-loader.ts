@@ -23,7 +23,9 @@ export interface BootLoader {
   /** What keeps it from showing a new entry. @param text of the file by which it was found */
   checkConfig?(file: string, text: string): string[];
   /** Why it cannot load a kernel from where that is; `undefined` where it can. */
-  whyUnreadable(kernel: FoundKernel): string | undefined;
+  whyUnreadable(
+    place: Pick<FoundKernel, "filesystem" | "mountPoint">,
+  ): string | undefined;
   /**
    * Where a new entry goes, absolute; `undefined` where that is not known.
    * @param file by which the loader was found, if it was

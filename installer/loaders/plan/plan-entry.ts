@@ -1,5 +1,6 @@
 import type { KernelFiles } from "../../system/kernels.ts";
 import path from "node:path";
+import { quote } from "../../../runtime/base/quote.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import { isSameOrBelow } from "../../../runtime/base/is-below.ts";
 import {
@@ -10,6 +11,7 @@ import {
   USUAL_RWLAYER,
 } from "../formats/boot-loader.ts";
 import { BOOT_LOADERS, describeSearch } from "../formats/boot-loaders.ts";
+import { compareVersions } from "../../system/formats/kernel-files.ts";
 import { planOptions } from "./plan-options.ts";
 import type { Filesystem } from "../../system/filesystem.ts";
 import type { CmdlineOption } from "../../../runtime/options/cmdline.ts";
@@ -21,6 +23,8 @@ export interface FoundKernel extends KernelFiles {
   /** From the filesystem's top level, without a slash before it. */
   readonly directory: string;
   readonly initramfs: string;
+  /** Whether the initramfs ends before its end. */
+  readonly isCutShort: boolean;
   readonly filesystem: Filesystem;
   /** Where the running system has the filesystem mounted, if it has. */
   readonly mountPoint: string | undefined;
@@ -65,6 +69,12 @@ export interface NewEntryFacts {
   readonly kernels: readonly FoundKernel[];
   /** Kernels that have no initramfs beside them. */
   readonly bareKernels: readonly string[];
+  /** Kernel and initramfs of the image, from the top level. */
+  readonly imageFiles: readonly string[];
+  /** Where an EFI system partition is mounted. */
+  readonly espMountPoint: string | undefined;
+  /** Boot directories in the root of this boot, which the next boot replaces. */
+  readonly replaced: readonly string[];
   readonly loaders: readonly FoundLoader[];
   /** Where kernels were looked for, for people. */
   readonly searched: readonly string[];
@@ -125,7 +135,7 @@ function refuseNested({ storePath, bootedRwlayer }: NewEntryFacts): void {
   if (!isSameOrBelow(storePath, rwlayer)) return;
   throw new BootError(
     "ENTRY_UNSUITABLE",
-    `the image store is in ${rwlayer}, which is new at every boot`,
+    `the image store is in ${rwlayer}, which every boot makes anew`,
     {
       hint: "Move it to a subvolume of its own, beside the rwlayer, and mount that at /var/lib/docker.",
     },
@@ -148,26 +158,24 @@ function chooseLoader(
   }
   const [found, ...others] = loaders;
   if (found === undefined) {
-    const why = `no boot loader was found, so this is an entry for rEFInd (--loader chooses); looked for ${describeSearch()}`;
+    const why = `no boot loader was found, so this is an entry for rEFInd (choose another with --loader); looked for ${describeSearch()}`;
     return { loader: BOOT_LOADERS.refind, found, why: [why] };
   }
   const loader = BOOT_LOADERS[found.name];
   const besides =
     others.length === 0
       ? ""
-      : `; there is ${others.map(({ file }) => file).join(", ")}, too (--loader chooses)`;
+      : `; also found ${others.map(({ file }) => file).join(", ")} (choose with --loader)`;
   return {
     loader,
     found,
-    why: [`for ${loader.title}, by ${found.file}${besides}`],
+    why: [`boot loader: ${loader.title} (found ${found.file}${besides})`],
   };
 }
 
 /** @throws BootError KERNEL_MISSING */
-function chooseKernel(
-  { kernels, bareKernels, searched }: NewEntryFacts,
-  loader: BootLoader,
-): FoundKernel {
+function chooseKernel(facts: NewEntryFacts, loader: BootLoader): FoundKernel {
+  const { kernels, bareKernels, searched, replaced } = facts;
   const reasons = new Set<string>();
   const readable = kernels.filter((kernel) => {
     const why = loader.whyUnreadable(kernel);
@@ -176,43 +184,80 @@ function chooseKernel(
   });
   const [best] = readable.toSorted(compareKernels);
   if (best !== undefined) return best;
-  if (reasons.size > 0) {
-    throw new BootError(
-      "KERNEL_MISSING",
-      `${loader.title} cannot read any of the kernels that are here`,
-      {
-        cause: new Error([...reasons].join("; ")),
-        hint:
-          loader.name === "grub" || loader.name === "refind"
-            ? "Copy kernel and initramfs to the EFI system partition, into a directory of their own, or choose another boot loader with --loader."
-            : "Mount the EFI system partition, copy kernel and initramfs into a directory of it, such as dockroot, or choose another boot loader with --loader.",
-      },
+  for (const directory of replaced) {
+    reasons.add(
+      `${directory} is in the root of this boot, which the next boot replaces`,
     );
+  }
+  if (bareKernels.length > 0) {
+    reasons.add(`there is no initramfs beside ${bareKernels.join(", ")}`);
   }
   throw new BootError(
     "KERNEL_MISSING",
-    bareKernels.length > 0
-      ? `no kernel has an initramfs beside it: ${bareKernels.join(", ")}`
-      : "no kernel is to be found",
+    kernels.length > 0
+      ? `${loader.title} cannot read any of the kernels that are here`
+      : `no kernel with an initramfs was found in ${searched.join(", ")}`,
     {
-      cause: new Error(`looked in ${searched.join(", ")}`),
-      hint: "Make both from the image, and put them where the boot loader reads them, such as boot_docker on the top level of the btrfs: vmlinuz and initrd.img, or vmlinuz-linux and initramfs-linux.img. Mount the partition if they are there already.",
+      ...(reasons.size > 0 && { cause: new Error([...reasons].join("; ")) }),
+      hint: describeCopy(facts, loader),
     },
   );
+}
+
+/** How kernel and initramfs come to where the boot loader reads them. */
+function describeCopy(
+  { kernels, imageFiles, store, espMountPoint }: NewEntryFacts,
+  loader: BootLoader,
+): string {
+  const place = { filesystem: store, mountPoint: undefined };
+  const readsStore = loader.whyUnreadable(place) === undefined;
+  const directory = readsStore
+    ? "/mnt/boot_docker"
+    : `${espMountPoint ?? "/efi"}/dockroot`;
+  const here = kernels.find(
+    ({ filesystem }) => filesystem.device === store.device,
+  );
+  const found =
+    here === undefined
+      ? imageFiles
+      : [here.kernel, here.initramfs].map((name) =>
+          path.join(here.directory, name),
+        );
+  const files =
+    found.length > 0
+      ? found.map((file) => quote(`/mnt/${file}`))
+      : ["/mnt/IMAGE/boot/vmlinuz", "/mnt/IMAGE/boot/initrd.img"];
+  const command = [
+    ...(readsStore || espMountPoint !== undefined
+      ? []
+      : ["mount the EFI system partition at /efi"]),
+    `mount -o subvolid=5 ${store.device} /mnt`,
+    `mkdir -p ${directory}`,
+    `cp ${files.join(" ")} ${directory}/`,
+  ].join("; ");
+  if (here !== undefined) {
+    return `Copy both to where it reads: ${command}. Or choose another boot loader with --loader.`;
+  }
+  const build =
+    found.length > 0
+      ? ""
+      : "The image needs an initramfs: run dockroot install in it. ";
+  return `${build}Copy both from the image: ${command}`;
 }
 
 /** dracut's image for rescue is of a former day, and dockroot is not in it. */
 const RESCUE = /^vmlinuz-0-rescue-/;
 
-/** What fits the image, then what is not the running system's own, then the newest. */
+/** What is whole, then what fits the image, then what is not the running system's own, then the newest. */
 function compareKernels(a: FoundKernel, b: FoundKernel): number {
   const rank = ({ hasModules, isSystems }: FoundKernel) =>
     (hasModules === true ? 0 : hasModules === undefined ? 2 : 4) +
     Number(isSystems);
   return (
+    Number(a.isCutShort) - Number(b.isCutShort) ||
     Number(RESCUE.test(a.kernel)) - Number(RESCUE.test(b.kernel)) ||
     rank(a) - rank(b) ||
-    (b.version ?? "").localeCompare(a.version ?? "", "en", { numeric: true }) ||
+    compareVersions(b.version, a.version) ||
     (a.kernel < b.kernel ? -1 : 1)
   );
 }
@@ -222,11 +267,8 @@ function describeKernel(
   others: number,
 ): string {
   const ofVersion = version === undefined ? "" : `, version ${version}`;
-  const besides =
-    others === 0
-      ? ""
-      : `; ${String(others)} more ${others === 1 ? "is" : "are"} here`;
-  return `the kernel is ${kernel} on ${filesystem.device}${ofVersion}${besides}`;
+  const besides = others === 0 ? "" : `; ${String(others)} more found`;
+  return `kernel: ${kernel} on ${filesystem.device}${ofVersion}${besides}`;
 }
 
 function warnOfRwlayer({
@@ -237,16 +279,20 @@ function warnOfRwlayer({
   const rwlayer = bootedRwlayer ?? USUAL_RWLAYER;
   return isRwlayerForeign
     ? [
-        `${rwlayer} is on ${store.device} already, and dockroot did not make it: it will not be replaced; rename it, or name another in rootflags=subvol=`,
+        `${rwlayer} exists on ${store.device}, and dockroot did not make it: no boot replaces it. Rename it, or name another in rootflags=subvol=`,
       ]
     : [];
 }
 
-function warnOfKernel(
-  { image }: NewEntryFacts,
-  { hasModules, version, isSystems, filesystem }: FoundKernel,
-): string[] {
+function warnOfKernel({ image }: NewEntryFacts, kernel: FoundKernel): string[] {
+  const { hasModules, version, isSystems, isCutShort, filesystem } = kernel;
+  const { directory, initramfs } = kernel;
   const warnings: string[] = [];
+  if (isCutShort) {
+    warnings.push(
+      `the initramfs ${path.join("/", directory, initramfs)} on ${filesystem.device} is cut short, and no machine boots with it: build or copy it again`,
+    );
+  }
   if (hasModules === false) {
     warnings.push(
       `the image${image === undefined ? "" : ` ${image}`} has no modules for the kernel ${version ?? ""}: take kernel and initramfs from the image`,
@@ -254,7 +300,7 @@ function warnOfKernel(
   }
   if (isSystems && hasModules !== true) {
     warnings.push(
-      "this kernel is the running system's: it boots the image only if the image has its modules, and its initramfs has dockroot",
+      "this kernel is the running system's own: it boots the image only if the image has its modules and its initramfs has dockroot",
     );
   }
   if (filesystem.isMapped) {

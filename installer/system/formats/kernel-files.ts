@@ -47,6 +47,11 @@ function initramfsNames(suffix = ""): string[] {
   ];
 }
 
+/** By their numbers; what is not known is the oldest. */
+export function compareVersions(a = "", b = ""): number {
+  return a.localeCompare(b, "en", { numeric: true });
+}
+
 /** The processor's microcode, which is loaded before the initramfs. */
 export function findMicrocode(names: readonly string[]): string[] {
   return ["intel-ucode.img", "amd-ucode.img"].filter((name) =>

@@ -1,7 +1,9 @@
 // runner: tier=first seconds=50 needs=debian
 import fs from "fs-extra";
 import path from "node:path";
+import { gzipSync } from "node:zlib";
 import t, { type Test } from "tap";
+import { makeCpio } from "../../../fixtures/boot-files.ts";
 import { findDebianTar } from "../../../fixtures/cached-debian.ts";
 import { run } from "../../../fixtures/run.ts";
 import { optionsOf, readEntry } from "../../unit/stores/read-entry.ts";
@@ -153,7 +155,10 @@ await t.test("rEFInd: its configuration keeps all but the entry", async (t) => {
   const first = make(given, "--output");
   t.equal(first.status, 0, first.stderr);
   t.equal(first.stdout, "");
-  t.match(first.stderr, "for rEFInd, by /boot/EFI/refind/refind.conf");
+  t.match(
+    first.stderr,
+    "boot loader: rEFInd (found /boot/EFI/refind/refind.conf",
+  );
   t.match(first.stderr, /warning: .* add manual to its line scanfor/);
   t.match(first.stderr, /warning: rEFInd has no driver for btrfs beside /);
   const text = esp.read("EFI/refind/refind.conf");
@@ -242,12 +247,12 @@ await t.test("a rwlayer that another made is told of", async (t) => {
   });
   t.match(make(system()), {
     status: 0,
-    stderr: /warning: docker_rwlayer is on \S+ already, and dockroot did not/,
+    stderr: /warning: docker_rwlayer exists on \S+, and dockroot did not/,
   });
   await disk.look((top) => {
     fs.outputFileSync(`${top}/.dockroot/docker_rwlayer/state.json`, "{}");
   });
-  t.notMatch(make(system()).stderr, "docker_rwlayer is on");
+  t.notMatch(make(system()).stderr, "docker_rwlayer exists");
 });
 
 await t.test("a file of somebody else's is left as it is", async (t) => {
@@ -316,6 +321,124 @@ await t.test("a menu that cannot be read is in nobody's way", async (t) => {
   });
 });
 
+await t.test("an initramfs that is cut short is told of", async (t) => {
+  const whole = gzipSync(makeCpio({ "usr/bin/dockroot": "x".repeat(5000) }));
+  const write = (name: string, content: Buffer) =>
+    disk.look((top) => {
+      fs.writeFileSync(`${top}/boot_docker/${name}`, content);
+    });
+  await write("initramfs-linux.img", whole);
+  t.notMatch(make(system()).stderr, "cut short");
+  for (const length of [0, 20, whole.length - 1]) {
+    await write("initramfs-linux.img", whole.subarray(0, length));
+    t.match(make(system()), {
+      status: 0,
+      stderr:
+        /warning: the initramfs \/boot_docker\/initramfs-linux\.img on \S+ is cut short/,
+    });
+  }
+  // One that is whole comes first, whatever else speaks for the other.
+  await disk.look((top) => {
+    const directory = `${top}/boot_docker`;
+    fs.copySync(`${directory}/vmlinuz-linux`, `${directory}/vmlinuz`);
+  });
+  await write("initrd.img", whole);
+  const { stdout, stderr } = make(system());
+  t.match(stdout, 'loader "/boot_docker/vmlinuz"');
+  t.notMatch(stderr, "cut short");
+  await disk.look((top) => {
+    for (const name of ["vmlinuz", "initrd.img"]) {
+      fs.removeSync(`${top}/boot_docker/${name}`);
+    }
+  });
+  await write("initramfs-linux.img", whole);
+});
+
+await t.test("rEFInd's UTF-16 configuration stays UTF-16", async (t) => {
+  const former = "\ufefftimeout 20\r\n# café\r\n";
+  for (const swap of [false, true]) {
+    const encoded = Buffer.from(former, "utf16le");
+    const file = scratchOf("utf16.conf");
+    fs.writeFileSync(file, swap ? encoded.swap16() : encoded);
+    const call = ["--loader", "refind", "--output", file];
+    const { status, stderr } = make(system(), ...call);
+    t.equal(status, 0, stderr);
+    const bytes = fs.readFileSync(file);
+    const text = (swap ? bytes.swap16() : bytes).toString("utf16le");
+    t.ok(text.startsWith(`${former}\n# dockroot default: begin\nmenuentry`));
+    t.ok(text.endsWith("# dockroot default: end\n"));
+  }
+});
+
+await t.test("a kernel in the root of this boot is not enough", async (t) => {
+  const put = (directory: string) => {
+    fs.copySync(path.join(kernels, vmlinuz), `${directory}/${vmlinuz}`);
+    fs.writeFileSync(`${directory}/initrd.img-${version}`, "an initramfs");
+  };
+  const layers = await disk.look((top) => {
+    fs.moveSync(`${top}/boot_docker`, `${top}/.dockroot/hidden`);
+    put(`${top}/next`);
+    const subvolumes = `${top}/docker/btrfs/subvolumes`;
+    return fs.readdirSync(subvolumes);
+  });
+  t.teardown(() =>
+    disk.look((top) => {
+      fs.moveSync(`${top}/.dockroot/hidden`, `${top}/boot_docker`);
+      fs.removeSync(`${top}/next/${vmlinuz}`);
+    }),
+  );
+  const started: PrivateSystem = {
+    etc: {},
+    cmdline: `root=LABEL=${disk.label} rootflags=subvol=next docker_path=docker docker_image=system:1`,
+    mounts: [["-o", "subvol=next", disk.device, "/boot"]],
+  };
+  const bare = make(started);
+  t.equal(bare.status, 1);
+  t.match(
+    bare.stderr,
+    /no kernel with an initramfs was found in the top level of \S+ and its directories\n/,
+  );
+  t.match(
+    bare.stderr,
+    "because: /boot is in the root of this boot, which the next boot replaces",
+  );
+  t.match(bare.stderr, "run dockroot install in it. Copy both from the image:");
+  await disk.look((top) => {
+    for (const layer of layers) {
+      put(`${top}/docker/btrfs/subvolumes/${layer}/boot`);
+    }
+  });
+  const { stderr } = make(started);
+  const [command = ""] = /(?<=Copy both from the image: ).*/.exec(stderr) ?? [];
+  t.match(
+    command,
+    /^mount -o subvolid=5 \S+ \/mnt; mkdir -p \/mnt\/boot_docker;/,
+  );
+  const copied = scratchOf("copied");
+  fs.mkdirpSync(copied);
+  await run([
+    ...["unshare", "--mount", "sh", "-ec"],
+    `${command}; cp -r /mnt/boot_docker/. ${copied}; rm -r /mnt/boot_docker`,
+  ]);
+  t.strictSame(fs.readdirSync(copied), [`initrd.img-${version}`, vmlinuz]);
+});
+
+await t.test("a store on another filesystem than btrfs", async (t) => {
+  const directory = scratchOf("store");
+  fs.mkdirpSync(path.join(directory, "image"));
+  const fsType = (await run(["stat", "-f", "-c", "%T", directory])).trim();
+  t.not(fsType, "btrfs");
+  t.match(make({ etc: {} }, "--store-path", directory), {
+    status: 1,
+    stderr:
+      /is on \w+, not on btrfs\n[^]*what to do: dockroot needs btrfs subvolumes, to take snapshots of them: /,
+  });
+  t.match(make({ etc: {} }, "--store-path", "/nowhere"), {
+    status: 1,
+    stderr: /what to do: Correct --store-path: /,
+  });
+});
+
 await t.test("what cannot be found is told, and what to do", async (t) => {
   const check = (outcome: ReturnType<typeof make>, words: RegExp) => {
     t.equal(outcome.status, 1);
@@ -334,7 +457,13 @@ await t.test("what cannot be found is told, and what to do", async (t) => {
   const rename = (from: string, to: string) =>
     disk.look((top) => fs.move(`${top}/boot_docker/${from}`, `${top}/${to}`));
   await rename("initramfs-linux.img", "moved");
-  check(make(system()), /no kernel has an initramfs .*\/vmlinuz-linux on /);
+  check(
+    make(system()),
+    /no kernel with an initramfs was found in [^]*no initramfs beside .*\/vmlinuz-linux on /,
+  );
   await rename("vmlinuz-linux", "other");
-  check(make(system()), /no kernel is to be found\n[^]*looked in /);
+  check(
+    make(system()),
+    /no kernel with an initramfs was found in the top level of [^]*: dockroot install|run dockroot install/,
+  );
 });

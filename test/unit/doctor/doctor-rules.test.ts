@@ -246,6 +246,7 @@ t.test("room on the disk and on boot partitions", (t) => {
     });
   };
   t.strictSame(told(boot(200e6, 100e6)), []);
+  t.strictSame(told(boot(100e6, 37e6)), [], "as large as those that are there");
   t.match(told(boot(100e6, 0)), [/^warning space: \/boot has 100\.0 MB free/]);
   t.match(told(boot(200e6, 300e6)), [/^warning space: .* \(about 300\.0 MB\)/]);
   t.end();

@@ -43,7 +43,7 @@ const kernel: FoundKernel = {
   ...{ filesystem: btrfs, mountPoint: undefined, directory: "boot_docker" },
   ...{ kernel: "vmlinuz-linux", initramfs: "initramfs-linux.img" },
   ...{ microcode: [], version: "6.1.0" },
-  ...{ hasModules: true, isSystems: false },
+  ...{ hasModules: true, isSystems: false, isCutShort: false },
 };
 
 const onEsp: FoundKernel = { ...kernel, filesystem: esp, mountPoint: "/efi" };
@@ -55,6 +55,9 @@ const facts: NewEntryFacts = {
   ...{ cmdline: [], bootedRwlayer: undefined },
   ...{ topLayerDirectory: "boot_docker", image: undefined },
   ...{ kernels: [kernel], bareKernels: [], loaders: [], searched: ["/boot"] },
+  imageFiles: [],
+  espMountPoint: undefined,
+  replaced: [],
 };
 
 const plan = (given: Partial<NewEntryFacts>, loader: LoaderName) =>
@@ -259,9 +262,9 @@ t.test("of several kernels the one that fits is taken", (t) => {
     "grub",
   );
   t.match(warnings, [
-    /^docker_rwlayer is on .* already/,
+    /^docker_rwlayer exists on .*, and dockroot did not make it/,
     /no modules for the kernel 6\.1\.0/,
-    /running system's/,
+    /running system's own/,
   ]);
   t.end();
 });
@@ -285,10 +288,12 @@ t.test("what a loader cannot read is no entry", (t) => {
     });
   }
   t.throws(() => plan({ kernels: [], bareKernels: ["/a"] }, "grub"), {
-    message: "no kernel has an initramfs beside it: /a",
+    message: "no kernel with an initramfs was found in /boot",
+    cause: { message: "there is no initramfs beside /a" },
+    hint: /^The image needs an initramfs: .* cp \/mnt\/IMAGE\/boot\/vmlinuz /,
   });
   t.throws(() => plan({ storePath: "docker_rwlayer/var/lib" }, "grub"), {
-    message: /new at every boot/,
+    message: /every boot makes anew/,
   });
   t.end();
 });
@@ -309,8 +314,8 @@ t.test("what is guessed and what may go wrong is told", (t) => {
   t.equal(loader.name, "refind");
   t.equal(target, refind.file);
   t.match(notes, [
-    /^for rEFInd, by \/efi\/.*; there is \/boot\/grub\/grub.cfg, too/,
-    /^the kernel is \/boot_docker\/vmlinuz-linux on \/dev\/sda2/,
+    /^boot loader: rEFInd \(found \/efi\/.*; also found \/boot\/grub\/grub.cfg/,
+    /^kernel: \/boot_docker\/vmlinuz-linux on \/dev\/sda2/,
     /^using boot_docker as the top layer/,
   ]);
   t.match(warnings, ["w", /no driver for btrfs/, /default subvolume/]);

@@ -75,7 +75,7 @@ export function imageMissing(
 function describeNames(reference: ImageName, names: readonly string[]): string {
   const same = namesOf(reference, names);
   if (same.length > 0) {
-    return `of ${reference.repository} there are: ${listNames(same.map(shorten), MAX_LISTED)}`;
+    return `the store has: ${listNames(same.map(shorten), MAX_LISTED)}`;
   }
   const wanted = formatImageReference(reference);
   const nearest = names

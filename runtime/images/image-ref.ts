@@ -74,7 +74,7 @@ export function parseImageReference(
   }
   const { domain, path, isQualified } = splitDomain(name);
   if (!DOMAIN.test(domain)) {
-    throw invalid(text, `"${domain}" is no registry's name`);
+    throw invalid(text, `"${domain}" is not a valid registry name`);
   }
   const wrong = path.split("/").find((component) => !COMPONENT.test(component));
   if (wrong !== undefined) {

@@ -153,7 +153,7 @@ export function chooseAnswers(
   if (differ || !failed.every(isMissing)) {
     throw new BootError(
       "STORE_AMBIGUOUS",
-      `there are ${String(answers.length)} image stores in ${storePath}, and they say different things of ${formatImageReference(reference)}`,
+      `there are ${String(answers.length)} image stores in ${storePath}, and they disagree on ${formatImageReference(reference)}`,
       { cause, hint: tellKinds(answers.map(({ reader }) => reader.kind)) },
     );
   }
@@ -170,12 +170,12 @@ function tellKinds(all: readonly StoreKind[]): string {
   const kinds = [...new Set(all)];
   const ways = kinds.map((kind) => `dockroot.store=${kind}`).join(" or ");
   const only =
-    kinds.length === 1 ? ", which is the one of which a root can be made" : "";
+    kinds.length === 1 ? ", which takes the one whose images can be roots" : "";
   const engine = kinds.includes("podman") ? "podman" : "docker";
   const used = kinds.includes("containerd")
     ? "Docker uses containerd's where docker info has the driver-type io.containerd.snapshotter.v1."
     : `${engine} info shows which driver is in use.`;
-  return `Say which one counts, among the kernel options or in the configuration: ${ways}${only}. ${used}`;
+  return `Choose one by a kernel option or in the configuration: ${ways}${only}. ${used}`;
 }
 
 function describe(answer: Answer): string {

@@ -28,7 +28,7 @@ export function readImageConfig(
   }
   const diffIds: unknown = rootfs["diff_ids"] ?? [];
   if (!Array.isArray(diffIds) || !diffIds.every(isImageId)) {
-    throw file.damaged(`its "diff_ids" are no digests`);
+    throw file.damaged(`its "diff_ids" are not digests`);
   }
   if (diffIds.length === 0) {
     throw new BootError(

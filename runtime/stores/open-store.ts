@@ -118,8 +118,8 @@ function storeMissing(
 function explain(names: readonly string[]): [what: string, hint: string] {
   if (names.includes("engine-id")) {
     return [
-      "is Docker's, but its images are with a containerd that runs by itself",
-      "Name that one's directory (/var/lib/containerd in the running system), which must be on this btrfs.",
+      "is Docker's, but its images are in the store of a separate containerd",
+      "Name containerd's directory (/var/lib/containerd in the running system), which must be on this btrfs.",
     ];
   }
   if (names.some((name) => /^[0-9]+\.[0-9]+$/.test(name))) {
@@ -128,7 +128,7 @@ function explain(names: readonly string[]): [what: string, hint: string] {
       `In a running system: take "userns-remap" out of /etc/docker/daemon.json, restart Docker, and pull the image again.`,
     ];
   }
-  return ["is no image store", PATH_HINT];
+  return ["is not an image store", PATH_HINT];
 }
 
 /** A file that each store has, and that is looked for where none has been found. */

@@ -181,7 +181,7 @@ export class PodmanStore implements StoreReader {
   #readLayers({ id: image, diffIds }: StoredImage): PodmanLayer[] {
     const parsed = this.#layers.readJson(MAX_LIST_BYTES);
     if (!Array.isArray(parsed)) {
-      throw this.#layers.damaged("it is no list of layers");
+      throw this.#layers.damaged("it is not a list of layers");
     }
     const entries = new Map<unknown, Record<string, unknown>>(
       parsed.filter(isRecord).map((entry) => [entry["id"], entry]),

@@ -137,7 +137,7 @@ export class StoreFile {
     const bytes = this.read(maxBytes);
     if (`sha256:${sha256(bytes)}` === digest) return this.parseJson(bytes);
     throw this.damaged(
-      `its content (${String(bytes.length)} bytes) has another sha256 than its name says`,
+      `its content (${String(bytes.length)} bytes) does not match the sha256 in its name`,
     );
   }
 
@@ -292,7 +292,7 @@ function refuseShifted(store: StoreFiles, source: string, owner: number): void {
   if (!isRemapped && holder !== owner) return;
   throw new BootError(
     "STORE_UNSUPPORTED",
-    `in the store ${store.path} root's files belong to the user ${String(owner)}: an engine with a user namespace has written them, and no system runs from files that are not root's`,
+    `in the store ${store.path} root's files belong to the user ${String(owner)}: an engine with a user namespace wrote them, and a system cannot boot from files that root does not own`,
     {
       hint: isRemapped
         ? `In a running system: docker save --output image.tar NAME; take "userns-remap" out of /etc/docker/daemon.json; systemctl restart docker; docker load --input image.tar; then name the directory above ${store.path}.`

@@ -19,7 +19,7 @@ t.test("no store there: status 1, and what to do", (t) => {
       stderr,
       `dockroot: cannot find the image system:1 in ${directory}/${store}\n`,
     );
-    t.match(stderr, "what to do: Mount the image store, or name its directory");
+    t.match(stderr, "what to do: Correct --store-path: ");
   }
   t.end();
 });
@@ -31,7 +31,7 @@ t.test("names that are near are listed, as a boot does", (t) => {
   t.equal(stdout, "");
   t.match(
     stderr,
-    /^dockroot: cannot find the image many:2 in .*\n(?: {2}because: .*\n)* {2}because: of many there are: many:1, many:dangling\n {2}what to do: Name one that is there /,
+    /^dockroot: cannot find the image many:2 in .*\n(?: {2}because: .*\n)* {2}because: the store has: many:1, many:dangling\n {2}what to do: Name an image as docker images /,
   );
   t.match(runDockroot(...call, "Many"), {
     status: 1,

@@ -85,7 +85,7 @@ export class BoltBucket {
   /** @throws BoltError, also where it is a bucket; `undefined` where there is no such key */
   get(key: string | Buffer): Buffer | undefined {
     const entry = this.#find(Buffer.from(key));
-    if (entry?.kind === "bucket") throw isOtherKind(entry, "values");
+    if (entry?.kind === "bucket") throw isOtherKind(entry, "value");
     return entry?.value;
   }
 
@@ -95,7 +95,7 @@ export class BoltBucket {
    */
   bucket(name: string | Buffer, ...below: string[]): BoltBucket | undefined {
     const entry = this.#find(Buffer.from(name));
-    if (entry?.kind === "value") throw isOtherKind(entry, "buckets");
+    if (entry?.kind === "value") throw isOtherKind(entry, "bucket");
     const [next, ...rest] = below;
     return next === undefined
       ? entry?.bucket
@@ -145,7 +145,7 @@ export class BoltBucket {
     depth = 0,
   ): Generator<BoltPage, undefined> {
     if (depth > MAX_DEPTH)
-      throw new BoltError(`${page.name} is too deep in it`);
+      throw new BoltError(`${page.name} is too deep in the tree`);
     if (page.isLeaf) {
       yield page;
       return;
@@ -179,8 +179,8 @@ export class BoltBucket {
 
 function isOtherKind(
   { key, kind }: BoltEntry,
-  place: "buckets" | "values",
+  expected: "bucket" | "value",
 ): BoltError {
   const name = JSON.stringify(shorten(key.toString()));
-  return new BoltError(`${name} is a ${kind}, in a place for ${place}`);
+  return new BoltError(`${name} is a ${kind} where a ${expected} belongs`);
 }

@@ -1,4 +1,4 @@
-/** What is wrong with a database, as a clause: "page 5 is no page of a tree". */
+/** What is wrong with a database, as a clause: "page 5 is empty". */
 export class BoltError extends Error {
   constructor(message: string) {
     super(message);
@@ -42,7 +42,7 @@ export function readMeta(file: BoltFile): Meta {
   // Two transactions may commit between our two reads, so both pages can look torn; retry once.
   const meta = findMeta(file) ?? findMeta(file);
   if (meta !== undefined) return meta;
-  throw new BoltError("neither of its two meta pages is whole (cut off?)");
+  throw new BoltError("neither of its two meta pages is valid (cut off?)");
 }
 
 /**

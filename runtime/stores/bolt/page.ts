@@ -61,15 +61,15 @@ export function parsePage(
 ): BoltPage {
   const flags = bytes.readUInt16LE(8);
   if (flags !== BRANCH_PAGE_FLAG && flags !== LEAF_PAGE_FLAG) {
-    throw new BoltError(`${name} is no page of a tree`);
+    throw new BoltError(`${name} is neither a branch nor a leaf page`);
   }
   const isLeaf = flags === LEAF_PAGE_FLAG;
   const isInline = pageSize === 0;
   if (isInline && !isLeaf) {
-    throw new BoltError(`${name} is a branch, in a place for leaves`);
+    throw new BoltError(`${name} is a branch page where a leaf page belongs`);
   }
   if (isInline && (readPgid(bytes, 0) !== 0 || bytes.readUInt32LE(12) !== 0)) {
-    throw new BoltError(`${name} says that it is a page of its own`);
+    throw new BoltError(`${name} has a page number, though it is inline`);
   }
   const count = bytes.readUInt16LE(10);
   if (count === 0 && (!isLeaf || range.from !== undefined)) {
@@ -80,10 +80,10 @@ export function parsePage(
   const end = elements.bounds.at(-1) ?? 0;
   const rest = bytes.length - end;
   if (rest > pageSize) {
-    throw new BoltError(`${name} is longer than what is in it`);
+    throw new BoltError(`${name} is longer than its elements`);
   }
   if (bytes.compare(ZEROS, 0, rest, end) !== 0) {
-    throw new BoltError(`${name} goes on behind its last element`);
+    throw new BoltError(`${name} has data after its last element`);
   }
   return { ...header, ...elements };
 }
@@ -122,7 +122,7 @@ function parseElements(
     const valueEnd = isLeaf ? valueAt + (words[pos + 2] ?? 0) : valueAt;
     if (at !== end || valueEnd > bytes.length) {
       throw new BoltError(
-        `${name}: what element ${String(index)} points at is not in its place`,
+        `${name}: the data of element ${String(index)} is not in its place`,
       );
     }
     const key =
@@ -130,7 +130,7 @@ function parseElements(
     const isInOrder =
       former === undefined ? key !== "" && key >= from : key > former;
     if (!isInOrder) {
-      throw new BoltError(`${name}: key ${String(index)} is not in its order`);
+      throw new BoltError(`${name}: key ${String(index)} is out of order`);
     }
     bounds[2 * index] = at;
     bounds[2 * index + 1] = valueAt;
@@ -147,7 +147,7 @@ function parseElements(
         (root === INLINE ? room >= PAGE_HEADER_SIZE : room === 0);
       if (!isBucket || isInline) {
         throw new BoltError(
-          `${name}: element ${String(index)} is ${isBucket ? "a bucket, in a place for values" : "neither a value nor a bucket"}`,
+          `${name}: element ${String(index)} is ${isBucket ? "a bucket where a value belongs" : "neither a value nor a bucket"}`,
         );
       }
       pgids.push(root);
@@ -156,7 +156,7 @@ function parseElements(
     end = valueEnd;
   }
   if (former !== undefined && before !== undefined && former >= before) {
-    throw new BoltError(`${name}: its last key is not in its order`);
+    throw new BoltError(`${name}: its last key is out of order`);
   }
   bounds[2 * count] = end;
   return { bounds, pgids, keys };
@@ -251,24 +251,28 @@ export class BoltPages {
   /** Each page has one place. A pointer past the end fails where it is followed. */
   #claim(pgid: number): void {
     if (this.#claimed[pgid] === 1) {
-      throw new BoltError(`${nameOf(pgid)} is in it twice`);
+      throw new BoltError(`${nameOf(pgid)} is used twice`);
     }
     this.#claimed[pgid] = 1;
   }
 
   #load(pgid: number): Buffer {
     if (pgid < 2 || pgid >= this.#count) {
-      throw new BoltError(`${nameOf(pgid)} is past its end (cut off?)`);
+      throw new BoltError(
+        `${nameOf(pgid)} is past the end of the file (cut off?)`,
+      );
     }
     const first = this.#allocate(pgid, 1);
     this.#file.read(first, pgid * this.pageSize);
     if (readPgid(first, 0) !== pgid) {
-      throw new BoltError(`${nameOf(pgid)} says that it is another one`);
+      throw new BoltError(`${nameOf(pgid)} has the number of another page`);
     }
     const overflow = first.readUInt32LE(12);
     if (overflow === 0) return first;
     if (pgid + overflow >= this.#count) {
-      throw new BoltError(`${nameOf(pgid)} goes past its end (cut off?)`);
+      throw new BoltError(
+        `${nameOf(pgid)} extends past the end of the file (cut off?)`,
+      );
     }
     for (let next = 1; next <= overflow; next += 1) this.#claim(pgid + next);
     const all = this.#allocate(pgid, 1 + overflow);
@@ -281,7 +285,7 @@ export class BoltPages {
     this.#readBytes += pages * this.pageSize;
     if (this.#readBytes > MAX_READ_BYTES) {
       throw new BoltError(
-        `${nameOf(pgid)} and what was read before exceed the limit`,
+        `${nameOf(pgid)} would exceed the limit on what is read of one file`,
       );
     }
     return Buffer.allocUnsafe(pages * this.pageSize);

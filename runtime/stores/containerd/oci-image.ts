@@ -41,15 +41,15 @@ export function readOciImage(store: StoreFiles, id: ImageId): StoredImage {
       if (configId !== undefined) {
         return readImageConfig(blob(store, configId), id, configId);
       }
-      throw file.damaged("it is no manifest of an image");
+      throw file.damaged("it is not an image manifest");
     }
     if (depth === MAX_DEPTH) {
-      throw file.damaged("it is too deep in other indexes");
+      throw file.damaged("it is nested too deeply in other indexes");
     }
     for (const child of manifests.map(parseDescriptor)) {
       const { digest: childDigest, platform } = child;
       if (childDigest === undefined) {
-        throw file.damaged("what it lists has no digest");
+        throw file.damaged("an entry in its list has no digest");
       }
       if (child.isReferrer || !blob(store, childDigest).isPresent()) continue;
       if (platform !== undefined && platform !== machine) {
@@ -71,12 +71,12 @@ export function readOciImage(store: StoreFiles, id: ImageId): StoredImage {
   if (found !== undefined) return found;
   throw new BootError(
     "IMAGE_MISSING",
-    `of the image ${id} there is none in the store for ${machine}, this machine`,
+    `the store has the image ${id} only for other machines than this one (${machine})`,
     {
       cause: new Error(
         others.size === 0
-          ? "nothing that it names was fetched"
-          : `there is one for ${listNames([...others].map(shorten), MAX_LISTED)}`,
+          ? "nothing that it lists was fetched"
+          : `it is there for ${listNames([...others].map(shorten), MAX_LISTED)}`,
       ),
       hint: `Fetch it in a running system: docker pull --platform ${machine} NAME.`,
     },

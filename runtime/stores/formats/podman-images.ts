@@ -35,18 +35,20 @@ export function parsePodmanImages(
   parsed: unknown,
   fail: (what: string) => Error,
 ): PodmanImage[] {
-  if (!Array.isArray(parsed)) throw fail("it is no list of images");
+  if (!Array.isArray(parsed)) throw fail("it is not a list of images");
   return parsed.map((entry: unknown, index) => {
     const at = `its image ${String(index + 1)}`;
     const hex = isRecord(entry) ? entry["id"] : undefined;
     const id = typeof hex === "string" ? `sha256:${hex}` : "";
     if (!isRecord(entry) || !isImageId(id)) throw fail(`${at} has no ID`);
     const names = entry["names"] ?? [];
-    if (!isListOfTexts(names)) throw fail(`${at} has "names" that are no list`);
+    if (!isListOfTexts(names))
+      throw fail(`${at} has "names" that are not a list of texts`);
     const digests = entry["big-data-digests"] ?? {};
     if (!isRecord(digests)) throw fail(`${at} has no digests`);
     const leafLayer = entry["layer"] ?? "";
-    if (typeof leafLayer !== "string") throw fail(`${at} has an odd layer`);
+    if (typeof leafLayer !== "string")
+      throw fail(`${at} has a layer that is not a text`);
     const manifestDigests = Object.entries(digests)
       .filter(([name]) => name.startsWith("manifest"))
       .map(([, digest]) => String(digest));
@@ -128,7 +130,7 @@ function findSingle(
   const names = new Set(found.map(({ name }) => shorten(name + end)));
   throw new BootError(
     "IMAGE_AMBIGUOUS",
-    `${repository}${end} could be several images: ${listNames([...names], MAX_LISTED)}`,
+    `${repository}${end} matches several images: ${listNames([...names], MAX_LISTED)}`,
     {
       hint: "Write the name with its registry, as podman images prints it; which one podman takes depends on its registries.conf.",
     },

@@ -91,7 +91,7 @@ await t.test(
     ]);
     await fails(t, machine, "docker_image=system:3", "IMAGE_MISSING", [
       "system:3",
-      "of system there are: system:1, system:2",
+      "the store has: system:1, system:2",
     ]);
     await fails(t, machine, "docker_path=photos", "STORE_MISSING", ["photos"]);
     await fails(

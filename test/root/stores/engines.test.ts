@@ -117,7 +117,7 @@ async function testStore(
       () => place.find(name, "base:1"),
       {
         code: "STORE_MISSING",
-        message: /with a containerd that runs by itself/,
+        message: /in the store of a separate containerd/,
         hint: /\/var\/lib\/containerd/,
       },
       "Docker's own directory has no images, and it says who has",

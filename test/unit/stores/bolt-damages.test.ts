@@ -35,13 +35,13 @@ function makeTooLongInline(): Buffer {
   return patch(bytes, 2, 28, bytes.readUInt32LE(2 * PAGE + 28) + 1);
 }
 
-const PLACE_0 = "page 2: what element 0 points at is not in its place";
+const PLACE_0 = "page 2: the data of element 0 is not in its place";
 
-const NO_META = "neither of its two meta pages is whole (cut off?)";
+const NO_META = "neither of its two meta pages is valid (cut off?)";
 
 /** The message, and what is refused with it. */
 const damages: Readonly<Record<string, Readonly<Record<string, Buffer>>>> = {
-  "page 2 is in it twice": {
+  "page 2 is used twice": {
     "a branch that points at itself": pages([toChild("a", 2)]),
     "two branches that point at each other": pages(
       [toChild("a", 3)],
@@ -49,7 +49,7 @@ const damages: Readonly<Record<string, Readonly<Record<string, Buffer>>>> = {
     ),
     "a bucket that is all of the database": pages([toRoot("a", 2)]),
   },
-  "page 3 is in it twice": {
+  "page 3 is used twice": {
     "two keys of a branch with the same page": pages(
       [toChild("a", 3), toChild("b", 3)],
       [a],
@@ -60,16 +60,16 @@ const damages: Readonly<Record<string, Readonly<Record<string, Buffer>>>> = {
     ),
     "a bucket that is in itself": pages([toRoot("a", 3)], [toRoot("a", 3)]),
   },
-  "page 4 is in it twice": {
+  "page 4 is used twice": {
     "a bucket on a page that continues another": pages(
       [toRoot("a", 3), toRoot("b", 4)],
       [{ key: "a", value: Buffer.alloc(2 * PAGE, 1) }],
     ),
   },
-  "page 2 is longer than what is in it": {
+  "page 2 is longer than its elements": {
     "an overflow that nothing needs": patch(pages([a], [b], [c]), 2, 12, 2),
   },
-  "page 3 is longer than what is in it": {
+  "page 3 is longer than its elements": {
     "a page that goes on in the next one": patch(
       pages([toRoot("a", 3)], [a], [b]),
       3,
@@ -77,25 +77,25 @@ const damages: Readonly<Record<string, Readonly<Record<string, Buffer>>>> = {
       1,
     ),
   },
-  "page 2 goes past its end (cut off?)": {
+  "page 2 extends past the end of the file (cut off?)": {
     "an overflow past the end": patch(pages([a]), 2, 12, 0xffffffff),
   },
-  "page 2 says that it is another one": {
+  "page 2 has the number of another page": {
     "a page with another's number": patch(pages([a]), 2, 0, 3),
   },
-  "page 1099511627776 is past its end (cut off?)": {
+  "page 1099511627776 is past the end of the file (cut off?)": {
     "a root past the end": writeDatabase([[a]], 2 ** 40),
   },
-  "page 3 is past its end (cut off?)": {
+  "page 3 is past the end of the file (cut off?)": {
     "a bucket past the end": pages([a, toRoot("b", 3)]),
   },
-  "page 1 is past its end (cut off?)": {
+  "page 1 is past the end of the file (cut off?)": {
     "a root that is a meta page": writeDatabase([[a]], 1),
   },
-  "page 2 is past its end (cut off?)": {
+  "page 2 is past the end of the file (cut off?)": {
     "a transaction without pages": writeMeta(0, { root: 2, pgid: 0 }),
   },
-  "page 2 is no page of a tree": {
+  "page 2 is neither a branch nor a leaf page": {
     "a page of another kind": patch(pages([a]), 2, 8, 0x10010),
   },
   [PLACE_0]: {
@@ -116,27 +116,27 @@ const damages: Readonly<Record<string, Readonly<Record<string, Buffer>>>> = {
       0xffffffff,
     ),
   },
-  "page 2: what element 1 points at is not in its place": {
+  "page 2: the data of element 1 is not in its place": {
     "two elements with the same key's bytes": patch(pages([a, b]), 2, 36, 14),
   },
-  "page 2 goes on behind its last element": {
+  "page 2 has data after its last element": {
     "no elements where there are some": patch(pages([a, b]), 2, 8, 0x2),
   },
   "page 2 is empty": { "an empty branch": patch(pages([]), 2, 8, 0x1) },
   "page 3 is empty": {
     "an empty leaf below a branch": pages([toChild("a", 3)], []),
   },
-  "page 2: key 1 is not in its order": {
+  "page 2: key 1 is out of order": {
     "keys that are not in order": pages([b, a]),
     "a key that is there twice": pages([a, a]),
   },
-  "page 2: key 0 is not in its order": {
+  "page 2: key 0 is out of order": {
     "an empty key": pages([{ key: "", value: "1" }]),
   },
-  "page 3: key 0 is not in its order": {
+  "page 3: key 0 is out of order": {
     "a key before what its branch says": pages([toChild("b", 3)], [a, b]),
   },
-  "page 3: its last key is not in its order": {
+  "page 3: its last key is out of order": {
     "a key after what its branch says": pages(
       [toChild("a", 3), toChild("b", 4)],
       [a, b],
@@ -147,21 +147,21 @@ const damages: Readonly<Record<string, Readonly<Record<string, Buffer>>>> = {
     "an element of no kind": patch(pages([a]), 2, 16, 2),
     "a bucket without room for its head": patch(pages([a]), 2, 16, 1),
   },
-  "page 2, element 0: element 0 is a bucket, in a place for values": {
+  "page 2, element 0: element 0 is a bucket where a value belongs": {
     "a bucket in a bucket's value": pages([
       { key: "a", inline: [{ key: "b", inline: [c] }] },
     ]),
   },
-  "page 2, element 0 is a branch, in a place for leaves": {
+  "page 2, element 0 is a branch page where a leaf page belongs": {
     "a branch in a bucket's value": pages(
       [{ key: "a", inline: [toChild("b", 3)] }],
       [c],
     ),
   },
-  "page 2, element 0 is longer than what is in it": {
+  "page 2, element 0 is longer than its elements": {
     "a bucket's value that goes on behind its page": makeTooLongInline(),
   },
-  "page 67 is too deep in it": {
+  "page 67 is too deep in the tree": {
     "a tree that is deeper than any": pages(
       ...Array.from({ length: 70 }, (_, index) => [toChild("a", index + 3)]),
       [a],
@@ -215,7 +215,7 @@ t.test("a file of 2 GiB that is mostly holes is not read", (t) => {
   refuses(
     t,
     () => listBucket(openBolt(file).root),
-    /^page 2 and what was read before exceed the limit$/,
+    /^page 2 would exceed the limit on what is read of one file$/,
   );
   t.ok(readBytes < 10 * PAGE, `${String(readBytes)} bytes read`);
   t.end();

@@ -54,10 +54,14 @@ t.test("a key in a place for another kind is an error", (t) => {
   refuses(
     t,
     () => root.get("inline"),
-    /^"inline" is a bucket, in a place for v/,
+    /^"inline" is a bucket where a value belongs/,
   );
   const inline = root.bucket("inline");
-  refuses(t, () => inline?.bucket("no value"), /^"no value" is a value, in a/);
+  refuses(
+    t,
+    () => inline?.bucket("no value"),
+    /^"no value" is a value where a bucket belongs/,
+  );
   t.end();
 });
 

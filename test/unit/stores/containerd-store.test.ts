@@ -48,7 +48,7 @@ t.test("an image of another machine says which one it is for", (t) => {
     t,
     () => find(name),
     "IMAGE_MISSING",
-    /none in the store for linux\/arm64, this machine; there is one for linux\/amd64$/,
+    /only for other machines than this one \(linux\/arm64\); it is there for linux\/amd64$/,
   );
   t.end();
 });
@@ -133,7 +133,7 @@ const doubles: Readonly<Record<string, readonly (readonly Part[])[]>> = {
 for (const [what, pages] of Object.entries(doubles)) {
   t.test(`${what}: none is taken for the other`, (t) => {
     const { find } = storeWith(...pages);
-    fails(t, () => find(), "STORE_DAMAGED", /page 6 is in it twice/);
+    fails(t, () => find(), "STORE_DAMAGED", /page 6 is used twice/);
     t.end();
   });
 }
@@ -148,7 +148,7 @@ t.test("indexes that name each other over and over end", async (t) => {
     text = JSON.stringify({ manifests });
   }
   const { find } = storeWithBlob(text, others);
-  fails(t, () => find(), "IMAGE_MISSING", /nothing that it names was fetched/);
+  fails(t, () => find(), "IMAGE_MISSING", /nothing that it lists was fetched/);
 });
 
 t.test("an index in an index in an index is too deep", async (t) => {
@@ -160,7 +160,7 @@ t.test("an index in an index in an index is too deep", async (t) => {
     text = JSON.stringify({ manifests });
   }
   const { find } = storeWithBlob(text, others);
-  fails(t, () => find(), "STORE_DAMAGED", /too deep in other indexes/);
+  fails(t, () => find(), "STORE_DAMAGED", /nested too deeply in other indexes/);
 });
 
 t.test("a platform and namespaces of any length fit a message", async (t) => {

@@ -44,7 +44,7 @@ t.test("stores of other kinds are named, with what to do", async (t) => {
     ["image/zfs/layerdb", "STORE_UNSUPPORTED", /zfs/],
     ["something", "STORE_MISSING", /it holds: something/],
     ["", "STORE_MISSING", /it is empty/],
-    ["engine-id", "STORE_MISSING", /with a containerd that runs by itself/],
+    ["engine-id", "STORE_MISSING", /in the store of a separate containerd/],
     ["100000.100000", "STORE_MISSING", /with a user namespace/],
   ];
   for (const [sign, code, pattern] of cases) {
@@ -146,7 +146,7 @@ t.test("different images are not chosen from: both are named", async (t) => {
     choose(found("graphdriver", "1", "1"), found("containerd", "2", "3"));
   t.throws(differ, {
     code: "STORE_AMBIGUOUS",
-    message: /2 image stores in docker, .* different things of system:1/,
+    message: /2 image stores in docker, and they disagree on system:1/,
     cause: {
       message:
         /^the graphdriver: 111111111111; the containerd: 222222222222 \(its configuration is 333333333333\)$/,

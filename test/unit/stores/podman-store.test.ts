@@ -144,9 +144,9 @@ t.test("the size of a layer", (t) => {
 t.test("what is missing lists what there is", async (t) => {
   const { find } = copyPodman(t);
   const cases: [string, RegExp][] = [
-    ["many:2", /of many there are: localhost\/many:1$/],
-    ["hub:2", /of hub there are: docker\.io\/library\/hub:1$/],
-    ["localhost/many:2", /of localhost\/many there are: localhost\/many:1$/],
+    ["many:2", /the store has: localhost\/many:1$/],
+    ["hub:2", /the store has: docker\.io\/library\/hub:1$/],
+    ["localhost/many:2", /the store has: localhost\/many:1$/],
     ["docker.io/many:1", /no image of that name; the nearest names are: /],
     ["localhost/hub:1", /no image of that name; the nearest names are: /],
   ];
@@ -196,7 +196,7 @@ t.test("lists that are none are damage", async (t) => {
     const whole = fs.readFileSync(store.file(name));
     for (const other of [{}, 5, null, "x", { images: [] }]) {
       fs.writeJsonSync(store.file(name), other);
-      fails(t, () => store.find("many:1"), "STORE_DAMAGED", /is no list of/);
+      fails(t, () => store.find("many:1"), "STORE_DAMAGED", /is not a list of/);
     }
     fs.writeFileSync(store.file(name), whole);
   }

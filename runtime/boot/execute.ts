@@ -2,6 +2,7 @@ import path from "node:path";
 import { checkBootable } from "./bootable.ts";
 import {
   moveSubvolume,
+  refuseImmutable,
   readSubvolume,
   snapshotSubvolume,
   syncFilesystem,
@@ -91,6 +92,7 @@ async function perform(
     }
     case "snapshot":
       requireAbsent(disk, step.to);
+      refuseImmutable(host, disk.at(step.from), step.from);
       await discardOnFailure(step.to, () =>
         snapshotSubvolume(host, disk.at(step.from), disk.at(step.to)),
       );
@@ -157,6 +159,7 @@ async function perform(
     case "putInPlace":
     case "restoreGeneration":
       requireAbsent(disk, step.to);
+      refuseImmutable(host, disk.at(step.from), step.from);
       await moveSubvolume(host, disk.at(step.from), disk.at(step.to));
       return undefined;
     default:

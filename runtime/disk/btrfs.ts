@@ -18,6 +18,27 @@ export function isSubvolume(host: Host, file: string | Buffer): boolean {
   return status?.kind === "directory" && status.inode === SUBVOLUME_INODE;
 }
 
+/**
+ * A subvolume whose root somebody has made immutable can be neither renamed nor deleted, and nothing
+ * can be recorded in a snapshot of it.
+ * @param shown how people know it
+ * @throws BootError STEP_FAILED
+ */
+export function refuseImmutable(
+  host: Host,
+  file: string | Buffer,
+  shown: string,
+): void {
+  if (!host.files.isImmutable(file)) return;
+  throw new BootError(
+    "STEP_FAILED",
+    `${shown} is immutable (chattr +i): it can be neither moved nor deleted`,
+    {
+      hint: `In the running system, for its own root: chattr -i /. For others mount the filesystem with -o subvolid=5: chattr -i ${shown}`,
+    },
+  );
+}
+
 /** @throws HelperError, BootError */
 export async function snapshotSubvolume(
   host: Host,

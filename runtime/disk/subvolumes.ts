@@ -3,6 +3,7 @@ import {
   isSubvolume,
   ODD_BTRFS,
   readSubvolume,
+  refuseImmutable,
   setReadOnly,
   snapshotSubvolume,
   type SubvolumeFacts,
@@ -247,6 +248,7 @@ export async function deleteTree(
   for (const parent of [Buffer.from(file), ...nested.map(({ path }) => path)]) {
     const isParent = nested.some((child) => isIn(child.path, parent));
     const place = bytesAt(disk, parent);
+    refuseImmutable(host, place, parent.toString());
     // What is nested in a read-only subvolume cannot be deleted.
     if (isParent && host.files.isReadOnly(place)) {
       await setReadOnly(host, place.toString("utf8"), false);

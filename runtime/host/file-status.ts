@@ -53,28 +53,38 @@ export function deviceOf(file: string): number | undefined {
   }
 }
 
+/** Whether chattr +i keeps root itself from changing a file; false where that cannot be told. */
+export function isImmutable(file: string | Buffer): boolean {
+  return isRefused(() => {
+    fs.accessSync(file, fs.constants.W_OK);
+  });
+}
+
 /**
  * Which attribute of chattr(1) keeps root itself from changing a file; `undefined` where none does, or
  * that cannot be told. Sets the file's mode to what it is, which tells (Node has no ioctl).
- * @param file no symlink
  */
 export function lockingAttribute(
   file: string | Buffer,
 ): "immutable" | "append-only" | undefined {
-  const isRefused = (change: () => void) => {
-    try {
-      change();
-      return false;
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-      return systemErrorCode(error) === "EPERM";
-    }
-  };
   const { mode = 0, kind } = statusOf(file) ?? {};
+  // A symlink has no such attribute.
   if (kind === undefined || kind === "symlink") return undefined;
-  if (isRefused(() => fs.accessSync(file, fs.constants.W_OK)))
-    return "immutable";
-  return isRefused(() => fs.chmodSync(file, mode)) ? "append-only" : undefined;
+  if (isImmutable(file)) return "immutable";
+  const isAppendOnly = isRefused(() => {
+    fs.chmodSync(file, mode);
+  });
+  return isAppendOnly ? "append-only" : undefined;
+}
+
+function isRefused(change: () => void): boolean {
+  try {
+    change();
+    return false;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return systemErrorCode(error) === "EPERM";
+  }
 }
 
 function status(read: () => Stats | undefined): FileStatus | undefined {

@@ -43,7 +43,10 @@ export function isReadOnly(file: string | Buffer): boolean {
     fs.accessSync(file, fs.constants.W_OK);
     return false;
   } catch (error) {
-    if (systemErrorCode(error) === "EROFS") return true;
+    const code = systemErrorCode(error);
+    if (code === "EROFS") return true;
+    // What is immutable is another matter.
+    if (code === "EPERM") return false;
     throw error;
   }
 }

@@ -91,6 +91,51 @@ for (const [index, [name, { root, layer, told }]] of Object.entries(
   });
 }
 
+for (const how of ["keep", "fresh"]) {
+  await t.test(`a root that is immutable itself: ${how}`, async (t) => {
+    const rwlayer = `root-${how}`;
+    const machine = rehearse(t, disk, rwlayer);
+    const options = `${layersOption(disk, [rwlayer])} dockroot.rwlayer=${how} dockroot.toplayer=always`;
+    const setInRoot = (attribute: string) =>
+      disk.look(async (top) => {
+        await run(["chattr", attribute, `${top}/${rwlayer}`]);
+        fs.outputFileSync(`${top}/layers/${rwlayer}/etc/x`, attribute);
+      });
+    await disk.look((top) => {
+      fs.outputFileSync(`${top}/layers/${rwlayer}/etc/x`, "");
+    });
+    t.equal(machine.boot(options).status, 0);
+    t.equal(machine.finish().status, 0);
+    await setInRoot("+i");
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      const { status, stderr } = machine.boot(options);
+      t.equal(status, 1);
+      t.match(stderr, `${rwlayer} is immutable (chattr +i)`);
+      t.match(stderr, "chattr -i /");
+    }
+    await setInRoot("-i");
+    const { status, stderr } = machine.boot(options);
+    t.equal(status, 0, stderr);
+    t.equal(machine.finish().status, 0);
+  });
+}
+
+await t.test("a former root with an immutable subvolume is kept", async (t) => {
+  const machine = rehearse(t, disk, "former");
+  const options = "dockroot.generations=0";
+  t.equal(machine.boot(options).status, 0);
+  t.equal(machine.finish().status, 0);
+  await disk.look(async (top) => {
+    await run(["btrfs", "subvolume", "create", `${top}/former/x`]);
+    await run(["chattr", "+i", `${top}/former/x`]);
+  });
+  t.equal(machine.boot(options).status, 0);
+  t.match(
+    machine.finish().stderr,
+    /generations\/1\/x is immutable \(chattr \+i\)/,
+  );
+});
+
 await t.test("files that are NOCOW are told, and copied", async (t) => {
   await disk.look((top) =>
     run(

@@ -156,7 +156,7 @@ async function findNocow(
   }
 }
 
-/** Looks at an entry: whose it is, whether it can be read, and whether it is a key. */
+/** Looks at an entry: whose it is, whether it can be read, and whether it holds a secret. */
 function checkEntry(
   host: Host,
   image: string,
@@ -207,14 +207,24 @@ function readImageAttributes(
     : status;
 }
 
-/** Where keys are, by their names; a public one is often called so, too. */
-const KEY_NAME = /(?:\.(?:key|pem)|_key|_rsa|_ed25519|_ecdsa)$/;
-const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/;
+/** Files that often hold a secret, by their names, and what those that do have in them. */
+const SECRETS: readonly (readonly [name: RegExp, text: RegExp])[] = [
+  // A public key is often called so, too.
+  [
+    /(?:\.(?:key|pem|ovpn)|_key|_rsa|_ed25519|_ecdsa)$/,
+    /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/,
+  ],
+  [/\.netdev(?:\.d\/[^/]*)?$/, /^\s*(?:PrivateKey|PresharedKey|Key)\s*=/m],
+  [
+    /(?:^|\/)netplan\/[^/]*\.yaml$/,
+    /\b(?:password|client-key-password|private|shared|key|pin)"?\s*:\s*[^\s#{]/,
+  ],
+];
 const PROBED_BYTES = 4096;
 
-type Probe = Pick<CheckedEntry, "refused" | "holdsPrivateKey">;
+type Probe = Pick<CheckedEntry, "refused" | "holdsSecret">;
 
-const NOT_PROBED: Probe = { refused: undefined, holdsPrivateKey: false };
+const NOT_PROBED: Probe = { refused: undefined, holdsSecret: false };
 
 function probe(host: Host, { layer, path }: EntryChange): Probe {
   let start: Buffer | undefined;
@@ -228,8 +238,11 @@ function probe(host: Host, { layer, path }: EntryChange): Probe {
     return { ...NOT_PROBED, refused };
   }
   if (start === undefined) return { ...NOT_PROBED, refused: "ENOENT" };
-  const text = KEY_NAME.test(path) ? start.toString("latin1") : "";
-  return { ...NOT_PROBED, holdsPrivateKey: PRIVATE_KEY.test(text) };
+  const text = start.toString("latin1");
+  const holdsSecret = SECRETS.some(
+    ([name, content]) => name.test(path) && content.test(text),
+  );
+  return { refused: undefined, holdsSecret };
 }
 
 /** Each is looked for on all devices: of more roots than any fstab has, the others stay unknown. */

@@ -174,8 +174,8 @@ export function clearSpecialBits(directory: Buffer): void {
   );
 }
 
-/** Gives a file or directory to root, with this mode. */
-export function giveToRoot(file: Buffer, mode: number): void {
-  fs.chownSync(file, 0, 0);
+/** Gives a file or directory to root and a group, with this mode. */
+export function giveToRoot(file: Buffer, mode: number, gid: number): void {
+  fs.chownSync(file, 0, gid);
   fs.chmodSync(file, mode);
 }

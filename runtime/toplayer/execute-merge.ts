@@ -2,6 +2,7 @@ import path from "node:path";
 import { BootError, HelperError, PrivateError } from "../base/errors.ts";
 import { isSameOrBelow } from "../base/is-below.ts";
 import { listNames } from "../base/shorten.ts";
+import { readBytesIn } from "../host/follow-in.ts";
 import type { Host } from "../host/host.ts";
 import { bytesOf, pathIn, showPath } from "../tree/layer.ts";
 import type {
@@ -9,6 +10,7 @@ import type {
   MergeAction,
   MergePlan,
 } from "../tree/merge-plan.ts";
+import { readingGroup } from "../tree/safe-mode.ts";
 import { withDirectoriesShown } from "../disk/mount-stack.ts";
 
 /** Where the actions of a plan work. Absolute paths. */
@@ -156,7 +158,9 @@ async function applyAction(run: MergeRun, action: MergeAction): Promise<void> {
     }
     case "giveToRoot":
       for (const { path: file, mode } of action.modes) {
-        files.giveToRoot(inTree(file), mode);
+        const gid = findReadingGroup(run, file);
+        const bits = gid === undefined ? mode : mode | 0o040;
+        files.giveToRoot(inTree(file), bits, gid ?? 0);
       }
       return;
     default:
@@ -166,6 +170,27 @@ async function applyAction(run: MergeRun, action: MergeAction): Promise<void> {
 
 /** What cp says of a file whose data cannot be shared with a new one: it is NOCOW, and the other is not. */
 const UNSHARED = /failed to clone .*? from '(.*?)': Invalid argument/g;
+
+const MAX_GROUP_BYTES = 1024 * 1024;
+
+/** The number of the group that has to read a file, where the new root has that group for a service. */
+function findReadingGroup(
+  { host, tree }: MergeRun,
+  file: string,
+): number | undefined {
+  const group = readingGroup(file);
+  if (group === undefined) return undefined;
+  try {
+    const text = readBytesIn(host, tree, "etc/group", MAX_GROUP_BYTES);
+    const found = new RegExp(`^${group}:[^:]*:(\\d{1,3}):`, "m");
+    const number = found.exec(text?.toString() ?? "")?.[1];
+    return number === undefined ? undefined : Number(number);
+  } catch (error) {
+    // It is no file that can be read: then nobody but root reads it.
+    if (error instanceof BootError) return undefined;
+    throw error;
+  }
+}
 
 /**
  * Owners, modes, times, hard links, xattrs, ACLs and special files as they are, data shared where both

@@ -9,15 +9,27 @@ const SECRET_FILES = [
   /^ssh_host_.*_key$/,
   /^id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?$/,
   /key[0-9]*\.pem$/,
-  /\.(?:key|psk|pfx|p12|nmconnection|keytab|kdbx|keyfile)$/,
+  /\.(?:key|psk|8021x|ovpn|pfx|p12|nmconnection|keytab|kdbx|keyfile)$/,
   /^(?:wpa_supplicant.*\.conf|sudoers|crypttab|crypto_keyfile\.bin|chap-secrets|pap-secrets|opasswd|\.netrc|\.pgpass)$/,
 ];
 
 /** Directories that with all in them are root's alone. */
 const SECRET_DIRECTORIES = [
   /^\.(?:ssh|gnupg)$/,
-  /^(?:private|system-connections|wireguard|sudoers\.d|credstore|credstore\.encrypted)$/,
+  /^(?:private|system-connections|wireguard|netplan|cryptsetup-keys\.d|sudoers\.d|credstore|credstore\.encrypted)$/,
 ];
+
+/** Keys of WireGuard and MACsec, among others: networkd reads them, which is not root. */
+const FOR_NETWORKD = /\.netdev(?:\.d\/[^/]*)?$/i;
+
+/**
+ * The group that a file which is root's alone has to be readable for.
+ * @param file relative to the root
+ * @see https://www.freedesktop.org/software/systemd/man/latest/systemd.netdev.html (PrivateKey=)
+ */
+export function readingGroup(file: string): string | undefined {
+  return FOR_NETWORKD.test(file) ? "systemd-network" : undefined;
+}
 
 /** What is in these is run. */
 const PROGRAM_DIRECTORIES = /^s?bin$/;
@@ -32,7 +44,8 @@ export function safeMode(file: string, kind: FileKind): number {
   const isSecret =
     directories[0] === "root" ||
     directories.some((name) => matches(name, SECRET_DIRECTORIES)) ||
-    (kind !== "directory" && matches(names.at(-1) ?? "", SECRET_FILES));
+    (kind !== "directory" &&
+      (FOR_NETWORKD.test(file) || matches(names.at(-1) ?? "", SECRET_FILES)));
   const isProgram =
     kind === "directory" ||
     directories.some((name) => PROGRAM_DIRECTORIES.test(name));

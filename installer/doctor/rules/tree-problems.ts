@@ -41,7 +41,7 @@ function asBrought(text: FinalText, path: string): FinalText {
     isCovered: false,
     isNocow: false,
     refused: undefined,
-    holdsPrivateKey: false,
+    holdsSecret: false,
   };
   return { ...text, entry };
 }

@@ -27,7 +27,7 @@ export interface CheckedEntry {
   readonly isNocow: boolean;
   /** The system's error code. */
   readonly refused: string | undefined;
-  readonly holdsPrivateKey: boolean;
+  readonly holdsSecret: boolean;
 }
 
 /** A file of the new root whose content is looked at. */

@@ -46,9 +46,13 @@ export function applyRules(
 }
 
 /** A remedy: what to run on the entry in the layer's directory. */
-export function runOn(command: string): (entry: CheckedEntry) => string {
-  return ({ path }) =>
-    `In the top layer's directory: ${command} ${quote(`.${path}`)}`;
+export function runOn(
+  ...commands: readonly string[]
+): (entry: CheckedEntry) => string {
+  return ({ path }) => {
+    const calls = commands.map((command) => `${command} ${quote(`.${path}`)}`);
+    return `In the top layer's directory: ${calls.join(" && ")}`;
+  };
 }
 
 /** A problem of an entry; of none where it is of all the layers. */

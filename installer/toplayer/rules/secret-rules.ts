@@ -1,3 +1,4 @@
+import { readingGroup } from "../../../runtime/tree/safe-mode.ts";
 import { parseGroup } from "../../system/formats/parse-accounts.ts";
 import type { CheckedEntry, CheckFacts } from "./check-facts.ts";
 import { formatMode, isEssential, runOn, type EntryRule } from "./problem.ts";
@@ -14,6 +15,8 @@ const SECRETS = [
   /\.(?:nmconnection|keytab|psk|kdbx|keyfile)$/,
   /^\/etc\/wpa_supplicant\/[^/]*\.conf$/,
   /^\/etc\/wireguard\/[^/]*\.conf$/,
+  /^\/etc\/cryptsetup-keys\.d\//,
+  /\.8021x$/,
 ];
 
 /** Files that say who may do what. */
@@ -26,9 +29,13 @@ const READ_BY_ALL = /^\/etc\/(?:passwd|group)$/;
 export function secretRules(facts: CheckFacts): readonly EntryRule[] {
   const closed = findClosedDirectories(facts);
   // As the new root numbers it.
-  const shadowGroup = parseGroup(facts.texts.group.text ?? "").entries.find(
-    ({ name }) => name === "shadow",
-  )?.gid;
+  const groups = new Map(
+    parseGroup(facts.texts.group.text ?? "").entries.map(({ name, gid }) => [
+      name,
+      gid,
+    ]),
+  );
+  const shadowGroup = groups.get("shadow");
   return [
     {
       rule: "secret-readable",
@@ -38,7 +45,12 @@ export function secretRules(facts: CheckFacts): readonly EntryRule[] {
         isSecret(entry) &&
         !isInOneOf(closed, entry.target) &&
         `everybody can read ${entry.path}, which holds a secret: its mode is ${formatMode(entry.attributes.mode)}`,
-      remedy: runOn("chmod 0600"),
+      remedy: (entry) => {
+        const gid = groups.get(readingGroup(entry.target) ?? "");
+        return gid === undefined
+          ? runOn("chmod 0600")(entry)
+          : runOn(`chown 0:${String(gid)}`, "chmod 0640")(entry);
+      },
     },
     {
       rule: "secret-readable",
@@ -100,8 +112,8 @@ export function isKeptFile({ kind, isCovered, effect }: CheckedEntry): boolean {
   return kind === "file" && !isCovered && effect !== "delete";
 }
 
-function isSecret({ holdsPrivateKey, target }: CheckedEntry): boolean {
-  return holdsPrivateKey || SECRETS.some((name) => name.test(target));
+function isSecret({ holdsSecret, target }: CheckedEntry): boolean {
+  return holdsSecret || SECRETS.some((name) => name.test(target));
 }
 
 function isAuthority(entry: CheckedEntry): boolean {

@@ -117,6 +117,26 @@ const SECRETS: Cases = {
     layer.write("etc/apt/repository.key", "-----BEGIN PGP PUBLIC KEY BLOCK\n");
     layer.write("etc/ssl/cert.pem", "-----BEGIN CERTIFICATE-----\n");
   },
+  "WireGuard's key for networkd": ({ layer }) => {
+    layer.write("etc/systemd/network/wg.netdev", "[WireGuard]\nPrivateKey=x\n");
+    layer.write("etc/systemd/network/br.netdev", "[NetDev]\nKind=bridge\n");
+  },
+  "the same, where networkd has no group": ({ layer }) => {
+    layer.edit("etc/group", (text) =>
+      text.replace(/^systemd-network:.*\n/m, ""),
+    );
+    layer.write("etc/systemd/network/wg.netdev", "PrivateKey=x\n");
+  },
+  "passwords of netplan": ({ layer }) => {
+    layer.write("etc/netplan/wifi.yaml", 'home:\n  password: "secret"\n');
+    layer.write("etc/netplan/cable.yaml", "eth0:\n  dhcp4: true\n");
+  },
+  "keys of disks, wireless and virtual networks": ({ layer }) => {
+    layer.write("etc/cryptsetup-keys.d/data.key");
+    layer.write("var/lib/iwd/work.8021x");
+    layer.write("etc/openvpn/a.ovpn", "<key>\n-----BEGIN PRIVATE KEY-----\n");
+    layer.write("etc/openvpn/b.ovpn", "remote example.org\n");
+  },
   "shadow written by its group": ({ layer }) => {
     layer.set("etc/shadow", { mode: 0o620, gid: 0 });
   },
@@ -463,7 +483,7 @@ const entryOf = (
   isCovered: false,
   isNocow: false,
   refused: undefined,
-  holdsPrivateKey: false,
+  holdsSecret: false,
   attributes: { mode: 0o644, uid: 0, gid: 0, sizeBytes: 1 },
   ...changes,
 });

@@ -18,6 +18,14 @@ const FILES: Readonly<Record<string, number>> = {
   "etc/ppp/pap-secrets": 0o600,
   "etc/security/opasswd": 0o600,
   "root/bin/tool": 0o700,
+  "etc/systemd/network/wg0.netdev": 0o600,
+  "etc/systemd/network/wg0.netdev.d/peer.conf": 0o600,
+  "etc/systemd/network/wg0.network": 0o644,
+  "etc/netplan/50-wifi.yaml": 0o600,
+  "var/lib/iwd/work.8021x": 0o600,
+  "etc/openvpn/client/home.ovpn": 0o600,
+  "etc/cryptsetup-keys.d/data.key": 0o600,
+  "etc/cryptsetup-keys.d/data": 0o600,
 };
 
 t.test("files that hold secrets are root's alone", (t) => {

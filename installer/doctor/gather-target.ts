@@ -9,6 +9,7 @@ import {
 import { findImageInSystem, readImageReference } from "../system/image.ts";
 import type { InitrdFile, SystemPlace, TargetFacts } from "./rules/facts.ts";
 import type { Generator } from "../generators/generator.ts";
+import { findKernelInstallDirectories } from "../system/kernels.ts";
 import { gatherTree } from "./gather-tree.ts";
 import type { LookIntoInitramfs } from "./look-into-initramfs.ts";
 
@@ -91,13 +92,20 @@ function findAnyStore(host: Host): SystemStore {
   }
 }
 
-/** The images in /boot of a system that is an image itself. Links may lead to what is not made yet. */
+/**
+ * The images in /boot, and in the directories of kernel-install(8), of a system that is an image itself.
+ * Links may lead to what is not made yet.
+ */
 function gatherInitrds({ host, lookInto }: TargetLook): Promise<InitrdFile[]> {
+  const inBoot = host.files
+    .namesIn(host.path("/boot"))
+    .filter((name) => INITRAMFS_NAME.test(name) && !KEPT_NAME.test(name))
+    .map((name) => `/boot/${name}`);
+  const inDirectories = findKernelInstallDirectories(host).map(
+    ({ directory }) => `${directory}/initrd`,
+  );
   return Promise.all(
-    host.files
-      .namesIn(host.path("/boot"))
-      .filter((name) => INITRAMFS_NAME.test(name) && !KEPT_NAME.test(name))
-      .map((name) => `/boot/${name}`)
+    [...inBoot, ...inDirectories]
       .filter((file) => host.files.statusOf(host.path(file))?.kind === "file")
       .map(async (file) => ({ name: file, file, ...(await lookInto(file)) })),
   );

@@ -1,7 +1,17 @@
 import type { Host } from "../../runtime/host/host.ts";
 import { buildPerKernel, type Generator, systemdUnits } from "./generator.ts";
 import { findSetting, FOR_ONE_MACHINE, listDropIns } from "./host-only.ts";
+import { findEntries } from "../loaders/find-loaders.ts";
+import { pathOnVolume } from "../loaders/formats/boot-loader.ts";
+import {
+  BOOT_DIRECTORIES,
+  initramfsNames,
+} from "../system/formats/kernel-files.ts";
 import { hasFile } from "../system/has-file.ts";
+import {
+  findKernelInstallDirectories,
+  type KernelInstallDirectory,
+} from "../system/kernels.ts";
 
 const DEBIAN_CALLER = "/etc/kernel/postinst.d/dracut";
 
@@ -34,10 +44,7 @@ export const dracut: Generator = {
   enable: () => Promise.resolve([]),
   disable: () => Promise.resolve([]),
   describeHostOnly: (host) => {
-    const dropIns = listDropIns(host, DROP_INS, (name) =>
-      name.endsWith(".conf"),
-    );
-    const found = findSetting(host, [CONFIG, ...dropIns], "hostonly");
+    const found = findSetting(host, configFiles(host), "hostonly");
     return Promise.resolve(
       found?.value === "yes"
         ? [
@@ -48,9 +55,10 @@ export const dracut: Generator = {
   },
   builds: (host, forAnyMachine) => {
     const flags = forAnyMachine ? ["--no-hostonly"] : [];
+    const places = findPlaces(host);
     return buildPerKernel(
       host,
-      (kernelVersion) => imagePath(host, kernelVersion),
+      (kernelVersion) => imagePath(host, places, kernelVersion),
       ({ builtAt, kernelVersion }) => ({
         argv: ["dracut", "--force", ...flags, builtAt, kernelVersion],
       }),
@@ -60,11 +68,65 @@ export const dracut: Generator = {
   hooksInImage: systemdUnits.map(({ path }) => path.slice(1)),
 };
 
-/** Debian's name, and that of the others; the one that is there goes first. */
-function imagePath(host: Host, kernelVersion: string): string {
-  const debian = `/boot/initrd.img-${kernelVersion}`;
-  const other = `/boot/initramfs-${kernelVersion}.img`;
-  if (hasFile(host, debian)) return debian;
-  if (hasFile(host, other)) return other;
-  return hasFile(host, "/etc/debian_version") ? debian : other;
+function configFiles(host: Host): string[] {
+  const isRead = (name: string) => name.endsWith(".conf");
+  return [CONFIG, ...listDropIns(host, DROP_INS, isRead)];
+}
+
+/** What says where the images of a system are. */
+interface ImagePlaces {
+  /** Whether a boot menu names the file. */
+  readonly isBooted: (file: string) => boolean;
+  readonly kernelInstall: readonly KernelInstallDirectory[];
+  /** The configuration's `initrdname`. */
+  readonly name: string | undefined;
+}
+
+function findPlaces(host: Host): ImagePlaces {
+  const realPath = (file: string) => host.files.realPath(host.path(file));
+  const named = findEntries(host)
+    .entries.flatMap(({ initrds }) => initrds)
+    .map(pathOnVolume);
+  const seen = named
+    .flatMap((file) => ["", ...BOOT_DIRECTORIES].map((root) => root + file))
+    .filter((file) => hasFile(host, file))
+    .map(realPath);
+  return {
+    // A menu names it from the top level, where the root may be a subvolume.
+    isBooted: (file) =>
+      seen.includes(realPath(file)) ||
+      named.some((other) => other.endsWith(file)),
+    kernelInstall: findKernelInstallDirectories(host),
+    name: findSetting(host, configFiles(host), "initrdname")?.value,
+  };
+}
+
+/**
+ * The image that a boot menu names, else one that is there, else where dracut(8) would put it. Only
+ * Debian's dracut is called with a name of its own.
+ */
+function imagePath(
+  host: Host,
+  { isBooted, kernelInstall, name }: ImagePlaces,
+  kernelVersion: string,
+): string {
+  const inDirectories = kernelInstall
+    .filter(({ version }) => version === kernelVersion)
+    .map(({ directory }) => `${directory}/initrd`);
+  const named = name && `/boot/${name.replaceAll("${kernel}", kernelVersion)}`;
+  const own = initramfsNames(`-${kernelVersion}`).map(
+    (file) => `/boot/${file}`,
+  );
+  const known = [
+    ...inDirectories,
+    ...(named === undefined ? [] : [named]),
+    ...own,
+    `/lib/modules/${kernelVersion}/initrd`,
+  ];
+  const present = known.filter((file) => hasFile(host, file));
+  const [first = named] = [...present, ...inDirectories];
+  const usual = hasFile(host, "/etc/debian_version")
+    ? `/boot/initrd.img-${kernelVersion}`
+    : `/boot/initramfs-${kernelVersion}.img`;
+  return present.find(isBooted) ?? first ?? usual;
 }

@@ -18,7 +18,7 @@ export function findSetting(
   files: readonly string[],
   name: string,
 ): Setting | undefined {
-  const pattern = new RegExp(`^[ \\t]*${name}=(["']?)(\\w*)\\1`, "gm");
+  const pattern = new RegExp(`^[ \\t]*${name}=(["']?)([^"'\\s;#]*)\\1`, "gm");
   return files
     .flatMap((file): Setting[] => {
       const text = host.readText(file, MAX_BYTES) ?? "";

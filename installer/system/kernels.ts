@@ -5,6 +5,7 @@ import {
 } from "../initramfs/read-initramfs.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import {
+  BOOT_DIRECTORIES,
   findMicrocode,
   KERNEL_START_BYTES,
   pairKernels,
@@ -35,14 +36,39 @@ export function moduleVersions(
  */
 export function kernelVersions(host: Host): string[] {
   const versions = moduleVersions(host, ["modules.dep"]);
-  const whole = versions.filter((version) =>
+  const present = new Set(
     [
-      `/boot/vmlinuz-${version}`,
-      `/boot/vmlinux-${version}`,
-      `${MODULES}/${version}/vmlinuz`,
-    ].some((kernel) => hasFile(host, kernel)),
+      ...pairKernels(host.files.namesIn(host.path("/boot"))),
+      ...findKernelInstallDirectories(host),
+    ].map(({ version }) => version),
+  );
+  const whole = versions.filter(
+    (version) =>
+      present.has(version) || hasFile(host, `${MODULES}/${version}/vmlinuz`),
   );
   return whole.length > 0 ? whole : versions;
+}
+
+/** What kernel-install(8) has made for a kernel: a directory TOKEN/VERSION on a boot partition. */
+export interface KernelInstallDirectory {
+  /** Absolute. */
+  readonly directory: string;
+  readonly version: string;
+}
+
+/** The directories of kernel-install(8) that have a kernel or an initramfs in them. */
+export function findKernelInstallDirectories(
+  host: Host,
+): KernelInstallDirectory[] {
+  const below = (directory: string) =>
+    host.files
+      .namesIn(host.path(directory))
+      .map((name) => ({ directory: `${directory}/${name}`, version: name }));
+  return BOOT_DIRECTORIES.flatMap(below)
+    .flatMap(({ directory }) => below(directory))
+    .filter(({ directory }) =>
+      ["linux", "initrd"].some((name) => hasFile(host, `${directory}/${name}`)),
+    );
 }
 
 /** The kernels that a system has where its packages put them, absolute. */
@@ -50,6 +76,9 @@ export function findSystemKernels(host: Host): string[] {
   const inBoot = pairKernels(host.files.namesIn(host.path("/boot")));
   return [
     ...inBoot.map(({ kernel }) => `/boot/${kernel}`),
+    ...findKernelInstallDirectories(host).map(
+      ({ directory }) => `${directory}/linux`,
+    ),
     ...moduleVersions(host).map((version) => `${MODULES}/${version}/vmlinuz`),
   ].filter(
     (file) => host.files.statusOfTarget(host.path(file))?.kind === "file",

@@ -37,7 +37,8 @@ export function pairKernels(names: readonly string[]): KernelPair[] {
   });
 }
 
-function initramfsNames(suffix = ""): string[] {
+/** By which names distributions call an initramfs, the likeliest first. */
+export function initramfsNames(suffix = ""): string[] {
   return [
     `initrd.img${suffix}`,
     `initramfs${suffix}.img`,

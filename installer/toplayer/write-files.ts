@@ -30,7 +30,10 @@ export function writeFiles(
     throw new BootError(
       "STEP_FAILED",
       `cannot write the top layer ${directory}`,
-      { cause, hint: "Put that right, and run it again: what is made stays." },
+      {
+        cause,
+        hint: "Correct that, then run it again: files that were made stay.",
+      },
     );
   }
 }
@@ -81,7 +84,7 @@ function requireDirectory(host: Host, directory: string): void {
     throw new BootError(
       "TOPLAYER_UNSUITABLE",
       `${directory} is a ${kind}, not a directory`,
-      { hint: "Name a directory, or one that is to be made." },
+      { hint: "Name a directory, or a path at which one can be made." },
     );
   }
 }

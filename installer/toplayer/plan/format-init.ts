@@ -48,7 +48,7 @@ export function formatInit(
     [
       title("next:"),
       ...[
-        "  add what else this machine has of its own, laid out as in the image",
+        "  add this machine's other files, laid out as in the image",
         `  ${check.map(quote).join(" ")}`,
         kernelOptions === undefined
           ? "  name it in the boot menu entry: toplayer=DEVICE toplayer_path=DIRECTORY (without colons and quotes)"

@@ -51,7 +51,7 @@ export function makeFstab(
   }
   if ("unknown" in store) {
     return end(`without ${mountPoint}`, [
-      `the fstab has no line for ${mountPoint}, for ${pull} to fetch the next system: ${store.unknown}`,
+      `the fstab has no line for ${mountPoint}, which ${pull} needs to fetch the next system: ${store.unknown}`,
     ]);
   }
   const { source, subvolume } = store;

@@ -114,7 +114,7 @@ function planAccounts(
     chosen,
   );
   const imageless =
-    "the accounts are all of this machine, for no image is there to take its system users from: their numbers may not fit the image's files";
+    "all accounts are this machine's, because no image was found to take the system users from: their numbers may not fit the image's files";
   return {
     // Root's password is in shadow alone: what the image says of its users stays as fresh as it is.
     files:

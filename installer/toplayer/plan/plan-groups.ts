@@ -71,7 +71,7 @@ export function planGroups(
     } else if (isOwnId(gid) || (owners.length > 0 && !has({ gid }))) {
       if (!isOwnId(gid)) {
         warnings.push(
-          `the image has no group ${name}, ${owners.map((owner) => owner.name).join(", ")}'s own: it keeps this machine's number ${String(gid)}`,
+          `the image has no group ${name}, ${owners.map((owner) => owner.name).join(", ")}'s primary group: it is added with this machine's number ${String(gid)}`,
         );
       }
       added.push({ name, gid, members });
@@ -89,13 +89,13 @@ export function planGroups(
       if (number !== undefined) return [name, number];
       if (has({ name, gid: uid })) {
         warnings.push(
-          `${name}'s own group keeps the number ${String(gid)}, which may be another group's in the image`,
+          `${name}'s primary group keeps the number ${String(gid)}, which may be another group's in the image`,
         );
         return [name, gid];
       }
       added.push({ name, gid: uid, members: [] });
       warnings.push(
-        `the own group of ${name} is the new group ${name} (${String(uid)})`,
+        `the primary group of ${name} is the new group ${name} (${String(uid)})`,
       );
       return [name, uid];
     }),

@@ -14,7 +14,7 @@ import type {
 const REFUSES = /\/(?:nologin|false)$/;
 
 const ANEW =
-  "Make the file anew from the image's: move it away, then dockroot toplayer init, or edit it in a container of the image.";
+  "Begin again with the image's file: move this one away and run dockroot toplayer init, or edit it in a container of the image.";
 
 export const ACCOUNT_RULES: readonly AccountRule[] = [
   {
@@ -74,7 +74,7 @@ export const ACCOUNT_RULES: readonly AccountRule[] = [
         ? []
         : ["nobody"],
     message: (nobody) =>
-      `${nobody} has a password: without a key for ssh, or a login that asks for none, all are locked out`,
+      `${nobody} has a password: without a key for ssh, or an automatic login, nobody can log in`,
     remedy:
       "Put the output of openssl passwd -6 into the second field of root's line in /etc/shadow.",
   },
@@ -91,7 +91,7 @@ export const ACCOUNT_RULES: readonly AccountRule[] = [
       return [...new Set(namesOf(all))];
     },
     message: (names) =>
-      `/etc/shadow has no line for ${names}, whom /etc/passwd has: they cannot log in`,
+      `/etc/passwd has ${names}, and /etc/shadow has no line for them: they cannot log in`,
     remedy:
       "Add the lines: NAME:!:::::::, or with a password in place of the exclamation mark.",
   },
@@ -102,7 +102,7 @@ export const ACCOUNT_RULES: readonly AccountRule[] = [
     brought: ["passwd", "shadow"],
     find: ({ users, shadows }) => without(namesOf(shadows), namesOf(users)),
     message: (names) =>
-      `/etc/shadow has lines for ${names}, whom /etc/passwd does not have`,
+      `/etc/shadow has lines for ${names}, who are not in /etc/passwd`,
     remedy: "Add them to /etc/passwd, or remove the lines.",
   },
   {
@@ -116,7 +116,8 @@ export const ACCOUNT_RULES: readonly AccountRule[] = [
         .filter(({ gid }) => !known.has(gid))
         .map(({ name, gid }) => `${name} (${String(gid)})`);
     },
-    message: (names) => `/etc/group does not have the own groups of ${names}`,
+    message: (names) =>
+      `/etc/group does not have the primary groups of ${names}`,
     remedy: "Add the groups, by these numbers.",
   },
   {
@@ -130,7 +131,7 @@ export const ACCOUNT_RULES: readonly AccountRule[] = [
         namesOf(users),
       ),
     message: (names) =>
-      `/etc/group has members that /etc/passwd does not have: ${names}`,
+      `/etc/group has members that are not in /etc/passwd: ${names}`,
     remedy: "Add them to /etc/passwd, or remove them from the groups.",
   },
   {

@@ -145,8 +145,7 @@ function checkOddLines({ texts }: CheckFacts): Problem[] {
         level: "warning",
         rule: "accounts-odd-line",
         message: `line ${String(number)} of /etc/${file} is not read by programs: ${why}`,
-        remedy:
-          "Correct the line, or remove it: pwck and grpck know them, too.",
+        remedy: "Correct or remove the line; pwck and grpck report it, too.",
       }),
     );
   });

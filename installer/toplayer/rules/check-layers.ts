@@ -37,7 +37,7 @@ export function checkOwners({ entries }: CheckFacts): Problem[] {
     .filter(({ attributes }) => isOwnId(attributes.uid))
     .map(({ path, attributes }) => `${path} (${String(attributes.uid)})`);
   return warnOfAll(foreign, "owner", {
-    message: `files of the system belong to people, who can change what root runs and reads: ${listNames(foreign)}`,
+    message: `files of the system belong to ordinary users, who can change what root runs and reads: ${listNames(foreign)}`,
     remedy: "In the top layer's directory: chown -h root:root FILE",
   });
 }
@@ -54,7 +54,7 @@ export function checkTexts({ texts }: CheckFacts): Problem[] {
         level: "warning",
         rule: "not-checked",
         message: `${name} ${unchecked}: ${what} not checked`,
-        remedy: "Put a file there that programs can read.",
+        remedy: "Put a regular file of at most 1 MiB there.",
       }),
     ];
   });
@@ -123,12 +123,12 @@ export function checkKernels({ entries }: CheckFacts): Problem[] {
   const kernels = groupByMatch(copied, BOOT_FILES);
   return [
     ...warnOfAll([...modules.keys()], "modules", {
-      message: `${describeSize(modules)} in the top layer: the modules of a kernel come from the image, and these are laid over them`,
+      message: `the top layer has kernel modules, which are laid over the image's own: ${describeSize(modules)}`,
       remedy:
         "Remove them from the top layer; the image and its kernel belong together.",
     }),
     ...warnOfAll([...kernels.keys()], "kernels", {
-      message: `${describeSize(kernels)} in the top layer: they are copied to each new root, where nobody reads them`,
+      message: `the top layer has files for the boot loader, which are copied to each new root, where nothing reads them: ${describeSize(kernels)}`,
       remedy:
         "Give the top layer a directory of its own beside them, and name it in toplayer_path=.",
     }),

@@ -73,7 +73,9 @@ export const DIRECTORY_RULES: readonly EntryRule[] = [
     level: levelOf,
     find: compare(
       ({ mode }, ofImage) => (ofImage.mode & ~mode & 0o005) !== 0,
-      describeModes("programs that do not run as root lose what is in it"),
+      describeModes(
+        "programs that do not run as root cannot reach what is in it",
+      ),
     ),
     remedy: setImageMode,
   },
@@ -92,7 +94,7 @@ export const DIRECTORY_RULES: readonly EntryRule[] = [
     find: compare(
       ({ uid }, ofImage) => uid !== 0 && ofImage.uid === 0,
       ({ path, target, attributes }) =>
-        `${path} belongs to the user ${String(attributes.uid)}, the image's ${target} to root: who has that number can replace what is in it`,
+        `${path} belongs to the user ${String(attributes.uid)}, the image's ${target} to root: that user can replace what is in it`,
     ),
     remedy: runOn("chown root:root"),
   },

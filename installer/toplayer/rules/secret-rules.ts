@@ -74,7 +74,7 @@ export function secretRules(facts: CheckFacts): readonly EntryRule[] {
       find: ({ path, target, attributes: { mode } }) =>
         HOST_KEY.test(target) &&
         (mode & 0o070) !== 0 &&
-        `${path} has the mode ${formatMode(mode)}: sshd does not use a key that its group can read, but on systems that have a group for that`,
+        `${path} has the mode ${formatMode(mode)}: sshd ignores a key that its group can read, except on systems that have a group for such keys`,
       remedy: runOn("chmod 0600"),
     },
     {
@@ -92,7 +92,7 @@ export function secretRules(facts: CheckFacts): readonly EntryRule[] {
         (entry.attributes.mode & 0o022) !== 0 &&
         isAuthority(entry) &&
         !hasForeignOwner(entry) &&
-        `others than root can change ${entry.path}: its mode is ${formatMode(entry.attributes.mode)}`,
+        `users other than root can change ${entry.path}: its mode is ${formatMode(entry.attributes.mode)}`,
       remedy: runOn("chmod go-w"),
     },
     {
@@ -101,7 +101,7 @@ export function secretRules(facts: CheckFacts): readonly EntryRule[] {
       find: ({ path, target, attributes: { mode } }) =>
         READ_BY_ALL.test(target) &&
         (mode & 0o004) === 0 &&
-        `${path} has the mode ${formatMode(mode)}: only root learns who is who, and logins fail`,
+        `${path} has the mode ${formatMode(mode)}: only root can look up users, and logins fail`,
       remedy: runOn("chmod 0644"),
     },
   ];

@@ -274,9 +274,11 @@ await t.test("what cannot be found is told", (t) => {
     ],
     [
       [good, "--image", "system:1", "--docker", "/nowhere"],
-      /^dockroot: cannot find the image system:1 in \/nowhere\n[^]*what to do: .*--store-path DIR/,
+      /^dockroot: cannot find the image system:1 in \/nowhere\n[^]*what to do: Correct --store-path: /,
     ],
     [[`${good}/nothing`, "--image", "system:1"], / is absent\n/],
+    // No image is named either: the directory comes first.
+    [[`${good}/nothing`], / is absent\n/],
     [[], /^dockroot: the kernel options of this boot name no top layer\n/],
   ] as const) {
     const { status, stdout, stderr } = check(...args);

@@ -187,7 +187,7 @@ await t.test(
       stdout,
       /^warning: cannot find the image system:1: there is no image in \/var\/lib\/docker, /m,
     );
-    t.match(stdout, /^warning: the accounts are all of this machine, /m);
+    t.match(stdout, /^warning: all accounts are this machine's, /m);
     t.end();
   },
 );

@@ -57,7 +57,7 @@ t.test("a user's own group that the image lacks is told", async (t) => {
   });
   t.match(passwd, /^bob:x:1001:7:/m);
   t.strictSame(warnings, [
-    "the image has no group odd, bob's own: it keeps this machine's number 7",
+    "the image has no group odd, bob's primary group: it is added with this machine's number 7",
   ]);
   const taken = { ...image, group: `${image.group}lp:x:7:\n` };
   const other = mergeAccounts(taken, machine, { users: ["bob"], root: true });
@@ -69,7 +69,7 @@ t.test("a user's own group that the image lacks is told", async (t) => {
     other.warnings,
     [
       "the image has no group odd: bob is not in it",
-      "the own group of bob is the new group bob (1001)",
+      "the primary group of bob is the new group bob (1001)",
     ],
     "the image's group of that number is not opened to bob",
   );
@@ -112,7 +112,7 @@ t.test("a person's number is that person's alone", async (t) => {
   );
   t.match(both.warnings, [
     "the image's user guest is left out: alice has the number 1000 on this machine",
-    "the image has no group odd, bob's own: it keeps this machine's number 7",
+    "the image has no group odd, bob's primary group: it is added with this machine's number 7",
     "the group alice has the number 1000, as the image's group guest",
   ]);
 });
@@ -183,7 +183,7 @@ t.test("an fstab without root, with the store once", async (t) => {
     content: head,
     about: `this machine's without /, without ${at}`,
     warnings: [
-      `the fstab has no line for ${at}, for docker pull to fetch the next system: it is elsewhere`,
+      `the fstab has no line for ${at}, which docker pull needs to fetch the next system: it is elsewhere`,
     ],
   });
   t.match(makeFstab("x / btrfs\n\n", store), {

@@ -8,6 +8,7 @@ import { parseArgs, styleText } from "node:util";
 import { parseMachineReport } from "../fixtures/machine-report.ts";
 import { createMachine } from "../fixtures/machine.ts";
 import { createProgress } from "../fixtures/progress.ts";
+import { wasInterrupted } from "../fixtures/undo.ts";
 import { runVmOnTerminal, startVm, type VmOptions } from "../fixtures/vm.ts";
 import { createConsoleView } from "./console-view.ts";
 import { formatSummary, judge } from "./summary.ts";
@@ -74,6 +75,7 @@ async function runBoot(options: VmOptions, imageId: string): Promise<boolean> {
     heading(`\nFrom power-on to power-off: ${seconds} s. What this has shown:`),
   );
   console.log(formatSummary(proofs, report, process.stdout));
+  console.log("\nTo log in to this machine: make demo-shell");
   return proofs.every(({ isProved }) => isProved);
 }
 
@@ -84,6 +86,7 @@ function heading(text: string): string {
 try {
   process.exitCode = await main();
 } catch (error) {
-  console.error(error instanceof Error ? `demo: ${error.message}` : error);
+  if (wasInterrupted()) console.error("demo: interrupted; cleaning up");
+  else console.error(error instanceof Error ? `demo: ${error.message}` : error);
   process.exitCode = 1;
 }

@@ -132,7 +132,7 @@ async function runBoot(args: readonly string[]): Promise<number> {
   };
   if (flags["dry-run"]) {
     if (flags.when !== undefined) {
-      throw new UsageError("--when: a --dry-run waits for nothing");
+      throw new UsageError("--when has no effect with --dry-run");
     }
     const host = await createTiedHost(stderrLog);
     const plan = await planOnly(host, request);

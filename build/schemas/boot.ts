@@ -29,7 +29,7 @@ const runFacts = {
 export const rooted = v.strictObject({
   result: described(
     v.picklist(["fresh", "kept", "fallback", "generation"]),
-    "fresh: a new rwlayer; kept: the one that was there; fallback: a former root, for no new one could be made; generation: the former root that was asked for.",
+    "fresh: a new rwlayer; kept: the one that was there; fallback: an earlier root, because a new one could not be made; generation: the earlier root that was asked for.",
   ),
   device: v.string(),
   filesystemUuid: textOrNull,

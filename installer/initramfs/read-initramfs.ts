@@ -156,7 +156,7 @@ function readHeader(
   bytes: Buffer,
 ): { path: string; sizeBytes: number; headBytes: number } | undefined {
   if (bytes.length >= 6 && !MAGIC.test(bytes.toString("latin1", 0, 6))) {
-    throw new Error("it is no cpio archive of the form newc");
+    throw new Error("it is not a cpio archive in newc format");
   }
   if (bytes.length < HEADER_BYTES) return undefined;
   const numberAt = (at: number) =>
@@ -164,7 +164,7 @@ function readHeader(
   const nameBytes = numberAt(NAME_SIZE_AT);
   const sizeBytes = numberAt(SIZE_AT);
   if (!(nameBytes > 0 && nameBytes <= MAX_NAME_BYTES) || !(sizeBytes >= 0)) {
-    throw new Error("its numbers are not valid");
+    throw new Error("a header of its cpio archive is damaged");
   }
   const headBytes = align(HEADER_BYTES + nameBytes);
   if (bytes.length < headBytes) return undefined;

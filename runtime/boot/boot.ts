@@ -73,7 +73,7 @@ export async function boot(
     else {
       // Errors alone are on a quiet console.
       logFailure(host, "no new root: ", record.failure);
-      host.log.error(`a former root boots instead: ${summary}`);
+      host.log.error(`an earlier root boots instead: ${summary}`);
     }
     return record;
   } catch (error) {
@@ -150,7 +150,7 @@ async function findRoot(
 
 async function lockDisk({ recorder, lock }: BootContext): Promise<void> {
   await recorder.time("lock the disk", async (tellProgress) => {
-    tellProgress(() => "another dockroot is at work on it");
+    tellProgress(() => "another dockroot uses it");
     await lock.take(MAX_LOCK_WAIT_MS);
   });
 }
@@ -171,7 +171,7 @@ function requireInitramfs(host: Host): void {
   if (isInitramfs(host)) return;
   throw new BootError(
     "NOT_INITRAMFS",
-    "this is not an initramfs, and a running system's root must not be replaced under it",
+    "this is not an initramfs: dockroot never replaces the root of a running system",
     {
       hint: "To see what the next boot would do: dockroot boot --dry-run. To try it on another disk: dockroot boot --cmdline FILE.",
     },

@@ -173,7 +173,7 @@ function tellWarnings(recorder: Recorder, warnings: readonly string[]): void {
   if (count === 0) return;
   for (const warning of shortenWarnings(warnings)) recorder.detail(warning);
   recorder.warn(
-    `the top layer gives ${count === 1 ? "a warning" : `${String(count)} warnings`}: see boot.log, or dockroot toplayer check`,
+    `merging the top layer gave ${count === 1 ? "a warning" : `${String(count)} warnings`}: see boot.log, or run dockroot toplayer check`,
   );
 }
 
@@ -198,7 +198,7 @@ async function checkPlaces(
   const list = await listSubvolumes(disk);
   if (!lock.isHeld()) {
     throw new BootError("STEP_FAILED", "the disk's lock was lost", {
-      hint: "Something has killed the program that holds it (cat). Try again.",
+      hint: "The program that holds it (cat) was killed. Try again.",
     });
   }
   for (const { path: file, uuid = made?.uuid } of places) {
@@ -206,7 +206,7 @@ async function checkPlaces(
     if (found !== undefined && found.uuid === uuid) continue;
     throw new BootError(
       "STEP_FAILED",
-      `${file} is not the subvolume that was there before`,
+      `another subvolume has taken the place of ${file}`,
       { hint: SOMETHING_ELSE_WRITES },
     );
   }

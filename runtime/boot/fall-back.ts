@@ -126,7 +126,7 @@ async function* listCandidates(
       else yield candidate;
     } catch (error) {
       recorder.warn(
-        `cannot look at ${file}: ${summarizeFailure(error)}`,
+        `cannot inspect ${file}: ${summarizeFailure(error)}`,
         describeFailure(error),
       );
     }
@@ -156,7 +156,7 @@ async function tryCandidate(
     return true;
   } catch (error) {
     recorder.warn(
-      `the former root ${from} cannot boot: ${summarizeFailure(error)}`,
+      `the earlier root ${from} cannot boot: ${summarizeFailure(error)}`,
       describeFailure(error),
     );
     return false;

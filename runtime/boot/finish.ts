@@ -159,7 +159,7 @@ function readBootRecord(host: Host, runDirectory: string): FinishedBoot {
   const text = host.files.readOwnText(file, MAX_RECORD_BYTES);
   if (text === undefined) {
     throw new BootError("NOTHING_BOOTED", `there is no ${file}`, {
-      hint: "dockroot finish follows dockroot boot, in the initramfs.",
+      hint: "dockroot finish runs after dockroot boot, in the initramfs.",
     });
   }
   let boot: FinishedBoot | undefined;
@@ -172,7 +172,11 @@ function readBootRecord(host: Host, runDirectory: string): FinishedBoot {
     });
   }
   if (boot !== undefined) return boot;
-  throw new BootError("NOTHING_BOOTED", `${file} tells of no finished boot`, {
-    hint: 'It says why: look for "failure".',
-  });
+  throw new BootError(
+    "NOTHING_BOOTED",
+    `${file} has no record of a finished boot`,
+    {
+      hint: 'The reason is in that file, at "failure".',
+    },
+  );
 }

@@ -77,7 +77,7 @@ export async function bootGeneration(
       `there is no generation at rootflags=subvol=${generation}`,
       {
         cause: new Error(
-          `the generations of ${disk.paths.rwlayer} there are: ${present === "" ? "none" : present}`,
+          `generations of ${disk.paths.rwlayer} that exist: ${present === "" ? "none" : present}`,
         ),
         hint: "Correct its number in the boot menu entry.",
       },
@@ -86,11 +86,11 @@ export async function bootGeneration(
   const { record, subvolume } = pathState;
   if (record?.complete !== true) {
     recorder.warn(
-      `${generation} is booted as it is, but ${record === undefined ? "the state file does not know it" : "it was never completed, or its removal was interrupted"}`,
+      `${generation} is booted, although ${record === undefined ? "the state file has no record of it" : "it was never completed, or its removal was interrupted"}`,
     );
   }
   const warning = checkBootable(host, disk.at(generation), {
-    what: `the former root ${generation}`,
+    what: `the earlier root ${generation}`,
     init: options.disk.init,
     kernelRelease: readKernelRelease(host),
   });

@@ -105,7 +105,7 @@ export function formatFallback(record: RootedBoot): string {
   const { restored, warnings, failure } = record;
   const heading = [
     "WARNING: the root that was asked for could not be made.",
-    "A FORMER ROOT BOOTS INSTEAD:",
+    "AN EARLIER ROOT BOOTS INSTEAD:",
     escapeControl(summarizeBoot(record)),
     ...(restored === null ? [] : [`put back from ${restored}`]),
     ...warnings.map((warning) => `warning: ${escapeControl(warning)}`),
@@ -113,7 +113,7 @@ export function formatFallback(record: RootedBoot): string {
   return frame(
     heading,
     failure,
-    "To see this again: dockroot status. To stop instead: dockroot.fallback=none.",
+    "To see this again: dockroot status. To stop the boot instead: dockroot.fallback=none.",
   );
 }
 
@@ -127,8 +127,8 @@ export function formatOtherRoot({ failure, isStopped }: OtherRoot): string {
     heading,
     failure,
     isStopped
-      ? "To boot it all the same: dockroot.fallback=last."
-      : "To stop instead: dockroot.fallback=none.",
+      ? "To start the system with it: dockroot.fallback=last."
+      : "To stop the boot instead: dockroot.fallback=none.",
   );
 }
 
@@ -166,7 +166,7 @@ export function saveFailure(
     ...formatFailure(describeFailure(error)).trimEnd().split("\n"),
     former?.record === undefined
       ? "Nothing was booted."
-      : `A former root booted in its place: ${former.record.image.reference}, made by boot ${String(former.record.boot)}.`,
+      : `An earlier root was booted instead: ${former.record.image.reference}, made by boot ${String(former.record.boot)}.`,
     `After boot ${String(lastBootOf(disk.tryToReadState().state))}, with dockroot ${version} and the kernel ${readKernelRelease(host)}.`,
     `Kernel options: ${options.cmdline.trim()}`,
     ...[...recorder.warnings, ...recorder.details].map(

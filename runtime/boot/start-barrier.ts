@@ -42,8 +42,8 @@ export async function waitAtStartBarrier(
   }
   throw new BootError(
     "STEP_FAILED",
-    `cannot wait for ${startBarrier}: ${path.dirname(startBarrier)} has gone`,
-    { hint: "Nothing was touched. Without --when it begins at once." },
+    `cannot wait for ${startBarrier}: ${path.dirname(startBarrier)} was removed`,
+    { hint: "Nothing was touched. Without --when, dockroot begins at once." },
   );
 }
 

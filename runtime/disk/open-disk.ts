@@ -71,7 +71,7 @@ async function lockRunDirectory({
   if (runLock === undefined) return;
   await recorder.tolerate(() =>
     recorder.time("lock the run directory", async (tellProgress) => {
-      tellProgress(() => "another dockroot is at work there");
+      tellProgress(() => "another dockroot uses it");
       await runLock.take(MAX_RUN_LOCK_WAIT_MS);
     }),
   );

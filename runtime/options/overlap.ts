@@ -23,7 +23,7 @@ export function refuseOverlap({ rwlayer, storePath, topLayer }: Places): void {
     isSameOrBelow(other, topLayer),
   );
   if (inside !== undefined) {
-    const message = `the top layer /${topLayer} holds ${inside}, which cannot be copied into itself`;
+    const message = `the top layer /${topLayer} contains ${inside}, which cannot be copied into itself`;
     throw new BootError("TOPLAYER_UNSUITABLE", message, {
       hint: "Name the directory of this machine's own files with toplayer_path=, for example toplayer_path=boot_docker.",
     });
@@ -32,7 +32,7 @@ export function refuseOverlap({ rwlayer, storePath, topLayer }: Places): void {
     isSameOrBelow(topLayer, other),
   );
   if (around !== undefined) {
-    const message = `the top layer /${topLayer} lies in ${around}, which is new at every boot`;
+    const message = `the top layer /${topLayer} is inside ${around}, which is made anew at every boot`;
     throw new BootError("TOPLAYER_UNSUITABLE", message, {
       hint: "Move it to a directory of its own on the filesystem's top level, and correct toplayer_path=.",
     });

@@ -28,13 +28,13 @@ export function parsePath(option: string, value: string): string {
   // eslint-disable-next-line no-control-regex -- control characters are the point
   if (/[\u0000-\u001f\u007f]/.test(value)) {
     throw invalidOption(
-      `${option}${value} has a control character in it`,
-      "Rename what it names.",
+      `${option}${value} contains a control character`,
+      "Rename the directory.",
     );
   }
   if (parts.includes("..")) {
     throw invalidOption(
-      `${option}${value} has ".." in it`,
+      `${option}${value} contains ".."`,
       "Write the path from the filesystem's top level, without dots.",
     );
   }

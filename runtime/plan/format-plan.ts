@@ -18,7 +18,7 @@ export type PlannedBoot =
 /** The plan for people. */
 export function formatPlan(planned: PlannedBoot): string {
   if (planned.kind === "generation") {
-    return line(`root       ${planned.generation}, a former root, as it is`);
+    return line(`root       ${planned.generation}, an earlier root, unchanged`);
   }
   const { facts, plan } = planned;
   const { image, paths, topLayer } = facts;

@@ -61,6 +61,6 @@ export function planGeneration(
 }
 
 function checkFormer(file: string, check: BootCheck): Step {
-  const what = `the former root ${file}`;
+  const what = `the earlier root ${file}`;
   return { kind: "checkBootable", path: file, what, ...check };
 }

@@ -53,10 +53,10 @@ export class DockerGraphdriver implements StoreReader {
     this.#repositories = this.#file("repositories.json");
   }
 
-  unsupported(missing?: BootError): BootError | undefined {
+  unsupported(): BootError | undefined {
     return this.#driver === "btrfs"
       ? undefined
-      : storeUnsupported(this.#store.path, "docker", this.name, missing);
+      : storeUnsupported(this.#store.path, "docker", this.name);
   }
 
   listIds(): ImageId[] {

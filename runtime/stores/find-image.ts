@@ -80,12 +80,11 @@ function addSource(answer: Answer): FoundImage {
     if (image === undefined) throw answer.error;
     return { ...image, store: reader.kind, source: reader.findTree(image) };
   } catch (error) {
-    const missing = isMissing(answer) ? answer.error : undefined;
-    throw reader.unsupported(missing) ?? error;
+    throw reader.unsupported() ?? error;
   }
 }
 
-function isMissing(answer: Answer): answer is FailedAnswer {
+function isMissing(answer: Answer): boolean {
   return answer.image === undefined && answer.error.code === "IMAGE_MISSING";
 }
 

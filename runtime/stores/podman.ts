@@ -68,10 +68,10 @@ export class PodmanStore implements StoreReader {
     this.#layers = store.file(`${driver}-layers/layers.json`);
   }
 
-  unsupported(missing?: BootError): BootError | undefined {
+  unsupported(): BootError | undefined {
     return this.#driver === "btrfs"
       ? undefined
-      : storeUnsupported(this.#store.path, "podman", this.name, missing);
+      : storeUnsupported(this.#store.path, "podman", this.name);
   }
 
   listIds(): ImageId[] {

@@ -83,14 +83,14 @@ await t.test(
     t.equal(rootUuid, formerUuid);
     t.match(
       vm.output(),
-      /A FORMER ROOT BOOTS INSTEAD[^]*demo:no-such-tag/,
+      /AN EARLIER ROOT BOOTS INSTEAD[^]*demo:no-such-tag/,
       "on the console, though it is quiet",
     );
     const shell = await openShell(vm);
     t.equal(await shell("cat /etc/written-at-first-start"), "mine");
     t.match(
       await shell("dmesg --level=err"),
-      /dockroot: no new root: .*demo:no-such-tag[^]*dockroot: a former root boots instead: demo:latest/,
+      /dockroot: no new root: .*demo:no-such-tag[^]*dockroot: an earlier root boots instead: demo:latest/,
     );
     t.match(await shell("cat /run/dockroot/boot.log"), /demo:no-such-tag/);
     await shell("mount -o subvolid=5 LABEL=linux /mnt");

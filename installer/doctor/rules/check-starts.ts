@@ -52,7 +52,7 @@ function* checkOutcome(start: StartFacts): Iterable<Finding> {
       );
       return;
     case "generation":
-      yield ok("options", `${name}: it boots a former root`);
+      yield ok("options", `${name}: it boots an earlier root`);
       break;
     case "planned": {
       const { image, disk } = outcome;

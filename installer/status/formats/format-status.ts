@@ -112,17 +112,18 @@ interface Alarm {
 
 const ALARMS: Readonly<Partial<Record<Status["result"], Alarm>>> = {
   fallback: {
-    what: "WARNING: THIS IS A FORMER ROOT.",
+    what: "WARNING: THIS IS AN EARLIER ROOT.",
     why: "The one that was asked for could not be made.",
     outlook:
       "The next boot tries again, and keeps this root as a generation when it succeeds.",
-    reminder: "WARNING: this is a former root; why stands above.",
+    reminder: "WARNING: this is an earlier root; the reason is above.",
   },
   failed: {
     what: "WARNING: DOCKROOT DID NOT BOOT THIS SYSTEM.",
     why: "It could not make a root; what runs was started without it.",
     outlook: "The next boot tries again.",
-    reminder: "WARNING: dockroot did not boot this system; why stands above.",
+    reminder:
+      "WARNING: dockroot did not boot this system; the reason is above.",
   },
 };
 
@@ -185,9 +186,10 @@ function describeContent({ state, image }: RootOnDisk): string {
 
 const RESULTS: Readonly<Record<Status["result"], string>> = {
   fresh: "fresh: a new root, made from the image",
-  kept: "kept: the root that was there, for the image is the same",
-  fallback: "FALLBACK: a former root, for no new one could be made",
-  generation: "generation: a former root that was asked for, as it is",
+  kept: "kept: the existing root, because the image is the same",
+  fallback:
+    "FALLBACK: an earlier root was booted, because a new one could not be made",
+  generation: "generation: the earlier root that was asked for, unchanged",
   failed: "FAILED: no root was made",
 };
 

@@ -250,7 +250,7 @@ await t.test(
     fs.rmdirSync(place);
     for (const { end, said } of [begun, finish]) {
       t.strictSame(await end(), { status: 1, signal: null }, said());
-      t.match(said(), `cannot wait for ${gate}: ${place} has gone`);
+      t.match(said(), `cannot wait for ${gate}: ${place} was removed`);
     }
     t.strictSame(fs.readdirSync(machine.runDirectory), ["boot.log"]);
   },

@@ -58,7 +58,7 @@ await t.test(
         ...{ rwlayer: "there", boot: 1, failure: { code } },
         image: { reference: "system:1" },
       });
-      t.match(stderr, /A FORMER ROOT BOOTS INSTEAD/);
+      t.match(stderr, /AN EARLIER ROOT BOOTS INSTEAD/);
       t.match(stderr, record.failure?.message);
       t.match(stderr, /what to do: /);
       t.equal(machine.finish().status, 0);
@@ -137,8 +137,8 @@ await t.test(
     const said = fail();
     t.equal(machine.record().subvolumeUuid, third, "where none has them");
     t.match(
-      said.slice(said.indexOf("A FORMER ROOT BOOTS INSTEAD")),
-      `warning: the former root modules has no /${modules}: `,
+      said.slice(said.indexOf("AN EARLIER ROOT BOOTS INSTEAD")),
+      `warning: the earlier root modules has no /${modules}: `,
       "the frame says that they are missing",
     );
 
@@ -214,7 +214,7 @@ await t.test(
     });
     t.equal(machine.boot(`${LAST} docker_image=gone:1`).status, 0);
     t.match(machine.record(), { result: "fallback", boot: 1 });
-    t.match(machine.record().warnings, [/the former root broken cannot boot/]);
+    t.match(machine.record().warnings, [/the earlier root broken cannot boot/]);
     t.equal(machine.finish().status, 0);
     t.equal(await writtenIn(disk, "broken"), "whole");
     t.equal(await writtenIn(disk, ".dockroot/broken/generations/2"), "broken");
@@ -328,10 +328,10 @@ await t.test("a generation is booted as it is", async (t) => {
 
   t.match(machine.boot(options, "--dry-run"), {
     status: 0,
-    stdout: /a former root, as it is/,
+    stdout: /an earlier root, unchanged/,
   });
   const absent = machine.boot(`${LAST} ${options.replace("/1", "/9")}`);
   t.equal(absent.status, 1);
-  t.match(absent.stderr, /no generation at .*\/9[^]*there are: 1/);
+  t.match(absent.stderr, /no generation at .*\/9[^]*that exist: 1/);
   t.strictSame(await disk.subvolumes(), before);
 });

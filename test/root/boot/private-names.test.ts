@@ -60,13 +60,13 @@ await t.test("a warning names files to root alone", async (t) => {
   t.equal(modeOf(at("boot.json")), 0o644);
   t.equal(modeOf(at("boot.log")), 0o600);
   t.strictSame(machine.record().warnings, [
-    "the top layer gives a warning: see boot.log, or dockroot toplayer check",
+    "merging the top layer gave a warning: see boot.log, or run dockroot toplayer check",
   ]);
   t.notMatch(fs.readFileSync(at("boot.json"), "utf8"), /\.ssh/);
   t.match(machine.warnings(), [/^the top layer's \/root\/\.ssh\/\.wh\. /]);
   const told = await statusOfNobody(t, machine);
   t.match(told, /^image +system:1$/m);
-  t.match(told, /^warning: the top layer gives a warning: /m);
+  t.match(told, /^warning: merging the top layer gave a warning: /m);
   t.notMatch(told, /\.ssh/);
   t.equal(machine.finish().status, 0);
   const planned = machine.boot(option("warned"), "--dry-run").stdout;

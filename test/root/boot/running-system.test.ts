@@ -144,7 +144,7 @@ await t.test(
     fs.writeFileSync(record, '{"version":1,"result":"failed"}');
     t.match(machine.finish(), {
       status: 1,
-      stderr: /tells of no finished boot/,
+      stderr: /has no record of a finished boot/,
     });
   },
 );

@@ -85,10 +85,10 @@ await t.test("a fallback cannot be overlooked", async (t) => {
   t.match(status.lastFailure?.text ?? "", /^Kernel options: .*absent:1/m);
   t.match(
     text,
-    /^\*+\nWARNING: THIS IS A FORMER ROOT\.\n[^]*\ndockroot: the image absent:1 is not in the store docker\n(?: {2}because: .*\n)? {2}what to do: .*\n[^]*\n\*+\n/,
+    /^\*+\nWARNING: THIS IS AN EARLIER ROOT\.\n[^]*\ndockroot: the image absent:1 is not in the store docker\n(?: {2}because: .*\n)* {2}what to do: .*\n[^]*\n\*+\n/,
   );
   t.match(text, /\nlast failure, \S+:\n {2}the one above\n/);
-  t.match(text, /\nWARNING: this is a former root; why stands above\.\n$/);
+  t.match(text, /\nWARNING: this is an earlier root; the reason is above\.\n$/);
 
   start(t, machine);
   const after = await tellStatus(t, disk, machine);

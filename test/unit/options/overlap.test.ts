@@ -28,11 +28,11 @@ t.test(
         refuseOverlap({ rwlayer: "docker_rwlayer", storePath, topLayer });
       }, refusal(reason));
     };
-    refused("", /holds docker/);
-    refused("docker_rwlayer", /holds docker_rwlayer/);
-    refused("docker_rwlayer/etc", /lies in docker_rwlayer/);
-    refused(".dockroot/mine", /lies in \.dockroot/);
-    refused("vm", /holds vm\/docker/, "vm/docker");
+    refused("", /contains docker/);
+    refused("docker_rwlayer", /contains docker_rwlayer/);
+    refused("docker_rwlayer/etc", /is inside docker_rwlayer/);
+    refused(".dockroot/mine", /is inside \.dockroot/);
+    refused("vm", /contains vm\/docker/, "vm/docker");
     refuseOverlap({
       rwlayer: "docker_rwlayer",
       storePath: "docker",

@@ -58,7 +58,7 @@ t.test("a root that was kept", async (t) => {
   const [result, , , , maker] = linesOf({ result: "kept", boot: 3 });
   t.equal(
     result,
-    "result     kept: the root that was there, for the image is the same",
+    "result     kept: the existing root, because the image is the same",
   );
   t.equal(maker, "made by    boot 3");
 });
@@ -68,7 +68,7 @@ t.test("a generation that was asked for", async (t) => {
   const [result, ...lines] = linesOf({ result: "generation", root, boot: 4 });
   t.equal(
     result,
-    "result      generation: a former root that was asked for, as it is",
+    "result      generation: the earlier root that was asked for, unchanged",
   );
   t.strictSame(lines.slice(2, 5), [
     "rwlayer     docker_rwlayer",
@@ -89,7 +89,7 @@ t.test("a fallback begins and ends with a warning", async (t) => {
   });
   t.strictSame(lines.slice(0, 12), [
     "*".repeat(72),
-    "WARNING: THIS IS A FORMER ROOT.",
+    "WARNING: THIS IS AN EARLIER ROOT.",
     "The one that was asked for could not be made.",
     "This one was .dockroot/docker_rwlayer/generations/4.",
     "",
@@ -105,7 +105,7 @@ t.test("a fallback begins and ends with a warning", async (t) => {
     "last failure, .dockroot/x/last-failure.log:",
     "  the one above",
     "",
-    "WARNING: this is a former root; why stands above.",
+    "WARNING: this is an earlier root; the reason is above.",
     "",
   ]);
 });
@@ -134,7 +134,7 @@ t.test("a boot that failed", async (t) => {
       "kernel    6.1.0-40-amd64",
       "took      1.28 s",
       "",
-      "WARNING: dockroot did not boot this system; why stands above.",
+      "WARNING: dockroot did not boot this system; the reason is above.",
       "",
     ],
   );

@@ -49,7 +49,7 @@ export async function runBootEntry(
   for (const note of plan.notes) host.log.info(note);
   for (const warning of plan.warnings) host.log.warn(warning);
   if (written === undefined) stdout(text);
-  else host.log.info(`the entry is in ${written}`);
+  else host.log.info(`wrote the entry to ${written}`);
   return 0;
 }
 
@@ -58,7 +58,7 @@ function requireTarget({ loader, target }: EntryPlan): string {
   if (target !== undefined) return target;
   throw new BootError(
     "LOADER_MISSING",
-    `the configuration of ${loader.title} is not to be found`,
+    `no configuration of ${loader.title} was found`,
     {
       cause: new Error(`looked for ${describeSearch()}`),
       hint: "Mount the partition that it is on, or name the file: --output FILE.",

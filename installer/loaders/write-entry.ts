@@ -48,7 +48,7 @@ export function writeEntry(
     const decoded = decodeConfig(bytes, loader === "refind");
     const former = decoded?.text ?? bytes.toString("utf8");
     if (isOwn && former !== "" && !hasMark(former)) {
-      throw new BootError("FILE_FOREIGN", `${file} is not dockroot's`, {
+      throw new BootError("FILE_FOREIGN", `dockroot did not write ${file}`, {
         hint: "Name another file with --output FILE, or remove that one.",
       });
     }
@@ -69,7 +69,7 @@ export function writeEntry(
     if (!isSystemError(cause)) throw cause;
     throw new BootError("STEP_FAILED", `cannot write ${file}`, {
       cause,
-      hint: "The file is as it was. Is its directory there, and is it writable?",
+      hint: "The file is unchanged. Check that its directory exists and is writable.",
     });
   }
 }

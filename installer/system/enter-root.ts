@@ -60,7 +60,7 @@ export async function enterRoot(
   { argv, executable, host }: CliContext,
 ): Promise<number> {
   if (executable === undefined) {
-    throw new UsageError("only the built executable can enter another root");
+    throw new UsageError("--root needs the built executable");
   }
   const root = requireSystem(host, directory);
   await requireEntry(host, root);
@@ -85,13 +85,13 @@ export async function enterRoot(
   });
   if (status === NOT_MOUNTED) {
     throw new BootError("INSTALL_FAILED", `cannot enter ${root}`, {
-      cause: new Error("a mount failed; what it said is above"),
+      cause: new Error("a mount failed: its message is above"),
       hint: "Name the directory where the other system's root is mounted.",
     });
   }
   if (!NOT_STARTED.includes(status)) return status;
-  throw new BootError("INSTALL_FAILED", `dockroot cannot run in ${root}`, {
-    hint: "It needs that system's own libraries, there as in its initramfs: glibc 2.28 or later and libstdc++, of this machine's architecture.",
+  throw new BootError("INSTALL_FAILED", `cannot run dockroot in ${root}`, {
+    hint: "That system needs glibc 2.28 or later and libstdc++, of this machine's architecture. Its initramfs gets both from there.",
   });
 }
 
@@ -101,7 +101,7 @@ async function requireEntry(host: Host, root: string): Promise<void> {
     {
       argv: ["unshare", "--mount", "--propagation", "private", "--", "true"],
       // A container may not mount.
-      hint: "In a container run it as a command of that system, without --root, or give the container the right to mount: docker run --privileged.",
+      hint: "In a container, run dockroot inside that system, without --root, or let the container mount: docker run --privileged.",
     },
     {
       argv: ["setpriv", "--no-new-privs", "--pdeathsig", "TERM", "--", "true"],

@@ -241,7 +241,7 @@ function requireSubvolumePath(
     "STORE_UNSUPPORTED",
     `the image store ${directory} is the top level of its filesystem`,
     {
-      hint: "Give it a subvolume of its own, beside which the rwlayer can stand: btrfs subvolume create.",
+      hint: "Move it to a subvolume of its own (btrfs subvolume create): the rwlayer is made beside it.",
     },
   );
 }
@@ -276,7 +276,7 @@ export async function findStoreMount(
         }
       : {
           home,
-          unknown: `${directory} is on btrfs, but is no subvolume, which a line of fstab could mount`,
+          unknown: `${directory} is on btrfs, but is not a subvolume that a line of fstab could mount`,
         };
   }
   const options = readBootedOptions(host);

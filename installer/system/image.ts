@@ -162,7 +162,7 @@ export function lookInStore<T>(
     const { directory, kind, isPresent } = findStore(host, choice);
     store = directory;
     if (!isPresent) {
-      throw new BootError("STORE_MISSING", `${store} is no directory`);
+      throw new BootError("STORE_MISSING", `${store} is not a directory`);
     }
     // Absolute, so that messages name it as it is seen here.
     const location = { host, topLevel: host.path("/"), path: store };

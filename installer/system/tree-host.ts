@@ -22,7 +22,7 @@ export class NotRunError extends HelperError {
   constructor(program: string) {
     super(
       "start",
-      `${program} is not run: the system in a directory is only looked at`,
+      `${program} was not run: no program of a system in a directory is started`,
     );
     this.name = "NotRunError";
   }
@@ -192,7 +192,7 @@ export function requireSystem(host: Host, directory: string): string {
   for (const name of DIRECTORIES) {
     const status = host.files.statusOf(path.join(root, name));
     if (status?.kind === "directory") continue;
-    throw new BootError("INSTALL_FAILED", `${root} holds no system`, {
+    throw new BootError("INSTALL_FAILED", `there is no system in ${root}`, {
       cause: new Error(`it has no directory ${name}`),
       hint: "Name the directory where the other system's root is mounted.",
     });

@@ -80,7 +80,7 @@ export function whyNotFat(
 ): string | undefined {
   return type === "vfat"
     ? undefined
-    : `${device} is ${type}, and ${title} reads FAT alone`;
+    : `${device} is ${type}, and ${title} reads only FAT`;
 }
 
 /** Why it does not see the filesystem, where it opens no disks itself. */
@@ -89,7 +89,7 @@ export function whyMapped(
   { isMapped, device }: Filesystem,
 ): string | undefined {
   return isMapped
-    ? `${title} does not see ${device}, which the kernel makes (LUKS, LVM)`
+    ? `${title} cannot read ${device}, which is on LUKS or LVM`
     : undefined;
 }
 
@@ -119,9 +119,9 @@ export function cannotWrite(
 ): BootError {
   return new BootError(
     "ENTRY_UNSUITABLE",
-    `an entry for ${title} cannot have ${text} in it: ${why}`,
+    `cannot write ${text} into an entry for ${title}: ${why}`,
     {
-      hint: "Rename what it names, or choose another boot loader with --loader.",
+      hint: "Rename it, or choose another boot loader with --loader.",
     },
   );
 }

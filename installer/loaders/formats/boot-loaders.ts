@@ -20,5 +20,5 @@ export const CHOICES = [refind, limine, systemdBoot, grub];
 /** Where loaders are looked for, for people. */
 export function describeSearch(): string {
   const names = CHOICES.map(({ files: [first = ""] }) => first);
-  return `${names.join(", ")} and their like in ${BOOT_DIRECTORIES.join(", ")}`;
+  return `${names.join(", ")} and similar files in ${BOOT_DIRECTORIES.join(", ")}`;
 }

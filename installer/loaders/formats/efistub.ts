@@ -19,7 +19,7 @@ export const efistub: BootLoader = {
     whyMapped(efistub, filesystem) ??
     (filesystem.partition?.disk === undefined ||
     filesystem.partition.number === undefined
-      ? `${filesystem.device} is on no partition that the firmware knows`
+      ? `${filesystem.device} is not on a partition that the firmware can boot from`
       : undefined),
   findTarget: () => undefined,
   format: formatEfistub,
@@ -33,7 +33,7 @@ export const efistub: BootLoader = {
 function formatEfistub(entry: NewEntry): string {
   const { disk = "", number = 0 } = entry.filesystem.partition ?? {};
   const initrds = entry.initrds.map((file) => {
-    refuse(efistub, file, /\s/, "it has a blank in it");
+    refuse(efistub, file, /\s/, "it contains a space");
     return `initrd=${backslashed(file)}`;
   });
   const options = {
@@ -51,6 +51,6 @@ function formatEfistub(entry: NewEntry): string {
 }
 
 function backslashed(file: string): string {
-  refuse(efistub, file, /\\/, "a backslash stands for a slash");
+  refuse(efistub, file, /\\/, "a backslash is read as a slash");
   return file.replaceAll("/", "\\");
 }

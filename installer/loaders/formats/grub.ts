@@ -50,7 +50,7 @@ export function checkGrubConfig(file: string, text: string): string[] {
   return text.includes("custom.cfg")
     ? []
     : [
-        `${file} does not read custom.cfg: make it anew with grub-mkconfig -o ${file}, with /etc/grub.d/41_custom there and executable`,
+        `${file} does not read custom.cfg: make /etc/grub.d/41_custom executable, then run grub-mkconfig -o ${file}`,
       ];
 }
 
@@ -239,5 +239,7 @@ function formatGrub(entry: NewEntry): string {
 
 /** GRUB reads quotes as a shell does. */
 function quoteWord(word: string): string {
-  return quote(refuse(grub, word, /\p{Cc}/u, "it has a control character"));
+  return quote(
+    refuse(grub, word, /\p{Cc}/u, "it contains a control character"),
+  );
 }

@@ -139,7 +139,7 @@ function formatLimine(entry: NewEntry): string {
   const resource = nameResource(entry);
   const place = (file: string) =>
     // A number sign begins a file's hash.
-    resource + refuse(limine, file, /[#\\]/, "it has a # or a backslash");
+    resource + refuse(limine, file, /[#\\]/, "it contains a # or a backslash");
   const lines: readonly KeyValue[] = [
     ["protocol", "linux"],
     ["path", place(entry.kernel)],
@@ -148,7 +148,7 @@ function formatLimine(entry: NewEntry): string {
   ];
   const written = lines.map(([key, value]) => {
     const unsuitable = /^\s|\s$|\p{Cc}|\$\{/u;
-    refuse(limine, value, unsuitable, "Limine reads it as another text");
+    refuse(limine, value, unsuitable, "Limine would read another text");
     return `    ${key}: ${value}\n`;
   });
   const title = entry.title.replaceAll("/", " ");

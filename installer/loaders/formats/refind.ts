@@ -37,7 +37,7 @@ export const refind: BootLoader = {
     whyMapped(refind, filesystem) ??
     (FILESYSTEMS.has(filesystem.type)
       ? undefined
-      : `rEFInd does not read ${filesystem.type}, as on ${filesystem.device}`),
+      : `${filesystem.device} is ${filesystem.type}, which rEFInd does not read`),
   findTarget: (file) => file,
   format: formatRefind,
 };
@@ -66,7 +66,7 @@ export function checkRefindConfig(file: string, text: string): string[] {
   const scanned = [...text.matchAll(/^[ \t]*scanfor\b(.*)$/gm)].at(-1)?.[1];
   return scanned === undefined || /\bmanual\b/.test(scanned)
     ? []
-    : [`${file} shows no entries of its own: add manual to its line scanfor`];
+    : [`${file} hides the entries of its own: add manual to its line scanfor`];
 }
 
 /** What a refind.conf says. */
@@ -225,8 +225,8 @@ function formatRefind(entry: NewEntry): string {
   const { title, filesystem, kernel, initrds, options, comments } = entry;
   for (const file of initrds) {
     // It becomes initrd= on the kernel's command line, which the kernel's EFI stub cuts at blanks.
-    refuse(refind, file, /\s/, "it has a blank in it");
-    refuse(refind, file, /\\/, "a backslash stands for a slash");
+    refuse(refind, file, /\s/, "it contains a space");
+    refuse(refind, file, /\\/, "a backslash is read as a slash");
   }
   // A stanza has one initrd: several are for the kernel itself to load.
   const [own, inOptions] = initrds.length === 1 ? [initrds, []] : [[], initrds];
@@ -248,7 +248,7 @@ function formatRefind(entry: NewEntry): string {
 
 /** Always in quotes, in which a quote is doubled: outside of them `=` and `,` separate. */
 function quote(text: string): string {
-  refuse(refind, text, /[^\x20-\x7e]/, "rEFInd reads plain ASCII alone");
+  refuse(refind, text, /[^\x20-\x7e]/, "rEFInd reads only ASCII");
   return quoteForRefind(text);
 }
 
@@ -263,7 +263,7 @@ function nameVolume(filesystem: Filesystem): string {
   }
   throw new BootError(
     "ENTRY_UNSUITABLE",
-    `rEFInd has no name for the filesystem on ${device}: it has no label of its own, and is on no GPT partition`,
+    `rEFInd has no name for the filesystem on ${device}: it has no unique label, and is not on a GPT partition`,
     {
       hint:
         type === "btrfs"

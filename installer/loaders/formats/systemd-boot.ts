@@ -124,7 +124,7 @@ function formatSystemdBoot(entry: NewEntry): string {
   const { title, version, kernel, initrds, options } = entry;
   for (const file of [kernel, ...initrds]) {
     // Other readers of such files take several paths in one line.
-    refuse(systemdBoot, file, /[\s\\]/, "it has a blank or a backslash");
+    refuse(systemdBoot, file, /[\s\\]/, "it contains a space or a backslash");
   }
   const lines: readonly KeyValue[] = [
     ["title", title],
@@ -135,7 +135,7 @@ function formatSystemdBoot(entry: NewEntry): string {
   ];
   const written = lines.map(([key, value]) => {
     // A value goes to the end of its line, the blanks around it left out.
-    refuse(systemdBoot, value, /^\s|\s$|\p{Cc}/u, "a line cannot hold it");
+    refuse(systemdBoot, value, /^\s|\s$|\p{Cc}/u, "a line cannot contain it");
     return `${key.padEnd(8)}${value}\n`;
   });
   return formatComments(entry) + written.join("");

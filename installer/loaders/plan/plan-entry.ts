@@ -195,7 +195,7 @@ function chooseKernel(facts: NewEntryFacts, loader: BootLoader): FoundKernel {
   throw new BootError(
     "KERNEL_MISSING",
     kernels.length > 0
-      ? `${loader.title} cannot read any of the kernels that are here`
+      ? `${loader.title} cannot read any of the kernels that were found`
       : `no kernel with an initramfs was found in ${searched.join(", ")}`,
     {
       ...(reasons.size > 0 && { cause: new Error([...reasons].join("; ")) }),
@@ -331,7 +331,7 @@ function warnOfDriver(
   }
   if (hasDefaultSubvolume && uuid === store.uuid) {
     warnings.push(
-      `rEFInd reads from the default subvolume of ${store.device}, which is not the top level: btrfs subvolume set-default 5 MOUNTPOINT makes it that`,
+      `rEFInd reads from the default subvolume of ${store.device}, which is not the top level: run btrfs subvolume set-default 5 MOUNTPOINT`,
     );
   }
   return warnings;

@@ -152,7 +152,7 @@ function nameFilesystem({
   if (uuid !== undefined) return `UUID=${uuid}`;
   throw new BootError(
     "ENTRY_UNSUITABLE",
-    `the filesystem on ${device} has neither a label nor a UUID that blkid can tell`,
+    `blkid finds neither a label nor a UUID on ${device}`,
     { hint: `See what blkid -p ${device} says.` },
   );
 }

@@ -97,14 +97,15 @@ function describeOdd(
   whole: string,
 ): string | undefined {
   const [, , , , frequency = "0", pass = "0"] = fields;
-  if (whole.endsWith("\r")) return "it ends as lines of Windows do";
+  if (whole.endsWith("\r"))
+    return "it ends with a carriage return, as lines of Windows do";
   if (fields.length < 3) return `it has ${String(fields.length)} of 6 fields`;
   if (fields.length > 6) {
     return `it has ${String(fields.length)} fields instead of 6 (a space in a name is written \\040)`;
   }
   return /^\d+$/.test(frequency) && /^\d+$/.test(pass)
     ? undefined
-    : "its last two fields are no numbers";
+    : "its last two fields are not numbers";
 }
 
 /** Where a directory is, whatever its filesystem is mounted as. */

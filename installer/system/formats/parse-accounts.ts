@@ -43,8 +43,8 @@ export function parsePasswd(text: string): Accounts<User> {
     const [, , , , , home = "", shell = ""] = fields;
     const uid = parseId(uidText);
     const gid = parseId(gidText);
-    if (uid === undefined) return `"${uidText}" is no user number`;
-    if (gid === undefined) return `"${gidText}" is no group number`;
+    if (uid === undefined) return `"${uidText}" is not a user ID`;
+    if (gid === undefined) return `"${gidText}" is not a group ID`;
     return { name, text, password, uid, gid, home, shell };
   });
 }
@@ -54,7 +54,7 @@ export function parseGroup(text: string): Accounts<Group> {
   return parseAccounts(text, 4, (text, fields) => {
     const [name = "", , gidText = "", members = ""] = fields;
     const gid = parseId(gidText);
-    if (gid === undefined) return `"${gidText}" is no group number`;
+    if (gid === undefined) return `"${gidText}" is not a group ID`;
     return { name, text, gid, members: splitMembers(members) };
   });
 }
@@ -117,9 +117,10 @@ function describeOdd(
   if (count !== fieldCount) {
     return `it has ${String(count)} ${count === 1 ? "field" : "fields"} instead of ${String(fieldCount)}`;
   }
-  if (!NAME.test(name)) return `"${name}" is no name`;
-  if (line.endsWith("\r")) return "it ends as lines of Windows do";
-  return isRepeated ? `${name} has another line above` : undefined;
+  if (!NAME.test(name)) return `"${name}" is not a valid name`;
+  if (line.endsWith("\r"))
+    return "it ends with a carriage return, as lines of Windows do";
+  return isRepeated ? `${name} has an earlier line` : undefined;
 }
 
 /** A number as these files have it; `undefined` for anything else. */

@@ -133,7 +133,7 @@ await t.test("GRUB: its own checker takes what is written", async (t) => {
   const given = system(esp.at("/boot"));
   const { status, stderr } = make(given, "--output");
   t.equal(status, 0, stderr);
-  t.match(stderr, "dockroot: the entry is in /boot/grub/custom.cfg\n");
+  t.match(stderr, "dockroot: wrote the entry to /boot/grub/custom.cfg\n");
   t.notMatch(stderr, "warning");
   const text = esp.read("grub/custom.cfg");
   fs.writeFileSync(scratchOf("custom.cfg"), text);
@@ -261,7 +261,10 @@ await t.test("a file of somebody else's is left as it is", async (t) => {
     make(system(esp.at("/boot")), "--loader", loader, "--output", file);
   const esp = await makeEsp(t, {}, "dockroot");
   fs.writeFileSync(file, "title mine\n");
-  t.match(write("systemd-boot"), { status: 1, stderr: /is not dockroot's\n/ });
+  t.match(write("systemd-boot"), {
+    status: 1,
+    stderr: /did not write \S+entry\.conf\n/,
+  });
   fs.writeFileSync(file, "# dockroot: begin\nmine\n");
   t.match(write("refind"), {
     status: 1,
@@ -270,7 +273,7 @@ await t.test("a file of somebody else's is left as it is", async (t) => {
   });
   t.equal(fs.readFileSync(file, "utf8"), "# dockroot: begin\nmine\n");
   fs.removeSync(file);
-  t.match(write("refind"), { status: 0, stderr: /the entry is in .*\n$/ });
+  t.match(write("refind"), { status: 0, stderr: /wrote the entry to .*\n$/ });
   t.match(
     fs.readFileSync(file, "utf8"),
     /^# dockroot default: begin\nmenuentry/,
@@ -304,7 +307,7 @@ await t.test(
     await run(["mount", "-o", `remount,${size}`, tree]);
     t.match(make(system(esp.at("/boot")), "--output"), {
       status: 1,
-      stderr: /cannot write .*\n[^]*no space left.*\n[^]*The file is as it was/,
+      stderr: /cannot write .*\n[^]*no space left.*\n[^]*The file is unchanged/,
     });
     t.equal(esp.read("EFI/refind/refind.conf"), former);
     t.strictSame(fs.readdirSync(`${tree}/EFI/refind`), ["refind.conf"]);
@@ -451,7 +454,7 @@ await t.test("what cannot be found is told, and what to do", async (t) => {
   check(make(system(), "--loader", "limine"), /Limine cannot read any of/);
   check(
     make(system(), "--loader", "refind", "--output"),
-    /rEFInd is not to be/,
+    /no configuration of rEFInd was found/,
   );
   check(make(system(), "--image", "gone"), /the image gone/);
   const rename = (from: string, to: string) =>

@@ -272,15 +272,15 @@ t.test("of several kernels the one that fits is taken", (t) => {
 t.test("what a loader cannot read is no entry", (t) => {
   const mapped = { ...btrfs, isMapped: true };
   for (const [loader, found, cause] of [
-    ["systemd-boot", kernel, /reads FAT alone/],
-    ["limine", kernel, /reads FAT alone/],
-    ["efistub", kernel, /reads FAT alone/],
+    ["systemd-boot", kernel, /reads only FAT/],
+    ["limine", kernel, /reads only FAT/],
+    ["efistub", kernel, /reads only FAT/],
     ["refind", { ...kernel, filesystem: mapped }, /LUKS/],
     ["refind", { ...kernel, filesystem: { ...btrfs, type: "xfs" } }, /xfs/],
     [
       "efistub",
       { ...onEsp, filesystem: { ...esp, partition: undefined } },
-      /no partition/,
+      /not on a partition/,
     ],
   ] as const) {
     t.throws(() => plan({ kernels: [found] }, loader), {

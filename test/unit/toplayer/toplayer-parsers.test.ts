@@ -33,20 +33,23 @@ t.test("odd lines are told and not taken", async (t) => {
     ["root:x:0:0:root:/root", "it has 6 fields instead of 7"],
     ["root", "it has 1 field instead of 7"],
     ["ok:x:1:1::/:/bin/sh", undefined],
-    ["ok:x:2:2::/:/bin/sh", "ok has another line above"],
-    [":x:0:0::/:", '"" is no name'],
-    ["a b:x:0:0::/:", '"a b" is no name'],
-    ["minus:x:-1:0::/:", '"-1" is no user number'],
-    ["hex:x:0x0:0::/:", '"0x0" is no user number'],
-    ["big:x:4294967295:0::/:", '"4294967295" is no user number'],
-    ["group:x:1:1e3::/:", '"1e3" is no group number'],
-    ["dos:x:1:1::/:/bin/sh\r", "it ends as lines of Windows do"],
+    ["ok:x:2:2::/:/bin/sh", "ok has an earlier line"],
+    [":x:0:0::/:", '"" is not a valid name'],
+    ["a b:x:0:0::/:", '"a b" is not a valid name'],
+    ["minus:x:-1:0::/:", '"-1" is not a user ID'],
+    ["hex:x:0x0:0::/:", '"0x0" is not a user ID'],
+    ["big:x:4294967295:0::/:", '"4294967295" is not a user ID'],
+    ["group:x:1:1e3::/:", '"1e3" is not a group ID'],
+    [
+      "dos:x:1:1::/:/bin/sh\r",
+      "it ends with a carriage return, as lines of Windows do",
+    ],
     ["__proto__:x:5:5::/:", undefined],
     ["constructor:x:5:5::/:", undefined],
     ["3d.print:x:5:5::/:", undefined],
-    ["1000:x:5:5::/:", '"1000" is no name'],
-    ["..:x:5:5::/:", '".." is no name'],
-    ["\u0000:x:0:0::/:", '"\u0000" is no name'],
+    ["1000:x:5:5::/:", '"1000" is not a valid name'],
+    ["..:x:5:5::/:", '".." is not a valid name'],
+    ["\u0000:x:0:0::/:", '"\u0000" is not a valid name'],
   ] as const;
   const { entries, odd } = parsePasswd(lines.map(([line]) => line).join("\n"));
   t.strictSame(
@@ -92,7 +95,7 @@ t.test("an fstab", async (t) => {
   for (const [line, why] of [
     ["/dev/sda1", /1 of 6 fields/],
     ["a /my disk ext4 defaults 0 0", /7 fields instead of 6/],
-    ["a / ext4 defaults zero 0", /no numbers/],
+    ["a / ext4 defaults zero 0", /are not numbers/],
     ["a / ext4 defaults 0 0\r", /Windows/],
   ] as const) {
     t.match(parseFstab(line).odd, [{ line: 1, why }], line);

@@ -9,8 +9,8 @@ const SECRET_FILES = [
   /^ssh_host_.*_key$/,
   /^id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?$/,
   /key[0-9]*\.pem$/,
-  /\.(?:key|psk|8021x|ovpn|pfx|p12|nmconnection|keytab|kdbx|keyfile)$/,
-  /^(?:wpa_supplicant.*\.conf|sudoers|crypttab|crypto_keyfile\.bin|chap-secrets|pap-secrets|opasswd|\.netrc|\.pgpass)$/,
+  /\.(?:key|psk|8021x|ovpn|pfx|p12|nmconnection|keytab|kdbx|keyfile|secrets|priv)$/,
+  /^(?:wpa_supplicant.*\.conf|sudoers|crypttab|crypto_keyfile\.bin|chap-secrets|pap-secrets|opasswd|sasl_passwd|secrets\.tdb|\.?smbcredentials|\.git-credentials|\.netrc|\.pgpass)$/,
 ];
 
 /** Directories that with all in them are root's alone. */

@@ -71,7 +71,7 @@ export function mergeAccounts(
   );
   const names = namesOf(users);
   const inImage = parsePasswd(image.passwd).entries.filter(
-    ({ name }) => !names.has(name),
+    ({ name }) => !names.has(name) && name !== "root",
   );
   const numbers = new Map(users.map(({ uid, name }) => [uid, name]));
   const displaced = inImage.filter(({ uid }) => numbers.has(uid));

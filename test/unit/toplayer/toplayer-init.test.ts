@@ -117,6 +117,15 @@ t.test("a person's number is that person's alone", async (t) => {
   ]);
 });
 
+t.test("root stays, whatever number an image gives it", async (t) => {
+  const passwd = "root:x:1000:0::/root:/bin/sh\n";
+  const merged = mergeAccounts({ ...image, passwd }, machine, {
+    users: ["alice"],
+    root: false,
+  });
+  t.match(merged.passwd, /^root:x:1000:.*\nalice:/);
+});
+
 t.test("lines of NIS stay last", async (t) => {
   const nis = {
     passwd: "root:x:0:0::/root:/bin/sh\n+::::::\n",

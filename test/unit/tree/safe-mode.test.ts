@@ -26,6 +26,11 @@ const FILES: Readonly<Record<string, number>> = {
   "etc/openvpn/client/home.ovpn": 0o600,
   "etc/cryptsetup-keys.d/data.key": 0o600,
   "etc/cryptsetup-keys.d/data": 0o600,
+  "etc/ipsec.secrets": 0o600,
+  "etc/tinc/home/rsa_key.priv": 0o600,
+  "etc/postfix/sasl_passwd": 0o600,
+  "etc/samba/secrets.tdb": 0o600,
+  "etc/.smbcredentials": 0o600,
 };
 
 t.test("files that hold secrets are root's alone", (t) => {

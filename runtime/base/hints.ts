@@ -19,7 +19,7 @@ const REASONS: readonly {
   },
   {
     codes: ["EACCES"],
-    texts: /Permission denied/,
+    texts: /permission denied/i,
     hint: "Run dockroot as root. Where root is refused, a security module (SELinux, AppArmor) does it.",
   },
   {
@@ -53,6 +53,11 @@ const REASONS: readonly {
     hint: "Raise the limit on open files: ulimit -n.",
   },
   {
+    codes: ["ENOEXEC"],
+    texts: /Exec format error/,
+    hint: "The program is damaged, or made for another architecture: install it again, and rebuild the initramfs.",
+  },
+  {
     codes: ["ENOMEM"],
     texts: /Cannot allocate memory/,
     hint: "The memory is full: end other programs, or add some.",
@@ -72,6 +77,9 @@ export function hintFor(cause: unknown): string {
   }
   if (isHelper && cause.kind === "timeout") {
     return "The disk may be failing: dmesg | tail. One that is only slow gets more time with dockroot.timeout=SECONDS.";
+  }
+  if (isHelper && cause.kind === "output") {
+    return "Another program may have that name: see which one runs, and of which version.";
   }
   const refused = isHelper && cause.kind === "start" ? cause.cause : cause;
   const code = systemErrorCode(refused) ?? "";

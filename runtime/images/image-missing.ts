@@ -6,6 +6,7 @@ import {
   familiarName,
   formatImageReference,
   fullRepository,
+  hexOf,
   isImageId,
   splitDomain,
   splitReference,
@@ -15,6 +16,9 @@ import {
 
 const MAX_LISTED = 10;
 const MAX_NEAREST = 3;
+
+/** Shorter ones are more likely names. */
+const SHORTEST_TAGGED_ID = 4;
 
 /** More names, or longer ones, are no engine's: to compare them all would take for ever. */
 const MAX_COMPARED = 10_000;
@@ -66,6 +70,17 @@ export function imageMissing(
     return fail(
       `no image there has a name; the IDs are: ${listed}`,
       "Name the image by its ID.",
+    );
+  }
+  const { repository } = reference;
+  const isTaggedId =
+    repository.length >= SHORTEST_TAGGED_ID &&
+    ids.some((id) => hexOf(id).startsWith(repository)) &&
+    namesOf(reference, names).length === 0;
+  if (isTaggedId) {
+    return fail(
+      `${repository} is the beginning of an image ID, which has no tag`,
+      `Write the ID alone: ${repository}.`,
     );
   }
   const orId = idPrefix === undefined ? "" : ", and no ID begins like that";

@@ -64,7 +64,15 @@ export function parseImageReference(
 
   const { name, tag = defaultTag, digest } = splitReference(text);
   if (digest !== undefined && !DIGEST.test(digest)) {
-    throw invalid(text, `its digest must be "sha256:" and 64 hex digits`);
+    throw invalid(
+      text,
+      /^(?:sha256:)?[0-9a-f]+$/.test(digest)
+        ? `its digest must be "sha256:" and 64 hex digits, and an image ID stands alone, without a name`
+        : `its digest must be "sha256:" and 64 hex digits`,
+    );
+  }
+  if (parseImageId(name) !== undefined) {
+    throw invalid(text, "an image ID has no tag and no digest");
   }
   if (!TAG.test(tag)) {
     throw invalid(

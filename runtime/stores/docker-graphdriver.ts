@@ -53,10 +53,10 @@ export class DockerGraphdriver implements StoreReader {
     this.#repositories = this.#file("repositories.json");
   }
 
-  unsupported(): BootError | undefined {
+  unsupported(missing?: BootError): BootError | undefined {
     return this.#driver === "btrfs"
       ? undefined
-      : storeUnsupported(this.#store.path, "docker", this.name);
+      : storeUnsupported(this.#store.path, "docker", this.name, missing);
   }
 
   listIds(): ImageId[] {

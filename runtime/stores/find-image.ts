@@ -80,11 +80,12 @@ function addSource(answer: Answer): FoundImage {
     if (image === undefined) throw answer.error;
     return { ...image, store: reader.kind, source: reader.findTree(image) };
   } catch (error) {
-    throw reader.unsupported() ?? error;
+    const missing = isMissing(answer) ? answer.error : undefined;
+    throw reader.unsupported(missing) ?? error;
   }
 }
 
-function isMissing(answer: Answer): boolean {
+function isMissing(answer: Answer): answer is FailedAnswer {
   return answer.image === undefined && answer.error.code === "IMAGE_MISSING";
 }
 

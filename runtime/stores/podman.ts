@@ -68,10 +68,10 @@ export class PodmanStore implements StoreReader {
     this.#layers = store.file(`${driver}-layers/layers.json`);
   }
 
-  unsupported(): BootError | undefined {
+  unsupported(missing?: BootError): BootError | undefined {
     return this.#driver === "btrfs"
       ? undefined
-      : storeUnsupported(this.#store.path, "podman", this.name);
+      : storeUnsupported(this.#store.path, "podman", this.name, missing);
   }
 
   listIds(): ImageId[] {

@@ -53,8 +53,11 @@ export interface StoreReader {
   readonly kind: StoreKind;
   /** What it is, for people: "Docker's btrfs driver". */
   readonly name: string;
-  /** Why no image in it can be a root, where that is so. */
-  unsupported(): BootError | undefined;
+  /**
+   * Why no image in it can be a root, where that is so.
+   * @param missing why the image that was asked for is not there
+   */
+  unsupported(missing?: BootError): BootError | undefined;
   /** The IDs of its images, with a name or without; one may be there twice. */
   listIds(): ImageId[];
   /** The names of its images, as its engine prints them. */

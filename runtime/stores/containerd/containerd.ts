@@ -67,7 +67,7 @@ export class ContainerdStore implements StoreReader {
   }
 
   /** Where images are unpacked, but by another snapshotter only. */
-  unsupported(): BootError | undefined {
+  unsupported(missing?: BootError): BootError | undefined {
     const snapshotters = this.#readNamespaces(
       (namespaces) =>
         namespaces.bucket(NAMESPACE, "snapshots")?.bucketNames() ?? [],
@@ -77,7 +77,7 @@ export class ContainerdStore implements StoreReader {
       return undefined;
     }
     const driver = `containerd's ${shorten(other)} snapshotter`;
-    return storeUnsupported(this.#store.path, "containerd", driver);
+    return storeUnsupported(this.#store.path, "containerd", driver, missing);
   }
 
   listIds(): ImageId[] {

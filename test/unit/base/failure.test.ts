@@ -71,6 +71,8 @@ t.test("a known reason has a hint of its own", (t) => {
     [system("EDQUOT"), /disk is full/],
     [helper("cannot create '/x': Read-only file system"), /read-only/],
     [system("EACCES"), /as root/],
+    [helper("/x: permission denied."), /as root/],
+    [system("ENOEXEC"), /another architecture/],
     [helper("cannot snapshot '/x': Text file busy"), /swap/],
     [helper("/x: target is busy."), /still uses it/],
     [helper("error reading '/x': Input/output error"), /has errors.*dmesg/],

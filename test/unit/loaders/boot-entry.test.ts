@@ -213,6 +213,8 @@ t.test("a machine that dockroot started keeps its options", (t) => {
     "root=UUID=1 rootflags=noatime,subvol=next rw quiet docker_path=d docker_image=a docker_tag=b toplayer=LABEL=esp toplayerfstype=vfat toplayer_path=one:two console=tty0 console=ttyS0",
   );
   t.match(options("c:d"), /^(?!.*docker_tag).* docker_image=c:d$/);
+  t.match(options("5c60"), / docker_image=5c60 docker_tag=latest$/);
+  t.match(options("sha256:5c60"), /^(?!.*docker_tag).*=sha256:5c60$/);
   const other = parseCmdline(
     "root=UUID=1 rootflags=subvol=next store_path=p dockroot.store=containerd",
   );

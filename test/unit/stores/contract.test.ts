@@ -117,6 +117,12 @@ for (const captured of [...STORES, CONTAINERD_MANY]) {
     const store = copyStore(t, captured);
     const id = store.idOf("many:1");
     fails(t, () => store.find(`gone@${id}`), "IMAGE_MISSING", /the ID of an/);
+    const tagged = `${hexOf(id).slice(0, 12)}:latest`;
+    t.throws(() => store.find(tagged), {
+      code: "IMAGE_MISSING",
+      cause: { message: /is the beginning of an image ID, which has no tag/ },
+      hint: `Write the ID alone: ${hexOf(id).slice(0, 12)}.`,
+    });
     t.end();
   });
 

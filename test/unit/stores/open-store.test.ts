@@ -38,6 +38,26 @@ t.test("the way to btrfs begins with the directory on one", async (t) => {
   }
 });
 
+t.test("what is not there is not to be moved over", (t) => {
+  for (const engine of ["docker", "containerd", "podman"] as const) {
+    const missing = new BootError("IMAGE_MISSING", "it is not there");
+    const { hint, cause } = storeUnsupported("x", engine, "a driver", missing);
+    t.match(
+      hint,
+      /mount a subvolume there; .*; (?:docker|podman) pull NAME\.$/,
+    );
+    t.notMatch(hint, /save|load|create/);
+    t.equal(cause, missing);
+  }
+  const store = copyStore(t, DOCKER);
+  fs.moveSync(store.file("image/btrfs"), store.file("image/overlay2"));
+  const gone = () => store.find("gone:1");
+  t.throws(gone, { code: "STORE_UNSUPPORTED", hint: /docker pull NAME\.$/ });
+  const there = () => store.find("many:1");
+  t.throws(there, { code: "STORE_UNSUPPORTED", hint: /docker load/ });
+  t.end();
+});
+
 t.test("stores of other kinds are named, with what to do", async (t) => {
   const cases: [string, ErrorCode, RegExp][] = [
     ["image/overlay2/layerdb", "STORE_UNSUPPORTED", /overlay2/],

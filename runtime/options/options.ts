@@ -9,7 +9,7 @@ import {
 import { BootError } from "../base/errors.ts";
 import { lastValues, parseCmdline, type CmdlineOption } from "./cmdline.ts";
 import { CONFIG_FILES, parseConfig, type ConfigSource } from "./config.ts";
-import { invalidOption } from "./parsers.ts";
+import { invalidOption, lastSubvolume } from "./parsers.ts";
 import {
   isOptionName,
   OPTIONS,
@@ -89,6 +89,13 @@ export function parseOptions(
     const { isFlag, emptyIsUnset }: KernelOption = OPTIONS[name];
     if (value !== "" || isFlag) given.set(name, { value, source: KERNEL });
     else if (!emptyIsUnset) given.delete(name);
+  }
+  const flags = kernel.findLast(({ key }) => key === "rootflags")?.value ?? "";
+  const joined = given.get("rootflags")?.value ?? "";
+  if (lastSubvolume(flags) !== lastSubvolume(joined)) {
+    warnings.push(
+      `the last rootflags= has no subvol=: an initramfs without systemd, which does not join them, mounts root by that one alone; write rootflags=${joined} once`,
+    );
   }
   const configFile = source?.file;
   return {

@@ -47,7 +47,7 @@ export async function snapshotSubvolume(
 ): Promise<void> {
   if (host.files.statusOf(to) !== undefined) {
     // btrfs would make the snapshot inside of it.
-    throw new BootError("STEP_FAILED", `${to} is there already`, {
+    throw new BootError("STEP_FAILED", `${to} already exists`, {
       hint: `Rename it, with the filesystem mounted with -o subvolid=5.`,
     });
   }
@@ -55,7 +55,7 @@ export async function snapshotSubvolume(
   if (!isSubvolume(host, to)) {
     throw new BootError(
       "STEP_FAILED",
-      `btrfs reported success, but ${to} is no subvolume`,
+      `btrfs reported success, but ${to} is not a subvolume`,
       { hint: ODD_BTRFS },
     );
   }
@@ -107,7 +107,7 @@ export async function readSubvolume(
     // It is printed as it is, so that it can look like the line with the UUID.
     throw new BootError(
       "RWLAYER_UNSUITABLE",
-      `${file} has a line break in its path`,
+      `the path ${file} contains a line break`,
       { hint: "Give the rwlayer another name with rootflags=subvol=." },
     );
   }

@@ -176,7 +176,7 @@ async function describeMissing(
       cause: new Error(
         present.length === 0
           ? "there is no block device at all: the disk's driver is missing from the initramfs, or the disk is off"
-          : `the block devices there are: ${present.join(", ")}`,
+          : `the block devices are: ${present.join(", ")}`,
       ),
       hint: "Correct the device's name; a slow disk gets more time with rootdelay=SECONDS.",
     },

@@ -135,13 +135,13 @@ export class Disk {
           `${paths.state} was written by a newer dockroot`,
           {
             cause,
-            hint: "Boot with the initramfs of that dockroot; or rename the file, and nothing there is known to be dockroot's own.",
+            hint: "Boot with the initramfs of that dockroot. If you rename the file instead, dockroot no longer knows which subvolumes it made.",
           },
         );
       }
       throw new BootError("FILE_UNREADABLE", `${paths.state} is damaged`, {
         cause,
-        hint: "Nothing is deleted: what stands there can no longer be proved to be dockroot's own, and is left alone.",
+        hint: "Nothing is deleted: dockroot can no longer prove which subvolumes it made.",
       });
     }
   }
@@ -253,7 +253,7 @@ export class Disk {
     const kind = this.host.files.statusOf(this.at(directory))?.kind;
     if (kind === undefined || kind === "directory") return kind !== undefined;
     throw new BootError("FILE_UNREADABLE", `${directory} is not a directory`, {
-      hint: "Rename it: dockroot keeps what it knows of its subvolumes there.",
+      hint: "Rename it: dockroot keeps its records there.",
     });
   }
 }

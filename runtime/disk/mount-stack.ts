@@ -113,7 +113,7 @@ export async function withDirectoriesShown(
     await endMount(host, base, "--recursive");
     throw new BootError(
       "MOUNT_FAILED",
-      `cannot show directories at ${base}, for their attributes to be copied`,
+      `cannot bind-mount directories below ${base}, to copy their attributes`,
       { cause, hint: hintFor(cause) },
     );
   }

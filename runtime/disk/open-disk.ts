@@ -55,7 +55,7 @@ export async function reopenTopLevel(
   const { host, recorder, topLevel, mounts, lock } = context;
   if (isReadOnly || !host.files.isReadOnly(topLevel)) return;
   recorder.warn(
-    `an error made ${device.path} read-only: it is mounted anew, and shows what is on it`,
+    `btrfs made ${device.path} read-only after an error: it is mounted again, to see what has reached the disk`,
   );
   await lock.release();
   await mounts.release();
@@ -115,7 +115,7 @@ async function mountTopLevel(
   // It would be mounted at once without one that is only late.
   if (mountFlags.includes("degraded") && !(await waitForOthers())) {
     recorder.warn(
-      `a device of the btrfs on ${device.path} is missing: it is mounted without it, as rootflags=degraded says`,
+      `a device of the btrfs on ${device.path} is missing: it is mounted without that one, because rootflags= has degraded`,
     );
   }
   await recorder.time(`mount ${device.path} at ${topLevel}`, async () => {

@@ -45,7 +45,7 @@ export function requireOwnRunDirectory(host: Host, given: string): string {
     throw refuse(given, `${directory} is not a directory`);
   }
   if ((status.mode & WRITABLE_BY_OTHERS) !== 0) {
-    throw refuse(given, `others than root may write to ${directory}`);
+    throw refuse(given, `users other than root may write to ${directory}`);
   }
   return directory;
 }
@@ -80,7 +80,7 @@ function followToOwn(host: Host, given: string): string {
       (status.mode & WRITABLE_BY_OTHERS) !== 0 &&
       (status.mode & STICKY) === 0
     ) {
-      throw refuse(given, `others than root may write to ${file}`);
+      throw refuse(given, `users other than root may write to ${file}`);
     }
     return {
       kind: status.kind === "directory" ? "directory" : "other",
@@ -88,7 +88,7 @@ function followToOwn(host: Host, given: string): string {
   };
   look("/");
   const directory = resolveInRoot("", given, look);
-  if (directory === undefined) throw refuse(given, "it leads nowhere");
+  if (directory === undefined) throw refuse(given, "its symlinks loop");
   return directory === "" ? "/" : directory;
 }
 

@@ -158,7 +158,7 @@ export async function findTree(
   isLate?: () => boolean,
 ): Promise<SubvolumeTree> {
   if (!disk.hasSubvolume(file)) {
-    throw new BootError("STEP_FAILED", `${disk.at(file)} is no subvolume`);
+    throw new BootError("STEP_FAILED", `${disk.at(file)} is not a subvolume`);
   }
   const command = ["btrfs", "inspect-internal", "rootid", disk.at(file)];
   const { stdout } = await disk.host.run(command);
@@ -167,7 +167,7 @@ export async function findTree(
   if (!list.has(id)) {
     throw new BootError(
       "STEP_FAILED",
-      `the list that btrfs printed lacks the subvolume ${file} itself`,
+      `btrfs subvolume list does not list the subvolume ${file}`,
       { hint: ODD_BTRFS },
     );
   }
@@ -187,7 +187,7 @@ function refuseLate(isLate = () => false): void {
   if (!isLate()) return;
   throw new BootError(
     "STEP_FAILED",
-    "it has many subvolumes in it: what is left is for the next boot",
+    "it contains many subvolumes: the next boot removes the rest",
   );
 }
 
@@ -228,7 +228,7 @@ async function locate(
   if (found.length > 0 && isSubvolume(host, bytesAt(disk, found))) return found;
   throw new BootError(
     "STEP_FAILED",
-    `btrfs printed a path for the subvolume of number ${String(id)} at which there is none: "${found.toString()}"`,
+    `btrfs resolved the subvolume ID ${String(id)} to "${found.toString()}", which is not a subvolume`,
     { hint: ODD_BTRFS },
   );
 }

@@ -1,4 +1,5 @@
 import type { BootFacts } from "./facts.ts";
+import path from "node:path";
 import { escapeControl, formatJson } from "../base/escape.ts";
 import { formatImageReference } from "../images/image-ref.ts";
 import type { MergeCounts } from "../tree/merge-plan.ts";
@@ -26,7 +27,7 @@ export function formatPlan(planned: PlannedBoot): string {
   const lines = [
     `image      ${formatImageReference(facts.reference, image)} (${image.id})`,
     `source     ${image.source}`,
-    `rwlayer    ${paths.rwlayer}, ${plan.result === "kept" ? "which is kept" : "which is new"}`,
+    `rwlayer    ${paths.rwlayer}, ${describeRwlayer(plan)}`,
     `top layer  ${topLayer?.record.name ?? "none"}`,
     ...(merge === undefined
       ? []
@@ -76,6 +77,17 @@ export function describeRootPlan(facts: BootFacts, plan: BootPlan) {
       description: describeStep(step),
     })),
   };
+}
+
+function describeRwlayer({ result, steps }: BootPlan): string {
+  const isSwapped = steps.some(({ kind }) => kind === "putInPlace");
+  if (!isSwapped) return "kept as it is";
+  const how =
+    result === "kept" ? "kept, with the top layer copied again" : "made anew";
+  const former = steps.find((step) => step.kind === "keepAsGeneration");
+  return former === undefined
+    ? how
+    : `${how}; the present one becomes generation ${path.basename(former.to)}`;
 }
 
 function formatCounts(counts: MergeCounts): string {

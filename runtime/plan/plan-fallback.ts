@@ -55,7 +55,7 @@ export function planGeneration(
   }
   steps.push(
     { kind: "restoreGeneration", from, to: rwlayer },
-    { kind: "sync", what: "its place" },
+    { kind: "sync", what: "the renames" },
   );
   return { record, path: from, isAdopted: isAdopted === true, steps };
 }

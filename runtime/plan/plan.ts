@@ -89,8 +89,8 @@ function planKept(facts: BootFacts): BootPlan {
   if (record?.toplayer?.digest !== topLayer?.record.digest) {
     warnings.push(
       topLayer === undefined
-        ? `${rwlayer} is kept; there is no longer a top layer: what it brought stays (dockroot.rwlayer=fresh makes a new root)`
-        : `${rwlayer} is kept; the top layer has changed, and what is new in it is not copied (dockroot.rwlayer=fresh makes a new root, dockroot.toplayer=always copies it)`,
+        ? `${rwlayer} is kept; there is no longer a top layer, and the files that were copied from it stay (dockroot.rwlayer=fresh makes a new root)`
+        : `${rwlayer} is kept; the top layer has changed, and the changes are not copied (dockroot.rwlayer=fresh makes a new root, dockroot.toplayer=always copies it)`,
     );
   }
   const what = "the root that is kept";
@@ -162,7 +162,7 @@ function planSwap(facts: BootFacts, { from, ...origin }: Origin): BootPlan {
   steps.push(
     { kind: "putInPlace", from: staging, to: rwlayer },
     // Else what is written to the new root could be durable before its name is.
-    { kind: "sync", what: "its place" },
+    { kind: "sync", what: "the renames" },
   );
   const warnings = describeRepairs(facts);
   if (isOfImage) return { result: "fresh", warnings, steps };
@@ -185,12 +185,12 @@ function describeRepairs(facts: BootFacts): string[] {
   if (rwlayer.isAdopted) repairs.push(describeAdopted(paths.rwlayer, paths));
   if (stateDamage !== undefined) {
     repairs.push(
-      `${stateDamage.message}: it is kept under another name; what it knew of is left alone`,
+      `${stateDamage.message}: it is kept under another name, and the subvolumes that it listed are left alone`,
     );
   }
   if (staging.kind === "subvolume") {
     repairs.push(
-      `a boot was interrupted: what it left half-made at ${paths.staging} is deleted`,
+      `an earlier boot was interrupted: the unfinished root ${paths.staging} is deleted`,
     );
   }
   const newest = generationNumbers(facts.generations).at(-1);
@@ -200,7 +200,7 @@ function describeRepairs(facts: BootFacts): string[] {
     state.subvolumes.length > 0
   ) {
     repairs.push(
-      `nothing stands at ${paths.rwlayer}, as after a boot that was interrupted; the former root is ${path.join(paths.generations, String(newest))}`,
+      `${paths.rwlayer} does not exist, as after an interrupted boot; the newest former root is ${path.join(paths.generations, String(newest))}`,
     );
   }
   return repairs;
@@ -210,9 +210,9 @@ function refuseReadOnly({ device, isReadOnly }: BootFacts): void {
   if (!isReadOnly) return;
   throw new BootError(
     "DEVICE_UNSUITABLE",
-    `${device.path} can be mounted read-only alone`,
+    `${device.path} can only be mounted read-only`,
     {
-      hint: "A write-protected disk, or a filesystem with errors: dmesg | tail. Nothing was changed.",
+      hint: "The disk is write-protected, or btrfs has found errors: dmesg | tail. Nothing was changed.",
     },
   );
 }

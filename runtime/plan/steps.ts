@@ -66,7 +66,7 @@ export function describeStep(step: Step): string {
     case "createDirectory":
       return `create the directory ${step.path}`;
     case "setStateAside":
-      return `set the damaged ${step.path} aside`;
+      return `rename the damaged ${step.path}`;
     case "deleteStaging":
       return `delete ${step.path}, left over from an interrupted boot`;
     case "snapshot":
@@ -74,9 +74,9 @@ export function describeStep(step: Step): string {
     case "snapshotNested":
       return `snapshot what is nested in ${step.from} into ${step.to}`;
     case "fillGaps":
-      return `make directories in place of subvolumes that are nested in the image: ${step.gaps.map(({ path }) => `/${path}`).join(", ")}`;
+      return `create directories in place of the image's nested subvolumes: ${step.gaps.map(({ path }) => `/${path}`).join(", ")}`;
     case "removeLeftOvers":
-      return `remove what an engine left in the image: ${step.files.map((file) => `/${file}`).join(", ")}`;
+      return `remove files that an engine left in the image: ${step.files.map((file) => `/${file}`).join(", ")}`;
     case "copyTopLayer":
       return `copy the top layer ${step.name} into ${step.to}`;
     case "checkBootable":
@@ -88,7 +88,7 @@ export function describeStep(step: Step): string {
     case "checkPlaces":
       return `check that ${step.places.map(({ path }) => path).join(" and ")} ${step.places.length === 1 ? "was" : "were"} not replaced`;
     case "keepAsGeneration":
-      return `keep the former ${step.from} as ${step.to}`;
+      return `keep the present ${step.from} as ${step.to}`;
     case "putInPlace":
       return `put ${step.from} in place as ${step.to}`;
     case "restoreGeneration":

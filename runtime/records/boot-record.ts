@@ -106,8 +106,8 @@ export function summarizeBoot(record: RootedBoot): string {
   const how = {
     fresh: "is in place as",
     kept: "is kept as",
-    fallback: `of boot ${String(record.boot)} stands as`,
-    generation: "is booted as it is from",
+    fallback: `of boot ${String(record.boot)} is back as`,
+    generation: "boots unchanged from",
   }[result];
   return `${system} ${how} ${root}, ${String(totalMs)} ms`;
 }
@@ -160,7 +160,7 @@ export function parseFinishedBoot(text: string): FinishedBoot | undefined {
     throw unreadable("its limits are missing or out of range");
   }
   if (result === "generation" && rwlayerOfGeneration(root) !== rwlayer) {
-    throw unreadable(`its root is no generation of ${rwlayer}`);
+    throw unreadable(`its root is not a generation of ${rwlayer}`);
   }
   return { result, root, rwlayer, subvolumeUuid, limits };
 }
@@ -180,9 +180,7 @@ const parseResult = oneOf<BootRecord["result"]>([
 export function parseBootRecord(text: string): ParsedBoot {
   const fields = parseJsonObject(text);
   if (fields["version"] !== 1) {
-    throw unreadable(
-      "it is of another version than 1, which this dockroot knows",
-    );
+    throw unreadable("its version is not 1, the one that this dockroot knows");
   }
   const result = parseResult(fields["result"]);
   if (result === undefined) throw unreadable("it does not tell what booted");

@@ -71,7 +71,7 @@ export function emptyState(rwlayer: string): RwlayerState {
 
 /** @param file the subvolume that is known by its own record alone */
 export function describeAdopted(file: string, { state }: RwlayerPaths): string {
-  return `${state} does not know the subvolume ${file}, but its own record says that dockroot made it: it is taken for a former root`;
+  return `${state} does not list the subvolume ${file}, but its own record says that dockroot made it: it counts as a former root`;
 }
 
 /** The record of a subvolume; `undefined` where it cannot be proved that dockroot made it. */
@@ -143,7 +143,7 @@ export function parseState(text: string): RwlayerState {
   const { version, ...fields } = parseJsonObject(text);
   if (version !== 2) {
     const isNumber = typeof version === "number";
-    const why = `it is of version ${isNumber ? String(version) : "none"}, and this dockroot knows version 2`;
+    const why = `its version is ${isNumber ? String(version) : "missing"}, and this dockroot knows version 2`;
     throw isNumber && version > 2
       ? new BootError("STATE_TOO_NEW", why)
       : unreadable(why);

@@ -6,8 +6,8 @@ import { wrong, type Problem } from "./tally.ts";
 
 /** What a boot says of one that was interrupted. */
 const OF_INTERRUPTION = [
-  /^a boot was interrupted: what it left half-made at \S+ is deleted$/,
-  /^nothing stands at \S+, as after a boot that was interrupted; the former root is \S+$/,
+  /^an earlier boot was interrupted: the unfinished root \S+ is deleted$/,
+  /^\S+ does not exist, as after an interrupted boot; the newest former root is \S+$/,
 ];
 
 /** What dockroot warned of, but for what takes long on a slow machine. */

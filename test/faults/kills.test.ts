@@ -297,7 +297,7 @@ function hasten(injection: Injection, atOnce: boolean): Injection {
 function hasLeftWork({ attack }: Injection, { said }: Start): boolean {
   return (
     attack === "SIGKILL to a helper" &&
-    /^dockroot: warning: cannot (?:remove|tidy up)/m.test(said)
+    /^dockroot: warning: cannot (?:remove|clean up)/m.test(said)
   );
 }
 

@@ -102,7 +102,7 @@ function requireListed(
   if (list.mayHave(subvolumeUuid)) return;
   throw new BootError(
     "STEP_FAILED",
-    `the list that btrfs printed lacks the root ${root}`,
+    `btrfs subvolume list does not list the root ${root}`,
     { hint: ODD_BTRFS },
   );
 }
@@ -202,6 +202,6 @@ function tryToWrite(disk: Disk, state: RwlayerState): void {
 }
 
 function warnOf({ host }: Disk, error: unknown): void {
-  const failure = asFailureOf("tidy up", error);
+  const failure = asFailureOf("clean up former roots", error);
   host.log.warn(summarizeFailure(failure), describeFailure(failure));
 }

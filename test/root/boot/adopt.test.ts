@@ -24,7 +24,7 @@ await t.test("a root that was restored by btrfs receive boots", async (t) => {
   t.equal(machine.boot("docker_image=gone:1 dockroot.fallback=last").status, 0);
   t.match(machine.record(), { result: "fallback", subvolumeUuid: copy });
   t.match(machine.record().warnings, [
-    /state\.json does not know the subvolume restored, but its own record/,
+    /state\.json does not list the subvolume restored, but its own record/,
   ]);
   t.equal(machine.finish().status, 0);
 

@@ -394,7 +394,7 @@ await t.test(
     t.equal(status, 0, stderr);
     t.match(
       stderr,
-      "warning: the list that btrfs printed lacks the root odd-list",
+      "warning: btrfs subvolume list does not list the root odd-list",
     );
     t.equal(await read(), before);
     t.equal(machine.finish().status, 0);

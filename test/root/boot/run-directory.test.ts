@@ -147,11 +147,11 @@ await t.test(
       fs.chmodSync(`${place}/${name}`, mode);
     }
     for (const [name, why] of [
-      ["group", /others than root may write to \S+\/group$/m],
-      ["all", /others than root may write to \S+\/all$/m],
+      ["group", /users other than root may write to \S+\/group$/m],
+      ["all", /users other than root may write to \S+\/all$/m],
       ["theirs/own", NOT_ROOTS],
       ["theirs/new", NOT_ROOTS],
-      ["group/own", /others than root may write to \S+\/group$/m],
+      ["group/own", /users other than root may write to \S+\/group$/m],
       ["link", NOT_ROOTS],
     ] as const) {
       refused(t, bootIn(machine, `${place}/${name}`, "--dry-run"), why);

@@ -127,7 +127,7 @@ await t.test("a write-protected disk is told", async (t) => {
   const { status, stderr } = machine.boot();
   await run(["blockdev", "--setrw", disk.device]);
   t.equal(status, 1);
-  t.match(stderr, /can be mounted read-only alone/);
+  t.match(stderr, /can only be mounted read-only/);
 });
 
 await t.test(

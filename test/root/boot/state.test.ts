@@ -70,13 +70,13 @@ for (const [what, damage] of Object.entries<(file: string) => void>({
 
     const { status, stderr } = machine.boot();
     t.equal(status, 0, stderr);
-    t.match(stderr, new RegExp(`does not know the subvolume ${name}, but its`));
+    t.match(stderr, new RegExp(`does not list the subvolume ${name}, but its`));
     t.equal(machine.record().result, "fresh");
     const finished = machine.finish();
     t.equal(finished.status, 0, finished.stderr);
     t.match(
       finished.stderr,
-      /does not know the subvolume \S+\/generations\/1, but its own record/,
+      /does not list the subvolume \S+\/generations\/1, but its own record/,
     );
     t.equal(
       (await disk.subvolumes())[`${own}/generations/2`],

@@ -70,7 +70,7 @@ for (const [image, inode] of Object.entries(IMAGES)) {
         .steps.some(
           ({ step }) =>
             step ===
-            "make directories in place of subvolumes that are nested in the image: /var/tmp, /var/lib/machines, /var/lib/portables",
+            "create directories in place of the image's nested subvolumes: /var/tmp, /var/lib/machines, /var/lib/portables",
         ),
     );
     await disk.look((top) => {

@@ -57,7 +57,7 @@ await t.test(
     t.equal(plainStart.status, 0, plainStart.stderr);
     t.strictSame(plainRecord.warnings, []);
     checkTree(t, await list("plain"), base, ["", "etc"]);
-    const removal = `remove what an engine left in the image: ${LEFT_OVERS.map((file) => `/${file}`).join(", ")}`;
+    const removal = `remove files that an engine left in the image: ${LEFT_OVERS.map((file) => `/${file}`).join(", ")}`;
     t.ok(plainRecord.steps.some(({ step }) => step === removal));
     t.match(plainStart.stderr, removal);
   },

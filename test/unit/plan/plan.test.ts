@@ -137,7 +137,7 @@ t.test("the first boot", async (t) => {
     "make the new root durable",
     "check that .dockroot/docker_rwlayer/staging was not replaced",
     "put .dockroot/docker_rwlayer/staging in place as docker_rwlayer",
-    "make its place durable",
+    "make the renames durable",
   ]);
   t.strictSame(planBoot(facts).warnings, []);
 });
@@ -150,9 +150,9 @@ t.test(
       [
         "make the new root durable",
         "check that .dockroot/docker_rwlayer/staging and docker_rwlayer were not replaced",
-        "keep the former docker_rwlayer as .dockroot/docker_rwlayer/generations/11",
+        "keep the present docker_rwlayer as .dockroot/docker_rwlayer/generations/11",
         "put .dockroot/docker_rwlayer/staging in place as docker_rwlayer",
-        "make its place durable",
+        "make the renames durable",
       ],
     );
   },
@@ -224,7 +224,7 @@ t.test(
     for (const given of [recorded, notYetRecorded, ofOurs]) {
       t.match(words(given)[1], /^delete .*staging/);
       t.match(words(given)[2], /^snapshot/);
-      t.match(planBoot(given).warnings, [/a boot was interrupted/]);
+      t.match(planBoot(given).warnings, [/an earlier boot was interrupted/]);
     }
   },
 );
@@ -232,7 +232,7 @@ t.test(
 t.test("a boot that ended between two renames is told", async (t) => {
   const { rwlayer } = facts;
   t.match(planBoot({ ...withOurs, rwlayer, generations: ["3"] }).warnings, [
-    /nothing stands at docker_rwlayer.*generations\/3/,
+    /docker_rwlayer does not exist.*generations\/3/,
   ]);
 });
 
@@ -257,6 +257,28 @@ t.test("the merge is a part of the plan, and is told", async (t) => {
     steps: [{}, {}, {}, { from: [layer.at], merge: merge.counts }],
   });
   t.throws(() => planBoot({ ...facts, merge: undefined }));
+});
+
+t.test("what becomes of the root that is there is told", async (t) => {
+  const line = (given: BootFacts) =>
+    /^rwlayer .*$/m.exec(
+      formatPlan({ kind: "root", facts: given, plan: planBoot(given) }),
+    )?.[0];
+  t.equal(line(facts), "rwlayer    docker_rwlayer, made anew");
+  t.equal(
+    line({ ...withOurs, generations: ["2"] }),
+    "rwlayer    docker_rwlayer, made anew; the present one becomes generation 3",
+  );
+  const kept = { rwlayerMode: "keep", topLayerMode: "always" } as const;
+  t.equal(
+    line({ ...withOurs, modes: kept }),
+    "rwlayer    docker_rwlayer, kept as it is",
+  );
+  const changed = { layers: [layer], record: { ...topLayer, digest: "new" } };
+  t.equal(
+    line({ ...withOurs, modes: kept, topLayer: changed }),
+    "rwlayer    docker_rwlayer, kept, with the top layer copied again; the present one becomes generation 1",
+  );
 });
 
 t.test("what a new root is made from", async (t) => {
@@ -343,7 +365,11 @@ t.test("a damaged state file costs nothing but itself", async (t) => {
 });
 
 t.test("a disk that takes no writes gets no new root", async (t) => {
-  refuses(t, () => planBoot({ ...facts, isReadOnly: true }), /read-only alone/);
+  refuses(
+    t,
+    () => planBoot({ ...facts, isReadOnly: true }),
+    /only be mounted read-only/,
+  );
 });
 
 const keep: BootFacts = {
@@ -414,7 +440,7 @@ t.test("keep: a top layer that has changed", async (t) => {
 
   const gone = planBoot({ ...changed, modes, topLayer: undefined });
   t.equal(gone.steps.length, 1);
-  t.match(gone.warnings, [/what it brought stays/]);
+  t.match(gone.warnings, [/the files that were copied from it stay/]);
 });
 
 const check = { init: undefined, kernelRelease: "6.1.0" };
@@ -450,7 +476,7 @@ t.test("fallback: a complete generation is put back", async (t) => {
     "check that .dockroot/docker_rwlayer/generations/2 has an init",
     "check that .dockroot/docker_rwlayer/generations/2 was not replaced",
     "put the former root .dockroot/docker_rwlayer/generations/2 back as docker_rwlayer",
-    "make its place durable",
+    "make the renames durable",
   ]);
   for (const ours of [halfMade, pathState(record)]) {
     t.match(

@@ -51,8 +51,8 @@ t.test("what does not tell what booted is refused", async (t) => {
     ["", /not valid JSON/],
     ["null", /not a JSON object/],
     ["[]", /not a JSON object/],
-    ["{}", /another version/],
-    ['{"version":2,"result":"fresh"}', /another version/],
+    ["{}", /its version is not 1/],
+    ['{"version":2,"result":"fresh"}', /its version is not 1/],
     ['{"version":1,"result":"constructor"}', /does not tell what booted/],
     ['{"version":1}', /does not tell what booted/],
   ] as const) {

@@ -90,7 +90,7 @@ async function finishAlone(
     other = findOtherRoot(host, topLevel, mounted);
     markStop(host, runDirectory, other);
     if (other?.isStopped === true) return other;
-    if (await takeLock(host, lock, "clean up former roots")) {
+    if (await takeLock(host, lock, "clean up earlier roots")) {
       // A boot that this has waited for has written it anew.
       const record = readBootRecord(host, runDirectory);
       const disk = new Disk(host, topLevel, record.rwlayer);

@@ -200,7 +200,7 @@ function describeRepairs(facts: BootFacts): string[] {
     state.subvolumes.length > 0
   ) {
     repairs.push(
-      `${paths.rwlayer} does not exist, as after an interrupted boot; the newest former root is ${path.join(paths.generations, String(newest))}`,
+      `${paths.rwlayer} does not exist, as after an interrupted boot; the newest earlier root is ${path.join(paths.generations, String(newest))}`,
     );
   }
   return repairs;

@@ -92,6 +92,6 @@ export function describeStep(step: Step): string {
     case "putInPlace":
       return `put ${step.from} in place as ${step.to}`;
     case "restoreGeneration":
-      return `put the former root ${step.from} back as ${step.to}`;
+      return `put the earlier root ${step.from} back as ${step.to}`;
   }
 }

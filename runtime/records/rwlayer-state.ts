@@ -71,7 +71,7 @@ export function emptyState(rwlayer: string): RwlayerState {
 
 /** @param file the subvolume that is known by its own record alone */
 export function describeAdopted(file: string, { state }: RwlayerPaths): string {
-  return `${state} does not list the subvolume ${file}, but its own record says that dockroot made it: it counts as a former root`;
+  return `${state} does not list the subvolume ${file}, but its own record says that dockroot made it: it counts as an earlier root`;
 }
 
 /** The record of a subvolume; `undefined` where it cannot be proved that dockroot made it. */

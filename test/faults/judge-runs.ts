@@ -7,7 +7,7 @@ import { wrong, type Problem } from "./tally.ts";
 /** What a boot says of one that was interrupted. */
 const OF_INTERRUPTION = [
   /^an earlier boot was interrupted: the unfinished root \S+ is deleted$/,
-  /^\S+ does not exist, as after an interrupted boot; the newest former root is \S+$/,
+  /^\S+ does not exist, as after an interrupted boot; the newest earlier root is \S+$/,
 ];
 
 /** What dockroot warned of, but for what takes long on a slow machine. */

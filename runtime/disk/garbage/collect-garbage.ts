@@ -202,6 +202,6 @@ function tryToWrite(disk: Disk, state: RwlayerState): void {
 }
 
 function warnOf({ host }: Disk, error: unknown): void {
-  const failure = asFailureOf("clean up former roots", error);
+  const failure = asFailureOf("clean up earlier roots", error);
   host.log.warn(summarizeFailure(failure), describeFailure(failure));
 }

@@ -27,7 +27,7 @@ export async function removeRoots(
   for (const [index, root] of roots.entries()) {
     if (isLate()) {
       host.log.warn(
-        `${String(roots.length - index)} former roots are left for the next boot: removing them takes too long`,
+        `${String(roots.length - index)} earlier roots are left for the next boot: removing them takes too long`,
       );
       return;
     }

@@ -475,7 +475,7 @@ t.test("fallback: a complete generation is put back", async (t) => {
   t.strictSame(plan({ kind: "nothing" })?.steps.map(describeStep), [
     "check that .dockroot/docker_rwlayer/generations/2 has an init",
     "check that .dockroot/docker_rwlayer/generations/2 was not replaced",
-    "put the former root .dockroot/docker_rwlayer/generations/2 back as docker_rwlayer",
+    "put the earlier root .dockroot/docker_rwlayer/generations/2 back as docker_rwlayer",
     "make the renames durable",
   ]);
   for (const ours of [halfMade, pathState(record)]) {

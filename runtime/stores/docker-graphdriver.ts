@@ -105,7 +105,7 @@ export class DockerGraphdriver implements StoreReader {
       const file = this.#layerFile(chain, "size");
       const size = readLayerFile(file, id);
       if (!/^[0-9]{1,15}$/.test(size)) {
-        throw file.damaged(`"${shorten(size)}" is no size`);
+        throw file.damaged(`"${shorten(size)}" is not a size`);
       }
       return { ...layer, sizeBytes: Number(size) };
     });
@@ -150,7 +150,7 @@ export class DockerGraphdriver implements StoreReader {
     const cacheFile = this.#layerFile(chainId, "cache-id");
     const cacheId = readLayerFile(cacheFile, id);
     if (!CACHE_ID.test(cacheId)) {
-      throw cacheFile.damaged(`"${shorten(cacheId)}" is no cache ID`);
+      throw cacheFile.damaged(`"${shorten(cacheId)}" is not a cache ID`);
     }
     return { chainId, diffId, cacheId };
   }

@@ -214,7 +214,7 @@ export class PodmanStore implements StoreReader {
     }
     if (id === undefined) return layers.toReversed();
     throw this.#layers.damaged(
-      `below the ${String(diffIds.length)} layers of the image ${image} is another one`,
+      `the image ${image} has another layer below its ${String(diffIds.length)} layers`,
     );
   }
 

@@ -200,7 +200,7 @@ function readOnce<T>(file: OpenFile, read: (root: BoltBucket) => T): T {
       if (database.isCurrent()) throw error;
     }
     if (tries === MAX_BOLT_TRIES) {
-      throw new BoltError("an engine writes to it without a pause");
+      throw new BoltError("an engine keeps writing to it");
     }
   }
 }

@@ -37,12 +37,12 @@ export function readSnapshot(store: StoreFiles, name: string): Snapshot {
     const snapshot = snapshots?.bucket(name);
     if (snapshots === undefined || snapshot === undefined) return "absent";
     if (snapshot.get("kind")?.equals(COMMITTED) !== true) {
-      throw new BoltError(`the snapshot ${shorten(name)} is not finished`);
+      throw new BoltError(`the snapshot ${shorten(name)} is not committed`);
     }
     const id = readId(name, snapshot);
     if (!isConfirmed(root, snapshots, { name, id, snapshot })) {
       throw new BoltError(
-        `the snapshot ${shorten(name)} has the ID ${String(id)}, which another place contradicts`,
+        `the snapshot ${shorten(name)} has the ID ${String(id)}, which another record contradicts`,
       );
     }
     return { id: String(id), sizeBytes: readSize(name, snapshot.get("size")) };
@@ -131,9 +131,7 @@ function readSize(name: string, bytes: Buffer | undefined): number {
     const size = Number(zigzag >> 1n);
     if (Number.isSafeInteger(size)) return size;
   }
-  throw new BoltError(
-    `the snapshot ${shorten(name)} has no size that could be one`,
-  );
+  throw new BoltError(`the snapshot ${shorten(name)} has no valid size`);
 }
 
 /**

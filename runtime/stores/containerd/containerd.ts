@@ -135,7 +135,9 @@ export class ContainerdStore implements StoreReader {
       if (name.startsWith(`${NAMESPACE}/`) && name.endsWith(`/${chainId}`)) {
         return name;
       }
-      throw new BoltError(`the snapshot ${chainId} has no name that fits it`);
+      throw new BoltError(
+        `the snapshot ${chainId} has a name that does not fit it`,
+      );
     });
     return readSnapshot(this.#store, name);
   }
@@ -216,9 +218,7 @@ export function readTargets(images: BoltBucket, prefix = ""): Target[] {
 function readTarget(name: string, image: BoltBucket): ImageId {
   const digest = image.bucket("target")?.get("digest")?.toString("latin1");
   if (digest === undefined || !isImageId(digest)) {
-    throw new BoltError(
-      `the image ${shorten(name)} has no digest that could be one`,
-    );
+    throw new BoltError(`the image ${shorten(name)} has no valid digest`);
   }
   return digest;
 }

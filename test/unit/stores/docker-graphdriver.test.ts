@@ -16,7 +16,7 @@ t.test("the layers of an image, and one that is damaged", (t) => {
   const size = fs.readFileSync(layer("size"), "utf8");
   t.equal(base?.sizeBytes, Number(size));
   fs.writeFileSync(layer("size"), "-1");
-  fails(t, () => layersOf("many:1"), "STORE_DAMAGED", /"-1" is no size/);
+  fails(t, () => layersOf("many:1"), "STORE_DAMAGED", /"-1" is not a size/);
   fs.writeFileSync(layer("size"), size);
   fs.removeSync(layer("diff"));
   fails(t, () => layersOf("many:1"), "SOURCE_MISSING", /diff is absent/);
@@ -69,7 +69,7 @@ t.test("a hostile cache ID or ID never becomes a path", (t) => {
     `${right}-init`,
   ]) {
     fs.writeFileSync(cacheId, hostile);
-    fails(t, () => store.find("many:1"), "STORE_DAMAGED", /is no cache ID/);
+    fails(t, () => store.find("many:1"), "STORE_DAMAGED", /is not a cache ID/);
   }
   const id = "sha256:../../../../etc/passwd";
   fs.writeJsonSync(store.file(NAMES), {

@@ -11,11 +11,11 @@ import type {
   StartFacts,
 } from "./rules/facts.ts";
 import type { Generator } from "../generators/generator.ts";
-import { splitGrubScripts } from "./rules/split-grub-scripts.ts";
-import type { Start } from "./rules/start.ts";
+import { GRUB_SCRIPTS } from "../loaders/formats/grub.ts";
+import type { FoundEntry } from "../loaders/formats/boot-loader.ts";
 import { gatherStarts } from "./gather-starts.ts";
 import { gatherTarget } from "./gather-target.ts";
-import { createInitramfsLook } from "./look-into-initramfs.ts";
+import { createInitramfsLook, type Look } from "./gather-entries.ts";
 import { readKernelRelease } from "../../runtime/host/machine.ts";
 import { parseMountinfo, readMounts } from "../../runtime/disk/mounts.ts";
 import {
@@ -41,38 +41,37 @@ export async function gatherDoctorFacts(
   image: string | undefined,
 ): Promise<DoctorFacts> {
   const place = readPlace(host);
-  const lookInto = createInitramfsLook(host, generators);
   const { entries: all, unreadable } = findEntries(host);
   const cmdline = host.readText("/proc/cmdline", MAX_CMDLINE_BYTES) ?? "";
   const config = readConfigFacts(host);
-  const isOurs = place.kind === "running" && isForDockroot(cmdline);
+  const look: Look = {
+    host,
+    generators,
+    lookInto: createInitramfsLook(host, generators),
+    hasDisks: place.kind === "running",
+    config: config.source,
+    image,
+  };
   const { entries, notInGrub } = splitGrubScripts(
     all.filter(({ options }) => isForDockroot(options)),
   );
-  const starts: Start[] = [
+  const isOurs = look.hasDisks && isForDockroot(cmdline);
+  const starts = await gatherStarts(look, [
     ...(isOurs ? [{ cmdline, entry: undefined, image }] : []),
     ...entries.map((entry) => ({ cmdline: entry.options, entry, image })),
-  ];
-  const hasDisks = place.kind === "running";
-  const found = await gatherStarts(
-    { host, generators, lookInto, hasDisks, config: config.source },
-    starts,
-  );
-  const saysWhich = found.some(({ outcome }) =>
+  ]);
+  const saysWhich = starts.some(({ outcome }) =>
     ["planned", "failed", "generation"].includes(outcome.kind),
   );
   return {
     place,
     config,
     menus: { entryCount: all.length, unreadable, notInGrub },
-    starts: found,
-    target:
-      saysWhich && hasDisks
-        ? undefined
-        : await gatherTarget({ host, generators, lookInto, image }, place),
+    starts,
+    target: saysWhich && look.hasDisks ? undefined : await gatherTarget(look),
     engines: readSystemConfigs(host),
     helpers: await checkHelpers(host),
-    bootRooms: gatherBootRooms(host, found),
+    bootRooms: gatherBootRooms(host, starts),
   };
 }
 
@@ -149,4 +148,28 @@ function gatherBootRooms(
     largestBytes,
     room: host.files.roomAt(host.path(mountPoint)),
   }));
+}
+
+/**
+ * Entries of /etc/grub.d come into grub.cfg when that is made anew: those that it has count once.
+ * @returns the entries that boot loaders read, and those that none reads yet
+ */
+export function splitGrubScripts(all: readonly FoundEntry[]): {
+  entries: readonly FoundEntry[];
+  notInGrub: readonly FoundEntry[];
+} {
+  const isScript = ({ file }: FoundEntry) =>
+    file.startsWith(`${GRUB_SCRIPTS}/`);
+  const entries = all.filter((entry) => !isScript(entry));
+  const known = new Set(
+    entries.filter(({ loader }) => loader === "grub").map(keyOf),
+  );
+  return {
+    entries,
+    notInGrub: all.filter(isScript).filter((entry) => !known.has(keyOf(entry))),
+  };
+}
+
+function keyOf({ title, options }: FoundEntry): string {
+  return JSON.stringify([title, options]);
 }

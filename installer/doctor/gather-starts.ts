@@ -15,13 +15,12 @@ import {
 import type { EntryFacts, StartFacts, StartOutcome } from "./rules/facts.ts";
 import {
   describeStart,
-  effectiveCmdline,
   mergeStarts,
+  overrideImage,
   readStartOptions,
   type Start,
 } from "./rules/start.ts";
-import { gatherEntryFiles } from "./gather-entry-files.ts";
-import type { StartLook } from "./look-into-initramfs.ts";
+import { gatherEntry, type Look } from "./gather-entries.ts";
 import path from "node:path";
 import { formatDeviceSpec } from "../../runtime/options/parsers.ts";
 import type { PlannedBoot } from "../../runtime/plan/format-plan.ts";
@@ -38,31 +37,31 @@ type Gone = Pick<StartFacts, "entries" | "outcome">;
 
 /** Goes through each boot as far as it can be without changing anything. */
 export async function gatherStarts(
-  look: StartLook,
+  look: Look,
   starts: readonly Start[],
 ): Promise<StartFacts[]> {
   const gathered: StartFacts[] = [];
   // One after the other: two cannot have a mount point at the same time.
   for (const start of starts) {
+    const options = readStartDisk(start, look.config);
+    const gone =
+      options === undefined || !look.hasDisks
+        ? await readOnly(look, start)
+        : await simulate(look, start, options);
     gathered.push({
       sources: [{ name: describeStart(start), cmdline: start.cmdline }],
       isThisStart: start.entry === undefined,
-      ...(await goThrough(look, start)),
+      ...gone,
     });
   }
   return mergeStarts(gathered);
 }
 
-async function goThrough(look: StartLook, start: Start): Promise<Gone> {
-  const options = readStartDisk(start, look.config);
-  if (options === undefined || !look.hasDisks) {
-    const entries = await gatherEntries(look, start, []);
-    const read = readStartOptions(start, configOf(look, entries));
-    const outcome: StartOutcome =
-      read.kind === "read" ? { kind: "read" } : read;
-    return { entries, outcome };
-  }
-  return simulate(look, start, options);
+/** Without the disk. */
+async function readOnly(look: Look, start: Start): Promise<Gone> {
+  const entries = await gatherEntries(look, start, []);
+  const read = readStartOptions(start, configOf(look, entries));
+  return { entries, outcome: read.kind === "read" ? { kind: "read" } : read };
 }
 
 /** Where the disk is; `undefined` where that cannot be told. */
@@ -71,7 +70,10 @@ function readStartDisk(
   config: ConfigSource | undefined,
 ): BootOptions | undefined {
   try {
-    const options = parseOptions(effectiveCmdline(start), config);
+    const options = parseOptions(
+      overrideImage(start.cmdline, start.image),
+      config,
+    );
     return withoutWaiting(readBootOptions(options));
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
@@ -86,7 +88,7 @@ function withoutWaiting({ disk, ...options }: BootOptions): BootOptions {
 
 /** As `boot --dry-run`. */
 async function simulate(
-  look: StartLook,
+  look: Look,
   start: Start,
   options: BootOptions,
 ): Promise<Gone> {
@@ -122,7 +124,7 @@ async function simulate(
 
 /** @throws BootError, HelperError */
 async function planStart(
-  look: StartLook,
+  look: Look,
   start: Start,
   context: BootContext,
   disk: OpenDisk,
@@ -139,7 +141,7 @@ async function planStart(
 
 /** The configuration that an entry's start reads: that in its initramfs, else as here. */
 function configOf(
-  { config }: StartLook,
+  { config }: Look,
   entries: readonly EntryFacts[],
 ): ConfigSource | undefined {
   const inInitramfs = entries
@@ -150,13 +152,11 @@ function configOf(
 
 /** @param versions which a kernel's name may have */
 async function gatherEntries(
-  { host, lookInto }: StartLook,
+  look: Look,
   { entry }: Start,
   versions: readonly string[],
 ): Promise<EntryFacts[]> {
-  if (entry === undefined) return [];
-  const mounts = readMounts(host);
-  return [await gatherEntryFiles(host, mounts, entry, lookInto, versions)];
+  return entry === undefined ? [] : [await gatherEntry(look, entry, versions)];
 }
 
 /**
@@ -164,7 +164,7 @@ async function gatherEntries(
  * @throws BootError, HelperError
  */
 async function gatherPlanned(
-  { host, generators }: StartLook,
+  { host, generators }: Look,
   start: Start,
   { recorder, topLevel, options }: BootContext,
   { facts, plan }: PlannedBoot & { kind: "root" },
@@ -192,9 +192,16 @@ async function gatherPlanned(
     tree: await gatherTree(host, generators, {
       what: `the image ${reference}`,
       at: path.join(topLevel, image.source),
-      store: { kind: image.store, home },
+      isItself: false,
+      storeKind: image.store,
+      home,
+      store: { root, storePath },
       layers: facts.topLayer?.layers ?? [],
-      boot: { rwlayer, root, cmdline: effectiveCmdline(start) },
+      boot: {
+        rwlayer,
+        root,
+        cmdline: overrideImage(start.cmdline, start.image),
+      },
       init,
     }),
   };

@@ -7,19 +7,10 @@ import {
   type SystemStore,
 } from "../system/find-store.ts";
 import { findImageInSystem, readImageReference } from "../system/image.ts";
-import type { InitrdFile, SystemPlace, TargetFacts } from "./rules/facts.ts";
-import type { Generator } from "../generators/generator.ts";
+import type { InitrdFile, TargetFacts } from "./rules/facts.ts";
 import { findKernelInstallDirectories } from "../system/kernels.ts";
 import { gatherTree } from "./gather-tree.ts";
-import type { LookIntoInitramfs } from "./look-into-initramfs.ts";
-
-interface TargetLook {
-  readonly host: Host;
-  readonly generators: readonly Generator[];
-  readonly lookInto: LookIntoInitramfs;
-  /** `--image` */
-  readonly image: string | undefined;
-}
+import type { Look } from "./gather-entries.ts";
 
 const INITRAMFS_NAME = /^(?:initrd|initramfs)[-.]/;
 
@@ -33,22 +24,22 @@ const NO_START = {
   layers: [],
   boot: { rwlayer: undefined, root: undefined, cmdline: undefined },
   init: undefined,
+  store: undefined,
 };
 
 /** What is looked at where no boot says which image. */
-export async function gatherTarget(
-  look: TargetLook,
-  place: SystemPlace,
-): Promise<TargetFacts> {
+export async function gatherTarget(look: Look): Promise<TargetFacts> {
   const { host, image } = look;
   const { directory, home, location } = findAnyStore(host);
   const store = { directory, home, storeFsType: location?.mount.fsType };
-  if (place.kind === "elsewhere" && image === undefined) {
+  if (!look.hasDisks && image === undefined) {
     const tree = await gatherTree(host, look.generators, {
       ...NO_START,
       what: "this system",
+      isItself: true,
       at: host.path("/"),
-      store: undefined,
+      storeKind: undefined,
+      home: "docker",
     });
     const initrds = await gatherInitrds(look);
     return { ...store, found: { kind: "itself", tree, initrds } };
@@ -61,8 +52,10 @@ export async function gatherTarget(
     const tree = await gatherTree(host, look.generators, {
       ...NO_START,
       what: `the image ${found.reference}`,
+      isItself: false,
       at: root,
-      store: { kind: found.store, home },
+      storeKind: found.store,
+      home,
     });
     return { ...store, found: { kind: "image", image: found, tree } };
   } catch (error) {
@@ -96,7 +89,7 @@ function findAnyStore(host: Host): SystemStore {
  * The images in /boot, and in the directories of kernel-install(8), of a system that is an image itself.
  * Links may lead to what is not made yet.
  */
-function gatherInitrds({ host, lookInto }: TargetLook): Promise<InitrdFile[]> {
+function gatherInitrds({ host, lookInto }: Look): Promise<InitrdFile[]> {
   const inBoot = host.files
     .namesIn(host.path("/boot"))
     .filter((name) => INITRAMFS_NAME.test(name) && !KEPT_NAME.test(name))

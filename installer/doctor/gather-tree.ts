@@ -3,7 +3,7 @@ import {
   describeFailure,
   type BootFailure,
 } from "../../runtime/base/failure.ts";
-import { BootError } from "../../runtime/base/errors.ts";
+import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import {
   type ListedLayer,
@@ -11,53 +11,70 @@ import {
   showPath,
 } from "../../runtime/tree/layer.ts";
 import type { StoreKind } from "../../runtime/options/table.ts";
-import { readEngineConfigs, type Home } from "../engines/engine-configs.ts";
+import { readEngineConfigs } from "../engines/engine-configs.ts";
+import { programOf, type Home } from "../engines/engine-configs.ts";
 import type {
   BootTarget,
   CheckedEntry,
 } from "../toplayer/rules/check-facts.ts";
 import { gatherCheckFacts } from "../toplayer/gather-check-facts.ts";
 import { parseFstab } from "../system/formats/fstab.ts";
-import type { TreeFacts } from "./rules/facts.ts";
-import type { Generator } from "../generators/generator.ts";
-import { findTreeProblems } from "./rules/tree-problems.ts";
-import { gatherLogins } from "./gather-logins.ts";
-import { gatherGenerators } from "./gather-generators.ts";
+import { checkTree } from "./rules/check-tree.ts";
+import type { GeneratorFacts, JudgedTree, TreeFacts } from "./rules/facts.ts";
+import type { FileEdit, Generator } from "../generators/generator.ts";
+import { enableHook } from "../generators/mkinitcpio/edit-hooks.ts";
+import { readMainConfiguration } from "../generators/mkinitcpio/configurations.ts";
+import { hasFile } from "../system/has-file.ts";
 import {
   findSystemKernels,
   moduleVersions,
   readKernelVersion,
 } from "../system/kernels.ts";
-import { gatherStoreMount } from "./gather-store-mount.ts";
-import { treeHost } from "../system/tree-host.ts";
+import { NotRunError, treeHost } from "../system/tree-host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { becomesGap, findGaps } from "../../runtime/disk/subvolume-gaps.ts";
 
-interface TreeRequest {
-  readonly what: string;
+interface TreeRequest extends Pick<TreeFacts, "what" | "isItself" | "store"> {
   /** Where it stands. */
   readonly at: string;
   readonly layers: readonly ListedLayer[];
   readonly boot: BootTarget;
   /** Which store it comes from; `undefined` where that is not known. */
-  readonly store: { readonly kind: StoreKind; readonly home: Home } | undefined;
+  readonly storeKind: StoreKind | undefined;
+  readonly home: Home;
   /** What `init=` names. */
   readonly init: string | undefined;
 }
 
-/** @throws BootError TOPLAYER_UNSUITABLE */
+const ENGINES = {
+  docker: ["/usr/bin/dockerd", "/usr/sbin/dockerd"],
+  podman: ["/usr/bin/podman"],
+} as const;
+
+/**
+ * Looks at a tree that becomes root, and judges it: it may be mounted for no longer than that.
+ * @throws BootError TOPLAYER_UNSUITABLE
+ */
 export async function gatherTree(
   host: Host,
   generators: readonly Generator[],
-  { what, at, layers, boot, init, store }: TreeRequest,
-): Promise<TreeFacts> {
+  request: TreeRequest,
+): Promise<JudgedTree> {
+  const { what, isItself, at, layers, boot, init, store } = request;
+  const { storeKind, home } = request;
   const rooted =
     at === host.path("/") ? host : treeHost(host, host.files.realPath(at));
   const modules = moduleVersions(rooted);
-  const facts = await gatherCheckFacts(host, layers, at, boot);
-  const engines = readEngineConfigs((file) => ({ text: facts.readText(file) }));
-  return {
+  const check = await gatherCheckFacts(host, layers, at, boot);
+  const engine = {
+    configs: readEngineConfigs((file) => ({ text: check.readText(file) })),
+    isInstalled: ENGINES[programOf(home)].some(check.stands),
+    storeKind,
+    home,
+  };
+  const findings = checkTree({
     what,
+    isItself,
     hasTopLayer: layers.length > 0,
     initFailure: findInitFailure(host, at, what, init),
     modules,
@@ -67,16 +84,14 @@ export async function gatherTree(
       version: readKernelVersion(rooted, rooted.path(file), modules),
     })),
     generators: await gatherGenerators(rooted, generators),
-    problems: findTreeProblems(facts),
-    unfilledGaps: findUnfilledGaps(host, at, facts.entries),
-    hasRootLine: parseFstab(facts.texts.fstab.text ?? "").entries.some(
-      ({ mountPoint }) => mountPoint === "/",
-    ),
-    engines,
-    storeKind: store?.kind,
-    store: gatherStoreMount(facts, engines, store?.home ?? "docker"),
-    logins: gatherLogins(facts),
-  };
+    unfilledGaps: findUnfilledGaps(host, at, check.entries),
+    check,
+    engine,
+    store,
+  });
+  const { entries } = parseFstab(check.texts.fstab.text ?? "");
+  const hasRootLine = entries.some(({ mountPoint }) => mountPoint === "/");
+  return { what, modules, engine, hasRootLine, findings };
 }
 
 function findInitFailure(
@@ -131,4 +146,64 @@ function isTouched(entries: readonly CheckedEntry[], gap: string): boolean {
       (["replace", "delete", "empty"].includes(effect) &&
         gap.startsWith(`${target}/`)),
   );
+}
+
+/** The generators that a system has, and whether dockroot is in what they make. */
+function gatherGenerators(
+  host: Host,
+  generators: readonly Generator[],
+): Promise<GeneratorFacts[]> {
+  return Promise.all(
+    generators
+      .filter((generator) => generator.isPresent(host))
+      .map(async (generator) => {
+        const missing = generator.files
+          .map(({ path }) => path)
+          .filter((file) => !hasFile(host, file));
+        return {
+          name: generator.name,
+          missing,
+          problem:
+            missing.length > 0
+              ? undefined
+              : await hooksProblem(host, generator),
+        };
+      }),
+  );
+}
+
+/**
+ * What is wrong with a generator's configuration, such as mkinitcpio's HOOKS: what `dockroot install`
+ * would change, or why it would not.
+ */
+export async function hooksProblem(
+  host: Host,
+  generator: Generator,
+): Promise<string | undefined> {
+  try {
+    const edits = await enable(host, generator);
+    return edits.length === 0
+      ? undefined
+      : edits.map(({ path, what }) => `${path} needs ${what}`).join("; ");
+  } catch (error) {
+    if (error instanceof BootError || error instanceof HelperError) {
+      return error.message;
+    }
+    throw error;
+  }
+}
+
+/** Where nothing may run, of mkinitcpio the configuration that presets use alone tells most. */
+async function enable(
+  host: Host,
+  generator: Generator,
+): Promise<readonly Pick<FileEdit, "path" | "what">[]> {
+  try {
+    return await generator.enable(host);
+  } catch (error) {
+    if (!(error instanceof NotRunError) || generator.name !== "mkinitcpio") {
+      throw error;
+    }
+    return enableHook([readMainConfiguration(host)]);
+  }
 }

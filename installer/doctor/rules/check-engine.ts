@@ -6,12 +6,15 @@ import type {
   PodmanConfig,
 } from "../../engines/engine-configs.ts";
 import { type DoctorFacts, treesOf } from "./facts.ts";
-import { ok, warning, type Finding, type Judgement } from "./finding.ts";
+import { ok, warning, type Finding } from "./finding.ts";
 
 /** What a boot fails at when it has found a store of which roots can be made. */
 const IN_STORE: ReadonlySet<string> = new Set<ErrorCode>([
-  ...(["STORE_DAMAGED", "IMAGE_MISSING", "IMAGE_AMBIGUOUS"] as const),
-  ...(["IMAGE_EMPTY", "SOURCE_MISSING"] as const),
+  "STORE_DAMAGED",
+  "IMAGE_MISSING",
+  "IMAGE_AMBIGUOUS",
+  "IMAGE_EMPTY",
+  "SOURCE_MISSING",
 ]);
 
 /**
@@ -22,49 +25,28 @@ export function* checkEngine(facts: DoctorFacts): Iterable<Finding> {
   const { engines, place, starts, target } = facts;
   yield* checkSeveral(facts);
   const trees = treesOf(facts);
+  const failures = [
+    ...starts.map(({ outcome }) => outcome),
+    target?.found,
+  ].flatMap((found) => (found?.kind === "failed" ? [found.failure.code] : []));
   const hasStore =
-    starts.some(
-      ({ outcome }) =>
-        outcome.kind === "planned" ||
-        (outcome.kind === "failed" && IN_STORE.has(outcome.failure.code)),
-    ) || target?.found.kind === "image";
-  const kinds = new Set(trees.map(({ storeKind }) => storeKind));
+    starts.some(({ outcome }) => outcome.kind === "planned") ||
+    failures.some((code) => IN_STORE.has(code)) ||
+    target?.found.kind === "image";
+  const kinds = new Set(trees.map(({ engine }) => engine.storeKind));
   // Where no root can be made of a store, that finding says all that is to be done.
-  if (kinds.size === 0 && !isUnsupported(facts)) kinds.add(undefined);
+  if (kinds.size === 0 && !failures.includes("STORE_UNSUPPORTED")) {
+    kinds.add(undefined);
+  }
   if (place.kind === "running") {
     for (const kind of kinds) {
       yield judge("this system", engines, kind, hasStore);
     }
   }
-  for (const { what, store, storeKind, engines: own } of trees) {
-    if (store.hasEngine) yield judge(what, own, storeKind, hasStore);
+  for (const { what, engine } of trees) {
+    if (!engine.isInstalled) continue;
+    yield judge(what, engine.configs, engine.storeKind, hasStore);
   }
-}
-
-function isUnsupported({ starts, target }: DoctorFacts): boolean {
-  const outcomes = [...starts.map(({ outcome }) => outcome), target?.found];
-  return outcomes.some(
-    (outcome) =>
-      outcome?.kind === "failed" &&
-      outcome.failure.code === "STORE_UNSUPPORTED",
-  );
-}
-
-/** @param hasStore whether the engine finds a store of btrfs: it may stay with that */
-function judge(
-  what: string,
-  { docker, podman }: EngineConfigs,
-  kind: StoreKind | undefined,
-  hasStore: boolean,
-): Finding {
-  const { config, problem, remedy } =
-    kind === "podman"
-      ? judgePodman(podman, hasStore)
-      : judgeDocker(docker, kind, hasStore);
-  const message = `${what}: ${config}`;
-  return remedy === undefined
-    ? ok("engine", message)
-    : warning("engine", `${message}: ${problem}`, remedy);
 }
 
 /** Stores side by side, whose answers may come to differ. */
@@ -80,6 +62,32 @@ function* checkSeveral({ starts }: DoctorFacts): Iterable<Finding> {
   }
 }
 
+/**
+ * What a configuration says ("/etc/docker/daemon.json names the storage driver btrfs"), and where images are then
+ * not kept where they are booted from: what comes of it, and what to do.
+ */
+type Judgement = readonly [
+  says: string,
+  ...wrong: [] | [problem: string, remedy: string],
+];
+
+/** @param hasStore whether the engine finds a store of btrfs: it may stay with that */
+function judge(
+  what: string,
+  { docker, podman }: EngineConfigs,
+  kind: StoreKind | undefined,
+  hasStore: boolean,
+): Finding {
+  const [says, ...wrong] =
+    kind === "podman"
+      ? judgePodman(podman, hasStore)
+      : judgeDocker(docker, kind, hasStore);
+  const message = `${what}: ${says}`;
+  if (wrong.length === 0) return ok("engine", message);
+  const [problem, remedy] = wrong;
+  return warning("engine", `${message}: ${problem}`, remedy);
+}
+
 const SET_PODMAN_DRIVER =
   'Write driver = "btrfs" below [storage] in /etc/containers/storage.conf; a new file needs runroot = "/run/containers/storage" and graphroot = "/var/lib/containers/storage" there, too.';
 
@@ -89,28 +97,27 @@ function judgePodman(
   hasStore: boolean,
 ): Judgement {
   if (error !== undefined) {
-    return {
-      config: `${file} is not valid, and Podman does not start with it`,
-      problem: error,
-      remedy: "Correct it: it is TOML.",
-    };
+    return [
+      `${file} is not valid, and Podman does not start with it`,
+      error,
+      "Correct it: it is TOML.",
+    ];
   }
-  if (driver === "btrfs") return { config: `${file} names the driver btrfs` };
-  if (driver === undefined && hasStore) {
-    return { config: `${file} names no driver: Podman stays with btrfs` };
+  if (driver === "btrfs") return [`${file} names the driver btrfs`];
+  if (driver !== undefined) {
+    return [
+      `${file} names the driver ${driver}`,
+      "no root can be made of what is pulled with it, unless Podman has the store's driver in its database, and then it complains at each call",
+      SET_PODMAN_DRIVER,
+    ];
   }
-  return driver === undefined
-    ? {
-        config: `${file} names no driver`,
-        problem: "in an empty directory Podman takes another than btrfs",
-        remedy: SET_PODMAN_DRIVER,
-      }
-    : {
-        config: `${file} names the driver ${driver}`,
-        problem:
-          "no root can be made of what is pulled with it, unless Podman has the store's driver in its database, and then it complains at each call",
-        remedy: SET_PODMAN_DRIVER,
-      };
+  return hasStore
+    ? [`${file} names no driver: Podman stays with btrfs`]
+    : [
+        `${file} names no driver`,
+        "in an empty directory Podman takes another than btrfs",
+        SET_PODMAN_DRIVER,
+      ];
 }
 
 const SET_DRIVER =
@@ -129,76 +136,63 @@ function judgeDocker(
   kind: StoreKind | undefined,
   hasStore: boolean,
 ): Judgement {
-  const { file, error, keepsInContainerd = false } = docker;
+  const { file, error, storageDriver, keepsInContainerd = false } = docker;
   if (error !== undefined) {
-    return {
-      config: `${file} is not valid, and Docker does not start with it`,
-      problem: error,
-      remedy: "Correct it: it is a JSON object.",
-    };
+    return [
+      `${file} is not valid, and Docker does not start with it`,
+      error,
+      "Correct it: it is a JSON object.",
+    ];
   }
   if (docker.hasUserNamespace && !keepsInContainerd) {
-    return {
-      config: `${file} has "userns-remap"`,
-      problem:
-        "what is pulled has files of other users than root, in a directory of its own, and no root can be made of that",
-      remedy:
-        'Take "userns-remap" out of it, restart Docker, and pull the image again.',
-    };
+    return [
+      `${file} has "userns-remap"`,
+      "what is pulled has files of other users than root, in a directory of its own, and no root can be made of that",
+      'Take "userns-remap" out of it, restart Docker, and pull the image again.',
+    ];
   }
   if (kind === "containerd" && !keepsInContainerd) {
-    return {
-      config: `${file} lacks the feature containerd-snapshotter`,
-      problem:
-        "what is pulled may be kept elsewhere than in containerd's store, which has the image",
-      remedy: SET_SNAPSHOTTER,
-    };
+    return [
+      `${file} lacks the feature containerd-snapshotter`,
+      "what is pulled may be kept elsewhere than in containerd's store, which has the image",
+      SET_SNAPSHOTTER,
+    ];
   }
+  const feature = `${file} has the feature containerd-snapshotter`;
   if (kind === "graphdriver" && keepsInContainerd) {
-    return {
-      config: `${file} has the feature containerd-snapshotter`,
-      problem:
-        "what is pulled is kept in containerd's store, and the image is in Docker's own",
-      remedy: SET_DRIVER,
-    };
+    return [
+      feature,
+      "what is pulled is kept in containerd's store, and the image is in Docker's own",
+      SET_DRIVER,
+    ];
   }
-  return keepsInContainerd
-    ? judgeSnapshotter(docker)
-    : judgeDriver(docker, hasStore);
-}
-
-function judgeSnapshotter({ file, storageDriver }: DockerConfig): Judgement {
-  if (storageDriver === "btrfs") {
-    return {
-      config: `${file} has the feature containerd-snapshotter, and the storage driver btrfs`,
-    };
+  if (keepsInContainerd) {
+    const driver =
+      storageDriver === undefined
+        ? "no storage driver"
+        : `the storage driver ${storageDriver}`;
+    if (storageDriver === "btrfs") return [`${feature}, and ${driver}`];
+    return [
+      `${feature}, and ${driver}`,
+      `what is pulled is unpacked by ${storageDriver ?? "overlayfs"}, and no root can be made of that`,
+      SET_SNAPSHOTTER,
+    ];
   }
-  return {
-    config: `${file} has the feature containerd-snapshotter, and ${storageDriver === undefined ? "no storage driver" : `the storage driver ${storageDriver}`}`,
-    problem: `what is pulled is unpacked by ${storageDriver ?? "overlayfs"}, and no root can be made of that`,
-    remedy: SET_SNAPSHOTTER,
-  };
-}
-
-function judgeDriver(
-  { file, storageDriver }: DockerConfig,
-  hasStore: boolean,
-): Judgement {
   if (storageDriver === "btrfs") {
-    return { config: `${file} names the storage driver btrfs` };
+    return [`${file} names the storage driver btrfs`];
   }
   if (storageDriver !== undefined) {
-    return {
-      config: `${file} names the storage driver ${storageDriver}`,
-      problem: "what is pulled is kept where dockroot does not look",
-      remedy: SET_DRIVER,
-    };
+    return [
+      `${file} names the storage driver ${storageDriver}`,
+      "what is pulled is kept where dockroot does not look",
+      SET_DRIVER,
+    ];
   }
   return hasStore
-    ? { config: `${file} names no storage driver: Docker stays with btrfs` }
-    : {
-        config: `${file} names no storage driver`,
-        problem: "in an empty directory Docker takes another than btrfs",
-        remedy: SET_DRIVER,
-      };
+    ? [`${file} names no storage driver: Docker stays with btrfs`]
+    : [
+        `${file} names no storage driver`,
+        "in an empty directory Docker takes another than btrfs",
+        SET_DRIVER,
+      ];
 }

@@ -1,9 +1,17 @@
-import { parseCmdline } from "../../../runtime/options/cmdline.ts";
 import type { ErrorCode } from "../../../runtime/base/errors.ts";
+import { parseCmdline } from "../../../runtime/options/cmdline.ts";
 import type { BootFailure } from "../../../runtime/base/failure.ts";
 import { isOptionName } from "../../../runtime/options/table.ts";
 import { REPAIR_STORE } from "../../text/hints.ts";
-import type { DoctorFacts, StartFacts } from "./facts.ts";
+import { quote } from "../../../runtime/base/quote.ts";
+import { programOf } from "../../engines/engine-configs.ts";
+import { checkOwnInitrds, TAKE_FROM_IMAGE } from "./check-entries.ts";
+import type {
+  DoctorFacts,
+  PlannedFacts,
+  StartFacts,
+  TargetFacts,
+} from "./facts.ts";
 import {
   ok,
   stops,
@@ -14,16 +22,20 @@ import {
 } from "./finding.ts";
 
 /** Which options a boot has, and what it would come to. */
-export function* checkStarts({ starts }: DoctorFacts): Iterable<Finding> {
-  for (const start of starts) {
-    yield* checkOutcome(start);
-    yield* checkRepeated(start);
-    yield* checkReadOnly(start);
-  }
+export function* checkStart(
+  start: StartFacts,
+  facts: DoctorFacts,
+): Iterable<Finding> {
+  yield* checkOutcome(start);
+  yield* checkRepeated(start);
+  if (start.outcome.kind !== "planned") return;
+  yield* checkReadOnly(start, start.outcome);
+  yield* checkStoreHere(nameOf(start), start.outcome);
+  if (start.isThisStart) yield* checkRunning(facts, start.outcome.tree);
 }
 
 /** How several boots are called. */
-export function nameOf({ sources }: Pick<StartFacts, "sources">): string {
+function nameOf({ sources }: Pick<StartFacts, "sources">): string {
   const [first = "", ...others] = sources.map(({ name }) => name);
   return others.length === 0
     ? first
@@ -94,7 +106,7 @@ const SUBJECTS: Partial<Record<ErrorCode, Subject>> = {
 };
 
 /** A finding of what a boot would fail at. */
-export function failed(name: string, failure: BootFailure): Finding {
+function failed(name: string, failure: BootFailure): Finding {
   const subject = SUBJECTS[failure.code as ErrorCode] ?? "options";
   return stops(
     subject,
@@ -129,8 +141,11 @@ function* checkRepeated({ sources }: StartFacts): Iterable<Finding> {
 }
 
 /** systemd makes the root writable only by a line of the fstab. */
-function* checkReadOnly({ outcome, sources }: StartFacts): Iterable<Finding> {
-  if (outcome.kind !== "planned" || outcome.tree.hasRootLine) return;
+function* checkReadOnly(
+  { sources }: StartFacts,
+  { tree }: PlannedFacts,
+): Iterable<Finding> {
+  if (tree.hasRootLine) return;
   for (const { name, cmdline } of sources) {
     const options = parseCmdline(cmdline);
     const last = options.findLast(({ key }) => key === "ro" || key === "rw");
@@ -141,4 +156,109 @@ function* checkReadOnly({ outcome, sources }: StartFacts): Iterable<Finding> {
       "Write rw among the kernel options.",
     );
   }
+}
+
+/** Whether what is pulled here comes into the store that is booted from. */
+function* checkStoreHere(
+  name: string,
+  { disk, tree }: PlannedFacts,
+): Iterable<Finding> {
+  const { isStoreOfEngine, storePath, root, engineDirectory } = disk;
+  if (isStoreOfEngine !== false) return;
+  const mount = ["mount", "-o", `subvol=${storePath}`, root, engineDirectory];
+  yield warning(
+    "store-mount",
+    `${name}: the image store ${storePath} of ${root} is not what is at ${engineDirectory} here: ${programOf(tree.engine.home)} pull fetches elsewhere`,
+    `Mount it: ${mount.map(quote).join(" ")}`,
+  );
+}
+
+/** Where no entry tells which kernel comes next, it is taken to be the one that runs. */
+function* checkRunning(
+  { place, starts }: DoctorFacts,
+  { modules, what }: PlannedFacts["tree"],
+): Iterable<Finding> {
+  const isKnown = starts
+    .flatMap(({ entries }) => entries)
+    .some(({ kernel }) => kernel?.version !== undefined);
+  if (place.kind !== "running" || isKnown || modules.length === 0) return;
+  if (modules.includes(place.kernelRelease)) return;
+  yield stops(
+    "kernel",
+    `the running kernel is ${place.kernelRelease}; ${what} has the modules of ${modules.join(", ")}`,
+    TAKE_FROM_IMAGE,
+  );
+}
+
+/** The image and its disk, where no boot says which. */
+export function* checkTarget({
+  target,
+  place,
+}: DoctorFacts): Iterable<Finding> {
+  if (target === undefined) return;
+  if (place.kind === "running") yield checkFilesystem(target);
+  yield* checkImage(target);
+}
+
+/** What is to be done here, where no option names a store. */
+const REMEDIES: Partial<Record<ErrorCode, string>> = {
+  STORE_MISSING: "Mount the image store, or pull the image.",
+  STORE_AMBIGUOUS:
+    "Say which one is meant in the boot menu entry: dockroot boot-entry --store-path DIR (of several in one directory --store KIND) prints it.",
+};
+
+function* checkImage({ found, directory }: TargetFacts): Iterable<Finding> {
+  switch (found.kind) {
+    case "failed": {
+      const { failure } = found;
+      const hint = REMEDIES[failure.code as ErrorCode] ?? failure.hint;
+      yield failed("the image", { ...failure, hint });
+      return;
+    }
+    case "not-named":
+      yield unknown(
+        "image",
+        "it is not known which image is meant",
+        "Name it with --image NAME:TAG.",
+      );
+      return;
+    case "itself":
+      yield unknown(
+        "image",
+        "the image store is the machine's: this is not the running system",
+      );
+      yield* checkOwnInitrds(found.initrds);
+      return;
+    case "image": {
+      const { reference, id } = found.image;
+      yield ok("image", `${reference} is in ${directory}, ${id}`);
+    }
+  }
+}
+
+const SET_DRIVER = {
+  docker: "set the storage driver btrfs in /etc/docker/daemon.json",
+  podman:
+    'set driver = "btrfs" below [storage] in /etc/containers/storage.conf',
+} as const satisfies Record<ReturnType<typeof programOf>, string>;
+
+function checkFilesystem({
+  directory,
+  home,
+  storeFsType: fsType,
+}: TargetFacts): Finding {
+  if (fsType === undefined) {
+    return unknown(
+      "disk",
+      `there is no ${directory}: which disk has the image store is not known`,
+      "Install Docker or Podman, and mount a btrfs subvolume where it keeps images.",
+    );
+  }
+  return fsType === "btrfs"
+    ? ok("disk", `${directory} is on btrfs`)
+    : stops(
+        "disk",
+        `the image store ${directory} is on ${fsType}, not on btrfs`,
+        `Mount a subvolume of a btrfs there, ${SET_DRIVER[programOf(home)]}, and pull the image again.`,
+      );
 }

@@ -1,67 +1,131 @@
-import { escapeFstab } from "../../system/formats/fstab.ts";
-import { quote } from "../../../runtime/base/quote.ts";
+import path from "node:path";
+import { directoryOf } from "../../engines/engine-configs.ts";
 import { programOf } from "../../engines/engine-configs.ts";
-import type { DoctorFacts, PlannedFacts } from "./facts.ts";
+import {
+  escapeFstab,
+  isMounted,
+  optionValue,
+  parseFstab,
+  type FstabEntry,
+} from "../../system/formats/fstab.ts";
+import type { CheckFacts } from "../../toplayer/rules/check-facts.ts";
+import type { TreeFacts } from "./facts.ts";
 import { ok, warning, type Finding } from "./finding.ts";
-import { nameOf } from "./check-starts.ts";
 
-/** Whether what is pulled comes into the store that is booted from: here, and in the new system. */
-export function* checkStoreMount({ starts }: DoctorFacts): Iterable<Finding> {
-  for (const start of starts) {
-    if (start.outcome.kind !== "planned") continue;
-    yield* checkHere(nameOf(start), start.outcome);
-    if (start.outcome.tree.store.hasEngine) {
-      yield checkNewSystem(start.outcome);
-    }
+/** Whether what is pulled in the new system comes into the store that is booted from. */
+export function* checkStoreMount({
+  what,
+  check,
+  engine,
+  store,
+}: TreeFacts): Iterable<Finding> {
+  if (store === undefined || !engine.isInstalled) return;
+  const { root, storePath } = store;
+  const mountPoint = directoryOf(engine.configs, engine.home);
+  const pull = `${programOf(engine.home)} pull`;
+  const right = [root, mountPoint, "btrfs", `subvol=${storePath}`, "0", "0"]
+    .map(escapeFstab)
+    .join(" ");
+  const line = findLine(check, mountPoint);
+  const unit = findUnit(check, mountPoint);
+  if (unit !== undefined && line?.mountPoint !== mountPoint) {
+    yield ok(
+      "store-mount",
+      `${what}: ${unit} mounts the image store at ${mountPoint}`,
+    );
+    return;
+  }
+  if (line === undefined) {
+    yield warning(
+      "store-mount",
+      `${what}: nothing mounts the image store at ${mountPoint}: ${pull} in the new system fetches into the root, which the next boot replaces`,
+      `Add a line to the top layer's etc/fstab: ${right}`,
+    );
+    return;
+  }
+  const problem = findProblem(check, line);
+  const subvolume = subvolumeAt(line, mountPoint);
+  const mounts = `${what}: line ${String(line.line)} of its fstab mounts`;
+  if (problem !== undefined) {
+    yield warning(
+      "store-mount",
+      `${mounts} ${line.source} (${problem}), where the image store is ${storePath} of ${root}: ${pull} in the new system fetches elsewhere`,
+      `Write: ${right}`,
+    );
+  } else if (subvolume !== undefined && subvolume !== storePath) {
+    yield warning(
+      "store-mount",
+      `${mounts} ${subvolume} at ${mountPoint}, where the kernel options name the image store ${storePath}`,
+      `Write: ${right}`,
+    );
+  } else {
+    yield ok("store-mount", `${mounts} the image store at ${mountPoint}`);
   }
 }
 
-function* checkHere(
-  name: string,
-  { disk, tree }: PlannedFacts,
-): Iterable<Finding> {
-  const { isStoreOfEngine, storePath, root, engineDirectory } = disk;
-  if (isStoreOfEngine !== false) return;
-  const mount = ["mount", "-o", `subvol=${storePath}`, root, engineDirectory];
-  yield warning(
-    "store-mount",
-    `${name}: the image store ${storePath} of ${root} is not what is at ${engineDirectory} here: ${programOf(tree.store.home)} pull fetches elsewhere`,
-    `Mount it: ${mount.map(quote).join(" ")}`,
+/** The line for the mount point, else for what is above it. */
+function findLine(
+  { texts }: CheckFacts,
+  mountPoint: string,
+): FstabEntry | undefined {
+  return parseFstab(texts.fstab.text ?? "")
+    .entries.filter(
+      (entry) =>
+        entry.mountPoint !== "/" &&
+        `${mountPoint}/`.startsWith(`${entry.mountPoint}/`) &&
+        isMounted(entry),
+    )
+    .toSorted(
+      (a, b) => b.mountPoint.length - a.mountPoint.length || b.line - a.line,
+    )[0];
+}
+
+const UNIT_DIRECTORIES = [
+  "/etc/systemd/system",
+  "/usr/lib/systemd/system",
+  "/usr/local/lib/systemd/system",
+];
+
+/** Systemd names the unit of a mount point after it, see systemd.unit(5). */
+function findUnit(
+  { stands }: CheckFacts,
+  mountPoint: string,
+): string | undefined {
+  const name = mountPoint
+    .slice(1)
+    .replace(
+      /[^\w/:.]/g,
+      (character) =>
+        `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+    )
+    .replaceAll("/", "-");
+  return UNIT_DIRECTORIES.map((directory) => `${directory}/${name}.mount`).find(
+    stands,
   );
 }
 
-function checkNewSystem({ disk, tree }: PlannedFacts): Finding {
-  const { what, store } = tree;
-  const { mountPoint, by } = store;
-  const pull = `${programOf(store.home)} pull`;
-  const { storePath, root } = disk;
-  const line = [root, mountPoint, "btrfs", `subvol=${storePath}`, "0", "0"]
-    .map(escapeFstab)
-    .join(" ");
-  if (by === undefined) {
-    return warning(
-      "store-mount",
-      `${what}: nothing mounts the image store at ${mountPoint}: ${pull} in the new system fetches into the root, which the next boot replaces`,
-      `Add a line to the top layer's etc/fstab: ${line}`,
-    );
+/** Why a line does not mount an image store, whichever that is. */
+function findProblem(
+  { isRootFilesystem }: CheckFacts,
+  entry: FstabEntry,
+): string | undefined {
+  const { source, fsType, options } = entry;
+  if (options.some((option) => /^r?bind$/.test(option))) return undefined;
+  if (!["btrfs", "auto"].includes(fsType)) {
+    return `of the type ${fsType}, not btrfs`;
   }
-  const isLine = by.kind === "fstab";
-  const mounter = isLine ? `line ${String(by.line)} of its fstab` : by.file;
-  if (isLine && by.problem !== undefined) {
-    return warning(
-      "store-mount",
-      `${what}: ${mounter} mounts ${by.source} (${by.problem}), where the image store is ${storePath} of ${root}: ${pull} in the new system fetches elsewhere`,
-      `Write: ${line}`,
-    );
-  }
-  return isLine && by.subvolume !== undefined && by.subvolume !== storePath
-    ? warning(
-        "store-mount",
-        `${what}: ${mounter} mounts ${by.subvolume} at ${mountPoint}, where the kernel options name the image store ${storePath}`,
-        `Write: ${line}`,
-      )
-    : ok(
-        "store-mount",
-        `${what}: ${mounter} mounts the image store at ${mountPoint}`,
-      );
+  if (isRootFilesystem(source) === false) return "another filesystem";
+  return ["subvol", "subvolid"].some(
+    (name) => optionValue(entry, name) !== undefined,
+  )
+    ? undefined
+    : "without subvol=";
+}
+
+/** What a line puts there, from the top level; `undefined` where it does not say. */
+function subvolumeAt(line: FstabEntry, mountPoint: string): string | undefined {
+  const subvolume = optionValue(line, "subvol");
+  if (subvolume === undefined) return undefined;
+  const below = path.relative(line.mountPoint, mountPoint);
+  return path.join("/", subvolume, below).replace(/^\/+|\/+$/g, "");
 }

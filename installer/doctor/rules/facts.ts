@@ -5,7 +5,8 @@ import type { StoreKind } from "../../../runtime/options/table.ts";
 import type { FoundEntry } from "../../loaders/formats/boot-loader.ts";
 import type { EngineConfigs, Home } from "../../engines/engine-configs.ts";
 import type { HelperStatus } from "../../install/plan/helper-version.ts";
-import type { Problem } from "../../toplayer/rules/problem.ts";
+import type { CheckFacts } from "../../toplayer/rules/check-facts.ts";
+import type { Finding } from "./finding.ts";
 
 /** All that the rules look at. */
 export interface DoctorFacts {
@@ -76,7 +77,7 @@ export interface PlannedFacts {
   readonly warnings: readonly string[];
   readonly image: ImageFacts;
   readonly disk: StoreDisk;
-  readonly tree: TreeFacts;
+  readonly tree: JudgedTree;
 }
 
 interface ImageFacts {
@@ -85,13 +86,17 @@ interface ImageFacts {
   readonly store: StoreKind;
 }
 
-interface StoreDisk {
-  /** `root=` and what that is. */
+/** Where the kernel options say that the image store is. */
+export interface StorePath {
+  /** `root=` */
   readonly root: string;
-  readonly device: string;
-  readonly room: Room;
   /** Relative to the top level. */
   readonly storePath: string;
+}
+
+interface StoreDisk extends StorePath {
+  readonly device: string;
+  readonly room: Room;
   /** What people call the stores there that have images and count: more than one may come to differ. */
   readonly stores: readonly string[];
   /** Where its engine has its directory here. */
@@ -151,20 +156,22 @@ export interface TargetFacts {
     | {
         readonly kind: "image";
         readonly image: ImageFacts;
-        readonly tree: TreeFacts;
+        readonly tree: JudgedTree;
       }
     /** The system here is the image. */
     | {
         readonly kind: "itself";
-        readonly tree: TreeFacts;
+        readonly tree: JudgedTree;
         readonly initrds: readonly InitrdFile[];
       };
 }
 
-/** The tree that becomes root, with the top layer over it. */
+/** A tree that becomes root, with the top layer over it, for as long as it can be read. */
 export interface TreeFacts {
   /** "the image system:1", "this system". */
   readonly what: string;
+  /** Whether it is the system here: an image in the making. */
+  readonly isItself: boolean;
   readonly hasTopLayer: boolean;
   /** Why it has no init. */
   readonly initFailure: BootFailure | undefined;
@@ -172,16 +179,33 @@ export interface TreeFacts {
   readonly modules: readonly string[];
   readonly kernels: readonly KernelFile[];
   readonly generators: readonly GeneratorFacts[];
-  /** What toplayer check finds, of the image's own fstab and accounts, too. */
-  readonly problems: readonly Problem[];
   /** Where nothing can be created, because a snapshot leaves out a nested subvolume. */
   readonly unfilledGaps: readonly string[];
-  readonly hasRootLine: boolean;
-  readonly engines: EngineConfigs;
-  /** Which engine's store it comes from; `undefined` where that is not known. */
+  /** As for `toplayer check`. */
+  readonly check: CheckFacts;
+  readonly engine: EngineFacts;
+  /** Where the image store is; `undefined` where no boot says. */
+  readonly store: StorePath | undefined;
+}
+
+/** The engine of a tree. */
+export interface EngineFacts {
+  readonly configs: EngineConfigs;
+  /** Whether the tree has the engine of its store. */
+  readonly isInstalled: boolean;
+  /** Which engine's store the tree comes from; `undefined` where that is not known. */
   readonly storeKind: StoreKind | undefined;
-  readonly store: StoreMountFacts;
-  readonly logins: LoginFacts;
+  /** Whose directory that is in. */
+  readonly home: Home;
+}
+
+/** What is known of a tree when it can no longer be read. */
+export interface JudgedTree extends Pick<
+  TreeFacts,
+  "what" | "modules" | "engine"
+> {
+  readonly hasRootLine: boolean;
+  readonly findings: readonly Finding[];
 }
 
 export interface GeneratorFacts {
@@ -192,39 +216,6 @@ export interface GeneratorFacts {
   readonly problem: string | undefined;
 }
 
-/** What mounts the image store in the new system. */
-export interface StoreMountFacts {
-  /** Whose store it is. */
-  readonly home: Home;
-  /** Whether the new system has its engine at all. */
-  readonly hasEngine: boolean;
-  readonly mountPoint: string;
-  readonly by:
-    | {
-        readonly kind: "fstab";
-        readonly line: number;
-        readonly source: string;
-        /** Why it is not the image store, whatever that's path is. */
-        readonly problem: string | undefined;
-        /** What is there, from the top level; `undefined` where the line does not say. */
-        readonly subvolume: string | undefined;
-      }
-    | { readonly kind: "unit"; readonly file: string }
-    | undefined;
-}
-
-export interface LoginFacts {
-  /** Why nothing can be said of them. */
-  readonly unchecked: string | undefined;
-  /** Who has a password, and a shell to log in with. */
-  readonly byPassword: readonly string[];
-  readonly byKey: readonly string[];
-  /** What logs somebody in without being asked. */
-  readonly automatic: string | undefined;
-  /** Homes are mounted from elsewhere: keys may be there. */
-  readonly homesAreMounted: boolean;
-}
-
 /** A boot partition of its own. */
 export interface BootRoom {
   readonly mountPoint: string;
@@ -233,16 +224,9 @@ export interface BootRoom {
   readonly largestBytes: number;
 }
 
-/** The trees that become root, each once. */
-export function treesOf({ starts, target }: DoctorFacts): TreeFacts[] {
-  const trees = new Map<string, TreeFacts>();
-  for (const { outcome } of starts) {
-    if (outcome.kind === "planned")
-      trees.set(JSON.stringify(outcome.tree), outcome.tree);
-  }
-  const found = target?.found;
-  if (found?.kind === "image" || found?.kind === "itself") {
-    trees.set(JSON.stringify(found.tree), found.tree);
-  }
-  return [...trees.values()];
+/** The trees that become root. */
+export function treesOf({ starts, target }: DoctorFacts): JudgedTree[] {
+  return [...starts.map(({ outcome }) => outcome), target?.found].flatMap(
+    (found) => (found !== undefined && "tree" in found ? [found.tree] : []),
+  );
 }

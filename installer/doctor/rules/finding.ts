@@ -21,10 +21,12 @@ export const SUBJECTS = [
 export type Subject = (typeof SUBJECTS)[number];
 
 /**
- * `stops`: it would stop a boot, or leave a system that nobody can use. `unknown`: what cannot be
- * known here, and why.
+ * The worst first. `stops`: it would stop a boot, or leave a system that nobody can use. `unknown`: what
+ * cannot be known here, and why.
  */
-export type Severity = "stops" | "warning" | "unknown" | "ok";
+export const SEVERITIES = ["stops", "warning", "unknown", "ok"] as const;
+
+export type Severity = (typeof SEVERITIES)[number];
 
 export interface Finding {
   readonly severity: Severity;
@@ -34,73 +36,30 @@ export interface Finding {
   readonly remedy: string | null;
 }
 
-export function stops(
+type Tell<Remedy extends [] | [remedy?: string] | [remedy: string]> = (
   subject: Subject,
   message: string,
-  remedy: string,
-): Finding {
-  return { severity: "stops", subject, message, remedy };
-}
+  ...remedy: Remedy
+) => Finding;
 
-export function warning(
-  subject: Subject,
-  message: string,
-  remedy: string,
-): Finding {
-  return { severity: "warning", subject, message, remedy };
-}
+const tell =
+  (severity: Severity): Tell<[remedy?: string]> =>
+  (subject, message, remedy) => ({
+    severity,
+    subject,
+    message,
+    remedy: remedy ?? null,
+  });
 
-export function unknown(
-  subject: Subject,
-  message: string,
-  remedy: string | null = null,
-): Finding {
-  return { severity: "unknown", subject, message, remedy };
-}
+export const stops: Tell<[remedy: string]> = tell("stops");
 
-export function ok(subject: Subject, message: string): Finding {
-  return { severity: "ok", subject, message, remedy: null };
-}
+export const warning: Tell<[remedy: string]> = tell("warning");
+
+export const unknown: Tell<[remedy?: string]> = tell("unknown");
+
+export const ok: Tell<[]> = tell("ok");
 
 /** How people call a boot entry. */
 export function nameEntry({ title, file }: FoundEntry): string {
   return `the entry "${title}" of ${file}`;
 }
-
-/** A finding of a file that an entry names and that is not there. */
-export function notSeen(
-  subject: "kernel" | "initramfs",
-  entry: FoundEntry,
-  file: string,
-  remedy: string,
-): Finding {
-  const name = nameEntry(entry);
-  // It reads no other partition.
-  return entry.loader === "systemd-boot"
-    ? stops(
-        subject,
-        `${name}: there is no ${file} on the entry's partition`,
-        remedy,
-      )
-    : unknown(
-        subject,
-        `${name}: its ${subject} ${file} is not seen here`,
-        "Mount the volume that it is on to have it looked at.",
-      );
-}
-
-/** Whether an engine's configuration lets it keep images where they are booted from. */
-export type Judgement =
-  | {
-      /** What the configuration says: "/etc/docker/daemon.json names the storage driver btrfs". */
-      readonly config: string;
-      readonly problem?: undefined;
-      readonly remedy?: undefined;
-    }
-  | {
-      readonly config: string;
-      /** What comes of it. */
-      readonly problem: string;
-      /** A sentence. */
-      readonly remedy: string;
-    };

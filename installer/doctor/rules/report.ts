@@ -1,21 +1,15 @@
 import type { StoreKind } from "../../../runtime/options/table.ts";
-import type { DoctorFacts } from "./facts.ts";
-import { type Finding, SUBJECTS, type Severity } from "./finding.ts";
-import { checkConfig } from "./check-config.ts";
 import { checkEngine } from "./check-engine.ts";
+import { checkEntry } from "./check-entries.ts";
+import { checkStart, checkTarget } from "./check-starts.ts";
 import {
-  checkGaps,
-  checkTreeProblems,
-  checkInit,
-} from "./check-tree-problems.ts";
-import { checkHelperPrograms, checkInitramfs } from "./check-initramfs.ts";
-import { checkKernelVersions } from "./check-kernels.ts";
-import { checkLogins } from "./check-logins.ts";
-import { checkMenus } from "./check-menus.ts";
-import { checkSpace } from "./check-space.ts";
-import { checkStarts } from "./check-starts.ts";
-import { checkStoreMount } from "./check-store-mount.ts";
-import { checkTarget } from "./check-target.ts";
+  checkConfig,
+  checkHelperPrograms,
+  checkMenus,
+  checkSpace,
+} from "./check-system.ts";
+import { type DoctorFacts, treesOf } from "./facts.ts";
+import { type Finding, SEVERITIES, SUBJECTS } from "./finding.ts";
 
 /** What `dockroot doctor --json` prints, version 1. */
 export interface DoctorReport {
@@ -48,32 +42,23 @@ export function describeReport(facts: DoctorFacts): DoctorReport {
   };
 }
 
-const RULES: readonly ((facts: DoctorFacts) => Iterable<Finding>)[] = [
-  checkStarts,
-  checkConfig,
-  checkMenus,
-  checkTarget,
-  checkSpace,
-  checkEngine,
-  checkInit,
-  checkGaps,
-  checkKernelVersions,
-  checkInitramfs,
-  checkHelperPrograms,
-  checkTreeProblems,
-  checkStoreMount,
-  checkLogins,
-];
-
-const SEVERITIES: readonly Severity[] = ["stops", "warning", "unknown", "ok"];
-
 /** What is found, the worst first, and each once. */
-export function findFindings(facts: DoctorFacts): Finding[] {
-  const all = new Map<string, Finding>();
-  for (const finding of RULES.flatMap((rule) => [...rule(facts)])) {
-    all.set(JSON.stringify(finding), finding);
-  }
-  return [...all.values()].sort(
+function findFindings(facts: DoctorFacts): Finding[] {
+  const { starts } = facts;
+  const found = [
+    ...starts.flatMap((start) => [...checkStart(start, facts)]),
+    ...starts.flatMap((start) =>
+      start.entries.flatMap((entry) => [...checkEntry(entry, start.outcome)]),
+    ),
+    ...[checkConfig, checkMenus, checkTarget, checkSpace].flatMap((check) => [
+      ...check(facts),
+    ]),
+    ...checkEngine(facts),
+    ...checkHelperPrograms(facts),
+    ...treesOf(facts).flatMap(({ findings }) => findings),
+  ];
+  const once = new Map(found.map((one) => [JSON.stringify(one), one]));
+  return [...once.values()].sort(
     (a, b) =>
       SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
       SUBJECTS.indexOf(a.subject) - SUBJECTS.indexOf(b.subject),

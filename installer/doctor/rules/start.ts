@@ -14,6 +14,7 @@ import {
 import type { FoundEntry } from "../../loaders/formats/boot-loader.ts";
 import type { StartFacts } from "./facts.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
+import { nameEntry } from "./finding.ts";
 
 /** A kernel command line that boots an image, and whose it is. */
 export interface Start {
@@ -43,7 +44,7 @@ export function readStartOptions(
   start: Start,
   config: ConfigSource | undefined,
 ): StartOptions {
-  const cmdline = effectiveCmdline(start);
+  const cmdline = overrideImage(start.cmdline, start.image);
   try {
     return { kind: "read", options: readWhole(cmdline, config) };
   } catch (error) {
@@ -56,34 +57,24 @@ export function readStartOptions(
   }
 }
 
-/** @throws BootError INVALID_REFERENCE */
-export function effectiveCmdline({ cmdline, image }: Start): string {
-  return overrideImage(cmdline, image);
-}
-
 export function describeStart({ entry }: Start): string {
   return entry === undefined
     ? "the kernel options of this boot"
-    : `the entry "${entry.title}" of ${entry.file}`;
+    : nameEntry(entry);
 }
 
 /** Starts that come to the same become one. */
 export function mergeStarts(starts: readonly StartFacts[]): StartFacts[] {
   const merged = new Map<string, StartFacts>();
-  for (const start of starts) {
-    const key = JSON.stringify(start.outcome);
+  for (const { outcome, isThisStart, sources, entries } of starts) {
+    const key = JSON.stringify(outcome);
     const known = merged.get(key);
-    merged.set(
-      key,
-      known === undefined
-        ? start
-        : {
-            outcome: known.outcome,
-            isThisStart: known.isThisStart || start.isThisStart,
-            sources: [...known.sources, ...start.sources],
-            entries: [...known.entries, ...start.entries],
-          },
-    );
+    merged.set(key, {
+      outcome,
+      isThisStart: isThisStart || known?.isThisStart === true,
+      sources: [...(known?.sources ?? []), ...sources],
+      entries: [...(known?.entries ?? []), ...entries],
+    });
   }
   return [...merged.values()];
 }

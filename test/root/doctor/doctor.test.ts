@@ -50,7 +50,7 @@ await t.test("a machine on which nothing is wrong", async (t) => {
     text,
     /^ok +kernel +the entry "docker" .* is 6\.1\.0-9-test, as in /m,
   );
-  t.match(text, /^ok +initramfs +.*: dockroot is in the initramfs$/m);
+  t.match(text, /^ok +initramfs +.*: dockroot is in \/boot\/initrd\.img$/m);
   t.match(text, /^ok +logins +the image system:1: root can log in$/m);
   t.match(text, /\n\nnothing was found that would stop a boot, 1 warning\n$/);
 });

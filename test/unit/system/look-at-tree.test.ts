@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import path from "node:path";
 import t, { type Test } from "tap";
 import { makeKernel } from "../../../fixtures/boot-files.ts";
-import { hooksProblem } from "../../../installer/doctor/gather-generators.ts";
+import { hooksProblem } from "../../../installer/doctor/gather-tree.ts";
 import { generators } from "../../../installer/generators/choose-generator.ts";
 import { readPlainPreset } from "../../../installer/generators/mkinitcpio/read-presets.ts";
 import {

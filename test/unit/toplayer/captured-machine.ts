@@ -13,6 +13,8 @@ interface Attributes {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** Of a file that is larger than it is worth making. */
+  readonly sizeBytes?: number;
 }
 
 /** A directory whose modes and owners are kept beside it: who runs the tests may not be root. */
@@ -23,7 +25,11 @@ export class Tree {
     this.at = at;
     fs.mkdirSync(at, { recursive: true });
   }
-  write(file: string, text = "x\n", attributes: Partial<Attributes> = {}) {
+  write(
+    file: string,
+    text: string | Buffer = "x\n",
+    attributes: Partial<Attributes> = {},
+  ) {
     this.makeWayTo(file);
     fs.writeFileSync(path.join(this.at, file), text);
     this.set(file, { mode: 0o644, uid: 0, gid: 0, ...attributes });
@@ -73,11 +79,18 @@ export interface CapturedMachine {
   isOwnerless: boolean;
 }
 
-/** @param name of a directory that fixtures/capture-machines.ts has made */
-export function copyMachine(name: string, scratch: string): CapturedMachine {
-  const copyTree = (of: string) => {
+/**
+ * @param name of a directory that fixtures/capture-machines.ts has made
+ * @param places of image and layer, below the scratch directory
+ */
+export function copyMachine(
+  name: string,
+  scratch: string,
+  places = { image: "image", layer: "layer" },
+): CapturedMachine {
+  const copyTree = (of: "image" | "layer") => {
     const captured = path.join(CAPTURED, name, of);
-    const tree = new Tree(path.join(scratch, of));
+    const tree = new Tree(path.join(scratch, places[of]));
     for (const line of fs
       .readFileSync(`${captured}.list`, "utf8")
       .split("\n")) {

@@ -1,15 +1,27 @@
 import path from "node:path";
 import {
+  isPassword,
   parsePasswd,
   parseShadow,
-  isPassword,
-} from "../system/formats/parse-accounts.ts";
-import type { CheckFacts } from "../toplayer/rules/check-facts.ts";
-import { parseFstab } from "../system/formats/fstab.ts";
-import type { LoginFacts } from "./rules/facts.ts";
+} from "../../system/formats/parse-accounts.ts";
+import { parseFstab } from "../../system/formats/fstab.ts";
+import type { CheckFacts } from "./check-facts.ts";
 
-/** Who has these is not meant to log in. */
-const REFUSES = /\/(?:nologin|false)$/;
+/** Who can log in to the new system. */
+export interface Logins {
+  /** Why nothing can be said of them. */
+  readonly unchecked: string | undefined;
+  /** Who has a password, and a shell to log in with. */
+  readonly byPassword: readonly string[];
+  readonly byKey: readonly string[];
+  /** The file that says who is logged in without being asked. */
+  readonly automatic: string | undefined;
+  /** Homes are mounted from elsewhere: keys may be there. */
+  readonly homesAreMounted: boolean;
+}
+
+/** Whoever has these is not meant to log in. */
+export const REFUSES = /\/(?:nologin|false)$/;
 
 const CONSOLES = ["getty@", "getty@tty1", "serial-getty@"].map(
   (unit) => `/etc/systemd/system/${unit}.service.d`,
@@ -30,11 +42,13 @@ const DROP_INS = ["/etc/sddm.conf.d", "/etc/lightdm/lightdm.conf.d"];
 const AUTOMATIC =
   /^[ \t]*(?:[^#;\n]*--autologin|(?:AutomaticLogin|autologin-user|autologin|User)[ \t]*=[ \t]*[^\s])/m;
 
-/** Who can log in to the new system. */
-export function gatherLogins(
-  files: Pick<CheckFacts, "texts" | "readText" | "namesIn">,
-): LoginFacts {
-  const { passwd, shadow, fstab } = files.texts;
+/** As image and top layer leave it. */
+export function findLogins({
+  texts,
+  readText,
+  namesIn,
+}: Pick<CheckFacts, "texts" | "readText" | "namesIn">): Logins {
+  const { passwd, shadow, fstab } = texts;
   const shadows = new Map(
     parseShadow(shadow.text ?? "").entries.map(({ name, password }) => [
       name,
@@ -49,19 +63,19 @@ export function gatherLogins(
     return own === "" || isPassword(own);
   });
   const byKey = people.filter(({ home }) =>
-    hasKey(files.readText(path.join(home, ".ssh/authorized_keys"))),
+    hasKey(readText(path.join(home, ".ssh/authorized_keys"))),
   );
   const { entries } = parseFstab(fstab.text ?? "");
   return {
-    unchecked: describeUnchecked(files.texts),
+    unchecked: describeUnchecked(texts),
     byPassword: byPassword.map(({ name }) => name),
     byKey: byKey.map(({ name }) => name),
     automatic: [
       ...DISPLAY_MANAGERS,
       ...[...CONSOLES, ...DROP_INS].flatMap((directory) =>
-        files.namesIn(directory).map((name) => path.join(directory, name)),
+        namesIn(directory).map((name) => path.join(directory, name)),
       ),
-    ].find((file) => AUTOMATIC.test(files.readText(file) ?? "")),
+    ].find((file) => AUTOMATIC.test(readText(file) ?? "")),
     homesAreMounted: entries.some(({ mountPoint }) =>
       ["/home", "/root"].includes(mountPoint),
     ),

@@ -1,0 +1,161 @@
+import { uncheckedOf } from "../../install/plan/helper-version.ts";
+import { formatSize } from "../../text/human.ts";
+import type { BootRoom, DoctorFacts } from "./facts.ts";
+import {
+  nameEntry,
+  ok,
+  stops,
+  unknown,
+  warning,
+  type Finding,
+} from "./finding.ts";
+
+/** The configuration of the system here, where no boot reads it. */
+export function* checkConfig({
+  config,
+  starts,
+}: DoctorFacts): Iterable<Finding> {
+  const { source, failure, warnings, image } = config;
+  if (failure !== undefined) {
+    const why = [failure.message, ...failure.causes].join(": ");
+    yield stops("options", why, failure.hint ?? "Correct the file.");
+    return;
+  }
+  for (const text of warnings) {
+    yield warning(
+      "options",
+      text,
+      "Correct or remove it, then rebuild the initramfs: dockroot install.",
+    );
+  }
+  if (source !== undefined) {
+    yield image === undefined
+      ? unknown(
+          "options",
+          `${source.file} names no image: the kernel options must`,
+        )
+      : ok("options", `${source.file} names the image ${image}`);
+  } else if (starts.length === 0) {
+    yield unknown(
+      "options",
+      "there is no /etc/dockroot.json: the kernel options must name the image",
+      'Write { "docker_image": "NAME", "docker_tag": "TAG" } into it, or docker_image=NAME:TAG into the boot menu entry.',
+    );
+  }
+}
+
+/** Whether anything boots an image at all. */
+export function* checkMenus({
+  menus,
+  starts,
+  place,
+}: DoctorFacts): Iterable<Finding> {
+  const { entryCount, unreadable, notInGrub } = menus;
+  const found = String(entryCount);
+  for (const { file, why } of unreadable) {
+    yield unknown(
+      "boot-entries",
+      `the entries of ${file} are not known: ${why}`,
+    );
+  }
+  for (const entry of notInGrub) {
+    yield warning(
+      "boot-entries",
+      `${nameEntry(entry)} is not in grub.cfg`,
+      "Run update-grub, or grub-mkconfig -o /boot/grub/grub.cfg.",
+    );
+  }
+  const ours = starts.flatMap(({ entries }) => entries).length;
+  if (ours > 0) {
+    yield ok(
+      "boot-entries",
+      `${String(ours)} of the ${found} that were found boot an image`,
+    );
+  } else if (place.kind === "elsewhere") {
+    yield unknown(
+      "boot-entries",
+      "kernel options, boot entries and disks are the machine's: this is not the running system",
+    );
+  } else if (starts.some((start) => start.isThisStart)) {
+    yield unknown(
+      "boot-entries",
+      `of the ${found} entries that were found none boots an image: that of this boot is elsewhere`,
+    );
+  } else {
+    yield warning(
+      "boot-entries",
+      `no entry that boots an image was found, of rEFInd, systemd-boot, GRUB and Limine (${found} others were)`,
+      "dockroot boot-entry makes one for this machine.",
+    );
+  }
+}
+
+/** A boot writes little more than metadata, and what the top layer brings. */
+const LEAST_BYTES = 100e6;
+/** A system is pulled, and its predecessor kept. */
+const GOOD_BYTES = 2e9;
+/** Of an initramfs with dockroot in it, where none is there to be measured. */
+const INITRAMFS_BYTES = 120e6;
+
+const FREE_DISK =
+  "Delete what is not needed: former roots below .dockroot (dockroot.generations=), or images (docker image prune).";
+
+/** Room on the image store's filesystem, and on boot partitions. */
+export function* checkSpace({
+  starts,
+  bootRooms,
+}: DoctorFacts): Iterable<Finding> {
+  for (const { outcome } of starts) {
+    if (outcome.kind !== "planned") continue;
+    const { device, room } = outcome.disk;
+    const text = describeRoom(device, room);
+    if (room.freeBytes < LEAST_BYTES) {
+      yield stops("space", `${text}: too little for a new root`, FREE_DISK);
+    } else if (room.freeBytes < GOOD_BYTES) {
+      yield warning("space", `${text}: little for the next image`, FREE_DISK);
+    } else yield ok("space", text);
+  }
+  for (const { mountPoint, room, largestBytes } of bootRooms) {
+    const needed = largestBytes === 0 ? INITRAMFS_BYTES : largestBytes;
+    const text = describeRoom(mountPoint, room);
+    yield room.freeBytes < needed
+      ? warning(
+          "space",
+          `${text}: too little for a new initramfs beside the former one (about ${formatSize(needed)})`,
+          "Remove old kernels and initramfs images there, or put them on the btrfs partition, where the boot loader can read that.",
+        )
+      : ok("space", text);
+  }
+}
+
+function describeRoom(
+  place: string,
+  { freeBytes, totalBytes }: BootRoom["room"],
+): string {
+  return `${place} has ${formatSize(freeBytes)} free of ${formatSize(totalBytes)}`;
+}
+
+/** The programs that dockroot calls. A machine that boots no image yet need not have all of them. */
+export function* checkHelperPrograms({
+  helpers,
+  place,
+  starts,
+}: DoctorFacts): Iterable<Finding> {
+  const isImage =
+    place.kind === "elsewhere" || starts.some((start) => start.isThisStart);
+  const tell = isImage ? stops : warning;
+  const bad = helpers.filter(({ problem }) => problem !== undefined);
+  for (const { problem = "", remedy = "Install it." } of bad) {
+    yield tell("helpers", problem, remedy);
+  }
+  const unchecked = uncheckedOf(helpers);
+  if (unchecked.length > 0) {
+    yield unknown(
+      "helpers",
+      `not checked, since no program of that system is run: the versions of ${unchecked.join(", ")}`,
+    );
+  } else if (bad.length === 0) {
+    const names = helpers.map(({ name, version = "" }) => `${name} ${version}`);
+    yield ok("helpers", names.join(", "));
+  }
+}

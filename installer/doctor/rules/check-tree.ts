@@ -1,0 +1,243 @@
+import { listNames } from "../../../runtime/base/shorten.ts";
+import { applyAccountRules } from "../../toplayer/rules/check-accounts.ts";
+import type {
+  CheckedEntry,
+  CheckFacts,
+  FinalText,
+} from "../../toplayer/rules/check-facts.ts";
+import { checkFstab } from "../../toplayer/rules/check-fstab.ts";
+import { findProblems } from "../../toplayer/rules/find-problems.ts";
+import { findLogins } from "../../toplayer/rules/logins.ts";
+import type { Problem } from "../../toplayer/rules/problem.ts";
+import { checkStoreMount } from "./check-store-mount.ts";
+import type { GeneratorFacts, TreeFacts } from "./facts.ts";
+import {
+  ok,
+  stops,
+  unknown,
+  warning,
+  type Finding,
+  type Subject,
+} from "./finding.ts";
+
+/** What is found in a tree that becomes root, by itself. */
+export function checkTree(tree: TreeFacts): Finding[] {
+  return [
+    checkInit,
+    checkGaps,
+    checkModules,
+    checkGenerators,
+    checkProblems,
+    checkStoreMount,
+    checkLogins,
+  ].flatMap((check) => [...check(tree)]);
+}
+
+/** Whether there is something for the kernel to start. */
+function* checkInit({ what, initFailure }: TreeFacts): Iterable<Finding> {
+  const { message = "", hint = "Install an init into the image." } =
+    initFailure ?? {};
+  yield initFailure === undefined
+    ? ok("init", `${what} has an init`)
+    : stops("init", message, hint);
+}
+
+/** Whether there are directories in which nothing can be created. */
+function* checkGaps({ what, unfilledGaps }: TreeFacts): Iterable<Finding> {
+  if (unfilledGaps.length === 0) return;
+  yield warning(
+    "image",
+    `${what}: a build step has made btrfs subvolumes in it, and nothing can be created where they were: ${listNames(unfilledGaps)}`,
+    "Delete each in the build step that makes it (btrfs subvolume delete), or put an empty directory of the same path into the top layer.",
+  );
+}
+
+function* checkModules({
+  what,
+  modules,
+  kernels,
+}: TreeFacts): Iterable<Finding> {
+  if (modules.length === 0) {
+    yield stops(
+      "kernel",
+      `${what} has no modules of any kernel in /lib/modules`,
+      "Install a kernel into the image (Arch: linux; Debian: linux-image-amd64), and boot that one.",
+    );
+    return;
+  }
+  yield ok("kernel", `${what} has the modules of ${modules.join(", ")}`);
+  for (const { name, version } of kernels) {
+    if (version === undefined || modules.includes(version)) continue;
+    yield warning(
+      "kernel",
+      `${what}: its ${name} is ${version}, of which it has no modules`,
+      "Install that kernel's package again in the image, or remove the file.",
+    );
+  }
+}
+
+function* checkGenerators({ what, generators }: TreeFacts): Iterable<Finding> {
+  if (generators.length === 0) {
+    yield unknown(
+      "initramfs",
+      `${what} has no program that makes an initramfs: it must come from elsewhere`,
+      "Install mkinitcpio, dracut or initramfs-tools in the image, then dockroot install.",
+    );
+  }
+  const ready = generators.filter(isReady);
+  for (const { name } of ready) {
+    yield ok("initramfs", `${what}: dockroot is in what ${name} makes`);
+  }
+  if (ready.length > 0) return;
+  for (const { name, missing, problem = "" } of generators) {
+    yield warning(
+      "initramfs",
+      missing.length > 0
+        ? `${what}: ${name} makes an initramfs without dockroot: there is no ${missing.join(", ")}`
+        : `${what}: what ${name} makes is not right for dockroot: ${problem}`,
+      "In the image: dockroot install.",
+    );
+  }
+}
+
+function isReady({ missing, problem }: GeneratorFacts): boolean {
+  return missing.length === 0 && problem === undefined;
+}
+
+/** Rules of `toplayer check` that a boot, or who uses the system, hangs on. */
+const SUBJECTS: readonly (readonly [rule: RegExp, subject: Subject])[] = [
+  [/^fstab-/, "fstab"],
+  [
+    /^(?:passwd-|shell-|shadow-missing$|accounts-closed$|group-numbers$)/,
+    "logins",
+  ],
+  [
+    /^(?:machine-id$|directory-|not-checked$|unreadable$|replaced$)/,
+    "top-layer",
+  ],
+];
+
+/** Who can log in is looked at with more than passwords. */
+const LEFT_OUT = "nobody-logs-in";
+
+/** What is wrong with the files of the new root. */
+function* checkProblems({
+  what,
+  hasTopLayer,
+  check,
+}: TreeFacts): Iterable<Finding> {
+  const problems = findTreeProblems(check)
+    .filter(({ rule }) => rule !== LEFT_OUT)
+    .map((problem) => ({ ...problem, subject: subjectOf(problem) }));
+  for (const { subject, level, message, remedy } of problems) {
+    if (subject === undefined) continue;
+    const tell = level === "error" ? stops : warning;
+    yield tell(subject, `${what}: ${message}`, remedy);
+  }
+  if (!problems.some(({ subject }) => subject === "fstab")) {
+    yield ok("fstab", `${what}: no line of its fstab is in the way`);
+  }
+  const others = problems.filter(({ subject }) => subject === undefined);
+  if (others.length > 0) {
+    const rules = new Set(others.map(({ rule }) => rule));
+    yield warning(
+      "top-layer",
+      `${what}: there is more to say of the top layer (${listNames([...rules])})`,
+      "dockroot toplayer check tells it.",
+    );
+  } else if (hasTopLayer && problems.length === 0) {
+    yield ok("top-layer", `${what}: the top layer fits it`);
+  }
+}
+
+function subjectOf({ rule }: Problem): Subject | undefined {
+  return SUBJECTS.find(([pattern]) => pattern.test(rule))?.[1];
+}
+
+/** Rules that look at the image's own accounts, too. */
+const OF_IMAGE = new Set(["passwd-root", "passwd-other-root", "shell-missing"]);
+
+/** What `toplayer check` finds, and the same with the image's own files. */
+function findTreeProblems(facts: CheckFacts): Problem[] {
+  const { texts } = facts;
+  const { fstab, passwd } = texts;
+  const whole = {
+    ...facts,
+    texts: {
+      ...texts,
+      fstab: asBrought(fstab, "/etc/fstab"),
+      passwd: asBrought(passwd, "/etc/passwd"),
+    },
+  };
+  return [
+    ...findProblems(facts),
+    ...(fstab.entry === undefined ? checkFstab(whole) : []),
+    ...(passwd.entry === undefined && passwd.text !== undefined
+      ? applyAccountRules(whole, ({ rule }) => OF_IMAGE.has(rule))
+      : []),
+  ];
+}
+
+/** The image's file as if a top layer had brought it: rules look at no other. */
+function asBrought(text: FinalText, path: string): FinalText {
+  if (text.entry !== undefined) return text;
+  const entry: CheckedEntry = {
+    layer: 0,
+    path,
+    target: path,
+    kind: "file",
+    effect: "add",
+    through: null,
+    replaced: null,
+    ofImage: undefined,
+    attributes: { mode: 0o644, uid: 0, gid: 0, sizeBytes: 0 },
+    isCovered: false,
+    isNocow: false,
+    refused: undefined,
+    holdsSecret: false,
+  };
+  return { ...text, entry };
+}
+
+const SET_PASSWORD =
+  "Set root's password in the top layer's etc/shadow: openssl passwd -6 makes what stands in the second field.";
+
+/** Whether anybody can log in: by a password, by a key, or without being asked. */
+function* checkLogins({
+  what,
+  isItself,
+  hasTopLayer,
+  check,
+}: TreeFacts): Iterable<Finding> {
+  const { unchecked, byPassword, byKey, automatic, homesAreMounted } =
+    findLogins(check);
+  const nobody = `${what}: nobody can log in: root and all others are locked`;
+  if (unchecked !== undefined) {
+    yield unknown(
+      "logins",
+      `${what}: who can log in is not known: ${unchecked}`,
+    );
+  } else if (byPassword.length > 0) {
+    yield ok("logins", `${what}: ${listNames(byPassword)} can log in`);
+  } else if (automatic !== undefined) {
+    yield ok("logins", `${what}: ${automatic} logs somebody in`);
+  } else if (byKey.length > 0) {
+    yield warning(
+      "logins",
+      `${what}: nobody has a password; ${listNames(byKey)} can log in by ssh alone`,
+      SET_PASSWORD,
+    );
+  } else if (isItself || !hasTopLayer) {
+    yield warning(
+      "logins",
+      `${nobody}, unless a top layer brings a password`,
+      "dockroot toplayer init makes a top layer with this machine's accounts.",
+    );
+  } else if (homesAreMounted) {
+    yield warning(
+      "logins",
+      `${nobody}, unless a key for ssh is in a home that is mounted`,
+      SET_PASSWORD,
+    );
+  } else yield stops("logins", nobody, SET_PASSWORD);
+}

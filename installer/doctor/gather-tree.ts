@@ -11,8 +11,11 @@ import {
   showPath,
 } from "../../runtime/tree/layer.ts";
 import type { StoreKind } from "../../runtime/options/table.ts";
-import { readEngineConfigs } from "../engines/engine-configs.ts";
-import { programOf, type Home } from "../engines/engine-configs.ts";
+import {
+  programOf,
+  readEngineConfigs,
+  type Home,
+} from "../engines/engine-configs.ts";
 import type {
   BootTarget,
   CheckedEntry,

@@ -1,6 +1,5 @@
 import path from "node:path";
-import { directoryOf } from "../../engines/engine-configs.ts";
-import { programOf } from "../../engines/engine-configs.ts";
+import { directoryOf, programOf } from "../../engines/engine-configs.ts";
 import {
   escapeFstab,
   isMounted,

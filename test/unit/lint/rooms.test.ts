@@ -34,7 +34,7 @@ const broken: readonly (readonly [
   ],
   [
     "rules of doctor open no files",
-    "installer/doctor/rules/check-space.ts",
+    "installer/doctor/rules/check-system.ts",
     'import { readFile } from "node:fs/promises";\n',
     /runtime\/host is the only door to the machine/,
   ],

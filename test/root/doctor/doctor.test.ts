@@ -424,6 +424,13 @@ await t.test("an image in the making is looked at from inside", async (t) => {
     `\nok  initramfs  dockroot is in /boot/initrd.img-${KERNEL}\n`,
   );
 
+  const former = `${tree}/etc/docker-btrfs.json`;
+  fs.writeFileSync(former, '{ "docker_image": "sample_image" }');
+  t.match(
+    findingsOf(inside().report, "warning").join("\n"),
+    "options: /etc/dockroot.json counts, and /etc/docker-btrfs.json has no effect; they differ: docker_image (system, not sample_image)",
+  );
+  fs.removeSync(former);
   fs.writeFileSync(`${tree}/etc/dockroot.json`, '{ "docker_image": }');
   fs.removeSync(`${tree}/etc/initramfs-tools/hooks/dockroot`);
   fs.removeSync(`${tree}/sbin/init`);

@@ -3,6 +3,7 @@ import {
   readInitramfs,
   type ArchivedFile,
 } from "../initramfs/read-initramfs.ts";
+import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import {
   BOOT_DIRECTORIES,
@@ -12,7 +13,7 @@ import {
   parseKernelVersion,
   type KernelPair,
 } from "./formats/kernel-files.ts";
-import { readUki } from "./formats/uki.ts";
+import { readUki, type Uki } from "./formats/uki.ts";
 import { hasFile } from "./has-file.ts";
 
 const MODULES = "/lib/modules";
@@ -96,14 +97,26 @@ export function readKernelVersion(
 ): string | undefined {
   const real = host.files.realPath(file);
   const start = host.files.readStart(real, KERNEL_START_BYTES);
+  const isProgram = /\.efi$/i.test(real);
   return (
     (start && parseKernelVersion(start.bytes)) ??
+    (isProgram ? findUki(host, real)?.version : undefined) ??
     known.find(
       (version) =>
         path.basename(file).endsWith(`-${version}`) ||
         path.basename(path.dirname(file)) === version,
     )
   );
+}
+
+/** @returns `undefined` where the file is no unified kernel image, or is cut short */
+function findUki(host: Host, file: string): Uki | undefined {
+  try {
+    return host.files.withFile(file, Infinity, readUki);
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return undefined;
+  }
 }
 
 /**
@@ -116,7 +129,7 @@ export async function listInitramfs(
   file: string,
   isWanted: (path: string) => boolean = () => false,
 ): Promise<ArchivedFile[]> {
-  const uki = host.files.withFile(file, Infinity, readUki);
+  const uki = findUki(host, file);
   const stream = host.files.streamFile(file, uki?.initrd);
   try {
     return await readInitramfs(stream, isWanted);

@@ -137,7 +137,10 @@ function notSeen(
 }
 
 function namesOf(initrds: readonly InitrdFile[]): string {
-  return initrds.map(({ name, file }) => file ?? name).join(", ");
+  return initrds
+    .map(({ name, file = name }) => file)
+    .map((file) => (/\.efi$/i.test(file) ? `the .initrd of ${file}` : file))
+    .join(", ");
 }
 
 /** The images in /boot of an image in the making; microcode alone needs no dockroot. */

@@ -60,6 +60,7 @@ export const unknown: Tell<[remedy?: string]> = tell("unknown");
 export const ok: Tell<[]> = tell("ok");
 
 /** How people call a boot entry. */
-export function nameEntry({ title, file }: FoundEntry): string {
+export function nameEntry({ title, file, isUki }: FoundEntry): string {
+  if (isUki === true) return `the unified kernel image ${file} ("${title}")`;
   return `the entry "${title}" of ${file}`;
 }

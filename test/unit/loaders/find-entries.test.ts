@@ -4,7 +4,11 @@ import t, { type Test } from "tap";
 import { makeCpio } from "../../../fixtures/boot-files.ts";
 import { makeUki } from "../../../fixtures/uki.ts";
 import { findEntries } from "../../../installer/loaders/find-loaders.ts";
-import { listInitramfs } from "../../../installer/system/kernels.ts";
+import { nameEntry } from "../../../installer/doctor/rules/finding.ts";
+import {
+  listInitramfs,
+  readKernelVersion,
+} from "../../../installer/system/kernels.ts";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
 
@@ -61,7 +65,12 @@ t.test("a unified kernel image is an entry by itself", async (t) => {
       file: "/boot/EFI/Linux/bare.EFI",
     },
   ]);
+  t.strictSame(entries.map(nameEntry), [
+    'the unified kernel image /efi/EFI/Linux/debian+3-1.efi ("Debian GNU/Linux 13 (trixie) (6.12.1-amd64)")',
+    'the unified kernel image /boot/EFI/Linux/bare.EFI ("bare")',
+  ]);
   const file = host.path("/efi/EFI/Linux/debian+3-1.efi");
+  t.equal(readKernelVersion(host, file, []), "6.12.1-amd64");
   const found = await listInitramfs(host, file);
   t.strictSame(
     found.map(({ path }) => path),

@@ -105,7 +105,7 @@ export function formatFallback(record: RootedBoot): string {
   const { restored, warnings, failure } = record;
   const heading = [
     "WARNING: the root that was asked for could not be made.",
-    "AN EARLIER ROOT BOOTS INSTEAD:",
+    "A FORMER ROOT BOOTS INSTEAD:",
     escapeControl(summarizeBoot(record)),
     ...(restored === null ? [] : [`put back from ${restored}`]),
     ...warnings.map((warning) => `warning: ${escapeControl(warning)}`),

@@ -83,7 +83,7 @@ await t.test(
     t.equal(rootUuid, formerUuid);
     t.match(
       vm.output(),
-      /AN EARLIER ROOT BOOTS INSTEAD[^]*demo:no-such-tag/,
+      /A FORMER ROOT BOOTS INSTEAD[^]*demo:no-such-tag/,
       "on the console, though it is quiet",
     );
     const shell = await openShell(vm);

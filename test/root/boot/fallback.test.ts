@@ -58,7 +58,7 @@ await t.test(
         ...{ rwlayer: "there", boot: 1, failure: { code } },
         image: { reference: "system:1" },
       });
-      t.match(stderr, /AN EARLIER ROOT BOOTS INSTEAD/);
+      t.match(stderr, /A FORMER ROOT BOOTS INSTEAD/);
       t.match(stderr, record.failure?.message);
       t.match(stderr, /what to do: /);
       t.equal(machine.finish().status, 0);
@@ -137,7 +137,7 @@ await t.test(
     const said = fail();
     t.equal(machine.record().subvolumeUuid, third, "where none has them");
     t.match(
-      said.slice(said.indexOf("AN EARLIER ROOT BOOTS INSTEAD")),
+      said.slice(said.indexOf("A FORMER ROOT BOOTS INSTEAD")),
       `warning: the earlier root modules has no /${modules}: `,
       "the frame says that they are missing",
     );

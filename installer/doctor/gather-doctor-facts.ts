@@ -1,6 +1,7 @@
 import type { Host } from "../../runtime/host/host.ts";
 import { findEntries } from "../loaders/find-loaders.ts";
 import { isForDockroot } from "../loaders/formats/boot-loader.ts";
+import { findStore } from "../system/find-store.ts";
 import { readSystemConfigs } from "../system/system-configs.ts";
 import { checkHelpers } from "../install/helpers.ts";
 import type {
@@ -70,9 +71,20 @@ export async function gatherDoctorFacts(
     starts,
     target: saysWhich && look.hasDisks ? undefined : await gatherTarget(look),
     engines: readSystemConfigs(host),
+    hasImages: hasImages(host),
     helpers: await checkHelpers(host),
     bootRooms: gatherBootRooms(host, starts),
   };
+}
+
+function hasImages(host: Host): boolean {
+  try {
+    findStore(host, { directory: undefined, kind: undefined });
+    return true;
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return error.code === "STORE_AMBIGUOUS";
+  }
 }
 
 /** The kernel's own PID namespace (PROC_PID_INIT_INO in include/linux/proc_ns.h). */

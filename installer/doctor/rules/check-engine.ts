@@ -30,7 +30,11 @@ export function* checkEngine(facts: DoctorFacts): Iterable<Finding> {
     target?.found,
   ].flatMap((found) => (found?.kind === "failed" ? [found.failure.code] : []));
   const hasStore =
-    starts.some(({ outcome }) => outcome.kind === "planned") ||
+    starts.some(
+      ({ outcome }) =>
+        outcome.kind === "planned" ||
+        (outcome.kind === "generation" && facts.hasImages),
+    ) ||
     failures.some((code) => IN_STORE.has(code)) ||
     target?.found.kind === "image";
   const kinds = new Set(trees.map(({ engine }) => engine.storeKind));

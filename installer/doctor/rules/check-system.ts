@@ -79,7 +79,9 @@ export function* checkMenus({
   } else if (starts.some((start) => start.isThisStart)) {
     yield unknown(
       "boot-entries",
-      `of the ${found} entries that were found none boots an image: that of this boot is elsewhere`,
+      entryCount === 0
+        ? "no boot menu was found, so this boot's entry could not be checked"
+        : `none of the ${found} boot entries that were found boots an image, so this boot's entry could not be checked`,
     );
   } else {
     yield warning(

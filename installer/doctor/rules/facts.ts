@@ -19,6 +19,8 @@ export interface DoctorFacts {
   readonly target: TargetFacts | undefined;
   /** Of the system here. */
   readonly engines: EngineConfigs;
+  /** Whether an engine here has a store with images in its directory. */
+  readonly hasImages: boolean;
   readonly helpers: readonly HelperStatus[];
   readonly bootRooms: readonly BootRoom[];
 }

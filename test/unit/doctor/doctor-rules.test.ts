@@ -411,6 +411,14 @@ const OPTION: Cases = {
     setOptions(machine, options);
     setMenu(machine, { options });
   },
+  "an earlier root, and no driver is named": (machine) => {
+    const root = ".dockroot/docker_rwlayer/generations/3";
+    addGeneration(machine, root);
+    machine.system.remove("etc/docker/daemon.json");
+    const options = OPTIONS.replace("subvol=docker_rwlayer", `subvol=${root}`);
+    setOptions(machine, options);
+    setMenu(machine, { options });
+  },
   "a program is too old, another is absent": ({ versions }) => {
     versions.cp = "cp (GNU coreutils) 8.1\n";
     versions.flock = undefined;

@@ -200,7 +200,7 @@ function asBrought(text: FinalText, path: string): FinalText {
 }
 
 const SET_PASSWORD =
-  "Set root's password in the top layer's etc/shadow: openssl passwd -6 makes what stands in the second field.";
+  "Put the output of openssl passwd -6 into the second field of root's line in the top layer's etc/shadow.";
 
 /** Whether anybody can log in: by a password, by a key, or without being asked. */
 function* checkLogins({
@@ -209,8 +209,8 @@ function* checkLogins({
   hasTopLayer,
   check,
 }: TreeFacts): Iterable<Finding> {
-  const { unchecked, byPassword, byKey, automatic, homesAreMounted } =
-    findLogins(check);
+  const logins = findLogins(check);
+  const { unchecked, byPassword, byKey, automatic } = logins;
   const nobody = `${what}: nobody can log in: root and all others are locked`;
   if (unchecked !== undefined) {
     yield unknown(
@@ -227,13 +227,18 @@ function* checkLogins({
       `${what}: nobody has a password; ${listNames(byKey)} can log in by ssh alone`,
       SET_PASSWORD,
     );
+  } else if (logins.unread !== undefined) {
+    yield unknown(
+      "logins",
+      `${what}: root and all others are locked, but ${logins.unread}: whether that lets somebody in is not known`,
+    );
   } else if (isItself || !hasTopLayer) {
     yield warning(
       "logins",
       `${nobody}, unless a top layer brings a password`,
       "dockroot toplayer init makes a top layer with this machine's accounts.",
     );
-  } else if (homesAreMounted) {
+  } else if (logins.homesAreMounted) {
     yield warning(
       "logins",
       `${nobody}, unless a key for ssh is in a home that is mounted`,

@@ -1,3 +1,4 @@
+import { findLogins, REFUSES } from "./logins.ts";
 import {
   isOwnId,
   isPassword,
@@ -9,9 +10,6 @@ import type {
   CheckedAccounts,
   NumberedName,
 } from "./check-accounts.ts";
-
-/** Who has these is not meant to log in. */
-const REFUSES = /\/(?:nologin|false)$/;
 
 const ANEW =
   "Begin again with the image's file: move this one away and run dockroot toplayer init, or edit it in a container of the image.";
@@ -69,8 +67,10 @@ export const ACCOUNT_RULES: readonly AccountRule[] = [
     level: "warning",
     file: "shadow",
     brought: ["passwd", "shadow"],
-    find: ({ passwords }) =>
-      passwords.some(({ password }) => password === "" || isPassword(password))
+    find: ({ passwords }, facts) =>
+      passwords.some(
+        ({ password }) => password === "" || isPassword(password),
+      ) || findLogins(facts).automatic !== undefined
         ? []
         : ["nobody"],
     message: (nobody) =>

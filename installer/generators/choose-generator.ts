@@ -24,8 +24,8 @@ export function chooseGenerator(
   if (name !== undefined) {
     const generator = generators[name];
     if (generator.isPresent(host)) return generator;
-    throw new BootError("GENERATOR_MISSING", `there is no ${name} here`, {
-      hint: `Install the package ${name} first, or name another generator.`,
+    throw new BootError("GENERATOR_MISSING", `${name} is not installed`, {
+      hint: `Install the package ${name} first, or choose another generator.`,
     });
   }
   const present = Object.values(generators).filter((generator) =>
@@ -36,15 +36,15 @@ export function chooseGenerator(
   if (only === undefined) {
     throw new BootError(
       "GENERATOR_MISSING",
-      `there is no program here that makes an initramfs (${Object.keys(generators).join(", ")})`,
-      { hint: "Install one of them, as your distribution has it." },
+      `no initramfs generator is installed (${Object.keys(generators).join(", ")})`,
+      { hint: "Install the one that your distribution uses." },
     );
   }
   if (others.length > 0) {
     throw new BootError(
       "GENERATOR_AMBIGUOUS",
-      `more than one program here makes an initramfs: ${[only, ...others].map((generator) => generator.name).join(", ")}`,
-      { hint: `Say which: --generator ${only.name}.` },
+      `more than one initramfs generator is installed: ${[only, ...others].map((generator) => generator.name).join(", ")}`,
+      { hint: `Choose one: --generator ${only.name}.` },
     );
   }
   return only;

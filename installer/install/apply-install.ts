@@ -46,9 +46,9 @@ export async function applyInstall(
     if (missing.length > 0) {
       throw new BootError(
         "INSTALL_FAILED",
-        `${path}, as ${generator.name} has built it, lacks ${missing.join(", ")}`,
+        `${path}, built by ${generator.name}, does not contain ${missing.join(", ")}`,
         {
-          hint: `The former initramfs is in place. What in the configuration of ${generator.name} leaves that out?`,
+          hint: `The former initramfs is still in place. Find the setting of ${generator.name} that leaves it out.`,
         },
       );
     }
@@ -87,8 +87,8 @@ export async function applyUninstall(
     if (!files.some((file) => file.path === "usr/bin/dockroot")) return;
     throw new BootError(
       "INSTALL_FAILED",
-      `${path}, as ${generator.name} has built it, still has dockroot in it`,
-      { hint: "Another hook or module brings it: remove that first." },
+      `${path}, built by ${generator.name}, still contains dockroot`,
+      { hint: "Another hook or module adds it: remove that first." },
     );
   };
   // Without the executable nothing could take an interrupted run back.
@@ -219,8 +219,8 @@ async function runGenerator(
       tell(`  | ${escapeControl(line)}\n`);
     }
     throw new BootError("INSTALL_FAILED", `cannot build ${names}`, {
-      cause: new Error(`${argv.join(" ")} failed; what it said is above`),
-      hint: "Nothing was changed. Correct what it complains of and try again.",
+      cause: new Error(`${argv.join(" ")} failed; its output is above`),
+      hint: "Nothing was changed. Correct the error and try again.",
     });
   } finally {
     if (stop !== undefined) interruption.removeEventListener("abort", stop);

@@ -155,7 +155,7 @@ function refuseOther(
   throw new BootError(
     "INSTALL_FAILED",
     `dockroot is installed for ${manifest.generator} here, not for ${generator.name}`,
-    { hint: "Take that back first: dockroot uninstall." },
+    { hint: "Run dockroot uninstall first." },
   );
 }
 

@@ -85,13 +85,11 @@ export async function gatherUninstall(
   const warnings: string[] = [];
   if (generator === undefined) {
     warnings.push(
-      `there is no ${manifest.generator} here any more: an initramfs that it made still has dockroot in it`,
+      `${manifest.generator} is no longer installed: an initramfs that it built still contains dockroot`,
     );
   }
   if (!isBuilding && manifest.built !== undefined) {
-    warnings.push(
-      "the initramfs still has dockroot in it until it is built anew",
-    );
+    warnings.push("the initramfs contains dockroot until it is rebuilt");
   }
   return {
     generator,

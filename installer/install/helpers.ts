@@ -76,7 +76,7 @@ export async function requireHelpers(
 ): Promise<string[]> {
   if (!isLooking && !hasFile(host, "/dev/null")) {
     // Each program would be told to be absent.
-    throw new BootError("INSTALL_FAILED", "there is no /dev/null here", {
+    throw new BootError("INSTALL_FAILED", "/dev/null is missing", {
       hint: "Mount /dev in this chroot, or run dockroot from outside with --root DIR.",
     });
   }

@@ -26,7 +26,7 @@ export async function readImageNeeds(
 ): Promise<ImageNeeds> {
   const executable = host.files.statusOfTarget(host.path(EXECUTABLE));
   if (executable === undefined) {
-    throw new BootError("INSTALL_FAILED", `${EXECUTABLE} has gone`);
+    throw new BootError("INSTALL_FAILED", `${EXECUTABLE} is missing`);
   }
   const programs = [
     EXECUTABLE,
@@ -64,7 +64,7 @@ async function readLibraries(
 function requireProgram(host: Host, name: string): string {
   const found = findProgram(host, name);
   if (found !== undefined) return found;
-  throw new BootError("HELPER_MISSING", `there is no ${name} here`);
+  throw new BootError("HELPER_MISSING", `${name} is not installed`);
 }
 
 function isBuiltIn(host: Host, kernelVersion: string): boolean {
@@ -85,7 +85,7 @@ export async function listImage(
     return await listFiles(host, generator, image);
   } catch (cause) {
     if (!(cause instanceof HelperError)) throw cause;
-    throw new BootError("INSTALL_FAILED", `cannot look into ${image}`, {
+    throw new BootError("INSTALL_FAILED", `cannot list the files in ${image}`, {
       cause,
       hint: "Is it an initramfs? Its generator must be able to list it.",
     });

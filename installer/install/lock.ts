@@ -33,8 +33,8 @@ export async function withLock<T>(
   if (lock === undefined) {
     throw new BootError(
       "INSTALL_FAILED",
-      "another dockroot install or uninstall is at work here",
-      { hint: "Wait for its end." },
+      "another dockroot install or uninstall is running",
+      { hint: "Wait until it exits." },
     );
   }
   try {

@@ -66,7 +66,7 @@ function takeBack(
     if (begun === undefined) removeJournal(host);
     else if (withdrawCommit(host, commit)) undo(host, begun, reason);
   } catch (error) {
-    throw asUndoRefusal(error, "cannot take back what was begun", reason);
+    throw asUndoRefusal(error, "cannot undo the changes", reason);
   }
 }
 
@@ -140,7 +140,7 @@ function asUndoRefusal(
   if (!isSystemError(error)) throw error;
   return new BootError("INSTALL_FAILED", what, {
     cause: new Error(error.message, { cause: reason }),
-    hint: `${where}${remedyOf(error)} The next dockroot install or uninstall goes on with it.`,
+    hint: `${where}${remedyOf(error)} The next dockroot install or uninstall continues it.`,
   });
 }
 
@@ -234,7 +234,7 @@ function undo(
     try {
       work();
     } catch (error) {
-      const what = `cannot put back ${file} as it was`;
+      const what = `cannot restore ${file}`;
       failures.push(asUndoRefusal(error, what, reason, where));
     }
   };
@@ -247,7 +247,7 @@ function undo(
   }
   for (const { path: file, former } of files.toReversed()) {
     if (former === undefined) continue;
-    attempt(file, `It is kept as ${former.kept}. `, () => {
+    attempt(file, `Its former content is in ${former.kept}. `, () => {
       bringBack(host, file, former);
     });
   }

@@ -81,9 +81,9 @@ export function requireConfig(host: Host, file: string): ConfigFile {
   if (config !== undefined) return config;
   throw new BootError(
     "GENERATOR_UNSUITABLE",
-    `${file} is missing, which mkinitcpio is to read`,
+    `${file}, a configuration of mkinitcpio, is missing`,
     {
-      hint: "Restore it (pacman -S mkinitcpio), or take it out of the presets in /etc/mkinitcpio.d.",
+      hint: "Restore it (pacman -S mkinitcpio), or remove it from the presets in /etc/mkinitcpio.d.",
     },
   );
 }

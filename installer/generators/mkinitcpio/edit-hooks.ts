@@ -26,7 +26,7 @@ export function enableHook(
       continue;
     throw manualEdit(
       configuration,
-      "the configurations of different presets want it at different places",
+      "different presets need dockroot at different places",
     );
   }
   return edited;
@@ -86,7 +86,7 @@ function refuseUnfit(configuration: Configuration, read: Hooks): void {
   if (broken === undefined) return;
   throw manualEdit(
     configuration,
-    `"${broken.name}" is no name of a hook, or stands in a text that becomes a list`,
+    `"${broken.name}" is not a valid name of a hook, or is part of a string that becomes an array`,
     read,
     broken.start,
   );
@@ -110,7 +110,7 @@ function manualEdit(
     "GENERATOR_UNSUITABLE",
     `cannot edit HOOKS in ${file.path}, line ${String(line)}: ${why}`,
     {
-      hint: `Write ${NAME} into it yourself, after block, encrypt, lvm2 and resume and before strip; or add this line at the end of ${last}: ${addition}`,
+      hint: `Add ${NAME} to it yourself, after block, encrypt, lvm2 and resume and before strip; or add this line at the end of ${last}: ${addition}`,
     },
   );
 }
@@ -188,9 +188,9 @@ function changesToDisable(
     const { file, line } = placeOf(configuration, position);
     throw new BootError(
       "GENERATOR_UNSUITABLE",
-      `cannot take ${found} out of HOOKS in ${file.path}, line ${String(line)}: ${why}`,
+      `cannot remove ${found} from HOOKS in ${file.path}, line ${String(line)}: ${why}`,
       {
-        hint: "Take it out there yourself: mkinitcpio ends with an error where a hook has no file.",
+        hint: "Remove it there yourself: mkinitcpio fails if a hook has no file.",
       },
     );
   }

@@ -99,7 +99,7 @@ function effectsOf(
   if (command === undefined) {
     return parts.length === assignments.length
       ? assigned
-      : obscure("a command is called with it");
+      : obscure("it is set for one command alone");
   }
   const words = parts
     .filter((part) => part.kind === "word")
@@ -130,7 +130,7 @@ function effectsOfAssignment({
   text,
 }: Extract<Statement["parts"][number], { kind: "assignment" }>): Effect[] {
   if (isElement) {
-    return [{ position, end, why: "one hook of it is set by its number" }];
+    return [{ position, end, why: "one of its elements is set by its index" }];
   }
   const known = list?.filter((word) => !isComputed(word));
   const assign = (before: Value): Value => {

@@ -122,7 +122,7 @@ export async function readPresetVersion(
     "KERNEL_MISSING",
     `cannot tell the version of ${kernel}, the kernel of mkinitcpio's preset ${preset}`,
     {
-      hint: `Install that kernel (and mount /boot where it is a filesystem of its own), or remove ${DIRECTORY}/${preset}${SUFFIX} where it is a left-over.`,
+      hint: `Install that kernel (and mount /boot if it is a separate filesystem), or remove ${DIRECTORY}/${preset}${SUFFIX} if it is a leftover.`,
     },
   );
 }

@@ -19,7 +19,7 @@ export function formatInstallPlan({
       ),
     ),
     config.image === undefined
-      ? "no image is named: --image REF does it, or docker_image= in the boot loader's entry"
+      ? "no image is named: use --image REF, or docker_image= in the boot menu entry"
       : `image   ${config.image}, as ${config.file} says`,
   ];
   return lines.map((line) => `  ${line}\n`).join("");
@@ -54,7 +54,7 @@ export function formatNotChecked(whats: readonly string[]): string {
 /** Where there is nothing to do. */
 export function formatUnchanged({ manifest }: Install): string {
   return manifest.built === undefined
-    ? "The files are in place: nothing was changed. The initramfs was not built: dockroot install does it.\n"
+    ? "The files are in place: nothing was changed. The initramfs was not built: dockroot install builds it.\n"
     : "All is in place: nothing was changed.\n";
 }
 
@@ -64,22 +64,22 @@ export function formatNext(
   { hasKernel, isBuilding }: { hasKernel: boolean; isBuilding: boolean },
 ): string {
   const steps = [
-    "What would stop a boot:          dockroot doctor",
-    "The boot loader's menu entry:    dockroot boot-entry",
-    "To take all of this back:        dockroot uninstall",
+    "To find what would stop a boot:  dockroot doctor",
+    "To print the boot menu entry:    dockroot boot-entry",
+    "To undo the installation:        dockroot uninstall",
   ];
   if (config.image === undefined) {
     steps.unshift(
-      "No image is named yet: dockroot install --image REF, or docker_image= in the boot loader's entry.",
+      "No image is named yet: run dockroot install --image REF, or write docker_image= into the boot menu entry.",
     );
   }
   if (!hasKernel) {
     steps.unshift(
-      `There is no kernel here yet. ${generator.name} builds the initramfs when one is installed.`,
+      `No kernel is installed yet. ${generator.name} builds the initramfs when one is installed.`,
     );
   } else if (!isBuilding) {
     steps.unshift(
-      "The initramfs was not built: dockroot install does it, and looks into it.",
+      "The initramfs was not built: dockroot install builds it, and checks its content.",
     );
   }
   return `Done. What comes next:\n${steps.map((step) => `  ${step}\n`).join("")}`;
@@ -109,7 +109,7 @@ export function formatUninstallPlan({
     ),
     ...kept.map(
       ({ path, keptAs }) =>
-        `keep    ${path}, which was changed since${keptAs === undefined ? "" : `, as ${keptAs}`}`,
+        `keep    ${path}, which was changed after the install${keptAs === undefined ? "" : `, as ${keptAs}`}`,
     ),
   ];
   return lines.map((line) => `  ${line}\n`).join("");

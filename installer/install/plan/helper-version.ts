@@ -30,16 +30,16 @@ export function judgeVersion(
 ): HelperStatus {
   const remedy = `Install the package ${PACKAGES[project]}, ${minimum} or later.`;
   if (said === undefined) {
-    return { name, problem: `there is no ${name} here`, remedy };
+    return { name, problem: `${name} is not installed`, remedy };
   }
   const version = said.includes(project)
     ? /\bv?(\d+(?:\.\d+)+)/.exec(said)?.[1]
     : undefined;
   if (version === undefined) {
-    return { name, problem: `${name} is not that of ${project}`, remedy };
+    return { name, problem: `${name} is not from ${project}`, remedy };
   }
   if (version.localeCompare(minimum, "en", { numeric: true }) < 0) {
-    const problem = `${name} is of ${project} ${version}, older than ${minimum}`;
+    const problem = `${name} is from ${project} ${version}, older than ${minimum}`;
     return { name, version, problem, remedy };
   }
   return { name, version };

@@ -102,7 +102,9 @@ export function planInstall(
       former = undefined;
     } else if (now !== undefined && now.sha256 !== own?.sha256) {
       if (own !== undefined) {
-        warnings.push(`${path} was changed since; uninstall brings that back`);
+        warnings.push(
+          `${path} was changed after the last install; uninstall restores the changed file`,
+        );
       }
       former = { kept: freeName(kept), mode: now.mode, uid, gid };
       // Whatever it is, it is nobody's business.
@@ -124,7 +126,9 @@ export function planInstall(
     files,
     warnings: [
       ...warnings,
-      ...left.changed.map((path) => `${path} was changed since, and is kept`),
+      ...left.changed.map(
+        (path) => `${path} was changed after the last install, and is kept`,
+      ),
     ],
   };
 }
@@ -169,9 +173,9 @@ function freeName(taken: Set<string>): string {
 
 /** What to do where the system refuses to write. */
 export function remedyOf(error: unknown): string {
-  if (isFull(error)) return "Make room on that disk, and try again.";
+  if (isFull(error)) return "Free some space on that disk, and try again.";
   if (systemErrorCode(error) === "EROFS") {
-    return "Mount it so that it takes writes, and try again.";
+    return "Mount it read-write, and try again.";
   }
   return hintFor(error);
 }

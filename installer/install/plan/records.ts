@@ -103,7 +103,7 @@ export interface RecordFile<T> {
 export const MANIFEST: RecordFile<Manifest> = {
   file: `${STATE_DIRECTORY}/install.json`,
   parse: (text) => parseJson(manifest, text),
-  hint: "It tells what dockroot install did. Restore it, or remove it to go on as if there had been none.",
+  hint: "It records what dockroot install did. Restore it, or remove it to continue as if dockroot had not been installed.",
 };
 
 /**
@@ -115,14 +115,14 @@ export const MANIFEST: RecordFile<Manifest> = {
 export const UNDO: RecordFile<UndoRecord> = {
   file: `${STATE_DIRECTORY}/undo.json`,
   parse: (text) => parseJson(undoRecord, text),
-  hint: `It says how to undo an interrupted run, whose former files are in ${UNDO_DIRECTORY}. Remove both to go on as things are.`,
+  hint: `It records how to undo an interrupted run; the former files are in ${UNDO_DIRECTORY}. Remove both to continue with the files as they are.`,
 };
 
 /** What is left to do once all files are written and all images are built: nothing is taken back any more. */
 export const COMMIT: RecordFile<CommitRecord> = {
   file: `${STATE_DIRECTORY}/ending.json`,
   parse: (text) => parseJson(commitRecord, text),
-  hint: "It says which images an interrupted run was to put in place, and which files to remove. Do so, then remove it.",
+  hint: "It records which images an interrupted run had to put in place, and which files to remove. Do both, then remove it.",
 };
 
 /** The text of a record's file. */

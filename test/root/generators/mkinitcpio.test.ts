@@ -319,7 +319,8 @@ await t.test(
     t.same(await mkinitcpio.disable(host), []);
     await t.rejects(mkinitcpio.enable(host), {
       code: "GENERATOR_UNSUITABLE",
-      message: "/etc/mkinitcpio.conf is missing, which mkinitcpio is to read",
+      message:
+        "/etc/mkinitcpio.conf, a configuration of mkinitcpio, is missing",
     });
     write("/etc/mkinitcpio.conf.d/x.conf", "HOOKS=(base dockroot)\n");
     t.same(await mkinitcpio.disable(host), [

@@ -68,14 +68,14 @@ await t.test(
         NOTHING_LEFT,
       ),
       {
-        message: "cannot put back /boot/initrd as it was",
-        hint: /kept as \/var\/lib\/dockroot\/undo\/0\. Make room/,
+        message: "cannot restore /boot/initrd",
+        hint: /former content is in \/var\/lib\/dockroot\/undo\/0\. Free some space/,
         cause: { message: /ENOSPC/, cause: /the generator failed/ },
       },
     );
     t.equal(fs.readFileSync(at("boot/initrd"), "utf8"), "half");
     t.equal(fs.readFileSync(at("etc/config"), "utf8"), "former");
-    t.throws(() => resumeInterrupted(host), /cannot put back/);
+    t.throws(() => resumeInterrupted(host), /cannot restore/);
     fs.rmSync(at("boot/other"));
     t.equal(resumeInterrupted(host), "undone");
     t.ok(fs.readFileSync(at("boot/initrd")).equals(former));
@@ -96,7 +96,7 @@ await t.test("no room to keep what is there: nothing is left", async (t) => {
     {
       code: "INSTALL_FAILED",
       message: "cannot write the files: nothing was changed",
-      hint: /Make room/,
+      hint: /Free some space/,
     },
   );
   t.strictSame(fs.readdirSync(at("var/lib")), []);

@@ -111,7 +111,7 @@ await t.test(
     const child = await startInstall();
     const { status, stderr } = system.dockroot("uninstall");
     t.equal(status, 1);
-    t.match(stderr, /another dockroot install or uninstall is at work here/);
+    t.match(stderr, /another dockroot install or uninstall is running/);
     const log = fs.readFileSync(at("var/log/dockroot.log"), "utf8");
     t.match(JSON.parse(log.trim().split("\n").at(-1) ?? ""), {
       command: "uninstall",

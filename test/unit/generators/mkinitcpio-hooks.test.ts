@@ -139,7 +139,7 @@ const refused: readonly {
   {
     name: "one element that is set",
     files: ["HOOKS=(base udev)\nHOOKS[2]=block\n"],
-    says: /line 2: one hook of it is set by its number$/,
+    says: /line 2: one of its elements is set by its index$/,
     advises: /HOOKS/,
   },
   {
@@ -157,13 +157,13 @@ const refused: readonly {
   {
     name: "a list that is added to a text, which mkinitcpio takes for one hook",
     files: ['HOOKS="base udev"\nHOOKS+=(block)\n'],
-    says: /line 1: "base udev" is no name of a hook, or stands in a text that becomes a list$/,
+    says: /line 1: "base udev" is not a valid name of a hook, or is part of a string that becomes an array$/,
     advises: /HOOKS/,
   },
   {
     name: "a backslash at the file's end, which bash keeps",
     files: ["HOOKS=base\\ udev\\"],
-    says: /line 1: "udev\\" is no name of a hook/,
+    says: /line 1: "udev\\" is not a valid name of a hook/,
     advises: /HOOKS/,
   },
   {
@@ -277,7 +277,7 @@ t.test("presets that contradict each other are left to the user", async (t) => {
   const adding = { path: "/etc/x.conf", text: "HOOKS+=(encrypt)\n" };
   t.throws(() => enableHook([[main], [main, adding]]), {
     code: "GENERATOR_UNSUITABLE",
-    message: /the configurations of different presets/,
+    message: /different presets need dockroot at different places/,
   });
 });
 
@@ -302,7 +302,7 @@ t.test("dockroot under a condition: who wrote it takes it out", async (t) => {
   const files = ["HOOKS=(base)\nif true; then HOOKS+=(dockroot); fi\n"];
   t.throws(() => disableHook(asConfiguration(files), false), {
     code: "GENERATOR_UNSUITABLE",
-    message: /cannot take dockroot out of HOOKS in \/etc\/0.conf, line 2/,
+    message: /cannot remove dockroot from HOOKS in \/etc\/0.conf, line 2/,
   });
 });
 

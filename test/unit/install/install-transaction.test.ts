@@ -162,7 +162,7 @@ t.test("on a full disk a failed commit is taken back", async (t) => {
   const cannotWrite = {
     code: "INSTALL_FAILED",
     message: "cannot write the files: nothing was changed",
-    hint: /Make room/,
+    hint: /Free some space/,
   };
   const cannotRename = { message: "cannot put /boot/initrd in place" };
   for (const [what, fillsAt, refusal] of [
@@ -224,7 +224,7 @@ t.test(
       inTransaction(failing, CHANGES, () => buildIn(root), ENDING),
       {
         code: "INSTALL_FAILED",
-        hint: /next dockroot install or uninstall goes on/,
+        hint: /next dockroot install or uninstall continues it/,
         cause: {
           message: "EIO: unlink",
           cause: {

@@ -71,7 +71,7 @@ t.test("what is to be done with a file, by what stands there", (t) => {
     {
       told: ["keep /hook as /var/lib/dockroot/former/0", "write /hook"],
       former: ["/var/lib/dockroot/former/0"],
-      warnings: [/changed since/],
+      warnings: [/changed after the last install/],
     },
     "an older dockroot's, changed since",
   );
@@ -132,7 +132,9 @@ t.test("what a former dockroot installed and this one does not goes", (t) => {
     ]),
   );
   t.strictSame(changes, [{ kind: "remove", path: "/old" }]);
-  t.match(warnings, [/\/changed was changed since, and is kept/]);
+  t.match(warnings, [
+    /\/changed was changed after the last install, and is kept/,
+  ]);
   t.strictSame(
     files.map(({ path }) => path),
     ["/edited"],
@@ -292,12 +294,12 @@ t.test("helpers that are fit, and that are not", (t) => {
     ),
     {
       version: undefined,
-      problem: /not that of GNU coreutils/,
+      problem: /not from GNU coreutils/,
       remedy: /coreutils/,
     },
   );
-  t.match(judge(undefined), { problem: /there is no x/ });
-  t.match(judge(""), { problem: /not that of/ });
+  t.match(judge(undefined), { problem: /x is not installed/ });
+  t.match(judge(""), { problem: /is not from/ });
   t.end();
 });
 

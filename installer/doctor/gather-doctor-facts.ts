@@ -2,6 +2,7 @@ import type { Host } from "../../runtime/host/host.ts";
 import { findEntries } from "../loaders/find-loaders.ts";
 import { isForDockroot } from "../loaders/formats/boot-loader.ts";
 import { findStore } from "../system/find-store.ts";
+import { hasEngine } from "./gather-tree.ts";
 import { readSystemConfigs } from "../system/system-configs.ts";
 import { checkHelpers } from "../install/helpers.ts";
 import type {
@@ -64,6 +65,10 @@ export async function gatherDoctorFacts(
   const saysWhich = starts.some(({ outcome }) =>
     ["planned", "failed", "generation"].includes(outcome.kind),
   );
+  const stands = (file: string) =>
+    host.files.statusOf(host.path(file)) !== undefined;
+  const hasEngineHere = (program: "docker" | "podman", configFile: string) =>
+    hasEngine(program, stands) || stands(configFile);
   return {
     place,
     config,
@@ -71,6 +76,10 @@ export async function gatherDoctorFacts(
     starts,
     target: saysWhich && look.hasDisks ? undefined : await gatherTarget(look),
     engines: readSystemConfigs(host),
+    hasEngine: {
+      docker: hasEngineHere("docker", "/etc/docker/daemon.json"),
+      podman: hasEngineHere("podman", "/etc/containers/storage.conf"),
+    },
     hasImages: hasImages(host),
     helpers: await checkHelpers(host),
     bootRooms: gatherBootRooms(host, starts),

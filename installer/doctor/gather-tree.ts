@@ -50,9 +50,17 @@ interface TreeRequest extends Pick<TreeFacts, "what" | "isItself" | "store"> {
 }
 
 const ENGINES = {
-  docker: ["/usr/bin/dockerd", "/usr/sbin/dockerd"],
-  podman: ["/usr/bin/podman"],
+  docker: ["/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd"],
+  podman: ["/usr/bin/podman", "/usr/local/bin/podman"],
 } as const;
+
+/** @param stands whether a path leads to something in the system */
+export function hasEngine(
+  program: keyof typeof ENGINES,
+  stands: (file: string) => boolean,
+): boolean {
+  return ENGINES[program].some(stands);
+}
 
 /**
  * Looks at a tree that becomes root, and judges it: it may be mounted for no longer than that.
@@ -71,7 +79,7 @@ export async function gatherTree(
   const check = await gatherCheckFacts(host, layers, at, boot);
   const engine = {
     configs: readEngineConfigs((file) => ({ text: check.readText(file) })),
-    isInstalled: ENGINES[programOf(home)].some(check.stands),
+    isInstalled: hasEngine(programOf(home), check.stands),
     storeKind,
     home,
   };

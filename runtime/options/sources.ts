@@ -66,12 +66,15 @@ export function addSources(
     return error;
   }
   const { code, message, cause, hint = "", hasPrivateCauses } = error;
-  const isInFile = names.some((name) => {
+  const named = code.startsWith("STORE_")
+    ? names.filter((name) => !OF_IMAGE.has(name))
+    : names;
+  const isInFile = named.some((name) => {
     const { source = KERNEL } = options.given.get(name) ?? {};
     return source !== KERNEL;
   });
   return new BootError(code, message, {
-    cause: new Error(describeOptions(options, names), { cause }),
+    cause: new Error(describeOptions(options, named), { cause }),
     hint: isInFile ? `${hint} ${REBUILD}` : hint,
     hasPrivateCauses,
   });
@@ -79,7 +82,13 @@ export function addSources(
 
 /** Codes of errors that another value of an option would not have. */
 const OF_OPTIONS =
-  /^(?:INVALID_REFERENCE|DEVICE_|IMAGE_|SOURCE_MISSING|STORE_(?!DAMAGED)|TOPLAYER_|RWLAYER_UNSUITABLE|MOUNT_FAILED)/;
+  /^(?:INVALID_REFERENCE|DEVICE_|IMAGE_|SOURCE_MISSING|STORE_(?!DAMAGED|UNSUPPORTED)|TOPLAYER_|RWLAYER_UNSUITABLE|MOUNT_FAILED)/;
+
+/** They do not say where the store is. */
+const OF_IMAGE: ReadonlySet<OptionName> = new Set([
+  "docker_image",
+  "docker_tag",
+]);
 
 const REBUILD =
   "The initramfs has a copy of that file: dockroot install makes it anew.";

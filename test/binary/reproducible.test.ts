@@ -17,6 +17,7 @@ t.test("the same tree in another directory gives the same bytes", (t) => {
     "runtime",
     "installer",
     "build",
+    "docs/man",
   ]) {
     cpSync(path.join(projectDirectory, name), path.join(elsewhere, name), {
       recursive: true,

@@ -44,6 +44,7 @@ export function* checkEngine(facts: DoctorFacts): Iterable<Finding> {
   }
   if (place.kind === "running") {
     for (const kind of kinds) {
+      if (!facts.hasEngine[kind === "podman" ? "podman" : "docker"]) continue;
       yield judge("this system", engines, kind, hasStore);
     }
   }

@@ -139,11 +139,15 @@ function* checkProblems({
   }
   const others = problems.filter(({ subject }) => subject === undefined);
   if (others.length > 0) {
-    const rules = new Set(others.map(({ rule }) => rule));
+    const counts = Map.groupBy(others, ({ rule }) => rule);
+    const kinds = Array.from(
+      counts,
+      ([rule, { length }]) => `${String(length)} ${rule}`,
+    );
     yield warning(
       "top-layer",
-      `${what}: there is more to say of the top layer (${listNames([...rules])})`,
-      "dockroot toplayer check tells it.",
+      `${what}: the top layer has more problems: ${listNames(kinds)}`,
+      "List them: dockroot toplayer check.",
     );
   } else if (hasTopLayer && problems.length === 0) {
     yield ok("top-layer", `${what}: the top layer fits it`);

@@ -19,6 +19,8 @@ export interface DoctorFacts {
   readonly target: TargetFacts | undefined;
   /** Of the system here. */
   readonly engines: EngineConfigs;
+  /** Which engines are installed here, or configured. */
+  readonly hasEngine: Readonly<Record<"docker" | "podman", boolean>>;
   /** Whether an engine here has a store with images in its directory. */
   readonly hasImages: boolean;
   readonly helpers: readonly HelperStatus[];

@@ -205,6 +205,7 @@ export function makeDoctorMachine(
     '{ "docker_image": "one", "docker_tag": "1" }',
   );
   system.write("etc/docker/daemon.json", '{ "storage-driver": "btrfs" }');
+  system.write("usr/bin/podman", "\x7fELF");
   system.write("proc/sys/kernel/osrelease", `${KERNEL}\n`);
   system.link("proc/self/ns/pid", "pid:[4026531836]");
   system.write("boot/vmlinuz", makeKernel(KERNEL));

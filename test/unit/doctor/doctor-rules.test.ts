@@ -320,6 +320,13 @@ const ENGINE: Cases = {
   "daemon.json here": ({ system }) => {
     system.write("etc/docker/daemon.json", '{ "storage-driver": "overlay2" }');
   },
+  "no engine here": ({ system }) => {
+    system.remove("etc/docker/daemon.json");
+  },
+  "Docker here, without daemon.json": ({ system }) => {
+    system.remove("etc/docker/daemon.json");
+    system.write("usr/bin/dockerd", "\x7fELF");
+  },
   "stores side by side": (machine) => {
     addStore(machine, "containerd", "docker/containerd/daemon");
     machine.disk.edit("docker/image/btrfs/repositories.json", (text) =>

@@ -121,7 +121,7 @@ for (const [index, [name, [mount, what]]] of Object.entries(others).entries()) {
       goesOn.stderr,
       /^\*{72}\nWARNING: [^]*\nTHE SYSTEM STARTS WITH IT/m,
     );
-    t.match(goesOn.stderr, "To stop instead: dockroot.fallback=none.");
+    t.match(goesOn.stderr, "To stop the boot instead: dockroot.fallback=none.");
     t.notOk(fs.existsSync(mark));
 
     machine.finish();

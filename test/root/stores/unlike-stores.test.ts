@@ -55,7 +55,7 @@ await t.test("Docker's overlay2 driver, moved to btrfs", async (t) => {
     },
   );
   checkRefused(t, { docker: "docker" }, "docker", {
-    message: /Docker's overlay2 driver has made them/,
+    message: /made by Docker's overlay2 driver;/,
     remedy: /\{ "storage-driver": "btrfs" \}.*; docker load --input image\.tar/,
   });
   await withDocker(options, (docker) => docker(["load", "--input", saved]));
@@ -90,7 +90,7 @@ await t.test("containerd's overlayfs, moved to btrfs", async (t) => {
     docker(["import", tar, "system:1"]),
   );
   checkRefused(t, { docker: "newer" }, "newer", {
-    message: /containerd's overlayfs snapshotter has made them/,
+    message: /made by containerd's overlayfs snapshotter;/,
     remedy:
       /\{ "features": \{ "containerd-snapshotter": true \}, "storage-driver": "btrfs" \}.*: docker rm \$\(docker create NAME true\)/,
   });
@@ -114,7 +114,7 @@ await t.test("Podman's overlay driver, moved to btrfs", async (t) => {
   fs.rmSync(saved);
   await former.podman(["save", "--output", saved, "system:1"]);
   checkRefused(t, { podman: "podman" }, "podman", {
-    message: /Podman's overlay driver has made them/,
+    message: /made by Podman's overlay driver;/,
     remedy:
       /podman system reset .*: driver = "btrfs".*; podman load --input image\.tar/,
   });

@@ -124,6 +124,8 @@ export const doctorTargets: readonly Target[] = [
 function isRefusal(error: unknown): boolean {
   return (
     error instanceof Error &&
-    /^(?:it is not a cpio archive|a header of its cpio archive)/.test(error.message)
+    /^(?:it is not a cpio archive|a header of its cpio archive)/.test(
+      error.message,
+    )
   );
 }

@@ -163,7 +163,8 @@ const GRACE_S = 30;
  * and goes with the file. Its /run/dockroot is its own, too.
  */
 const ISOLATE =
-  'mkdir -p /run/dockroot; mount -t tmpfs tmpfs /run/dockroot; exec "$@"';
+  // Another test's dockroot may remove the unused directory between the two, as its own.
+  'until mkdir -p /run/dockroot && mount -t tmpfs tmpfs /run/dockroot || [ -d /run/dockroot ]; do :; done; mountpoint -q /run/dockroot || exit 1; exec "$@"';
 
 /** The time limit is timeout(1)'s: a user cannot end what sudo has started. */
 function commandLine(

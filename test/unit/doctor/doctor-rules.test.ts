@@ -5,6 +5,7 @@ import { generators } from "../../../installer/generators/choose-generator.ts";
 import { makeCpio, makeKernel } from "../../../fixtures/boot-files.ts";
 import { formatReport } from "../../../installer/doctor/rules/format-report.ts";
 import type { Finding } from "../../../installer/doctor/rules/finding.ts";
+import { ExpectedTexts } from "../expected-texts.ts";
 import {
   addGeneration,
   addStore,
@@ -17,9 +18,6 @@ import {
   setOptions,
   type DoctorMachine,
 } from "./captured-doctor.ts";
-
-/** With this set the expected texts are written anew: look at what git says of them. */
-const WRITES_EXPECTED = process.env.WRITE_EXPECTED !== undefined;
 
 type Change = (machine: DoctorMachine) => void;
 
@@ -518,16 +516,9 @@ function formatFinding({ severity, subject, message, remedy }: Finding) {
   return `${lines.join("\n")}\n`;
 }
 
-const file = path.join(import.meta.dirname, "expected/machine-debian-12.txt");
-
-const expected = new Map(
-  (WRITES_EXPECTED ? "" : fs.readFileSync(file, "utf8"))
-    .split(/^== /m)
-    .slice(1)
-    .map((text) => [text.slice(0, text.indexOf("\n")), text]),
+const expected = new ExpectedTexts(
+  path.join(import.meta.dirname, "expected/machine-debian-12.txt"),
 );
-
-let written = "";
 
 function hold(
   t: Test,
@@ -536,10 +527,7 @@ function hold(
   findings: readonly Finding[],
 ): void {
   const text = findings.map(formatFinding).join("");
-  const found = `${title}\n${text.replaceAll(machine.system.at, "")}`;
-  written += `== ${found}`;
-  if (!WRITES_EXPECTED) t.equal(found, expected.get(title), title);
-  expected.delete(title);
+  expected.hold(t, title, text.replaceAll(machine.system.at, ""));
 }
 
 /** What is found on machines of which nothing is changed: elsewhere what differs is enough. */
@@ -569,8 +557,7 @@ for (const [group, [cases, engine, store]] of Object.entries(GROUPS)) {
   });
 }
 
-t.strictSame([...expected.keys()], [], "what is expected has its case");
-if (WRITES_EXPECTED) fs.outputFileSync(file, written);
+expected.end(t);
 
 t.test("for people: the worst first, the good in short", async (t) => {
   const machine = makeDoctorMachine(t.testdir());

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import t from "tap";
+import { ExpectedTexts } from "../expected-texts.ts";
 import type { CheckedEntry } from "../../../installer/toplayer/rules/check-facts.ts";
 import {
   findProblems,
@@ -22,9 +23,6 @@ import {
   type CapturedMachine,
   type Tree,
 } from "./captured-machine.ts";
-
-/** With this set the expected texts are written anew: look at what git says of them. */
-const WRITES_EXPECTED = process.env.WRITE_EXPECTED !== undefined;
 
 type Cases = Readonly<Record<string, (machine: CapturedMachine) => void>>;
 
@@ -409,14 +407,9 @@ const MACHINES: Readonly<Record<string, typeof ALL>> = {
 };
 
 for (const [name, groups] of Object.entries(MACHINES)) {
-  const file = path.join(import.meta.dirname, `expected/${name}.txt`);
-  const expected = new Map(
-    (WRITES_EXPECTED ? "" : fs.readFileSync(file, "utf8"))
-      .split(/^== /m)
-      .slice(1)
-      .map((text) => [text.slice(0, text.indexOf("\n")), text]),
+  const expected = new ExpectedTexts(
+    path.join(import.meta.dirname, `expected/${name}.txt`),
   );
-  let written = "";
   const held = async (
     scratch: string,
     title: string,
@@ -425,10 +418,7 @@ for (const [name, groups] of Object.entries(MACHINES)) {
     const machine = copyMachine(name, scratch);
     change(machine);
     const problems = findProblems(await gatherMachine(machine));
-    const found = `${title}\n${problems.map(formatProblem).join("")}`;
-    written += `== ${found}`;
-    if (!WRITES_EXPECTED) t.equal(found, expected.get(title), title);
-    expected.delete(title);
+    expected.hold(t, title, problems.map(formatProblem).join(""));
   };
   await t.test(
     `${name}: nothing is wrong with what programs made`,
@@ -459,8 +449,7 @@ for (const [name, groups] of Object.entries(MACHINES)) {
     const [problem] = findProblems(await gatherMachine(machine));
     t.match(problem, { rule: "socket", level: "warning", path: "/run/socket" });
   });
-  t.strictSame([...expected.keys()], [], "what is expected has its case");
-  if (WRITES_EXPECTED) fs.writeFileSync(file, written);
+  expected.end(t);
 }
 
 function formatProblem({ level, rule, layer, path, ...problem }: Problem) {

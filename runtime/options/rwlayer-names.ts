@@ -8,6 +8,7 @@ export interface RwlayerPaths {
   readonly generations: string;
   readonly state: string;
   readonly lastFailure: string;
+  readonly deployments: string;
 }
 
 export const DOCKROOT_DIRECTORY = ".dockroot";
@@ -25,6 +26,7 @@ export function rwlayerPaths(rwlayer: string): RwlayerPaths {
     generations: path.join(directory, "generations"),
     state: path.join(directory, "state.json"),
     lastFailure: path.join(directory, "last-failure.log"),
+    deployments: path.join(directory, "deployments.json"),
   };
 }
 
@@ -60,4 +62,25 @@ export function nextGeneration(names: readonly string[]): string {
   );
   if (last === undefined) throw new Error("all numbers are taken");
   return String(last + 1);
+}
+
+/** Where the images that deployments boot are kept, whatever becomes of the engine's store. */
+export const KEPT_IMAGES = path.join(DOCKROOT_DIRECTORY, "images");
+
+/** A kept image; relative to the top level. */
+export interface KeptImagePaths {
+  readonly directory: string;
+  /** A read-only snapshot of the image's source. */
+  readonly tree: string;
+  readonly record: string;
+}
+
+/** @param hex the digits of the image's ID */
+export function keptImagePaths(hex: string): KeptImagePaths {
+  const directory = path.join(KEPT_IMAGES, hex);
+  return {
+    directory,
+    tree: path.join(directory, "tree"),
+    record: path.join(directory, "image.json"),
+  };
 }

@@ -1,0 +1,133 @@
+import { BootError } from "../base/errors.ts";
+import { parseJsonObject, unreadable } from "../base/json-values.ts";
+import {
+  listOf,
+  objectOf,
+  oneOf,
+  orNull,
+  parseBoolean,
+  parseCount,
+  parseString,
+  type Parser,
+} from "./fields.ts";
+
+/**
+ * What becomes of a deployment:
+ *
+ * - `staged`: its image is kept and its boot files are being written; no entry names it
+ * - `candidate`: the newest one, in the menu, and not booted yet
+ * - `good`: it has booted
+ * - `bad`: it did not boot, or somebody said so
+ * - `retired`: its entry is being removed, and its files after that
+ */
+export const DEPLOYMENT_STATES = [
+  "staged",
+  "candidate",
+  "good",
+  "bad",
+  "retired",
+] as const;
+
+export type DeploymentState = (typeof DEPLOYMENT_STATES)[number];
+
+/** A kept image with its boot files and its menu entry. */
+export interface Deployment {
+  /** Counts the deployments of a rwlayer, from 1: the kernel option `dockroot.deployment=`. */
+  readonly n: number;
+  readonly image: {
+    /** As its engine prints it. */
+    readonly reference: string;
+    readonly id: string;
+    /** What the registry calls it; `null` for one that was built here. */
+    readonly repoDigest: string | null;
+  };
+  readonly kernel: {
+    readonly release: string;
+    /** Of the boot files' contents; the name of their directory. Deployments with the same files share it. */
+    readonly digest: string;
+    /** Of all boot files, in bytes. */
+    readonly bytes: number;
+  };
+  /** The kernel command line of its entry. */
+  readonly options: string;
+  readonly state: DeploymentState;
+  readonly isPinned: boolean;
+  /** Why it is bad. */
+  readonly failure: string | null;
+}
+
+/** What `.dockroot/<rwlayer>/deployments.json` holds. */
+export interface Deployments {
+  readonly version: 1;
+  readonly rwlayer: string;
+  /** Where the boot files are, by the filesystem's UUID; `null` before the first deployment. */
+  readonly bootFilesystem: string | null;
+  /** Whose menu has the entries. */
+  readonly loader: string | null;
+  /** The image that `dockroot upgrade` follows. */
+  readonly reference: string | null;
+  /** The deployment that the boot loader starts by itself. */
+  readonly next: number | null;
+  /** The last number that was given to one. */
+  readonly last: number;
+  /** The oldest first. */
+  readonly deployments: readonly Deployment[];
+}
+
+export function noDeployments(rwlayer: string): Deployments {
+  return {
+    version: 1,
+    rwlayer,
+    bootFilesystem: null,
+    loader: null,
+    reference: null,
+    next: null,
+    last: 0,
+    deployments: [],
+  };
+}
+
+const parseDeployment: Parser<Deployment> = objectOf({
+  n: parseCount,
+  image: objectOf({
+    reference: parseString,
+    id: parseString,
+    repoDigest: orNull(parseString),
+  }),
+  kernel: objectOf({
+    release: parseString,
+    digest: parseString,
+    bytes: parseCount,
+  }),
+  options: parseString,
+  state: oneOf(DEPLOYMENT_STATES),
+  isPinned: parseBoolean,
+  failure: orNull(parseString),
+});
+
+const parseFields = objectOf<Omit<Deployments, "version">>({
+  rwlayer: parseString,
+  bootFilesystem: orNull(parseString),
+  loader: orNull(parseString),
+  reference: orNull(parseString),
+  next: orNull(parseCount),
+  last: parseCount,
+  deployments: listOf(parseDeployment),
+});
+
+/**
+ * Reads the text of deployments.json.
+ * @throws BootError FILE_UNREADABLE where it is damaged, STATE_TOO_NEW for versions to come
+ */
+export function parseDeployments(text: string): Deployments {
+  const { version, ...fields } = parseJsonObject(text);
+  if (typeof version === "number" && version > 1) {
+    throw new BootError(
+      "STATE_TOO_NEW",
+      `its version is ${String(version)}, and this dockroot knows version 1`,
+    );
+  }
+  const parsed = version === 1 ? parseFields(fields) : undefined;
+  if (parsed !== undefined) return { version: 1, ...parsed };
+  throw unreadable("its version or a field is missing or damaged");
+}

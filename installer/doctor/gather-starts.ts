@@ -29,7 +29,7 @@ import { shortenWarnings } from "../../runtime/tree/merge-plan.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { formatImageReference } from "../../runtime/images/image-ref.ts";
 import { describeStore, homeBelow, listStores } from "../system/find-store.ts";
-import { directoryOf } from "../engines/engine-configs.ts";
+import { directoryOf } from "../engines/formats/engine-configs.ts";
 import { readSystemConfigs } from "../system/system-configs.ts";
 import { gatherTree } from "./gather-tree.ts";
 

@@ -15,7 +15,7 @@ import {
   programOf,
   readEngineConfigs,
   type Home,
-} from "../engines/engine-configs.ts";
+} from "../engines/formats/engine-configs.ts";
 import type {
   BootTarget,
   CheckedEntry,

@@ -13,7 +13,7 @@ import {
   homeOf,
   HOMES,
   type Home,
-} from "../engines/engine-configs.ts";
+} from "../engines/formats/engine-configs.ts";
 import type { StoreMount, UnknownMount } from "../toplayer/plan/make-fstab.ts";
 import { readBootedOptions } from "./boot-target.ts";
 import { locate, type Location } from "./formats/fstab.ts";

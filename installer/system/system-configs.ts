@@ -3,7 +3,7 @@ import type { Host } from "../../runtime/host/host.ts";
 import {
   readEngineConfigs,
   type EngineConfigs,
-} from "../engines/engine-configs.ts";
+} from "../engines/formats/engine-configs.ts";
 
 const MAX_BYTES = 1024 * 1024;
 

@@ -4,7 +4,7 @@ import type {
   EngineConfigs,
   DockerConfig,
   PodmanConfig,
-} from "../../engines/engine-configs.ts";
+} from "../../engines/formats/engine-configs.ts";
 import { type DoctorFacts, treesOf } from "./facts.ts";
 import { ok, warning, type Finding } from "./finding.ts";
 

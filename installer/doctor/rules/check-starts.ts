@@ -4,7 +4,7 @@ import type { BootFailure } from "../../../runtime/base/failure.ts";
 import { isOptionName } from "../../../runtime/options/table.ts";
 import { REPAIR_STORE } from "../../text/hints.ts";
 import { quote } from "../../../runtime/base/quote.ts";
-import { programOf } from "../../engines/engine-configs.ts";
+import { programOf } from "../../engines/formats/engine-configs.ts";
 import { checkOwnInitrds, TAKE_FROM_IMAGE } from "./check-entries.ts";
 import type {
   DoctorFacts,

@@ -1,5 +1,8 @@
 import path from "node:path";
-import { directoryOf, programOf } from "../../engines/engine-configs.ts";
+import {
+  directoryOf,
+  programOf,
+} from "../../engines/formats/engine-configs.ts";
 import {
   escapeFstab,
   isMounted,

@@ -3,7 +3,10 @@ import type { BootFailure } from "../../../runtime/base/failure.ts";
 import type { Room } from "../../../runtime/host/files.ts";
 import type { StoreKind } from "../../../runtime/options/table.ts";
 import type { FoundEntry } from "../../loaders/formats/boot-loader.ts";
-import type { EngineConfigs, Home } from "../../engines/engine-configs.ts";
+import type {
+  EngineConfigs,
+  Home,
+} from "../../engines/formats/engine-configs.ts";
 import type { HelperStatus } from "../../install/plan/helper-version.ts";
 import type { CheckFacts } from "../../toplayer/rules/check-facts.ts";
 import type { Finding } from "./finding.ts";

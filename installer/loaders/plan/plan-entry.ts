@@ -16,7 +16,7 @@ import { planOptions } from "./plan-options.ts";
 import type { Filesystem } from "../../system/filesystem.ts";
 import type { CmdlineOption } from "../../../runtime/options/cmdline.ts";
 import type { StoreKind } from "../../../runtime/options/table.ts";
-import type { Home } from "../../engines/engine-configs.ts";
+import type { Home } from "../../engines/formats/engine-configs.ts";
 
 /** A kernel that can be booted, with what is loaded with it. */
 export interface FoundKernel extends KernelFiles {

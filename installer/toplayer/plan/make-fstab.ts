@@ -2,7 +2,7 @@ import {
   programOf,
   USUAL_DIRECTORIES,
   type Home,
-} from "../../engines/engine-configs.ts";
+} from "../../engines/formats/engine-configs.ts";
 import { escapeFstab, parseFstab } from "../../system/formats/fstab.ts";
 
 /** How the image store is mounted. */

@@ -18,7 +18,7 @@ import {
   parseDaemonJson,
   readEngineConfigs,
   HOMES,
-} from "../../../installer/engines/engine-configs.ts";
+} from "../../../installer/engines/formats/engine-configs.ts";
 import { parseKernelVersion } from "../../../installer/system/formats/kernel-files.ts";
 import { readStartOptions } from "../../../installer/doctor/rules/start.ts";
 import { createCpioReader } from "../../../installer/initramfs/read-initramfs.ts";

@@ -16,7 +16,7 @@ import type { ResolvedImage } from "../../../installer/system/resolve-image.ts";
 import {
   USUAL_DIRECTORIES,
   type Home,
-} from "../../../installer/engines/engine-configs.ts";
+} from "../../../installer/engines/formats/engine-configs.ts";
 import { conforms } from "../../conforms.ts";
 import type { Outcome } from "../../binary/run-dockroot.ts";
 import { newLabel } from "../boot-disk.ts";

@@ -11,7 +11,7 @@ import {
   readEngineConfigs,
   homeOf,
   HOMES,
-} from "../../../installer/engines/engine-configs.ts";
+} from "../../../installer/engines/formats/engine-configs.ts";
 import {
   KERNEL_START_BYTES,
   parseKernelVersion,

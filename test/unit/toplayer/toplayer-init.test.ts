@@ -1,6 +1,6 @@
 import t from "tap";
 import { lastValues, parseCmdline } from "../../../runtime/options/cmdline.ts";
-import { USUAL_DIRECTORIES } from "../../../installer/engines/engine-configs.ts";
+import { USUAL_DIRECTORIES } from "../../../installer/engines/formats/engine-configs.ts";
 import { formatKernelOptions } from "../../../installer/toplayer/plan/format-init.ts";
 import { makeFstab } from "../../../installer/toplayer/plan/make-fstab.ts";
 import {

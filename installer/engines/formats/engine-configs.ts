@@ -1,7 +1,7 @@
 import { parse } from "smol-toml";
 import * as v from "valibot";
-import { withoutMark } from "../../runtime/base/decode-text.ts";
-import { parseJson } from "../text/parse-json.ts";
+import { withoutMark } from "../../../runtime/base/decode-text.ts";
+import { parseJson } from "../../text/parse-json.ts";
 
 /** Whose directory an image store is in. A containerd that Docker starts itself has its in Docker's. */
 export const HOMES = ["docker", "containerd", "podman"] as const;

@@ -60,6 +60,24 @@ export class Tree {
     const usual = { mode: 0o755, uid: 0, gid: 0 };
     this.attributes.set(whole, { ...usual, ...former, ...attributes });
   }
+  /** @returns takes back all that has changed here since */
+  keep(): () => void {
+    const kept = readTree(this.at);
+    const attributes = [...this.attributes];
+    return () => {
+      const found = readTree(this.at);
+      const isChanged = (file: string) =>
+        found.get(file)?.content !== kept.get(file)?.content;
+      for (const file of found.keys()) {
+        if (isChanged(file)) fs.rmSync(file, { recursive: true, force: true });
+      }
+      for (const [file, { make }] of kept) {
+        if (isChanged(file)) make();
+      }
+      this.attributes.clear();
+      for (const [file, own] of attributes) this.attributes.set(file, own);
+    };
+  }
   private makeWayTo(file: string) {
     const parent = path.dirname(file);
     if (fs.existsSync(path.join(this.at, parent))) return;
@@ -67,6 +85,40 @@ export class Tree {
     fs.mkdirSync(path.join(this.at, parent));
     this.set(parent, {});
   }
+}
+
+interface Kept {
+  readonly content: string;
+  readonly make: () => void;
+}
+
+/** What is below a directory, by absolute paths, each directory before what is in it. */
+function readTree(at: string): Map<string, Kept> {
+  const kept = new Map<string, Kept>();
+  for (const entry of fs.readdirSync(at, { withFileTypes: true })) {
+    const file = path.join(at, entry.name);
+    kept.set(file, keep(file, entry));
+    if (!entry.isDirectory()) continue;
+    for (const [below, one] of readTree(file)) kept.set(below, one);
+  }
+  return kept;
+}
+
+function keep(file: string, entry: fs.Dirent): Kept {
+  if (entry.isDirectory()) {
+    return { content: "directory", make: () => fs.mkdirSync(file) };
+  }
+  if (entry.isSymbolicLink()) {
+    const target = fs.readlinkSync(file);
+    const make = () => fs.symlinkSync(target, file);
+    return { content: `link: ${target}`, make };
+  }
+  if (entry.isFile()) {
+    const bytes = fs.readFileSync(file);
+    const make = () => fs.writeFileSync(file, bytes);
+    return { content: `file: ${bytes.toString("latin1")}`, make };
+  }
+  return { content: "fifo", make: () => execFileSync("mkfifo", [file]) };
 }
 
 /** A copy of a captured machine that a test may change. */

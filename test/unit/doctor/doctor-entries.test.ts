@@ -1,12 +1,19 @@
 import t from "tap";
-import { makeCpio, makeKernel } from "../../../fixtures/boot-files.ts";
+import {
+  makeCpio,
+  makeKernel,
+  type InitramfsFiles,
+} from "../../../fixtures/boot-files.ts";
+import { makeUki } from "../../../fixtures/uki.ts";
 import {
   addGeneration,
+  INITRAMFS,
   KERNEL,
   OPTIONS,
   setInitramfs,
   setMenu,
   setOptions,
+  type DoctorMachine,
 } from "./captured-doctor.ts";
 import {
   holdCases,
@@ -19,6 +26,18 @@ import {
 const MICROCODE = makeCpio({
   "kernel/x86/microcode/AuthenticAMD.bin": "microcode",
 });
+
+/** The machine's only entry that boots an image. */
+function addUki(machine: DoctorMachine, initramfs: InitramfsFiles): void {
+  withoutEntry(machine);
+  const sections = {
+    ".cmdline": OPTIONS,
+    ".uname": KERNEL,
+    ".linux": makeKernel(KERNEL),
+    ".initrd": makeCpio(initramfs),
+  };
+  machine.system.write("boot/EFI/Linux/debian.efi", makeUki(sections));
+}
 
 const ENTRIES: Cases = {
   "the kernel is gone": ({ system }) => {
@@ -97,6 +116,15 @@ const ENTRIES: Cases = {
     );
   },
   "no entry boots an image": withoutBoot,
+  "this boot's entry is not in the menu": (machine) => {
+    setMenu(machine, { options: "root=/dev/vda3 ro quiet" });
+  },
+  "a unified kernel image with dockroot": (machine) => {
+    addUki(machine, INITRAMFS);
+  },
+  "a unified kernel image without dockroot": (machine) => {
+    addUki(machine, { init: "#!/bin/sh\n" });
+  },
 };
 
 const OPTION: Cases = {

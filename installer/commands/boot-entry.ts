@@ -36,12 +36,15 @@ export async function runBootEntry(
   const written =
     output === undefined
       ? undefined
-      : writeEntry(host, {
-          loader: plan.loader.name,
+      : writeEntry(
+          host,
+          {
+            loader: plan.loader.name,
+            file: output === "" ? requireTarget(plan) : path.resolve(output),
+            rwlayer: facts.bootedRwlayer,
+          },
           text,
-          file: output === "" ? requireTarget(plan) : path.resolve(output),
-          rwlayer: facts.bootedRwlayer,
-        });
+        );
   if (json) {
     stdout(formatJson(reportEntry(plan, text, written)));
     return 0;

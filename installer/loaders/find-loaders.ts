@@ -5,10 +5,14 @@ import type { Host } from "../../runtime/host/host.ts";
 import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
 import type {
   FoundEntry,
+  ListNames,
   LoaderName,
   MenuFile,
 } from "./formats/boot-loader.ts";
 import { BOOT_LOADERS, CHOICES } from "./formats/boot-loaders.ts";
+import { parseLoadOption } from "./formats/load-option.ts";
+import { ATTRIBUTES_BYTES, EFI_VARIABLES } from "./efi-variables.ts";
+import type { OpenFile } from "../../runtime/host/read-file.ts";
 import { grubScripts } from "./formats/grub.ts";
 import { decodeConfig } from "./formats/config-text.ts";
 import type { FoundLoader } from "./plan/plan-entry.ts";
@@ -33,7 +37,16 @@ export function findEntries(host: Host): FoundEntries {
       loader.findMenus(root, namesIn),
     ),
   );
-  menus.push(...grubScripts(namesIn));
+  menus.push(...grubScripts(namesIn), ...firmwareEntries(namesIn));
+  return readMenus(host, menus);
+}
+
+/** Reads these files, and those that they name. */
+export function readMenus(
+  host: Host,
+  given: readonly MenuFile[],
+): FoundEntries {
+  const menus = [...given];
   const entries: FoundEntry[] = [];
   const unreadable: { file: string; why: string }[] = [];
   const seen = new Set<string>();
@@ -69,7 +82,7 @@ function readMenu(host: Host, { loader, file, parse, readParts }: MenuFile) {
 }
 
 /** @returns `undefined` where there is no such file @throws BootError */
-function readConfig(
+export function readConfig(
   host: Host,
   loader: LoaderName,
   file: string,
@@ -89,6 +102,25 @@ function tryTo<T>(work: () => T): { found?: T; why?: string } {
     if (!(error instanceof BootError)) throw error;
     return { why: error.message };
   }
+}
+
+const LOAD_OPTION = /^Boot[\dA-F]{4}-8be4df61-93ca-11d2-aa0d-00e098032b8c$/;
+
+/** Entries of the firmware's own menu. */
+export function firmwareEntries(namesIn: ListNames): MenuFile[] {
+  const readParts = (file: OpenFile) => {
+    const bytes = Buffer.alloc(file.sizeBytes());
+    file.read(bytes, 0);
+    const entry = parseLoadOption(bytes.subarray(ATTRIBUTES_BYTES));
+    return { entries: entry === undefined ? [] : [entry] };
+  };
+  return namesIn(EFI_VARIABLES)
+    .filter((name) => LOAD_OPTION.test(name))
+    .map((name) => ({
+      loader: "efistub",
+      file: `${EFI_VARIABLES}/${name}`,
+      readParts,
+    }));
 }
 
 /**
@@ -122,7 +154,7 @@ export function findLoaders(
 }
 
 /** rEFInd's drivers of filesystems: `drivers_x64/btrfs_x64.efi`. */
-function findDrivers(host: Host, config: string): string[] {
+export function findDrivers(host: Host, config: string): string[] {
   const directory = path.dirname(config);
   return host.files
     .namesIn(host.path(directory))

@@ -5,6 +5,7 @@ import type { Host } from "../../runtime/host/host.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import { locate } from "../system/formats/fstab.ts";
+import { DEFAULT_BLOCK, hasMark, putBlock } from "./formats/blocks.ts";
 import { decodeConfig } from "./formats/config-text.ts";
 import type { LoaderName } from "./formats/boot-loader.ts";
 
@@ -12,14 +13,10 @@ const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
 const DEFAULT_MODE = 0o644;
 
-/** Of the block that boot-entry writes: others may stand beside it. */
-const KEY = "default";
-
-interface WriteRequest {
+interface ConfigFile {
   readonly loader: LoaderName;
   /** Absolute. */
   readonly file: string;
-  readonly text: string;
   /** The rwlayer of this boot, and the filesystem that it is on. */
   readonly rwlayer: string | undefined;
 }
@@ -31,14 +28,57 @@ interface WriteRequest {
  */
 export function writeEntry(
   host: Host,
-  { loader, file, text, rwlayer }: WriteRequest,
+  config: ConfigFile,
+  text: string,
 ): string {
-  const directory = path.dirname(file);
+  const { loader, file } = config;
   // systemd-boot makes loader/entries itself, other programs may not have.
   const isOwn = loader === "systemd-boot" || loader === "efistub";
+  return changeConfig(host, config, (former) => {
+    if (isOwn && former !== "" && !hasMark(former)) {
+      throw new BootError("FILE_FOREIGN", `dockroot did not write ${file}`, {
+        hint: "Name another file with --output FILE, or remove that one.",
+      });
+    }
+    return requireBlock(
+      putBlock(former, DEFAULT_BLOCK, text),
+      file,
+      DEFAULT_BLOCK,
+    );
+  });
+}
+
+/** @returns the file's text with the block @throws BootError where its marks do not pair */
+export function requireBlock(
+  text: string | undefined,
+  file: string,
+  key: string,
+): string {
+  if (text !== undefined) return text;
+  const why = `its lines "# dockroot ${key}: begin" and "# dockroot ${key}: end" do not pair`;
+  throw cannotChange(file, why);
+}
+
+function cannotChange(file: string, why: string): BootError {
+  return new BootError("FILE_FOREIGN", `${file} cannot be changed: ${why}`, {
+    hint: "Correct it, or put the entry there yourself.",
+  });
+}
+
+/**
+ * Changes the text of a boot loader's file, whole or not at all, durably.
+ * @param change gets `""` where there is no file
+ * @returns the file, links resolved
+ * @throws BootError
+ */
+export function changeConfig(
+  host: Host,
+  { loader, file, rwlayer }: ConfigFile,
+  change: (former: string) => string,
+): string {
   try {
     if (loader === "systemd-boot") {
-      host.files.ensureDirectories(host.path(directory));
+      host.files.ensureDirectories(host.path(path.dirname(file)));
     }
     const target = resolve(host, host.path(file));
     refuseNewRoot(host, target, rwlayer);
@@ -47,22 +87,11 @@ export function writeEntry(
     // Of another encoding the rest would not stay as it is.
     const decoded = decodeConfig(bytes, loader === "refind");
     const former = decoded?.text ?? bytes.toString("utf8");
-    if (isOwn && former !== "" && !hasMark(former)) {
-      throw new BootError("FILE_FOREIGN", `dockroot did not write ${file}`, {
-        hint: "Name another file with --output FILE, or remove that one.",
-      });
-    }
-    const content = decoded && putBlock(former, KEY, text);
-    if (content === undefined) {
-      throw new BootError(
-        "FILE_FOREIGN",
-        `${file} cannot be changed: ${decoded === undefined ? "it is not UTF-8 text" : `its lines "# dockroot ${KEY}: begin" and "# dockroot ${KEY}: end" do not pair`}`,
-        { hint: "Correct it, or put the entry there yourself." },
-      );
-    }
+    const content = change(former);
+    if (decoded === undefined) throw cannotChange(file, "it is not UTF-8 text");
     if (content !== former) {
-      const encoded = decoded?.encode(content) ?? content;
-      host.files.writeFile(target, { text: encoded }, attributes(host, target));
+      const text = decoded.encode(content);
+      host.files.writeFile(target, { text }, attributes(host, target));
     }
     return target;
   } catch (cause) {
@@ -113,40 +142,4 @@ function refuseNewRoot(
       hint: "Mount the filesystem that the boot loader reads, and name the file there with --output FILE.",
     },
   );
-}
-
-const mark = (key: string, edge: "begin" | "end") =>
-  `# dockroot ${key}: ${edge}`;
-
-/** Whether a file has a marked block of any key, or what is left of one. */
-export function hasMark(text: string): boolean {
-  return /^# dockroot(?: [\w-]+)?: (?:begin|end)/m.test(text);
-}
-
-/**
- * The file with the block in the place of the former one of the key, else at its end; the rest as it
- * is. A block without a key, as former versions wrote it, counts as one of the key.
- * @param key letters, digits, `_` and `-`
- * @returns `undefined` where one mark is without the other, or there are several blocks
- */
-export function putBlock(
-  file: string,
-  key: string,
-  text: string,
-): string | undefined {
-  const block = `${mark(key, "begin")}\n${text}${mark(key, "end")}\n`;
-  const former = new RegExp(
-    `^# dockroot((?: ${key})?): begin\\n([^]*?)^# dockroot\\1: end(?:\\n|$)`,
-    "gm",
-  );
-  const [found, ...others] = [...file.matchAll(former)];
-  const ownMark = new RegExp(`^# dockroot(?: ${key})?: (?:begin|end)`, "m");
-  const isDamaged =
-    others.length > 0 ||
-    hasMark(found?.[2] ?? "") ||
-    ownMark.test(file.replace(former, ""));
-  if (isDamaged) return undefined;
-  // A function: the text may have $ in it.
-  if (found !== undefined) return file.replace(former, () => block);
-  return file === "" ? block : `${file.replace(/(?<!\n)$/, "\n")}\n${block}`;
 }

@@ -26,6 +26,8 @@ export interface Filesystem {
 interface Partition {
   /** Of a GPT partition a GUID. */
   readonly uuid: string | undefined;
+  /** What it is for: of a GPT partition a GUID, in an MBR `0x` and two digits. */
+  readonly type: string | undefined;
   readonly isGpt: boolean;
   readonly number: number | undefined;
   /** The disk's path below /dev; as blkid tells it, its `major:minor`. */
@@ -77,6 +79,7 @@ export function parseBlkidProbe(
         ? undefined
         : {
             uuid: values?.get("ID_PART_ENTRY_UUID"),
+            type: values?.get("ID_PART_ENTRY_TYPE"),
             isGpt: scheme === "gpt",
             number: number === undefined ? undefined : Number(number),
             disk: values?.get("ID_PART_ENTRY_DISK"),
@@ -135,22 +138,47 @@ function isMapped(host: Host, device: string): boolean {
  */
 export async function withTopLevel<T>(
   host: Host,
-  { device, uuid, label, type }: Filesystem,
+  filesystem: Filesystem,
   work: (topLevel: string, isDefault: boolean) => Promise<T>,
 ): Promise<T> {
+  return withMounted(host, filesystem, "boot-entry", "ro", async (at) =>
+    work(at, await isDefaultSubvolume(host, at)),
+  );
+}
+
+/** Whether what is mounted without naming a subvolume is a btrfs's top level. @throws HelperError */
+export async function isDefaultSubvolume(
+  host: Host,
+  topLevel: string,
+): Promise<boolean> {
+  const getDefault = ["btrfs", "subvolume", "get-default", topLevel];
+  const { stdout } = await host.run(getDefault);
+  return /^ID 5 /.test(stdout.toString("utf8"));
+}
+
+/**
+ * Mounts a filesystem, of a btrfs the top level, for as long as the work takes.
+ * @param name of the mount point, which nobody else in this process has
+ * @throws BootError MOUNT_FAILED
+ */
+export async function withMounted<T>(
+  host: Host,
+  { device, uuid, label, type }: Filesystem,
+  name: string,
+  access: "ro" | "rw",
+  work: (at: string) => Promise<T>,
+): Promise<T> {
   const runDirectory = host.path(DEFAULT_RUN_DIRECTORY);
-  const at = path.join(runDirectory, `boot-entry-${String(host.processId)}`);
+  const at = path.join(runDirectory, `${name}-${String(host.processId)}`);
   return holdSignals(async () => {
     try {
       await mountDevice(host, {
         device: { path: device, fsType: type, uuid, label },
         at,
-        fsType: "btrfs",
-        flags: ["ro", "subvolid=5", "noatime"],
+        fsType: type,
+        flags: [access, "noatime", ...(type === "btrfs" ? ["subvolid=5"] : [])],
       });
-      const getDefault = ["btrfs", "subvolume", "get-default", at];
-      const { stdout } = await host.run(getDefault);
-      return await work(at, /^ID 5 /.test(stdout.toString("utf8")));
+      return await work(at);
     } finally {
       // Whatever became of the helper that mounted it: Ctrl-C ends helpers, too.
       while (isMountPoint(host, at)) await unmount(host, at);

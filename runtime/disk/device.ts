@@ -68,7 +68,12 @@ async function findDevices(
   return known.length > 0 ? known : [{ path: real }];
 }
 
-async function listDevices(
+/**
+ * What blkid finds, without its cache.
+ * @param what arguments of blkid: devices, or a tag that they have
+ * @throws HelperError
+ */
+export async function listDevices(
   host: Host,
   what: readonly string[],
 ): Promise<readonly BlockDevice[]> {

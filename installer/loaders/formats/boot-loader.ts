@@ -169,6 +169,10 @@ export interface NewEntry extends MenuEntry {
   readonly version: string | undefined;
   /** Lines for whoever reads the entry. */
   readonly comments: readonly string[];
+  /** By which a menu that has such names knows it. */
+  readonly id: string;
+  /** What systemd-boot sorts entries by, before their versions. */
+  readonly sortKey?: string;
 }
 
 /**

@@ -25,12 +25,18 @@ export const efistub: BootLoader = {
   format: formatEfistub,
 };
 
+/** The command that has the firmware start the kernel by itself. @throws BootError ENTRY_UNSUITABLE */
+function formatEfistub(entry: NewEntry): string {
+  const words = ["efibootmgr", "--create", ...efibootmgrFlags(entry)];
+  return `${formatComments(entry)}${words.map(quote).join(" ")}\n`;
+}
+
 /**
- * The command that has the firmware start the kernel by itself.
+ * What efibootmgr makes an entry of.
  * @throws BootError ENTRY_UNSUITABLE
  * @see https://www.kernel.org/doc/html/latest/admin-guide/efi-stub.html
  */
-function formatEfistub(entry: NewEntry): string {
+export function efibootmgrFlags(entry: NewEntry): string[] {
   const { disk = "", number = 0 } = entry.filesystem.partition ?? {};
   const initrds = entry.initrds.map((file) => {
     refuse(efistub, file, /\s/, "it contains a space");
@@ -43,11 +49,10 @@ function formatEfistub(entry: NewEntry): string {
     loader: backslashed(entry.kernel),
     unicode: [entry.options, ...initrds].join(" "),
   };
-  const words = Object.entries(options).flatMap(([name, value]) => [
+  return Object.entries(options).flatMap(([name, value]) => [
     `--${name}`,
-    quote(value),
+    value,
   ]);
-  return `${formatComments(entry)}efibootmgr --create ${words.join(" ")}\n`;
 }
 
 function backslashed(file: string): string {

@@ -23,6 +23,7 @@ export const grub: BootLoader = {
       ...["grub", "grub2"].flatMap((directory) => [
         `${root}/${directory}/grub.cfg`,
         `${root}/${directory}/custom.cfg`,
+        `${root}/${directory}/dockroot.cfg`,
       ]),
       ...efiDirectories(root, namesIn).map(
         (directory) => `${directory}/grub.cfg`,
@@ -34,6 +35,32 @@ export const grub: BootLoader = {
   findTarget: (file) => file?.replace(/grub\.cfg$/, "custom.cfg"),
   format: formatGrub,
 };
+
+/** Where a GRUB's own configuration is. */
+export interface GrubStub {
+  /** Of the filesystem. */
+  readonly uuid: string;
+  /** From its top level. */
+  readonly directory: string;
+}
+
+/**
+ * Parses the grub.cfg on an EFI system partition that only says where the other one is, as
+ * distributions' own GRUB has it.
+ * @returns `undefined` for a whole menu
+ */
+export function parseGrubStub(script: string): GrubStub | undefined {
+  const [line = ""] = /^[ \t]*search\b.*\bfs[_-]uuid\b.*$/m.exec(script) ?? [];
+  const [uuid] =
+    /\b(?:[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|[\da-f]{4}-[\da-f]{4})\b/i.exec(
+      line,
+    ) ?? [];
+  const [, directory] =
+    /^[ \t]*set[ \t]+prefix=['"]?\(\$\{?\w+\}?\)(\S*)/m.exec(script) ?? [];
+  return uuid === undefined || directory === undefined
+    ? undefined
+    : { uuid, directory: directory.replace(/['"]/g, "") };
+}
 
 /** What is in here comes into grub.cfg when that is made anew. */
 export const GRUB_SCRIPTS = "/etc/grub.d";
@@ -234,7 +261,7 @@ function formatGrub(entry: NewEntry): string {
     ["linux", quoteWord(entry.kernel), ...options].join(" "),
     ["initrd", ...entry.initrds.map(quoteWord)].join(" "),
   ];
-  return `menuentry ${quoteWord(entry.title)} --id dockroot {\n${lines.map((line) => `    ${line}\n`).join("")}}\n`;
+  return `menuentry ${quoteWord(entry.title)} --id ${entry.id} {\n${lines.map((line) => `    ${line}\n`).join("")}}\n`;
 }
 
 /** GRUB reads quotes as a shell does. */

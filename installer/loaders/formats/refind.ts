@@ -76,6 +76,12 @@ interface RefindConfig {
   readonly includes: readonly string[];
 }
 
+/** What the text says of the entry that is selected at first: a part of its title. */
+export function findDefaultSelection(text: string): string | undefined {
+  const lines = text.split(/\r?\n/).map(splitRefindLine);
+  return lines.findLast(([key]) => key === "default_selection")?.[1];
+}
+
 interface Stanza {
   title: string;
   kernel: string | undefined;

@@ -121,7 +121,7 @@ export function parseLoaderEntry(
  * @see https://uapi-group.org/specifications/specs/boot_loader_specification/ (Type #1)
  */
 function formatSystemdBoot(entry: NewEntry): string {
-  const { title, version, kernel, initrds, options } = entry;
+  const { title, version, sortKey, kernel, initrds, options } = entry;
   for (const file of [kernel, ...initrds]) {
     // Other readers of such files take several paths in one line.
     refuse(systemdBoot, file, /[\s\\]/, "it contains a space or a backslash");
@@ -129,6 +129,7 @@ function formatSystemdBoot(entry: NewEntry): string {
   const lines: readonly KeyValue[] = [
     ["title", title],
     ...(version === undefined ? [] : [["version", version] as const]),
+    ...(sortKey === undefined ? [] : [["sort-key", sortKey] as const]),
     ["linux", kernel],
     ...initrds.map((file) => ["initrd", file] as const),
     ["options", options],
@@ -136,7 +137,7 @@ function formatSystemdBoot(entry: NewEntry): string {
   const written = lines.map(([key, value]) => {
     // A value goes to the end of its line, the blanks around it left out.
     refuse(systemdBoot, value, /^\s|\s$|\p{Cc}/u, "a line cannot contain it");
-    return `${key.padEnd(8)}${value}\n`;
+    return `${key.padEnd(8)} ${value}\n`;
   });
   return formatComments(entry) + written.join("");
 }

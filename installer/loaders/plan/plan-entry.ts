@@ -115,6 +115,7 @@ export function planEntry(
       found.filesystemUuid === filesystem.uuid,
     version,
     comments,
+    id: "dockroot",
   };
   return {
     loader,

@@ -11,7 +11,10 @@ import {
   LOADERS,
   type LoaderName,
 } from "../../../installer/loaders/formats/boot-loader.ts";
-import { putBlock } from "../../../installer/loaders/write-entry.ts";
+import {
+  findBlock,
+  putBlock,
+} from "../../../installer/loaders/formats/blocks.ts";
 import {
   findMicrocode,
   pairKernels,
@@ -30,13 +33,25 @@ const GUID = "0f8a1c0e-4f5b-4f4e-9c1d-2b7f5d1a9e10";
 const btrfs: Filesystem = {
   ...{ device: "/dev/sda2", type: "btrfs", uuid: UUID, label: "linux" },
   ...{ isLabelUnique: true, isMapped: false },
-  partition: { uuid: GUID, isGpt: true, number: 2, disk: "/dev/sda" },
+  partition: {
+    uuid: GUID,
+    isGpt: true,
+    type: undefined,
+    number: 2,
+    disk: "/dev/sda",
+  },
 };
 
 const esp: Filesystem = {
   ...{ device: "/dev/sda1", type: "vfat", uuid: "ABCD-1234", label: "ESP" },
   ...{ isLabelUnique: true, isMapped: false },
-  partition: { uuid: GUID, isGpt: true, number: 1, disk: "/dev/sda" },
+  partition: {
+    uuid: GUID,
+    isGpt: true,
+    type: undefined,
+    number: 1,
+    disk: "/dev/sda",
+  },
 };
 
 const kernel: FoundKernel = {
@@ -359,24 +374,35 @@ t.test("only dockroot's own block of a file changes", (t) => {
   );
   t.equal(put(put("x\n", "a\n") ?? "", "a\n"), put("x\n", "a\n"));
   const former = "x\n\n# dockroot: begin\na\n# dockroot: end\n\ny";
-  t.equal(put(former, "b\n"), `x\n\n${block("b\n")}\ny`, "without a key");
+  const putDefault = (file: string) => putBlock(file, "default", "b\n");
+  t.equal(putDefault(former), `x\n\n${block("b\n", "default")}\ny`);
+  t.equal(put(former, "b\n"), `${former}\n\n${block("b\n")}`, "of another");
+  t.equal(putBlock(whole, "main", "b\n", true), `${block("b\n")}x\n\n\ny`);
+  t.equal(findBlock(whole, "main"), "a\n");
+  t.equal(findBlock(whole, "other"), undefined);
   const beside = `${block("o\n", "other")}\n${block("p\n", "main-2")}`;
   t.equal(put(beside, "a\n"), `${beside}\n${block("a\n")}`, "side by side");
   t.equal(put(beside + block("a\n"), "b\n"), beside + block("b\n"));
-  for (const begin of ["# dockroot: begin\n", "# dockroot main: begin\n"]) {
+  for (const [key, begin] of [
+    ["default", "# dockroot: begin\n"],
+    ["main", "# dockroot main: begin\n"],
+  ] as const) {
     const end = begin.replace("begin", "end");
     for (const damaged of [
       `${begin}x\n`,
       `x\n${end}`,
-      block("a\n") + begin + end,
-      begin + end + block("b\n"),
-      block("a\n") + begin,
+      block("a\n", key) + begin + end,
+      begin + end + block("b\n", key),
+      block("a\n", key) + begin,
       begin + block("o\n", "other") + end,
     ]) {
-      t.equal(put(damaged, "c\n"), undefined, damaged);
+      t.equal(putBlock(damaged, key, "c\n"), undefined, damaged);
     }
   }
-  t.equal(put("# dockroot: begin\n# dockroot main: end\n", "c\n"), undefined);
+  t.equal(
+    putDefault("# dockroot: begin\n# dockroot default: end\n"),
+    undefined,
+  );
   t.end();
 });
 
@@ -426,7 +452,13 @@ ID_PART_ENTRY_DISK=8:0
 `;
   t.strictSame(parseBlkidProbe(text + partition), {
     ...whole,
-    partition: { uuid: GUID, isGpt: true, number: 2, disk: "8:0" },
+    partition: {
+      uuid: GUID,
+      isGpt: true,
+      type: undefined,
+      number: 2,
+      disk: "8:0",
+    },
   });
   t.equal(parseBlkidProbe("ID_FS_LABEL_ENC=gr\\xc3\\xbcn").label, "grün");
   t.equal(parseBlkidProbe("ID_FS_LABEL_ENC=grün").label, "grün");

@@ -1,0 +1,342 @@
+import path from "node:path";
+import { gatherOptions } from "../../runtime/boot/gather-options.ts";
+import { BootError } from "../../runtime/base/errors.ts";
+import { summarizeFailure } from "../../runtime/base/failure.ts";
+import { listDevices, waitForDevice } from "../../runtime/disk/device.ts";
+import { readMounts, type Mount } from "../../runtime/disk/mounts.ts";
+import { followIn, readBytesIn } from "../../runtime/host/follow-in.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import {
+  efiDirectories,
+  formatCmdline,
+  menuFile,
+  type BootLoader,
+  type LoaderName,
+} from "./formats/boot-loader.ts";
+import {
+  BOOT_LOADERS,
+  CHOICES,
+  describeSearch,
+} from "./formats/boot-loaders.ts";
+import { parseGrub, parseGrubStub, type GrubStub } from "./formats/grub.ts";
+import { findDrivers, readMenus } from "./find-loaders.ts";
+import { readLoaderVariable } from "./efi-variables.ts";
+import {
+  planBootPlace,
+  roleOf,
+  type FoundMenu,
+  type Volume,
+} from "./plan/plan-boot-place.ts";
+import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
+import {
+  isDefaultSubvolume,
+  probeFilesystem,
+  withMounted,
+  type Filesystem,
+} from "../system/filesystem.ts";
+import { holdSignals } from "../system/hold-signals.ts";
+
+/** Where this machine's boot files and its boot loader's menu are, mounted writable while work runs. */
+export interface BootPlace {
+  readonly loader: BootLoader;
+  /** What the boot files are on. */
+  readonly filesystem: Filesystem;
+  /** Its top, absolute: boot files go to `<top>/dockroot/<digest>/linux` and `initrd`. */
+  readonly top: string;
+  /** The top of the filesystem with the loader's configuration, absolute; may equal `top`. */
+  readonly menuTop: string;
+  /** The loader's configuration file, relative to `menuTop`; `""` where it has none. */
+  readonly config: string;
+}
+
+/** Which boot place is asked for. */
+interface BootPlaceRequest {
+  /** The btrfs with the images. */
+  readonly store: Filesystem;
+  readonly given: LoaderName | undefined;
+}
+
+const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
+
+const MAX_ATTRIBUTE_BYTES = 64;
+
+/** Directories with a /boot, from a filesystem's top level: of btrfs those that installers make as roots. */
+const ROOTS = ["", "boot/", "@/boot/", "@boot/", "root/boot/"];
+
+/**
+ * Finds the filesystem for boot files and the boot loader's menu, by what partitions are for and by what
+ * the boot loader says of itself: never a directory of the running root.
+ * @throws BootError LOADER_MISSING, ENTRY_UNSUITABLE, MOUNT_FAILED; HelperError; and what the work
+ *   throws
+ */
+export function withBootPlace<T>(
+  host: Host,
+  { store, given }: BootPlaceRequest,
+  work: (place: BootPlace) => Promise<T>,
+): Promise<T> {
+  return holdSignals(async () => {
+    const volume: Volume = {
+      filesystem: store,
+      mountPoint: undefined,
+      role: "store",
+      isForeign: false,
+    };
+    const { unseen, ...found } = await lookAround(host, volume);
+    const plan = planBootPlace({
+      ...found,
+      given,
+      store: volume,
+      loaderInfo: readLoaderVariable(host, "LoaderInfo"),
+      cmdline: formatCmdline(gatherOptions(host).kernel),
+    });
+    if (plan === undefined) throw missing(given, unseen);
+    const { loader, config, files, menu } = plan;
+    const { filesystem } = files;
+    return withVolume(host, files, "boot-place", "rw", (top) => {
+      const place = { loader: BOOT_LOADERS[loader], filesystem, top, config };
+      return menu === files
+        ? work({ ...place, menuTop: top })
+        : withVolume(host, menu, "boot-menu", "rw", (menuTop) =>
+            work({ ...place, menuTop }),
+          );
+    });
+  });
+}
+
+function missing(
+  given: LoaderName | undefined,
+  unseen: readonly string[],
+): BootError {
+  const what =
+    given === undefined
+      ? "boot loader"
+      : `menu of ${BOOT_LOADERS[given].title}`;
+  const why = [`looked for ${describeSearch()}`, ...unseen].join("; ");
+  return new BootError("LOADER_MISSING", `no ${what} was found`, {
+    cause: new Error(why),
+    hint: "Mount the partition that it is on at /efi or /boot, or name another boot loader with --loader.",
+  });
+}
+
+interface Surroundings {
+  readonly volumes: readonly Volume[];
+  readonly menus: readonly FoundMenu[];
+  readonly isDefaultTop: boolean;
+  /** What could not be looked at, and why. */
+  readonly unseen: readonly string[];
+}
+
+/** Looks for boot loaders, at each filesystem read-only. */
+async function lookAround(host: Host, store: Volume): Promise<Surroundings> {
+  const volumes = [...(await listVolumes(host, store)), store];
+  const menus: FoundMenu[] = [];
+  const named: FoundMenu[] = [];
+  const unseen: string[] = [];
+  let isDefaultTop = false;
+  const look = async (volume: Volume, work: (at: string) => Promise<void>) => {
+    try {
+      await withVolume(host, volume, "boot-look", "ro", work);
+    } catch (error) {
+      if (!(error instanceof BootError)) throw error;
+      unseen.push(summarizeFailure(error));
+    }
+  };
+  for (const volume of volumes) {
+    const stubs: GrubStub[] = [];
+    await look(volume, async (at) => {
+      const found = findMenus(host, volume, at);
+      menus.push(...found.menus);
+      stubs.push(...found.stubs);
+      if (volume === store) isDefaultTop = await isDefaultSubvolume(host, at);
+    });
+    for (const { uuid, directory } of stubs) {
+      const other =
+        volumes.find(({ filesystem }) => filesystem.uuid === uuid) ??
+        (await findVolume(host, uuid));
+      if (other === undefined) continue;
+      const config = path.join("/", directory, "grub.cfg").slice(1);
+      await look(other, (at) => {
+        const menu = readMenu(host, other, at, "grub", config);
+        const { isForeign } = volume;
+        if (menu !== undefined) named.push({ ...menu, isForeign });
+        return Promise.resolve();
+      });
+    }
+  }
+  return { volumes, menus: [...named, ...menus], isDefaultTop, unseen };
+}
+
+/** The filesystems that may have boot loaders, besides the store's: the likeliest first. */
+async function listVolumes(host: Host, store: Volume): Promise<Volume[]> {
+  // systemd mounts a boot partition when somebody looks into it.
+  for (const at of BOOT_DIRECTORIES) host.files.namesIn(host.path(at));
+  const mounts = readWholeMounts(host);
+  const isBootMount = (device: string) =>
+    mounts.some(
+      ({ source, mountPoint }) =>
+        source === device && BOOT_DIRECTORIES.includes(mountPoint),
+    );
+  const fats = await listDevices(host, ["-t", "TYPE=vfat"]);
+  const devices = new Set([
+    ...mounts.map(({ source }) => source).filter(isBootMount),
+    ...fats.map((device) => device.path),
+  ]);
+  const loadersOwn = readLoaderVariable(host, "LoaderDevicePartUUID");
+  const found: { volume: Volume; rank: number }[] = [];
+  for (const device of devices) {
+    const filesystem = await probeFilesystem(host, device);
+    const { partition, uuid } = filesystem;
+    const disk = partition?.disk;
+    const signs = [
+      loadersOwn !== undefined &&
+        partition?.uuid?.toLowerCase() === loadersOwn.toLowerCase(),
+      isBootMount(device),
+      disk !== undefined && disk === store.filesystem.partition?.disk,
+    ];
+    const sign = signs.indexOf(true);
+    const isForeign = sign === -1;
+    const volume = toVolume(filesystem, mounts, isForeign);
+    const isBoot = volume.role !== "other" || isBootMount(device);
+    const isOut = isForeign && isRemovable(host, disk ?? device);
+    if (uuid === store.filesystem.uuid || !isBoot || isOut) continue;
+    found.push({ volume, rank: isForeign ? signs.length : sign });
+  }
+  return found.toSorted((a, b) => a.rank - b.rank).map(({ volume }) => volume);
+}
+
+/** Mounts of all of a filesystem on a device. */
+function readWholeMounts(host: Host): Mount[] {
+  return readMounts(host).filter(
+    ({ source, root }) => source.startsWith("/dev/") && root === "/",
+  );
+}
+
+function toVolume(
+  filesystem: Filesystem,
+  mounts: readonly Mount[],
+  isForeign: boolean,
+): Volume {
+  const mount = mounts.findLast(({ source }) => source === filesystem.device);
+  const role = roleOf(filesystem);
+  return { filesystem, mountPoint: mount?.mountPoint, role, isForeign };
+}
+
+/** Of another machine, or of an installer: not even looked at. */
+function isRemovable(host: Host, disk: string): boolean {
+  const file = `/sys/class/block/${path.basename(disk)}/removable`;
+  return host.readText(file, MAX_ATTRIBUTE_BYTES)?.trim() === "1";
+}
+
+/** @returns `undefined` where there is no such filesystem, or no single one */
+async function findVolume(
+  host: Host,
+  uuid: string,
+): Promise<Volume | undefined> {
+  const spec = { kind: "tag", tag: "UUID", value: uuid } as const;
+  try {
+    const device = await waitForDevice(host, spec, 0);
+    const filesystem = await probeFilesystem(host, device.path);
+    return toVolume(filesystem, readWholeMounts(host), false);
+  } catch (error) {
+    if (error instanceof BootError) return undefined;
+    throw error;
+  }
+}
+
+interface FoundMenus {
+  readonly menus: readonly FoundMenu[];
+  readonly stubs: readonly GrubStub[];
+}
+
+/** @param at where the volume is mounted */
+function findMenus(host: Host, volume: Volume, at: string): FoundMenus {
+  const namesIn = host.files.namesIn;
+  const isBare =
+    volume.filesystem.partition === undefined &&
+    volume.role === "esp" &&
+    !namesIn(at).some((name) => name.toLowerCase() === "efi");
+  if (isBare) return { menus: [], stubs: [] };
+  const stubs: GrubStub[] = [];
+  const whole: string[] = [];
+  for (const directory of efiDirectories(at, namesIn)) {
+    const config = path.relative(at, `${directory}/grub.cfg`);
+    const bytes = readBytesIn(host, at, config, MAX_CONFIG_BYTES);
+    if (bytes === undefined) continue;
+    const stub = parseGrubStub(bytes.toString("utf8"));
+    if (stub === undefined) whole.push(config);
+    else stubs.push(stub);
+  }
+  const isFat = volume.filesystem.type === "vfat";
+  const menus = CHOICES.flatMap(({ name, files }) => {
+    // Of an XBOOTLDR partition systemd-boot reads entries alone, and no other than FAT.
+    const isRead =
+      name === "grub" ||
+      (isFat && !(name === "systemd-boot" && volume.role === "xbootldr"));
+    if (!isRead) return [];
+    const configs =
+      name !== "grub"
+        ? files
+        : [
+            ...whole,
+            ...ROOTS.flatMap((root) => files.map((file) => root + file)),
+          ];
+    for (const config of configs) {
+      const menu = readMenu(host, volume, at, name, config);
+      if (menu !== undefined) return [menu];
+    }
+    return [];
+  });
+  return { menus, stubs };
+}
+
+/** @returns `undefined` where there is no such file on the volume */
+function readMenu(
+  host: Host,
+  volume: Volume,
+  at: string,
+  loader: LoaderName,
+  config: string,
+): FoundMenu | undefined {
+  const file = followIn(host, at, config);
+  if (file === undefined || host.files.statusOf(file)?.kind !== "file") {
+    return undefined;
+  }
+  const namesIn = host.files.namesIn;
+  const files =
+    loader === "grub"
+      ? ["grub.cfg", "custom.cfg", "dockroot.cfg"].map((name) =>
+          menuFile("grub", path.join(path.dirname(file), name), parseGrub),
+        )
+      : BOOT_LOADERS[loader].findMenus(at, namesIn);
+  return {
+    loader,
+    volume,
+    // It may be found by the program itself.
+    config:
+      loader === "systemd-boot"
+        ? "loader/loader.conf"
+        : path.relative(at, file),
+    isForeign: volume.isForeign,
+    options: readMenus(host, files).entries.map(({ options }) => options),
+    drivers: loader === "refind" ? findDrivers(host, file) : [],
+  };
+}
+
+/** Where the system has the volume mounted, else mounted for as long as the work takes. */
+async function withVolume<T>(
+  host: Host,
+  { filesystem, mountPoint }: Volume,
+  name: string,
+  access: "ro" | "rw",
+  work: (at: string) => Promise<T>,
+): Promise<T> {
+  if (mountPoint === undefined) {
+    return withMounted(host, filesystem, name, access, work);
+  }
+  if (access === "rw" && host.files.isReadOnly(host.path(mountPoint))) {
+    throw new BootError("MOUNT_FAILED", `${mountPoint} is mounted read-only`, {
+      hint: `Make it writable: mount -o remount,rw ${mountPoint}`,
+    });
+  }
+  return work(host.path(mountPoint));
+}

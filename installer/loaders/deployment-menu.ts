@@ -1,0 +1,290 @@
+import path from "node:path";
+import { BootError } from "../../runtime/base/errors.ts";
+import { asFailureOf } from "../../runtime/base/failure.ts";
+import { followIn } from "../../runtime/host/follow-in.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import type { BootPlace } from "./boot-place.ts";
+import {
+  BLOCK_MENUS,
+  blockOf,
+  INCLUDE_BLOCK,
+  parseDeployments,
+  putDeployments,
+  type BlockMenu,
+} from "./formats/deployment-blocks.ts";
+import {
+  findDefault,
+  matchesPattern,
+  nameEntryFile,
+  parseEntryFile,
+  patternOf,
+  putDefault,
+} from "./formats/deployment-files.ts";
+import {
+  encodeRwlayer,
+  findDeployment,
+  nameDeployment,
+  toDeployment,
+  type DeploymentEntry,
+  type DeploymentMenu,
+} from "./formats/deployment-names.ts";
+import { findBlock, putBlock } from "./formats/blocks.ts";
+import type { NewEntry } from "./formats/boot-loader.ts";
+import { readLoaderVariable } from "./efi-variables.ts";
+import { readConfig, readMenus } from "./find-loaders.ts";
+import { readFirmwareMenu, writeFirmwareMenu } from "./firmware-menu.ts";
+import { changeConfig, requireBlock } from "./write-entry.ts";
+
+export type {
+  DeploymentEntry,
+  DeploymentMenu,
+  ReadDeployment,
+} from "./formats/deployment-names.ts";
+
+const ENTRIES = "loader/entries";
+
+/** @see https://systemd.io/BOOT_LOADER_INTERFACE/ */
+const DEFAULT_VARIABLE = "LoaderEntryDefault";
+
+/**
+ * What the loader's menu has of ours, as the loader reads it.
+ * @throws BootError FILE_UNREADABLE
+ */
+export function readDeploymentMenu(
+  host: Host,
+  place: BootPlace,
+  rwlayer: string,
+): DeploymentMenu {
+  const { name } = place.loader;
+  if (name === "systemd-boot") return readEntryFiles(host, place, rwlayer);
+  const menu = BLOCK_MENUS[name];
+  return menu === undefined
+    ? readFirmwareMenu(host, rwlayer)
+    : readBlocks(host, place, menu, rwlayer);
+}
+
+/**
+ * Makes the menu have exactly these entries of ours, `next` being what starts by itself; foreign files
+ * and entries stay byte for byte. Durable when it returns: what is new first, then the choice of
+ * `next`, then removals.
+ * @param next one of the entries
+ * @throws BootError; HelperError
+ */
+export async function writeDeploymentMenu(
+  host: Host,
+  place: BootPlace,
+  rwlayer: string,
+  entries: readonly DeploymentEntry[],
+  next: number,
+): Promise<void> {
+  const made = new Map(
+    entries.map((entry) => [entry.n, toNewEntry(place, rwlayer, entry)]),
+  );
+  const chosen = made.get(next);
+  if (chosen === undefined) throw new Error("there is no entry for next");
+  const { name } = place.loader;
+  const menu = BLOCK_MENUS[name];
+  if (name === "systemd-boot") {
+    await writeEntryFiles(host, place, rwlayer, made, next);
+  } else if (menu === undefined) {
+    await writeFirmwareMenu(host, rwlayer, [...made.values()], chosen);
+  } else {
+    writeBlocks(host, place, menu, rwlayer, [...made.values()], chosen);
+    await syncMenu(host, place.menuTop);
+  }
+}
+
+async function syncMenu(host: Host, top: string): Promise<void> {
+  await host.run(["sync", "-f", top]);
+}
+
+/** @throws Error where the options are not those of the deployment, which could not be read back */
+function toNewEntry(
+  { filesystem, top, menuTop }: BootPlace,
+  rwlayer: string,
+  { n, title, release, kernel, initrds, options }: DeploymentEntry,
+): NewEntry {
+  const found = findDeployment(options);
+  if (found?.n !== n || found.rwlayer !== rwlayer) {
+    throw new Error(`not options of deployment ${String(n)}: ${options}`);
+  }
+  return {
+    // rEFInd reads ASCII alone, and a list of titles where there is a comma.
+    title: title.replace(/[^\x20-\x7e]/g, "?").replaceAll(",", ";"),
+    kernel,
+    initrds,
+    options,
+    filesystem,
+    isOnLoadersFilesystem: top === menuTop,
+    // systemd-boot and GRUB put the highest version first.
+    version: `${String(n)}-${release}`,
+    sortKey: `dockroot-${encodeRwlayer(rwlayer)}`,
+    id: nameDeployment(rwlayer, n),
+    comments: [],
+  };
+}
+
+/** A file of the menu: links in it lead nowhere else than within its filesystem. */
+function within(host: Host, top: string, file: string): string {
+  return followIn(host, top, file) ?? path.join(top, file);
+}
+
+/** The text of a file of the menu; `""` where there is none. */
+function readWithin(
+  host: Host,
+  { loader, menuTop }: BootPlace,
+  file: string,
+): string {
+  return readConfig(host, loader.name, within(host, menuTop, file)) ?? "";
+}
+
+/** @returns the names of the rwlayer's files, and their deployments' numbers */
+function listEntryFiles(
+  host: Host,
+  top: string,
+  rwlayer: string,
+): Map<string, number> {
+  return new Map(
+    host.files
+      .namesIn(path.join(top, ENTRIES))
+      .flatMap((name): [string, number][] => {
+        const n = parseEntryFile(rwlayer, name);
+        return n === undefined ? [] : [[name, n]];
+      }),
+  );
+}
+
+function readEntryFiles(
+  host: Host,
+  place: BootPlace,
+  rwlayer: string,
+): DeploymentMenu {
+  const { loader, top, config } = place;
+  const { namesIn } = host.files;
+  const numbers = listEntryFiles(host, top, rwlayer);
+  const numberOf = (file: string) => numbers.get(path.basename(file));
+  const menus = loader
+    .findMenus(top, namesIn)
+    .filter(({ file }) => numberOf(file) !== undefined);
+  const entries = readMenus(host, menus).entries.flatMap((entry) => {
+    const n = numberOf(entry.file);
+    return n === undefined ? [] : [toDeployment(n, entry)];
+  });
+  const pattern =
+    readLoaderVariable(host, DEFAULT_VARIABLE) ??
+    findDefault(readWithin(host, place, config)) ??
+    "";
+  const chosen = namesIn(path.join(top, ENTRIES))
+    .filter((name) => matchesPattern(pattern, name))
+    .map((name) => numbers.get(name));
+  const [next] = chosen;
+  const isOne = chosen.every((n) => n === next);
+  return { entries, next: isOne ? next : undefined };
+}
+
+async function writeEntryFiles(
+  host: Host,
+  place: BootPlace,
+  rwlayer: string,
+  made: ReadonlyMap<number, NewEntry>,
+  next: number,
+): Promise<void> {
+  const { loader, top, menuTop, config } = place;
+  const { name: loaderName } = loader;
+  const present = listEntryFiles(host, top, rwlayer);
+  const kept = new Set<string>();
+  for (const [n, entry] of made) {
+    const whole = `${nameEntryFile(rwlayer, n)}.conf`;
+    // One that is counted stays so.
+    const counted = [...present.keys()].find((name) => present.get(name) === n);
+    const name = present.has(whole) ? whole : (counted ?? whole);
+    kept.add(name);
+    const file = path.join(top, ENTRIES, name);
+    const text = loader.format(entry);
+    changeConfig(host, { loader: loaderName, file, rwlayer }, () => text);
+  }
+  await syncMenu(host, top);
+  const pattern = patternOf(rwlayer, next);
+  const file = within(host, menuTop, config);
+  changeConfig(host, { loader: loaderName, file, rwlayer }, (former) =>
+    findDefault(former) === pattern ? former : putDefault(former, pattern),
+  );
+  await syncMenu(host, menuTop);
+  // What somebody has chosen in the menu itself goes before loader.conf.
+  if (readLoaderVariable(host, DEFAULT_VARIABLE) !== undefined) {
+    try {
+      await host.run(["bootctl", "set-default", pattern]);
+    } catch (error) {
+      throw asFailureOf("change the default entry of systemd-boot", error);
+    }
+  }
+  for (const name of present.keys()) {
+    if (!kept.has(name)) host.files.removeFile(path.join(top, ENTRIES, name));
+  }
+  await syncMenu(host, top);
+}
+
+function readBlocks(
+  host: Host,
+  place: BootPlace,
+  menu: BlockMenu,
+  rwlayer: string,
+): DeploymentMenu {
+  const { loader, config } = place;
+  const { own, include } = menu;
+  if (own === undefined || include === undefined) {
+    const text = readWithin(host, place, config);
+    return parseDeployments(menu, text, text, rwlayer);
+  }
+  const text = readWithin(host, place, beside(config, own));
+  const around = readWithin(host, place, include.file(config));
+  const isRead =
+    findBlock(around, INCLUDE_BLOCK) === include.text &&
+    loader.checkConfig?.(config, readWithin(host, place, config)).length === 0;
+  if (!isRead) return { entries: [], next: undefined };
+  const whole = around.replace(include.text, () => text);
+  return parseDeployments(menu, text, whole, rwlayer);
+}
+
+function writeBlocks(
+  host: Host,
+  place: BootPlace,
+  menu: BlockMenu,
+  rwlayer: string,
+  made: readonly NewEntry[],
+  next: NewEntry,
+): void {
+  const { loader, menuTop, config } = place;
+  const { own, include } = menu;
+  const [why] =
+    loader.checkConfig?.(config, readWithin(host, place, config)) ?? [];
+  if (why !== undefined) {
+    throw new BootError("ENTRY_UNSUITABLE", why, {
+      hint: `${loader.title} would not show the entries of deployments.`,
+    });
+  }
+  const change = (
+    relative: string,
+    put: (former: string) => string | undefined,
+    key: string,
+  ) => {
+    const file = within(host, menuTop, relative);
+    const named = { loader: loader.name, file, rwlayer };
+    changeConfig(host, named, (former) => requireBlock(put(former), file, key));
+  };
+  change(
+    own === undefined ? config : beside(config, own),
+    (former) => putDeployments(menu, former, rwlayer, made, next),
+    blockOf(rwlayer),
+  );
+  if (include === undefined) return;
+  change(
+    include.file(config),
+    (former) => putBlock(former, INCLUDE_BLOCK, include.text),
+    INCLUDE_BLOCK,
+  );
+}
+
+function beside(config: string, name: string): string {
+  return path.join(path.dirname(config), name);
+}

@@ -1,0 +1,108 @@
+import { BootError } from "../../runtime/base/errors.ts";
+import { asFailureOf } from "../../runtime/base/failure.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import type { FoundEntry, NewEntry } from "./formats/boot-loader.ts";
+import {
+  findDeployment,
+  nameDeployment,
+  toDeployment,
+  type DeploymentMenu,
+  type ReadDeployment,
+} from "./formats/deployment-names.ts";
+import { efibootmgrFlags } from "./formats/efistub.ts";
+import { parseBootOrder } from "./formats/load-option.ts";
+import { FIRMWARE_VENDOR, readEfiVariable } from "./efi-variables.ts";
+import { firmwareEntries, readMenus } from "./find-loaders.ts";
+
+/** One of ours among the firmware's. */
+interface OwnEntry extends ReadDeployment {
+  /** Four hexadecimal digits. */
+  readonly number: string;
+}
+
+/** What the firmware's own menu has of the rwlayer's deployments. @throws BootError FILE_UNREADABLE */
+export function readFirmwareMenu(host: Host, rwlayer: string): DeploymentMenu {
+  const own = listOwn(host, rwlayer);
+  const [first] = readBootOrder(host);
+  return {
+    entries: own.map(({ number: _, ...entry }) => entry),
+    next: own.find(({ number }) => number === first)?.n,
+  };
+}
+
+function listOwn(host: Host, rwlayer: string): OwnEntry[] {
+  const menus = firmwareEntries((directory) =>
+    host.files.namesIn(host.path(directory)),
+  );
+  return readMenus(host, menus).entries.flatMap((entry) => {
+    const found = findDeployment(entry.options);
+    return found?.rwlayer === rwlayer
+      ? [{ ...toDeployment(found.n, entry), number: numberOf(entry) }]
+      : [];
+  });
+}
+
+function isSame(own: OwnEntry, entry: NewEntry, rwlayer: string): boolean {
+  const { number: _, n, ...read } = own;
+  const { n: _n, ...wanted } = toDeployment(n, entry);
+  return (
+    nameDeployment(rwlayer, n) === entry.id &&
+    JSON.stringify(read) === JSON.stringify(wanted)
+  );
+}
+
+function numberOf({ file }: FoundEntry): string {
+  return /Boot([\dA-F]{4})-/.exec(file)?.[1] ?? "";
+}
+
+function readBootOrder(host: Host): string[] {
+  const value = readEfiVariable(host, "BootOrder", FIRMWARE_VENDOR);
+  return value === undefined ? [] : parseBootOrder(value);
+}
+
+/**
+ * As `writeDeploymentMenu`. Others keep their order, after ours.
+ * @throws BootError STEP_FAILED, HELPER_MISSING
+ */
+export async function writeFirmwareMenu(
+  host: Host,
+  rwlayer: string,
+  entries: readonly NewEntry[],
+  next: NewEntry,
+): Promise<void> {
+  const call = async (...flags: readonly string[]) => {
+    try {
+      await host.run(["efibootmgr", "--quiet", ...flags]);
+    } catch (error) {
+      throw asFailureOf("change the firmware's boot menu", error);
+    }
+  };
+  const findNumber = (entry: NewEntry) =>
+    listOwn(host, rwlayer).find((own) => isSame(own, entry, rwlayer))?.number;
+  const numbers = new Map<NewEntry, string>();
+  for (const entry of entries) {
+    if (findNumber(entry) === undefined) {
+      await call("--create-only", ...efibootmgrFlags(entry));
+    }
+    const number = findNumber(entry);
+    if (number === undefined) {
+      throw new BootError(
+        "STEP_FAILED",
+        `the firmware did not keep the entry ${entry.title}`,
+        { hint: "Its memory may be full: efibootmgr lists entries to delete." },
+      );
+    }
+    numbers.set(entry, number);
+  }
+  const kept = [...numbers.values()];
+  const dropped = listOwn(host, rwlayer)
+    .map(({ number }) => number)
+    .filter((number) => !kept.includes(number));
+  const order = [
+    ...new Set([numbers.get(next), ...kept, ...readBootOrder(host)]),
+  ].filter((number) => number !== undefined && !dropped.includes(number));
+  await call("--bootorder", order.join(","));
+  for (const number of dropped) {
+    await call("--bootnum", number, "--delete-bootnum");
+  }
+}

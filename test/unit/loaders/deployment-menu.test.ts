@@ -1,0 +1,390 @@
+import { execFileSync } from "node:child_process";
+import fs from "fs-extra";
+import path from "node:path";
+import t, { type Test } from "tap";
+import type { BootPlace } from "../../../installer/loaders/boot-place.ts";
+import {
+  readDeploymentMenu,
+  writeDeploymentMenu,
+  type DeploymentEntry,
+} from "../../../installer/loaders/deployment-menu.ts";
+import { findEntries } from "../../../installer/loaders/find-loaders.ts";
+import type { LoaderName } from "../../../installer/loaders/formats/boot-loader.ts";
+import { BOOT_LOADERS } from "../../../installer/loaders/formats/boot-loaders.ts";
+import {
+  findDefault,
+  matchesPattern,
+  parseEntryFile,
+  putDefault,
+} from "../../../installer/loaders/formats/deployment-files.ts";
+import { encodeRwlayer } from "../../../installer/loaders/formats/deployment-names.ts";
+import type { Filesystem } from "../../../installer/system/filesystem.ts";
+import { createHost, type Host } from "../../../runtime/host/host.ts";
+import { createLog } from "../../../runtime/host/log.ts";
+
+const store: Filesystem = {
+  ...{ device: "/dev/sda2", type: "btrfs", label: "linux" },
+  uuid: "954cad94-794d-497c-90fd-6ef4419365a8",
+  ...{ isLabelUnique: true, isMapped: false, partition: undefined },
+};
+
+const esp: Filesystem = {
+  ...{ device: "/dev/sda1", type: "vfat", uuid: "ABCD-1234", label: "ESP" },
+  ...{ isLabelUnique: true, isMapped: false },
+  partition: {
+    uuid: "0f8a1c0e-4f5b-4f4e-9c1d-2b7f5d1a9e10",
+    type: "c12a7328-f81f-11d2-ba4b-00a0c93ec93b",
+    ...{ isGpt: true, number: 1, disk: "/dev/sda" },
+  },
+};
+
+const RWLAYER = "docker_rwlayer";
+
+const deployment = (
+  n: number,
+  {
+    rwlayer = RWLAYER,
+    ...others
+  }: Partial<DeploymentEntry> & { rwlayer?: string } = {},
+): DeploymentEntry => ({
+  n,
+  title: `dockroot ${String(n)}: debian`,
+  release: "6.1.0-9-amd64",
+  kernel: `/dockroot/${String(n)}a/linux`,
+  initrds: [`/dockroot/${String(n)}a/initrd`],
+  options: `root=LABEL=linux rootflags=subvol=${rwlayer} rw docker_image=debian@sha256:5c60 dockroot.deployment=${String(n)} quiet`,
+  ...others,
+});
+
+interface Machine {
+  readonly host: Host;
+  readonly place: BootPlace;
+  readonly read: (file: string) => string;
+  readonly files: () => Record<string, string>;
+}
+
+const CONFIGS: Readonly<Record<Exclude<LoaderName, "efistub">, string>> = {
+  refind: "EFI/refind/refind.conf",
+  "systemd-boot": "loader/loader.conf",
+  grub: "grub/grub.cfg",
+  limine: "limine.conf",
+};
+
+/** A boot partition with these files, and an EFI with these variables. */
+function prepare(
+  t: Test,
+  loader: keyof typeof CONFIGS,
+  files: Readonly<Record<string, string>>,
+): Machine {
+  const directory = t.testdir({ boot: {}, proc: {} });
+  const top = path.join(directory, "boot");
+  for (const [name, text] of Object.entries(files)) {
+    fs.outputFileSync(path.join(top, name), text);
+  }
+  const real = createHost("/", createLog([]));
+  const isOnStore = loader === "grub" || loader === "refind";
+  return {
+    host: {
+      ...real,
+      path: (file) =>
+        file.startsWith(directory) ? file : path.join(directory, file),
+    },
+    place: {
+      ...{ loader: BOOT_LOADERS[loader], config: CONFIGS[loader] },
+      filesystem: isOnStore ? store : esp,
+      top: isOnStore ? path.join(directory, "store") : top,
+      menuTop: top,
+    },
+    read: (file) => fs.readFileSync(path.join(top, file), "utf8"),
+    files: () =>
+      Object.fromEntries(
+        fs
+          .readdirSync(top, { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map((entry) => {
+            const file = path.join(entry.parentPath, entry.name);
+            return [path.relative(top, file), fs.readFileSync(file, "utf8")];
+          }),
+      ),
+  };
+}
+
+const withoutRelease = ({ release: _, ...entry }: DeploymentEntry) => entry;
+
+const FOREIGN = {
+  refind:
+    'timeout 20\r\ndefault_selection "Windows"\r\n# é\r\nmenuentry "mine" {\n  loader /a\n}\n',
+  "systemd-boot": "timeout 5\ndefault arch.conf\r\nconsole-mode max",
+  grub: "source custom.cfg\n",
+  limine:
+    "timeout: 5\ndefault_entry: 2\n\n/mine\n    protocol: linux\n    path: boot():/a\n",
+};
+
+for (const loader of Object.keys(CONFIGS) as (keyof typeof CONFIGS)[]) {
+  await t.test(`${loader}: the menu has what was written`, async (t) => {
+    const { host, place, files } = prepare(t, loader, {
+      [CONFIGS[loader]]: FOREIGN[loader],
+    });
+    t.strictSame(readDeploymentMenu(host, place, RWLAYER), {
+      ...{ entries: [], next: undefined },
+    });
+    const entries = [deployment(9), deployment(10), deployment(11)];
+    const write = (given: readonly DeploymentEntry[], next: number) =>
+      writeDeploymentMenu(host, place, RWLAYER, given, next);
+    const sorted = () => {
+      const menu = readDeploymentMenu(host, place, RWLAYER);
+      return {
+        next: menu.next,
+        entries: menu.entries.toSorted((a, b) => a.n - b.n),
+      };
+    };
+    const shown = (entry: DeploymentEntry) => ({
+      ...withoutRelease(entry),
+      title:
+        loader === "systemd-boot"
+          ? `${entry.title} (${String(entry.n)}-${entry.release})`
+          : entry.title,
+    });
+    for (const next of [10, 9, 11]) {
+      await write(entries, next);
+      t.strictSame(sorted(), { next, entries: entries.map(shown) });
+    }
+    const before = files();
+    await write(entries, 11);
+    t.strictSame(files(), before, "the same again changes nothing");
+    const other = [deployment(1, { rwlayer: "other" })];
+    await writeDeploymentMenu(host, place, "other", other, 1);
+    t.strictSame(sorted(), { next: undefined, entries: entries.map(shown) });
+    const own = readDeploymentMenu(host, place, "other");
+    t.strictSame(own, { next: 1, entries: other.map(shown) });
+    await write([deployment(11)], 11);
+    t.strictSame(sorted(), { next: 11, entries: [shown(deployment(11))] });
+    t.strictSame(readDeploymentMenu(host, place, "other"), {
+      ...{ next: undefined, entries: other.map(shown) },
+    });
+  });
+
+  await t.test(`${loader}: doctor finds the entries, too`, async (t) => {
+    const { host, place } = prepare(t, loader, {
+      [CONFIGS[loader]]: FOREIGN[loader],
+    });
+    const here = { ...place, top: place.menuTop };
+    await writeDeploymentMenu(host, here, RWLAYER, [deployment(2)], 2);
+    const options = findEntries(host).entries.map((entry) => entry.options);
+    t.ok(options.includes(deployment(2).options), options.join("\n"));
+  });
+
+  await t.test(`${loader}: hostile names stay what they are`, async (t) => {
+    const { host, place, read } = prepare(t, loader, {
+      [CONFIGS[loader]]: FOREIGN[loader],
+    });
+    const rwlayer = "a/It's $(x) %2e+3-1";
+    const subvolume = `"rootflags=subvol=${rwlayer}"`;
+    const title = "x, \"y\" 'z' $a ${b}\n# dockroot next: begin é/1";
+    const hostile = deployment(3, { title });
+    const options = hostile.options.replace(/rootflags=\S+/, subvolume);
+    const entries = [
+      { ...hostile, options },
+      deployment(30, { options: options.replace("=3 ", "=30 ") }),
+    ];
+    try {
+      await writeDeploymentMenu(host, place, rwlayer, entries, 3);
+    } catch (error) {
+      t.match(error, { code: "ENTRY_UNSUITABLE" });
+      t.equal(read(CONFIGS[loader]), FOREIGN[loader]);
+      return;
+    }
+    const menu = readDeploymentMenu(host, place, rwlayer);
+    t.equal(menu.next, 3);
+    t.strictSame(menu.entries.map(({ n }) => n).toSorted(), [3, 30]);
+    t.strictSame(
+      menu.entries.find(({ n }) => n === 3)?.options,
+      options.replace(subvolume, `rootflags="subvol=${rwlayer}"`),
+    );
+  });
+}
+
+await t.test("what is somebody else's stays byte for byte", async (t) => {
+  for (const loader of Object.keys(CONFIGS) as (keyof typeof CONFIGS)[]) {
+    const foreign = {
+      [CONFIGS[loader]]: FOREIGN[loader],
+      "loader/entries/arch.conf": "title Arch\nlinux /vmlinuz\n",
+      "loader/entries/dockroot.conf": "title mine\n",
+      "loader/entries/dockroot_docker_rwlayer-1.conf": "title mine\n",
+      "loader/entries/dockroot_docker_rwlayer-2-1.conf.bak": "x",
+      "EFI/refind/dockroot.conf.old": "x",
+      "grub/custom.cfg":
+        "# dockroot: begin\nmenuentry 'x' {\n}\n# dockroot: end\nset x=1",
+    };
+    const { host, place, read, files } = prepare(t, loader, foreign);
+    for (const next of [1, 2]) {
+      const entries = [deployment(next), deployment(7)];
+      await writeDeploymentMenu(host, place, RWLAYER, entries, next);
+    }
+    for (const [file, text] of Object.entries(foreign)) {
+      const lines = text
+        .split("\n")
+        .filter((line) => !/^default arch/.test(line));
+      for (const line of lines)
+        t.ok(read(file).includes(line), `${file}: ${line}`);
+      if (file !== CONFIGS[loader] && file !== "grub/custom.cfg") {
+        t.equal(read(file), text, file);
+      }
+    }
+    t.strictSame(
+      Object.keys(files()).filter((name) => /put|new/.test(name)),
+      [],
+    );
+  }
+});
+
+await t.test("a file that cannot be changed is left alone", async (t) => {
+  const damaged = "# dockroot next: begin\n";
+  for (const [loader, file] of [
+    ["grub", "grub/dockroot.cfg"],
+    ["refind", "EFI/refind/dockroot.conf"],
+    ["limine", "limine.conf"],
+  ] as const) {
+    const { host, place, files } = prepare(t, loader, {
+      [CONFIGS[loader]]: FOREIGN[loader],
+      [file]: damaged,
+    });
+    const before = files();
+    await t.rejects(
+      writeDeploymentMenu(host, place, RWLAYER, [deployment(1)], 1),
+      { code: "FILE_FOREIGN" },
+    );
+    t.strictSame(files(), before);
+  }
+});
+
+await t.test("a menu that would not show the entries is refused", async (t) => {
+  for (const [loader, text] of [
+    ["grub", "menuentry x {\n}\n"],
+    ["refind", "scanfor internal\n"],
+  ] as const) {
+    const { host, place, files } = prepare(t, loader, {
+      [CONFIGS[loader]]: text,
+    });
+    await t.rejects(
+      writeDeploymentMenu(host, place, RWLAYER, [deployment(1)], 1),
+      { code: "ENTRY_UNSUITABLE" },
+    );
+    t.strictSame(files(), { [CONFIGS[loader]]: text });
+  }
+});
+
+await t.test("GRUB's own checker takes what is written", async (t) => {
+  const { host, place, read } = prepare(t, "grub", {
+    "grub/grub.cfg": FOREIGN.grub,
+    "grub/custom.cfg": "set timeout=3",
+  });
+  const title = "it's $x; ${y} {";
+  const entries = [deployment(1, { title }), deployment(2)];
+  await writeDeploymentMenu(host, place, RWLAYER, entries, 2);
+  for (const file of ["grub/dockroot.cfg", "grub/custom.cfg"]) {
+    execFileSync("grub-script-check", { input: read(file) });
+  }
+  t.matchOnly(
+    read("grub/dockroot.cfg"),
+    /^ +set default='dockroot-docker_rwlayer-2'$/m,
+  );
+  t.match(
+    read("grub/custom.cfg"),
+    /^set timeout=3\n\n# dockroot deployments: begin\nif \[ -f/,
+  );
+});
+
+await t.test("rEFInd: a later choice of somebody else's is told", async (t) => {
+  const { host, place, read } = prepare(t, "refind", {
+    [CONFIGS.refind]: FOREIGN.refind,
+  });
+  await writeDeploymentMenu(host, place, RWLAYER, [deployment(1)], 1);
+  t.equal(readDeploymentMenu(host, place, RWLAYER).next, 1);
+  const file = path.join(place.menuTop, CONFIGS.refind);
+  fs.writeFileSync(file, `${read(CONFIGS.refind)}default_selection +\n`);
+  t.equal(readDeploymentMenu(host, place, RWLAYER).next, undefined);
+});
+
+await t.test(
+  "an entry whose boots are counted keeps its counter",
+  async (t) => {
+    const { host, place, files } = prepare(t, "systemd-boot", {});
+    const directory = "loader/entries/dockroot_docker_rwlayer";
+    const write = (given: readonly DeploymentEntry[], next: number) =>
+      writeDeploymentMenu(host, place, RWLAYER, given, next);
+    await write([deployment(1), deployment(2)], 1);
+    t.strictSame(Object.keys(files()).toSorted(), [
+      ...[`${directory}-1-1.conf`, `${directory}-2-1.conf`],
+      "loader/loader.conf",
+    ]);
+    const { top } = place;
+    const counted = `${directory}-2-1+2-1.conf`;
+    fs.renameSync(
+      path.join(top, `${directory}-2-1.conf`),
+      path.join(top, counted),
+    );
+    await write([deployment(1), deployment(2, { title: "new" })], 2);
+    t.match(files()[counted], /^title +new\n/);
+    t.equal(readDeploymentMenu(host, place, RWLAYER).next, 2);
+    // Of two with one name a boot that was good would end as bad.
+    fs.outputFileSync(path.join(top, `${directory}-2-1.conf`), "");
+    await write([deployment(2)], 2);
+    t.strictSame(Object.keys(files()).toSorted(), [
+      `${directory}-2-1.conf`,
+      "loader/loader.conf",
+    ]);
+  },
+);
+
+t.test("names of entries are told apart", (t) => {
+  const names = ["a", "a-1", "A", "a/b", "a%2fb", "é", "a+1", "a.b", "a_b"];
+  t.equal(
+    new Set(names.map((name) => encodeRwlayer(name).toLowerCase())).size,
+    9,
+  );
+  t.equal(encodeRwlayer("roots/Next é"), "roots%2f%4eext%20%c3%a9");
+  for (const [rwlayer, file, n] of [
+    ["a", "dockroot_a-1-1.conf", 1],
+    ["a", "dockroot_a-12-1+3.conf", 12],
+    ["a", "dockroot_a-12-1+0-3.conf", 12],
+    ["a", "dockroot_a-1-1-1.conf", undefined],
+    ["a-1", "dockroot_a-1-1-1.conf", 1],
+    ["a", "dockroot_a-01-1.conf", undefined],
+    ["a", "dockroot_a-1-2.conf", undefined],
+    ["a", "dockroot_a-1-1.conf~", undefined],
+    ["a", "dockroot_b-1-1.conf", undefined],
+    ["a", "xdockroot_a-1-1.conf", undefined],
+  ] as const) {
+    t.equal(parseEntryFile(rwlayer, file), n, file);
+  }
+  t.end();
+});
+
+t.test("only the default of a loader.conf changes", (t) => {
+  t.equal(putDefault("", "x"), "default x\n");
+  t.equal(putDefault("timeout 3", "x"), "timeout 3\ndefault x\n");
+  t.equal(putDefault("#default a\n", "x"), "#default a\ndefault x\n");
+  t.equal(
+    putDefault("default a\n default  b \r\ntimeout 3\r\n", "x"),
+    "default a\ndefault x\r\ntimeout 3\r\n",
+  );
+  t.equal(findDefault("default a\n default  b \r\n"), "b");
+  t.equal(findDefault("#default a\ndefaults b\n"), undefined);
+  t.end();
+});
+
+t.test("patterns match as systemd-boot's do", (t) => {
+  for (const [pattern, name, isMatch] of [
+    ["arch-*", "Arch-6.1.conf", true],
+    ["arch.conf", "archxconf", false],
+    ["a?c[.+]*", "abc+3-1.conf", true],
+    ["a?c[.+]*", "abc-1.conf", false],
+    ["a(b", "a(b", true],
+    ["[", "[", true],
+    ["@saved", "x", false],
+  ] as const) {
+    t.equal(matchesPattern(pattern, name), isMatch, pattern);
+  }
+  t.end();
+});

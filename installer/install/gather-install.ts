@@ -164,7 +164,10 @@ function realConfig(host: Host, file: string): string {
   return hasFile(host, file) ? host.files.realPath(host.path(file)) : file;
 }
 
-/** Whether the images are there, and have all that they need, as far as anybody can tell. */
+/**
+ * Whether the images exist and contain all that they need.
+ * @param notChecked receives what cannot be checked without running that system's programs
+ */
 function isGood(
   host: Host,
   generator: Generator,

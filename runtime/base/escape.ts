@@ -1,12 +1,10 @@
 /**
- * What can write on a terminal, or turn the order of what is read: control characters (C0, DEL, C1),
- * line and paragraph separators, Unicode's bidirectional controls
- * (https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters), and halves of
- * surrogate pairs, which have no UTF-8.
+ * What can write on a terminal, or change the order in which text is read: control characters (C0, DEL,
+ * C1), line and paragraph separators, Unicode's bidirectional controls
+ * (https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters), and unpaired surrogates,
+ * which have no UTF-8.
  */
-const UNPRINTABLE =
-  // eslint-disable-next-line no-control-regex -- control characters are the point
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/gu;
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Cs}]/gu;
 
 /**
  * Replaces control characters (escape sequences, newlines, ...) by `\x1b`-like text, so that names

@@ -25,8 +25,7 @@ export function parsePath(option: string, value: string): string {
       "Write the path in UTF-8, or rename it.",
     );
   }
-  // eslint-disable-next-line no-control-regex -- control characters are the point
-  if (/[\u0000-\u001f\u007f]/.test(value)) {
+  if (/\p{Cc}/u.test(value)) {
     throw invalidOption(
       `${option}${value} contains a control character`,
       "Rename the directory.",

@@ -586,3 +586,15 @@ t.test("docker_path and store_path mean the same", async (t) => {
     config({ docker_path: "a", store_path: "b" }),
   );
 });
+
+t.test("paths that no terminal could show are refused", async (t) => {
+  const disk = "root=LABEL=x rootflags=subvol=r docker_image=a";
+  for (const character of ["\u001b", "\u007f", "\u009b"]) {
+    refuses(
+      t,
+      `${disk} docker_path=a${character}b`,
+      /contains a control character/,
+    );
+  }
+  refuses(t, `${disk} docker_path=a\ufffdb`, /is not valid UTF-8/);
+});

@@ -26,7 +26,5 @@ install() {
 		inst "$helper" "/usr/lib/dockroot/bin/$helper" || fail "cannot copy $helper"
 	done
 	inst_multiple -o /etc/dockroot.json /etc/docker-btrfs.json
-	[[ ! -f /etc/dockroot.json || ! -f /etc/docker-btrfs.json ]] ||
-		dwarn "dockroot: /etc/docker-btrfs.json has no effect where /etc/dockroot.json sets an option"
 	inst_hook emergency 10 "${moddir:?}/emergency.sh"
 }

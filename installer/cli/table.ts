@@ -29,7 +29,7 @@ export interface Operands {
   readonly values?: readonly string[];
 }
 
-const json = { type: "boolean", describe: "print all of it as JSON" } as const;
+const json = { type: "boolean", describe: "print the result as JSON" } as const;
 
 const storeFlags = {
   "store-path": {
@@ -37,7 +37,7 @@ const storeFlags = {
     alias: "docker",
     placeholder: "DIR",
     describe:
-      "the image store's directory [the one of this system that has images]",
+      "the image store's directory [the store of this system that has images]",
   },
   store: {
     type: "string",
@@ -61,12 +61,12 @@ const installFlags = {
     type: "string",
     placeholder: "NAME",
     values: generatorNames,
-    describe: `what makes the initramfs: ${generatorNames.join(", ")} [auto]`,
+    describe: `the initramfs generator: ${generatorNames.join(", ")} [auto]`,
   },
   image: {
     ...imageFlag,
     describe:
-      "the image to boot, as docker images or podman images names it [what the configuration says]",
+      "the image to boot, as docker images or podman images names it [the one in the configuration]",
   },
   root: {
     type: "string",
@@ -76,12 +76,12 @@ const installFlags = {
   "no-build": { type: "boolean", describe: "do not build the initramfs" },
   "dry-run": {
     type: "boolean",
-    describe: "print what would be done, change nothing",
+    describe: "print what would be done and change nothing",
   },
-  yes: { type: "boolean", describe: "ask nothing" },
+  yes: { type: "boolean", describe: "do not ask for confirmation" },
   verbose: {
     type: "boolean",
-    describe: "print the log on stderr, too",
+    describe: "also print the log on stderr",
   },
 } as const satisfies Flags;
 
@@ -93,7 +93,10 @@ const commands = {
       "make this boot's root from the image (in the initramfs, before root is mounted)",
     flags: bootFlags,
     examples: [
-      ["dockroot boot --dry-run", "print what a boot would do, change nothing"],
+      [
+        "dockroot boot --dry-run",
+        "print what a boot would do and change nothing",
+      ],
     ],
   },
   finish: {
@@ -108,15 +111,15 @@ const commands = {
     needsRoot: true,
     examples: [
       ["dockroot install --image sample_image", "in a Dockerfile or on a PC"],
-      ["dockroot install --dry-run", "what would that do?"],
+      ["dockroot install --dry-run", "print what that would do"],
     ],
   },
   uninstall: {
-    summary: "take back what install did, and nothing else",
+    summary: "undo what install did, and nothing else",
     flags: {
       root: {
         ...installFlags.root,
-        describe: "take back what was installed into the system in DIR",
+        describe: "uninstall from the system in DIR instead of this one",
       },
       "no-build": installFlags["no-build"],
       "dry-run": installFlags["dry-run"],
@@ -124,10 +127,10 @@ const commands = {
       verbose: installFlags.verbose,
     },
     needsRoot: true,
-    examples: [["dockroot uninstall", "the initramfs is built without it"]],
+    examples: [["dockroot uninstall", "and build the initramfs without it"]],
   },
   status: {
-    summary: "tell what booted, how, and which former roots there are",
+    summary: "show what booted, how, and which earlier roots exist",
     flags: {
       "run-dir": {
         type: "string",
@@ -136,15 +139,15 @@ const commands = {
       },
       json: { ...json, describe: "print the status as JSON" },
     },
-    examples: [["dockroot status", "as root it tells more"]],
+    examples: [["dockroot status", "shows more when run as root"]],
   },
   doctor: {
-    summary: "tell what would stop a boot, and what to do",
+    summary: "find what would stop a boot, and what to do about it",
     flags: {
       image: imageFlag,
       root: {
         ...installFlags.root,
-        describe: "look at the system in DIR instead of this one",
+        describe: "check the system in DIR instead of this one",
       },
       json,
     },
@@ -158,7 +161,8 @@ const commands = {
     ],
   },
   resolve: {
-    summary: "tell what the image store has under a reference, and where",
+    summary:
+      "show which image a reference names in the image store, and where it is",
     operands: {
       usage: "REF",
       describe: "name, name:tag, name@sha256:..., or an image ID",
@@ -167,7 +171,7 @@ const commands = {
       ...storeFlags,
       json: {
         ...json,
-        describe: "print all of it as JSON, with the IDs in full",
+        describe: "print the result as JSON, with full IDs",
       },
     },
     examples: [
@@ -181,13 +185,13 @@ const commands = {
         type: "string",
         placeholder: "NAME",
         values: LOADERS,
-        describe: `the boot loader: ${LOADERS.join(", ")} [the one that is found]`,
+        describe: `the boot loader: ${LOADERS.join(", ")} [the one found]`,
       },
       output: {
         type: "string",
         placeholder: "[FILE]",
         describe:
-          "write the entry to FILE; without FILE where the boot loader looks for it",
+          "write the entry to FILE, or without FILE to where the boot loader looks for it",
       },
       image: {
         ...imageFlag,
@@ -200,55 +204,59 @@ const commands = {
     needsRoot: true,
     check: ({ loader, output }) =>
       loader === "efistub" && output === ""
-        ? "the firmware has no file of entries: run the command that boot-entry --loader efistub prints, or name a FILE for it"
+        ? "the firmware keeps its entries in no file: run the command that boot-entry --loader efistub prints, or name a FILE for it"
         : undefined,
     examples: [
-      ["dockroot boot-entry", "for the boot loader that is found"],
+      ["dockroot boot-entry", "for the boot loader found"],
       ["dockroot boot-entry --output", "write it where the boot loader looks"],
     ],
   },
   "toplayer check": {
     summary:
-      "tell what a top layer does to the image, and what is wrong with it",
+      "show what a top layer changes in the image, and what is wrong with it",
     operands: {
       usage: "[DIR...]",
       describe:
-        "the top layer's directories, in the order in which they are laid over [those of this boot]",
+        "the top layer's directories, in the order in which they are applied [those of this boot]",
     },
     flags: {
       image: imageFlag,
       ...storeFlags,
       all: {
         type: "boolean",
-        describe: "list every entry, those of new directories too",
+        describe: "list every entry, also those of new directories",
       },
       json,
     },
     needsRoot: true,
     examples: [
       ["dockroot toplayer check", "the top layer of this boot"],
-      ["dockroot toplayer check common laptop", "two, one laid over the other"],
+      [
+        "dockroot toplayer check common laptop",
+        "two top layers, the second applied over the first",
+      ],
     ],
   },
   "toplayer init": {
-    summary:
-      "make a starting top layer from the running system; nothing is overwritten",
+    summary: "create a top layer from the running system; overwrite nothing",
     operands: {
       usage: "DIR",
-      describe: "the top layer's directory, made where it is absent",
+      describe: "the top layer's directory, created if it does not exist",
     },
     flags: {
       yes: {
         type: "boolean",
-        describe:
-          "ask nothing: take over root's password and all people's accounts",
+        describe: "ask nothing: copy root's password and all user accounts",
       },
       image: imageFlag,
       ...storeFlags,
     },
     needsRoot: true,
     examples: [
-      ["dockroot toplayer init /mnt/boot_docker", "asks about accounts"],
+      [
+        "dockroot toplayer init /mnt/boot_docker",
+        "asks which accounts to copy",
+      ],
     ],
   },
   completion: {
@@ -259,12 +267,7 @@ const commands = {
       values: SHELLS,
     },
     flags: {},
-    examples: [
-      [
-        "dockroot completion bash",
-        "for bash; zsh and fish have theirs as well",
-      ],
-    ],
+    examples: [["dockroot completion bash", "for bash; likewise zsh and fish"]],
   },
 } as const satisfies Readonly<Record<string, Command>>;
 

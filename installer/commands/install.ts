@@ -41,7 +41,7 @@ export async function runInstall(
   });
   if (flags.root !== undefined && flags["dry-run"] !== true && status === 0) {
     cli.stdout(
-      `From here, doctor and uninstall take --root ${quote(flags.root)}, too.\n`,
+      `doctor and uninstall need --root ${quote(flags.root)}, too, when run from here.\n`,
     );
   }
   return status;
@@ -72,7 +72,7 @@ async function install(
   stdout(formatNotChecked([...helpers, ...plan.notChecked]));
   if (plan.changes.length === 0 && plan.builds.length === 0) {
     stdout(formatUnchanged(plan));
-    log.info("nothing is to be changed");
+    log.info("nothing to change");
     return 0;
   }
   stdout(formatInstallPlan(plan));

@@ -26,7 +26,7 @@ export async function runToplayerInit(
   const ask = yes ? answerYes : questions;
   if (ask === undefined) {
     throw new UsageError(
-      "toplayer init asks which accounts to take over, and there is no terminal to ask on: give --yes to take over all",
+      "toplayer init asks which accounts to copy, but there is no terminal to ask on: give --yes to copy all",
     );
   }
   const facts = await gatherInit(host, readStoreChoice(flags), image);

@@ -32,8 +32,8 @@ async function uninstall(
   const { host, stdout } = cli;
   const plan = await gatherUninstall(host, flags["no-build"] !== true);
   if (plan === undefined) {
-    stdout("dockroot install has done nothing here.\n");
-    log.info("nothing is to be changed");
+    stdout("dockroot is not installed here: nothing was changed.\n");
+    log.info("nothing to change");
     return 0;
   }
   stdout(formatNotChecked(plan.notChecked));
@@ -42,9 +42,9 @@ async function uninstall(
     applyUninstall(host, plan, reporter),
   );
   if (!isDone) return 0;
-  stdout("All that install did is taken back.\n");
+  stdout("Everything that install did has been undone.\n");
   if (host.files.statusOf(host.path(COMMAND_LOG)) !== undefined) {
-    stdout(`What was done is in ${COMMAND_LOG}, which stays.\n`);
+    stdout(`The log ${COMMAND_LOG} is kept.\n`);
   }
   return 0;
 }

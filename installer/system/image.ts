@@ -54,14 +54,10 @@ export function readImageReference(
     return readImage(options, []);
   } catch (cause) {
     if (!(cause instanceof BootError)) throw cause;
-    throw new BootError(
-      "IMAGE_MISSING",
-      "it is not known which image is meant",
-      {
-        cause,
-        hint: "Name it with --image, as its engine's list of images does: --image NAME:TAG.",
-      },
-    );
+    throw new BootError("IMAGE_MISSING", "no image is named", {
+      cause,
+      hint: "Name it with --image, as its engine's list of images does: --image NAME:TAG.",
+    });
   }
 }
 

@@ -114,13 +114,13 @@ export async function chooseAccounts(
       .map(({ name }) => name),
   );
   const root =
-    withPassword.has("root") && (await confirm("Take over root's password?"));
+    withPassword.has("root") && (await confirm("Copy root's password?"));
   const users: string[] = [];
   for (const { name, uid } of ownUsers(machine)) {
     const how = withPassword.has(name)
       ? "with the password"
       : "who has no password";
-    if (await confirm(`Take over the user ${name} (${String(uid)}), ${how}?`)) {
+    if (await confirm(`Copy the user ${name} (${String(uid)}), ${how}?`)) {
       users.push(name);
     }
   }

@@ -60,7 +60,7 @@ await t.test("a computer comes up from a Docker image", async (t) => {
   );
   t.match(
     await shell("dockroot doctor"),
-    /nothing was found that would stop a boot/,
+    /no problem was found that would stop a boot/,
     "nor is there anything that would stop the next boot",
   );
   t.match(

@@ -61,8 +61,8 @@ function* checkSeveral({ starts }: DoctorFacts): Iterable<Finding> {
     const { disk, image } = outcome;
     yield warning(
       "engine",
-      `${disk.storePath} holds the images of ${disk.stores.join(" and of ")}: once they say different things of ${image.reference}, no boot knows which one counts`,
-      `Write dockroot.store=${image.store} among the kernel options, or remove the images that are of former times.`,
+      `${disk.storePath} holds the images of ${disk.stores.join(" and of ")}: if these come to have different images named ${image.reference}, the boot cannot choose`,
+      `Add dockroot.store=${image.store} to the kernel options, or remove the images that are no longer used.`,
     );
   }
 }
@@ -94,7 +94,7 @@ function judge(
 }
 
 const SET_PODMAN_DRIVER =
-  'Write driver = "btrfs" below [storage] in /etc/containers/storage.conf; a new file needs runroot = "/run/containers/storage" and graphroot = "/var/lib/containers/storage" there, too.';
+  'Set driver = "btrfs" under [storage] in /etc/containers/storage.conf; a new file also needs runroot = "/run/containers/storage" and graphroot = "/var/lib/containers/storage" there.';
 
 /** @param hasStore whether there is a store already, with whose driver Podman stays */
 function judgePodman(
@@ -103,16 +103,16 @@ function judgePodman(
 ): Judgement {
   if (error !== undefined) {
     return [
-      `${file} is not valid, and Podman does not start with it`,
+      `${file} is not valid, so Podman does not start`,
       error,
-      "Correct it: it is TOML.",
+      "Correct it: it must be valid TOML.",
     ];
   }
   if (driver === "btrfs") return [`${file} names the driver btrfs`];
   if (driver !== undefined) {
     return [
       `${file} names the driver ${driver}`,
-      "no root can be made of what is pulled with it, unless Podman has the store's driver in its database, and then it complains at each call",
+      "no root can be made from images that it pulls, unless Podman's database has the store's driver; then Podman complains at each call",
       SET_PODMAN_DRIVER,
     ];
   }
@@ -120,7 +120,7 @@ function judgePodman(
     ? [`${file} names no driver: Podman stays with btrfs`]
     : [
         `${file} names no driver`,
-        "in an empty directory Podman takes another than btrfs",
+        "in an empty directory Podman chooses another driver than btrfs",
         SET_PODMAN_DRIVER,
       ];
 }
@@ -144,42 +144,42 @@ function judgeDocker(
   const { file, error, storageDriver, keepsInContainerd = false } = docker;
   if (error !== undefined) {
     return [
-      `${file} is not valid, and Docker does not start with it`,
+      `${file} is not valid, so Docker does not start`,
       error,
-      "Correct it: it is a JSON object.",
+      "Correct it: it must hold one JSON object.",
     ];
   }
   if (docker.hasUserNamespace && !keepsInContainerd) {
     return [
       `${file} has "userns-remap"`,
-      "what is pulled has files of other users than root, in a directory of its own, and no root can be made of that",
-      'Take "userns-remap" out of it, restart Docker, and pull the image again.',
+      "pulled images go to a directory of their own and belong to other users than root, and no root can be made from them",
+      'Remove "userns-remap" from it, restart Docker, and pull the image again.',
     ];
   }
   if (kind === "containerd" && !keepsInContainerd) {
     return [
-      `${file} lacks the feature containerd-snapshotter`,
-      "what is pulled may be kept elsewhere than in containerd's store, which has the image",
+      `${file} does not enable the feature containerd-snapshotter`,
+      "pulled images may go to another store than containerd's, which has the image to boot",
       SET_SNAPSHOTTER,
     ];
   }
-  const feature = `${file} has the feature containerd-snapshotter`;
+  const feature = `${file} enables the feature containerd-snapshotter`;
   if (kind === "graphdriver" && keepsInContainerd) {
     return [
       feature,
-      "what is pulled is kept in containerd's store, and the image is in Docker's own",
+      "pulled images go to containerd's store, but the image to boot is in Docker's own",
       SET_DRIVER,
     ];
   }
   if (keepsInContainerd) {
     const driver =
       storageDriver === undefined
-        ? "no storage driver"
-        : `the storage driver ${storageDriver}`;
-    if (storageDriver === "btrfs") return [`${feature}, and ${driver}`];
+        ? "names no storage driver"
+        : `names the storage driver ${storageDriver}`;
+    if (storageDriver === "btrfs") return [`${feature} and ${driver}`];
     return [
-      `${feature}, and ${driver}`,
-      `what is pulled is unpacked by ${storageDriver ?? "overlayfs"}, and no root can be made of that`,
+      `${feature} and ${driver}`,
+      `pulled images are unpacked by ${storageDriver ?? "overlayfs"}, and no root can be made from them`,
       SET_SNAPSHOTTER,
     ];
   }
@@ -189,7 +189,7 @@ function judgeDocker(
   if (storageDriver !== undefined) {
     return [
       `${file} names the storage driver ${storageDriver}`,
-      "what is pulled is kept where dockroot does not look",
+      "pulled images go where dockroot does not look",
       SET_DRIVER,
     ];
   }
@@ -197,7 +197,7 @@ function judgeDocker(
     ? [`${file} names no storage driver: Docker stays with btrfs`]
     : [
         `${file} names no storage driver`,
-        "in an empty directory Docker takes another than btrfs",
+        "in an empty directory Docker chooses another driver than btrfs",
         SET_DRIVER,
       ];
 }

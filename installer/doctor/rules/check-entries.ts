@@ -2,10 +2,10 @@ import type { EntryFacts, InitrdFile, StartOutcome } from "./facts.ts";
 import { nameEntry, ok, stops, unknown, type Finding } from "./finding.ts";
 
 export const TAKE_FROM_IMAGE =
-  "Take kernel and initramfs from the image again, and put both where the boot loader finds them.";
+  "Copy the kernel and the initramfs from the image again to where the boot loader finds them.";
 
 const REBUILD =
-  "In the image: dockroot install; then put the initramfs where the boot loader finds it.";
+  "Run dockroot install in the image, then copy the initramfs to where the boot loader finds it.";
 
 /** Whether an entry's kernel has its modules in the image, and its initramfs dockroot. */
 export function* checkEntry(
@@ -26,15 +26,18 @@ function* checkKernel(
   if (file === undefined) {
     yield notSeen("kernel", entry, kernel.name, TAKE_FROM_IMAGE);
   } else if (version === undefined) {
-    yield unknown("kernel", `${name}: ${file} does not tell its version`);
+    yield unknown("kernel", `${name}: cannot tell the version of ${file}`);
   } else if (outcome.kind === "planned") {
     const { modules, what } = outcome.tree;
     if (modules.includes(version)) {
-      yield ok("kernel", `${name}: ${file} is ${version}, as in ${what}`);
+      yield ok(
+        "kernel",
+        `${name}: ${file} is ${version}, and ${what} has its modules`,
+      );
     } else if (modules.length > 0) {
       yield stops(
         "kernel",
-        `${name}: ${file} is ${version}; ${what} has the modules of ${modules.join(", ")}`,
+        `${name}: ${file} is ${version}, but ${what} has modules only for ${modules.join(", ")}`,
         TAKE_FROM_IMAGE,
       );
     }
@@ -52,7 +55,7 @@ function* checkInitrds({
     if (kernel === undefined) return;
     yield stops(
       "initramfs",
-      `${name} names no initramfs: nothing runs dockroot`,
+      `${name} names no initramfs, so nothing runs dockroot`,
       "Name the initramfs in the entry.",
     );
     return;
@@ -87,7 +90,7 @@ function* judgeInitrds(
   }
   if (contents.length < initrds.length) {
     const names = namesOf(initrds);
-    yield unknown("initramfs", `${prefix}nothing here can look into ${names}`);
+    yield unknown("initramfs", `${prefix}cannot list the contents of ${names}`);
     return;
   }
   if (withDockroot.length === 0) {
@@ -100,13 +103,13 @@ function* judgeInitrds(
     version !== undefined && versions.length > 0 && !versions.includes(version);
   if (missing.length > 0) {
     yield stop(
-      `${namesOf(withDockroot)} lacks programs that dockroot calls: ${missing.join(", ")}`,
+      `${namesOf(withDockroot)} is missing programs that dockroot calls: ${missing.join(", ")}`,
     );
   }
   if (isForAnother) {
     yield stop(
-      `the kernel is ${version}, the initramfs has modules of ${versions.join(", ")}`,
-      "Take kernel and initramfs from the same image, and put both where the boot loader finds them.",
+      `the kernel is ${version}, but the initramfs has modules only for ${versions.join(", ")}`,
+      "Copy the kernel and the initramfs from the same image to where the boot loader finds them.",
     );
   }
   if (missing.length === 0 && !isForAnother) {
@@ -131,8 +134,8 @@ function notSeen(
       )
     : unknown(
         subject,
-        `${name}: its ${subject} ${file} is not seen here`,
-        "Mount the volume that it is on to have it looked at.",
+        `${name}: its ${subject} ${file} is on no mounted filesystem`,
+        "Mount the filesystem that it is on, and run dockroot doctor again.",
       );
 }
 
@@ -151,7 +154,7 @@ export function* checkOwnInitrds(
     yield unknown(
       "initramfs",
       "this system has no initramfs in /boot yet",
-      "In the image: dockroot install.",
+      "Run dockroot install in the image.",
     );
   }
   for (const initrd of initrds) {

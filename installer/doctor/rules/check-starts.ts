@@ -52,15 +52,15 @@ function* checkOutcome(start: StartFacts): Iterable<Finding> {
     case "incomplete":
       yield warning(
         "options",
-        `${name}: ${explain(outcome.failure)}; nor is there a configuration here, so it boots only if the one in its initramfs says it`,
-        "Name the image in the entry (docker_image=NAME:TAG), or have it looked at by --image NAME:TAG.",
+        `${name}: ${explain(outcome.failure)}; it boots only if the configuration in its initramfs sets what is missing`,
+        "Name the image in the entry (docker_image=NAME:TAG), or check one with --image NAME:TAG.",
       );
       return;
     case "read":
       yield ok("options", `${name}: the options are valid`);
       yield unknown(
         "disk",
-        `${name}: what it would boot is not looked at: this is not the running system`,
+        `${name}: what it would boot was not checked: this is not the running system`,
       );
       return;
     case "generation":
@@ -69,7 +69,10 @@ function* checkOutcome(start: StartFacts): Iterable<Finding> {
     case "planned": {
       const { image, disk } = outcome;
       yield ok("options", `${name}: the options are valid`);
-      yield ok("disk", `root=${disk.root} is ${disk.device}, a btrfs`);
+      yield ok(
+        "disk",
+        `root=${disk.root} is ${disk.device}, a btrfs filesystem`,
+      );
       yield ok(
         "image",
         `${image.reference} is in ${disk.storePath}, ${image.id}`,
@@ -80,7 +83,7 @@ function* checkOutcome(start: StartFacts): Iterable<Finding> {
     yield warning(
       "options",
       `${name}: ${text}`,
-      "dockroot boot --dry-run shows what the next boot does.",
+      "Run dockroot boot --dry-run to see what the next boot does.",
     );
   }
 }
@@ -113,7 +116,7 @@ function failed(name: string, failure: BootFailure): Finding {
     `${name}: ${explain(failure)}`,
     failure.code === "STORE_DAMAGED"
       ? REPAIR_STORE
-      : (failure.hint ?? "Correct what this names."),
+      : (failure.hint ?? "Correct what the message names."),
   );
 }
 
@@ -133,8 +136,8 @@ function* checkRepeated({ sources }: StartFacts): Iterable<Finding> {
       if (different.size <= 1) continue;
       yield warning(
         "options",
-        `${name}: ${key}= is given more than once (${[...different].join(", ")}): the last one counts for dockroot, and another may for the initramfs`,
-        "Leave one of them.",
+        `${name}: ${key}= is given more than once (${[...different].join(", ")}): dockroot uses the last one, and the initramfs may use another`,
+        "Keep only one of them.",
       );
     }
   }
@@ -152,8 +155,8 @@ function* checkReadOnly(
     if (last?.key === "rw") continue;
     yield warning(
       "options",
-      `${name}: the root stays read-only: ${last === undefined ? "rw is missing" : "ro is given"}, and no line of the fstab mounts / anew`,
-      "Write rw among the kernel options.",
+      `${name}: the root stays read-only: ${last === undefined ? "rw is missing" : "ro is given"}, and no line of the fstab remounts /`,
+      "Add rw to the kernel options.",
     );
   }
 }
@@ -168,7 +171,7 @@ function* checkStoreHere(
   const mount = ["mount", "-o", `subvol=${storePath}`, root, engineDirectory];
   yield warning(
     "store-mount",
-    `${name}: the image store ${storePath} of ${root} is not what is at ${engineDirectory} here: ${programOf(tree.engine.home)} pull fetches elsewhere`,
+    `${name}: the image store ${storePath} on ${root} is not mounted at ${engineDirectory} here: ${programOf(tree.engine.home)} pull stores images elsewhere`,
     `Mount it: ${mount.map(quote).join(" ")}`,
   );
 }
@@ -185,7 +188,7 @@ function* checkRunning(
   if (modules.includes(place.kernelRelease)) return;
   yield stops(
     "kernel",
-    `the running kernel is ${place.kernelRelease}; ${what} has the modules of ${modules.join(", ")}`,
+    `the running kernel is ${place.kernelRelease}, but ${what} has modules only for ${modules.join(", ")}`,
     TAKE_FROM_IMAGE,
   );
 }
@@ -204,7 +207,7 @@ export function* checkTarget({
 const REMEDIES: Partial<Record<ErrorCode, string>> = {
   STORE_MISSING: "Mount the image store, or pull the image.",
   STORE_AMBIGUOUS:
-    "Say which one is meant in the boot menu entry: dockroot boot-entry --store-path DIR (of several in one directory --store KIND) prints it.",
+    "Name one in the boot menu entry: dockroot boot-entry --store-path DIR prints such an entry (with --store KIND where DIR holds several).",
 };
 
 function* checkImage({ found, directory }: TargetFacts): Iterable<Finding> {
@@ -218,14 +221,14 @@ function* checkImage({ found, directory }: TargetFacts): Iterable<Finding> {
     case "not-named":
       yield unknown(
         "image",
-        "it is not known which image is meant",
+        "no image is named",
         "Name it with --image NAME:TAG.",
       );
       return;
     case "itself":
       yield unknown(
         "image",
-        "the image store is the machine's: this is not the running system",
+        "the image store was not checked: this is not the running system",
       );
       yield* checkOwnInitrds(found.initrds);
       return;
@@ -239,7 +242,7 @@ function* checkImage({ found, directory }: TargetFacts): Iterable<Finding> {
 const SET_DRIVER = {
   docker: "set the storage driver btrfs in /etc/docker/daemon.json",
   podman:
-    'set driver = "btrfs" below [storage] in /etc/containers/storage.conf',
+    'set driver = "btrfs" under [storage] in /etc/containers/storage.conf',
 } as const satisfies Record<ReturnType<typeof programOf>, string>;
 
 function checkFilesystem({
@@ -250,7 +253,7 @@ function checkFilesystem({
   if (fsType === undefined) {
     return unknown(
       "disk",
-      `there is no ${directory}: which disk has the image store is not known`,
+      `there is no ${directory}, so the disk of the image store is not known`,
       "Install Docker or Podman, and mount a btrfs subvolume where it keeps images.",
     );
   }
@@ -259,6 +262,6 @@ function checkFilesystem({
     : stops(
         "disk",
         `the image store ${directory} is on ${fsType}, not on btrfs`,
-        `Mount a subvolume of a btrfs there, ${SET_DRIVER[programOf(home)]}, and pull the image again.`,
+        `Mount a btrfs subvolume there, ${SET_DRIVER[programOf(home)]}, and pull the image again.`,
       );
 }

@@ -40,7 +40,7 @@ export function* checkStoreMount({
   if (line === undefined) {
     yield warning(
       "store-mount",
-      `${what}: nothing mounts the image store at ${mountPoint}: ${pull} in the new system fetches into the root, which the next boot replaces`,
+      `${what}: nothing mounts the image store at ${mountPoint}: ${pull} in the new system stores images in the root, which the next boot replaces`,
       `Add a line to the top layer's etc/fstab: ${right}`,
     );
     return;
@@ -51,14 +51,14 @@ export function* checkStoreMount({
   if (problem !== undefined) {
     yield warning(
       "store-mount",
-      `${mounts} ${line.source} (${problem}), where the image store is ${storePath} of ${root}: ${pull} in the new system fetches elsewhere`,
-      `Write: ${right}`,
+      `${mounts} ${line.source} (${problem}), but the image store is ${storePath} on ${root}: ${pull} in the new system stores images elsewhere`,
+      `Replace it with: ${right}`,
     );
   } else if (subvolume !== undefined && subvolume !== storePath) {
     yield warning(
       "store-mount",
-      `${mounts} ${subvolume} at ${mountPoint}, where the kernel options name the image store ${storePath}`,
-      `Write: ${right}`,
+      `${mounts} ${subvolume} at ${mountPoint}, but the kernel options name the image store ${storePath}`,
+      `Replace it with: ${right}`,
     );
   } else {
     yield ok("store-mount", `${mounts} the image store at ${mountPoint}`);

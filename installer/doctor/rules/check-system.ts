@@ -53,10 +53,7 @@ export function* checkMenus({
   const { entryCount, unreadable, notInGrub } = menus;
   const found = String(entryCount);
   for (const { file, why } of unreadable) {
-    yield unknown(
-      "boot-entries",
-      `the entries of ${file} are not known: ${why}`,
-    );
+    yield unknown("boot-entries", `cannot read the entries of ${file}: ${why}`);
   }
   for (const entry of notInGrub) {
     yield warning(
@@ -69,25 +66,25 @@ export function* checkMenus({
   if (ours > 0) {
     yield ok(
       "boot-entries",
-      `${String(ours)} of the ${found} that were found boot an image`,
+      `entries that boot an image: ${String(ours)} of the ${found} found`,
     );
   } else if (place.kind === "elsewhere") {
     yield unknown(
       "boot-entries",
-      "kernel options, boot entries and disks are the machine's: this is not the running system",
+      "kernel options, boot menu entries and disks were not checked: this is not the running system",
     );
   } else if (starts.some((start) => start.isThisStart)) {
     yield unknown(
       "boot-entries",
       entryCount === 0
         ? "no boot menu was found, so this boot's entry could not be checked"
-        : `none of the ${found} boot entries that were found boots an image, so this boot's entry could not be checked`,
+        : `none of the ${found} boot menu entries found boots an image, so this boot's entry could not be checked`,
     );
   } else {
     yield warning(
       "boot-entries",
-      `no entry that boots an image was found, of rEFInd, systemd-boot, GRUB and Limine (${found} others were)`,
-      "dockroot boot-entry makes one for this machine.",
+      `no boot menu entry of rEFInd, systemd-boot, GRUB or Limine boots an image (${found} found)`,
+      "Run dockroot boot-entry to print one for this machine.",
     );
   }
 }
@@ -100,7 +97,7 @@ const GOOD_BYTES = 2e9;
 const INITRAMFS_BYTES = 120e6;
 
 const FREE_DISK =
-  "Delete what is not needed: former roots below .dockroot (dockroot.generations=), or images (docker image prune).";
+  "Delete earlier roots below .dockroot (see dockroot.generations=), or images (docker image prune).";
 
 /** Room on the image store's filesystem, and on boot partitions. */
 export function* checkSpace({
@@ -114,7 +111,11 @@ export function* checkSpace({
     if (room.freeBytes < LEAST_BYTES) {
       yield stops("space", `${text}: too little for a new root`, FREE_DISK);
     } else if (room.freeBytes < GOOD_BYTES) {
-      yield warning("space", `${text}: little for the next image`, FREE_DISK);
+      yield warning(
+        "space",
+        `${text}: maybe too little for the next image`,
+        FREE_DISK,
+      );
     } else yield ok("space", text);
   }
   for (const { mountPoint, room, largestBytes } of bootRooms) {
@@ -123,8 +124,8 @@ export function* checkSpace({
     yield room.freeBytes < needed
       ? warning(
           "space",
-          `${text}: too little for a new initramfs beside the former one (about ${formatSize(needed)})`,
-          "Remove old kernels and initramfs images there, or put them on the btrfs partition, where the boot loader can read that.",
+          `${text}: too little for a new initramfs next to the old one (about ${formatSize(needed)})`,
+          "Remove old kernels and initramfs images there, or move them to the btrfs partition if the boot loader can read it.",
         )
       : ok("space", text);
   }

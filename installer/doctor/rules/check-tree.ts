@@ -47,8 +47,8 @@ function* checkGaps({ what, unfilledGaps }: TreeFacts): Iterable<Finding> {
   if (unfilledGaps.length === 0) return;
   yield warning(
     "image",
-    `${what}: a build step has made btrfs subvolumes in it, and nothing can be created where they were: ${listNames(unfilledGaps)}`,
-    "Delete each in the build step that makes it (btrfs subvolume delete), or put an empty directory of the same path into the top layer.",
+    `${what}: a build step created btrfs subvolumes in it, and nothing can be created where they were: ${listNames(unfilledGaps)}`,
+    "Delete each in the build step that creates it (btrfs subvolume delete), or put an empty directory with the same path into the top layer.",
   );
 }
 
@@ -60,18 +60,18 @@ function* checkModules({
   if (modules.length === 0) {
     yield stops(
       "kernel",
-      `${what} has no modules of any kernel in /lib/modules`,
-      "Install a kernel into the image (Arch: linux; Debian: linux-image-amd64), and boot that one.",
+      `${what} has no kernel modules in /lib/modules`,
+      "Install a kernel into the image (Arch: linux; Debian: linux-image-amd64), and boot that kernel.",
     );
     return;
   }
-  yield ok("kernel", `${what} has the modules of ${modules.join(", ")}`);
+  yield ok("kernel", `${what} has modules for ${modules.join(", ")}`);
   for (const { name, version } of kernels) {
     if (version === undefined || modules.includes(version)) continue;
     yield warning(
       "kernel",
-      `${what}: its ${name} is ${version}, of which it has no modules`,
-      "Install that kernel's package again in the image, or remove the file.",
+      `${what}: its ${name} is ${version}, for which it has no modules`,
+      "Reinstall that kernel's package in the image, or remove the file.",
     );
   }
 }
@@ -80,13 +80,16 @@ function* checkGenerators({ what, generators }: TreeFacts): Iterable<Finding> {
   if (generators.length === 0) {
     yield unknown(
       "initramfs",
-      `${what} has no program that makes an initramfs: it must come from elsewhere`,
-      "Install mkinitcpio, dracut or initramfs-tools in the image, then dockroot install.",
+      `${what} has no initramfs generator: the initramfs must come from elsewhere`,
+      "Install mkinitcpio, dracut or initramfs-tools in the image, then run dockroot install.",
     );
   }
   const ready = generators.filter(isReady);
   for (const { name } of ready) {
-    yield ok("initramfs", `${what}: dockroot is in what ${name} makes`);
+    yield ok(
+      "initramfs",
+      `${what}: ${name} includes dockroot in the initramfs`,
+    );
   }
   if (ready.length > 0) return;
   for (const { name, missing, problem = "" } of generators) {
@@ -94,8 +97,8 @@ function* checkGenerators({ what, generators }: TreeFacts): Iterable<Finding> {
       "initramfs",
       missing.length > 0
         ? `${what}: ${name} makes an initramfs without dockroot: there is no ${missing.join(", ")}`
-        : `${what}: what ${name} makes is not right for dockroot: ${problem}`,
-      "In the image: dockroot install.",
+        : `${what}: ${name} is not configured for dockroot: ${problem}`,
+      "Run dockroot install in the image.",
     );
   }
 }
@@ -135,7 +138,7 @@ function* checkProblems({
     yield tell(subject, `${what}: ${message}`, remedy);
   }
   if (!problems.some(({ subject }) => subject === "fstab")) {
-    yield ok("fstab", `${what}: no line of its fstab is in the way`);
+    yield ok("fstab", `${what}: no line of its fstab stops the boot`);
   }
   const others = problems.filter(({ subject }) => subject === undefined);
   if (others.length > 0) {
@@ -146,11 +149,11 @@ function* checkProblems({
     );
     yield warning(
       "top-layer",
-      `${what}: the top layer has more problems: ${listNames(kinds)}`,
-      "List them: dockroot toplayer check.",
+      `${what}: the top layer has other problems: ${listNames(kinds)}`,
+      "Run dockroot toplayer check to list them.",
     );
   } else if (hasTopLayer && problems.length === 0) {
-    yield ok("top-layer", `${what}: the top layer fits it`);
+    yield ok("top-layer", `${what}: no problem was found in the top layer`);
   }
 }
 
@@ -206,6 +209,8 @@ function asBrought(text: FinalText, path: string): FinalText {
 const SET_PASSWORD =
   "Put the output of openssl passwd -6 into the second field of root's line in the top layer's etc/shadow.";
 
+const LOCKED = "all accounts are locked";
+
 /** Whether anybody can log in: by a password, by a key, or without being asked. */
 function* checkLogins({
   what,
@@ -215,38 +220,38 @@ function* checkLogins({
 }: TreeFacts): Iterable<Finding> {
   const logins = findLogins(check);
   const { unchecked, byPassword, byKey, automatic } = logins;
-  const nobody = `${what}: nobody can log in: root and all others are locked`;
+  const nobody = `${what}: nobody can log in`;
   if (unchecked !== undefined) {
     yield unknown(
       "logins",
-      `${what}: who can log in is not known: ${unchecked}`,
+      `${what}: cannot tell who can log in: ${unchecked}`,
     );
   } else if (byPassword.length > 0) {
     yield ok("logins", `${what}: ${listNames(byPassword)} can log in`);
   } else if (automatic !== undefined) {
-    yield ok("logins", `${what}: ${automatic} logs somebody in`);
+    yield ok("logins", `${what}: ${automatic} sets up an automatic login`);
   } else if (byKey.length > 0) {
     yield warning(
       "logins",
-      `${what}: nobody has a password; ${listNames(byKey)} can log in by ssh alone`,
+      `${what}: no account has a password; ${listNames(byKey)} can log in only over ssh`,
       SET_PASSWORD,
     );
   } else if (logins.unread !== undefined) {
     yield unknown(
       "logins",
-      `${what}: root and all others are locked, but ${logins.unread}: whether that lets somebody in is not known`,
+      `${what}: ${LOCKED}, but ${logins.unread}: cannot tell whether that allows a login`,
     );
   } else if (isItself || !hasTopLayer) {
     yield warning(
       "logins",
-      `${nobody}, unless a top layer brings a password`,
-      "dockroot toplayer init makes a top layer with this machine's accounts.",
+      `${nobody} unless a top layer provides a password: ${LOCKED}`,
+      "Run dockroot toplayer init to make a top layer with this machine's accounts.",
     );
   } else if (logins.homesAreMounted) {
     yield warning(
       "logins",
-      `${nobody}, unless a key for ssh is in a home that is mounted`,
+      `${nobody} unless a home directory that is mounted later has an ssh key: ${LOCKED}`,
       SET_PASSWORD,
     );
-  } else yield stops("logins", nobody, SET_PASSWORD);
+  } else yield stops("logins", `${nobody}: ${LOCKED}`, SET_PASSWORD);
 }

@@ -57,8 +57,8 @@ function summarize(findings: readonly Finding[]): Line {
   const [stopping, warnings] = [count("stops"), count("warning")];
   const words = [
     stopping === 0
-      ? "nothing was found that would stop a boot"
-      : `${String(stopping)} ${stopping === 1 ? "thing" : "things"} would stop a boot`,
+      ? "no problem was found that would stop a boot"
+      : `${String(stopping)} ${stopping === 1 ? "problem" : "problems"} would stop a boot`,
     ...(warnings === 0
       ? []
       : [`${String(warnings)} ${warnings === 1 ? "warning" : "warnings"}`]),

@@ -55,7 +55,7 @@ export function formatNotChecked(whats: readonly string[]): string {
 export function formatUnchanged({ manifest }: Install): string {
   return manifest.built === undefined
     ? "The files are in place: nothing was changed. The initramfs was not built: dockroot install builds it.\n"
-    : "All is in place: nothing was changed.\n";
+    : "Everything is in place: nothing was changed.\n";
 }
 
 /** What comes next. */

@@ -41,7 +41,7 @@ export function formatStatus(
     })),
     section("time per step", formatSteps(status, width - INDENT.length)),
     section(
-      "roots on the disk, * is the one that booted",
+      "roots on the disk, * marks the one that booted",
       formatRoots(status.roots ?? []),
     ),
     section(
@@ -93,7 +93,7 @@ function formatLastFailure({ lastFailure, result, failure }: Status): string[] {
     result === "fallback" &&
     failure !== null &&
     lastFailure.text.startsWith(formatFailure(failure));
-  if (isAbove) return ["the one above"];
+  if (isAbove) return ["the same as above"];
   const details = lines.findIndex((line) => line.startsWith(DETAILS));
   return lines
     .slice(0, details === -1 ? MAX_LINES : Math.min(details, MAX_LINES))
@@ -113,14 +113,14 @@ interface Alarm {
 const ALARMS: Readonly<Partial<Record<Status["result"], Alarm>>> = {
   fallback: {
     what: "WARNING: THIS IS AN EARLIER ROOT.",
-    why: "The one that was asked for could not be made.",
+    why: "The root that was asked for could not be made.",
     outlook:
       "The next boot tries again, and keeps this root as a generation when it succeeds.",
     reminder: "WARNING: this is an earlier root; the reason is above.",
   },
   failed: {
     what: "WARNING: DOCKROOT DID NOT BOOT THIS SYSTEM.",
-    why: "It could not make a root; what runs was started without it.",
+    why: "It could not make a root, and the system was started without it.",
     outlook: "The next boot tries again.",
     reminder:
       "WARNING: dockroot did not boot this system; the reason is above.",

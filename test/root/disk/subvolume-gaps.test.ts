@@ -175,7 +175,7 @@ await t.test("toplayer check and doctor", async (t) => {
   ]);
   t.match(
     dockroot("doctor", "--image", "system:3").stdout,
-    /warning: image: the image system:3: a build step has made btrfs subvolumes in it, and nothing can be created where they were: \/srv\/mine$/m,
+    /warning: image: the image system:3: a build step created btrfs subvolumes in it, and nothing can be created where they were: \/srv\/mine$/m,
   );
 });
 

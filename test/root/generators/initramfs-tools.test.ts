@@ -76,7 +76,7 @@ for (const shell of ["busybox ash", "dash", "bash"]) {
         t.same(stdout.split("\n").slice(0, -1), [
           ...[...boots, "root is mounted", finishes],
           // What fails after that keeps no system from starting.
-          "dockroot: warning: could not tidy up; the system starts all the same",
+          "dockroot: warning: could not clean up; the system starts anyway",
           "the system starts",
         ]);
       },

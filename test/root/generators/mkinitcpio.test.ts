@@ -182,9 +182,9 @@ await t.test(
             ...wayOut,
             "dockroot boot",
             `root is mounted: PATH=${path}`,
-            // This one fails: the system starts all the same.
+            // This one fails: the system starts anyway.
             ["", "fill"].includes(early) ? "finish goes on" : "dockroot finish",
-            "dockroot: warning: could not tidy up; the system starts all the same",
+            "dockroot: warning: could not clean up; the system starts anyway",
             "the system starts",
           ]);
         });

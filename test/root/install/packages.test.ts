@@ -159,10 +159,10 @@ await t.test("the .deb comes and goes without a trace", async (t) => {
 
   await dpkg("--install", `/tmp/${name}`);
   await installHooks(t, root);
-  t.match(await dpkg("--install", `/tmp/${name}`), /^All is in place/m);
+  t.match(await dpkg("--install", `/tmp/${name}`), /^Everything is in place/m);
   t.match(
     await dpkg("--remove", "dockroot"),
-    /^All that install did is taken/m,
+    /^Everything that install did has been undone/m,
   );
   await dpkg("--purge", "dockroot");
   t.strictSame(compareListings(list(), before), [], "removed after install");
@@ -225,7 +225,10 @@ await t.test("the PKGBUILD makes a package that comes and goes", async (t) => {
   const file = path.join(out, name);
   await pacman("--upgrade", file);
   await installHooks(t, root);
-  t.match(await pacman("--upgrade", file), /^All is in place/m);
-  t.match(await pacman("--remove", "dockroot"), /^All that install did is/m);
+  t.match(await pacman("--upgrade", file), /^Everything is in place/m);
+  t.match(
+    await pacman("--remove", "dockroot"),
+    /^Everything that install did has been undone/m,
+  );
   t.strictSame(compareListings(list(), before), []);
 });

@@ -86,7 +86,7 @@ await t.test("a fallback cannot be overlooked", async (t) => {
     text,
     /^\*+\nWARNING: THIS IS AN EARLIER ROOT\.\n[^]*\ndockroot: the image absent:1 is not in the store docker\n(?: {2}because: .*\n)* {2}what to do: .*\n[^]*\n\*+\n/,
   );
-  t.match(text, /\nlast failure, \S+:\n {2}the one above\n/);
+  t.match(text, /\nlast failure, \S+:\n {2}the same as above\n/);
   t.match(text, /\nWARNING: this is an earlier root; the reason is above\.\n$/);
 
   start(t, machine);

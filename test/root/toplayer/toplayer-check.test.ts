@@ -267,7 +267,7 @@ await t.test("of an fstab with thousands of roots a few are looked up", (t) => {
 
 await t.test("what cannot be found is told", (t) => {
   for (const [args, message] of [
-    [[good], /^dockroot: it is not known which image is meant\n/],
+    [[good], /^dockroot: no image is named\n/],
     [
       [good, "--image", "gone"],
       /^dockroot: cannot find the image gone:latest in \/var\/lib\/docker\n[^]*there are|nearest/,

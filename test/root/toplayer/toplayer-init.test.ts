@@ -219,7 +219,7 @@ await t.test("what is asked is answered on a terminal", (t) => {
     ...["toplayer", "init", directory, "--image", "system:1"],
   );
   t.equal(status, 0, stdout);
-  t.match(stdout, "Take over root's password? [Y/n]");
+  t.match(stdout, "Copy root's password? [Y/n]");
   t.match(stdout, "Please answer yes or no.");
   t.equal(
     read(directory, "shadow"),

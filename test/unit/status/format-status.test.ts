@@ -47,7 +47,7 @@ t.test("a new root", async (t) => {
     "   20.8 ms  ##            snapshot docker/btrfs/subvolumes/2cfd8d85991c... as...",
     "    0.6 ms                check that .dockroot/docker_rwlayer/staging has an ...",
     "",
-    "roots on the disk, * is the one that booted:",
+    "roots on the disk, * marks the one that booted:",
     "                    boot  image                       exclusive",
     "  * docker_rwlayer  5     demo:latest (2ae08ae4477a)     3.2 MB",
     "    generation 4    4     demo:next (2ae08ae4477a)      16.4 kB",
@@ -91,7 +91,7 @@ t.test("a fallback begins and ends with a warning", async (t) => {
   t.strictSame(lines.slice(0, 12), [
     "*".repeat(72),
     "WARNING: THIS IS AN EARLIER ROOT.",
-    "The one that was asked for could not be made.",
+    "The root that was asked for could not be made.",
     "This one was .dockroot/docker_rwlayer/generations/4.",
     "",
     "dockroot: the image demo:next is not in the store docker",
@@ -104,7 +104,7 @@ t.test("a fallback begins and ends with a warning", async (t) => {
   ]);
   t.strictSame(lines.slice(-5), [
     "last failure, .dockroot/x/last-failure.log:",
-    "  the one above",
+    "  the same as above",
     "",
     "WARNING: this is an earlier root; the reason is above.",
     "",
@@ -121,7 +121,7 @@ t.test("a boot that failed", async (t) => {
     [
       "*".repeat(72),
       "WARNING: DOCKROOT DID NOT BOOT THIS SYSTEM.",
-      "It could not make a root; what runs was started without it.",
+      "It could not make a root, and the system was started without it.",
       "",
       "dockroot: the image demo:next is not in the store docker",
       "  because: there is no image of that name",
@@ -194,7 +194,7 @@ t.test("what is unknown, incomplete, unreadable", async (t) => {
       "",
       "warning: the clock is slow",
       "",
-      "roots on the disk, * is the one that booted:",
+      "roots on the disk, * marks the one that booted:",
       "                    boot  image",
       "  * docker_rwlayer  5     demo:latest (2ae08ae4477a)  incomplete",
       "    generation 4          not made by dockroot",

@@ -302,9 +302,9 @@ t.test("who is asked about, and what the answers are for", async (t) => {
     return Promise.resolve(question.includes("root"));
   });
   t.strictSame(asked, [
-    "Take over root's password?",
-    "Take over the user alice (1000), with the password?",
-    "Take over the user bob (1001), who has no password?",
+    "Copy root's password?",
+    "Copy the user alice (1000), with the password?",
+    "Copy the user bob (1001), who has no password?",
   ]);
   t.strictSame(chosen, { users: [], root: true });
   t.strictSame(await chooseAccounts(machine, () => Promise.resolve(true)), {

@@ -40,7 +40,10 @@ export type ErrorCode =
   | "FILE_UNREADABLE"
   | "GENERATOR_MISSING"
   | "GENERATOR_AMBIGUOUS"
-  | "INSTALL_FAILED";
+  | "INSTALL_FAILED"
+  | "ENGINE_MISSING"
+  | "ENGINE_STOPPED"
+  | "PULL_FAILED";
 
 /** The hint where a helper or a system call failed, and nothing better is known. */
 export const SEE_KERNEL_LOG = "The kernel log may say more: dmesg | tail.";

@@ -32,7 +32,7 @@ import { readOciImage } from "./oci-image.ts";
 export const CONTAINERD_METADATA = "io.containerd.metadata.v1.bolt/meta.db";
 
 /** Docker's; each user of a containerd has one. */
-const NAMESPACE = "moby";
+export const CONTAINERD_NAMESPACE = "moby";
 const MAX_LISTED = 10;
 
 /** How Docker names what lost its name. */
@@ -70,7 +70,8 @@ export class ContainerdStore implements StoreReader {
   unsupported(missing?: BootError): BootError | undefined {
     const snapshotters = this.#readNamespaces(
       (namespaces) =>
-        namespaces.bucket(NAMESPACE, "snapshots")?.bucketNames() ?? [],
+        namespaces.bucket(CONTAINERD_NAMESPACE, "snapshots")?.bucketNames() ??
+        [],
     );
     const [other] = snapshotters;
     if (other === undefined || snapshotters.includes(SNAPSHOTTER)) {
@@ -94,7 +95,7 @@ export class ContainerdStore implements StoreReader {
 
   explainEmpty(): string | undefined {
     return this.#readNamespaces((namespaces) => {
-      if (namespaces.bucket(NAMESPACE, "images") !== undefined) {
+      if (namespaces.bucket(CONTAINERD_NAMESPACE, "images") !== undefined) {
         return undefined;
       }
       const others = namespaces.bucketNames().map(shorten);
@@ -126,13 +127,16 @@ export class ContainerdStore implements StoreReader {
   /** @throws BootError IMAGE_NOT_UNPACKED, SOURCE_MISSING, STORE_DAMAGED */
   #readSnapshot(id: ImageId, chainId: string): Snapshot {
     const name = this.#readNamespaces((namespaces) => {
-      const snapshotters = namespaces.bucket(NAMESPACE, "snapshots");
+      const snapshotters = namespaces.bucket(CONTAINERD_NAMESPACE, "snapshots");
       const own = snapshotters?.bucket(SNAPSHOTTER, chainId);
       if (snapshotters === undefined || own === undefined) {
         throw this.#notUnpacked(id, chainId, snapshotters);
       }
       const name = own.get("name")?.toString("latin1") ?? "";
-      if (name.startsWith(`${NAMESPACE}/`) && name.endsWith(`/${chainId}`)) {
+      if (
+        name.startsWith(`${CONTAINERD_NAMESPACE}/`) &&
+        name.endsWith(`/${chainId}`)
+      ) {
         return name;
       }
       throw new BoltError(
@@ -167,7 +171,7 @@ export class ContainerdStore implements StoreReader {
       for (const name of namespaces.bucketNames()) {
         namespaces.bucket(name, "images")?.readPages();
       }
-      const images = namespaces.bucket(NAMESPACE, "images");
+      const images = namespaces.bucket(CONTAINERD_NAMESPACE, "images");
       return images === undefined ? undefined : read(images);
     });
   }

@@ -1,0 +1,254 @@
+import { BootError, HelperError } from "../../runtime/base/errors.ts";
+import { escapeControl } from "../../runtime/base/escape.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import {
+  fullRepository,
+  goArchitecture,
+  parseImageReference,
+  splitReference,
+} from "../../runtime/images/image-ref.ts";
+import type { StoreKind } from "../../runtime/options/table.ts";
+import { CONTAINERD_NAMESPACE } from "../../runtime/stores/containerd/containerd.ts";
+import { hasFile } from "../system/has-file.ts";
+import type { Home } from "./formats/engine-configs.ts";
+import {
+  explainPull,
+  type EngineName,
+  type PullFailure,
+} from "./formats/explain-pull.ts";
+import {
+  parseDockerManifest,
+  parseManifest,
+  parseShownImage,
+  type OfferedImage,
+  type ShownImage,
+} from "./formats/engine-answers.ts";
+
+/** What a pull has changed; `local`: no registry knows the image, which was built here. */
+export interface PullResult {
+  readonly kind: "pulled" | "unchanged" | "local";
+}
+
+const DIRECTORIES = ["/usr/bin", "/usr/local/bin"];
+
+const PACKAGES: Readonly<Record<EngineName, string>> = {
+  docker: "docker.io, or docker-cli",
+  podman: "podman",
+  nerdctl: "nerdctl",
+};
+
+/** containerd keeps the images of each of its users apart, and roots are made of Docker's. */
+const NERDCTL = ["--namespace", CONTAINERD_NAMESPACE, "--snapshotter", "btrfs"];
+
+const ASK_TIMEOUT_MS = 60_000;
+
+const KEPT_LINES = 20;
+
+/** What engines say of an image that they do not have. */
+const ABSENT = /no such image|image not known/i;
+
+/**
+ * The engine that keeps its images in a store.
+ * @returns `undefined` where its program is not installed
+ */
+export function findEngine(
+  host: Host,
+  { kind, home }: { readonly kind: StoreKind | undefined; readonly home: Home },
+): EngineName | undefined {
+  const owners: readonly EngineName[] =
+    kind === "podman" || home === "podman"
+      ? ["podman"]
+      : home === "containerd"
+        ? ["docker", "nerdctl"]
+        : ["docker"];
+  return owners.find((engine) => findProgram(host, engine) !== undefined);
+}
+
+/**
+ * Lets an engine pull an image. For one that was built here, as far as its engine tells, no registry is
+ * asked: its name may be another's there.
+ * @param text a name, as a user writes it
+ * @param tell gets each line that the engine prints, as it comes
+ * @throws BootError INVALID_REFERENCE, ENGINE_MISSING, ENGINE_STOPPED, IMAGE_MISSING, PULL_FAILED
+ */
+export async function pullImage(
+  host: Host,
+  engine: EngineName,
+  text: string,
+  tell: (line: string) => void,
+): Promise<PullResult> {
+  const before = await showImage(host, engine, text);
+  if (before !== undefined && isBuiltHere(engine, text, before)) {
+    return { kind: "local" };
+  }
+  const failure = await runPull(host, engine, text, tell);
+  if (failure !== undefined) {
+    const isUnknown =
+      failure.kind === "missing" ||
+      (failure.kind === "hidden" && before?.RepoDigests.length === 0);
+    if (before !== undefined && isUnknown) return { kind: "local" };
+    throw failure.error;
+  }
+  const after = await showImage(host, engine, text);
+  return { kind: after?.Id === before?.Id ? "unchanged" : "pulled" };
+}
+
+/**
+ * What the registry has under a name. Nothing is fetched.
+ * @returns `undefined` where the engine cannot tell: nerdctl, and older releases for some formats
+ * @throws BootError as `pullImage`
+ */
+export async function askRegistry(
+  host: Host,
+  engine: EngineName,
+  text: string,
+): Promise<OfferedImage | undefined> {
+  if (engine === "nerdctl") return undefined;
+  const architecture = goArchitecture(host);
+  const inspect = async (name: string, ...flags: readonly string[]) => {
+    const args = ["manifest", "inspect", ...flags, name];
+    const { said, failure } = await askEngine(host, engine, text, args);
+    if (failure === undefined || failure.kind === "unknown") return said;
+    throw failure.error;
+  };
+  if (engine === "docker") {
+    return parseDockerManifest(await inspect(text, "--verbose"), architecture);
+  }
+  const found = parseManifest(await inspect(text), architecture);
+  if (typeof found !== "string") return found;
+  const { name } = splitReference(text);
+  const image = parseManifest(await inspect(`${name}@${found}`), architecture);
+  return typeof image === "string" ? undefined : image;
+}
+
+/**
+ * What the registry calls an image, as its engine prints it (`NAME@sha256:...`); `null` for one that was
+ * built here, or is not there.
+ * @throws BootError ENGINE_MISSING, ENGINE_STOPPED, PULL_FAILED
+ */
+export async function readRepoDigest(
+  host: Host,
+  engine: EngineName,
+  text: string,
+): Promise<string | null> {
+  const shown = await showImage(host, engine, text);
+  return (shown && chooseDigest(engine, text, shown)) ?? null;
+}
+
+/** An image that no registry has given this name, and whose name says no registry either. */
+function isBuiltHere(
+  engine: EngineName,
+  text: string,
+  shown: ShownImage,
+): boolean {
+  const reference = parseImageReference(text);
+  if (reference.kind === "id") return true;
+  const isQualified = engine !== "podman" && reference.isQualified;
+  return !isQualified && chooseDigest(engine, text, shown) === undefined;
+}
+
+function chooseDigest(
+  engine: EngineName,
+  text: string,
+  { RepoDigests: digests }: ShownImage,
+): string | undefined {
+  const reference = parseImageReference(text);
+  if (reference.kind === "id") return digests[0];
+  const own = digests.find(
+    (digest) =>
+      fullRepository(splitReference(digest).name) ===
+      fullRepository(reference.repository),
+  );
+  if (engine !== "podman") return own;
+  // Without a registry a name may be any registry's. Podman gives what is built here a digest, too.
+  const found = own ?? (reference.isQualified ? undefined : digests[0]);
+  return found?.startsWith("localhost/") === true ? undefined : found;
+}
+
+/** @returns `undefined` where the engine has no such image */
+async function showImage(
+  host: Host,
+  engine: EngineName,
+  text: string,
+): Promise<ShownImage | undefined> {
+  const args = ["image", "inspect", text];
+  const { said, failure } = await askEngine(host, engine, text, args);
+  if (failure !== undefined) {
+    if (ABSENT.test(said)) return undefined;
+    throw failure.error;
+  }
+  const shown = parseShownImage(said);
+  if (shown !== undefined) return shown;
+  throw new BootError(
+    "PULL_FAILED",
+    `unexpected output from ${engine} image inspect ${text}`,
+    { hint: "Another program may have that name: see which one runs." },
+  );
+}
+
+/** @returns what the engine answers; where it fails, what it says on stderr, and what that means */
+async function askEngine(
+  host: Host,
+  engine: EngineName,
+  text: string,
+  args: readonly string[],
+): Promise<{ readonly said: string; readonly failure?: PullFailure }> {
+  const argv = [...commandOf(host, engine), ...args];
+  try {
+    const { stdout } = await host.run(argv, { timeoutMs: ASK_TIMEOUT_MS });
+    return { said: stdout.toString("utf8") };
+  } catch (error) {
+    if (!(error instanceof HelperError)) throw error;
+    const said = error.message;
+    return { said, failure: explainPull(engine, text, said) };
+  }
+}
+
+/** @returns why it failed */
+async function runPull(
+  host: Host,
+  engine: EngineName,
+  text: string,
+  tell: (line: string) => void,
+): Promise<PullFailure | undefined> {
+  // Both of its outputs, in their order.
+  const both = ["sh", "-c", 'exec "$@" 2>&1', "sh"];
+  const lines: string[] = [];
+  let rest = "";
+  try {
+    await host.run([...both, ...commandOf(host, engine), "pull", text], {
+      onOutput: (chunk) => {
+        const parts = (rest + chunk.toString("latin1")).split(/[\r\n]+/);
+        rest = parts.pop() ?? "";
+        for (const part of parts) {
+          const line = Buffer.from(part, "latin1").toString("utf8");
+          tell(escapeControl(line));
+          lines.push(line);
+        }
+        lines.splice(0, lines.length - KEPT_LINES);
+      },
+    });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof HelperError)) throw error;
+    if (error.kind !== "exit") lines.push(error.message);
+    return explainPull(engine, text, [...lines, rest].join("\n"));
+  }
+}
+
+/** @throws BootError ENGINE_MISSING */
+function commandOf(host: Host, engine: EngineName): string[] {
+  const program = findProgram(host, engine);
+  if (program !== undefined) {
+    return engine === "nerdctl" ? [program, ...NERDCTL] : [program];
+  }
+  throw new BootError("ENGINE_MISSING", `${engine} is not installed`, {
+    hint: `Install it in the image (Debian: ${PACKAGES[engine]}).`,
+  });
+}
+
+function findProgram(host: Host, engine: EngineName): string | undefined {
+  return DIRECTORIES.map((directory) => `${directory}/${engine}`).find((file) =>
+    hasFile(host, file),
+  );
+}

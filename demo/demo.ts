@@ -43,8 +43,9 @@ async function main(): Promise<number> {
 
 async function runShell(options: VmOptions): Promise<number> {
   console.log(
-    heading("A computer starts here. Log in as root, without a password.\n") +
-      "To leave: the command poweroff, or the keys Ctrl-A and then X.\n",
+    heading(
+      "A computer starts here. Log in as root, with the password demo.\n",
+    ) + "To leave: the command poweroff, or the keys Ctrl-A and then X.\n",
   );
   await runVmOnTerminal(options);
   return 0;

@@ -31,7 +31,7 @@ await t.test("a computer comes up from a Docker image", async (t) => {
   t.type(boot.waitedMs, "number", "it was made by what had begun early");
   firstUuid = report.rootUuid;
 
-  const shell = await logIn(vm);
+  const shell = await logIn(vm, "root", "demo");
   t.match(await shell("stat -c %a:%U /etc/shadow"), "640:root");
   t.equal(
     await shell("grep -c /run/dockroot /proc/mounts || true"),

@@ -35,7 +35,7 @@ await t.test(
     t.type(boot.waitedMs, "number", "it was made by what had begun early");
     t.match(vm.output(), ROOT_COMES_UP);
 
-    const shell = await logIn(vm);
+    const shell = await logIn(vm, "root", "demo");
     t.equal(
       await shell("grep -c /run/dockroot /proc/mounts || true"),
       "0",

@@ -71,7 +71,7 @@ async function lookInto(
     const isWanted = (path: string) =>
       CONFIG_FILES.some((name) => name === `/${path}`);
     const files = await listInitramfs(host, file, isWanted);
-    return { content: describeContent(file, files, generators) };
+    return { content: describeContent(files, generators) };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     // It is compressed in another way, or none at all: a generator may know.
@@ -91,7 +91,7 @@ async function askGenerators(
     if (!generator.isPresent(host)) continue;
     try {
       const files = await listFiles(host, generator, file);
-      if (files.length > 0) return describeContent(file, files, generators);
+      if (files.length > 0) return describeContent(files, generators);
     } catch (error) {
       if (!(error instanceof HelperError)) throw error;
     }
@@ -102,7 +102,6 @@ async function askGenerators(
 const MODULE = /^(?:usr\/)?lib\/modules\/([^/]+)\/.*\.ko(?:\.\w+)?$/;
 
 function describeContent(
-  file: string,
   files: readonly (ListedFile & Partial<Pick<ArchivedFile, "content">>)[],
   generators: readonly Pick<Generator, "hooksInImage">[],
 ): InitramfsContent {
@@ -128,7 +127,7 @@ function describeContent(
         [...paths.keys()].flatMap((name) => MODULE.exec(name)?.[1] ?? []),
       ),
     ],
-    config: config && { ...config, file: `${config.file} in ${file}` },
+    config,
   };
 }
 
@@ -150,15 +149,29 @@ export async function gatherEntry(
     return { name, file: shownName(file, name), version };
   };
   const gatherInitrd = async (name: string) => {
-    const file = find(name);
-    return file === undefined
-      ? { name, file, content: undefined }
-      : { name, file: shownName(file, name), ...(await lookInto(file)) };
+    const found = find(name);
+    if (found === undefined) return { name, file: found, content: undefined };
+    const file = shownName(found, name);
+    const looked = await lookInto(found);
+    return { name, file, ...looked, content: inFile(file, looked.content) };
   };
   return {
     entry,
     kernel: entry.kernel === undefined ? undefined : gatherKernel(entry.kernel),
     initrds: await Promise.all(entry.initrds.map(gatherInitrd)),
+  };
+}
+
+/** Says of a configuration which initramfs it is in. */
+function inFile(
+  file: string,
+  content: InitramfsContent | undefined,
+): InitramfsContent | undefined {
+  if (content?.config === undefined) return content;
+  const { config } = content;
+  return {
+    ...content,
+    config: { ...config, file: `${config.file} in ${file}` },
   };
 }
 

@@ -141,18 +141,17 @@ function* checkProblems({
     yield ok("fstab", `${what}: no line of its fstab stops the boot`);
   }
   const others = problems.filter(({ subject }) => subject === undefined);
-  if (others.length > 0) {
-    const counts = Map.groupBy(others, ({ rule }) => rule);
-    const kinds = Array.from(
-      counts,
-      ([rule, { length }]) => `${String(length)} ${rule}`,
-    );
-    yield warning(
-      "top-layer",
-      `${what}: the top layer has other problems: ${listNames(kinds)}`,
-      "Run dockroot toplayer check to list them.",
-    );
-  } else if (hasTopLayer && problems.length === 0) {
+  for (const alike of Map.groupBy(others, ({ rule }) => rule).values()) {
+    const more = alike.length - 1;
+    const count =
+      more === 0
+        ? ""
+        : `; dockroot toplayer check finds ${String(more)} more of this kind`;
+    for (const { message, remedy } of alike.slice(0, 1)) {
+      yield warning("top-layer", `${what}: ${message}${count}`, remedy);
+    }
+  }
+  if (hasTopLayer && problems.length === 0) {
     yield ok("top-layer", `${what}: no problem was found in the top layer`);
   }
 }

@@ -150,7 +150,7 @@ async function findRoot(
 
 async function lockDisk({ recorder, lock }: BootContext): Promise<void> {
   await recorder.time("lock the disk", async (tellProgress) => {
-    tellProgress(() => "another dockroot uses it");
+    tellProgress(() => "another dockroot may be using it");
     await lock.take(MAX_LOCK_WAIT_MS);
   });
 }

@@ -71,7 +71,7 @@ async function lockRunDirectory({
   if (runLock === undefined) return;
   await recorder.tolerate(() =>
     recorder.time("lock the run directory", async (tellProgress) => {
-      tellProgress(() => "another dockroot uses it");
+      tellProgress(() => "another dockroot may be using it");
       await runLock.take(MAX_RUN_LOCK_WAIT_MS);
     }),
   );

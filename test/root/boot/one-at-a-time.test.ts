@@ -31,7 +31,7 @@ await t.test("a boot waits for who is at work on the disk", async (t) => {
   t.equal(status, 0, stderr);
   t.match(
     stderr,
-    /still running after 1 s: lock the disk \(another dockroot uses it\)/,
+    /still running after 1 s: lock the disk \(another dockroot may be using it\)/,
   );
   t.equal(machine.record().result, "fresh");
   t.equal(machine.finish().status, 0);

@@ -182,7 +182,7 @@ export const rootPlan = v.strictObject({
 export const generation = v.strictObject({
   version,
   result: v.literal("generation"),
-  root: described(v.string(), "The former root that is booted as it is."),
+  root: described(v.string(), "The earlier root that is booted as it is."),
 });
 
 /** `dockroot boot --dry-run --json`. */

@@ -7,7 +7,7 @@ import type { FlagsOf } from "../cli/table.ts";
 import { readStatus } from "../status/read-status.ts";
 
 /**
- * `dockroot status`: what booted, how, and which former roots there are.
+ * `dockroot status`: what booted, how, and which earlier roots there are.
  * @returns the exit status: 1 where dockroot did not boot this system
  * @throws BootError
  */

@@ -20,7 +20,7 @@ import { describeAdopted, findRecord } from "../records/rwlayer-state.ts";
 import type { RootOutcome } from "./report.ts";
 
 /**
- * Finds a former root to boot in place of the one that could not be made.
+ * Finds an earlier root to boot in place of the one that could not be made.
  * @param facts what was known before the failure
  * @returns `undefined` where none may boot, or none can
  */
@@ -60,7 +60,7 @@ export async function fallBack(
 }
 
 /**
- * Puts a complete former root of ours in the rwlayer's place, where it does not stand there already:
+ * Puts a complete earlier root of ours in the rwlayer's place, where it does not stand there already:
  * the best one that can boot.
  * @returns `undefined` where there is none
  * @throws BootError, HelperError where the disk cannot be looked at

@@ -100,7 +100,7 @@ function describeRun(host: Host, recorder: Recorder): RunFacts {
   };
 }
 
-/** The warning that a former root boots, for the console: not to be overlooked. */
+/** The warning that an earlier root boots, for the console: not to be overlooked. */
 export function formatFallback(record: RootedBoot): string {
   const { restored, warnings, failure } = record;
   const heading = [

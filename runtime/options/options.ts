@@ -57,7 +57,7 @@ export type TopLayerOptions = NonNullable<SystemOptions["topLayer"]>;
 
 /**
  * Collects what the kernel command line and the configuration give. Values are parsed by those who
- * read them: a former root can stand in where only the system's options are not valid.
+ * read them: an earlier root can stand in where only the system's options are not valid.
  * @param cmdline what /proc/cmdline holds
  */
 export function parseOptions(

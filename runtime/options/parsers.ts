@@ -52,7 +52,7 @@ export type OptionParser<T> = (option: string, value: string) => T;
 interface RootFlags {
   /** `subvol=`, without slashes at its ends. */
   readonly rwlayer: string;
-  /** Where `subvol=` names a former rwlayer, which is booted as it is: its path. */
+  /** Where `subvol=` names an earlier rwlayer, which is booted as it is: its path. */
   readonly generation: string | undefined;
   /** The flags that also serve the top-level mount. */
   readonly mountFlags: readonly string[];

@@ -143,7 +143,7 @@ export const OPTIONS = {
   },
   "dockroot.generations": {
     syntax: "N",
-    help: `how many former roots that were used to keep, and as many newer ones that were not, 0 to ${String(MAX_GENERATIONS)}`,
+    help: `how many earlier roots that were used are kept, and as many newer ones that were not, 0 to ${String(MAX_GENERATIONS)}`,
     parse: parseNumber(0, MAX_GENERATIONS),
     default: "1",
     isNumber: true,

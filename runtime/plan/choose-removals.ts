@@ -2,7 +2,7 @@ import { isBelow } from "../base/is-below.ts";
 import type { SubvolumeFacts } from "../disk/btrfs.ts";
 import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
 
-/** A former root of ours. */
+/** An earlier root of ours. */
 export interface FormerRoot extends Pick<
   SubvolumeFacts,
   "lastChange" | "madeBy"
@@ -20,7 +20,7 @@ export interface FormerRoot extends Pick<
 const USED_TRANSACTIONS = 20;
 
 /**
- * Which former roots are past the limit. Of those that were used the newest are kept, and newer than
+ * Which earlier roots are past the limit. Of those that were used the newest are kept, and newer than
  * those as many of the others: starts that came to nothing push out no root that somebody worked in.
  * What stands in for a root of ours is neither counted nor removed. Touches nothing.
  * @param roots the newest last
@@ -74,7 +74,7 @@ const VOLUMES = [
 ];
 
 /**
- * Whether a subvolume nested in a former root goes with it. All others were made by the machine's user.
+ * Whether a subvolume nested in an earlier root goes with it. All others were made by the machine's user.
  * @param file relative to the root
  */
 export function goesWithRoot(file: string): boolean {

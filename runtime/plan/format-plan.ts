@@ -13,7 +13,7 @@ export type PlannedBoot =
       readonly facts: BootFacts;
       readonly plan: BootPlan;
     }
-  /** The former root at this path is booted as it is. */
+  /** The earlier root at this path is booted as it is. */
   | { readonly kind: "generation"; readonly generation: string };
 
 /** The plan for people. */

@@ -4,7 +4,7 @@ import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
 import { nextGeneration } from "../options/rwlayer-names.ts";
 import type { BootCheck, Step } from "./steps.ts";
 
-/** A complete former root, and what makes the initramfs boot it. */
+/** A complete earlier root, and what makes the initramfs boot it. */
 export interface FallbackCandidate {
   readonly record: SubvolumeRecord;
   /** Where it stands, relative to the top level. */

@@ -48,7 +48,7 @@ export interface RunFacts {
 export interface RootedBoot extends RunFacts {
   /**
    * `fresh`: a new rwlayer. `kept`: the one that was there, for the image is the same. `fallback`: a
-   * former root, because a new one could not be made. `generation`: the former root that was asked for.
+   * earlier root, because a new one could not be made. `generation`: the earlier root that was asked for.
    */
   readonly result: "fresh" | "kept" | "fallback" | "generation";
   /** The filesystem's device. */

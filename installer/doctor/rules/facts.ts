@@ -76,7 +76,7 @@ export type StartOutcome =
   | { readonly kind: "incomplete"; readonly failure: BootFailure }
   /** They are valid; the disk was not looked at. */
   | { readonly kind: "read" }
-  /** A former root. */
+  /** An earlier root. */
   | { readonly kind: "generation"; readonly warnings: readonly string[] }
   | ({ readonly kind: "planned" } & PlannedFacts);
 

@@ -68,7 +68,7 @@ function keepOptions(
   };
 }
 
-/** This boot may be of a former root. */
+/** This boot may be of an earlier root. */
 function nameRwlayer(rootFlags = "", rwlayer: string): CmdlineOption {
   const flags = splitFlags(rootFlags).filter(
     (flag) => !flag.startsWith("subvol="),

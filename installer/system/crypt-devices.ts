@@ -1,10 +1,7 @@
 import path from "node:path";
-import { BootError } from "../../runtime/base/errors.ts";
-import { waitForDevice } from "../../runtime/disk/device.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { parseDeviceSpec } from "../../runtime/options/parsers.ts";
+import { findDevice } from "./find-device.ts";
 import { nameInMapper } from "./formats/crypttab.ts";
-import { NotRunError } from "./tree-host.ts";
 
 const MAX_TEXT_BYTES = 4096;
 
@@ -27,26 +24,11 @@ export async function findCryptNames(
   for (const source of [...new Set(sources)].slice(0, MAX_LOOKED_UP)) {
     const device = await findDevice(host, source);
     const name = nameInMapper(source);
-    if (device !== undefined) found.set(source, namesBelow(host, device, 0));
-    else if (name !== undefined) found.set(source, [name]);
+    if (device !== undefined) {
+      found.set(source, namesBelow(host, path.basename(device.path), 0));
+    } else if (name !== undefined) found.set(source, [name]);
   }
   return found;
-}
-
-async function findDevice(
-  host: Host,
-  source: string,
-): Promise<string | undefined> {
-  try {
-    const spec = parseDeviceSpec("root", source);
-    return path.basename((await waitForDevice(host, spec, 0)).path);
-  } catch (error) {
-    // It is not there, or no device, or of a system that is only looked at.
-    if (error instanceof BootError || error instanceof NotRunError) {
-      return undefined;
-    }
-    throw error;
-  }
 }
 
 function namesBelow(host: Host, device: string, depth: number): string[] {

@@ -1,6 +1,7 @@
 import { BootError } from "../../runtime/base/errors.ts";
 import { isSubvolume } from "../../runtime/disk/btrfs.ts";
 import { waitForDevice } from "../../runtime/disk/device.ts";
+import { findDevice } from "./find-device.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
@@ -297,13 +298,6 @@ export async function nameSource(
   host: Host,
   { mount }: Location,
 ): Promise<string> {
-  try {
-    const spec = { kind: "path", path: mount.source } as const;
-    const { uuid } = await waitForDevice(host, spec, 0);
-    return uuid === undefined ? mount.source : `UUID=${uuid}`;
-  } catch (error) {
-    // A filesystem that is on no device of this machine.
-    if (error instanceof BootError) return mount.source;
-    throw error;
-  }
+  const uuid = (await findDevice(host, mount.source))?.uuid;
+  return uuid === undefined ? mount.source : `UUID=${uuid}`;
 }

@@ -5,12 +5,11 @@ import {
   systemErrorCode,
 } from "../../runtime/base/errors.ts";
 import { findEngineArtifacts } from "../../runtime/boot/bootable.ts";
-import { waitForDevice } from "../../runtime/disk/device.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { becomesGap, gapOf } from "../../runtime/disk/subvolume-gaps.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { parseDeviceSpec } from "../../runtime/options/parsers.ts";
+import { findDevice } from "../system/find-device.ts";
 import { readSnapshotTree } from "../../runtime/toplayer/snapshot-tree.ts";
 import {
   bytesOf,
@@ -270,12 +269,6 @@ async function createRootComparison(
 
 /** @returns `undefined` where there is no such filesystem, or it cannot be told which is meant */
 async function uuidOf(host: Host, source: string): Promise<string | undefined> {
-  try {
-    const spec = parseDeviceSpec("root", source);
-    const { uuid, path } = await waitForDevice(host, spec, 0);
-    return uuid ?? path;
-  } catch (error) {
-    if (error instanceof BootError) return undefined;
-    throw error;
-  }
+  const device = await findDevice(host, source);
+  return device?.uuid ?? device?.path;
 }

@@ -251,9 +251,11 @@ interface FoundMenus {
 /** @param at where the volume is mounted */
 function findMenus(host: Host, volume: Volume, at: string): FoundMenus {
   const namesIn = host.files.namesIn;
+  // Only what is in it shows that a disk without partitions is to boot from.
   const isBare =
     volume.filesystem.partition === undefined &&
     volume.role === "esp" &&
+    volume.mountPoint === undefined &&
     !namesIn(at).some((name) => name.toLowerCase() === "efi");
   if (isBare) return { menus: [], stubs: [] };
   const stubs: GrubStub[] = [];

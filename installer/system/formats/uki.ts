@@ -1,3 +1,4 @@
+import { parsePrettyName } from "./os-release.ts";
 import type { OpenFile } from "../../../runtime/host/read-file.ts";
 
 /** A section of a PE file. */
@@ -48,10 +49,9 @@ export function readUki(file: OpenFile): Uki | undefined {
     file.read(bytes, section.offset);
     return bytes.toString("utf8").replace(/[\0\s]+$/, "");
   };
-  const [, quoted] = /^PRETTY_NAME=(.*)$/m.exec(readText(".osrel") ?? "") ?? [];
   return {
     cmdline: readText(".cmdline"),
-    title: quoted?.replace(/^(["'])(.*)\1\s*$/, "$2"),
+    title: parsePrettyName(readText(".osrel") ?? ""),
     version: readText(".uname"),
     initrd: find(".initrd"),
   };

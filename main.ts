@@ -10,7 +10,11 @@ import {
   openRunDirectory,
 } from "./runtime/disk/run-directory.ts";
 import { describeFailure, formatFailure } from "./runtime/base/failure.ts";
-import { formatFallback, formatOtherRoot } from "./runtime/boot/report.ts";
+import {
+  formatFallback,
+  formatMissingModules,
+  formatOtherRoot,
+} from "./runtime/boot/report.ts";
 import { finish } from "./runtime/boot/finish.ts";
 import { formatPlan, formatPlanAsJson } from "./runtime/plan/format-plan.ts";
 import {
@@ -142,6 +146,7 @@ async function runBoot(args: readonly string[]): Promise<number> {
   const sinks = bootSinks(runDirectory, flags.cmdline);
   const record = await boot(await createTiedHost(...sinks), request);
   if (record.result === "fallback") stderr(formatFallback(record));
+  else if (record.hasModules === false) stderr(formatMissingModules(record));
   if (flags.json) bootStdout(formatBootRecord(record));
   return 0;
 }

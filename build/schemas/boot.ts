@@ -49,6 +49,14 @@ export const rooted = v.strictObject({
     "The subvolume that the root is a snapshot of.",
   ),
   toplayer: v.nullable(topLayer),
+  deployment: described(
+    v.nullable(v.pipe(v.number(), v.integer())),
+    "The deployment that the root was made for; null where its boot named none.",
+  ),
+  hasModules: described(
+    v.nullable(v.boolean()),
+    "Whether the root has the running kernel's modules; null where that is not known.",
+  ),
   failure: described(v.nullable(failure), "Why it is a fallback."),
   restored: described(textOrNull, "The generation that a fallback put back."),
   limits: v.strictObject({
@@ -139,6 +147,7 @@ export const planStep = v.variant("kind", [
     record: v.strictObject({
       boot: positive,
       complete: v.boolean(),
+      deployment: v.optional(positive),
       image,
       source: v.string(),
       toplayer: v.nullable(topLayer),

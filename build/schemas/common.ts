@@ -31,6 +31,11 @@ const storeKind = described(
   "Whose store it is in, as dockroot.store= names it: Docker's own, containerd's or Podman's.",
 );
 
+const imageSource = described(
+  v.picklist([...STORE_KINDS, "kept"]),
+  "Whose store it is in, or kept: it is one of those that dockroot keeps for deployments.",
+);
+
 const topLayer = v.strictObject({
   name: described(v.string(), "As the kernel options name it."),
   digest: described(v.string(), "Changes with any change of its tree."),
@@ -66,6 +71,7 @@ export const common = {
   digest,
   image,
   storeKind,
+  imageSource,
   topLayer,
   failure,
   timedStep,

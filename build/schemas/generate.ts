@@ -12,10 +12,12 @@ import {
 import { common } from "./common.ts";
 import {
   bootEntry,
+  deployments,
   doctor,
   resolved,
   status,
   topLayerCheck,
+  upgrade,
 } from "./reports.ts";
 
 const COMMON = "common.schema.json";
@@ -39,6 +41,11 @@ export const outputs = {
     title: "dockroot boot --dry-run --json",
     shape: bootPlan,
     parts: { rootPlan, generation },
+  },
+  upgrade: { title: "dockroot upgrade --json", shape: upgrade },
+  deployments: {
+    title: "dockroot deployments --json, and what changes them",
+    shape: deployments,
   },
   status: { title: "dockroot status --json", shape: status },
   resolve: { title: "dockroot resolve --json", shape: resolved },

@@ -10,7 +10,8 @@ import {
   texts,
 } from "./common.ts";
 
-const { digest, image, storeKind, topLayer, failure, timedStep, uuid } = common;
+const { digest, image, imageSource, storeKind, topLayer, failure } = common;
+const { timedStep, uuid } = common;
 
 const version = v.literal(1);
 
@@ -52,6 +53,8 @@ export const status = v.strictObject({
   filesystemUuid: textOrNull,
   source: textOrNull,
   toplayer: v.nullable(topLayer),
+  deployment: integerOrNull,
+  hasModules: v.nullable(v.boolean()),
   failure: v.nullable(failure),
   restored: textOrNull,
   warnings: texts,
@@ -76,6 +79,64 @@ export const status = v.strictObject({
       v.strictObject({ what: v.string(), why: v.string(), hint: textOrNull }),
     ),
     "What could not be read, and why.",
+  ),
+});
+
+const deployedImage = v.strictObject({
+  reference: described(v.string(), "As its engine prints it."),
+  id: digest,
+  repoDigest: described(
+    textOrNull,
+    "What the registry calls it; null for one that was built here.",
+  ),
+});
+
+const deploymentInShort = v.strictObject({
+  n: count,
+  image: deployedImage,
+  kernel: described(v.string(), "Its release, as uname -r prints it."),
+});
+
+export const upgrade = v.strictObject({
+  version,
+  result: described(
+    v.picklist(["unchanged", "planned", "upgraded"]),
+    "planned: with --dry-run or --check, what would be done.",
+  ),
+  from: described(
+    v.nullable(deploymentInShort),
+    "What runs; null where that is no deployment.",
+  ),
+  to: described(deploymentInShort, "What boots next."),
+  removed: described(v.array(count), "Deployments that went."),
+  loader: described(v.string(), "The boot loader, as people call it."),
+  warnings: texts,
+});
+
+export const deployments = v.strictObject({
+  version,
+  follows: described(textOrNull, "The image that upgrade takes."),
+  loader: textOrNull,
+  running: described(
+    integerOrNull,
+    "The deployment that runs; null where none does.",
+  ),
+  next: described(integerOrNull, "The deployment that boots next."),
+  deployments: described(
+    v.array(
+      v.strictObject({
+        n: count,
+        image: deployedImage,
+        state: v.picklist(["staged", "candidate", "good", "bad", "retired"]),
+        isPinned: v.boolean(),
+        failure: described(textOrNull, "Why it is bad."),
+        kernel: v.strictObject({
+          release: v.string(),
+          bytes: described(count, "Of kernel and initramfs."),
+        }),
+      }),
+    ),
+    "The oldest first.",
   ),
 });
 
@@ -127,7 +188,7 @@ export const doctor = v.strictObject({
             v.strictObject({
               reference: described(v.string(), "As its engine prints it."),
               id: digest,
-              store: storeKind,
+              store: imageSource,
             }),
           ),
           "null where none was found.",

@@ -26,6 +26,13 @@ const handlers: {
 } = {
   install: async () => (await import("./install.ts")).runInstall,
   uninstall: async () => (await import("./uninstall.ts")).runUninstall,
+  upgrade: async () => (await import("./upgrade.ts")).runUpgrade,
+  switch: async () => (await import("./upgrade.ts")).runSwitch,
+  deployments: async () => (await import("./deployments.ts")).runDeployments,
+  rollback: async () => (await import("./deployments.ts")).runRollback,
+  pin: async () => (await import("./deployments.ts")).runPin,
+  remove: async () => (await import("./deployments.ts")).runRemove,
+  gc: async () => (await import("./deployments.ts")).runGc,
   status: async () => (await import("./status.ts")).runStatus,
   doctor: async () => (await import("./doctor.ts")).runDoctor,
   resolve: async () => (await import("./resolve.ts")).runResolve,

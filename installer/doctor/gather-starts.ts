@@ -170,10 +170,14 @@ async function gatherPlanned(
   { facts, plan }: PlannedBoot & { kind: "root" },
 ): Promise<StartOutcome & { kind: "planned" }> {
   const reference = formatImageReference(facts.reference, facts.image);
-  const { storeKind } = readSystemOptions(options);
+  const system = readSystemOptions(options);
   const { rwlayer, init, root: device } = options.disk;
   const root = formatDeviceSpec(device);
-  const { storePath, image } = facts;
+  const { image } = facts;
+  const { storePath, storeKind } =
+    image.store === "kept"
+      ? system
+      : { storePath: facts.storePath, storeKind: image.store };
   const home = homeBelow(host, topLevel, storePath);
   const engineDirectory = directoryOf(readSystemConfigs(host), home);
   return {
@@ -184,16 +188,17 @@ async function gatherPlanned(
       ...{ root, storePath, device: facts.device.path },
       room: host.files.roomAt(topLevel),
       engineDirectory,
-      stores: listStores({ host, topLevel, path: storePath }, storeKind).map(
-        ({ name }) => name,
-      ),
+      stores: listStores(
+        { host, topLevel, path: storePath },
+        system.storeKind,
+      ).map(({ name }) => name),
       isStoreOfEngine: isStoreAt(host, engineDirectory, topLevel, storePath),
     },
     tree: await gatherTree(host, generators, {
       what: `the image ${reference}`,
       at: path.join(topLevel, image.source),
       isItself: false,
-      storeKind: image.store,
+      storeKind,
       home,
       store: { root, storePath },
       layers: facts.topLayer?.layers ?? [],

@@ -42,6 +42,15 @@ export function checkBootable(
   return undefined;
 }
 
+/** The kernel releases whose modules a tree holds, in no particular order. */
+export function listKernels(host: Host, tree: string): string[] {
+  const modules = followIn(host, tree, "/lib/modules");
+  if (modules === undefined) return [];
+  return host.files
+    .namesIn(modules)
+    .filter((release) => hasModules(host, tree, release));
+}
+
 /** Whether the tree has the modules of a kernel; a kernel without them lacks most drivers. */
 export function hasModules(
   host: Host,

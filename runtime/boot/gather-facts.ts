@@ -1,16 +1,19 @@
 import path from "node:path";
 import { findEngineArtifacts } from "./bootable.ts";
 import type { BootContext } from "./boot-context.ts";
-import { BootError, PrivateError } from "../base/errors.ts";
+import { BootError, PrivateError, type ErrorCode } from "../base/errors.ts";
+import { summarizeFailure } from "../base/failure.ts";
 import { concurrently } from "../base/concurrently.ts";
 import type { Disk, PathState } from "../disk/disk.ts";
 import type { OpenDisk } from "../disk/open-disk.ts";
+import { findKeptImage } from "../disk/kept-images.ts";
 import { findGaps } from "../disk/subvolume-gaps.ts";
 import { followIn } from "../host/follow-in.ts";
 import { readKernelRelease } from "../host/machine.ts";
 import { goArchitecture, formatImageReference } from "../images/image-ref.ts";
 import { readSystemOptions, type SystemOptions } from "../options/options.ts";
 import { refuseOverlap } from "../options/overlap.ts";
+import { KEPT_IMAGES } from "../options/rwlayer-names.ts";
 import {
   describeOptions,
   imageOptions,
@@ -19,7 +22,6 @@ import {
 import type { BootFacts } from "../plan/facts.ts";
 import { chooseOrigin } from "../plan/plan.ts";
 import { openStore } from "../stores/open-store.ts";
-import type { FoundImage } from "../stores/store.ts";
 import { planOverSnapshot } from "../toplayer/snapshot-tree.ts";
 import { gatherTopLayer } from "../toplayer/gather-toplayer.ts";
 
@@ -84,12 +86,7 @@ async function gatherSystem(context: BootContext, disk: OpenDisk) {
   const { warnings, ...system } = readSystemOptions(options);
   const { topLayer } = system;
   for (const warning of warnings) recorder.warn(warning);
-  const storePath = await withSources(options, STORE_OPTIONS, () => {
-    const followed = followStorePath(disk, system.storePath);
-    refuseOverlap({ rwlayer: disk.paths.rwlayer, storePath: followed });
-    return followed;
-  });
-  const image = await findImage(context, storePath, system);
+  const { image, storePath } = await findImage(context, disk, system);
   const source = disk.at(image.source);
   const facts = {
     reference: system.image,
@@ -172,24 +169,95 @@ const TOP_LAYER_OPTIONS = [
   "toplayer_path",
 ] as const;
 
+type SystemPlace = Pick<
+  SystemOptions,
+  "deployment" | "image" | "storeKind" | "storePath"
+>;
+
+/** An image, and where it was found. */
+type FoundPlace = Pick<BootFacts, "image" | "storePath">;
+
+/**
+ * A deployment's image is one of those that dockroot keeps; others are in the engine's store, and one
+ * that is lost there is taken from the kept ones, too.
+ */
 async function findImage(
-  { host, recorder, topLevel, options }: BootContext,
-  storePath: string,
-  { image: wanted, storeKind }: Pick<SystemOptions, "image" | "storeKind">,
-): Promise<FoundImage> {
+  context: BootContext,
+  disk: OpenDisk,
+  system: SystemPlace,
+): Promise<FoundPlace> {
+  const { host, recorder } = context;
+  const found = await chooseImage(context, disk, system);
+  const { architecture } = found.image;
+  const machine = goArchitecture(host);
+  if (architecture !== undefined && architecture !== machine) {
+    recorder.warn(
+      `the image ${formatImageReference(system.image, found.image)} is made for ${architecture}, this machine is ${machine}`,
+    );
+  }
+  return found;
+}
+
+async function chooseImage(
+  context: BootContext,
+  disk: OpenDisk,
+  system: SystemPlace,
+): Promise<FoundPlace> {
+  const { recorder } = context;
+  const { image: wanted, deployment } = system;
   const reference = formatImageReference(wanted);
+  const findKept = () =>
+    recorder.time(`find the image ${reference} in ${KEPT_IMAGES}`, () => {
+      const image = findKeptImage(disk, wanted);
+      return image && { image, storePath: KEPT_IMAGES };
+    });
+  if (deployment !== undefined) {
+    const kept = await findKept();
+    if (kept !== undefined) return kept;
+    recorder.warn(
+      `the image ${reference} of deployment ${String(deployment)} is not in ${KEPT_IMAGES}: the image store is asked for it`,
+    );
+  }
+  try {
+    return await findInStore(context, disk, system);
+  } catch (error) {
+    if (!(error instanceof BootError) || !LOST.has(error.code)) throw error;
+    const kept = deployment === undefined ? await findKept() : undefined;
+    if (kept === undefined) throw error;
+    recorder.warn(
+      `the image store has lost the image, and the one that dockroot kept is taken: ${summarizeFailure(error)}`,
+    );
+    return kept;
+  }
+}
+
+/** What a store says that does not have an image, or no longer all of it. */
+const LOST: ReadonlySet<string> = new Set<ErrorCode>([
+  "IMAGE_MISSING",
+  "IMAGE_NOT_UNPACKED",
+  "SOURCE_MISSING",
+  "STORE_DAMAGED",
+  "STORE_MISSING",
+  "STORE_UNSUPPORTED",
+]);
+
+async function findInStore(
+  { host, recorder, topLevel, options }: BootContext,
+  disk: OpenDisk,
+  { image: wanted, storeKind, storePath: named }: SystemPlace,
+): Promise<FoundPlace> {
+  const storePath = await withSources(options, STORE_OPTIONS, () => {
+    const followed = followStorePath(disk, named);
+    refuseOverlap({ rwlayer: disk.paths.rwlayer, storePath: followed });
+    return followed;
+  });
   const names = [...imageOptions(options, wanted), ...STORE_OPTIONS];
   host.log.info(`the image is named by ${describeOptions(options, names)}`);
+  const reference = formatImageReference(wanted);
   const image = await withSources(options, names, () =>
     recorder.time(`find the image ${reference} in ${storePath}`, () =>
       openStore({ host, topLevel, path: storePath }, storeKind).find(wanted),
     ),
   );
-  const machine = goArchitecture(host);
-  if (image.architecture !== undefined && image.architecture !== machine) {
-    recorder.warn(
-      `the image ${reference} is made for ${image.architecture}, this machine is ${machine}`,
-    );
-  }
-  return image;
+  return { image, storePath };
 }

@@ -52,6 +52,8 @@ export function describeRootedBoot(
     image: record?.image ?? null,
     source: record?.source ?? null,
     toplayer: record?.toplayer ?? null,
+    deployment: record?.deployment ?? null,
+    hasModules: record?.kernels?.includes(readKernelRelease(host)) ?? null,
     failure: failure ?? null,
     restored: restored ?? null,
     limits: { generations, fallback, helperTimeoutMs },
@@ -117,6 +119,24 @@ export function formatFallback(record: RootedBoot): string {
   );
 }
 
+/** The warning that most drivers are missing, for the console: not to be overlooked. */
+export function formatMissingModules({
+  image,
+  kernel,
+  root,
+}: RootedBoot): string {
+  const heading = [
+    `WARNING: the root has no modules for the running kernel ${escapeControl(kernel)}.`,
+    "THE SYSTEM STARTS WITHOUT MOST OF ITS DRIVERS:",
+    escapeControl(`${root}, made of ${image?.reference ?? "an unknown image"}`),
+  ];
+  return frame(
+    heading,
+    null,
+    "Boot the kernel that is in the image: dockroot upgrade writes its menu entry.",
+  );
+}
+
 /** The warning that another root is mounted than was made, for the console: not to be overlooked. */
 export function formatOtherRoot({ failure, isStopped }: OtherRoot): string {
   const heading = [
@@ -139,7 +159,13 @@ function frame(
 ): string {
   const edge = "*".repeat(72);
   const reason = failure === null ? [] : [formatFailure(failure).trimEnd()];
-  return `${[edge, ...heading, "", ...reason, "", wayOut, edge].join("\n")}\n`;
+  const lines = [
+    ...heading,
+    "",
+    ...reason.flatMap((text) => [text, ""]),
+    wayOut,
+  ];
+  return `${[edge, ...lines, edge].join("\n")}\n`;
 }
 
 /**

@@ -119,8 +119,13 @@ export function parseImageId(text: string): ImageId | undefined {
  */
 export function formatImageReference(
   reference: ImageReference,
-  found?: { readonly id: string; readonly store: StoreKind },
+  found?: {
+    readonly id: string;
+    readonly store: StoreKind | "kept";
+    readonly reference?: string;
+  },
 ): string {
+  if (found?.reference !== undefined) return found.reference;
   if (reference.kind === "id") return reference.id;
   const { tag, digest, idPrefix, isQualified } = reference;
   const isId =

@@ -144,6 +144,7 @@ export function readSystemOptions(options: Options) {
     );
   }
   return {
+    deployment: read("dockroot.deployment"),
     storePath: readStorePath(options),
     storeKind: read("dockroot.store"),
     image: readImage(options, warnings),

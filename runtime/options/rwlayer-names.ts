@@ -36,7 +36,12 @@ export function rwlayerPaths(rwlayer: string): RwlayerPaths {
  */
 export function rwlayerOfGeneration(file: string): string | undefined {
   const [, directory] = GENERATION.exec(file) ?? [];
-  return directory?.replaceAll("%2F", "/").replaceAll("%25", "%");
+  return directory && rwlayerOfDirectory(directory);
+}
+
+/** @param directory a name in `.dockroot` */
+export function rwlayerOfDirectory(directory: string): string {
+  return directory.replaceAll("%2F", "/").replaceAll("%25", "%");
 }
 
 const GENERATION = /^\.dockroot\/([^/]+)\/generations\/[1-9][0-9]{0,8}$/;

@@ -23,6 +23,8 @@ export type StoreKind = (typeof STORE_KINDS)[number];
 /** As many as `dockroot.generations=` may ask for. */
 export const MAX_GENERATIONS = 1000;
 
+const MAX_DEPLOYMENT = 999_999_999;
+
 const MAX_SECONDS = 999_999;
 
 /** A kernel option. Its name is also its key in the configuration. */
@@ -141,6 +143,13 @@ export const OPTIONS = {
     parse: parseLayerPaths,
     default: "/",
   },
+  "dockroot.deployment": {
+    syntax: "N",
+    help: "the deployment that this entry boots, as `dockroot upgrade` writes it: the image comes from those that dockroot keeps, not from the engine's store",
+    parse: parseNumber(1, MAX_DEPLOYMENT),
+    unset: "none: the image comes from the engine's store",
+    kernelOnly: "ignored",
+  },
   "dockroot.generations": {
     syntax: "N",
     help: `how many earlier roots that were used are kept, and as many newer ones that were not, 0 to ${String(MAX_GENERATIONS)}`,
@@ -216,7 +225,8 @@ export function findOption(name: string): KernelOption | undefined {
 /** Whether dockroot alone reads a kernel option, and the kernel and the initramfs do not. */
 export function isOwnOption(name: string): boolean {
   const option = findOption(name);
-  return option === undefined
-    ? name.startsWith("dockroot.")
-    : option.kernelOnly === undefined;
+  return (
+    name.startsWith("dockroot.") ||
+    (option !== undefined && option.kernelOnly === undefined)
+  );
 }

@@ -3,7 +3,7 @@ import type { BlockDevice } from "../disk/device.ts";
 import type { DiskFacts, PathState } from "../disk/disk.ts";
 import type { ImageReference } from "../images/image-ref.ts";
 import type { TopLayerRecord } from "../records/rwlayer-state.ts";
-import type { FoundImage } from "../stores/store.ts";
+import type { RootImage } from "../stores/store.ts";
 import type { SubvolumeGap } from "../disk/subvolume-gaps.ts";
 import type { SystemOptions } from "../options/options.ts";
 import type { ListedLayer } from "../tree/layer.ts";
@@ -21,8 +21,8 @@ export interface BootFacts extends DiskFacts {
   /** The disk takes no writes. */
   readonly isReadOnly: boolean;
   readonly reference: ImageReference;
-  readonly image: FoundImage;
-  /** The image store's directory, symlinks resolved. */
+  readonly image: RootImage;
+  /** Where images are, symlinks resolved: the store's directory, or that of kept images. */
   readonly storePath: string;
   readonly staging: PathState;
   /** The names in the generations' directory. */
@@ -41,5 +41,6 @@ export interface BootFacts extends DiskFacts {
   readonly merge: MergePlan | BootError | undefined;
   readonly init: string | undefined;
   readonly kernelRelease: string;
-  readonly modes: Pick<SystemOptions, "rwlayerMode" | "topLayerMode">;
+  readonly modes: Pick<SystemOptions, "rwlayerMode" | "topLayerMode"> &
+    Partial<Pick<SystemOptions, "deployment">>;
 }

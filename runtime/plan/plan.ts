@@ -103,6 +103,7 @@ function planKept(facts: BootFacts): BootPlan {
 function planSwap(facts: BootFacts, { from, ...origin }: Origin): BootPlan {
   const { topLayer, merge, engineArtifacts, gaps, init, kernelRelease } = facts;
   const { rwlayer, staging, state, generations } = facts.paths;
+  const { deployment } = facts.modes;
   const isOfImage = from !== rwlayer;
   refuseReadOnly(facts);
   refuseForeignStaging(facts);
@@ -113,6 +114,7 @@ function planSwap(facts: BootFacts, { from, ...origin }: Origin): BootPlan {
       boot: lastBootOf(facts.state) + 1,
       ...origin,
       toplayer: topLayer?.record ?? null,
+      ...(deployment !== undefined && { deployment }),
       complete,
     },
   });

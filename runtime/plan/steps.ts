@@ -52,7 +52,7 @@ export type Step =
 
 type StepRecord = Pick<
   SubvolumeRecord,
-  "boot" | "complete" | "image" | "source" | "toplayer"
+  "boot" | "complete" | "deployment" | "image" | "source" | "toplayer"
 >;
 
 interface Place {

@@ -16,6 +16,7 @@ import {
   objectOf,
   oneOf,
   orNull,
+  parseBoolean,
   parseCount,
   parseString,
   type Parser,
@@ -65,6 +66,10 @@ export interface RootedBoot extends RunFacts {
   readonly source: string | null;
   /** `null` without a top layer, too. */
   readonly toplayer: TopLayerRecord | null;
+  /** The deployment that the root was made for. `null` where its boot named none. */
+  readonly deployment: number | null;
+  /** Whether the root has the running kernel's modules. `null` where that is not known. */
+  readonly hasModules: boolean | null;
   /** Why it is a fallback. */
   readonly failure: BootFailure | null;
   /** The generation that a fallback put back in the rwlayer's place. */
@@ -205,6 +210,9 @@ export function parseBootRecord(text: string): ParsedBoot {
       filesystemUuid: ofRoot("filesystemUuid", orNull(parseUuid)),
       source: ofRoot("source", orNull(parseString)),
       toplayer: ofRoot("toplayer", parseTopLayerRecord),
+      // Absent in records of earlier versions.
+      deployment: parseCount(fields["deployment"]) ?? null,
+      hasModules: parseBoolean(fields["hasModules"]) ?? null,
       failure: always(
         "failure",
         isFailure ? parseFailure : orNull(parseFailure),

@@ -1,4 +1,5 @@
 import { BootError } from "../base/errors.ts";
+import { isImageId } from "../images/image-ref.ts";
 import { parseJsonObject, unreadable } from "../base/json-values.ts";
 import {
   listOf,
@@ -45,6 +46,8 @@ export interface Deployment {
     readonly release: string;
     /** Of the boot files' contents; the name of their directory. Deployments with the same files share it. */
     readonly digest: string;
+    /** The names of the boot files: the kernel, then in the order in which they are loaded. */
+    readonly files: readonly string[];
     /** Of all boot files, in bytes. */
     readonly bytes: number;
   };
@@ -87,16 +90,27 @@ export function noDeployments(rwlayer: string): Deployments {
   };
 }
 
+/** It is joined to a directory, and what is there is removed. */
+const parseFileName: Parser<string> = (value) =>
+  /^[\w-][\w.-]*$/.exec(parseString(value) ?? "")?.[0];
+
+const parseDigest: Parser<string> = (value) =>
+  /^[0-9a-f]{64}$/.exec(parseString(value) ?? "")?.[0];
+
+const parseImageId: Parser<string> = (value) =>
+  isImageId(value) ? value : undefined;
+
 const parseDeployment: Parser<Deployment> = objectOf({
   n: parseCount,
   image: objectOf({
     reference: parseString,
-    id: parseString,
+    id: parseImageId,
     repoDigest: orNull(parseString),
   }),
   kernel: objectOf({
     release: parseString,
-    digest: parseString,
+    digest: parseDigest,
+    files: listOf(parseFileName),
     bytes: parseCount,
   }),
   options: parseString,

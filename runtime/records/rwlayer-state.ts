@@ -42,6 +42,10 @@ export interface SubvolumeRecord {
   readonly source: string;
   /** What was copied over it; `null` without a top layer. */
   readonly toplayer: TopLayerRecord | null;
+  /** The deployment that it was made for; absent where its boot named none. */
+  readonly deployment?: number;
+  /** The kernel releases whose modules it holds; absent where an earlier dockroot made it, or before it was complete. */
+  readonly kernels?: readonly string[];
   /** The kernel's boot_id of the last boot that has mounted it as root; absent before. */
   readonly bootId?: string;
   /**
@@ -124,6 +128,8 @@ const parseSubvolumeRecord: Parser<SubvolumeRecord> = objectOf(
     toplayer: parseTopLayerRecord,
   },
   {
+    deployment: parseCount,
+    kernels: listOf(parseString),
     bootId: parseString,
     handedOver: orNull(parseCount),
     isCopy: parseBoolean,

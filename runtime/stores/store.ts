@@ -20,10 +20,18 @@ export interface StoredImage {
 }
 
 /** An image that can be a root. */
-export interface FoundImage extends StoredImage {
-  readonly store: StoreKind;
+export interface RootImage extends StoredImage {
+  /** Whose store it is in, or `kept`: it is one of those that deployments boot. */
+  readonly store: StoreKind | "kept";
   /** The subvolume with the whole tree of its leaf layer, relative to the filesystem's top level. */
   readonly source: string;
+  /** The name under which a kept image is known, where that says more than what it was asked for by. */
+  readonly reference?: string;
+}
+
+/** One that is in an engine's store. */
+export interface FoundImage extends RootImage {
+  readonly store: StoreKind;
 }
 
 /** A layer of an image, as its engine keeps it. */

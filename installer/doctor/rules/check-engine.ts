@@ -59,6 +59,7 @@ function* checkSeveral({ starts }: DoctorFacts): Iterable<Finding> {
   for (const { outcome } of starts) {
     if (outcome.kind !== "planned" || outcome.disk.stores.length <= 1) continue;
     const { disk, image } = outcome;
+    if (image.store === "kept") continue;
     yield warning(
       "engine",
       `${disk.storePath} holds the images of ${disk.stores.join(" and of ")}: if these come to have different images named ${image.reference}, the boot cannot choose`,

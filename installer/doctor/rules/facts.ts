@@ -2,6 +2,7 @@ import type { ConfigSource } from "../../../runtime/options/config.ts";
 import type { BootFailure } from "../../../runtime/base/failure.ts";
 import type { Room } from "../../../runtime/host/files.ts";
 import type { StoreKind } from "../../../runtime/options/table.ts";
+import type { RootImage } from "../../../runtime/stores/store.ts";
 import type { FoundEntry } from "../../loaders/formats/boot-loader.ts";
 import type {
   EngineConfigs,
@@ -90,7 +91,7 @@ export interface PlannedFacts {
 interface ImageFacts {
   readonly reference: string;
   readonly id: string;
-  readonly store: StoreKind;
+  readonly store: RootImage["store"];
 }
 
 /** Where the kernel options say that the image store is. */

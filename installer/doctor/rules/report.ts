@@ -1,4 +1,4 @@
-import type { StoreKind } from "../../../runtime/options/table.ts";
+import type { RootImage } from "../../../runtime/stores/store.ts";
 import { checkEngine } from "./check-engine.ts";
 import { checkEntry } from "./check-entries.ts";
 import { checkStart, checkTarget } from "./check-starts.ts";
@@ -23,7 +23,7 @@ export interface DoctorReport {
     readonly image: {
       readonly reference: string;
       readonly id: string;
-      readonly store: StoreKind;
+      readonly store: RootImage["store"];
     } | null;
   }[];
   /** The worst first. */

@@ -137,6 +137,10 @@ export const LOADERS = [
 
 export type LoaderName = (typeof LOADERS)[number];
 
+export function isLoaderName(name: string | null): name is LoaderName {
+  return (LOADERS as readonly (string | null)[]).includes(name);
+}
+
 /** An entry of a boot menu that boots a Linux kernel. */
 export interface MenuEntry {
   /** With those of the menus that it is in: `Advanced options > Debian`. */

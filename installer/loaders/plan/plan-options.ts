@@ -28,12 +28,28 @@ interface PlannedOptions {
   readonly comments: readonly string[];
 }
 
+/** What the options are made of. */
+export type OptionFacts = Pick<
+  NewEntryFacts,
+  | "bootedRwlayer"
+  | "cmdline"
+  | "image"
+  | "store"
+  | "storeHome"
+  | "storeKind"
+  | "storePath"
+  | "topLayerDirectory"
+> & {
+  /** The number of the deployment that the entry is for. */
+  readonly deployment?: number;
+};
+
 /**
  * As the tutorial writes them, and what this machine was started with besides: its console, its
  * encrypted disk.
  * @throws BootError ENTRY_UNSUITABLE
  */
-export function planOptions(facts: NewEntryFacts): PlannedOptions {
+export function planOptions(facts: OptionFacts): PlannedOptions {
   return facts.bootedRwlayer === undefined
     ? planAnew(facts)
     : keepOptions(facts, facts.bootedRwlayer);
@@ -41,11 +57,18 @@ export function planOptions(facts: NewEntryFacts): PlannedOptions {
 
 /** dockroot made this boot's root: what it was told is right. */
 function keepOptions(
-  { cmdline, image, storeKind }: NewEntryFacts,
+  { cmdline, image, storeKind, deployment }: OptionFacts,
   rwlayer: string,
 ): PlannedOptions {
-  const added = [...kindOption(storeKind), ...imageOption(image)];
-  const replaced = new Set(added.map(({ key }) => key));
+  const added = [
+    ...kindOption(storeKind),
+    ...imageOption(image),
+    ...deploymentOption(deployment),
+  ];
+  const replaced = new Set([
+    ...added.map(({ key }) => key),
+    "dockroot.deployment",
+  ]);
   if (image !== undefined) replaced.add("docker_tag");
   const last = lastValues(cmdline);
   const isLast = (option: CmdlineOption) =>
@@ -87,7 +110,8 @@ function planAnew({
   cmdline,
   image,
   topLayerDirectory,
-}: NewEntryFacts): PlannedOptions {
+  deployment,
+}: OptionFacts): PlannedOptions {
   const root = nameFilesystem(store);
   if (!canBeOption(storePath)) {
     throw new BootError(
@@ -114,6 +138,7 @@ function planAnew({
         ? [option("toplayer", root), option("toplayer_path", topLayerDirectory)]
         : []),
       ...imageOption(image),
+      ...deploymentOption(deployment),
       ...kept,
     ],
     notes: [
@@ -165,6 +190,10 @@ function imageOption(image: string | undefined): CmdlineOption[] {
   if (image === undefined) return [];
   const options = nameImage(parseImageReference(image));
   return Object.entries(options).map(([key, value]) => ({ key, value }));
+}
+
+function deploymentOption(n: number | undefined): CmdlineOption[] {
+  return n === undefined ? [] : [option("dockroot.deployment", String(n))];
 }
 
 const RW: CmdlineOption = { key: "rw", value: undefined };

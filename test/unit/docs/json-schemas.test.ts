@@ -13,6 +13,8 @@ import {
   type outputs,
 } from "../../../build/schemas/generate.ts";
 import type { reportEntry } from "../../../installer/commands/boot-entry.ts";
+import type { describeDeployments } from "../../../installer/deploy/plan/format-deployments.ts";
+import type { describeUpgrade } from "../../../installer/deploy/plan/format-upgrade.ts";
 import type { DoctorReport } from "../../../installer/doctor/rules/report.ts";
 import type { Status } from "../../../installer/status/formats/status.ts";
 import type { ResolvedImage } from "../../../installer/system/resolve-image.ts";
@@ -75,6 +77,11 @@ export const agreements: readonly true[] = [
   true satisfies Agree<Shape<"resolve">, ResolvedImage>,
   true satisfies Agree<Shape<"toplayer-check">, CheckReport>,
   true satisfies Agree<Shape<"boot-entry">, ReturnType<typeof reportEntry>>,
+  true satisfies Agree<Shape<"upgrade">, ReturnType<typeof describeUpgrade>>,
+  true satisfies Agree<
+    Shape<"deployments">,
+    ReturnType<typeof describeDeployments>
+  >,
   true satisfies Agree<InferOutput<typeof rooted>, RootedBoot>,
   true satisfies Agree<InferOutput<typeof failed>, FailedBoot>,
   true satisfies Agree<

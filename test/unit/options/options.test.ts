@@ -52,6 +52,7 @@ t.test("the tutorial's command line and configuration", async (t) => {
     rwlayer: "docker_rwlayer",
     mountFlags: [],
     storePath: "docker",
+    deployment: undefined,
     storeKind: undefined,
     image: {
       kind: "name",

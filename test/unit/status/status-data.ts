@@ -22,6 +22,8 @@ export const freshRecord = {
     ...{ files: 12, directories: 4, symlinks: 1, others: 0, bytes: 34_100 },
   },
   failure: null,
+  deployment: null,
+  hasModules: null,
   restored: null,
   limits: { generations: 1, fallback: "last", helperTimeoutMs: 60_000 },
   version: 1,

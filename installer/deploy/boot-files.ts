@@ -1,0 +1,299 @@
+import path from "node:path";
+import { BootError } from "../../runtime/base/errors.ts";
+import { createSha256 } from "../../runtime/base/sha256.ts";
+import { hasModules } from "../../runtime/boot/bootable.ts";
+import { followIn } from "../../runtime/host/follow-in.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { isCutShort } from "../initramfs/read-initramfs.ts";
+import type { BootPlace } from "../loaders/boot-place.ts";
+import { compareVersions } from "../system/formats/kernel-files.ts";
+import {
+  findKernels,
+  listInitramfs,
+  type KernelFiles,
+} from "../system/kernels.ts";
+import { formatSize } from "../text/human.ts";
+
+/** Where an image may have kernels, and how deep below: Debian's, Fedora's and kernel-install's layouts. */
+const KERNEL_PLACES = [
+  ["boot", 2],
+  ["usr/lib/modules", 1],
+] as const;
+
+/** On $BOOT. */
+const DIRECTORY = "dockroot";
+
+const KERNEL = "linux";
+const INITRAMFS = "initrd";
+
+/** The programs of dockroot in an initramfs. */
+const EXECUTABLE = "usr/bin/dockroot";
+
+interface BootFile {
+  /** Absolute. */
+  readonly from: string;
+  /** In the directory of the boot files. */
+  readonly name: string;
+}
+
+/** A kernel and what is loaded with it, as an image has them. */
+export interface BootFiles {
+  readonly release: string;
+  /** The kernel first; then in the order in which they are loaded. */
+  readonly files: readonly BootFile[];
+  /** Of the names and the contents. */
+  readonly digest: string;
+  readonly bytes: number;
+}
+
+/**
+ * The kernel that an image boots with: its newest one, or the one that is asked for. It has modules in the image, and an
+ * initramfs with dockroot in it.
+ * @param tree the image's whole tree
+ * @param what the image in words
+ * @throws BootError KERNEL_MISSING
+ */
+export async function findBootFiles(
+  host: Host,
+  tree: string,
+  what: string,
+  wanted: string | undefined,
+): Promise<BootFiles> {
+  const { release, kernel, at } = chooseKernel(host, tree, what, wanted);
+  const directory = path.join(at, kernel.directory);
+  const initramfs = path.join(directory, kernel.initramfs);
+  await requireDockroot(host, initramfs, what, path.relative(tree, initramfs));
+  const files = [
+    { from: path.join(directory, kernel.kernel), name: KERNEL },
+    ...kernel.microcode.map((name) => ({
+      from: path.join(directory, name),
+      name,
+    })),
+    { from: initramfs, name: INITRAMFS },
+  ];
+  return {
+    release,
+    files,
+    digest: hashFiles(host, files),
+    bytes: files.reduce(
+      (sum, { from }) => sum + (host.files.statusOf(from)?.sizeBytes ?? 0),
+      0,
+    ),
+  };
+}
+
+interface ImageKernel {
+  readonly release: string;
+  readonly kernel: KernelFiles & { readonly initramfs: string };
+  /** Absolute: what the kernel's directory is relative to. */
+  readonly at: string;
+}
+
+function chooseKernel(
+  host: Host,
+  tree: string,
+  what: string,
+  wanted: string | undefined,
+): ImageKernel {
+  const all = KERNEL_PLACES.flatMap(([place, depth]) => {
+    const at = followIn(host, tree, place);
+    if (at === undefined || at === tree) return [];
+    return findKernels(host, at, depth, () => false).map((kernel) => ({
+      kernel,
+      at,
+    }));
+  });
+  const fitting = all.flatMap(({ kernel, at }): ImageKernel[] => {
+    const { initramfs, version: release } = kernel;
+    return initramfs !== undefined &&
+      release !== undefined &&
+      (wanted === undefined || wanted === release) &&
+      hasModules(host, tree, release)
+      ? [{ release, kernel: { ...kernel, initramfs }, at }]
+      : [];
+  });
+  const [newest] = fitting.toSorted((a, b) =>
+    compareVersions(b.release, a.release),
+  );
+  if (newest !== undefined) return newest;
+  const found = all.map(({ kernel, at }) => {
+    const { initramfs, version = "of an unknown version", directory } = kernel;
+    const file = path.join(
+      "/",
+      path.relative(tree, at),
+      directory,
+      kernel.kernel,
+    );
+    const lacks = [
+      ...(initramfs === undefined ? ["an initramfs"] : []),
+      ...(hasModules(host, tree, version) ? [] : [`/lib/modules/${version}`]),
+    ];
+    return lacks.length === 0
+      ? `${file} (${version})`
+      : `${file} (${version}) lacks ${lacks.join(" and ")}`;
+  });
+  throw new BootError(
+    "KERNEL_MISSING",
+    `${what} has no kernel${wanted === undefined ? "" : ` ${wanted}`} with an initramfs and its modules`,
+    {
+      cause: new Error(
+        found.length === 0
+          ? "there is no kernel in its /boot"
+          : found.join("; "),
+      ),
+      hint:
+        wanted === undefined
+          ? "Install a kernel into the image, then run dockroot install in it: that makes the initramfs."
+          : "Correct --kernel, or leave it out: the newest kernel is taken.",
+    },
+  );
+}
+
+/** @throws BootError KERNEL_MISSING */
+async function requireDockroot(
+  host: Host,
+  initramfs: string,
+  what: string,
+  shown: string,
+): Promise<void> {
+  const fail = (why: string, hint: string) =>
+    new BootError(
+      "KERNEL_MISSING",
+      `the initramfs /${shown} of ${what} ${why}`,
+      { hint },
+    );
+  try {
+    const files = await listInitramfs(host, initramfs);
+    if (files.some(({ path }) => path === EXECUTABLE)) return;
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    if (isCutShort(error)) {
+      throw fail("is cut short", "Build the image anew.");
+    }
+    // One that Node cannot unpack may be right.
+    host.log.warn(
+      `cannot look into the initramfs /${shown} of ${what}: ${error.message}`,
+    );
+    return;
+  }
+  throw fail(
+    "does not contain dockroot, and would not boot the image",
+    "Run dockroot install in the image.",
+  );
+}
+
+function hashFiles(host: Host, files: readonly BootFile[]): string {
+  const hash = createSha256();
+  for (const { from, name } of files) {
+    hash.update(`${name} ${host.files.hashFile(from)}\n`);
+  }
+  return hash.digest("hex");
+}
+
+/** The directory of boot files on $BOOT; as the boot loader names it, it begins with a slash. */
+export function bootDirectory(digest: string): string {
+  return `/${DIRECTORY}/${digest}`;
+}
+
+export function areBootFilesThere(
+  host: Host,
+  { top }: BootPlace,
+  { digest, files }: BootFiles,
+): boolean {
+  return files.every(
+    ({ name }) =>
+      host.files.statusOf(path.join(top, bootDirectory(digest), name))?.kind ===
+      "file",
+  );
+}
+
+/**
+ * Copies boot files to $BOOT: aside, durable, read back and compared, then renamed. Nothing where they are there.
+ * @throws BootError NO_ROOM, STEP_FAILED, HelperError
+ */
+export async function copyBootFiles(
+  host: Host,
+  place: BootPlace,
+  boot: BootFiles,
+): Promise<void> {
+  if (areBootFilesThere(host, place, boot)) return;
+  const target = path.join(place.top, bootDirectory(boot.digest));
+  const aside = `${target}.new`;
+  host.files.ensureDirectory(path.dirname(target), 0o755);
+  removeIfThere(host, aside);
+  removeIfThere(host, target);
+  try {
+    host.files.ensureDirectory(aside, 0o755);
+    const copied: BootFile[] = [];
+    for (const { from, name } of boot.files) {
+      const to = path.join(aside, name);
+      await host.run(["cp", "--reflink=auto", "--", from, to]);
+      copied.push({ from: to, name });
+    }
+    await host.run(["sync", "-f", aside]);
+    if (hashFiles(host, copied) !== boot.digest) {
+      throw new BootError(
+        "STEP_FAILED",
+        `what was copied to ${aside} reads differently`,
+        {
+          hint: "The disk may be failing: dmesg | tail. Nothing was changed.",
+        },
+      );
+    }
+    host.files.rename(aside, target);
+    await host.run(["sync", "-f", target]);
+  } catch (error) {
+    removeIfThere(host, aside);
+    throw error;
+  }
+}
+
+/** Removes boot files from $BOOT, and what was left of copying them. */
+export async function removeBootFiles(
+  host: Host,
+  { top }: BootPlace,
+  digest: string,
+): Promise<void> {
+  const target = path.join(top, bootDirectory(digest));
+  removeIfThere(host, target);
+  removeIfThere(host, `${target}.new`);
+  await host.run(["sync", "-f", top]);
+}
+
+/**
+ * How many bytes are missing for the boot files; 0 where there is room. Where they share their blocks with the image
+ * they take none.
+ */
+export function missingBytes(
+  host: Host,
+  place: BootPlace,
+  boot: BootFiles,
+  isShared: boolean,
+): number {
+  if (isShared || areBootFilesThere(host, place, boot)) return 0;
+  const { freeBytes } = host.files.roomAt(place.top);
+  return Math.max(0, boot.bytes + ROOM_LEFT_BYTES - freeBytes);
+}
+
+/** For entries, and directories. */
+const ROOM_LEFT_BYTES = 1024 * 1024;
+
+/** @param missing how many bytes */
+export function noRoom(
+  { filesystem }: BootPlace,
+  boot: BootFiles,
+  missing: number,
+): BootError {
+  return new BootError(
+    "NO_ROOM",
+    `there is no room on ${filesystem.device} for kernel and initramfs: they take ${formatSize(boot.bytes)}, and ${formatSize(missing)} are missing`,
+    {
+      hint: "Remove deployments that you do not need (dockroot deployments, dockroot remove N) or other files there. Nothing was changed.",
+    },
+  );
+}
+
+function removeIfThere(host: Host, directory: string): void {
+  if (host.files.statusOf(directory) === undefined) return;
+  host.files.removeTree(Buffer.from(directory));
+}

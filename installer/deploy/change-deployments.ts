@@ -1,0 +1,172 @@
+import { BootError } from "../../runtime/base/errors.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import type {
+  Deployment,
+  Deployments,
+} from "../../runtime/records/deployments.ts";
+import { withBootPlace } from "../loaders/boot-place.ts";
+import { isLoaderName } from "../loaders/formats/boot-loader.ts";
+import type { StoreChoice } from "../system/find-store.ts";
+import {
+  readDeployments,
+  withDeployDisk,
+  type DeployDisk,
+} from "./deploy-disk.ts";
+import {
+  chooseRetired,
+  findDeployment,
+  findProtected,
+  inMenu,
+  markGood,
+  retire,
+  withChanged,
+} from "./plan/deployments.ts";
+import { settle } from "./settle.ts";
+
+/** What a command has made of the deployments. */
+export interface Change {
+  readonly before: Deployments;
+  readonly after: Deployments;
+  readonly running: number | undefined;
+}
+
+/**
+ * Changes which deployments there are, or which one boots next, and makes the menu follow.
+ * @param decide gets the state, and gives the new one
+ * @param isDry nothing is written
+ * @throws BootError DEPLOYMENT_MISSING where there are none, and what `decide` throws
+ */
+export async function changeDeployments(
+  host: Host,
+  store: StoreChoice,
+  isDry: boolean,
+  decide: (state: Deployments, deploy: DeployDisk) => Deployments,
+): Promise<Change> {
+  return withDeployDisk(host, store, isDry ? "ro" : "rw", async (deploy) => {
+    const { running } = deploy;
+    const before = markGood(readDeployments(deploy.disk), running);
+    const after = decide(before, deploy);
+    if (isDry) return { before, after, running };
+    const { loader } = before;
+    const given = isLoaderName(loader) ? loader : undefined;
+    const settled = await withBootPlace(
+      host,
+      { store: deploy.store, given },
+      (place) => settle(host, deploy, place, after),
+    );
+    return { before, after: settled, running };
+  });
+}
+
+/** The deployments as they are; changes nothing. @throws BootError */
+export function lookAtDeployments(
+  host: Host,
+  store: StoreChoice,
+): Promise<Omit<Change, "after">> {
+  return withDeployDisk(host, store, "ro", ({ disk, running }) =>
+    Promise.resolve({
+      before: markGood(readDeployments(disk), running),
+      running,
+    }),
+  );
+}
+
+/** @throws BootError DEPLOYMENT_MISSING */
+export function requireDeployment(state: Deployments, n: number): Deployment {
+  const shown = inMenu(state);
+  const found = shown.find((deployment) => deployment.n === n);
+  if (found !== undefined) return found;
+  throw new BootError(
+    "DEPLOYMENT_MISSING",
+    `there is no deployment ${String(n)}`,
+    {
+      hint:
+        shown.length === 0
+          ? "There is none at all: dockroot upgrade makes the first one."
+          : `There are: ${shown.map((each) => String(each.n)).join(", ")} (dockroot deployments).`,
+    },
+  );
+}
+
+/**
+ * The one before what boots next: of those that have booted the newest other one.
+ * @throws BootError DEPLOYMENT_MISSING
+ */
+export function chooseRollback(
+  state: Deployments,
+  running: number | undefined,
+): Deployment {
+  const { next } = state;
+  const shown = inMenu(state);
+  // What was made last has not booted yet: going back means to stay.
+  const current = findDeployment(state, running ?? null);
+  if (current !== undefined && next !== running) return current;
+  const earlier = shown.filter(
+    ({ n, state: own }) => n !== next && own === "good",
+  );
+  const found =
+    earlier.findLast(({ n }) => next === null || n < next) ?? earlier.at(-1);
+  if (found !== undefined) return found;
+  throw new BootError(
+    "DEPLOYMENT_MISSING",
+    "there is no earlier deployment that has booted",
+    {
+      hint: "dockroot deployments lists those that there are; dockroot rollback N takes one of them.",
+    },
+  );
+}
+
+/** The same, where this one boots next. One that was bad is tried anew. */
+export function bootNext(state: Deployments, { n }: Deployment): Deployments {
+  return withChanged({ ...state, next: n }, (each) =>
+    each.n === n && each.state === "bad"
+      ? { state: "candidate", failure: null }
+      : undefined,
+  );
+}
+
+export function pin(
+  state: Deployments,
+  n: number,
+  isPinned: boolean,
+): Deployments {
+  requireDeployment(state, n);
+  return withChanged(state, (each) =>
+    each.n === n ? { isPinned } : undefined,
+  );
+}
+
+/** @throws BootError DEPLOYMENT_MISSING, DEPLOYMENT_IN_USE */
+export function removeOne(
+  state: Deployments,
+  n: number,
+  running: number | undefined,
+): Deployments {
+  const found = requireDeployment(state, n);
+  const why =
+    n === running
+      ? "it runs"
+      : n === state.next
+        ? "it boots next; dockroot rollback N chooses another one"
+        : found.isPinned
+          ? "it is pinned; dockroot pin --off lets it go"
+          : undefined;
+  if (why === undefined) return retire(state, [found]);
+  throw new BootError(
+    "DEPLOYMENT_IN_USE",
+    `deployment ${String(n)} is not removed: ${why}`,
+  );
+}
+
+/** Removes what is past the limit, and all that is bad; what was interrupted goes in any case. */
+export function collect(
+  state: Deployments,
+  running: number | undefined,
+): Deployments {
+  const stays = findProtected(state, running);
+  const bad = inMenu(state).filter(
+    ({ n, state: own }) => own === "bad" && !stays.has(n),
+  );
+  const left = retire(state, bad);
+  return retire(left, chooseRetired(left, running));
+}

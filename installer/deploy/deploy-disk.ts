@@ -1,0 +1,153 @@
+import path from "node:path";
+import { BootError } from "../../runtime/base/errors.ts";
+import { formatJson } from "../../runtime/base/escape.ts";
+import { syncFilesystem } from "../../runtime/disk/btrfs.ts";
+import { Disk, DiskLock } from "../../runtime/disk/disk.ts";
+import { readBytesIn } from "../../runtime/host/follow-in.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import {
+  BOOT_RECORD,
+  parseBootRecord,
+  type BootedStatus,
+} from "../../runtime/records/boot-record.ts";
+import {
+  noDeployments,
+  parseDeployments,
+  type Deployment,
+  type Deployments,
+} from "../../runtime/records/deployments.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
+import {
+  DOCKROOT_DIRECTORY,
+  KEPT_IMAGES,
+  rwlayerOfDirectory,
+} from "../../runtime/options/rwlayer-names.ts";
+import { USUAL_RWLAYER } from "../loaders/formats/boot-loader.ts";
+import {
+  probeFilesystem,
+  withMounted,
+  type Filesystem,
+} from "../system/filesystem.ts";
+import {
+  findStorePlace,
+  type StoreChoice,
+  type StorePlace,
+} from "../system/find-store.ts";
+
+/** Another command, or a boot's `finish`, takes no longer. */
+const MAX_LOCK_WAIT_MS = 60_000;
+
+const MAX_STATE_BYTES = 16 * 1024 * 1024;
+
+/** The disk that this machine boots from, where what deployments need is kept. */
+export interface DeployDisk {
+  readonly disk: Disk;
+  readonly store: Filesystem;
+  readonly place: StorePlace;
+  /** What dockroot has booted; `undefined` where another system runs. */
+  readonly booted: BootedStatus | undefined;
+  /** The number of the deployment that runs. */
+  readonly running: number | undefined;
+}
+
+/**
+ * Mounts the top level of the disk that this machine boots from, and locks it, for as long as the work
+ * takes.
+ * @param access `ro` for what only looks: it takes no lock
+ * @throws BootError DISK_BUSY, MOUNT_FAILED, STORE_MISSING, HelperError, and what the work throws
+ */
+export async function withDeployDisk<T>(
+  host: Host,
+  choice: StoreChoice,
+  access: "ro" | "rw",
+  work: (disk: DeployDisk) => Promise<T>,
+): Promise<T> {
+  const place = await findStorePlace(host, choice);
+  const store = await probeFilesystem(host, place.device);
+  return withMounted(host, store, "deploy", access, async (topLevel) => {
+    const disk = new Disk(host, topLevel, place.bootedRwlayer ?? USUAL_RWLAYER);
+    const booted = readBooted(host, place);
+    const running = booted?.deployment ?? undefined;
+    const lock = new DiskLock(host, topLevel, "on this disk");
+    if (access === "rw") await lock.take(MAX_LOCK_WAIT_MS);
+    try {
+      return await work({ disk, store, place, booted, running });
+    } finally {
+      await lock.release();
+    }
+  });
+}
+
+/** The boot's record: what the kernel command line asks for may not be what was made. */
+function readBooted(
+  host: Host,
+  { bootedRwlayer }: StorePlace,
+): BootedStatus | undefined {
+  if (bootedRwlayer === undefined) return undefined;
+  const file = path.join(DEFAULT_RUN_DIRECTORY, BOOT_RECORD);
+  const text = host.readText(file, MAX_STATE_BYTES);
+  return text === undefined ? undefined : parseBootRecord(text).booted;
+}
+
+/**
+ * The deployments of other rwlayers on this disk, which may share images and boot files with ours.
+ * @throws BootError FILE_UNREADABLE where one's are damaged: what they need is not known
+ */
+export function readOtherDeployments(disk: Disk): readonly Deployment[] {
+  const { host, topLevel, paths } = disk;
+  const own = path.basename(paths.directory);
+  return host.files
+    .namesIn(disk.at(DOCKROOT_DIRECTORY))
+    .filter((name) => name !== own && name !== path.basename(KEPT_IMAGES))
+    .flatMap((name) => {
+      const other = rwlayerOfDirectory(name);
+      return readDeployments(new Disk(host, topLevel, other)).deployments;
+    });
+}
+
+/** @throws BootError FILE_UNREADABLE where it is damaged, STATE_TOO_NEW */
+export function readDeployments(disk: Disk): Deployments {
+  const { host, topLevel, paths } = disk;
+  if (!disk.hasDirectory(paths.directory)) return noDeployments(paths.rwlayer);
+  const bytes = readBytesIn(host, topLevel, paths.deployments, MAX_STATE_BYTES);
+  if (bytes === undefined) return noDeployments(paths.rwlayer);
+  try {
+    return parseDeployments(bytes.toString("utf8"));
+  } catch (cause) {
+    const isNew = cause instanceof BootError && cause.code === "STATE_TOO_NEW";
+    throw new BootError(
+      isNew ? "STATE_TOO_NEW" : "FILE_UNREADABLE",
+      isNew
+        ? `${paths.deployments} was written by a newer dockroot`
+        : `${paths.deployments} is damaged`,
+      {
+        cause,
+        hint: isNew
+          ? "Use that dockroot."
+          : `Nothing is changed, and the entries of the boot menu stay as they are. Rename the file to begin anew: it is ${paths.deployments} on the filesystem's top level.`,
+      },
+    );
+  }
+}
+
+/** As `writeDeployments`; all that was written before is durable, too. @throws HelperError */
+export async function recordDurably(
+  disk: Disk,
+  state: Deployments,
+): Promise<void> {
+  writeDeployments(disk, state);
+  await syncFilesystem(disk);
+}
+
+/** Replaces deployments.json as a whole. */
+function writeDeployments(disk: Disk, state: Deployments): void {
+  const { files } = disk.host;
+  const { directory, deployments } = disk.paths;
+  files.ensureDirectory(disk.at(path.dirname(directory)), 0o700);
+  files.ensureDirectory(disk.at(directory), 0o700);
+  files.writeFile(
+    disk.at(deployments),
+    { text: formatJson(state) },
+    { mode: 0o600 },
+  );
+}

@@ -1,0 +1,81 @@
+import type { Host } from "../../runtime/host/host.ts";
+import type {
+  Deployment,
+  Deployments,
+} from "../../runtime/records/deployments.ts";
+import type { BootPlace } from "../loaders/boot-place.ts";
+import {
+  writeDeploymentMenu,
+  type DeploymentEntry,
+} from "../loaders/deployment-menu.ts";
+import { bootDirectory, removeBootFiles } from "./boot-files.ts";
+import {
+  readOtherDeployments,
+  recordDurably,
+  type DeployDisk,
+} from "./deploy-disk.ts";
+import { removeKeptImage } from "./kept-images.ts";
+import { inMenu, nameDeployment } from "./plan/deployments.ts";
+
+/**
+ * Makes menu, boot files and kept images what the state says, in an order in which each interruption leaves
+ * a machine that boots: the state is durable before anything follows it, the menu names what is there, and what no
+ * deployment needs any longer goes last. What was interrupted before is brought to its end by the next call:
+ *
+ * - `staged`: image or boot files may be half made; no entry names them, and they are removed
+ * - the state is written, and the menu is not: it has the former entries, all of whose files are there; it is written
+ * - `retired`: the entry may be there still, and is removed before its files
+ *
+ * @returns the state without what was removed
+ * @throws BootError, HelperError
+ */
+export async function settle(
+  host: Host,
+  { disk, running }: DeployDisk,
+  place: BootPlace,
+  state: Deployments,
+): Promise<Deployments> {
+  await recordDurably(disk, state);
+  const shown = inMenu(state);
+  const next = state.next;
+  if (next !== null) {
+    const entries = shown.map(describeEntry);
+    await writeDeploymentMenu(host, place, disk.paths.rwlayer, entries, next);
+  }
+  const gone = state.deployments.filter(
+    (each) => !shown.includes(each) && each.n !== running,
+  );
+  if (gone.length === 0) return state;
+  const needed = [
+    ...state.deployments.filter((each) => !gone.includes(each)),
+    ...readOtherDeployments(disk),
+  ];
+  for (const { kernel, image, state: own } of gone) {
+    if (!needed.some((other) => other.kernel.digest === kernel.digest)) {
+      await removeBootFiles(host, place, kernel.digest);
+    }
+    if (!needed.some((other) => other.image.id === image.id)) {
+      await removeKeptImage(disk, image.id, own === "staged");
+    }
+  }
+  const settled = {
+    ...state,
+    deployments: state.deployments.filter((each) => !gone.includes(each)),
+  };
+  await recordDurably(disk, settled);
+  return settled;
+}
+
+function describeEntry(deployment: Deployment): DeploymentEntry {
+  const { n, kernel, options } = deployment;
+  const directory = bootDirectory(kernel.digest);
+  const [linux = "", ...initrds] = kernel.files;
+  return {
+    n,
+    title: nameDeployment(deployment),
+    release: kernel.release,
+    kernel: `${directory}/${linux}`,
+    initrds: initrds.map((name) => `${directory}/${name}`),
+    options,
+  };
+}

@@ -1,0 +1,82 @@
+import fs from "fs-extra";
+import path from "node:path";
+import { gzipSync } from "node:zlib";
+import type { Test } from "tap";
+import { makeCpio, makeKernel } from "../../../fixtures/boot-files.ts";
+import { withDockerEngine } from "../../../fixtures/image-store.ts";
+import type { Outcome } from "../../binary/run-dockroot.ts";
+import { makeBootDisk, type BootDisk } from "../boot-disk.ts";
+import { runInSystem } from "../private-system.ts";
+
+/** A machine whose GRUB reads its menu and its kernels from the btrfs with the image store. */
+export interface DeploySystem {
+  readonly disk: BootDisk;
+  /** Runs the executable in it. */
+  readonly dockroot: (...args: string[]) => Outcome;
+  /** Does something with its engine. */
+  readonly inEngine: <T>(
+    work: (docker: (args: string[]) => Promise<string>) => Promise<T>,
+  ) => Promise<T>;
+  /** A file on the top level. */
+  readonly read: (file: string) => Promise<string>;
+}
+
+export const FIRST = "6.1.0-50-test";
+export const SECOND = "6.12.1-test";
+
+/** What an image has of a kernel; the Dockerfile's lines come from it. */
+export function addKernel(tree: string, release: string): void {
+  fs.outputFileSync(`${tree}/boot/vmlinuz-${release}`, makeKernel(release));
+  fs.outputFileSync(
+    `${tree}/boot/initrd.img-${release}`,
+    gzipSync(makeCpio({ "usr/bin/dockroot": `of ${release}` })),
+  );
+  fs.outputFileSync(`${tree}/lib/modules/${release}/modules.dep`, "");
+}
+
+/** A disk with `system:1`, which has a kernel, and `next:1`, which has another one in its place. */
+export async function makeDeploySystem(
+  t: Test,
+  name: string,
+): Promise<DeploySystem> {
+  const disk = await makeBootDisk(t, name, (tree) => {
+    addKernel(tree, FIRST);
+  });
+  await disk.look(async (top) => {
+    fs.outputFileSync(`${top}/grub/grub.cfg`, "source custom.cfg\n");
+    const scratch = path.join(disk.scratch, "build");
+    const context = path.join(scratch, "context");
+    addKernel(context, SECOND);
+    fs.outputFileSync(
+      `${context}/Dockerfile`,
+      [
+        "FROM system:1 AS base",
+        "FROM scratch",
+        "COPY --from=base /sbin /sbin",
+        "COPY --from=base /etc /etc",
+        "COPY . /",
+      ].join("\n"),
+    );
+    await withDockerEngine(`${top}/docker`, scratch, ({ docker }) =>
+      docker(["build", "--network=none", "--tag=next:1", context]),
+    );
+  });
+  const cmdline = `root=LABEL=${disk.label} rootflags=subvol=docker_rwlayer rw docker_path=docker docker_image=system:1 quiet`;
+  const scratch = path.join(disk.scratch, "system");
+  const store = ["-o", "subvol=docker", `LABEL=${disk.label}`];
+  return {
+    disk,
+    dockroot: (...args) =>
+      runInSystem(scratch, { etc: {}, cmdline, store }, ...args),
+    inEngine: (work) =>
+      disk.look((top) =>
+        withDockerEngine(
+          `${top}/docker`,
+          path.join(disk.scratch, "engine"),
+          ({ docker }) => work((args) => docker(args)),
+        ),
+      ),
+    read: (file) =>
+      disk.look((top) => fs.readFileSync(path.join(top, file), "utf8")),
+  };
+}

@@ -1,0 +1,127 @@
+// runner: tier=first seconds=60
+import fs from "fs-extra";
+import t from "tap";
+import type { Deployments } from "../../../runtime/records/deployments.ts";
+import { rehearse } from "../boot-disk.ts";
+import { FIRST, makeDeploySystem, SECOND } from "./deploy-system.ts";
+
+const system = await makeDeploySystem(t, "deployments");
+const { disk, dockroot } = system;
+const STATE = ".dockroot/docker_rwlayer/deployments.json";
+const readState = async () =>
+  JSON.parse(await system.read(STATE)) as Deployments;
+const numbers = ({ deployments }: Deployments) => deployments.map(({ n }) => n);
+
+await t.test("a dry run tells what would be done", async (t) => {
+  const before = await disk.subvolumes();
+  const { status, stdout, stderr } = dockroot(
+    "upgrade",
+    "--pull=never",
+    "--dry-run",
+  );
+  t.equal(status, 0, stderr);
+  t.match(stdout, `to:   dockroot 1: system:1 (${FIRST})`);
+  t.match(stdout, "Nothing was changed.");
+  t.strictSame(await disk.subvolumes(), before);
+});
+
+await t.test("the first deployment", async (t) => {
+  const { status, stdout, stderr } = dockroot("upgrade", "--pull=never");
+  t.equal(status, 0, stderr + stdout);
+  t.match(stdout, `to:   dockroot 1: system:1 (${FIRST})`);
+  const state = await readState();
+  t.match(state, {
+    next: 1,
+    reference: "system:1",
+    loader: "grub",
+    deployments: [
+      {
+        n: 1,
+        state: "candidate",
+        kernel: { release: FIRST },
+        image: { id: disk.ids["system:1"] },
+      },
+    ],
+  });
+  const [first] = state.deployments;
+  const files = `dockroot/${first?.kernel.digest ?? ""}`;
+  t.match(await system.read("grub/dockroot.cfg"), `/${files}/linux`);
+  await disk.look((top) => {
+    t.strictSame(fs.readdirSync(`${top}/${files}`).sort(), ["initrd", "linux"]);
+  });
+});
+
+await t.test(
+  "what its entry says boots, the engine's store being gone",
+  async (t) => {
+    const [first] = (await readState()).deployments;
+    const machine = rehearse(t, disk, "docker_rwlayer", first?.options);
+    await disk.look((top) => fs.move(`${top}/docker`, `${top}/elsewhere`));
+    t.teardown(() =>
+      disk.look((top) => fs.move(`${top}/elsewhere`, `${top}/docker`)),
+    );
+    const { status, stderr } = machine.boot();
+    t.equal(status, 0, stderr);
+    t.match(machine.record(), {
+      result: "fresh",
+      deployment: 1,
+      image: { reference: "system:1", id: disk.ids["system:1"] },
+    });
+    t.equal(machine.finish().status, 0);
+  },
+);
+
+await t.test("nothing new", async (t) => {
+  const before = await readState();
+  const { status, stdout, stderr } = dockroot("upgrade", "--pull=never");
+  t.equal(status, 0, stderr);
+  t.match(stdout, "nothing new");
+  t.strictSame(await readState(), before);
+});
+
+await t.test("another image with another kernel, and back", async (t) => {
+  const { status, stdout, stderr } = dockroot(
+    "switch",
+    "next:1",
+    "--pull=never",
+  );
+  t.equal(status, 0, stderr + stdout);
+  t.match(stdout, `to:   dockroot 2: next:1 (${SECOND})`);
+  t.match(await readState(), { next: 2, reference: "next:1" });
+  const back = dockroot("rollback", "1");
+  t.equal(back.status, 0, back.stderr);
+  t.match(
+    back.stdout,
+    `boots next from now on: dockroot 1: system:1 (${FIRST})`,
+  );
+  t.match(await readState(), { next: 1 });
+  t.match(await system.read("grub/dockroot.cfg"), "docker_rwlayer-1");
+});
+
+await t.test("one is removed with all that is its own", async (t) => {
+  const state = await readState();
+  const refused = dockroot("remove", "1");
+  t.equal(refused.status, 1);
+  t.match(refused.stderr, "it boots next");
+  const { status, stderr } = dockroot("remove", "2");
+  t.equal(status, 0, stderr);
+  t.strictSame(numbers(await readState()), [1]);
+  const gone = state.deployments[1];
+  await disk.look((top) => {
+    t.notOk(fs.existsSync(`${top}/dockroot/${gone?.kernel.digest ?? ""}`));
+    const images = fs.readdirSync(`${top}/.dockroot/images`);
+    t.strictSame(images, [disk.ids["system:1"].replace("sha256:", "")]);
+  });
+  t.notMatch(await system.read("grub/dockroot.cfg"), "next:1");
+});
+
+await t.test("an image without a kernel changes nothing", async (t) => {
+  const before = await readState();
+  const { status, stderr } = dockroot("upgrade", "bare:1", "--pull=never");
+  t.equal(status, 1);
+  t.match(
+    stderr,
+    "the image bare:1 has no kernel with an initramfs and its modules",
+  );
+  t.strictSame(await readState(), before);
+});

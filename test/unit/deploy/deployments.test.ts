@@ -1,0 +1,129 @@
+import t from "tap";
+import {
+  chooseRollback,
+  collect,
+  removeOne,
+} from "../../../installer/deploy/change-deployments.ts";
+import {
+  chooseRetired,
+  findProtected,
+  inMenu,
+  listRemovable,
+} from "../../../installer/deploy/plan/deployments.ts";
+import {
+  noDeployments,
+  parseDeployments,
+  type Deployment,
+  type Deployments,
+} from "../../../runtime/records/deployments.ts";
+import { fails } from "../fails.ts";
+
+type Change = Partial<Deployment>;
+
+function deployment(n: number, change: Change = {}): Deployment {
+  const hex = String(n).padStart(64, "0");
+  return {
+    n,
+    image: { reference: "system:1", id: `sha256:${hex}`, repoDigest: null },
+    kernel: {
+      release: `6.1.${String(n)}`,
+      digest: hex,
+      files: ["linux", "initrd"],
+      bytes: 1000,
+    },
+    options: "quiet",
+    state: "good",
+    isPinned: false,
+    failure: null,
+    ...change,
+  };
+}
+
+/** Deployments 1 to n, of which the last one boots next. */
+function stateOf(...changes: readonly Change[]): Deployments {
+  const deployments = changes.map((change, index) =>
+    deployment(index + 1, change),
+  );
+  const last = deployments.length;
+  return { ...noDeployments("rw"), next: last, last, deployments };
+}
+
+const numbers = (of: readonly Deployment[]) => of.map(({ n }) => n);
+
+t.test("what is needed stays, whatever room is missing", (t) => {
+  const state = stateOf({}, { isPinned: true }, {}, {}, { state: "candidate" });
+  t.strictSame([...findProtected(state, 3)].sort(), [2, 3, 4, 5]);
+  t.strictSame(numbers(listRemovable(state, 3)), [1]);
+  t.end();
+});
+
+t.test("what is bad goes before what is old", (t) => {
+  const state = stateOf({}, {}, { state: "bad" }, {}, {});
+  t.strictSame(numbers(listRemovable(state, 5)), [3, 1, 2]);
+  t.end();
+});
+
+t.test("what is past the limit goes, the oldest first", (t) => {
+  t.strictSame(numbers(chooseRetired(stateOf({}, {}, {}), 3)), []);
+  t.strictSame(numbers(chooseRetired(stateOf({}, {}, {}, {}, {}), 5)), [1, 2]);
+  const pinned = stateOf({ isPinned: true }, {}, {}, {}, {});
+  t.strictSame(numbers(chooseRetired(pinned, 5)), [2, 3]);
+  t.end();
+});
+
+t.test("what is half made, or half removed, has no entry", (t) => {
+  const state = stateOf({ state: "retired" }, {}, { state: "staged" });
+  t.strictSame(numbers(inMenu(state)), [2]);
+  t.end();
+});
+
+t.test("back: to what runs, where what is next has not booted", (t) => {
+  const state = stateOf({}, {}, { state: "candidate" });
+  t.equal(chooseRollback(state, 2).n, 2);
+  t.end();
+});
+
+t.test("back: to the one before that has booted", (t) => {
+  t.equal(chooseRollback(stateOf({}, { state: "bad" }, {}), 3).n, 1);
+  fails(
+    t,
+    () => chooseRollback(stateOf({}), 1),
+    "DEPLOYMENT_MISSING",
+    /there is no earlier deployment that has booted/,
+  );
+  t.end();
+});
+
+t.test("what runs, boots next or is pinned is not removed", (t) => {
+  const state = stateOf({ isPinned: true }, {}, {}, {});
+  for (const n of [1, 2, 4]) {
+    t.throws(() => removeOne(state, n, 2), { code: "DEPLOYMENT_IN_USE" });
+  }
+  t.strictSame(numbers(inMenu(removeOne(state, 3, 2))), [1, 2, 4]);
+  t.throws(() => removeOne(state, 9, 2), { code: "DEPLOYMENT_MISSING" });
+  t.end();
+});
+
+t.test("gc removes what is bad, and what is past the limit", (t) => {
+  const state = stateOf({}, { state: "bad" }, {}, {}, {});
+  t.strictSame(numbers(inMenu(collect(state, 5))), [3, 4, 5]);
+  t.end();
+});
+
+t.test("a state that could lead elsewhere is refused", (t) => {
+  const text = (change: Change) => JSON.stringify(stateOf(change));
+  t.strictSame(parseDeployments(text({})), stateOf({}));
+  const { kernel, image } = deployment(1);
+  for (const change of [
+    { kernel: { ...kernel, digest: "../../etc" } },
+    { kernel: { ...kernel, files: ["../linux"] } },
+    { image: { ...image, id: "sha256:../.." } },
+  ]) {
+    t.throws(() => parseDeployments(text(change)), { code: "FILE_UNREADABLE" });
+  }
+  t.throws(() => parseDeployments('{ "version": 2 }'), {
+    code: "STATE_TOO_NEW",
+  });
+  t.throws(() => parseDeployments("{"), { code: "FILE_UNREADABLE" });
+  t.end();
+});

@@ -1,3 +1,4 @@
+import { MANAGERS } from "../../installer/packages/formats/package-lists.ts";
 import * as v from "valibot";
 import { SUBJECTS } from "../../installer/doctor/rules/finding.ts";
 import { LOADERS } from "../../installer/loaders/formats/boot-loader.ts";
@@ -91,6 +92,11 @@ const deployedImage = v.strictObject({
   ),
 });
 
+const packageVersion = v.strictObject({
+  name: v.string(),
+  version: v.string(),
+});
+
 const deploymentInShort = v.strictObject({
   n: count,
   image: deployedImage,
@@ -107,7 +113,40 @@ export const upgrade = v.strictObject({
     v.nullable(deploymentInShort),
     "What runs; null where that is no deployment.",
   ),
-  to: described(deploymentInShort, "What boots next."),
+  to: described(
+    v.strictObject({
+      ...deploymentInShort.entries,
+      system: described(textOrNull, "What its os-release calls it."),
+      bootBytes: described(count, "Of kernel and initramfs."),
+    }),
+    "What boots next.",
+  ),
+  packages: described(
+    v.nullable(
+      v.strictObject({
+        manager: v.picklist(MANAGERS),
+        added: v.array(packageVersion),
+        removed: v.array(packageVersion),
+        changed: v.array(
+          v.strictObject({
+            name: v.string(),
+            from: v.string(),
+            to: v.string(),
+          }),
+        ),
+      }),
+    ),
+    "From what runs; null where that is another system, or cannot be told.",
+  ),
+  offered: described(
+    v.nullable(
+      v.strictObject({
+        configId: described(digest, "The digest of its configuration."),
+        bytes: described(count, "Of all its layers, as they are transferred."),
+      }),
+    ),
+    "What the registry has and the store has not, with --dry-run or --check.",
+  ),
   removed: described(v.array(count), "Deployments that went."),
   loader: described(v.string(), "The boot loader, as people call it."),
   warnings: texts,

@@ -50,23 +50,30 @@ function run(
   return withCommandLog(command, logFlags, cli, async (log) => {
     const { stdout, stderr, terminal } = cli;
     const host = limitHelpers(cli.host, HELPER_TIMEOUT_MS);
-    const progress = createProgress(json ? stderr : stdout, terminal, () =>
-      host.nowMs(),
-    );
+    const say = json ? stderr : stdout;
     const result = await upgrade(
       host,
       {
         ...{ reference, kernel, loader, isDry },
         isSwitch: command === "switch",
+        pull: flags.pull ?? "auto",
         store: readStoreChoice(flags),
-        readRepoDigest: () => Promise.resolve(null),
       },
-      progress,
-      () => Promise.resolve(undefined),
+      {
+        progress: createProgress(say, terminal, () => host.nowMs()),
+        tell: (line) => say(`${line}\n`),
+      },
     );
     log.info({ kind: result.kind, to: result.to.n }, "done");
-    stdout(json ? formatJson(describeUpgrade(result)) : formatUpgrade(result));
-    if (check) return result.kind === "unchanged" ? 0 : EXIT_NEW;
+    stdout(
+      json
+        ? formatJson(describeUpgrade(result))
+        : formatUpgrade(result, terminal),
+    );
+    if (check) {
+      const isNew = result.kind !== "unchanged" || result.offered !== null;
+      return isNew ? EXIT_NEW : 0;
+    }
     if (flags.reboot === true && result.kind === "upgraded") {
       await restart(host);
     }

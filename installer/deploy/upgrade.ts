@@ -24,9 +24,23 @@ import type {
 } from "../../runtime/records/deployments.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
 import type { FoundImage } from "../../runtime/stores/store.ts";
+import type { OfferedImage } from "../engines/formats/engine-answers.ts";
+import type { EngineName } from "../engines/formats/explain-pull.ts";
+import {
+  askRegistry,
+  findEngine,
+  pullImage,
+  readRepoDigest,
+} from "../engines/pull.ts";
+import {
+  comparePackages,
+  readSystemName,
+} from "../packages/compare-packages.ts";
+import type { PackageChanges } from "../packages/formats/package-lists.ts";
 import { withBootPlace, type BootPlace } from "../loaders/boot-place.ts";
 import {
   formatCmdline,
+  isLoaderName,
   type LoaderName,
 } from "../loaders/formats/boot-loader.ts";
 import { planOptions } from "../loaders/plan/plan-options.ts";
@@ -68,12 +82,13 @@ export interface UpgradeRequest {
   readonly reference: string | undefined;
   /** Whether the machine follows that one from now on. */
   readonly isSwitch: boolean;
+  /** Whether its engine pulls it first: `auto`, where there is an engine. */
+  readonly pull: "always" | "auto" | "never";
   readonly kernel: string | undefined;
   readonly loader: LoaderName | undefined;
   readonly store: StoreChoice;
+  /** Nothing is changed: nothing is pulled, either. */
   readonly isDry: boolean;
-  /** What the registry calls an image. */
-  readonly readRepoDigest: (reference: string) => Promise<string | null>;
 }
 
 export interface UpgradeResult {
@@ -81,36 +96,109 @@ export interface UpgradeResult {
   /** What runs; `undefined` where that is no deployment. */
   readonly from: Deployment | undefined;
   readonly to: Deployment;
+  /** What its os-release calls it; `null` where it says nothing. */
+  readonly system: string | null;
+  /** From what runs; `null` where that is another system, or cannot be told. */
+  readonly packages: PackageChanges | null;
+  /** What the registry has that the store does not; `null` where that is nothing, or was not asked for. */
+  readonly offered: OfferedImage | null;
   /** The numbers of those that went, to make room or past the limit. */
   readonly removed: readonly number[];
-  /** Where the entry is. */
+  /** Whose menu has the entry. */
   readonly loader: string;
   readonly warnings: readonly string[];
 }
 
+/** How a command tells what it does. */
+export interface Teller {
+  readonly progress: Progress;
+  /** Gets each line that the engine prints. */
+  readonly tell: (line: string) => void;
+}
+
 /**
- * Makes the newest deployment: keeps the image, copies its boot files, and writes the menu entry that
- * boots next.
- * @param compare gets the trees of what runs and of what is next, absolute, while they can be read
- * @throws BootError before anything is changed; after that, the next call takes back what is half made
+ * Makes the newest deployment: lets the engine pull the image, keeps it, copies its boot files, and writes the menu
+ * entry that boots next.
+ * @throws BootError before anything is changed; after that, what is half made is taken back, at the latest
+ *   by the next call
  */
-export async function upgrade<T>(
+export async function upgrade(
   host: Host,
   request: UpgradeRequest,
-  progress: Progress,
-  compare: (tree: string) => Promise<T>,
-): Promise<UpgradeResult & { readonly compared: T }> {
+  teller: Teller,
+): Promise<UpgradeResult> {
+  const { engine, offered } = await pullFirst(host, request, teller);
   const access = request.isDry ? "ro" : "rw";
-  return withDeployDisk(host, request.store, access, (deploy) =>
-    withBootPlace(
+  return withDeployDisk(host, request.store, access, (deploy) => {
+    const { loader } = readDeployments(deploy.disk);
+    const known = isLoaderName(loader) ? loader : undefined;
+    return withBootPlace(
       host,
-      { store: deploy.store, given: request.loader },
-      async (place) => {
-        const upgrader = new Upgrader(host, request, progress, deploy, place);
-        return upgrader.run(compare);
-      },
-    ),
+      { store: deploy.store, given: request.loader ?? known },
+      (place) =>
+        new Upgrader(host, request, teller, deploy, place, engine).run(offered),
+    );
+  });
+}
+
+/**
+ * Lets the engine pull the image that is meant; a dry run asks what the registry has. Nobody waits for the disk
+ * meanwhile.
+ * @returns the engine that has the image; `undefined` where none is installed
+ */
+async function pullFirst(
+  host: Host,
+  { reference: given, pull, store, isDry }: UpgradeRequest,
+  { progress, tell }: Teller,
+): Promise<{ engine: EngineName | undefined; offered: OfferedImage | null }> {
+  const { reference, engine } = await withDeployDisk(
+    host,
+    store,
+    "ro",
+    ({ disk, place }) => {
+      const { kind } = place;
+      const home = homeBelow(host, disk.topLevel, place.path);
+      return Promise.resolve({
+        reference: chooseReference(host, given, readDeployments(disk)),
+        engine: findEngine(host, { kind, home }),
+      });
+    },
   );
+  const nothing = { engine, offered: null };
+  if (pull === "never" || parseImageReference(reference).kind === "id") {
+    return nothing;
+  }
+  if (engine === undefined) {
+    if (pull === "auto") return nothing;
+    throw new BootError(
+      "ENGINE_MISSING",
+      "no engine is installed that could pull the image",
+      {
+        hint: "Install docker or podman, or take what the image store has: --pull never.",
+      },
+    );
+  }
+  if (isDry) {
+    const offered = await progress(`asking the registry for ${reference}`, () =>
+      askRegistry(host, engine, reference),
+    );
+    return { engine, offered: offered ?? null };
+  }
+  tell(`${engine} pull ${reference}`);
+  await pullImage(host, engine, reference, tell);
+  return nothing;
+}
+
+/** As the engine knows it: what is given, what the machine follows, or what its options name. */
+function chooseReference(
+  host: Host,
+  given: string | undefined,
+  { reference }: Deployments,
+): string {
+  const text = given ?? reference ?? undefined;
+  return text === undefined
+    ? formatImageReference(readImageReference(host, undefined))
+    : formatImageReference(parseImageReference(text));
 }
 
 /** What is to be deployed, found and checked; nothing is changed yet. */
@@ -119,6 +207,7 @@ interface Target {
   readonly image: FoundImage;
   readonly boot: BootFiles;
   readonly repoDigest: string | null;
+  readonly system: string | null;
 }
 
 class Upgrader {
@@ -127,26 +216,27 @@ class Upgrader {
   readonly #progress: Progress;
   readonly #deploy: DeployDisk;
   readonly #place: BootPlace;
+  readonly #engine: EngineName | undefined;
   readonly #warnings: string[] = [];
 
   constructor(
     host: Host,
     request: UpgradeRequest,
-    progress: Progress,
+    { progress }: Teller,
     deploy: DeployDisk,
     place: BootPlace,
+    engine: EngineName | undefined,
   ) {
     this.#host = host;
     this.#request = request;
     this.#progress = progress;
     this.#deploy = deploy;
     this.#place = place;
+    this.#engine = engine;
   }
 
-  async run<T>(
-    compare: (tree: string) => Promise<T>,
-  ): Promise<UpgradeResult & { readonly compared: T }> {
-    const { disk, running } = this.#deploy;
+  async run(offered: OfferedImage | null): Promise<UpgradeResult> {
+    const { disk, running, booted } = this.#deploy;
     const { isDry } = this.#request;
     let state = markGood(readDeployments(disk), running);
     this.#refuseOtherPlace(state);
@@ -154,14 +244,21 @@ class Upgrader {
       state = await settle(this.#host, this.#deploy, this.#place, state);
     }
     const target = await this.#findTarget(state);
-    const compared = await compare(disk.at(target.image.source));
+    const from = booted === undefined ? undefined : this.#host.path("/");
+    const packages =
+      from === undefined
+        ? undefined
+        : await comparePackages(this.#host, from, disk.at(target.image.source));
     const done = (
       kind: UpgradeResult["kind"],
       to: Deployment,
       removed: readonly number[] = [],
-    ) => ({
-      ...{ kind, to, removed, compared, warnings: this.#warnings },
+    ): UpgradeResult => ({
+      ...{ kind, to, removed, warnings: this.#warnings },
       from: state.deployments.find(({ n }) => n === running),
+      system: target.system,
+      packages: packages ?? null,
+      offered: offered?.configId === target.image.configId ? null : offered,
       loader: this.#place.loader.title,
     });
     const newest = inMenu(state).at(-1);
@@ -213,11 +310,9 @@ class Upgrader {
   async #findTarget(state: Deployments): Promise<Target> {
     const host = this.#host;
     const { disk, place } = this.#deploy;
-    const given = this.#request.reference ?? state.reference ?? undefined;
-    const wanted =
-      given === undefined
-        ? readImageReference(host, undefined)
-        : parseImageReference(given);
+    const wanted = parseImageReference(
+      chooseReference(host, this.#request.reference, state),
+    );
     const { topLevel } = disk;
     const image = openStore(
       { host, topLevel, path: place.path },
@@ -242,8 +337,20 @@ class Upgrader {
       init: gatherOptions(host).given.get("init")?.value,
       kernelRelease: boot.release,
     });
-    const repoDigest = await this.#request.readRepoDigest(reference);
-    return { reference, image, boot, repoDigest };
+    const repoDigest = await this.#readRepoDigest(reference);
+    const system = readSystemName(host, tree) ?? null;
+    return { reference, image, boot, repoDigest, system };
+  }
+
+  async #readRepoDigest(reference: string): Promise<string | null> {
+    if (this.#engine === undefined) return null;
+    try {
+      return await readRepoDigest(this.#host, this.#engine, reference);
+    } catch (error) {
+      // It is for people alone: an engine that does not run keeps nobody from upgrading.
+      if (error instanceof BootError) return null;
+      throw error;
+    }
   }
 
   /** The deployment as its record; its options are this boot's, but for the image. */
@@ -313,8 +420,9 @@ class Upgrader {
         what,
         readKernelRelease(host),
       );
-      const repoDigest = await this.#request.readRepoDigest(reference);
-      const target = { reference, image, boot, repoDigest };
+      const repoDigest = await this.#readRepoDigest(reference);
+      const system = readSystemName(host, disk.at(image.source)) ?? null;
+      const target = { reference, image, boot, repoDigest, system };
       const room = this.#makeRoom(state, boot);
       if (room.length > 0) throw noRoom(this.#place, boot, boot.bytes);
       const adopted = this.#describe(state, target, 1);
@@ -388,13 +496,13 @@ class Upgrader {
 
   async #make(
     staged: Deployment,
-    { reference, image, boot, repoDigest }: Target,
+    { reference, image, boot, repoDigest, system }: Target,
   ): Promise<void> {
     const host = this.#host;
     const { disk } = this.#deploy;
     const place = this.#place;
     await this.#progress(`keeping the image ${reference}`, () =>
-      keepImage(disk, { image, reference, repoDigest, system: null }),
+      keepImage(disk, { image, reference, repoDigest, system }),
     );
     const { tree } = keptImagePaths(hexOf(image.id));
     const kept = {

@@ -1,29 +1,34 @@
 import type { Deployment } from "../../../runtime/records/deployments.ts";
+import type { Terminal } from "../../cli/cli-context.ts";
+import type { OfferedImage } from "../../engines/formats/engine-answers.ts";
+import { formatPackageChanges } from "../../packages/formats/format-changes.ts";
+import type { PackageChanges } from "../../packages/formats/package-lists.ts";
+import { formatSize } from "../../text/human.ts";
+import { formatSections, plain, type Line } from "../../text/table.ts";
 import { nameDeployment } from "./deployments.ts";
 
 interface Upgrade {
   readonly kind: "unchanged" | "planned" | "upgraded";
   readonly from: Deployment | undefined;
   readonly to: Deployment;
+  readonly system: string | null;
+  readonly packages: PackageChanges | null;
+  readonly offered: OfferedImage | null;
   readonly removed: readonly number[];
   readonly loader: string;
   readonly warnings: readonly string[];
 }
 
 /** What `dockroot upgrade --json` prints, version 1. */
-export function describeUpgrade({
-  kind,
-  from,
-  to,
-  removed,
-  loader,
-  warnings,
-}: Upgrade) {
+export function describeUpgrade({ kind, from, to, ...rest }: Upgrade) {
+  const { system, packages, offered, removed, loader, warnings } = rest;
   return {
     version: 1 as const,
     result: kind,
     from: from === undefined ? null : summarize(from),
-    to: summarize(to),
+    to: { ...summarize(to), system, bootBytes: to.kernel.bytes },
+    packages,
+    offered,
     ...{ removed, loader, warnings },
   };
 }
@@ -33,30 +38,68 @@ function summarize({ n, image, kernel }: Deployment) {
 }
 
 /** The same for people. */
-export function formatUpgrade(upgrade: Upgrade): string {
-  const { kind, from, to, removed, loader, warnings } = upgrade;
-  const lines = warnings.map((warning) => `warning: ${warning}`);
-  if (kind === "unchanged") {
-    lines.push(`nothing new: ${nameDeployment(to)} has this image already`);
-    return toText(lines);
-  }
-  if (from !== undefined) lines.push(`from: ${nameDeployment(from)}`);
-  lines.push(`to:   ${nameDeployment(to)}`);
-  for (const n of removed) {
-    lines.push(
-      kind === "planned"
-        ? `deployment ${String(n)} would be removed`
-        : `removed: deployment ${String(n)}`,
-    );
-  }
-  lines.push(
-    kind === "planned"
-      ? `${loader} would boot it next. Nothing was changed.`
-      : `${loader} boots it next. To undo that: dockroot rollback`,
+export function formatUpgrade(
+  upgrade: Upgrade,
+  { style }: Pick<Terminal, "style">,
+): string {
+  return formatSections(
+    [formatSummary(upgrade), formatOutlook(upgrade)],
+    style,
   );
-  return toText(lines);
 }
 
-function toText(lines: readonly string[]): string {
-  return lines.map((line) => `${line}\n`).join("");
+function formatSummary({
+  kind,
+  from,
+  to,
+  system,
+  packages,
+  warnings,
+}: Upgrade): Line[] {
+  const lines = warnings.map((warning) => `warning: ${warning}`);
+  if (kind === "unchanged") return lines.map(plain);
+  const size = formatSize(to.kernel.bytes);
+  const about = [...(system === null ? [] : [system]), `boot files ${size}`];
+  lines.push(
+    ...(from === undefined ? [] : [`from: ${nameDeployment(from)}`]),
+    `to:   ${nameDeployment(to)}, ${about.join(", ")}`,
+  );
+  return [
+    ...lines.map(plain),
+    ...(packages === null ? [] : formatPackageChanges(packages)),
+  ];
+}
+
+function formatOutlook({
+  kind,
+  to,
+  offered,
+  removed,
+  loader,
+}: Upgrade): Line[] {
+  const newer =
+    offered === null
+      ? []
+      : [
+          `The registry has a newer image (${formatSize(offered.bytes)}): dockroot upgrade pulls it.`,
+        ];
+  if (kind === "unchanged") {
+    const same = `Nothing new: ${nameDeployment(to)} has the image that is in the store.`;
+    return (newer.length > 0 ? newer : [same]).map(plain);
+  }
+  const isPlanned = kind === "planned";
+  return [
+    ...newer,
+    ...removed.map((n) =>
+      isPlanned
+        ? `Deployment ${String(n)} would be removed.`
+        : `Deployment ${String(n)} was removed.`,
+    ),
+    ...(isPlanned
+      ? [`${loader} would boot it next. Nothing was changed.`]
+      : [
+          `${loader} boots it next: reboot starts it. What was written to the present root stays in it, as a generation.`,
+          "To undo this: dockroot rollback",
+        ]),
+  ].map(plain);
 }

@@ -71,11 +71,11 @@ await t.test(
   },
 );
 
-await t.test("nothing new", async (t) => {
+await t.test("Nothing new", async (t) => {
   const before = await readState();
   const { status, stdout, stderr } = dockroot("upgrade", "--pull=never");
   t.equal(status, 0, stderr);
-  t.match(stdout, "nothing new");
+  t.match(stdout, "Nothing new");
   t.strictSame(await readState(), before);
 });
 

@@ -58,7 +58,8 @@ interface BootPlaceRequest {
 
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
-const MAX_ATTRIBUTE_BYTES = 64;
+/** The kernel states a page as the size of an attribute. */
+const MAX_ATTRIBUTE_BYTES = 4096;
 
 /** Directories with a /boot, from a filesystem's top level: of btrfs those that installers make as roots. */
 const ROOTS = ["", "boot/", "@/boot/", "@boot/", "root/boot/"];

@@ -2,6 +2,7 @@ import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
 import { createSha256 } from "../../runtime/base/sha256.ts";
 import { hasModules } from "../../runtime/boot/bootable.ts";
+import type { Deployment } from "../../runtime/records/deployments.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { isCutShort } from "../initramfs/read-initramfs.ts";
@@ -74,7 +75,7 @@ export async function findBootFiles(
   return {
     release,
     files,
-    digest: hashFiles(host, files),
+    digest: hashBootFiles(host, files),
     bytes: files.reduce(
       (sum, { from }) => sum + (host.files.statusOf(from)?.sizeBytes ?? 0),
       0,
@@ -182,7 +183,8 @@ async function requireDockroot(
   );
 }
 
-function hashFiles(host: Host, files: readonly BootFile[]): string {
+/** What `BootFiles.digest` is of these files. */
+export function hashBootFiles(host: Host, files: readonly BootFile[]): string {
   const hash = createSha256();
   for (const { from, name } of files) {
     hash.update(`${name} ${host.files.hashFile(from)}\n`);
@@ -195,20 +197,25 @@ export function bootDirectory(digest: string): string {
   return `/${DIRECTORY}/${digest}`;
 }
 
-export function areBootFilesThere(
+/** Whether boot files are on $BOOT as they were deployed, by what is in them. */
+export function areBootFilesIntact(
   host: Host,
   { top }: BootPlace,
-  { digest, files }: BootFiles,
+  { digest, files }: Pick<Deployment["kernel"], "digest" | "files">,
 ): boolean {
-  return files.every(
-    ({ name }) =>
-      host.files.statusOf(path.join(top, bootDirectory(digest), name))?.kind ===
-      "file",
+  const copies = files.map((name) => ({
+    from: path.join(top, bootDirectory(digest), name),
+    name,
+  }));
+  return (
+    copies.every(({ from }) => host.files.statusOf(from)?.kind === "file") &&
+    hashBootFiles(host, copies) === digest
   );
 }
 
 /**
- * Copies boot files to $BOOT: aside, durable, read back and compared, then renamed. Nothing where they are there.
+ * Copies boot files to $BOOT: aside, durable, read back and compared, then renamed. Damaged ones are replaced; nothing
+ * is done where they are intact.
  * @throws BootError NO_ROOM, STEP_FAILED, HelperError
  */
 export async function copyBootFiles(
@@ -216,12 +223,11 @@ export async function copyBootFiles(
   place: BootPlace,
   boot: BootFiles,
 ): Promise<void> {
-  if (areBootFilesThere(host, place, boot)) return;
+  if (areCopied(host, place, boot)) return;
   const target = path.join(place.top, bootDirectory(boot.digest));
   const aside = `${target}.new`;
   host.files.ensureDirectory(path.dirname(target), 0o755);
   removeIfThere(host, aside);
-  removeIfThere(host, target);
   try {
     host.files.ensureDirectory(aside, 0o755);
     const copied: BootFile[] = [];
@@ -231,7 +237,7 @@ export async function copyBootFiles(
       copied.push({ from: to, name });
     }
     await host.run(["sync", "-f", aside]);
-    if (hashFiles(host, copied) !== boot.digest) {
+    if (hashBootFiles(host, copied) !== boot.digest) {
       throw new BootError(
         "STEP_FAILED",
         `what was copied to ${aside} reads differently`,
@@ -240,12 +246,22 @@ export async function copyBootFiles(
         },
       );
     }
+    removeIfThere(host, target);
     host.files.rename(aside, target);
     await host.run(["sync", "-f", target]);
   } catch (error) {
     removeIfThere(host, aside);
     throw error;
   }
+}
+
+function areCopied(
+  host: Host,
+  place: BootPlace,
+  { digest, files }: BootFiles,
+): boolean {
+  const names = files.map(({ name }) => name);
+  return areBootFilesIntact(host, place, { digest, files: names });
 }
 
 /** Removes boot files from $BOOT, and what was left of copying them. */
@@ -270,7 +286,7 @@ export function missingBytes(
   boot: BootFiles,
   isShared: boolean,
 ): number {
-  if (isShared || areBootFilesThere(host, place, boot)) return 0;
+  if (isShared || areCopied(host, place, boot)) return 0;
   const { freeBytes } = host.files.roomAt(place.top);
   return Math.max(0, boot.bytes + ROOM_LEFT_BYTES - freeBytes);
 }

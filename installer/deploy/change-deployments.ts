@@ -21,6 +21,7 @@ import {
   retire,
   withChanged,
 } from "./plan/deployments.ts";
+import { restoreLost } from "./restore.ts";
 import { settle } from "./settle.ts";
 
 /** What a command has made of the deployments. */
@@ -31,7 +32,8 @@ export interface Change {
 }
 
 /**
- * Changes which deployments there are, or which one boots next, and makes the menu follow.
+ * Changes which deployments there are, or which one boots next, and makes the menu follow. What deployments have lost is
+ * restored.
  * @param decide gets the state, and gives the new one
  * @param isDry nothing is written
  * @throws BootError DEPLOYMENT_MISSING where there are none, and what `decide` throws
@@ -52,7 +54,11 @@ export async function changeDeployments(
     const settled = await withBootPlace(
       host,
       { store: deploy.store, given },
-      (place) => settle(host, deploy, place, after),
+      async (place) => {
+        const settled = await settle(host, deploy, place, after);
+        await restoreLost(host, deploy, place, settled);
+        return settled;
+      },
     );
     return { before, after: settled, running };
   });

@@ -69,6 +69,7 @@ import {
   retire,
   withChanged,
 } from "./plan/deployments.ts";
+import { restoreLost } from "./restore.ts";
 import { settle } from "./settle.ts";
 
 /** Where the tutorial has the top layer. */
@@ -241,7 +242,8 @@ class Upgrader {
     let state = markGood(readDeployments(disk), running);
     this.#refuseOtherPlace(state);
     if (!isDry && state.deployments.length > 0) {
-      state = await settle(this.#host, this.#deploy, this.#place, state);
+      state = await this.#settle(state);
+      await restoreLost(this.#host, this.#deploy, this.#place, state);
     }
     const target = await this.#findTarget(state);
     const from = booted === undefined ? undefined : this.#host.path("/");

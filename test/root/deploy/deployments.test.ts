@@ -2,6 +2,7 @@
 import fs from "fs-extra";
 import t from "tap";
 import type { Deployments } from "../../../runtime/records/deployments.ts";
+import { run } from "../../../fixtures/run.ts";
 import { rehearse } from "../boot-disk.ts";
 import { FIRST, makeDeploySystem, SECOND } from "./deploy-system.ts";
 
@@ -96,6 +97,44 @@ await t.test("another image with another kernel, and back", async (t) => {
   );
   t.match(await readState(), { next: 1 });
   t.match(await system.read("grub/dockroot.cfg"), "docker_rwlayer-1");
+});
+
+await t.test("gc restores what a deployment has lost", async (t) => {
+  const [first, second] = (await readState()).deployments;
+  const directory = (kernel = "") => `dockroot/${kernel}`;
+  const initrd = `${directory(first?.kernel.digest)}/initrd`;
+  const before = await system.read(initrd);
+  await disk.look(async (top) => {
+    fs.truncateSync(`${top}/${initrd}`, 20);
+    fs.removeSync(`${top}/${directory(second?.kernel.digest)}`);
+    const id = disk.ids["system:1"].replace("sha256:", "");
+    const kept = `${top}/.dockroot/images/${id}`;
+    await run(["btrfs", "subvolume", "delete", `${kept}/tree`]);
+    fs.removeSync(kept);
+  });
+  const { status, stderr } = dockroot("gc");
+  t.equal(status, 0, stderr);
+  t.match(stderr, "the image system:1 was kept no longer, and is again");
+  t.match(stderr, `kernel and initramfs ${FIRST} were missing or damaged`);
+  t.match(stderr, `kernel and initramfs ${SECOND} were missing or damaged`);
+  t.equal(await system.read(initrd), before);
+  const { stderr: nothing } = dockroot("gc");
+  t.equal(nothing, "");
+  await disk.look((top) => {
+    const at = `${top}/${directory(second?.kernel.digest)}`;
+    t.strictSame(fs.readdirSync(at).sort(), ["initrd", "linux"]);
+  });
+});
+
+await t.test("what cannot be restored holds nothing up", async (t) => {
+  const [, second] = (await readState()).deployments;
+  const id = second?.image.id.replace("sha256:", "") ?? "";
+  const record = `.dockroot/images/${id}/image.json`;
+  await disk.look((top) => fs.move(`${top}/${record}`, `${top}/record`));
+  const { status, stderr } = dockroot("gc");
+  await disk.look((top) => fs.move(`${top}/record`, `${top}/${record}`));
+  t.equal(status, 0, stderr);
+  t.match(stderr, `cannot restore dockroot 2: next:1 (${SECOND})`);
 });
 
 await t.test("one is removed with all that is its own", async (t) => {

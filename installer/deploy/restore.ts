@@ -1,0 +1,76 @@
+import { BootError, HelperError } from "../../runtime/base/errors.ts";
+import { summarizeFailure } from "../../runtime/base/failure.ts";
+import { listKeptImages } from "../../runtime/disk/kept-images.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { hexOf, parseImageReference } from "../../runtime/images/image-ref.ts";
+import { keptImagePaths } from "../../runtime/options/rwlayer-names.ts";
+import type {
+  Deployment,
+  Deployments,
+} from "../../runtime/records/deployments.ts";
+import { openStore } from "../../runtime/stores/open-store.ts";
+import type { BootPlace } from "../loaders/boot-place.ts";
+import { readSystemName } from "../packages/compare-packages.ts";
+import {
+  areBootFilesIntact,
+  copyBootFiles,
+  findBootFiles,
+} from "./boot-files.ts";
+import type { DeployDisk } from "./deploy-disk.ts";
+import { keepImage } from "./kept-images.ts";
+import { inMenu, nameDeployment } from "./plan/deployments.ts";
+
+/**
+ * Restores what deployments in the menu have lost: an image that is kept no longer is kept again where the
+ * image store has it, and boot files that are missing or damaged are copied from the kept image. What cannot be restored
+ * is warned of: the other deployments do not need it.
+ */
+export async function restoreLost(
+  host: Host,
+  deploy: DeployDisk,
+  place: BootPlace,
+  state: Deployments,
+): Promise<void> {
+  for (const deployment of inMenu(state)) {
+    try {
+      await restore(host, deploy, place, deployment);
+    } catch (error) {
+      const isKnown =
+        error instanceof BootError || error instanceof HelperError;
+      if (!isKnown) throw error;
+      host.log.warn(
+        `cannot restore ${nameDeployment(deployment)}: ${summarizeFailure(error)}`,
+      );
+    }
+  }
+}
+
+/** @throws BootError, HelperError */
+async function restore(
+  host: Host,
+  { disk, place: store }: DeployDisk,
+  place: BootPlace,
+  { image: { id, reference, repoDigest }, kernel }: Deployment,
+): Promise<void> {
+  if (!listKeptImages(disk).some((image) => image.id === id)) {
+    const at = { host, topLevel: disk.topLevel, path: store.path };
+    const image = openStore(at, store.kind).find(parseImageReference(id));
+    const system = readSystemName(host, disk.at(image.source)) ?? null;
+    await keepImage(disk, { image, reference, repoDigest, system });
+    host.log.warn(`the image ${reference} was kept no longer, and is again`);
+  }
+  if (areBootFilesIntact(host, place, kernel)) return;
+  const { tree } = keptImagePaths(hexOf(id));
+  const what = `the kept image ${reference}`;
+  const boot = await findBootFiles(host, disk.at(tree), what, kernel.release);
+  if (boot.digest !== kernel.digest) {
+    throw new BootError(
+      "KERNEL_MISSING",
+      `kernel and initramfs of ${what} are not those that were deployed`,
+    );
+  }
+  await copyBootFiles(host, place, boot);
+  host.log.warn(
+    `kernel and initramfs ${kernel.release} were missing or damaged, and are copied from ${what} again`,
+  );
+}

@@ -152,8 +152,10 @@ async function lookAround(host: Host, store: Volume): Promise<Surroundings> {
     });
     for (const { uuid, directory } of stubs) {
       const other =
-        volumes.find(({ filesystem }) => filesystem.uuid === uuid) ??
-        (await findVolume(host, uuid));
+        uuid === undefined
+          ? volume
+          : (volumes.find(({ filesystem }) => filesystem.uuid === uuid) ??
+            (await findVolume(host, uuid)));
       if (other === undefined) continue;
       const config = path.join("/", directory, "grub.cfg").slice(1);
       await look(other, (at) => {
@@ -265,9 +267,10 @@ function findMenus(host: Host, volume: Volume, at: string): FoundMenus {
     const config = path.relative(at, `${directory}/grub.cfg`);
     const bytes = readBytesIn(host, at, config, MAX_CONFIG_BYTES);
     if (bytes === undefined) continue;
-    const stub = parseGrubStub(bytes.toString("utf8"));
-    if (stub === undefined) whole.push(config);
-    else stubs.push(stub);
+    const text = bytes.toString("utf8");
+    const stub = parseGrubStub(text);
+    if (stub !== undefined) stubs.push(stub);
+    else if (parseGrub(text).length > 0) whole.push(config);
   }
   const isFat = volume.filesystem.type === "vfat";
   const menus = CHOICES.flatMap(({ name, files }) => {

@@ -38,8 +38,8 @@ export const grub: BootLoader = {
 
 /** Where a GRUB's own configuration is. */
 export interface GrubStub {
-  /** Of the filesystem. */
-  readonly uuid: string;
+  /** Of the filesystem; `undefined` for the one that has the stub. */
+  readonly uuid: string | undefined;
   /** From its top level. */
   readonly directory: string;
 }
@@ -47,7 +47,7 @@ export interface GrubStub {
 /**
  * Parses the grub.cfg on an EFI system partition that only says where the other one is, as
  * distributions' own GRUB has it.
- * @returns `undefined` for a whole menu
+ * @returns `undefined` for another configuration
  */
 export function parseGrubStub(script: string): GrubStub | undefined {
   const [line = ""] = /^[ \t]*search\b.*\bfs[_-]uuid\b.*$/m.exec(script) ?? [];
@@ -57,7 +57,7 @@ export function parseGrubStub(script: string): GrubStub | undefined {
     ) ?? [];
   const [, directory] =
     /^[ \t]*set[ \t]+prefix=['"]?\(\$\{?\w+\}?\)(\S*)/m.exec(script) ?? [];
-  return uuid === undefined || directory === undefined
+  return directory === undefined
     ? undefined
     : { uuid, directory: directory.replace(/['"]/g, "") };
 }

@@ -197,7 +197,7 @@ await t.test("GRUB on the ESP says where its menu is", async (t) => {
   await other.look((top) => {
     fs.outputFileSync(`${top}/deep/grub2/grub.cfg`, READS_CUSTOM);
   });
-  await makeEsp(t, {
+  const esp = await makeEsp(t, {
     "EFI/fedora/grub.cfg": `search --no-floppy --fs-uuid --set=dev ${other.filesystem.uuid ?? ""}\nset prefix=($dev)/deep/grub2\nexport $prefix\nconfigfile $prefix/grub.cfg\n`,
     "grub/grub.cfg": READS_CUSTOM,
   });
@@ -205,6 +205,13 @@ await t.test("GRUB on the ESP says where its menu is", async (t) => {
     ...{ loader: "grub", config: "deep/grub2/grub.cfg" },
     ...{ files: store.device, menu: other.device },
   });
+  fs.outputFileSync(
+    "/boot/EFI/fedora/grub.cfg",
+    "set prefix=($root)/own\nconfigfile $prefix/grub.cfg\n",
+  );
+  fs.outputFileSync("/boot/own/grub.cfg", READS_CUSTOM);
+  const own = await find(makeHost(t, {}), store);
+  t.strictSame([own.config, own.menu], ["own/grub.cfg", esp.device]);
 });
 
 const REFIND = "EFI/refind/refind.conf";

@@ -144,6 +144,8 @@ t.test("a GRUB that only says where its configuration is", (t) => {
     },
   );
   t.equal(parseGrubStub(`search --fs-uuid --set=root ${UUID}\n`), undefined);
-  t.equal(parseGrubStub("set prefix=($root)/x\n"), undefined);
+  t.strictSame(parseGrubStub("set prefix=($root)/x\n"), {
+    ...{ uuid: undefined, directory: "/x" },
+  });
   t.end();
 });

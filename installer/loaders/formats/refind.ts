@@ -232,12 +232,11 @@ function formatRefind(entry: NewEntry): string {
   for (const file of initrds) {
     // It becomes initrd= on the kernel's command line, which the kernel's EFI stub cuts at blanks.
     refuse(refind, file, /\s/, "it contains a space");
-    refuse(refind, file, /\\/, "a backslash is read as a slash");
   }
   // A stanza has one initrd: several are for the kernel itself to load.
   const [own, inOptions] = initrds.length === 1 ? [initrds, []] : [[], initrds];
   const words = [
-    ...inOptions.map((file) => `initrd=${file.replaceAll("/", "\\")}`),
+    ...inOptions.map((file) => `initrd=${backslashed(file)}`),
     options,
   ];
   const lines = [
@@ -245,11 +244,17 @@ function formatRefind(entry: NewEntry): string {
     ...(entry.isOnLoadersFilesystem
       ? []
       : [`volume ${quote(nameVolume(filesystem))}`]),
-    `loader ${quote(kernel)}`,
-    ...own.map((file) => `initrd ${quote(file)}`),
+    `loader ${quote(backslashed(kernel))}`,
+    ...own.map((file) => `initrd ${quote(backslashed(file))}`),
     `options ${quote(words.join(" "))}`,
   ];
   return `menuentry ${quote(title)} {\n${lines.map((line) => `    ${line}\n`).join("")}}\n`;
+}
+
+/** As the firmware reads it: outside of quotes alone rEFInd takes slashes, too. */
+function backslashed(file: string): string {
+  refuse(refind, file, /\\/, "a backslash is read as a slash");
+  return file.replaceAll("/", "\\");
 }
 
 /** Always in quotes, in which a quote is doubled: outside of them `=` and `,` separate. */

@@ -89,8 +89,8 @@ await t.test("the tutorial's entry, of what is found here", async (t) => {
     stdout,
     `menuentry "dockroot" {
     volume "${disk.label}"
-    loader "/boot_docker/vmlinuz-linux"
-    initrd "/boot_docker/initramfs-linux.img"
+    loader "\\boot_docker\\vmlinuz-linux"
+    initrd "\\boot_docker\\initramfs-linux.img"
     options "${withTopLayer} quiet"
 }
 `,
@@ -347,7 +347,7 @@ await t.test("an initramfs that is cut short is told of", async (t) => {
   });
   await write("initrd.img", whole);
   const { stdout, stderr } = make(system());
-  t.match(stdout, 'loader "/boot_docker/vmlinuz"');
+  t.match(stdout, 'loader "\\boot_docker\\vmlinuz"');
   t.notMatch(stderr, "cut short");
   await disk.look((top) => {
     for (const name of ["vmlinuz", "initrd.img"]) {

@@ -88,8 +88,8 @@ t.test("the tutorial's entry for rEFInd", (t) => {
     make({}, "refind"),
     `menuentry "dockroot" {
     volume "linux"
-    loader "/boot_docker/vmlinuz-linux"
-    initrd "/boot_docker/initramfs-linux.img"
+    loader "\\boot_docker\\vmlinuz-linux"
+    initrd "\\boot_docker\\initramfs-linux.img"
     options "root=LABEL=linux rootflags=subvol=docker_rwlayer rw docker_path=docker toplayer=LABEL=linux toplayer_path=boot_docker"
 }
 `,

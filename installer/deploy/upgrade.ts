@@ -38,6 +38,7 @@ import {
 } from "../packages/compare-packages.ts";
 import type { PackageChanges } from "../packages/formats/package-lists.ts";
 import { withBootPlace, type BootPlace } from "../loaders/boot-place.ts";
+import { refuseUnreadMenu } from "../loaders/deployment-menu.ts";
 import {
   formatCmdline,
   isLoaderName,
@@ -241,6 +242,7 @@ class Upgrader {
     const { isDry } = this.#request;
     let state = markGood(readDeployments(disk), running);
     this.#refuseOtherPlace(state);
+    refuseUnreadMenu(this.#host, this.#place);
     if (!isDry && state.deployments.length > 0) {
       state = await this.#settle(state);
       await restoreLost(this.#host, this.#deploy, this.#place, state);

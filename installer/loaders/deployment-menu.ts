@@ -94,6 +94,18 @@ export async function writeDeploymentMenu(
   }
 }
 
+/** @throws BootError ENTRY_UNSUITABLE where the loader would not show entries of ours */
+export function refuseUnreadMenu(host: Host, place: BootPlace): void {
+  const { loader, config } = place;
+  if (BLOCK_MENUS[loader.name] === undefined) return;
+  const [why] =
+    loader.checkConfig?.(config, readWithin(host, place, config)) ?? [];
+  if (why === undefined) return;
+  throw new BootError("ENTRY_UNSUITABLE", why, {
+    hint: `${loader.title} would not show the entries of deployments.`,
+  });
+}
+
 async function syncMenu(host: Host, top: string): Promise<void> {
   await host.run(["sync", "-f", top]);
 }
@@ -256,13 +268,7 @@ function writeBlocks(
 ): void {
   const { loader, menuTop, config } = place;
   const { own, include } = menu;
-  const [why] =
-    loader.checkConfig?.(config, readWithin(host, place, config)) ?? [];
-  if (why !== undefined) {
-    throw new BootError("ENTRY_UNSUITABLE", why, {
-      hint: `${loader.title} would not show the entries of deployments.`,
-    });
-  }
+  refuseUnreadMenu(host, place);
   const change = (
     relative: string,
     put: (former: string) => string | undefined,

@@ -26,6 +26,25 @@ await t.test("a dry run tells what would be done", async (t) => {
   t.strictSame(await disk.subvolumes(), before);
 });
 
+await t.test("a menu that does not show our entries", async (t) => {
+  const config = "grub/grub.cfg";
+  const text = await system.read(config);
+  const write = (content: string) =>
+    disk.look((top) => {
+      fs.writeFileSync(`${top}/${config}`, content);
+    });
+  await write("set timeout=0\n");
+  const before = await disk.subvolumes();
+  const { status, stderr } = dockroot("upgrade", "--pull=never");
+  t.equal(status, 1);
+  t.match(stderr, "grub.cfg does not read custom.cfg");
+  t.strictSame(await disk.subvolumes(), before, "nothing is changed");
+  await disk.look((top) => {
+    t.notOk(fs.existsSync(`${top}/${STATE}`));
+  });
+  await write(text);
+});
+
 await t.test("the first deployment", async (t) => {
   const { status, stdout, stderr } = dockroot("upgrade", "--pull=never");
   t.equal(status, 0, stderr + stdout);

@@ -141,8 +141,14 @@ export const upgrade = v.strictObject({
   offered: described(
     v.nullable(
       v.strictObject({
-        configId: described(digest, "The digest of its configuration."),
-        bytes: described(count, "Of all its layers, as they are transferred."),
+        configId: described(
+          v.nullable(digest),
+          "The digest of its configuration; null where that is not known.",
+        ),
+        bytes: described(
+          integerOrNull,
+          "Of all its layers, as they are transferred; null where that is not known.",
+        ),
       }),
     ),
     "What the registry has and the store has not, with --dry-run or --check.",

@@ -187,7 +187,11 @@ async function pullFirst(
     return { engine, offered: offered ?? null };
   }
   tell(`${engine} pull ${reference}`);
-  await pullImage(host, engine, reference, tell);
+  const { kind, denial } = await pullImage(host, engine, reference, tell);
+  if (kind === "local") {
+    const why = denial === undefined ? "" : `: ${denial.message}`;
+    tell(`${reference} was built here, and is taken as it is${why}`);
+  }
   return nothing;
 }
 

@@ -4,6 +4,7 @@ import type { Host } from "../../runtime/host/host.ts";
 import {
   fullRepository,
   goArchitecture,
+  parseImageId,
   parseImageReference,
   splitReference,
 } from "../../runtime/images/image-ref.ts";
@@ -24,9 +25,12 @@ import {
   type ShownImage,
 } from "./formats/engine-answers.ts";
 
-/** What a pull has changed; `local`: no registry knows the image, which was built here. */
+/** What a pull has changed. */
 export interface PullResult {
+  /** `local`: the image was built here. */
   readonly kind: "pulled" | "unchanged" | "local";
+  /** Of such an image what the registry answered, where one was asked. */
+  readonly denial?: BootError;
 }
 
 const DIRECTORIES = ["/usr/bin", "/usr/local/bin"];
@@ -83,11 +87,11 @@ export async function pullImage(
   }
   const failure = await runPull(host, engine, text, tell);
   if (failure !== undefined) {
-    const isUnknown =
-      failure.kind === "missing" ||
-      (failure.kind === "hidden" && before?.RepoDigests.length === 0);
-    if (before !== undefined && isUnknown) return { kind: "local" };
-    throw failure.error;
+    const { error } = failure;
+    if (isUnknownThere(failure, text, before)) {
+      return { kind: "local", denial: error };
+    }
+    throw error;
   }
   const after = await showImage(host, engine, text);
   return { kind: after?.Id === before?.Id ? "unchanged" : "pulled" };
@@ -95,7 +99,9 @@ export async function pullImage(
 
 /**
  * What the registry has under a name. Nothing is fetched.
- * @returns `undefined` where the engine cannot tell: nerdctl, and older releases for some formats
+ * @returns `undefined` where that is nothing, and the image was built here; and where the engine cannot tell:
+ *   docker of a registry that it must log in to or that has no certificate, podman of an image that is for
+ *   one platform alone, nerdctl
  * @throws BootError as `pullImage`
  */
 export async function askRegistry(
@@ -104,21 +110,25 @@ export async function askRegistry(
   text: string,
 ): Promise<OfferedImage | undefined> {
   if (engine === "nerdctl") return undefined;
-  const architecture = goArchitecture(host);
-  const inspect = async (name: string, ...flags: readonly string[]) => {
-    const args = ["manifest", "inspect", ...flags, name];
-    const { said, failure } = await askEngine(host, engine, text, args);
-    if (failure === undefined || failure.kind === "unknown") return said;
+  const here = await showImage(host, engine, text);
+  if (here !== undefined && isBuiltHere(engine, text, here)) return undefined;
+  const isDocker = engine === "docker";
+  const flags = isDocker ? ["--verbose"] : [];
+  const args = ["manifest", "inspect", ...flags, text];
+  const { said, failure } = await askEngine(host, engine, text, args);
+  if (failure !== undefined) {
+    const isUnknown =
+      failure.kind === "unknown" || isUnknownThere(failure, text, here);
+    if (isUnknown) return undefined;
     throw failure.error;
-  };
-  if (engine === "docker") {
-    return parseDockerManifest(await inspect(text, "--verbose"), architecture);
   }
-  const found = parseManifest(await inspect(text), architecture);
-  if (typeof found !== "string") return found;
-  const { name } = splitReference(text);
-  const image = parseManifest(await inspect(`${name}@${found}`), architecture);
-  return typeof image === "string" ? undefined : image;
+  const parse = isDocker ? parseDockerManifest : parseManifest;
+  const offered = parse(said, goArchitecture(host));
+  if (typeof offered !== "string") return offered;
+  // Podman tells of an index the manifest's digest alone; it knows by that what is here, too.
+  const isSame = here?.RepoDigests.some((each) => each.endsWith(`@${offered}`));
+  const id = isSame === true ? parseImageId(here?.Id ?? "") : undefined;
+  return { configId: id ?? null, bytes: null };
 }
 
 /**
@@ -145,6 +155,24 @@ function isBuiltHere(
   if (reference.kind === "id") return true;
   const isQualified = engine !== "podman" && reference.isQualified;
   return !isQualified && chooseDigest(engine, text, shown) === undefined;
+}
+
+/** Whether an image that is here is in no registry. */
+function isUnknownThere(
+  { kind }: PullFailure,
+  text: string,
+  here: ShownImage | undefined,
+): boolean {
+  if (here === undefined) return false;
+  if (kind !== "hidden") return kind === "missing";
+  const { Id, RepoDigests } = here;
+  const reference = parseImageReference(text);
+  const isQualified = reference.kind === "name" && reference.isQualified;
+  // With containerd, Docker gives what is built here a digest, too: its ID.
+  return (
+    RepoDigests.length === 0 ||
+    (!isQualified && RepoDigests.every((digest) => digest.endsWith(`@${Id}`)))
+  );
 }
 
 function chooseDigest(

@@ -81,7 +81,7 @@ function formatOutlook({
     offered === null
       ? []
       : [
-          `The registry has a newer image (${formatSize(offered.bytes)}): dockroot upgrade pulls it.`,
+          `The registry has a newer image${describeSize(offered.bytes)}: dockroot upgrade pulls it.`,
         ];
   if (kind === "unchanged") {
     const same = `Nothing new: ${nameDeployment(to)} has the image that is in the store.`;
@@ -102,4 +102,8 @@ function formatOutlook({
           "To undo this: dockroot rollback",
         ]),
   ].map(plain);
+}
+
+function describeSize(bytes: number | null): string {
+  return bytes === null ? "" : ` (${formatSize(bytes)} at most)`;
 }

@@ -3,10 +3,13 @@ import { isImageId, type ImageId } from "../../../runtime/images/image-ref.ts";
 
 /** What a registry has under a name, for this machine. */
 export interface OfferedImage {
-  /** The digest of its configuration: the same image has the same one in each store. */
-  readonly configId: ImageId;
-  /** Of all its layers, as they are transferred; those that the store has already are not. */
-  readonly bytes: number;
+  /**
+   * The digest of its configuration: the same image has the same one in each store. `null` where that is
+   * not known, of an image that is not here.
+   */
+  readonly configId: ImageId | null;
+  /** Of all its layers, as they are transferred; those that are here already are not. `null` where that is not known. */
+  readonly bytes: number | null;
 }
 
 const shownImage = v.object({
@@ -54,23 +57,15 @@ export function parseDockerManifest(
   architecture: string,
 ): OfferedImage | undefined {
   const value = parse(v.union([v.array(described), described]), said);
-  const images = Array.isArray(value)
-    ? value
-    : value === undefined
-      ? []
-      : [value];
-  const found =
-    images.length === 1
-      ? images[0]
-      : images.find(({ Descriptor }) =>
-          fits(Descriptor.platform, architecture),
-        );
+  const found = Array.isArray(value)
+    ? value.find(({ Descriptor }) => fits(Descriptor.platform, architecture))
+    : value;
   const its = found?.SchemaV2Manifest ?? found?.OCIManifest;
   return its && describeOffer(its);
 }
 
 /**
- * @param said a manifest, or an index of some
+ * @param said by `podman manifest inspect`: a manifest, or an index of some
  * @returns of an index the digest of the manifest for that architecture
  */
 export function parseManifest(

@@ -42,6 +42,12 @@ const CONFIGURATIONS: Readonly<Record<EngineName, string>> = {
   nerdctl: "containerd",
 };
 
+/** Podman keeps credentials in the directory of a session, where nobody else looks, unless it is told. */
+const logIn = (engine: EngineName, registry: string) =>
+  engine === "podman"
+    ? `podman login --authfile /root/.config/containers/auth.json ${registry}`
+    : `${engine} login ${registry}`;
+
 /** The first that fits counts: an engine names what it was doing, too. */
 const REASONS: readonly Reason[] = [
   {
@@ -63,7 +69,7 @@ const REASONS: readonly Reason[] = [
     code: "PULL_FAILED",
     describe: () => "the registry limits how many images are pulled",
     advise: (engine, registry) =>
-      `Wait, or log in, which raises the limit: ${engine} login ${registry}.`,
+      `Wait, or log in, which raises the limit: ${logIn(engine, registry)}.`,
   },
   {
     texts:
@@ -90,20 +96,20 @@ const REASONS: readonly Reason[] = [
   },
   {
     kind: "hidden",
-    texts: /repository does not exist or may require|insufficient_scope/,
+    texts:
+      /requested access to the resource is denied|repository does not exist or may require(?!.*no basic auth)|insufficient_scope/,
     code: "PULL_FAILED",
     describe: (text) =>
       `the registry has no image ${text}, or hides it from those who are not logged in`,
     advise: (engine, registry) =>
-      `Correct the name, or log in as root: ${engine} login ${registry}.`,
+      `Correct the name, or log in as root: ${logIn(engine, registry)}.`,
   },
   {
     texts:
       /unauthorized|authentication required|no basic auth credentials|denied|authorization failed|403 Forbidden/i,
     code: "PULL_FAILED",
     describe: (text) => `the registry refuses ${text} to this machine`,
-    advise: (engine, registry) =>
-      `Log in as root: ${engine} login ${registry}.`,
+    advise: (engine, registry) => `Log in as root: ${logIn(engine, registry)}.`,
   },
   {
     kind: "missing",
@@ -140,7 +146,13 @@ export function explainPull(
   const lines = said.split("\n").filter((line) => line.trim() !== "");
   const last = lines.slice(-READ_LINES).join("\n");
   const reason = REASONS.find(({ texts }) => texts.test(last)) ?? UNKNOWN;
-  const shown = lines.slice(-SHOWN_LINES).map(escapeControl).join("; ");
+  // Podman ends with empty lines, or with what it has said already.
+  const start = lines.findLastIndex((line) => line.startsWith("Error"));
+  const shown = lines
+    .slice(start === -1 ? -SHOWN_LINES : start)
+    .slice(0, SHOWN_LINES)
+    .map(escapeControl)
+    .join("; ");
   const error = new BootError(reason.code, reason.describe(text), {
     hint: reason.advise(engine, registryOf(text)),
     ...(shown !== "" && { cause: new Error(shown) }),

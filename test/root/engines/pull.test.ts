@@ -19,7 +19,10 @@ import {
 } from "../../../installer/engines/pull.ts";
 import { createHost, type Host } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
-import { parseImageReference } from "../../../runtime/images/image-ref.ts";
+import {
+  goArchitecture,
+  parseImageReference,
+} from "../../../runtime/images/image-ref.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import { makeScratch } from "../scratch.ts";
 
@@ -157,7 +160,8 @@ async function testEngine(t: Test, bench: Bench): Promise<void> {
   t.ok(lines.length > 1, "its progress is told");
   t.strictSame(await pull(reference), { kind: "unchanged" });
   const first = find(reference).configId;
-  t.equal((await askRegistry(host, name, reference))?.configId, first);
+  const ask = (text: string) => askRegistry(host, name, text);
+  t.match(await ask(reference), { configId: first });
   const digest = await readRepoDigest(host, name, reference);
   t.ok(digest?.startsWith(`${at}/system@sha256:`), String(digest));
 
@@ -169,9 +173,9 @@ async function testEngine(t: Test, bench: Bench): Promise<void> {
   await engine(["rmi", "--force", reference]);
   await engine(["tag", `${at}/first:1`, reference]);
   t.equal(find(reference).configId, first);
-  const offered = await askRegistry(host, name, reference);
-  t.equal(offered?.configId, second);
-  t.ok((offered?.bytes ?? 0) > 0);
+  const offer = await ask(reference);
+  t.equal(offer?.configId, second);
+  t.ok((offer?.bytes ?? 0) > 0);
   t.strictSame(await pull(reference), { kind: "pulled" });
   t.equal(find(reference).configId, second);
 
@@ -182,8 +186,36 @@ async function testEngine(t: Test, bench: Bench): Promise<void> {
   const gone = `${down.address}/system:1`;
   await engine(["tag", reference, gone]);
   await t.rejects(pull(gone), unreachable, "although it is there");
-  await t.rejects(askRegistry(host, name, gone), unreachable);
+  await t.rejects(ask(gone), unreachable);
+
+  if (name === "podman") {
+    await engine(["manifest", "create", "list"]);
+    for (const architecture of ["s390x", goArchitecture(host)]) {
+      await make(`${architecture}:1`, architecture);
+      const image = `containers-storage:localhost/${architecture}:1`;
+      await engine([
+        "manifest",
+        "add",
+        `--arch=${architecture}`,
+        "list",
+        image,
+      ]);
+    }
+    await engine(["manifest", "push", "--all", "list", `${at}/list:1`]);
+    const list = `${at}/list:1`;
+    t.strictSame(await ask(list), { configId: null, bytes: null });
+    await pull(list);
+    t.match(await ask(list), { configId: find(list).configId });
+  }
 
   await make(`${at}/here:1`, "built here");
-  t.strictSame(await pull(`${at}/here:1`), { kind: "local" });
+  t.match(await pull(`${at}/here:1`), {
+    kind: "local",
+    denial: { code: "IMAGE_MISSING" },
+  });
+  // Docker with containerd does not tell where an image is from.
+  if (store === "forky") return;
+  await make("own:1", "built here");
+  t.strictSame(await pull("own:1"), { kind: "local" }, "none is asked");
+  t.equal(await readRepoDigest(host, name, "own:1"), null);
 }

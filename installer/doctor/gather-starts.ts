@@ -7,7 +7,6 @@ import { asFailureOf, describeFailure } from "../../runtime/base/failure.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import {
-  parseOptions,
   readBootOptions,
   readSystemOptions,
   type BootOptions,
@@ -16,7 +15,7 @@ import type { EntryFacts, StartFacts, StartOutcome } from "./rules/facts.ts";
 import {
   describeStart,
   mergeStarts,
-  overrideImage,
+  parseStart,
   readStartOptions,
   type Start,
 } from "./rules/start.ts";
@@ -28,6 +27,8 @@ import { listWarnings } from "../../runtime/plan/plan.ts";
 import { shortenWarnings } from "../../runtime/tree/merge-plan.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { formatImageReference } from "../../runtime/images/image-ref.ts";
+import { CORRECT_IMAGE } from "../../runtime/images/image-missing.ts";
+import { NAME_IMAGE } from "../system/image.ts";
 import { describeStore, homeBelow, listStores } from "../system/find-store.ts";
 import { directoryOf } from "../engines/formats/engine-configs.ts";
 import { readSystemConfigs } from "../system/system-configs.ts";
@@ -70,11 +71,7 @@ function readStartDisk(
   config: ConfigSource | undefined,
 ): BootOptions | undefined {
   try {
-    const options = parseOptions(
-      overrideImage(start.cmdline, start.image),
-      config,
-    );
-    return withoutWaiting(readBootOptions(options));
+    return withoutWaiting(readBootOptions(parseStart(start, config)));
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
     return undefined;
@@ -116,7 +113,14 @@ async function simulate(
     const failure = describeFailure(asFailureOf("look at the disk", error));
     if (failure.code === "BUG") throw error;
     entries ??= await gatherEntries(look, start, []);
-    return { entries, outcome: { kind: "failed", failure } };
+    const hint =
+      start.image !== undefined && failure.hint === CORRECT_IMAGE
+        ? NAME_IMAGE
+        : failure.hint;
+    return {
+      entries,
+      outcome: { kind: "failed", failure: { ...failure, hint } },
+    };
   } finally {
     host.files.removeUnusedDirectory(runDirectory);
   }
@@ -202,11 +206,7 @@ async function gatherPlanned(
       home,
       store: { root, storePath },
       layers: facts.topLayer?.layers ?? [],
-      boot: {
-        rwlayer,
-        root,
-        cmdline: overrideImage(start.cmdline, start.image),
-      },
+      boot: { rwlayer, root, cmdline: start.cmdline },
       init,
     }),
   };

@@ -190,12 +190,14 @@ export function lookInStore<T>(
   }
 }
 
+export const NAME_IMAGE =
+  "Name an image as docker images (or podman images) prints it, or pull it.";
+
 const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   STORE_MISSING: NAME_STORE,
   STORE_AMBIGUOUS:
     "Say which one is meant: --store graphdriver (Docker's own), --store containerd or --store podman. Docker uses containerd's where docker info has the driver-type io.containerd.snapshotter.v1.",
-  IMAGE_MISSING:
-    "Name an image as docker images (or podman images) prints it, or pull it.",
+  IMAGE_MISSING: NAME_IMAGE,
   STORE_DAMAGED: REPAIR_STORE,
 };
 

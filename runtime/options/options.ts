@@ -17,9 +17,15 @@ import {
   type OptionName,
   type OptionValue,
 } from "./table.ts";
-import { addSources, DEFAULT, describeOptions, KERNEL } from "./sources.ts";
+import {
+  addSources,
+  DEFAULT,
+  describeOptions,
+  IMAGE_FLAG,
+  KERNEL,
+} from "./sources.ts";
 
-/** A value, and where it comes from: `KERNEL`, a configuration file by its name, or `DEFAULT`. */
+/** A value, and where it comes from: `KERNEL`, `IMAGE_FLAG`, a configuration file by its name, or `DEFAULT`. */
 interface Sourced<T> {
   readonly value: T;
   readonly source: string;
@@ -107,6 +113,19 @@ export function parseOptions(
     configError,
     configFile,
   };
+}
+
+/** The same options with the image that `--image` names. */
+export function overrideImage(
+  options: Options,
+  reference: ImageReference,
+): Options {
+  const given = new Map(options.given);
+  given.delete("docker_tag");
+  for (const [name, value] of Object.entries(nameImage(reference))) {
+    if (isOptionName(name)) given.set(name, { value, source: IMAGE_FLAG });
+  }
+  return { ...options, given };
 }
 
 /** @throws BootError INVALID_OPTION */

@@ -9,6 +9,8 @@ import { OPTIONS, type KernelOption, type OptionName } from "./table.ts";
 /** Where a value is from that no configuration file sets. */
 export const KERNEL = "the kernel command line";
 export const DEFAULT = "the built-in default";
+/** The option of commands that names an image in place of the kernel command line's. */
+export const IMAGE_FLAG = "--image";
 
 /** Options with their values, and where each is set: those that have a value. */
 export function describeOptions(
@@ -27,6 +29,7 @@ export function describeOptions(
 
 function where(source: string): string {
   if (source === KERNEL) return `on ${source}`;
+  if (source === IMAGE_FLAG) return `by ${source}`;
   return source === DEFAULT ? `as ${source}` : `in ${source}`;
 }
 
@@ -71,7 +74,7 @@ export function addSources(
     : names;
   const isInFile = named.some((name) => {
     const { source = KERNEL } = options.given.get(name) ?? {};
-    return source !== KERNEL;
+    return source !== KERNEL && source !== IMAGE_FLAG;
   });
   return new BootError(code, message, {
     cause: new Error(describeOptions(options, named), { cause }),

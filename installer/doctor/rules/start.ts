@@ -5,11 +5,12 @@ import {
 } from "../../../runtime/base/failure.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
 import {
-  nameImage,
+  overrideImage,
   parseOptions,
   readBootOptions,
   readSystemOptions,
   type BootOptions,
+  type Options,
 } from "../../../runtime/options/options.ts";
 import type { FoundEntry } from "../../loaders/formats/boot-loader.ts";
 import type { StartFacts } from "./facts.ts";
@@ -37,6 +38,20 @@ const ANY_CONFIG: ConfigSource = {
 };
 
 /**
+ * The options of a boot, with the image that is named instead of theirs.
+ * @throws BootError INVALID_REFERENCE
+ */
+export function parseStart(
+  { cmdline, image }: Start,
+  config: ConfigSource | undefined,
+): Options {
+  const options = parseOptions(cmdline, config);
+  return image === undefined
+    ? options
+    : overrideImage(options, parseImageReference(image));
+}
+
+/**
  * Reads the options of a boot as a boot does.
  * @param config that in its initramfs, as far as it is known
  */
@@ -44,12 +59,12 @@ export function readStartOptions(
   start: Start,
   config: ConfigSource | undefined,
 ): StartOptions {
-  const cmdline = overrideImage(start.cmdline, start.image);
+  const options = parseStart(start, config);
   try {
-    return { kind: "read", options: readWhole(cmdline, config) };
+    return { kind: "read", options: readWhole(options) };
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
-    const isIncomplete = config === undefined && makesSense(cmdline);
+    const isIncomplete = config === undefined && makesSense(start);
     return {
       kind: isIncomplete ? "incomplete" : "failed",
       failure: describeFailure(error),
@@ -79,9 +94,9 @@ export function mergeStarts(starts: readonly StartFacts[]): StartFacts[] {
   return [...merged.values()];
 }
 
-function makesSense(cmdline: string): boolean {
+function makesSense(start: Start): boolean {
   try {
-    readWhole(cmdline, ANY_CONFIG);
+    readWhole(parseStart(start, ANY_CONFIG));
     return true;
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
@@ -90,29 +105,7 @@ function makesSense(cmdline: string): boolean {
 }
 
 /** @throws BootError */
-function readWhole(
-  cmdline: string,
-  config: ConfigSource | undefined,
-): BootOptions {
-  const options = readBootOptions(parseOptions(cmdline, config));
+function readWhole(options: Options): BootOptions {
   readSystemOptions(options);
-  return options;
-}
-
-/**
- * A kernel command line that names another image: of a repeated option the last one counts.
- * @throws BootError INVALID_REFERENCE
- */
-export function overrideImage(
-  cmdline: string,
-  image: string | undefined,
-): string {
-  if (image === undefined) return cmdline;
-  const options = nameImage(parseImageReference(image));
-  // What follows is for init.
-  const [own = "", ...ofInit] = cmdline.trimEnd().split(/\s--(?=\s|$)/);
-  return [
-    `${own} docker_image=${options.docker_image} docker_tag=${options.docker_tag ?? ""}`,
-    ...ofInit,
-  ].join(" --");
+  return readBootOptions(options);
 }

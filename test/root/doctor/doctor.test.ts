@@ -256,8 +256,13 @@ await t.test("an image is named by the initramfs, or by --image", (t) => {
   const absent = examine(t, system, "--image", "nothing");
   t.equal(absent.status, 1);
   t.match(
-    findingsOf(absent.report, "stops")[0],
-    /^image: .*nothing:latest is not in /,
+    absent.report.findings.find(({ subject }) => subject === "image"),
+    {
+      severity: "stops",
+      message:
+        /nothing:latest is not in .*docker_image=nothing:latest by --image, docker_path=docker on the kernel command line/,
+      remedy: /^Name an image as docker images /,
+    },
   );
   t.end();
 });

@@ -1,8 +1,11 @@
-import { readSystemOptions } from "../../../runtime/options/options.ts";
+import {
+  readImage,
+  readSystemOptions,
+} from "../../../runtime/options/options.ts";
 import t from "tap";
 import { makeCpio, makeKernel } from "../../../fixtures/boot-files.ts";
 import {
-  overrideImage,
+  parseStart,
   readStartOptions,
 } from "../../../installer/doctor/rules/start.ts";
 import {
@@ -67,13 +70,6 @@ t.test("what a daemon.json says of images", (t) => {
 t.test("another image than the one that an entry names", (t) => {
   const cmdline =
     "root=LABEL=x rootflags=subvol=y docker_path=d docker_image=old docker_tag=1 -- single";
-  t.equal(
-    overrideImage(cmdline, "new"),
-    "root=LABEL=x rootflags=subvol=y docker_path=d docker_image=old docker_tag=1 docker_image=new:latest docker_tag= -- single",
-  );
-  t.match(overrideImage("", "5c6"), /docker_image=5c6 docker_tag=latest$/);
-  t.match(overrideImage("", "sha256:5c6"), /docker_image=sha256:5c6 /);
-  t.equal(overrideImage(cmdline, undefined), cmdline);
   for (const text of ["", '{ "docker_tag": "9", "docker_image": "z" }']) {
     const config = text === "" ? undefined : { file: "x", text };
     const start = { cmdline, image: "me/new:2", entry: undefined };
@@ -82,6 +78,15 @@ t.test("another image than the one that an entry names", (t) => {
       read.kind === "read" ? readSystemOptions(read.options).image : read,
       { repository: "me/new", tag: "2" },
     );
+  }
+  for (const [image, read] of [
+    ["new", { repository: "new", tag: "latest" }],
+    ["5c6", { repository: "5c6", tag: "latest", idPrefix: "5c6" }],
+    [`sha256:${"5c".repeat(32)}`, { kind: "id" }],
+    [undefined, { repository: "old", tag: "1" }],
+  ] as const) {
+    const options = parseStart({ cmdline, image, entry: undefined }, undefined);
+    t.match(readImage(options, []), read, image ?? "none");
   }
   t.end();
 });

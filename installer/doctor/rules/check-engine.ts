@@ -94,14 +94,20 @@ function judge(
   return warning("engine", `${message}: ${problem}`, remedy);
 }
 
+/** What a configuration does not say. */
+function describeAbsence(
+  { file, isPresent }: DockerConfig | PodmanConfig,
+  what: string,
+): string {
+  return isPresent ? `${file} ${what}` : `there is no ${file}`;
+}
+
 const SET_PODMAN_DRIVER =
   'Set driver = "btrfs" under [storage] in /etc/containers/storage.conf; a new file also needs runroot = "/run/containers/storage" and graphroot = "/var/lib/containers/storage" there.';
 
 /** @param hasStore whether there is a store already, with whose driver Podman stays */
-function judgePodman(
-  { file, error, driver }: PodmanConfig,
-  hasStore: boolean,
-): Judgement {
+function judgePodman(podman: PodmanConfig, hasStore: boolean): Judgement {
+  const { file, error, driver } = podman;
   if (error !== undefined) {
     return [
       `${file} is not valid, so Podman does not start`,
@@ -117,20 +123,21 @@ function judgePodman(
       SET_PODMAN_DRIVER,
     ];
   }
+  const says = describeAbsence(podman, "names no driver");
   return hasStore
-    ? [`${file} names no driver: Podman stays with btrfs`]
+    ? [`${says}: Podman stays with btrfs`]
     : [
-        `${file} names no driver`,
+        says,
         "in an empty directory Podman chooses another driver than btrfs",
         SET_PODMAN_DRIVER,
       ];
 }
 
 const SET_DRIVER =
-  'Set { "storage-driver": "btrfs" } in it, without the feature containerd-snapshotter, restart Docker, and pull the image again.';
+  'Set { "storage-driver": "btrfs" } in /etc/docker/daemon.json, without the feature containerd-snapshotter, restart Docker, and pull the image again.';
 
 const SET_SNAPSHOTTER =
-  'Set { "features": { "containerd-snapshotter": true }, "storage-driver": "btrfs" } in it, and restart Docker.';
+  'Set { "features": { "containerd-snapshotter": true }, "storage-driver": "btrfs" } in /etc/docker/daemon.json, and restart Docker.';
 
 /**
  * @param kind the store that is booted from, as far as it is known
@@ -159,7 +166,10 @@ function judgeDocker(
   }
   if (kind === "containerd" && !keepsInContainerd) {
     return [
-      `${file} does not enable the feature containerd-snapshotter`,
+      describeAbsence(
+        docker,
+        "does not enable the feature containerd-snapshotter",
+      ),
       "pulled images may go to another store than containerd's, which has the image to boot",
       SET_SNAPSHOTTER,
     ];
@@ -194,11 +204,12 @@ function judgeDocker(
       SET_DRIVER,
     ];
   }
+  const says = describeAbsence(docker, "names no storage driver");
   return hasStore
-    ? [`${file} names no storage driver: Docker stays with btrfs`]
+    ? [`${says}: Docker stays with btrfs`]
     : [
-        `${file} names no storage driver`,
-        "in an empty directory Docker chooses another driver than btrfs",
+        says,
+        "in an empty directory Docker chooses overlay2, or overlayfs from release 29 on, instead of btrfs",
         SET_DRIVER,
       ];
 }

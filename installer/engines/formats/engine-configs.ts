@@ -37,6 +37,7 @@ export interface EngineConfigs {
 interface ConfigFile {
   /** The one that counts. */
   readonly file: string;
+  readonly isPresent: boolean;
   /** Why it is not valid. */
   readonly error: string | undefined;
 }
@@ -105,6 +106,7 @@ export function readEngineConfigs(
     docker: { ...docker, error: error ?? docker.error },
     podman: {
       file: usual === undefined ? STORAGE_CONF : USUAL_STORAGE_CONF,
+      isPresent: (own ?? usual) !== undefined,
       error: podman.error,
       driver: storage?.driver,
       graphRoot: storage?.graphroot,
@@ -123,6 +125,7 @@ export function parseDaemonJson(
   );
   return {
     file,
+    isPresent: text !== undefined,
     error,
     storageDriver: said["storage-driver"],
     keepsInContainerd: said.features?.["containerd-snapshotter"],

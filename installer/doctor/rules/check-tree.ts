@@ -123,9 +123,13 @@ const SUBJECTS: readonly (readonly [rule: RegExp, subject: Subject])[] = [
 /** Who can log in is looked at with more than passwords. */
 const LEFT_OUT = "nobody-logs-in";
 
+const ONLY_IN_IMAGE =
+  "Only in an image: a PC that boots without dockroot needs its fstab as it is.";
+
 /** What is wrong with the files of the new root. */
 function* checkProblems({
   what,
+  isItself,
   hasTopLayer,
   check,
 }: TreeFacts): Iterable<Finding> {
@@ -134,6 +138,12 @@ function* checkProblems({
     .map((problem) => ({ ...problem, subject: subjectOf(problem) }));
   for (const { subject, level, message, remedy } of problems) {
     if (subject === undefined) continue;
+    if (isItself && subject === "fstab") {
+      // It may be no image at all, and a top layer can bring another fstab.
+      const text = `${what}, as an image without a top layer: ${message}`;
+      yield warning(subject, text, `${remedy} ${ONLY_IN_IMAGE}`);
+      continue;
+    }
     const tell = level === "error" ? stops : warning;
     yield tell(subject, `${what}: ${message}`, remedy);
   }

@@ -404,6 +404,20 @@ await t.test("an image in the making is looked at from inside", async (t) => {
     /^initramfs: this system has no initramfs in \/boot yet/,
   ]);
 
+  const fstab = `${tree}/etc/fstab`;
+  fs.writeFileSync(fstab, "/dev/sda1 / ext4 defaults 0 1\n");
+  const pc = inside();
+  t.equal(pc.status, 0, "a PC in a chroot boots by its own fstab");
+  t.match(
+    pc.report.findings.find(({ subject }) => subject === "fstab"),
+    {
+      severity: "warning",
+      message: /^this system, as an image without a top layer: line 1 .* ext4/,
+      remedy: /Only in an image: a PC .* needs its fstab as it is\.$/,
+    },
+  );
+  fs.removeSync(fstab);
+
   fs.writeFileSync(`${tree}/etc/dockroot.json`, '{ "docker_image": "system" }');
   fs.writeFileSync(image, packInitramfs({ init: "" }));
   const without = inside();

@@ -116,6 +116,10 @@ export const upgrade = v.strictObject({
   to: described(
     v.strictObject({
       ...deploymentInShort.entries,
+      isNext: described(
+        v.boolean(),
+        "Whether it boots next: false where nothing is new, and another one was chosen.",
+      ),
       system: described(textOrNull, "What its os-release calls it."),
       bootBytes: described(count, "Of kernel and initramfs."),
     }),

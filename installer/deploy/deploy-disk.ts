@@ -2,6 +2,7 @@ import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
 import { formatJson } from "../../runtime/base/escape.ts";
 import { syncFilesystem } from "../../runtime/disk/btrfs.ts";
+import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { Disk, DiskLock } from "../../runtime/disk/disk.ts";
 import { readBytesIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
@@ -17,6 +18,7 @@ import {
   type Deployments,
 } from "../../runtime/records/deployments.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
+import { readSystemOptions } from "../../runtime/options/options.ts";
 import {
   DOCKROOT_DIRECTORY,
   KEPT_IMAGES,
@@ -67,7 +69,10 @@ export async function withDeployDisk<T>(
   return withMounted(host, store, "deploy", access, async (topLevel) => {
     const disk = new Disk(host, topLevel, place.bootedRwlayer ?? USUAL_RWLAYER);
     const booted = readBooted(host, place);
-    const running = booted?.deployment ?? undefined;
+    const running =
+      booted === undefined
+        ? readNamed(host, place)
+        : (booted.deployment ?? undefined);
     const lock = new DiskLock(host, topLevel, "on this disk");
     if (access === "rw") await lock.take(MAX_LOCK_WAIT_MS);
     try {
@@ -87,6 +92,15 @@ function readBooted(
   const file = path.join(DEFAULT_RUN_DIRECTORY, BOOT_RECORD);
   const text = host.readText(file, MAX_STATE_BYTES);
   return text === undefined ? undefined : parseBootRecord(text).booted;
+}
+
+/** Where there is no record: what the kernel command line names. */
+function readNamed(
+  host: Host,
+  { bootedRwlayer }: StorePlace,
+): number | undefined {
+  if (bootedRwlayer === undefined) return undefined;
+  return readSystemOptions(gatherOptions(host)).deployment;
 }
 
 /**

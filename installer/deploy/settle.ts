@@ -1,3 +1,5 @@
+import path from "node:path";
+import { BootError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type {
   Deployment,
@@ -5,6 +7,7 @@ import type {
 } from "../../runtime/records/deployments.ts";
 import type { BootPlace } from "../loaders/boot-place.ts";
 import {
+  readDeploymentMenu,
   writeDeploymentMenu,
   type DeploymentEntry,
 } from "../loaders/deployment-menu.ts";
@@ -41,6 +44,7 @@ export async function settle(
   if (next !== null) {
     const entries = shown.map(describeEntry);
     await writeDeploymentMenu(host, place, disk.paths.rwlayer, entries, next);
+    requireWritten(host, place, disk.paths.rwlayer, entries, next);
   }
   const gone = state.deployments.filter(
     (each) => !shown.includes(each) && each.n !== running,
@@ -64,6 +68,34 @@ export async function settle(
   };
   await recordDurably(disk, settled);
   return settled;
+}
+
+/** What the loader will read is what was meant. @throws BootError STEP_FAILED */
+function requireWritten(
+  host: Host,
+  place: BootPlace,
+  rwlayer: string,
+  entries: readonly DeploymentEntry[],
+  next: number,
+): void {
+  const menu = readDeploymentMenu(host, place, rwlayer);
+  const isThere = entries.every(({ n, kernel, initrds, options }) =>
+    menu.entries.some(
+      (read) =>
+        read.n === n &&
+        read.kernel === kernel &&
+        read.initrds.join(" ") === initrds.join(" ") &&
+        read.options === options,
+    ),
+  );
+  if (isThere && menu.next === next) return;
+  throw new BootError(
+    "STEP_FAILED",
+    `the menu of ${place.loader.title} was written, and reads differently: ${isThere ? `it boots ${menu.next === undefined ? "another entry" : `deployment ${String(menu.next)}`} next, not deployment ${String(next)}` : "an entry is missing or different"}`,
+    {
+      hint: `Look at ${path.join(place.menuTop, place.config)}: something else in it may choose what boots.`,
+    },
+  );
 }
 
 function describeEntry(deployment: Deployment): DeploymentEntry {

@@ -1,18 +1,12 @@
 import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
 import { summarizeFailure } from "../../runtime/base/failure.ts";
-import { checkBootable } from "../../runtime/boot/bootable.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { lookAtDisk, planOn } from "../../runtime/boot/look-at-disk.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readKernelRelease } from "../../runtime/host/machine.ts";
-import {
-  formatImageReference,
-  goArchitecture,
-  hexOf,
-  parseImageReference,
-} from "../../runtime/images/image-ref.ts";
+import { hexOf } from "../../runtime/images/image-ref.ts";
 import {
   parseOptions,
   readBootOptions,
@@ -22,21 +16,7 @@ import type {
   Deployment,
   Deployments,
 } from "../../runtime/records/deployments.ts";
-import { openStore } from "../../runtime/stores/open-store.ts";
-import type { FoundImage } from "../../runtime/stores/store.ts";
 import type { OfferedImage } from "../engines/formats/engine-answers.ts";
-import type { EngineName } from "../engines/formats/explain-pull.ts";
-import {
-  askRegistry,
-  findEngine,
-  pullImage,
-  readRepoDigest,
-} from "../engines/pull.ts";
-import {
-  comparePackages,
-  readSystemName,
-} from "../packages/compare-packages.ts";
-import type { PackageChanges } from "../packages/formats/package-lists.ts";
 import { withBootPlace, type BootPlace } from "../loaders/boot-place.ts";
 import { refuseUnreadMenu } from "../loaders/deployment-menu.ts";
 import {
@@ -45,12 +25,12 @@ import {
   type LoaderName,
 } from "../loaders/formats/boot-loader.ts";
 import { planOptions } from "../loaders/plan/plan-options.ts";
-import { homeBelow, type StoreChoice } from "../system/find-store.ts";
-import { readImageReference } from "../system/image.ts";
+import { comparePackages } from "../packages/compare-packages.ts";
+import type { PackageChanges } from "../packages/formats/package-lists.ts";
+import { homeBelow } from "../system/find-store.ts";
 import {
   bootDirectory,
   copyBootFiles,
-  findBootFiles,
   missingBytes,
   noRoom,
   type BootFiles,
@@ -61,36 +41,35 @@ import {
   withDeployDisk,
   type DeployDisk,
 } from "./deploy-disk.ts";
+import { findTarget, type Target } from "./find-target.ts";
 import { keepImage } from "./kept-images.ts";
 import {
+  bringIn,
   chooseRetired,
+  findDeployment,
   inMenu,
   listRemovable,
   markGood,
   retire,
-  withChanged,
 } from "./plan/deployments.ts";
+import {
+  chooseReference,
+  pullFirst,
+  type Pulled,
+  type PullRequest,
+  type Teller,
+} from "./pull-first.ts";
 import { restoreLost } from "./restore.ts";
 import { settle } from "./settle.ts";
 
 /** Where the tutorial has the top layer. */
 const TOP_LAYER_DIRECTORY = "boot_docker";
 
-/** Does work that takes a while, and tells so meanwhile. */
-type Progress = <T>(what: string, work: () => Promise<T>) => Promise<T>;
-
-export interface UpgradeRequest {
-  /** As a user writes it; `undefined`: the one that this machine follows. */
-  readonly reference: string | undefined;
-  /** Whether the machine follows that one from now on. */
+export interface UpgradeRequest extends PullRequest {
+  /** Whether the machine follows that image from now on. */
   readonly isSwitch: boolean;
-  /** Whether its engine pulls it first: `auto`, where there is an engine. */
-  readonly pull: "always" | "auto" | "never";
   readonly kernel: string | undefined;
   readonly loader: LoaderName | undefined;
-  readonly store: StoreChoice;
-  /** Nothing is changed: nothing is pulled, either. */
-  readonly isDry: boolean;
 }
 
 export interface UpgradeResult {
@@ -98,6 +77,8 @@ export interface UpgradeResult {
   /** What runs; `undefined` where that is no deployment. */
   readonly from: Deployment | undefined;
   readonly to: Deployment;
+  /** Whether that boots next. */
+  readonly isNext: boolean;
   /** What its os-release calls it; `null` where it says nothing. */
   readonly system: string | null;
   /** From what runs; `null` where that is another system, or cannot be told. */
@@ -111,13 +92,6 @@ export interface UpgradeResult {
   readonly warnings: readonly string[];
 }
 
-/** How a command tells what it does. */
-export interface Teller {
-  readonly progress: Progress;
-  /** Gets each line that the engine prints. */
-  readonly tell: (line: string) => void;
-}
-
 /**
  * Makes the newest deployment: lets the engine pull the image, keeps it, copies its boot files, and writes the menu
  * entry that boots next.
@@ -129,7 +103,7 @@ export async function upgrade(
   request: UpgradeRequest,
   teller: Teller,
 ): Promise<UpgradeResult> {
-  const { engine, offered } = await pullFirst(host, request, teller);
+  const pulled = await pullFirst(host, request, teller);
   const access = request.isDry ? "ro" : "rw";
   return withDeployDisk(host, request.store, access, (deploy) => {
     const { loader } = readDeployments(deploy.disk);
@@ -138,91 +112,18 @@ export async function upgrade(
       host,
       { store: deploy.store, given: request.loader ?? known },
       (place) =>
-        new Upgrader(host, request, teller, deploy, place, engine).run(offered),
+        new Upgrader(host, request, teller, deploy, place, pulled).run(),
     );
   });
-}
-
-/**
- * Lets the engine pull the image that is meant; a dry run asks what the registry has. Nobody waits for the disk
- * meanwhile.
- * @returns the engine that has the image; `undefined` where none is installed
- */
-async function pullFirst(
-  host: Host,
-  { reference: given, pull, store, isDry }: UpgradeRequest,
-  { progress, tell }: Teller,
-): Promise<{ engine: EngineName | undefined; offered: OfferedImage | null }> {
-  const { reference, engine } = await withDeployDisk(
-    host,
-    store,
-    "ro",
-    ({ disk, place }) => {
-      const { kind } = place;
-      const home = homeBelow(host, disk.topLevel, place.path);
-      return Promise.resolve({
-        reference: chooseReference(host, given, readDeployments(disk)),
-        engine: findEngine(host, { kind, home }),
-      });
-    },
-  );
-  const nothing = { engine, offered: null };
-  if (pull === "never" || parseImageReference(reference).kind === "id") {
-    return nothing;
-  }
-  if (engine === undefined) {
-    if (pull === "auto") return nothing;
-    throw new BootError(
-      "ENGINE_MISSING",
-      "no engine is installed that could pull the image",
-      {
-        hint: "Install docker or podman, or take what the image store has: --pull never.",
-      },
-    );
-  }
-  if (isDry) {
-    const offered = await progress(`asking the registry for ${reference}`, () =>
-      askRegistry(host, engine, reference),
-    );
-    return { engine, offered: offered ?? null };
-  }
-  tell(`${engine} pull ${reference}`);
-  const { kind, denial } = await pullImage(host, engine, reference, tell);
-  if (kind === "local") {
-    const why = denial === undefined ? "" : `: ${denial.message}`;
-    tell(`${reference} was built here, and is taken as it is${why}`);
-  }
-  return nothing;
-}
-
-/** As the engine knows it: what is given, what the machine follows, or what its options name. */
-function chooseReference(
-  host: Host,
-  given: string | undefined,
-  { reference }: Deployments,
-): string {
-  const text = given ?? reference ?? undefined;
-  return text === undefined
-    ? formatImageReference(readImageReference(host, undefined))
-    : formatImageReference(parseImageReference(text));
-}
-
-/** What is to be deployed, found and checked; nothing is changed yet. */
-interface Target {
-  readonly reference: string;
-  readonly image: FoundImage;
-  readonly boot: BootFiles;
-  readonly repoDigest: string | null;
-  readonly system: string | null;
 }
 
 class Upgrader {
   readonly #host: Host;
   readonly #request: UpgradeRequest;
-  readonly #progress: Progress;
+  readonly #progress: Teller["progress"];
   readonly #deploy: DeployDisk;
   readonly #place: BootPlace;
-  readonly #engine: EngineName | undefined;
+  readonly #pulled: Pulled;
   readonly #warnings: string[] = [];
 
   constructor(
@@ -231,19 +132,20 @@ class Upgrader {
     { progress }: Teller,
     deploy: DeployDisk,
     place: BootPlace,
-    engine: EngineName | undefined,
+    pulled: Pulled,
   ) {
     this.#host = host;
     this.#request = request;
     this.#progress = progress;
     this.#deploy = deploy;
     this.#place = place;
-    this.#engine = engine;
+    this.#pulled = pulled;
   }
 
-  async run(offered: OfferedImage | null): Promise<UpgradeResult> {
+  async run(): Promise<UpgradeResult> {
+    const { engine, offered } = this.#pulled;
     const { disk, running, booted } = this.#deploy;
-    const { isDry } = this.#request;
+    const { isDry, reference, kernel } = this.#request;
     let state = markGood(readDeployments(disk), running);
     this.#refuseOtherPlace(state);
     refuseUnreadMenu(this.#host, this.#place);
@@ -251,7 +153,11 @@ class Upgrader {
       state = await this.#settle(state);
       await restoreLost(this.#host, this.#deploy, this.#place, state);
     }
-    const target = await this.#findTarget(state);
+    const wanted = chooseReference(this.#host, reference, state);
+    const target = await this.#progress(
+      `looking into the image ${wanted}`,
+      () => findTarget(this.#host, this.#deploy, { wanted, kernel, engine }),
+    );
     const from = booted === undefined ? undefined : this.#host.path("/");
     const packages =
       from === undefined
@@ -263,7 +169,8 @@ class Upgrader {
       removed: readonly number[] = [],
     ): UpgradeResult => ({
       ...{ kind, to, removed, warnings: this.#warnings },
-      from: state.deployments.find(({ n }) => n === running),
+      from: findDeployment(state, running ?? null),
+      isNext: kind !== "unchanged" || to.n === state.next,
       system: target.system,
       packages: packages ?? null,
       offered: offered?.configId === target.image.configId ? null : offered,
@@ -282,20 +189,20 @@ class Upgrader {
     }
     const to = this.#describe(state, target, state.last + 1);
     const makesRoom = this.#makeRoom(state, target.boot);
-    if (isDry)
-      return done(
-        "planned",
-        to,
-        makesRoom.map(({ n }) => n),
-      );
+    const gone = makesRoom.map(({ n }) => n);
+    if (isDry) return done("planned", to, gone);
     if (makesRoom.length > 0) {
       state = await this.#settle(retire(state, makesRoom));
     }
+    const before = state;
     state = await this.#add(state, to, target);
     const retired = chooseRetired(state, running);
     if (retired.length > 0) state = await this.#settle(retire(state, retired));
-    const removed = [...makesRoom, ...retired].map(({ n }) => n);
-    return done("upgraded", to, removed);
+    const left = new Set(state.deployments.map(({ n }) => n));
+    const removed = [...makesRoom, ...before.deployments]
+      .map(({ n }) => n)
+      .filter((n) => !left.has(n));
+    return done("upgraded", to, [...new Set(removed)]);
   }
 
   #settle(state: Deployments): Promise<Deployments> {
@@ -315,61 +222,10 @@ class Upgrader {
     );
   }
 
-  async #findTarget(state: Deployments): Promise<Target> {
-    const host = this.#host;
-    const { disk, place } = this.#deploy;
-    const wanted = parseImageReference(
-      chooseReference(host, this.#request.reference, state),
-    );
-    const { topLevel } = disk;
-    const image = openStore(
-      { host, topLevel, path: place.path },
-      place.kind,
-    ).find(wanted);
-    const reference = formatImageReference(wanted, image);
-    const what = `the image ${reference}`;
-    const machine = goArchitecture(host);
-    if (image.architecture !== undefined && image.architecture !== machine) {
-      throw new BootError(
-        "IMAGE_MISSING",
-        `${what} is made for ${image.architecture}, this machine is ${machine}`,
-        { hint: "Build or pull it for this machine." },
-      );
-    }
-    const tree = disk.at(image.source);
-    const boot = await this.#progress(`looking into ${what}`, () =>
-      findBootFiles(host, tree, what, this.#request.kernel),
-    );
-    checkBootable(host, tree, {
-      what,
-      init: gatherOptions(host).given.get("init")?.value,
-      kernelRelease: boot.release,
-    });
-    const repoDigest = await this.#readRepoDigest(reference);
-    const system = readSystemName(host, tree) ?? null;
-    return { reference, image, boot, repoDigest, system };
-  }
-
-  async #readRepoDigest(reference: string): Promise<string | null> {
-    if (this.#engine === undefined) return null;
-    try {
-      return await readRepoDigest(this.#host, this.#engine, reference);
-    } catch (error) {
-      // It is for people alone: an engine that does not run keeps nobody from upgrading.
-      if (error instanceof BootError) return null;
-      throw error;
-    }
-  }
-
   /** The deployment as its record; its options are this boot's, but for the image. */
   #describe(
     state: Deployments,
-    {
-      reference,
-      image,
-      boot,
-      repoDigest,
-    }: Pick<Target, "reference" | "image" | "boot" | "repoDigest">,
+    { reference, image, boot, repoDigest }: Target,
     n: number,
   ): Deployment {
     const host = this.#host;
@@ -412,25 +268,15 @@ class Upgrader {
    */
   async #adoptRunning(state: Deployments): Promise<Deployments> {
     const host = this.#host;
-    const { disk, place, booted } = this.#deploy;
+    const { booted } = this.#deploy;
     if (booted === undefined || booted.image === null) return state;
     const { id, reference } = booted.image;
     try {
-      const { topLevel } = disk;
-      const image = openStore(
-        { host, topLevel, path: place.path },
-        place.kind,
-      ).find(parseImageReference(id));
-      const what = `the image ${reference} that runs`;
-      const boot = await findBootFiles(
-        host,
-        disk.at(image.source),
-        what,
-        readKernelRelease(host),
-      );
-      const repoDigest = await this.#readRepoDigest(reference);
-      const system = readSystemName(host, disk.at(image.source)) ?? null;
-      const target = { reference, image, boot, repoDigest, system };
+      const target = await findTarget(host, this.#deploy, {
+        ...{ wanted: id, name: reference, engine: this.#pulled.engine },
+        kernel: readKernelRelease(host),
+      });
+      const { boot } = target;
       const room = this.#makeRoom(state, boot);
       if (room.length > 0) throw noRoom(this.#place, boot, boot.bytes);
       const adopted = this.#describe(state, target, 1);
@@ -494,9 +340,7 @@ class Upgrader {
       });
       throw error;
     }
-    const shown = withChanged({ ...state, next: n }, (each) =>
-      each.n === n ? { state: "candidate" } : undefined,
-    );
+    const shown = bringIn(state, n, this.#deploy.running);
     return this.#progress(`writing the menu of ${place.loader.title}`, () =>
       this.#settle(shown),
     );

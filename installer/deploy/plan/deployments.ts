@@ -104,3 +104,20 @@ export function retire(
     gone.some(({ n }) => n === each.n) ? { state: "retired" } : undefined,
   );
 }
+
+/**
+ * The same, where this one has its entry and boots next. A candidate that has not booted goes for it: there is
+ * one at most.
+ */
+export function bringIn(
+  state: Deployments,
+  next: number,
+  running: number | undefined,
+): Deployments {
+  return withChanged({ ...state, next }, ({ n, state: own, isPinned }) => {
+    if (n === next) return { state: "candidate" };
+    return own === "candidate" && n !== running && !isPinned
+      ? { state: "retired" }
+      : undefined;
+  });
+}

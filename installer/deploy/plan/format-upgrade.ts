@@ -11,6 +11,7 @@ interface Upgrade {
   readonly kind: "unchanged" | "planned" | "upgraded";
   readonly from: Deployment | undefined;
   readonly to: Deployment;
+  readonly isNext: boolean;
   readonly system: string | null;
   readonly packages: PackageChanges | null;
   readonly offered: OfferedImage | null;
@@ -20,13 +21,13 @@ interface Upgrade {
 }
 
 /** What `dockroot upgrade --json` prints, version 1. */
-export function describeUpgrade({ kind, from, to, ...rest }: Upgrade) {
+export function describeUpgrade({ kind, from, to, isNext, ...rest }: Upgrade) {
   const { system, packages, offered, removed, loader, warnings } = rest;
   return {
     version: 1 as const,
     result: kind,
     from: from === undefined ? null : summarize(from),
-    to: { ...summarize(to), system, bootBytes: to.kernel.bytes },
+    to: { ...summarize(to), isNext, system, bootBytes: to.kernel.bytes },
     packages,
     offered,
     ...{ removed, loader, warnings },
@@ -73,6 +74,7 @@ function formatSummary({
 function formatOutlook({
   kind,
   to,
+  isNext,
   offered,
   removed,
   loader,
@@ -85,7 +87,11 @@ function formatOutlook({
         ];
   if (kind === "unchanged") {
     const same = `Nothing new: ${nameDeployment(to)} has the image that is in the store.`;
-    return (newer.length > 0 ? newer : [same]).map(plain);
+    const later = `It does not boot next: dockroot rollback ${String(to.n)} makes it so.`;
+    return [
+      ...(newer.length > 0 ? newer : [same]),
+      ...(isNext ? [] : [later]),
+    ].map(plain);
   }
   const isPlanned = kind === "planned";
   return [

@@ -13,6 +13,8 @@ export interface DeploySystem {
   readonly disk: BootDisk;
   /** Runs the executable in it. */
   readonly dockroot: (...args: string[]) => Outcome;
+  /** It has booted with these kernel options. */
+  readonly booted: (cmdline: string) => void;
   /** Does something with its engine. */
   readonly inEngine: <T>(
     work: (docker: (args: string[]) => Promise<string>) => Promise<T>,
@@ -61,13 +63,16 @@ export async function makeDeploySystem(
       docker(["build", "--network=none", "--tag=next:1", context]),
     );
   });
-  const cmdline = `root=LABEL=${disk.label} rootflags=subvol=docker_rwlayer rw docker_path=docker docker_image=system:1 quiet`;
+  let cmdline = `root=LABEL=${disk.label} rootflags=subvol=docker_rwlayer rw docker_path=docker docker_image=system:1 quiet`;
   const scratch = path.join(disk.scratch, "system");
   const store = ["-o", "subvol=docker", `LABEL=${disk.label}`];
   return {
     disk,
     dockroot: (...args) =>
       runInSystem(scratch, { etc: {}, cmdline, store }, ...args),
+    booted: (options) => {
+      cmdline = options;
+    },
     inEngine: (work) =>
       disk.look((top) =>
         withDockerEngine(

@@ -5,6 +5,7 @@ import {
   removeOne,
 } from "../../../installer/deploy/change-deployments.ts";
 import {
+  bringIn,
   chooseRetired,
   findProtected,
   inMenu,
@@ -101,6 +102,23 @@ t.test("what runs, boots next or is pinned is not removed", (t) => {
   }
   t.strictSame(numbers(inMenu(removeOne(state, 3, 2))), [1, 2, 4]);
   t.throws(() => removeOne(state, 9, 2), { code: "DEPLOYMENT_MISSING" });
+  t.end();
+});
+
+t.test("a candidate that never booted goes for the next one", (t) => {
+  const state = stateOf(
+    {},
+    { state: "candidate" },
+    { state: "candidate", isPinned: true },
+    { state: "candidate" },
+    { state: "staged" },
+  );
+  const after = bringIn(state, 5, 2);
+  t.equal(after.next, 5);
+  t.strictSame(
+    after.deployments.map(({ state: own }) => own),
+    ["good", "candidate", "candidate", "retired", "candidate"],
+  );
   t.end();
 });
 

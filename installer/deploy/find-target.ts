@@ -1,0 +1,86 @@
+import { BootError } from "../../runtime/base/errors.ts";
+import { checkBootable } from "../../runtime/boot/bootable.ts";
+import { gatherOptions } from "../../runtime/boot/gather-options.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import {
+  formatImageReference,
+  goArchitecture,
+  parseImageReference,
+} from "../../runtime/images/image-ref.ts";
+import { openStore } from "../../runtime/stores/open-store.ts";
+import type { FoundImage } from "../../runtime/stores/store.ts";
+import type { EngineName } from "../engines/formats/explain-pull.ts";
+import { readRepoDigest } from "../engines/pull.ts";
+import { readSystemName } from "../packages/compare-packages.ts";
+import { findBootFiles, type BootFiles } from "./boot-files.ts";
+import type { DeployDisk } from "./deploy-disk.ts";
+
+/** What is to be deployed, found and checked; nothing is changed yet. */
+export interface Target {
+  /** As its engine prints it. */
+  readonly reference: string;
+  readonly image: FoundImage;
+  readonly boot: BootFiles;
+  readonly repoDigest: string | null;
+  /** What its os-release calls it. */
+  readonly system: string | null;
+}
+
+interface TargetRequest {
+  /** What to look for: a name, or an ID. */
+  readonly wanted: string;
+  /** The name under which it is to be known; `undefined`: that of `wanted`. */
+  readonly name?: string;
+  readonly kernel: string | undefined;
+  readonly engine: EngineName | undefined;
+}
+
+/**
+ * Finds an image in the store, and what of it boots.
+ * @throws BootError IMAGE_MISSING and others of the store, KERNEL_MISSING, INIT_MISSING
+ */
+export async function findTarget(
+  host: Host,
+  { disk, place }: DeployDisk,
+  { wanted, name, kernel, engine }: TargetRequest,
+): Promise<Target> {
+  const parsed = parseImageReference(wanted);
+  const { topLevel } = disk;
+  const store = openStore({ host, topLevel, path: place.path }, place.kind);
+  const image = store.find(parsed);
+  const reference = name ?? formatImageReference(parsed, image);
+  const what = `the image ${reference}`;
+  const machine = goArchitecture(host);
+  if (image.architecture !== undefined && image.architecture !== machine) {
+    throw new BootError(
+      "IMAGE_MISSING",
+      `${what} is made for ${image.architecture}, this machine is ${machine}`,
+      { hint: "Build or pull it for this machine." },
+    );
+  }
+  const tree = disk.at(image.source);
+  const boot = await findBootFiles(host, tree, what, kernel);
+  checkBootable(host, tree, {
+    what,
+    init: gatherOptions(host).given.get("init")?.value,
+    kernelRelease: boot.release,
+  });
+  const repoDigest =
+    engine === undefined ? null : await tellRepoDigest(host, engine, reference);
+  const system = readSystemName(host, tree) ?? null;
+  return { reference, image, boot, repoDigest, system };
+}
+
+/** It is for people alone: an engine that does not run keeps nobody from upgrading. */
+async function tellRepoDigest(
+  host: Host,
+  engine: EngineName,
+  reference: string,
+): Promise<string | null> {
+  try {
+    return await readRepoDigest(host, engine, reference);
+  } catch (error) {
+    if (error instanceof BootError) return null;
+    throw error;
+  }
+}

@@ -205,6 +205,8 @@ async function showImage(
     if (ABSENT.test(said)) return undefined;
     throw failure.error;
   }
+  // nerdctl says nothing.
+  if (said.trim() === "") return undefined;
   const shown = parseShownImage(said);
   if (shown !== undefined) return shown;
   throw new BootError(
@@ -239,12 +241,14 @@ async function runPull(
   text: string,
   tell: (line: string) => void,
 ): Promise<PullFailure | undefined> {
+  // nerdctl draws its progress, as on a terminal.
+  const pull = engine === "nerdctl" ? ["pull", "--quiet"] : ["pull"];
   // Both of its outputs, in their order.
   const both = ["sh", "-c", 'exec "$@" 2>&1', "sh"];
   const lines: string[] = [];
   let rest = "";
   try {
-    await host.run([...both, ...commandOf(host, engine), "pull", text], {
+    await host.run([...both, ...commandOf(host, engine), ...pull, text], {
       onOutput: (chunk) => {
         const parts = (rest + chunk.toString("latin1")).split(/[\r\n]+/);
         rest = parts.pop() ?? "";

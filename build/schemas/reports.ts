@@ -142,6 +142,10 @@ export const upgrade = v.strictObject({
     ),
     "From what runs; null where that is another system, or cannot be told.",
   ),
+  writtenFiles: described(
+    integerOrNull,
+    "How many files of the present root have other contents since init had it, which the next root lacks; null where that is not known.",
+  ),
   offered: described(
     v.nullable(
       v.strictObject({

@@ -41,6 +41,7 @@ import {
   withDeployDisk,
   type DeployDisk,
 } from "./deploy-disk.ts";
+import { countChanges } from "./count-changes.ts";
 import { findTarget, type Target } from "./find-target.ts";
 import { keepImage } from "./kept-images.ts";
 import {
@@ -83,6 +84,8 @@ export interface UpgradeResult {
   readonly system: string | null;
   /** From what runs; `null` where that is another system, or cannot be told. */
   readonly packages: PackageChanges | null;
+  /** How many files of the present root the next one lacks; `null` where that is not known. */
+  readonly writtenFiles: number | null;
   /** What the registry has that the store does not; `null` where that is nothing, or was not asked for. */
   readonly offered: OfferedImage | null;
   /** The numbers of those that went, to make room or past the limit. */
@@ -163,6 +166,8 @@ class Upgrader {
       from === undefined
         ? undefined
         : await comparePackages(this.#host, from, disk.at(target.image.source));
+    const written =
+      booted === undefined ? undefined : await countChanges(disk, booted);
     const done = (
       kind: UpgradeResult["kind"],
       to: Deployment,
@@ -173,6 +178,7 @@ class Upgrader {
       isNext: kind !== "unchanged" || to.n === state.next,
       system: target.system,
       packages: packages ?? null,
+      writtenFiles: written ?? null,
       offered: offered?.configId === target.image.configId ? null : offered,
       loader: this.#place.loader.title,
     });

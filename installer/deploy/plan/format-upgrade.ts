@@ -14,6 +14,7 @@ interface Upgrade {
   readonly isNext: boolean;
   readonly system: string | null;
   readonly packages: PackageChanges | null;
+  readonly writtenFiles: number | null;
   readonly offered: OfferedImage | null;
   readonly removed: readonly number[];
   readonly loader: string;
@@ -22,14 +23,14 @@ interface Upgrade {
 
 /** What `dockroot upgrade --json` prints, version 1. */
 export function describeUpgrade({ kind, from, to, isNext, ...rest }: Upgrade) {
-  const { system, packages, offered, removed, loader, warnings } = rest;
+  const { system, packages, writtenFiles, offered } = rest;
+  const { removed, loader, warnings } = rest;
   return {
     version: 1 as const,
     result: kind,
     from: from === undefined ? null : summarize(from),
     to: { ...summarize(to), isNext, system, bootBytes: to.kernel.bytes },
-    packages,
-    offered,
+    ...{ packages, writtenFiles, offered },
     ...{ removed, loader, warnings },
   };
 }
@@ -75,6 +76,7 @@ function formatOutlook({
   kind,
   to,
   isNext,
+  writtenFiles,
   offered,
   removed,
   loader,
@@ -104,7 +106,7 @@ function formatOutlook({
     ...(isPlanned
       ? [`${loader} would boot it next. Nothing was changed.`]
       : [
-          `${loader} boots it next: reboot starts it. What was written to the present root stays in it, as a generation.`,
+          `${loader} boots it next: reboot starts it. ${describeWritten(writtenFiles)} stays in that root, as a generation.`,
           "To undo this: dockroot rollback",
         ]),
   ].map(plain);
@@ -112,4 +114,11 @@ function formatOutlook({
 
 function describeSize(bytes: number | null): string {
   return bytes === null ? "" : ` (${formatSize(bytes)} at most)`;
+}
+
+function describeWritten(files: number | null): string {
+  const what = "What was written to the present root";
+  return files === null
+    ? what
+    : `${what} since it booted (${String(files)} ${files === 1 ? "file" : "files"})`;
 }

@@ -257,6 +257,8 @@ function formatGrub(entry: NewEntry): string {
   const lines = [
     ...entry.comments.map((comment) => `# ${comment}`),
     ...modules.map((module) => `insmod ${module}`),
+    // openSUSE's GRUB begins at the default subvolume where its menu says so.
+    ...(type === "btrfs" ? ["set btrfs_relative_path=n"] : []),
     `search --no-floppy --fs-uuid --set=root ${quoteWord(uuid)}`,
     ["linux", quoteWord(entry.kernel), ...options].join(" "),
     ["initrd", ...entry.initrds.map(quoteWord)].join(" "),

@@ -264,6 +264,9 @@ await t.test(
   "a directory of the root is no place for boot files",
   async (t) => {
     const store = await makeStore(t);
+    const stick = path.join(scratch, "stick");
+    await run(["mkfs.vfat", "-C", stick, "1024"]);
+    await attach(t, stick);
     fs.outputFileSync("/boot/loader/loader.conf", "");
     fs.outputFileSync("/boot/grub/grub.cfg", READS_CUSTOM);
     t.teardown(() => {

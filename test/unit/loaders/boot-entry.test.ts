@@ -106,7 +106,11 @@ t.test("every loader reads what was meant", (t) => {
   const microcode = ["intel-ucode.img", "amd-ucode.img"];
   const cases: readonly (readonly [LoaderName, FoundKernel, string])[] = [
     ["refind", kernel, 'volume "linux"\n'],
-    ["grub", kernel, `--set=root ${UUID}\n`],
+    [
+      "grub",
+      kernel,
+      `relative_path=n\n    search --no-floppy --fs-uuid --set=root ${UUID}\n`,
+    ],
     ["systemd-boot", onEsp, ""],
     ["limine", onEsp, ""],
     ["efistub", onEsp, "--disk /dev/sda --part 1 "],

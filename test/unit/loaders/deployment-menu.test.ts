@@ -258,6 +258,30 @@ await t.test("a file that cannot be changed is left alone", async (t) => {
   }
 });
 
+await t.test("a link leads nowhere else than on its own volume", async (t) => {
+  for (const [loader, file] of [
+    ["grub", "grub/custom.cfg"],
+    ["refind", "EFI/refind/dockroot.conf"],
+    ["systemd-boot", "loader/loader.conf"],
+  ] as const) {
+    const { host, place } = prepare(t, loader, {
+      [CONFIGS[loader]]: FOREIGN[loader],
+    });
+    const outside = path.join(path.dirname(place.menuTop), "outside");
+    fs.writeFileSync(outside, "mine");
+    const inside = path.join(place.menuTop, outside);
+    fs.outputFileSync(inside, "");
+    const link = path.join(place.menuTop, file);
+    fs.removeSync(link);
+    fs.ensureSymlinkSync(outside, link);
+    await writeDeploymentMenu(host, place, RWLAYER, [deployment(1)], 1);
+    t.equal(fs.readFileSync(outside, "utf8"), "mine");
+    t.match(fs.readFileSync(inside, "utf8"), "dockroot");
+    t.equal(fs.readlinkSync(link), outside);
+    t.equal(readDeploymentMenu(host, place, RWLAYER).next, 1);
+  }
+});
+
 await t.test("a menu that would not show the entries is refused", async (t) => {
   for (const [loader, text] of [
     ["grub", "menuentry x {\n}\n"],

@@ -1,6 +1,6 @@
 import { MANAGERS } from "../../installer/packages/formats/package-lists.ts";
 import * as v from "valibot";
-import { SUBJECTS } from "../../installer/doctor/rules/finding.ts";
+import { SEVERITIES, SUBJECTS } from "../../installer/doctor/rules/finding.ts";
 import { LOADERS } from "../../installer/loaders/formats/boot-loader.ts";
 import {
   common,
@@ -254,8 +254,8 @@ export const doctor = v.strictObject({
     v.array(
       v.strictObject({
         severity: described(
-          v.picklist(["stops", "warning", "unknown", "ok"]),
-          "stops: it would stop a boot, or leave a system that nobody can use; unknown: it cannot be known here.",
+          v.picklist(SEVERITIES),
+          "stops: it would stop a boot, or leave a system that nobody can use; falls-back: an earlier root would boot; unknown: it cannot be known here.",
         ),
         subject: v.picklist(SUBJECTS),
         message: v.string(),

@@ -14,7 +14,7 @@ const HELPER_TIMEOUT_MS = 60_000;
 
 /**
  * `dockroot doctor`: all that would stop a boot, each with what to do. Changes nothing.
- * @returns the exit status: 1 where something would stop a boot
+ * @returns the exit status: 1 where something would stop a boot, or boot an earlier root
  * @throws BootError, UsageError
  */
 export async function runDoctor(
@@ -31,5 +31,8 @@ export async function runDoctor(
   );
   const report = describeReport(facts);
   stdout(json ? formatJson(report) : formatReport(report, terminal));
-  return report.findings.some(({ severity }) => severity === "stops") ? 1 : 0;
+  const isBad = report.findings.some(({ severity }) =>
+    ["stops", "falls-back"].includes(severity),
+  );
+  return isBad ? 1 : 0;
 }

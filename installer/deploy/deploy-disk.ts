@@ -68,7 +68,8 @@ export async function withDeployDisk<T>(
   const store = await probeFilesystem(host, place.device);
   return withMounted(host, store, "deploy", access, async (topLevel) => {
     const disk = new Disk(host, topLevel, place.bootedRwlayer ?? USUAL_RWLAYER);
-    const booted = readBooted(host, place);
+    const booted =
+      place.bootedRwlayer === undefined ? undefined : readBooted(host);
     const running =
       booted === undefined
         ? readNamed(host, place)
@@ -83,12 +84,11 @@ export async function withDeployDisk<T>(
   });
 }
 
-/** The boot's record: what the kernel command line asks for may not be what was made. */
-function readBooted(
-  host: Host,
-  { bootedRwlayer }: StorePlace,
-): BootedStatus | undefined {
-  if (bootedRwlayer === undefined) return undefined;
+/**
+ * The boot's record: what the kernel command line asks for may not be what was made.
+ * @throws BootError FILE_UNREADABLE
+ */
+export function readBooted(host: Host): BootedStatus | undefined {
   const file = path.join(DEFAULT_RUN_DIRECTORY, BOOT_RECORD);
   const text = host.readText(file, MAX_STATE_BYTES);
   return text === undefined ? undefined : parseBootRecord(text).booted;

@@ -147,22 +147,30 @@ function gatherBootRooms(
   starts: readonly StartFacts[],
 ): BootRoom[] {
   const mounts = readMounts(host);
-  const files = starts
-    .flatMap(({ entries }) => entries)
-    .flatMap(({ initrds }) => initrds.flatMap(({ file }) => file ?? []))
-    .filter((file) => host.files.statusOfTarget(host.path(file)) !== undefined);
   const largest = new Map<string, number>();
   for (const { mountPoint } of mounts) {
     if (BOOT_DIRECTORIES.includes(mountPoint)) largest.set(mountPoint, 0);
   }
-  for (const file of files) {
-    const real = host.files.realPath(host.path(file));
-    const mount = locate(mounts, real)?.mount;
-    // The image store's own filesystem is looked at elsewhere.
-    if (mount === undefined || mount.fsType === "btrfs") continue;
-    const size = host.files.statusOf(real)?.sizeBytes ?? 0;
-    const { mountPoint } = mount;
-    largest.set(mountPoint, Math.max(largest.get(mountPoint) ?? 0, size));
+  for (const { kernel, initrds } of starts.flatMap(({ entries }) => entries)) {
+    const files = [kernel, ...initrds]
+      .flatMap((named) => named?.file ?? [])
+      .filter(
+        (file) => host.files.statusOfTarget(host.path(file)) !== undefined,
+      )
+      .map((file) => host.files.realPath(host.path(file)));
+    const sizes = new Map<string, number>();
+    for (const real of new Set(files)) {
+      const mount = locate(mounts, real)?.mount;
+      // The image store's own filesystem is looked at elsewhere.
+      if (mount === undefined || mount.fsType === "btrfs") continue;
+      const { mountPoint } = mount;
+      const sizeBytes = host.files.statusOf(real)?.sizeBytes ?? 0;
+      sizes.set(mountPoint, (sizes.get(mountPoint) ?? 0) + sizeBytes);
+    }
+    for (const [mountPoint, sizeBytes] of sizes) {
+      const known = largest.get(mountPoint) ?? 0;
+      largest.set(mountPoint, Math.max(known, sizeBytes));
+    }
   }
   return [...largest].map(([mountPoint, largestBytes]) => ({
     mountPoint,

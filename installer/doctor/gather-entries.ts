@@ -9,7 +9,9 @@ import {
 } from "../generators/generator.ts";
 import { type ArchivedFile, isCutShort } from "../initramfs/read-initramfs.ts";
 import { helperNames } from "../install/helpers.ts";
+import { gatherDeployed } from "./gather-deployments.ts";
 import type {
+  DeploymentsFacts,
   InitramfsContent,
   InitrdFile,
   EntryFacts,
@@ -134,31 +136,49 @@ function describeContent(
 /**
  * Looks at the files that an entry names, where they are seen now.
  * @param versions of kernels, which a file's name may have
+ * @param deployments those of its rwlayer
  */
 export async function gatherEntry(
   { host, lookInto }: Look,
   entry: FoundEntry,
   versions: readonly string[],
+  deployments: DeploymentsFacts | undefined,
 ): Promise<EntryFacts> {
   const mounts = readMounts(host);
   const find = (name: string) => findOnVolumes(host, mounts, entry, name);
+  const { kernel, initrds } = entry;
+  const files = [...(kernel === undefined ? [] : [kernel]), ...initrds].map(
+    find,
+  );
+  const isSomeSeen = files.some((file) => file !== undefined);
+  const isAbsent = (name: string) =>
+    // It reads no other partition.
+    entry.loader === "systemd-boot" ||
+    // The others of an entry are on the same one.
+    isSomeSeen ||
+    isFolderSeen(host, mounts, name);
   const gatherKernel = (name: string) => {
     const file = find(name);
-    if (file === undefined) return { name, file, version: undefined };
+    if (file === undefined)
+      return { name, file, version: undefined, isAbsent: isAbsent(name) };
     const version = readKernelVersion(host, host.path(file), versions);
     return { name, file: shownName(file, name), version };
   };
   const gatherInitrd = async (name: string) => {
     const found = find(name);
-    if (found === undefined) return { name, file: found, content: undefined };
+    if (found === undefined) {
+      const content = undefined;
+      return { name, file: found, content, isAbsent: isAbsent(name) };
+    }
     const file = shownName(found, name);
     const looked = await lookInto(found);
     return { name, file, ...looked, content: inFile(file, looked.content) };
   };
   return {
     entry,
-    kernel: entry.kernel === undefined ? undefined : gatherKernel(entry.kernel),
-    initrds: await Promise.all(entry.initrds.map(gatherInitrd)),
+    kernel: kernel === undefined ? undefined : gatherKernel(kernel),
+    initrds: await Promise.all(initrds.map(gatherInitrd)),
+    deployed: gatherDeployed(host, entry.options, files, deployments),
   };
 }
 
@@ -211,6 +231,25 @@ function findOnVolumes(
     (candidate) =>
       host.files.statusOfTarget(host.path(candidate))?.kind === "file",
   );
+}
+
+/** What every volume may have, and tells nothing of which one a boot loader means. */
+const USUAL_DIRECTORIES = ["/", "/boot"];
+
+/** Whether the directory of a file that an entry names is on a volume that is mounted. */
+function isFolderSeen(
+  host: Host,
+  mounts: readonly Mount[],
+  name: string,
+): boolean {
+  const folder = path.dirname(pathOnVolume(name));
+  if (USUAL_DIRECTORIES.includes(folder)) return false;
+  return mounts
+    .flatMap((mount) => seenAt(mount, folder) ?? [])
+    .some(
+      (candidate) =>
+        host.files.statusOfTarget(host.path(candidate))?.kind === "directory",
+    );
 }
 
 /** @param file from the filesystem's top level, with a slash before it */

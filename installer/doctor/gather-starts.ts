@@ -4,7 +4,8 @@ import type { BootContext } from "../../runtime/boot/boot-context.ts";
 import type { ConfigSource } from "../../runtime/options/config.ts";
 import type { OpenDisk } from "../../runtime/disk/open-disk.ts";
 import { asFailureOf, describeFailure } from "../../runtime/base/failure.ts";
-import { BootError } from "../../runtime/base/errors.ts";
+import { BootError, HelperError } from "../../runtime/base/errors.ts";
+import { findFormer } from "../../runtime/boot/fall-back.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import {
   readBootOptions,
@@ -19,6 +20,7 @@ import {
   readStartOptions,
   type Start,
 } from "./rules/start.ts";
+import { gatherDeployments } from "./gather-deployments.ts";
 import { gatherEntry, type Look } from "./gather-entries.ts";
 import path from "node:path";
 import { formatDeviceSpec } from "../../runtime/options/parsers.ts";
@@ -34,7 +36,12 @@ import { directoryOf } from "../engines/formats/engine-configs.ts";
 import { readSystemConfigs } from "../system/system-configs.ts";
 import { gatherTree } from "./gather-tree.ts";
 
-type Gone = Pick<StartFacts, "entries" | "outcome">;
+type Gone = Pick<StartFacts, "deployments" | "entries" | "former" | "outcome">;
+
+/** What the disk of a boot tells, whatever becomes of that boot. */
+type DiskTold = Pick<Gone, "deployments" | "former">;
+
+const NOTHING_TOLD: DiskTold = { deployments: undefined, former: undefined };
 
 /** Goes through each boot as far as it can be without changing anything. */
 export async function gatherStarts(
@@ -62,7 +69,8 @@ export async function gatherStarts(
 async function readOnly(look: Look, start: Start): Promise<Gone> {
   const entries = await gatherEntries(look, start, []);
   const read = readStartOptions(start, configOf(look, entries));
-  return { entries, outcome: read.kind === "read" ? { kind: "read" } : read };
+  const outcome = read.kind === "read" ? { kind: "read" as const } : read;
+  return { entries, outcome, ...NOTHING_TOLD };
 }
 
 /** Where the disk is; `undefined` where that cannot be told. */
@@ -92,21 +100,26 @@ async function simulate(
   const { host } = look;
   const runDirectory = host.path(DEFAULT_RUN_DIRECTORY);
   let entries: readonly EntryFacts[] | undefined;
+  let told = NOTHING_TOLD;
   try {
     return await lookAtDisk(
       host,
       options,
       runDirectory,
       async (context, disk) => {
+        told = await askDisk(context, disk);
         // The kernel may be on what is mounted now.
-        entries = await gatherEntries(look, start, []);
+        entries = await gatherEntries(look, start, [], told.deployments);
         const read = readStartOptions(start, configOf(look, entries));
-        if (read.kind !== "read") return { entries, outcome: read };
+        if (read.kind !== "read") return { entries, outcome: read, ...told };
         const entryContext = {
           ...context,
           options: withoutWaiting(read.options),
         };
-        return planStart(look, start, entryContext, disk);
+        return {
+          ...(await planStart(look, start, entryContext, disk, told)),
+          ...told,
+        };
       },
     );
   } catch (error) {
@@ -120,9 +133,24 @@ async function simulate(
     return {
       entries,
       outcome: { kind: "failed", failure: { ...failure, hint } },
+      ...told,
     };
   } finally {
     host.files.removeUnusedDirectory(runDirectory);
+  }
+}
+
+async function askDisk(
+  context: BootContext,
+  disk: OpenDisk,
+): Promise<DiskTold> {
+  const deployments = gatherDeployments(disk);
+  try {
+    return { deployments, former: await findFormer(context, disk) };
+  } catch (error) {
+    const isKnown = error instanceof BootError || error instanceof HelperError;
+    if (!isKnown) throw error;
+    return { deployments, former: undefined };
   }
 }
 
@@ -132,7 +160,8 @@ async function planStart(
   start: Start,
   context: BootContext,
   disk: OpenDisk,
-): Promise<Gone> {
+  { deployments }: DiskTold,
+): Promise<Pick<Gone, "entries" | "outcome">> {
   const planned = await planOn(context, disk);
   const { warnings } = context.recorder;
   const outcome: StartOutcome =
@@ -140,7 +169,8 @@ async function planStart(
       ? { kind: "generation", warnings }
       : await gatherPlanned(look, start, context, planned);
   const versions = outcome.kind === "planned" ? outcome.tree.modules : [];
-  return { outcome, entries: await gatherEntries(look, start, versions) };
+  const entries = await gatherEntries(look, start, versions, deployments);
+  return { outcome, entries };
 }
 
 /** The configuration that an entry's start reads: that in its initramfs, else as here. */
@@ -159,8 +189,11 @@ async function gatherEntries(
   look: Look,
   { entry }: Start,
   versions: readonly string[],
+  deployments?: DiskTold["deployments"],
 ): Promise<EntryFacts[]> {
-  return entry === undefined ? [] : [await gatherEntry(look, entry, versions)];
+  return entry === undefined
+    ? []
+    : [await gatherEntry(look, entry, versions, deployments)];
 }
 
 /**

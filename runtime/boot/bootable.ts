@@ -21,8 +21,7 @@ export function checkBootable(
     kernelRelease,
   }: { what: string; init: string | undefined; kernelRelease: string },
 ): string | undefined {
-  const candidates = init === undefined ? USUAL_INITS : [init];
-  if (!candidates.some((candidate) => isExecutable(host, tree, candidate))) {
+  if (!hasInit(host, tree, init)) {
     throw new BootError(
       "INIT_MISSING",
       init === undefined
@@ -40,6 +39,16 @@ export function checkBootable(
     return `${what} has no /lib/modules/${kernelRelease}: drivers of the running kernel will be missing; boot the kernel that is in the image`;
   }
   return undefined;
+}
+
+/** @param init what `init=` names */
+export function hasInit(
+  host: Host,
+  tree: string,
+  init: string | undefined,
+): boolean {
+  const candidates = init === undefined ? USUAL_INITS : [init];
+  return candidates.some((candidate) => isExecutable(host, tree, candidate));
 }
 
 /** The kernel releases whose modules a tree holds, in no particular order. */

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { BootContext } from "./boot-context.ts";
-import { hasModules } from "./bootable.ts";
+import { hasInit, hasModules } from "./bootable.ts";
 import { executeSteps } from "./execute.ts";
 import { BootError } from "../base/errors.ts";
 import { describeFailure, summarizeFailure } from "../base/failure.ts";
@@ -60,6 +60,25 @@ export async function fallBack(
 }
 
 /**
+ * Where the earlier root is that would boot in place of one that cannot be made, relative to the top level. Changes
+ * nothing, and takes no lock.
+ * @returns `undefined` where none may boot, or none can
+ * @throws BootError, HelperError where the disk cannot be looked at
+ */
+export async function findFormer(
+  context: BootContext,
+  disk: Disk,
+): Promise<string | undefined> {
+  const { host, options } = context;
+  const { fallback, generation, init } = options.disk;
+  if (fallback === "none" || generation !== undefined) return undefined;
+  const facts = await disk.readFacts();
+  for await (const { path: file } of listCandidates(context, disk, facts, true))
+    if (hasInit(host, disk.at(file), init)) return file;
+  return undefined;
+}
+
+/**
  * Puts a complete earlier root of ours in the rwlayer's place, where it does not stand there already:
  * the best one that can boot.
  * @returns `undefined` where there is none
@@ -87,9 +106,15 @@ async function chooseCandidate(
   facts: DiskFacts,
   refused: ReadonlySet<string>,
 ): Promise<FallbackCandidate | undefined> {
-  const { host } = context;
+  const { host, lock } = context;
   let first: FallbackCandidate | undefined;
-  for await (const candidate of listCandidates(context, disk, facts)) {
+  const isLocked = lock.isHeld();
+  for await (const candidate of listCandidates(
+    context,
+    disk,
+    facts,
+    isLocked,
+  )) {
     if (refused.has(candidate.record.uuid)) continue;
     const tree = disk.at(candidate.path);
     if (hasModules(host, tree, readKernelRelease(host))) return candidate;
@@ -99,13 +124,14 @@ async function chooseCandidate(
 }
 
 /**
- * The present rwlayer; then, where nobody else renames what is on the disk, the generations, the newest first,
- * what only stands in for one last.
+ * The present rwlayer; then the generations, the newest first, what only stands in for one last.
+ * @param hasGenerations whether those count: they may be renamed where nobody else does so
  */
 async function* listCandidates(
-  { host, recorder, options, lock }: BootContext,
+  { host, recorder, options }: BootContext,
   disk: Disk,
   facts: DiskFacts,
+  hasGenerations: boolean,
 ): AsyncGenerator<FallbackCandidate> {
   const check = {
     init: options.disk.init,
@@ -113,7 +139,7 @@ async function* listCandidates(
   };
   const present = planPresent(facts, check);
   if (present !== undefined) yield present;
-  if (!lock.isHeld()) return;
+  if (!hasGenerations) return;
   const copies: FallbackCandidate[] = [];
   const names = disk.generationNames();
   for (const number of generationNumbers(names).toReversed()) {

@@ -1,8 +1,21 @@
 import type { EntryFacts, InitrdFile, StartOutcome } from "./facts.ts";
-import { nameEntry, ok, stops, unknown, type Finding } from "./finding.ts";
+import {
+  nameEntry,
+  ok,
+  stops,
+  unknown,
+  warning,
+  type Finding,
+} from "./finding.ts";
 
 export const TAKE_FROM_IMAGE =
   "Copy the kernel and the initramfs from the image again to where the boot loader finds them.";
+
+const COPY_AGAIN =
+  "Copy the initramfs from the image again to where the boot loader finds it.";
+
+const RESTORE =
+  "Run dockroot gc: it copies kernel and initramfs from the kept image again.";
 
 const REBUILD =
   "Run dockroot install in the image, then copy the initramfs to where the boot loader finds it.";
@@ -14,17 +27,58 @@ export function* checkEntry(
 ): Iterable<Finding> {
   yield* checkKernel(facts, outcome);
   yield* checkInitrds(facts);
+  yield* checkDeployed(facts);
+}
+
+/** Whether an entry has what was deployed. */
+function* checkDeployed({
+  entry,
+  initrds,
+  deployed,
+}: EntryFacts): Iterable<Finding> {
+  if (deployed === undefined) return;
+  const name = nameEntry(entry);
+  const { n, deployment, areIntact } = deployed;
+  const called = `deployment ${String(n)}`;
+  if (deployment === undefined) {
+    yield warning(
+      "deployments",
+      `${name}: there is no ${called}`,
+      "Run dockroot gc: it writes the menu again.",
+    );
+  } else if (areIntact === true) {
+    yield ok(
+      "deployments",
+      `${name}: kernel and initramfs are those of ${called}`,
+    );
+  } else if (
+    areIntact === false &&
+    !initrds.some(({ isCutShort }) => isCutShort)
+  ) {
+    yield warning(
+      "deployments",
+      `${name}: kernel or initramfs differs from that of ${called}: damaged, or of another image`,
+      RESTORE,
+    );
+  }
+}
+
+/** What restores a file that is absent or damaged. */
+function remedyOf({ deployed }: EntryFacts, otherwise: string): string {
+  return deployed?.deployment === undefined ? otherwise : RESTORE;
 }
 
 function* checkKernel(
-  { entry, kernel }: EntryFacts,
+  facts: EntryFacts,
   outcome: StartOutcome,
 ): Iterable<Finding> {
+  const { entry, kernel } = facts;
+  const remedy = remedyOf(facts, TAKE_FROM_IMAGE);
   if (kernel === undefined) return;
   const name = nameEntry(entry);
   const { file, version } = kernel;
   if (file === undefined) {
-    yield notSeen("kernel", entry, kernel.name, TAKE_FROM_IMAGE);
+    yield notSeen("kernel", entry, kernel, remedy);
   } else if (version === undefined) {
     yield unknown("kernel", `${name}: cannot tell the version of ${file}`);
   } else if (outcome.kind === "planned") {
@@ -38,17 +92,14 @@ function* checkKernel(
       yield stops(
         "kernel",
         `${name}: ${file} is ${version}, but ${what} has modules only for ${modules.join(", ")}`,
-        TAKE_FROM_IMAGE,
+        remedy,
       );
     }
   }
 }
 
-function* checkInitrds({
-  entry,
-  kernel,
-  initrds,
-}: EntryFacts): Iterable<Finding> {
+function* checkInitrds(facts: EntryFacts): Iterable<Finding> {
+  const { entry, kernel, initrds } = facts;
   const name = nameEntry(entry);
   if (initrds.length === 0) {
     // rEFInd looks for one by itself then.
@@ -63,21 +114,24 @@ function* checkInitrds({
   const absent = initrds.filter(({ file }) => file === undefined);
   if (absent.length > 0) {
     for (const initrd of absent) {
-      yield notSeen("initramfs", entry, initrd.name, REBUILD);
+      yield notSeen("initramfs", entry, initrd, remedyOf(facts, COPY_AGAIN));
     }
     return;
   }
-  yield* judgeInitrds(`${name}: `, initrds, kernel?.version);
+  const cutRemedy = remedyOf(facts, COPY_AGAIN);
+  yield* judgeInitrds(`${name}: `, initrds, kernel?.version, cutRemedy);
 }
 
 /**
  * @param prefix of each message
  * @param version the kernel's, as far as it is known
+ * @param cutRemedy for what is cut short
  */
 function* judgeInitrds(
   prefix: string,
   initrds: readonly InitrdFile[],
   version: string | undefined,
+  cutRemedy: string,
 ): Iterable<Finding> {
   const stop = (message: string, remedy = REBUILD) =>
     stops("initramfs", prefix + message, remedy);
@@ -85,7 +139,7 @@ function* judgeInitrds(
   const contents = initrds.flatMap(({ content }) => content ?? []);
   const withDockroot = initrds.filter(({ content }) => content?.hasDockroot);
   if (cut.length > 0) {
-    yield stop(`${namesOf(cut)} is cut short`);
+    yield stop(`${namesOf(cut)} is cut short`, cutRemedy);
     return;
   }
   if (contents.length < initrds.length) {
@@ -117,21 +171,16 @@ function* judgeInitrds(
   }
 }
 
-/** Of a file that an entry names and that is not there. */
+/** Of a file that an entry names and that is not seen. */
 function notSeen(
   subject: "kernel" | "initramfs",
   entry: EntryFacts["entry"],
-  file: string,
+  { name: file, isAbsent }: Pick<InitrdFile, "name" | "isAbsent">,
   remedy: string,
 ): Finding {
   const name = nameEntry(entry);
-  // It reads no other partition.
-  return entry.loader === "systemd-boot"
-    ? stops(
-        subject,
-        `${name}: there is no ${file} on the entry's partition`,
-        remedy,
-      )
+  return isAbsent === true
+    ? stops(subject, `${name}: its ${subject} ${file} is missing`, remedy)
     : unknown(
         subject,
         `${name}: its ${subject} ${file} is on no mounted filesystem`,
@@ -159,6 +208,6 @@ export function* checkOwnInitrds(
   }
   for (const initrd of initrds) {
     if (initrd.content?.hasInit === false) continue;
-    yield* judgeInitrds("", [initrd], undefined);
+    yield* judgeInitrds("", [initrd], undefined, REBUILD);
   }
 }

@@ -13,6 +13,7 @@ import type {
   TargetFacts,
 } from "./facts.ts";
 import {
+  fallBack,
   ok,
   stops,
   unknown,
@@ -47,7 +48,7 @@ function* checkOutcome(start: StartFacts): Iterable<Finding> {
   const name = nameOf(start);
   switch (outcome.kind) {
     case "failed":
-      yield failed(name, outcome.failure);
+      yield fallBack(start.former, failed(name, outcome.failure));
       return;
     case "incomplete":
       yield warning(

@@ -3,6 +3,7 @@ import { formatSize } from "../../text/human.ts";
 import type { BootRoom, DoctorFacts } from "./facts.ts";
 import {
   nameEntry,
+  noRoot,
   ok,
   stops,
   unknown,
@@ -93,8 +94,10 @@ export function* checkMenus({
 const LEAST_BYTES = 100e6;
 /** A system is pulled, and its predecessor kept. */
 const GOOD_BYTES = 2e9;
-/** Of an initramfs with dockroot in it, where none is there to be measured. */
-const INITRAMFS_BYTES = 120e6;
+/** Of a kernel and an initramfs with dockroot in it, where none are there to be measured. */
+const BOOT_FILES_BYTES = 120e6;
+/** Nobody runs out of room soon. */
+const MANY_DEPLOYMENTS = 10;
 
 const FREE_DISK =
   "Delete earlier roots below .dockroot (see dockroot.generations=), or images (docker image prune).";
@@ -104,12 +107,13 @@ export function* checkSpace({
   starts,
   bootRooms,
 }: DoctorFacts): Iterable<Finding> {
-  for (const { outcome } of starts) {
+  for (const { outcome, former } of starts) {
     if (outcome.kind !== "planned") continue;
     const { device, room } = outcome.disk;
     const text = describeRoom(device, room);
     if (room.freeBytes < LEAST_BYTES) {
-      yield stops("space", `${text}: too little for a new root`, FREE_DISK);
+      const message = `${text}: too little for a new root`;
+      yield noRoot(former, "space", message, FREE_DISK);
     } else if (room.freeBytes < GOOD_BYTES) {
       yield warning(
         "space",
@@ -119,16 +123,27 @@ export function* checkSpace({
     } else yield ok("space", text);
   }
   for (const { mountPoint, room, largestBytes } of bootRooms) {
-    const needed = largestBytes === 0 ? INITRAMFS_BYTES : largestBytes;
-    const text = describeRoom(mountPoint, room);
-    yield room.freeBytes < needed
+    const needed = largestBytes === 0 ? BOOT_FILES_BYTES : largestBytes;
+    const count = Math.floor(room.freeBytes / needed);
+    const isWorthTelling = largestBytes > 0 && count < MANY_DEPLOYMENTS;
+    const text = [
+      describeRoom(mountPoint, room),
+      ...(count === 0 || isWorthTelling ? [describeCount(count, needed)] : []),
+    ].join(": ");
+    yield count === 0
       ? warning(
           "space",
-          `${text}: too little for a new initramfs next to the old one (about ${formatSize(needed)})`,
-          "Remove old kernels and initramfs images there, or move them to the btrfs partition if the boot loader can read it.",
+          text,
+          "Remove deployments that you do not need (dockroot deployments, dockroot remove N), or old kernels and initramfs images there.",
         )
       : ok("space", text);
   }
+}
+
+function describeCount(count: number, bytes: number): string {
+  const size = formatSize(bytes);
+  if (count === 0) return `no room for one more deployment, of about ${size}`;
+  return `room for ${String(count)} more ${count === 1 ? "deployment" : "deployments"}, of about ${size}`;
 }
 
 function describeRoom(

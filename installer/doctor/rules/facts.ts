@@ -1,6 +1,7 @@
 import type { ConfigSource } from "../../../runtime/options/config.ts";
 import type { BootFailure } from "../../../runtime/base/failure.ts";
 import type { Room } from "../../../runtime/host/files.ts";
+import type { Deployment } from "../../../runtime/records/deployments.ts";
 import type { StoreKind } from "../../../runtime/options/table.ts";
 import type { RootImage } from "../../../runtime/stores/store.ts";
 import type { FoundEntry } from "../../loaders/formats/boot-loader.ts";
@@ -68,6 +69,28 @@ export interface StartFacts {
   readonly isThisStart: boolean;
   readonly entries: readonly EntryFacts[];
   readonly outcome: StartOutcome;
+  /** The earlier root that would boot where no new one is made; `undefined` where none may, or can. */
+  readonly former: string | undefined;
+  /** Those of its rwlayer; `undefined` where there are none, or the disk was not looked at. */
+  readonly deployments: DeploymentsFacts | undefined;
+}
+
+/** The deployments of a rwlayer. */
+export type DeploymentsFacts =
+  | { readonly kind: "damaged"; readonly failure: BootFailure }
+  | {
+      readonly kind: "read";
+      readonly rwlayer: string;
+      /** The number of the one that runs. */
+      readonly running: number | undefined;
+      readonly next: number | null;
+      /** Those that have an entry. */
+      readonly deployments: readonly DeploymentFacts[];
+    };
+
+export interface DeploymentFacts extends Deployment {
+  /** Whether its image is kept. */
+  readonly isKept: boolean;
 }
 
 /** What a boot with these options would come to, but for what only the boot itself does. */
@@ -119,6 +142,17 @@ export interface EntryFacts {
   /** `undefined` where the boot loader looks for one itself. */
   readonly kernel: KernelFile | undefined;
   readonly initrds: readonly InitrdFile[];
+  /** `undefined` where it is none of a deployment's, or the deployments are not known. */
+  readonly deployed: DeployedFacts | undefined;
+}
+
+/** What an entry has of its deployment. */
+interface DeployedFacts {
+  readonly n: number;
+  /** `undefined` where there is none of that number. */
+  readonly deployment: DeploymentFacts | undefined;
+  /** Whether kernel and initramfs are what was deployed; `undefined` where they are not all seen. */
+  readonly areIntact: boolean | undefined;
 }
 
 interface KernelFile {
@@ -127,6 +161,8 @@ interface KernelFile {
   /** Where it is seen here. */
   readonly file: string | undefined;
   readonly version: string | undefined;
+  /** Whether it is known not to be there, and not only not seen. */
+  readonly isAbsent?: boolean;
 }
 
 export interface InitrdFile {
@@ -136,6 +172,8 @@ export interface InitrdFile {
   readonly content: InitramfsContent | undefined;
   /** Whether it ends before its compressed data do: no kernel unpacks it. */
   readonly isCutShort?: boolean;
+  /** As a kernel's. */
+  readonly isAbsent?: boolean;
 }
 
 /** What is in an initramfs. */
@@ -228,7 +266,7 @@ export interface GeneratorFacts {
 export interface BootRoom {
   readonly mountPoint: string;
   readonly room: Room;
-  /** Of the largest initramfs there; 0 where none was found. */
+  /** Of the kernel and the initramfs of one entry, the largest; 0 where none was found. */
   readonly largestBytes: number;
 }
 

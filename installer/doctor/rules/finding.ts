@@ -6,6 +6,7 @@ export const SUBJECTS = [
   "boot-entries",
   "disk",
   "space",
+  "deployments",
   "engine",
   "image",
   "init",
@@ -21,10 +22,16 @@ export const SUBJECTS = [
 export type Subject = (typeof SUBJECTS)[number];
 
 /**
- * The worst first. `stops`: it would stop a boot, or leave a system that nobody can use. `unknown`: what
- * cannot be known here, and why.
+ * The worst first. `stops`: it would stop a boot, or leave a system that nobody can use. `falls-back`: no new root
+ * would be made, and an earlier one would boot. `unknown`: what cannot be known here, and why.
  */
-export const SEVERITIES = ["stops", "warning", "unknown", "ok"] as const;
+export const SEVERITIES = [
+  "stops",
+  "falls-back",
+  "warning",
+  "unknown",
+  "ok",
+] as const;
 
 export type Severity = (typeof SEVERITIES)[number];
 
@@ -52,6 +59,19 @@ const tell =
   });
 
 export const stops: Tell<[remedy: string]> = tell("stops");
+
+/** What keeps a new root from being made: it stops a boot where no earlier root can take its place. */
+export const noRoot = (
+  former: string | undefined,
+  ...about: Parameters<typeof stops>
+): Finding => fallBack(former, stops(...about));
+
+/** @param former the earlier root that boots where no new one is made */
+export function fallBack(former: string | undefined, found: Finding): Finding {
+  return former === undefined || found.severity !== "stops"
+    ? found
+    : { ...found, severity: "falls-back" };
+}
 
 export const warning: Tell<[remedy: string]> = tell("warning");
 

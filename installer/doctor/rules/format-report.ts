@@ -16,6 +16,7 @@ const LABELS: Readonly<
   Record<Severity, { text: string; format: Line["format"] }>
 > = {
   stops: { text: "would stop a boot", format: ["bold", "red"] },
+  "falls-back": { text: "would boot an earlier root", format: "red" },
   warning: { text: "warning", format: "yellow" },
   unknown: { text: "not known", format: undefined },
   ok: { text: "ok", format: "green" },
@@ -52,18 +53,29 @@ function formatBad({ severity, subject, message, remedy }: Finding): Line[] {
 }
 
 function summarize(findings: readonly Finding[]): Line {
-  const count = (wanted: Severity) =>
-    findings.filter(({ severity }) => severity === wanted).length;
-  const [stopping, warnings] = [count("stops"), count("warning")];
-  const words = [
-    stopping === 0
-      ? "no problem was found that would stop a boot"
-      : `${String(stopping)} ${stopping === 1 ? "problem" : "problems"} would stop a boot`,
-    ...(warnings === 0
-      ? []
-      : [`${String(warnings)} ${warnings === 1 ? "warning" : "warnings"}`]),
+  const count = (wanted: Severity, one: string, many: string) => {
+    const found = findings.filter(({ severity }) => severity === wanted).length;
+    return found === 0 ? [] : [`${String(found)} ${found === 1 ? one : many}`];
+  };
+  const problems = [
+    ...count(
+      "stops",
+      "problem would stop a boot",
+      "problems would stop a boot",
+    ),
+    ...count(
+      "falls-back",
+      "problem would boot an earlier root",
+      "problems would boot an earlier root",
+    ),
   ];
-  return stopping === 0
-    ? plain(words.join(", "))
-    : { text: words.join(", "), format: ["bold", "red"] };
+  const warnings = count("warning", "warning", "warnings");
+  return problems.length === 0
+    ? plain(
+        ["no problem was found that would stop a boot", ...warnings].join(", "),
+      )
+    : {
+        text: [...problems, ...warnings].join(", "),
+        format: ["bold", "red"],
+      };
 }

@@ -1,4 +1,5 @@
 import type { RootImage } from "../../../runtime/stores/store.ts";
+import { checkDeployments } from "./check-deployments.ts";
 import { checkEngine } from "./check-engine.ts";
 import { checkEntry } from "./check-entries.ts";
 import { checkStart, checkTarget } from "./check-starts.ts";
@@ -8,8 +9,8 @@ import {
   checkMenus,
   checkSpace,
 } from "./check-system.ts";
-import { type DoctorFacts, treesOf } from "./facts.ts";
-import { type Finding, SEVERITIES, SUBJECTS } from "./finding.ts";
+import type { DoctorFacts, StartFacts } from "./facts.ts";
+import { fallBack, type Finding, SEVERITIES, SUBJECTS } from "./finding.ts";
 
 /** What `dockroot doctor --json` prints, version 1. */
 export interface DoctorReport {
@@ -44,9 +45,12 @@ export function describeReport(facts: DoctorFacts): DoctorReport {
 
 /** What is found, the worst first, and each once. */
 function findFindings(facts: DoctorFacts): Finding[] {
-  const { starts } = facts;
+  const { starts, target } = facts;
   const found = [
-    ...starts.flatMap((start) => [...checkStart(start, facts)]),
+    ...starts.flatMap((start) => [
+      ...checkStart(start, facts),
+      ...checkDeployments(start, facts),
+    ]),
     ...starts.flatMap((start) =>
       start.entries.flatMap((entry) => [...checkEntry(entry, start.outcome)]),
     ),
@@ -55,12 +59,23 @@ function findFindings(facts: DoctorFacts): Finding[] {
     ]),
     ...checkEngine(facts),
     ...checkHelperPrograms(facts),
-    ...treesOf(facts).flatMap(({ findings }) => findings),
+    ...starts.flatMap(checkTree),
+    ...(target !== undefined && "tree" in target.found
+      ? target.found.tree.findings
+      : []),
   ];
   const once = new Map(found.map((one) => [JSON.stringify(one), one]));
   return [...once.values()].sort(
     (a, b) =>
       SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
       SUBJECTS.indexOf(a.subject) - SUBJECTS.indexOf(b.subject),
+  );
+}
+
+/** Without an init no new root is made. */
+function checkTree({ outcome, former }: StartFacts): readonly Finding[] {
+  if (outcome.kind !== "planned") return [];
+  return outcome.tree.findings.map((found) =>
+    found.subject === "init" ? fallBack(former, found) : found,
   );
 }

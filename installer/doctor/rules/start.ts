@@ -81,11 +81,12 @@ export function describeStart({ entry }: Start): string {
 /** Starts that come to the same become one. */
 export function mergeStarts(starts: readonly StartFacts[]): StartFacts[] {
   const merged = new Map<string, StartFacts>();
-  for (const { outcome, isThisStart, sources, entries } of starts) {
-    const key = JSON.stringify(outcome);
+  for (const start of starts) {
+    const { isThisStart, sources, entries, ...same } = start;
+    const key = JSON.stringify(same);
     const known = merged.get(key);
     merged.set(key, {
-      outcome,
+      ...same,
       isThisStart: isThisStart || known?.isThisStart === true,
       sources: [...(known?.sources ?? []), ...sources],
       entries: [...(known?.entries ?? []), ...entries],

@@ -18,10 +18,23 @@ import {
   type Files,
   type Host,
 } from "../../../runtime/host/host.ts";
-import { parseImageReference } from "../../../runtime/images/image-ref.ts";
+import { sha256 } from "../../../runtime/base/sha256.ts";
+import {
+  hexOf,
+  parseImageReference,
+} from "../../../runtime/images/image-ref.ts";
+import { keptImagePaths } from "../../../runtime/options/rwlayer-names.ts";
+import {
+  noDeployments,
+  type Deployment,
+  type Deployments,
+} from "../../../runtime/records/deployments.ts";
+import type { KeptImage } from "../../../runtime/records/kept-image.ts";
+import type { SubvolumeRecord } from "../../../runtime/records/rwlayer-state.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import { hostWithSubvolumes } from "../disk/host-with-subvolumes.ts";
 import { createLog } from "../../../runtime/host/log.ts";
+import { freshRecord } from "../status/status-data.ts";
 import { copyMachine, Tree } from "../toplayer/captured-machine.ts";
 
 const CAPTURED = path.join(import.meta.dirname, "../../../fixtures/captured");
@@ -160,6 +173,85 @@ export function setInitramfs(
 /** What `btrfs subvolume show` prints of a former root, but for its times. */
 const SUBVOLUME =
   "3\n\tName: \t\t\t3\n\tUUID: \t\t\t1d1ea182-4d91-a14f-9a1f-4b8865410602\n\tParent UUID: \t\tcc097502-f5e5-5b44-9581-fff88add77a2\n\tGeneration: \t\t8\n\tGen at creation: \t8\n";
+
+/** The UUID in it. */
+const SUBVOLUME_UUID = "1d1ea182-4d91-a14f-9a1f-4b8865410602";
+
+/** The state file knows the former root that there is. */
+export function recordGeneration({ disk }: DoctorMachine): void {
+  const record: SubvolumeRecord = {
+    uuid: SUBVOLUME_UUID,
+    boot: 3,
+    complete: true,
+    image: { reference: "one:1", id: DEPLOYED_ID },
+    source: "docker/btrfs/subvolumes/gone",
+    toplayer: null,
+  };
+  const state = { version: 2, rwlayer: RWLAYER, subvolumes: [record] };
+  disk.write(`.dockroot/${RWLAYER}/state.json`, JSON.stringify(state));
+}
+
+const RWLAYER = "docker_rwlayer";
+
+const DEPLOYED_ID = `sha256:${"d1".repeat(32)}` as const;
+
+/** A deployment on GRUB's partition, its image kept, with an entry beside those of the menu. */
+export function addDeployment(
+  machine: DoctorMachine,
+  n: number,
+): Deployment & { readonly directory: string } {
+  const { system, disk } = machine;
+  const kernel = makeKernel(KERNEL);
+  const initrd = makeCpio({ ...INITRAMFS, n: String(n) });
+  const digest = sha256(`linux ${sha256(kernel)}\ninitrd ${sha256(initrd)}\n`);
+  const directory = `boot/dockroot/${digest}`;
+  system.write(`${directory}/linux`, kernel);
+  system.write(`${directory}/initrd`, initrd);
+  const deployment: Deployment = {
+    n,
+    image: { reference: "one:1", id: DEPLOYED_ID, repoDigest: null },
+    kernel: {
+      release: KERNEL,
+      digest,
+      files: ["linux", "initrd"],
+      bytes: kernel.length + initrd.length,
+    },
+    options: `${OPTIONS.replace("one:1", DEPLOYED_ID)} dockroot.deployment=${String(n)}`,
+    state: "good",
+    isPinned: false,
+    failure: null,
+  };
+  const menu = `menuentry 'dockroot ${String(n)}' {\n\tlinux /dockroot/${digest}/linux ${deployment.options}\n\tinitrd /dockroot/${digest}/initrd\n}\n`;
+  system.edit("boot/grub/grub.cfg", (text) => text + menu);
+  const kept: KeptImage = {
+    version: 1,
+    ...{ uuid: SUBVOLUME_UUID, number: 1, reference: "one:1" },
+    ...{ id: DEPLOYED_ID, configId: DEPLOYED_ID, repoDigest: null },
+    ...{ diffIds: [], architecture: null, kernels: [KERNEL], system: null },
+  };
+  const { record, tree } = keptImagePaths(hexOf(DEPLOYED_ID));
+  disk.write(record, JSON.stringify(kept));
+  if (!fs.existsSync(path.join(disk.at, tree))) addGeneration(machine, tree);
+  return { ...deployment, directory };
+}
+
+/** The first one runs, the last one boots next. */
+export function recordDeployments(
+  { disk, system }: DoctorMachine,
+  deployments: readonly Deployment[],
+): void {
+  const [first] = deployments;
+  const last = deployments.at(-1)?.n ?? 0;
+  const state: Deployments = {
+    ...noDeployments(RWLAYER),
+    next: last,
+    last,
+    deployments,
+  };
+  disk.write(`.dockroot/${RWLAYER}/deployments.json`, JSON.stringify(state));
+  const record = { ...freshRecord, deployment: first?.n };
+  system.write("run/dockroot/boot.json", JSON.stringify(record));
+}
 
 /** A former root, of the image's tree; the state file does not know it. */
 export function addGeneration(
@@ -379,7 +471,8 @@ function filesOf(
   const all = [trees.system, disk, trees.image, trees.layer];
   const asText = (file: string | Buffer) => place(file.toString("utf8"));
   const isSubvolume = (file: string) =>
-    file === trees.image.at || /\/generations\/\d+$/.test(file);
+    file === trees.image.at ||
+    /\/generations\/\d+$|\/images\/[0-9a-f]{64}\/tree$/.test(file);
   const placed = Object.fromEntries(
     Object.entries(files).map(([name, call]) => [
       name,

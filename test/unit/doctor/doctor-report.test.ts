@@ -45,6 +45,6 @@ t.test("for people: the worst first, the good in short", async (t) => {
     /^ok +boot-entries +entries that boot an image: 1 of the 2 found$/m,
   );
   t.match(text, "/gone\\x1b[2J");
-  t.match(text, /\n\n<bold,red>2 problems would stop a boot<\/>\n$/);
+  t.match(text, /\n\n<bold,red>3 problems would stop a boot<\/>\n$/);
   t.notMatch(text, "\u001b");
 });

@@ -361,6 +361,35 @@ await t.test(
   },
 );
 
+await t.test(
+  "systemd-boot: what was chosen in its menu goes before",
+  async (t) => {
+    const { host, place } = prepare(t, "systemd-boot", {});
+    const variable = host.path(
+      "/sys/firmware/efi/efivars/LoaderEntryDefault-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f",
+    );
+    const choose = (pattern: string) => {
+      const value = Buffer.from(`${pattern}\0`, "utf16le");
+      fs.outputFileSync(variable, Buffer.concat([Buffer.alloc(4), value]));
+    };
+    const entries = [deployment(1), deployment(2)];
+    await writeDeploymentMenu(host, place, RWLAYER, entries, 1);
+    choose("arch.conf");
+    t.equal(readDeploymentMenu(host, place, RWLAYER).next, undefined);
+    const bootctl: Host = {
+      ...host,
+      run: (argv, options) => {
+        if (argv[0] !== "bootctl") return host.run(argv, options);
+        t.equal(argv[1], "set-default");
+        choose(argv[2] ?? "");
+        return Promise.resolve({ exitCode: 0, stdout: Buffer.alloc(0) });
+      },
+    };
+    await writeDeploymentMenu(bootctl, place, RWLAYER, entries, 2);
+    t.equal(readDeploymentMenu(host, place, RWLAYER).next, 2);
+  },
+);
+
 t.test("names of entries are told apart", (t) => {
   const names = ["a", "a-1", "A", "a/b", "a%2fb", "é", "a+1", "a.b", "a_b"];
   t.equal(

@@ -139,9 +139,9 @@ async function runBoot(args: readonly string[]): Promise<number> {
       throw new UsageError("--when has no effect with --dry-run");
     }
     const host = await createTiedHost(stderrLog);
-    const plan = await planOnly(host, request);
-    stdout(flags.json ? formatPlanAsJson(plan) : formatPlan(plan));
-    return 0;
+    const { planned, isWithoutDrivers } = await planOnly(host, request);
+    stdout(flags.json ? formatPlanAsJson(planned) : formatPlan(planned));
+    return isWithoutDrivers ? EXIT_FAILED : 0;
   }
   const sinks = bootSinks(runDirectory, flags.cmdline);
   const record = await boot(await createTiedHost(...sinks), request);

@@ -36,9 +36,16 @@ export function checkBootable(
     );
   }
   if (!hasModules(host, tree, kernelRelease)) {
-    return `${what} has no /lib/modules/${kernelRelease}: drivers of the running kernel will be missing; boot the kernel that is in the image`;
+    return describeMissingModules(what, kernelRelease);
   }
   return undefined;
+}
+
+export function describeMissingModules(
+  what: string,
+  kernelRelease: string,
+): string {
+  return `${what} has no /lib/modules/${kernelRelease}: drivers of the running kernel will be missing; boot the kernel that is in the image`;
 }
 
 /** @param init what `init=` names */

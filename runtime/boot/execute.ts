@@ -1,5 +1,5 @@
 import path from "node:path";
-import { checkBootable, listKernels } from "./bootable.ts";
+import { checkBootable } from "./bootable.ts";
 import {
   moveSubvolume,
   refuseImmutable,
@@ -140,12 +140,7 @@ async function perform(
       const record = async () => {
         const uuid =
           made?.uuid ?? (await readSubvolume(host, disk.at(step.path))).uuid;
-        const whole = {
-          ...{ uuid, ...step.record, handedOver: null },
-          ...(step.record.complete && {
-            kernels: listKernels(host, disk.at(step.path)),
-          }),
-        };
+        const whole = { uuid, ...step.record, handedOver: null };
         if (whole.complete) disk.writeOwnRecord(step.path, whole);
         disk.writeState(withRecord(state, whole));
         return whole;

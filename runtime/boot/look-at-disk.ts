@@ -4,7 +4,8 @@ import { makeOwnDirectory } from "../disk/run-directory.ts";
 import type { Host } from "../host/host.ts";
 import { readBootOptions, type BootOptions } from "../options/options.ts";
 import type { PlannedBoot } from "../plan/format-plan.ts";
-import { planBoot } from "../plan/plan.ts";
+import { chooseOrigin, planBoot } from "../plan/plan.ts";
+import { describeMissingModules, listKernels } from "./bootable.ts";
 import type { BootRequest } from "./boot.ts";
 import { createBootContext, type BootContext } from "./boot-context.ts";
 import { bootGeneration } from "./make-root.ts";
@@ -36,6 +37,13 @@ export async function lookAtDisk<T>(
   }
 }
 
+/** What a boot would do, as far as it can be told before it. */
+export interface PlannedOnly {
+  readonly planned: PlannedBoot;
+  /** Whether the root would have no modules at all, and the running kernel has its drivers in modules. */
+  readonly isWithoutDrivers: boolean;
+}
+
 /**
  * What a boot would do. Mounts read-only and leaves nothing behind.
  * @throws BootError, UsageError
@@ -43,10 +51,44 @@ export async function lookAtDisk<T>(
 export function planOnly(
   host: Host,
   { files, runDirectory }: BootRequest,
-): Promise<PlannedBoot> {
+): Promise<PlannedOnly> {
   const options = readBootOptions(gatherOptions(host, files));
-  return lookAtDisk(host, options, runDirectory, planOn);
+  return lookAtDisk(host, options, runDirectory, async (context, disk) => {
+    const planned = await planOn(context, disk);
+    return planned.kind === "root"
+      ? checkModules(context, planned)
+      : { planned, isWithoutDrivers: false };
+  });
 }
+
+/** Warns of modules that the root would lack: a boot looks for them in the root that it has made. */
+function checkModules(
+  { host, topLevel }: BootContext,
+  { kind, facts, plan }: PlannedBoot & { kind: "root" },
+): PlannedOnly {
+  const { topLayer, paths, kernelRelease } = facts;
+  const tree = path.join(topLevel, chooseOrigin(facts)?.from ?? paths.rwlayer);
+  const layers = (topLayer?.layers ?? []).map(({ at }) => at);
+  const releases = [
+    tree,
+    ...layers,
+    ...layers.map((at) => path.join(at, "usr")),
+  ].flatMap((each) => listKernels(host, each));
+  if (releases.includes(kernelRelease)) {
+    return { planned: { kind, facts, plan }, isWithoutDrivers: false };
+  }
+  const warning = describeMissingModules("the new root", kernelRelease);
+  const warnings = [...plan.warnings, warning];
+  return {
+    planned: { kind, facts, plan: { ...plan, warnings } },
+    isWithoutDrivers:
+      releases.length === 0 &&
+      host.files.statusOf(host.path(BTRFS_MODULE)) !== undefined,
+  };
+}
+
+/** It is there for what is loaded as a module, and not for what is built in. */
+const BTRFS_MODULE = "/sys/module/btrfs/initstate";
 
 /** What a boot would do with a disk that is open. @throws BootError */
 export async function planOn(

@@ -6,6 +6,7 @@ import {
   describeFailure,
 } from "../base/failure.ts";
 import type { BootContext } from "./boot-context.ts";
+import { hasModules } from "./bootable.ts";
 import { BootError, isSystemError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import { readKernelRelease } from "../host/machine.ts";
@@ -37,15 +38,17 @@ export interface RootOutcome {
 /** What was done, as it stands in boot.json. */
 export function describeRootedBoot(
   { host, recorder, options }: BootContext,
-  { device, paths }: OpenDisk,
+  disk: OpenDisk,
   { result, uuid, record, failure, restored }: RootOutcome,
 ): RootedBoot {
+  const { device, paths } = disk;
   const { generation, generations, fallback, helperTimeoutMs } = options.disk;
+  const root = generation ?? paths.rwlayer;
   return {
     result,
     device: device.path,
     filesystemUuid: device.uuid ?? null,
-    root: generation ?? paths.rwlayer,
+    root,
     subvolumeUuid: uuid,
     rwlayer: paths.rwlayer,
     boot: record?.boot ?? null,
@@ -53,12 +56,22 @@ export function describeRootedBoot(
     source: record?.source ?? null,
     toplayer: record?.toplayer ?? null,
     deployment: record?.deployment ?? null,
-    hasModules: record?.kernels?.includes(readKernelRelease(host)) ?? null,
+    hasModules: findOutModules(host, disk.at(root)),
     failure: failure ?? null,
     restored: restored ?? null,
     limits: { generations, fallback, helperTimeoutMs },
     ...describeRun(host, recorder),
   };
+}
+
+/** @returns `null` where the disk refuses to say: the root is in place, and boots all the same */
+function findOutModules(host: Host, tree: string): boolean | null {
+  try {
+    return hasModules(host, tree, readKernelRelease(host));
+  } catch (error) {
+    if (!(error instanceof BootError) && !isSystemError(error)) throw error;
+    return null;
+  }
 }
 
 export function describeFailedBoot(

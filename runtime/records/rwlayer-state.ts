@@ -44,8 +44,6 @@ export interface SubvolumeRecord {
   readonly toplayer: TopLayerRecord | null;
   /** The deployment that it was made for; absent where its boot named none. */
   readonly deployment?: number;
-  /** The kernel releases whose modules it holds; absent where an earlier dockroot made it, or before it was complete. */
-  readonly kernels?: readonly string[];
   /** The kernel's boot_id of the last boot that has mounted it as root; absent before. */
   readonly bootId?: string;
   /**
@@ -129,7 +127,6 @@ const parseSubvolumeRecord: Parser<SubvolumeRecord> = objectOf(
   },
   {
     deployment: parseCount,
-    kernels: listOf(parseString),
     bootId: parseString,
     handedOver: orNull(parseCount),
     isCopy: parseBoolean,

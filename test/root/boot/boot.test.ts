@@ -1,6 +1,7 @@
 // runner: tier=first seconds=11
 import fs from "fs-extra";
 import { createHash } from "node:crypto";
+import os from "node:os";
 import path from "node:path";
 import t from "tap";
 import { run } from "../../../fixtures/run.ts";
@@ -234,6 +235,28 @@ await t.test(
     );
   },
 );
+
+await t.test("--dry-run tells of modules that are missing", async (t) => {
+  const machine = rehearse(t, disk, "dry-modules", "docker_image=bare:1");
+  const warning = `warning: the new root has no /lib/modules/${os.release()}: `;
+  const { status, stdout } = machine.boot("", "--dry-run");
+  t.match(stdout, warning);
+  // There are none at all: the kernel's drivers are in modules where btrfs is.
+  const isModule = fs.existsSync("/sys/module/btrfs/initstate");
+  t.equal(status, isModule ? 1 : 0);
+  const json = machine.boot("", "--dry-run", "--json");
+  const { warnings } = JSON.parse(json.stdout) as { warnings: string[] };
+  t.match(warnings.join("\n"), /the new root has no \/lib\/modules/);
+  await disk.look((top) =>
+    fs.mkdirSync(`${top}/drivers/usr/lib/modules/${os.release()}`, {
+      recursive: true,
+    }),
+  );
+  const layer = `toplayer=LABEL=${disk.label} toplayer_path=drivers`;
+  const brought = machine.boot(layer, "--dry-run");
+  t.equal(brought.status, 0, brought.stderr);
+  t.notMatch(brought.stdout, warning, "the top layer has them");
+});
 
 await t.test(
   "--dry-run works in a running system, whose disk is mounted",

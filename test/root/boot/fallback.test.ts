@@ -135,7 +135,8 @@ await t.test(
       }
     });
     const said = fail();
-    t.equal(machine.record().subvolumeUuid, third, "where none has them");
+    const missing = { subvolumeUuid: third, hasModules: false };
+    t.match(machine.record(), missing, "where none has them");
     t.match(
       said.slice(said.indexOf("A FORMER ROOT BOOTS INSTEAD")),
       `warning: the earlier root modules has no /${modules}: `,
@@ -146,10 +147,16 @@ await t.test(
       fs.mkdirSync(`${top}/${own}/1/${modules}`, { recursive: true }),
     );
     t.notMatch(fail(), /has no \/lib\/modules/);
-    t.match(machine.record(), { subvolumeUuid: first, restored: `${own}/1` });
+    t.match(machine.record(), {
+      ...{ subvolumeUuid: first, restored: `${own}/1`, hasModules: true },
+    });
     t.equal(await writtenIn(disk, `${own}/3`), "three", "nothing is lost");
     fail();
     t.match(machine.record(), { subvolumeUuid: first, restored: null });
+
+    const asked = machine.boot(`rootflags=subvol=${own}/3`);
+    t.match(asked.stderr, /THE SYSTEM STARTS WITHOUT MOST OF ITS DRIVERS/);
+    t.match(machine.record(), { result: "generation", hasModules: false });
   },
 );
 

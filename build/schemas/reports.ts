@@ -42,6 +42,26 @@ const rootOnDisk = v.strictObject({
   ),
 });
 
+const deployedImage = v.strictObject({
+  reference: described(v.string(), "As its engine prints it."),
+  id: digest,
+  repoDigest: described(
+    textOrNull,
+    "What the registry calls it; null for one that was built here.",
+  ),
+});
+
+const packageVersion = v.strictObject({
+  name: v.string(),
+  version: v.string(),
+});
+
+const deploymentInShort = v.strictObject({
+  n: count,
+  image: deployedImage,
+  kernel: described(v.string(), "Its release, as uname -r prints it."),
+});
+
 export const status = v.strictObject({
   version,
   result: v.picklist(["fresh", "kept", "fallback", "generation", "failed"]),
@@ -68,6 +88,22 @@ export const status = v.strictObject({
     v.nullable(v.array(rootOnDisk)),
     "The rwlayer, then the generations, the newest first.",
   ),
+  deployments: described(
+    v.nullable(
+      v.strictObject({
+        count,
+        bootFileBytes: described(
+          count,
+          "Of their kernels and initramfs, those that several have counted once.",
+        ),
+        next: described(
+          v.nullable(deploymentInShort),
+          "What boots next; null where that is none of them.",
+        ),
+      }),
+    ),
+    "null also where there are none.",
+  ),
   lastFailure: v.nullable(
     v.strictObject({
       path: v.string(),
@@ -81,26 +117,6 @@ export const status = v.strictObject({
     ),
     "What could not be read, and why.",
   ),
-});
-
-const deployedImage = v.strictObject({
-  reference: described(v.string(), "As its engine prints it."),
-  id: digest,
-  repoDigest: described(
-    textOrNull,
-    "What the registry calls it; null for one that was built here.",
-  ),
-});
-
-const packageVersion = v.strictObject({
-  name: v.string(),
-  version: v.string(),
-});
-
-const deploymentInShort = v.strictObject({
-  n: count,
-  image: deployedImage,
-  kernel: described(v.string(), "Its release, as uname -r prints it."),
 });
 
 export const upgrade = v.strictObject({

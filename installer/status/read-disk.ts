@@ -13,7 +13,14 @@ import { requireOwnRunDirectory } from "../../runtime/disk/run-directory.ts";
 import { holdSignals } from "../system/hold-signals.ts";
 import { readRoots, type KnownRoot } from "./read-roots.ts";
 import type { BootedStatus } from "../../runtime/records/boot-record.ts";
-import type { DiskStatus, LastFailure } from "./formats/status.ts";
+import type { Deployments } from "../../runtime/records/deployments.ts";
+import { readDeployments } from "../deploy/deploy-disk.ts";
+import { findDeployment, inMenu } from "../deploy/plan/deployments.ts";
+import type {
+  DeploymentsStatus,
+  DiskStatus,
+  LastFailure,
+} from "./formats/status.ts";
 import { Disk } from "../../runtime/disk/disk.ts";
 import type { Gaps } from "./unreadable.ts";
 
@@ -52,6 +59,9 @@ export async function readDisk(
       await requireSameDisk(disk, device, root);
       return {
         roots: await readRoots(disk, root, gaps),
+        deployments: await gaps.attempt("the deployments", () =>
+          summarizeDeployments(readDeployments(disk)),
+        ),
         lastFailure: await readLastFailure(disk, gaps),
       };
     });
@@ -61,7 +71,30 @@ export async function readDisk(
     });
     return read;
   });
-  return found ?? { roots: null, lastFailure: null };
+  return found ?? NOTHING_READ;
+}
+
+export const NOTHING_READ: DiskStatus = {
+  roots: null,
+  deployments: null,
+  lastFailure: null,
+};
+
+function summarizeDeployments(state: Deployments): DeploymentsStatus | null {
+  const shown = inMenu(state);
+  if (shown.length === 0) return null;
+  const sizes = new Map(
+    shown.map(({ kernel: { digest, bytes } }) => [digest, bytes]),
+  );
+  const next = findDeployment(state, state.next);
+  return {
+    count: shown.length,
+    bootFileBytes: [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0),
+    next:
+      next === undefined
+        ? null
+        : { n: next.n, image: next.image, kernel: next.kernel.release },
+  };
 }
 
 /** The same machine, where no helper starts any more after the interruption. */

@@ -6,7 +6,7 @@ import {
   type BootedStatus,
   type ParsedBoot,
 } from "../../runtime/records/boot-record.ts";
-import { readDisk } from "./read-disk.ts";
+import { NOTHING_READ, readDisk } from "./read-disk.ts";
 import type { DiskStatus, Status } from "./formats/status.ts";
 import { createGaps, type Gaps } from "./unreadable.ts";
 import { BootError, systemErrorCode } from "../../runtime/base/errors.ts";
@@ -49,12 +49,12 @@ async function readDiskIfPossible(
     return readDisk(host, host.files.realPath(runDirectory), booted, gaps);
   }
   gaps.add({
-    what: "roots on the disk, sizes, last failure",
+    what: "roots on the disk, sizes, deployments, what boots next, last failure",
     ...(booted.result === "failed"
       ? { why: "a boot that failed does not tell which disk", hint: null }
       : { why: "that needs root", hint: "sudo dockroot status" }),
   });
-  return { roots: null, lastFailure: null };
+  return NOTHING_READ;
 }
 
 const MAX_RECORD_BYTES = 1024 * 1024;

@@ -32,8 +32,9 @@ export function formatStatus(
   { columns = DEFAULT_COLUMNS, style }: Terminal,
 ): string {
   const width = Math.max(columns, MIN_COLUMNS);
+  const alarms = findAlarms(status);
   const sections: Line[][] = [
-    formatAlarm(status),
+    ...alarms.map(formatAlarm),
     formatBooted(status).map(plain),
     status.warnings.map((warning): Line => ({
       text: `warning: ${warning}`,
@@ -50,7 +51,7 @@ export function formatStatus(
     ),
     section("could not be read", formatUnreadable(status)),
     // The same in a line: what is long scrolls away.
-    [ALARMS[status.result]?.reminder ?? []].flat().map(alarm),
+    alarms.map(({ reminder }) => alarm(reminder)),
   ];
   return formatSections(sections, style);
 }
@@ -102,10 +103,12 @@ function formatLastFailure({ lastFailure, result, failure }: Status): string[] {
 
 const FRAME = "*".repeat(72);
 
-/** What must not be overlooked: that another root runs than the one that was asked for. */
+/** What must not be overlooked: another root than the one that was asked for, or one without drivers. */
 interface Alarm {
   readonly what: string;
   readonly why: string;
+  /** What is known besides. */
+  readonly details?: readonly Line[];
   readonly outlook: string;
   readonly reminder: string;
 }
@@ -127,18 +130,44 @@ const ALARMS: Readonly<Partial<Record<Status["result"], Alarm>>> = {
   },
 };
 
-function formatAlarm({ result, failure, restored }: Status): Line[] {
-  const words = ALARMS[result];
-  if (words === undefined) return [];
+function findAlarms(status: Status): Alarm[] {
+  const { result, failure, restored, hasModules, kernel } = status;
+  const ofResult = ALARMS[result];
   const isRestored = result === "fallback" && restored !== null;
   return [
+    ...(ofResult === undefined
+      ? []
+      : [
+          {
+            ...ofResult,
+            details: [
+              ...(isRestored ? [alarm(`This one was ${restored}.`)] : []),
+              ...(failure === null ? [] : ["", ...linesOf(failure)].map(plain)),
+            ],
+          },
+        ]),
+    ...(hasModules === false
+      ? [
+          {
+            what: "WARNING: THE SYSTEM RUNS WITHOUT MOST OF ITS DRIVERS.",
+            why: `The root has no modules for the running kernel ${kernel ?? ""}.`,
+            outlook:
+              "Boot the kernel that is in the image: dockroot upgrade writes its menu entry.",
+            reminder: "WARNING: most drivers are missing; the reason is above.",
+          },
+        ]
+      : []),
+  ];
+}
+
+function formatAlarm({ what, why, details = [], outlook }: Alarm): Line[] {
+  return [
     alarm(FRAME),
-    alarm(words.what),
-    alarm(words.why),
-    ...(isRestored ? [alarm(`This one was ${restored}.`)] : []),
-    ...(failure === null ? [] : ["", ...linesOf(failure)].map(plain)),
+    alarm(what),
+    alarm(why),
+    ...details,
     plain(""),
-    plain(words.outlook),
+    plain(outlook),
     alarm(FRAME),
   ];
 }
@@ -209,6 +238,12 @@ function formatBooted(status: Status): string[] {
       ["made by", describeMaker(status)],
       ["source", status.source],
       ["top layer", describeTopLayer(status)],
+      [
+        "deployment",
+        status.deployment === null ? null : String(status.deployment),
+      ],
+      ["boots next", describeNext(status)],
+      ["kept", describeDeployments(status)],
       ["disk", describeDisk(status)],
     );
   }
@@ -231,6 +266,20 @@ function describeTopLayer({ toplayer, source }: Status): string | null {
   if (toplayer === null) return source === null ? null : "none";
   const { name, files, bytes } = toplayer;
   return `${name}, ${String(files)} ${files === 1 ? "file" : "files"} of ${formatSize(bytes)}`;
+}
+
+function describeNext({ deployments }: Status): string | null {
+  if (deployments === null) return null;
+  const { next } = deployments;
+  return next === null
+    ? "none of the deployments"
+    : `deployment ${String(next.n)}: ${next.image.reference} (${next.kernel})`;
+}
+
+function describeDeployments({ deployments }: Status): string | null {
+  if (deployments === null) return null;
+  const { count, bootFileBytes } = deployments;
+  return `${String(count)} ${count === 1 ? "deployment" : "deployments"}, boot files of ${formatSize(bootFileBytes)}`;
 }
 
 function describeDisk({ device, filesystemUuid }: Status): string | null {

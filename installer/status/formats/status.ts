@@ -1,3 +1,4 @@
+import type { Deployment } from "../../../runtime/records/deployments.ts";
 import type {
   RootedBoot,
   BootedStatus,
@@ -16,7 +17,24 @@ export interface Status extends BootedStatus, DiskStatus {
 export interface DiskStatus {
   /** The rwlayer, then the generations, the newest first. */
   readonly roots: readonly RootOnDisk[] | null;
+  /** `null` also where there are none. */
+  readonly deployments: DeploymentsStatus | null;
   readonly lastFailure: LastFailure | null;
+}
+
+export interface DeploymentsStatus {
+  readonly count: number;
+  /** Of their kernels and initramfs, those that several have counted once. */
+  readonly bootFileBytes: number;
+  /** What boots next; `null` where that is none of them. */
+  readonly next: DeploymentInShort | null;
+}
+
+export interface DeploymentInShort {
+  readonly n: number;
+  readonly image: Deployment["image"];
+  /** Its release. */
+  readonly kernel: string;
 }
 
 export interface RootOnDisk {

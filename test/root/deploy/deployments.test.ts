@@ -1,8 +1,10 @@
 // runner: tier=first seconds=60
 import fs from "fs-extra";
 import t from "tap";
+import type { Finding } from "../../../installer/doctor/rules/finding.ts";
 import type { Deployments } from "../../../runtime/records/deployments.ts";
 import { run } from "../../../fixtures/run.ts";
+import { runDockroot } from "../../binary/run-dockroot.ts";
 import { rehearse } from "../boot-disk.ts";
 import { FIRST, makeDeploySystem, SECOND } from "./deploy-system.ts";
 
@@ -88,6 +90,19 @@ await t.test(
       image: { reference: "system:1", id: disk.ids["system:1"] },
     });
     t.equal(machine.finish().status, 0);
+    const flags = ["--run-dir", machine.runDirectory];
+    const told = runDockroot("status", "--json", ...flags);
+    t.match(JSON.parse(told.stdout), {
+      deployment: 1,
+      hasModules: true,
+      deployments: {
+        count: 1,
+        bootFileBytes: first?.kernel.bytes,
+        next: { n: 1, image: { reference: "system:1" }, kernel: FIRST },
+      },
+    });
+    const text = runDockroot("status", ...flags);
+    t.match(text.stdout, `boots next  deployment 1: system:1 (${FIRST})`);
     system.booted(first?.options ?? "");
   },
 );
@@ -153,6 +168,16 @@ await t.test("what cannot be restored holds nothing up", async (t) => {
   const id = second?.image.id.replace("sha256:", "") ?? "";
   const record = `.dockroot/images/${id}/image.json`;
   await disk.look((top) => fs.move(`${top}/${record}`, `${top}/record`));
+  const { findings } = JSON.parse(dockroot("doctor", "--json").stdout) as {
+    findings: Finding[];
+  };
+  const about = findings.filter(({ subject }) => subject === "deployments");
+  t.match(about, [
+    { severity: "warning", message: /^dockroot 2: .* is kept no longer$/ },
+    { severity: "unknown", message: /^dockroot 1: .* is in no boot menu/ },
+    { severity: "unknown", message: /^dockroot 2: .* is in no boot menu/ },
+    { severity: "ok", message: `dockroot 1: system:1 (${FIRST}) boots next` },
+  ]);
   const { status, stderr } = dockroot("gc");
   await disk.look((top) => fs.move(`${top}/record`, `${top}/${record}`));
   t.equal(status, 0, stderr);

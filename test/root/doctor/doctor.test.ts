@@ -234,7 +234,7 @@ await t.test("the menus of all boot loaders are read", (t) => {
     'the entry "docker" of /boot/EFI/refind/docker.conf',
   ]);
   t.strictSame(findingsOf(report, "stops"), [
-    'kernel: the entry "gone" of /boot/loader/entries/gone.conf: there is no /gone on the entry\'s partition',
+    'kernel: the entry "gone" of /boot/loader/entries/gone.conf: its kernel /gone is missing',
   ]);
   t.equal(status, 1);
   t.ok(

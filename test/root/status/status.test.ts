@@ -151,7 +151,7 @@ await t.test("whoever is not root is told what is missing", async (t) => {
   t.match(stdout, /^image +system:1$/m);
   t.match(
     stdout,
-    /\ncould not be read:\n {2}roots on the disk, sizes, last failure: that needs root\n {4}what to do: sudo dockroot status\n$/,
+    /\ncould not be read:\n {2}roots on the disk, sizes, deployments, what boots next, last failure: that needs root\n {4}what to do: sudo dockroot status\n$/,
   );
   fs.chmodSync(`${place}/run`, 0o700);
   const closed = asNobody("--run-dir", `${place}/run`);

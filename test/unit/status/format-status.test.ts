@@ -11,6 +11,10 @@ const linesOf = (changes: Partial<Status>) =>
   formatStatus({ ...freshStatus, ...changes }, file).split("\n");
 const textOf = (changes: Partial<Status>) => linesOf(changes).join("\n");
 
+const IMAGE_OF_NEXT = {
+  reference: "demo:next",
+  id: `sha256:${"3a".repeat(32)}`,
+};
 const IMAGE_MISSING = {
   code: "IMAGE_MISSING",
   message: "the image demo:next is not in the store docker",
@@ -62,6 +66,41 @@ t.test("a root that was kept", async (t) => {
     "result     kept: the existing root, because the image is the same",
   );
   t.equal(maker, "made by    boot 3");
+});
+
+t.test("the deployment that runs, and the next one", async (t) => {
+  const next = {
+    n: 3,
+    image: { ...IMAGE_OF_NEXT, repoDigest: null },
+    kernel: "6.12.1-amd64",
+  };
+  const deployments = { count: 2, bootFileBytes: 98_000_000, next };
+  const lines = linesOf({ deployment: 2, deployments });
+  t.strictSame(lines.slice(7, 10), [
+    "deployment  2",
+    "boots next  deployment 3: demo:next (6.12.1-amd64)",
+    "kept        2 deployments, boot files of 98.0 MB",
+  ]);
+  const other = textOf({ deployments: { ...deployments, next: null } });
+  t.match(other, /^boots next  none of the deployments$/m);
+});
+
+t.test("a root without the running kernel's modules", async (t) => {
+  const lines = linesOf({ hasModules: false });
+  t.strictSame(lines.slice(1, 5), [
+    "WARNING: THE SYSTEM RUNS WITHOUT MOST OF ITS DRIVERS.",
+    "The root has no modules for the running kernel 6.1.0-40-amd64.",
+    "",
+    "Boot the kernel that is in the image: dockroot upgrade writes its menu entry.",
+  ]);
+  t.equal(
+    lines.at(-2),
+    "WARNING: most drivers are missing; the reason is above.",
+  );
+  const both = textOf({
+    ...{ result: "fallback", failure: IMAGE_MISSING, hasModules: false },
+  });
+  t.match(both, /AN EARLIER ROOT[^]*WITHOUT MOST OF ITS DRIVERS/);
 });
 
 t.test("a generation that was asked for", async (t) => {

@@ -65,6 +65,7 @@ export const freshStatus: Status = {
       size: { referencedBytes: 312_000_000, exclusiveBytes: 16_384 },
     },
   ],
+  deployments: null,
   lastFailure: null,
   unreadable: [],
 };

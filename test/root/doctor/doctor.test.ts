@@ -260,7 +260,7 @@ await t.test("an image is named by the initramfs, or by --image", (t) => {
     {
       severity: "stops",
       message:
-        /nothing:latest is not in .*docker_image=nothing:latest by --image, docker_path=docker on the kernel command line/,
+        /nothing:latest is not in .*docker_image=nothing:latest by --image, .*docker_path=docker on the kernel command line/,
       remedy: /^Name an image as docker images /,
     },
   );

@@ -301,6 +301,12 @@ const commands = {
         describe:
           "the image that the entry is to boot, instead of the one that the initramfs names",
       },
+      toplayer: {
+        type: "string",
+        placeholder: "DIR",
+        describe:
+          "the top layer's directory [this boot's, or boot_docker on the top level]",
+      },
       ...storeFlags,
       json,
     },

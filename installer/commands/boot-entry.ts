@@ -21,7 +21,7 @@ const HELPER_TIMEOUT_MS = 30_000;
  * @throws BootError
  */
 export async function runBootEntry(
-  { loader, output, image, json, ...flags }: FlagsOf<"boot-entry">,
+  { loader, output, image, toplayer, json, ...flags }: FlagsOf<"boot-entry">,
   { host: unlimited, stdout }: CliContext,
 ): Promise<number> {
   const store = readStoreChoice(flags);
@@ -30,7 +30,12 @@ export async function runBootEntry(
       ? undefined
       : nameImage(parseImageReference(image)).docker_image;
   const host = limitHelpers(unlimited, HELPER_TIMEOUT_MS);
-  const facts = await gatherEntryFacts(host, store, reference);
+  const facts = await gatherEntryFacts(
+    host,
+    store,
+    reference,
+    toplayer === undefined ? undefined : path.resolve(toplayer),
+  );
   const plan = planEntry(facts, loader);
   const text = plan.loader.format(plan.entry);
   const written =

@@ -1,14 +1,13 @@
 import path from "node:path";
-import { UsageError } from "../../runtime/base/errors.ts";
+import { BootError, UsageError } from "../../runtime/base/errors.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { formatCmdline } from "../loaders/formats/boot-loader.ts";
+import { nameTopLayer } from "../loaders/name-top-layer.ts";
 import type { CliContext, Questions } from "../cli/cli-context.ts";
 import { readStoreChoice } from "../cli/parse.ts";
 import type { FlagsOf } from "../cli/table.ts";
 import { holdSignals } from "../system/hold-signals.ts";
-import {
-  chooseAccounts,
-  gatherInit,
-  nameTopLayer,
-} from "../toplayer/gather-init.ts";
+import { chooseAccounts, gatherInit } from "../toplayer/gather-init.ts";
 import { formatInit } from "../toplayer/plan/format-init.ts";
 import { planFiles } from "../toplayer/plan/plan-files.ts";
 import { writeFiles } from "../toplayer/write-files.ts";
@@ -38,7 +37,10 @@ export async function runToplayerInit(
   const files = await holdSignals(() =>
     Promise.resolve(writeFiles(host, directory, plan)),
   );
-  const { kernelOptions, warning } = await nameTopLayer(host, directory);
+  const { kernelOptions, warnings } = await describeKernelOptions(
+    host,
+    directory,
+  );
   const options = {
     image,
     "store-path": flags["store-path"],
@@ -48,12 +50,25 @@ export async function runToplayerInit(
     directory,
     checkOptions: Object.entries(options),
     files,
-    warnings:
-      warning === undefined ? plan.warnings : [...plan.warnings, warning],
+    warnings: [...plan.warnings, ...warnings],
     kernelOptions,
   };
   stdout(formatInit(report, terminal));
   return 0;
+}
+
+/** What it is to be told by, or why nothing can name it. */
+async function describeKernelOptions(
+  host: Host,
+  directory: string,
+): Promise<{ kernelOptions?: string; warnings: string[] }> {
+  try {
+    const options = await nameTopLayer(host, directory);
+    return { kernelOptions: formatCmdline(options), warnings: [] };
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    return { warnings: [`${error.message}. ${error.hint ?? ""}`.trim()] };
+  }
 }
 
 const answerYes: Questions = (work) => work(() => Promise.resolve(true));

@@ -19,6 +19,7 @@ import {
 import { isCutShort } from "../initramfs/read-initramfs.ts";
 import { findKernels, listInitramfs } from "../system/kernels.ts";
 import { findLoaders } from "./find-loaders.ts";
+import { nameTopLayer } from "./name-top-layer.ts";
 import {
   findStorePlace,
   homeBelow,
@@ -45,6 +46,7 @@ export async function gatherEntryFacts(
   host: Host,
   choice: StoreChoice,
   image: string | undefined,
+  topLayer: string | undefined,
 ): Promise<NewEntryFacts> {
   const place = await findStorePlace(host, choice);
   const store = await probeFilesystem(host, place.device);
@@ -80,6 +82,8 @@ export async function gatherEntryFacts(
     storePath: place.path,
     storeKind: choice.kind,
     image,
+    topLayer:
+      topLayer === undefined ? undefined : await nameTopLayer(host, topLayer),
     cmdline: gatherOptions(host).kernel,
     bootedRwlayer: place.bootedRwlayer,
     loaders: findLoaders(

@@ -294,7 +294,7 @@ export async function findStoreMount(
 }
 
 /** The filesystem's UUID, which stays as it is, or where there is none its device. @throws HelperError */
-export async function nameSource(
+async function nameSource(
   host: Host,
   { mount }: Location,
 ): Promise<string> {

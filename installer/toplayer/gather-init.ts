@@ -1,28 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { BootError } from "../../runtime/base/errors.ts";
 import { summarizeFailure } from "../../runtime/base/failure.ts";
-import { isSameOrBelow } from "../../runtime/base/is-below.ts";
-import { readMounts } from "../../runtime/disk/mounts.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Confirm } from "../cli/cli-context.ts";
-import { readBootTarget } from "../system/boot-target.ts";
-import {
-  findStoreMount,
-  nameSource,
-  type StoreChoice,
-} from "../system/find-store.ts";
+import { findStoreMount, type StoreChoice } from "../system/find-store.ts";
 import { findCryptNames } from "../system/crypt-devices.ts";
-import {
-  locate,
-  parseFstab,
-  type FstabEntry,
-} from "../system/formats/fstab.ts";
+import { parseFstab, type FstabEntry } from "../system/formats/fstab.ts";
 import { formatMachineId, isMachineId } from "../system/formats/machine-id.ts";
 import { isPassword, parseShadow } from "../system/formats/parse-accounts.ts";
 import { findImageInSystem } from "../system/image.ts";
 import { readAccounts } from "../system/read-accounts.ts";
 import { findFilled } from "./final-files.ts";
-import { formatKernelOptions } from "./plan/format-init.ts";
 import {
   ownUsers,
   type AccountTexts,
@@ -125,31 +113,4 @@ export async function chooseAccounts(
     }
   }
   return { users, root };
-}
-
-/**
- * How a boot menu entry names the top layer.
- * @returns nothing where that cannot be told; a warning where it must not name it
- * @throws HelperError
- */
-export async function nameTopLayer(
-  host: Host,
-  directory: string,
-): Promise<{ kernelOptions?: string | undefined; warning?: string }> {
-  const location = locate(readMounts(host), host.files.realPath(directory));
-  if (location?.mount.source.startsWith("/dev/") !== true) return {};
-  const { rwlayer } = readBootTarget(host);
-  const { mount, path } = location;
-  if (
-    rwlayer !== undefined &&
-    mount.fsType === "btrfs" &&
-    isSameOrBelow(path, rwlayer)
-  ) {
-    return {
-      warning: `${directory} is in the root of this boot, which the next one replaces: move it to the top level of the partition`,
-    };
-  }
-  return {
-    kernelOptions: formatKernelOptions(await nameSource(host, location), path),
-  };
 }

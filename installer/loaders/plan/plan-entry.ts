@@ -64,6 +64,8 @@ export interface NewEntryFacts {
   readonly isRwlayerForeign: boolean;
   /** The directory for a top layer that stands there. */
   readonly topLayerDirectory: string | undefined;
+  /** The kernel options of the top layer that was asked for. */
+  readonly topLayer: readonly CmdlineOption[] | undefined;
   /** The image that was asked for. */
   readonly image: string | undefined;
   readonly kernels: readonly FoundKernel[];

@@ -40,6 +40,8 @@ export type OptionFacts = Pick<
   | "storePath"
   | "topLayerDirectory"
 > & {
+  /** What names the top layer, where one was asked for. */
+  readonly topLayer?: readonly CmdlineOption[] | undefined;
   /** The number of the deployment that the entry is for. */
   readonly deployment?: number;
 };
@@ -57,11 +59,12 @@ export function planOptions(facts: OptionFacts): PlannedOptions {
 
 /** dockroot made this boot's root: what it was told is right. */
 function keepOptions(
-  { cmdline, image, storeKind, deployment }: OptionFacts,
+  { cmdline, image, storeKind, topLayer = [], deployment }: OptionFacts,
   rwlayer: string,
 ): PlannedOptions {
   const added = [
     ...kindOption(storeKind),
+    ...topLayer,
     ...imageOption(image),
     ...deploymentOption(deployment),
   ];
@@ -70,6 +73,10 @@ function keepOptions(
     "dockroot.deployment",
   ]);
   if (image !== undefined) replaced.add("docker_tag");
+  if (replaced.has("toplayer")) {
+    // They are of the former one's filesystem.
+    replaced.add("toplayerfstype").add("toplayerflags");
+  }
   const last = lastValues(cmdline);
   const isLast = (option: CmdlineOption) =>
     cmdline.findLast(({ key }) => key === option.key) === option;
@@ -109,6 +116,7 @@ function planAnew({
   storeKind,
   cmdline,
   image,
+  topLayer: given,
   topLayerDirectory,
   deployment,
 }: OptionFacts): PlannedOptions {
@@ -126,7 +134,11 @@ function planAnew({
       !isOwnOption(option.key) &&
       canBeOption(formatOption(option)),
   );
-  const hasTopLayer = topLayerDirectory !== undefined;
+  const found =
+    given === undefined && topLayerDirectory !== undefined
+      ? topLayerOptions(root, topLayerDirectory)
+      : [];
+  const topLayer = given ?? found;
   return {
     options: [
       option("root", root),
@@ -134,16 +146,16 @@ function planAnew({
       RW,
       option(storeHome === "docker" ? "docker_path" : "store_path", storePath),
       ...kindOption(storeKind),
-      ...(hasTopLayer
-        ? [option("toplayer", root), option("toplayer_path", topLayerDirectory)]
-        : []),
+      ...topLayer,
       ...imageOption(image),
       ...deploymentOption(deployment),
       ...kept,
     ],
     notes: [
-      ...(hasTopLayer
-        ? [`using ${topLayerDirectory} as the top layer (found on the disk)`]
+      ...(found.length > 0
+        ? [
+            `using ${topLayerDirectory ?? ""} as the top layer (found on the disk; name another with --toplayer DIR)`,
+          ]
         : []),
       ...(kept.length > 0
         ? [
@@ -151,12 +163,13 @@ function planAnew({
           ]
         : []),
     ],
-    comments: hasTopLayer
-      ? []
-      : [
-          "There is no top layer. To lay one over the image, add to the kernel options:",
-          `toplayer=${root} toplayer_path=DIRECTORY`,
-        ],
+    comments:
+      topLayer.length > 0
+        ? []
+        : [
+            "There is no top layer. To lay one over the image, add to the kernel options:",
+            `toplayer=${root} toplayer_path=DIRECTORY`,
+          ],
   };
 }
 
@@ -165,7 +178,7 @@ function planAnew({
  * else by its UUID.
  * @throws BootError ENTRY_UNSUITABLE
  */
-function nameFilesystem({
+export function nameFilesystem({
   device,
   label,
   uuid,
@@ -180,6 +193,26 @@ function nameFilesystem({
     `blkid finds neither a label nor a UUID on ${device}`,
     { hint: `See what blkid -p ${device} says.` },
   );
+}
+
+/**
+ * @param directory from the filesystem's top level
+ * @throws BootError TOPLAYER_UNSUITABLE
+ */
+export function topLayerOptions(
+  filesystem: string,
+  directory: string,
+): CmdlineOption[] {
+  if (directory.includes(":") || !canBeOption(directory)) {
+    throw new BootError(
+      "TOPLAYER_UNSUITABLE",
+      `no kernel option can name the top layer ${directory}`,
+      {
+        hint: "Rename it: a colon separates layers, and a quote ends a value.",
+      },
+    );
+  }
+  return [option("toplayer", filesystem), option("toplayer_path", directory)];
 }
 
 function kindOption(kind: StoreKind | undefined): CmdlineOption[] {

@@ -50,26 +50,16 @@ export function formatInit(
       ...[
         "  add this machine's other files, laid out as in the image",
         `  ${check.map(quote).join(" ")}`,
-        kernelOptions === undefined
-          ? "  name it in the boot menu entry: toplayer=DEVICE toplayer_path=DIRECTORY (without colons and quotes)"
-          : `  in the boot menu entry: ${kernelOptions}`,
+        ...(kernelOptions === undefined
+          ? [
+              "  name it in the boot menu entry: toplayer=DEVICE toplayer_path=DIRECTORY (without colons and quotes)",
+            ]
+          : [
+              `  sudo dockroot boot-entry --toplayer ${quote(directory)}`,
+              `  or add to a boot menu entry: ${kernelOptions}`,
+            ]),
       ].map(plain),
     ],
   ];
   return formatSections(sections, style);
-}
-
-/**
- * How a boot menu entry names a directory.
- * @param path relative to the filesystem's top level
- * @returns `undefined` where it cannot: a colon stands between layers, a quote ends a value
- */
-export function formatKernelOptions(
-  source: string,
-  path: string,
-): string | undefined {
-  // A name that is not valid UTF-8 is not known here.
-  if (/[:"\p{Cc}\ufffd]/u.test(path)) return undefined;
-  const value = path.includes(" ") ? `"/${path}"` : `/${path}`;
-  return `toplayer=${source} toplayer_path=${value}`;
 }

@@ -105,6 +105,34 @@ await t.test("the tutorial's entry, of what is found here", async (t) => {
   );
 });
 
+await t.test("a directory that toplayer init made is named", (t) => {
+  const given = system(["-o", "subvolid=5", `LABEL=${disk.label}`, "/mnt"]);
+  const init = runInSystem(
+    scratchOf("system"),
+    given,
+    ...["toplayer", "init", "/mnt/prepared", "--yes"],
+  );
+  t.equal(init.status, 0, init.stderr);
+  const [call, inOptions] = init.stdout.trim().split("\n").slice(-2);
+  t.equal(call, "  sudo dockroot boot-entry --toplayer /mnt/prepared");
+  const { status, stdout, stderr } = make(
+    given,
+    ...["--toplayer", "/mnt/prepared"],
+  );
+  t.equal(status, 0, stderr);
+  const named = `toplayer=LABEL=${disk.label} toplayer_path=/prepared`;
+  t.match(inOptions, named);
+  t.match(stdout, `options "${root} ${named} quiet"`);
+  for (const [directory, why] of [
+    ["/mnt/absent", "the top layer /mnt/absent is not a directory"],
+    ["/proc", "/proc is on no disk that a boot could mount"],
+  ] as const) {
+    const refused = make(given, "--toplayer", directory);
+    t.match(refused, { status: 1, stderr: `dockroot: ${why}` });
+  }
+  t.end();
+});
+
 await t.test("its data fits its documented schema", (t) => {
   const { status, stdout, stderr } = make(
     system(),

@@ -7,6 +7,7 @@ import {
   type FoundLoader,
   planEntry,
 } from "../../../installer/loaders/plan/plan-entry.ts";
+import { topLayerOptions } from "../../../installer/loaders/plan/plan-options.ts";
 import {
   LOADERS,
   type LoaderName,
@@ -68,7 +69,8 @@ const facts: NewEntryFacts = {
   ...{ storeHome: "docker" as const, storeKind: undefined },
   isRwlayerForeign: false,
   ...{ cmdline: [], bootedRwlayer: undefined },
-  ...{ topLayerDirectory: "boot_docker", image: undefined },
+  ...{ topLayerDirectory: "boot_docker", topLayer: undefined },
+  image: undefined,
   ...{ kernels: [kernel], bareKernels: [], loaders: [], searched: ["/boot"] },
   imageFiles: [],
   espMountPoint: undefined,
@@ -192,6 +194,28 @@ t.test("without a top layer the entry says how to have one", (t) => {
     t.match(text, /^ +# There is no top layer\./m);
     t.match(text, /^ +# toplayer=LABEL=linux toplayer_path=DIRECTORY$/m);
     t.notOk("toplayer" in optionsOf(readEntry(loader, text)));
+  }
+  t.end();
+});
+
+t.test("the top layer that is asked for is the only one", (t) => {
+  const topLayer = topLayerOptions("UUID=1", "/my files/top layer");
+  const cmdline = parseCmdline(
+    "root=LABEL=linux rootflags=subvol=next toplayer=LABEL=esp toplayerfstype=vfat toplayer_path=old",
+  );
+  for (const given of [{}, { cmdline, bootedRwlayer: "next" }]) {
+    const { entry, notes } = plan({ ...given, topLayer }, "refind");
+    const options = parseCmdline(entry.options);
+    t.strictSame(
+      options.filter(({ key }) => key.startsWith("toplayer")),
+      topLayer,
+    );
+    t.notMatch(notes.join(), "found on the disk");
+  }
+  for (const path of ["two:layers", 'a"b', "a\nb", "a\u001b[2J", "\ufffd"]) {
+    t.throws(() => topLayerOptions("UUID=1", path), {
+      code: "TOPLAYER_UNSUITABLE",
+    });
   }
   t.end();
 });

@@ -1,7 +1,5 @@
 import t from "tap";
-import { lastValues, parseCmdline } from "../../../runtime/options/cmdline.ts";
 import { USUAL_DIRECTORIES } from "../../../installer/engines/formats/engine-configs.ts";
-import { formatKernelOptions } from "../../../installer/toplayer/plan/format-init.ts";
 import { makeFstab } from "../../../installer/toplayer/plan/make-fstab.ts";
 import {
   mergeAccounts,
@@ -394,18 +392,3 @@ t.test("only the system's own group shadow reads passwords", async (t) => {
     "an image cannot open them to a person of this machine",
   );
 });
-
-t.test(
-  "the kernel options name the directory as a boot reads them",
-  async (t) => {
-    for (const path of ["", "toplayer", "my files/top layer"]) {
-      const options = formatKernelOptions("UUID=1", path);
-      const values = lastValues(parseCmdline(options ?? ""));
-      t.equal(values.get("toplayer"), "UUID=1");
-      t.equal(values.get("toplayer_path"), `/${path}`);
-    }
-    for (const path of ["two:layers", 'a"b', "a\nb", "a\u001b[2J", "\ufffd"]) {
-      t.equal(formatKernelOptions("UUID=1", path), undefined, path);
-    }
-  },
-);

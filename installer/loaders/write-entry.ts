@@ -61,7 +61,7 @@ export function requireBlock(
 
 function cannotChange(file: string, why: string): BootError {
   return new BootError("FILE_FOREIGN", `${file} cannot be changed: ${why}`, {
-    hint: "Correct it, or put the entry there yourself.",
+    hint: "Correct the file, or add the entry by hand.",
   });
 }
 

@@ -46,7 +46,7 @@ export const NAME_STORE =
 export const CORRECT_DIRECTORY =
   "Correct --store-path: the directory is /var/lib/docker, /var/lib/containerd or /var/lib/containers/storage, or where that is mounted from.";
 
-export const NAME_DIRECTORY = "Say which one is meant: --store-path DIR.";
+export const NAME_DIRECTORY = "Choose one: --store-path DIR.";
 
 /**
  * The store that is named, else the one that the kernel options of this boot name, where an engine of
@@ -233,7 +233,7 @@ function requireSubvolumePath(
       "STORE_UNSUPPORTED",
       `the image store ${directory} is on ${location?.mount.fsType ?? "nothing that is mounted"}, not on btrfs`,
       {
-        hint: "dockroot needs btrfs subvolumes, to take snapshots of them: make a btrfs, mount a subvolume of it there, and pull or load the image again.",
+        hint: "dockroot takes snapshots of btrfs subvolumes: create a btrfs filesystem, mount a subvolume of it there, and pull or load the image again.",
       },
     );
   }
@@ -242,7 +242,7 @@ function requireSubvolumePath(
     "STORE_UNSUPPORTED",
     `the image store ${directory} is the top level of its filesystem`,
     {
-      hint: "Move it to a subvolume of its own (btrfs subvolume create): the rwlayer is made beside it.",
+      hint: "Move it to a subvolume of its own (btrfs subvolume create): dockroot creates the rwlayer beside it.",
     },
   );
 }
@@ -294,10 +294,7 @@ export async function findStoreMount(
 }
 
 /** The filesystem's UUID, which stays as it is, or where there is none its device. @throws HelperError */
-async function nameSource(
-  host: Host,
-  { mount }: Location,
-): Promise<string> {
+async function nameSource(host: Host, { mount }: Location): Promise<string> {
   const uuid = (await findDevice(host, mount.source))?.uuid;
   return uuid === undefined ? mount.source : `UUID=${uuid}`;
 }

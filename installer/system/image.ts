@@ -56,7 +56,7 @@ export function readImageReference(
     if (!(cause instanceof BootError)) throw cause;
     throw new BootError("IMAGE_MISSING", "no image is named", {
       cause,
-      hint: "Name it with --image, as its engine's list of images does: --image NAME:TAG.",
+      hint: "Name it as docker images (or podman images) prints it: --image NAME:TAG.",
     });
   }
 }
@@ -131,7 +131,7 @@ export function requireInInitramfs(
     const file = path.relative(store, mount.mountPoint);
     throw new BootError(
       "SOURCE_MISSING",
-      `an initramfs does not see what is in ${mount.mountPoint}, and the image is not found without it`,
+      `the image store needs ${mount.mountPoint}, which the initramfs does not mount`,
       explainMount(
         host,
         mount,
@@ -196,7 +196,7 @@ export const NAME_IMAGE =
 const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   STORE_MISSING: NAME_STORE,
   STORE_AMBIGUOUS:
-    "Say which one is meant: --store graphdriver (Docker's own), --store containerd or --store podman. Docker uses containerd's where docker info has the driver-type io.containerd.snapshotter.v1.",
+    "Choose one: --store graphdriver (Docker's own), --store containerd or --store podman. Docker uses containerd's where docker info has the driver-type io.containerd.snapshotter.v1.",
   IMAGE_MISSING: NAME_IMAGE,
   STORE_DAMAGED: REPAIR_STORE,
 };

@@ -22,7 +22,7 @@ export class NotRunError extends HelperError {
   constructor(program: string) {
     super(
       "start",
-      `${program} was not run: no program of a system in a directory is started`,
+      `${program} was not run: dockroot runs no program of a system in a directory`,
     );
     this.name = "NotRunError";
   }

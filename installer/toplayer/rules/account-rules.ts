@@ -12,7 +12,7 @@ import type {
 } from "./check-accounts.ts";
 
 const ANEW =
-  "Begin again with the image's file: move this one away and run dockroot toplayer init, or edit it in a container of the image.";
+  "Start from the image's file: move this one away and run dockroot toplayer init, or edit it in a container of the image.";
 
 export const ACCOUNT_RULES: readonly AccountRule[] = [
   {
@@ -22,13 +22,11 @@ export const ACCOUNT_RULES: readonly AccountRule[] = [
     find: ({ users }) => {
       const root = users.find(({ name }) => name === "root");
       if (root === undefined) return ["has no root"];
-      return root.uid === 0
-        ? []
-        : [`gives root the number ${String(root.uid)}`];
+      return root.uid === 0 ? [] : [`gives root the UID ${String(root.uid)}`];
     },
     message: (wrong) =>
       `/etc/passwd ${wrong}: services do not start, and nobody can become root`,
-    remedy: "Begin it with root:x:0:0:root:/root:/bin/sh.",
+    remedy: "Add as its first line: root:x:0:0:root:/root:/bin/sh",
   },
   {
     rule: "passwd-other-root",
@@ -36,8 +34,8 @@ export const ACCOUNT_RULES: readonly AccountRule[] = [
     file: "passwd",
     find: ({ users }) =>
       namesOf(users.filter(({ name, uid }) => uid === 0 && name !== "root")),
-    message: (names) => `/etc/passwd gives root's number 0 to ${names}`,
-    remedy: "Give each another number, where they are not meant to be root.",
+    message: (names) => `/etc/passwd gives root's UID 0 to ${names}`,
+    remedy: "Give each another UID, unless it is meant to be root.",
   },
   {
     rule: "passwd-hash",
@@ -118,7 +116,7 @@ export const ACCOUNT_RULES: readonly AccountRule[] = [
     },
     message: (names) =>
       `/etc/group does not have the primary groups of ${names}`,
-    remedy: "Add the groups, by these numbers.",
+    remedy: "Add the groups with these GIDs.",
   },
   {
     rule: "group-strangers",
@@ -174,6 +172,7 @@ function checkNumbers(file: "passwd" | "group", who: string): AccountRule[] {
       .map(({ name, id }) => describe(name, id, known.get(name)))
       .filter((text) => text !== "");
   };
+  const ids = file === "passwd" ? "UIDs" : "GIDs";
   return [
     {
       rule: `${file}-numbers`,
@@ -186,7 +185,7 @@ function checkNumbers(file: "passwd" | "group", who: string): AccountRule[] {
             : `${name} (${String(own)}, in the image ${String(id)})`,
         ),
       message: (names) =>
-        `/etc/${file} gives ${who} other numbers than the image, whose files then belong to others: ${names}`,
+        `/etc/${file} gives ${who} other ${ids} than the image, whose files would belong to others: ${names}`,
       remedy: ANEW,
     },
     {
@@ -198,7 +197,7 @@ function checkNumbers(file: "passwd" | "group", who: string): AccountRule[] {
           own === undefined ? `${name} (${String(id)})` : "",
         ),
       message: (names) =>
-        `/etc/${file} lacks ${who} of the image, whose services and files need them: ${names}`,
+        `/etc/${file} has no line for ${who} that the services and files of the image need: ${names}`,
       remedy: ANEW,
     },
     {
@@ -227,9 +226,8 @@ function checkNumbers(file: "passwd" | "group", who: string): AccountRule[] {
         );
       },
       message: (found) =>
-        `/etc/${file} gives one number to several names, of which programs take the first: ${found}`,
-      remedy:
-        "Give each a number of its own, or remove the line of the one that is not used here.",
+        `/etc/${file} gives several names the same ${ids.slice(0, -1)}, and programs use the first: ${found}`,
+      remedy: "Give each its own, or remove the line that is not used here.",
     },
   ];
 }

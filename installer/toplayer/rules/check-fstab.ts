@@ -28,7 +28,7 @@ export function checkFstab(facts: CheckFacts): Problem[] {
       tell(line, {
         level: "warning",
         rule: "fstab-odd-line",
-        what: `cannot be read as it stands: ${why}`,
+        what: `is malformed: ${why}`,
         remedy: "Correct the line: man fstab.",
       }),
     ),
@@ -54,15 +54,14 @@ const findRoot: Finder = (entry, { boot, isRootFilesystem }) => {
     level,
     rule: "fstab-root",
     what,
-    remedy:
-      "Drop the line: the kernel options mount the root, and it needs none.",
+    remedy: "Remove the line: the kernel options mount the root.",
   });
   const another = (why: string) =>
     problem("error", `names another root: ${why}`);
   const perhaps = (what: string, option: string) =>
     problem(
       "warning",
-      `mounts / from ${what}: right only where ${option} in the boot menu entry says the same`,
+      `mounts / from ${what}: correct only if ${option} in the boot menu entry says the same`,
     );
   const { source, fsType } = entry;
   const isSame = isRootFilesystem(source);
@@ -77,7 +76,7 @@ const findRoot: Finder = (entry, { boot, isRootFilesystem }) => {
   const number = optionValue(entry, "subvolid");
   if (number !== undefined) {
     return another(
-      `subvolid=${number}, which the rwlayer has once at most: it is made anew at each boot`,
+      `subvolid=${number}, and the rwlayer gets a new ID at each boot`,
     );
   }
   const subvolume = optionValue(entry, "subvol")?.replace(/^\/+|\/+$/g, "");
@@ -103,16 +102,16 @@ const findCovered: Finder = (entry, { entries, imageHasFiles }) => {
       rule: "fstab-covers-image",
       what: `mounts ${source} over the image's ${mountPoint}`,
       remedy:
-        "Drop the line: what is there comes from the image and the top layer.",
+        "Remove the line: the image and the top layer provide what is there.",
     };
   }
   if (imageHasFiles.has(mountPoint)) {
     return {
       level: "warning",
       rule: "fstab-hides-image",
-      what: `mounts ${source} over the image's ${mountPoint}, whose files the new system then does not have`,
+      what: `mounts ${source} over the image's ${mountPoint} and hides its files`,
       remedy:
-        "Drop the line where what it mounts belongs to another system: the new one has the image's files there.",
+        "Remove the line if what it mounts belongs to another system: the new one needs the image's files.",
     };
   }
   const isHidden = ({ kind, target, isCovered, effect }: CheckedEntry) =>
@@ -125,7 +124,7 @@ const findCovered: Finder = (entry, { entries, imageHasFiles }) => {
   return {
     level: "warning",
     rule: "fstab-covers-layer",
-    what: `mounts ${source} over ${mountPoint}, where ${String(count)} of the top layer's files are then not seen`,
+    what: `mounts ${source} over ${mountPoint} and hides ${String(count)} of the top layer's files`,
     remedy: `Move them out of the top layer, to what is mounted at ${mountPoint}.`,
   };
 };
@@ -136,7 +135,7 @@ const findNumber: Finder = (entry) => {
   return {
     level: "warning",
     rule: "fstab-subvolid",
-    what: `mounts ${entry.mountPoint} by subvolid=${number}: a subvolume that is made anew has another number`,
+    what: `mounts ${entry.mountPoint} by subvolid=${number}: a subvolume that is created again gets another ID`,
     remedy: "Write subvol=NAME instead.",
   };
 };
@@ -158,7 +157,7 @@ const findUnopened: Finder = (entry, { texts, cryptNames, openedNames }) => {
     level: isNeeded ? "error" : "warning",
     rule: "fstab-unopened",
     what: `needs ${source} ${use}, and nothing opens ${listNames(closed)}: neither a line of /etc/crypttab nor a kernel option`,
-    remedy: `Put the line of ${listNames(closed)} in this machine's /etc/crypttab into etc/crypttab of the top layer, or drop the line.`,
+    remedy: `Put the line of ${listNames(closed)} in this machine's /etc/crypttab into etc/crypttab of the top layer, or remove the line.`,
   };
 };
 

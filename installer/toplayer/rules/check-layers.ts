@@ -84,7 +84,7 @@ export function checkMachineId({ texts, stands }: CheckFacts): Problem[] {
           ? 'says "uninitialized"'
           : "is not 32 hexadecimal digits";
   const then = isFirst
-    ? "systemd takes the boot of each new root for the first one: it makes another ID, sets services to their presets, and systemd-firstboot may ask on the console"
+    ? "systemd treats each boot of a new root as the first one: it generates another ID, resets services to their presets, and systemd-firstboot may ask on the console"
     : "the system gets another ID at each boot";
   const whose = entry?.path ?? "the image's /etc/machine-id";
   return [
@@ -104,7 +104,7 @@ export function checkNocow({ entries }: CheckFacts): Problem[] {
     .filter((entry) => entry.isNocow && !entry.isCovered && isCopied(entry))
     .map(({ path }) => path);
   return warnOfAll(found, "nocow", {
-    message: `NOCOW (chattr +C), and their copies in the root are not: ${listNames(found)}`,
+    message: `the top layer has NOCOW files (chattr +C), whose copies are not: ${listNames(found)}`,
     remedy:
       "Keep them on the disk, outside of the top layer: in a subvolume that the top layer's /etc/fstab mounts.",
   });
@@ -123,12 +123,12 @@ export function checkKernels({ entries }: CheckFacts): Problem[] {
   const kernels = groupByMatch(copied, BOOT_FILES);
   return [
     ...warnOfAll([...modules.keys()], "modules", {
-      message: `the top layer has kernel modules, which are laid over the image's own: ${describeSize(modules)}`,
+      message: `the top layer has kernel modules, and each boot copies them over the image's: ${describeSize(modules)}`,
       remedy:
         "Remove them from the top layer; the image and its kernel belong together.",
     }),
     ...warnOfAll([...kernels.keys()], "kernels", {
-      message: `the top layer has files for the boot loader, which are copied to each new root, where nothing reads them: ${describeSize(kernels)}`,
+      message: `the top layer has files for the boot loader, and each boot copies them to the new root, where nothing reads them: ${describeSize(kernels)}`,
       remedy:
         "Give the top layer a directory of its own beside them, and name it in toplayer_path=.",
     }),

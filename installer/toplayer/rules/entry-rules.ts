@@ -14,7 +14,7 @@ export const MERGE_RULES: readonly EntryRule[] = [
     level: "error",
     find: ({ path, refused }) =>
       refused !== undefined &&
-      `${path} cannot be read (${refused}): the boot fails when it is copied`,
+      `${path} cannot be read (${refused}): the boot fails to copy it`,
     remedy: "Restore the file, or remove it from the top layer.",
   },
   {
@@ -31,7 +31,7 @@ export const MERGE_RULES: readonly EntryRule[] = [
       return `the ${kind} ${path} replaces a ${String(replaced)} of the image${dead}${all}${where}`;
     },
     remedy:
-      "Where that is not meant, remove it from the top layer or give it another name.",
+      "If that is not intended, remove it from the top layer or rename it.",
   },
   {
     rule: "whiteout-idle",
@@ -49,7 +49,7 @@ export const MERGE_RULES: readonly EntryRule[] = [
       effect === "skip" &&
       kind === "socket" &&
       `the socket ${path} is not copied`,
-    remedy: "Remove it: the program that listens there makes it anew.",
+    remedy: "Remove it: the program that listens there creates it.",
   },
   {
     rule: "whiteout-invalid",

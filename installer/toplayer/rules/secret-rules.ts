@@ -60,7 +60,7 @@ export function secretRules(facts: CheckFacts): readonly EntryRule[] {
         (mode & 0o040) !== 0 &&
         gid !== 0 &&
         gid !== shadowGroup &&
-        `the group ${String(gid)} can read ${path}; the group shadow has ${shadowGroup === undefined ? "no number" : `the number ${String(shadowGroup)}`} in the new root`,
+        `the group ${String(gid)} can read ${path}; the group shadow has ${shadowGroup === undefined ? "no GID" : `the GID ${String(shadowGroup)}`} in the new root`,
       remedy: runOn(
         shadowGroup === undefined
           ? "chown root:root"

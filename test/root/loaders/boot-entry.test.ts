@@ -462,7 +462,7 @@ await t.test("a store on another filesystem than btrfs", async (t) => {
   t.match(make({ etc: {} }, "--store-path", directory), {
     status: 1,
     stderr:
-      /is on \w+, not on btrfs\n[^]*what to do: dockroot needs btrfs subvolumes, to take snapshots of them: /,
+      /is on \w+, not on btrfs\n[^]*what to do: dockroot takes snapshots of btrfs subvolumes: /,
   });
   t.match(make({ etc: {} }, "--store-path", "/nowhere"), {
     status: 1,

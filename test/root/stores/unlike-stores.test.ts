@@ -130,7 +130,7 @@ await t.test("a system with several engines", (t) => {
   t.match(resolve(concurrently), {
     status: 1,
     stderr:
-      /because: several image stores have images: \/var\/lib\/docker \(containerd\), \/var\/lib\/containers\/storage \(Podman's btrfs driver\)\n {2}what to do: Say which one is meant: --store-path DIR\.\n/,
+      /because: several image stores have images: \/var\/lib\/docker \(containerd\), \/var\/lib\/containers\/storage \(Podman's btrfs driver\)\n {2}what to do: Choose one: --store-path DIR\.\n/,
   });
   checkFound(t, concurrently, "newer", "podman", ["--store", "podman"]);
   t.match(resolve(concurrently, ["--store", "graphdriver"]), {

@@ -154,7 +154,7 @@ function planAnew({
     notes: [
       ...(found.length > 0
         ? [
-            `using ${topLayerDirectory ?? ""} as the top layer (found on the disk; name another with --toplayer DIR)`,
+            `using ${topLayerDirectory ?? ""} as the top layer (found on the disk; boot-entry --toplayer DIR names another)`,
           ]
         : []),
       ...(kept.length > 0

@@ -97,7 +97,7 @@ await t.test("the tutorial's entry, of what is found here", async (t) => {
   );
   t.match(stderr, /^dockroot: no boot loader was found, .* looked for /m);
   t.match(stderr, `, version ${version}\n`);
-  t.match(stderr, "using boot_docker as the top layer (found on the disk)");
+  t.match(stderr, "using boot_docker as the top layer (found on the disk;");
   t.strictSame(await disk.traces(), before, "nothing stays mounted");
   t.notOk(
     fs.existsSync("/run/dockroot") &&

@@ -150,7 +150,10 @@ await t.test("a store of which a part is a subvolume of its own", async (t) => {
     /because: in this system the subvolume docker_btrfs is mounted over it, at \/var\/lib\/docker\/btrfs\n/;
   const { status, stderr } = system([over], "resolve", "system:2");
   t.equal(status, 1);
-  t.match(stderr, "the image store needs /var/lib/docker/btrfs, which the initramfs");
+  t.match(
+    stderr,
+    "the image store needs /var/lib/docker/btrfs, which the initramfs",
+  );
   t.match(stderr, here);
   t.match(stderr, move);
   const planned = system([over], ...plan, "--run-dir", `${disk.scratch}/run`);

@@ -301,7 +301,10 @@ await t.test(
     for (const at of ["/var", "/opt"]) {
       t.match(
         found,
-        new RegExp(`^warning: line .* over the image's ${at}, `, "m"),
+        new RegExp(
+          `^warning: line .* over the image's ${at} and hides its files$`,
+          "m",
+        ),
       );
     }
     t.notMatch(found, /over the image's \/(?:srv|home|var\/log)/);

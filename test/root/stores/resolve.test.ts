@@ -169,7 +169,7 @@ await t.test("a store of which a part is a subvolume of its own", async (t) => {
   t.match(alone.stderr, "the subvolume docker_btrfs has what belongs there");
   t.match(alone.stderr, move);
   const checked = system([over], "doctor", "--image", "system:2");
-  t.match(checked.stdout, "an initramfs does not see");
+  t.match(checked.stdout, "which the initramfs does not mount");
   t.notMatch(alone.stderr + planned.stderr + stderr, /pull/);
   // An engine's own bind mount, which makes it private, changes nothing.
   await disk.look((top) => {

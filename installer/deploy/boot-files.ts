@@ -264,15 +264,36 @@ function areCopied(
   return areBootFilesIntact(host, place, { digest, files: names });
 }
 
-/** Removes boot files from $BOOT, and what was left of copying them. */
+/** @throws BootError FILE_FOREIGN where something else has the place of boot files that no deployment has yet */
+export function refuseForeignBootFiles(
+  host: Host,
+  place: BootPlace,
+  boot: BootFiles,
+): void {
+  const directory = bootDirectory(boot.digest);
+  const target = path.join(place.top, directory);
+  if (host.files.statusOf(target) === undefined) return;
+  if (areCopied(host, place, boot)) return;
+  throw new BootError(
+    "FILE_FOREIGN",
+    `${place.filesystem.device}:${directory} has other files than the kernel and the initramfs of that digest`,
+    { hint: "Nothing is changed. If nobody needs it, remove it." },
+  );
+}
+
+/** Removes boot files from $BOOT, and what was left of copying them; other files there stay. */
 export async function removeBootFiles(
   host: Host,
   { top }: BootPlace,
-  digest: string,
+  { digest, files }: Pick<Deployment["kernel"], "digest" | "files">,
 ): Promise<void> {
   const target = path.join(top, bootDirectory(digest));
-  removeIfThere(host, target);
-  removeIfThere(host, `${target}.new`);
+  for (const directory of [target, `${target}.new`]) {
+    for (const name of files) {
+      host.files.removeFile(path.join(directory, name));
+    }
+    host.files.removeUnusedDirectory(directory);
+  }
   await host.run(["sync", "-f", top]);
 }
 

@@ -1,4 +1,3 @@
-import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
 import { formatJson } from "../../runtime/base/escape.ts";
 import { listKernels } from "../../runtime/boot/bootable.ts";
@@ -39,14 +38,10 @@ export async function keepImage(
   const { host } = disk;
   const kept = listKeptImages(disk);
   if (kept.some(({ id }) => id === image.id)) return;
+  refuseForeignImage(disk, image.id);
   const { directory, tree, record } = keptImagePaths(hexOf(image.id));
   for (const parent of [DOCKROOT_DIRECTORY, KEPT_IMAGES, directory]) {
     host.files.ensureDirectory(disk.at(parent), 0o700);
-  }
-  if (host.files.statusOf(disk.at(tree)) !== undefined) {
-    throw new BootError("FILE_FOREIGN", `${tree} has no valid ${record}`, {
-      hint: `Nothing is changed. If nobody needs it, delete it: btrfs subvolume delete ${disk.at(tree)}`,
-    });
   }
   const source = disk.at(image.source);
   await host.run([
@@ -75,24 +70,30 @@ export async function keepImage(
   );
 }
 
+/** @throws BootError FILE_FOREIGN where something else has the place of an image that is not kept yet */
+export function refuseForeignImage(disk: Disk, id: string): void {
+  if (listKeptImages(disk).some((image) => image.id === id)) return;
+  const { tree, record } = keptImagePaths(hexOf(id));
+  if (disk.host.files.statusOf(disk.at(tree)) === undefined) return;
+  throw new BootError("FILE_FOREIGN", `${tree} has no valid ${record}`, {
+    hint: "Nothing is changed. If nobody needs it, mount the filesystem with -o subvolid=5 and delete it there.",
+  });
+}
+
 /**
- * Removes a kept image, or what was made of one: its record first, so that one that is half removed is
- * none. A subvolume that the record does not prove to be ours stays.
- * @param isStaged the state says that it was in the making: there may be no record yet
+ * Removes a kept image of which the state says that it is being made or removed: its record first, so that one that
+ * is half removed is none. A subvolume with the record of another one stays.
  * @throws BootError, HelperError
  */
-export async function removeKeptImage(
-  disk: Disk,
-  id: string,
-  isStaged: boolean,
-): Promise<void> {
+export async function removeKeptImage(disk: Disk, id: string): Promise<void> {
   const { host } = disk;
   const { directory, tree, record } = keptImagePaths(hexOf(id));
   const file = disk.at(tree);
   if (disk.hasSubvolume(tree)) {
     const kept = listKeptImages(disk).find((image) => image.id === id);
     const { uuid } = await readSubvolume(host, file);
-    if (kept === undefined ? !isStaged : kept.uuid !== uuid) {
+    const isRecorded = host.files.statusOf(disk.at(record)) !== undefined;
+    if (isRecorded && kept?.uuid !== uuid) {
       host.log.warn(`${tree} cannot be proved to be dockroot's, and stays`);
       return;
     }
@@ -105,6 +106,6 @@ export async function removeKeptImage(
   if (host.files.namesIn(disk.at(directory)).length === 0) {
     host.files.removeUnusedDirectory(disk.at(directory));
   } else {
-    host.log.warn(`${path.join(directory)} holds other files, and stays`);
+    host.log.warn(`${directory} holds other files, and stays`);
   }
 }

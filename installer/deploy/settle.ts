@@ -54,12 +54,12 @@ export async function settle(
     ...state.deployments.filter((each) => !gone.includes(each)),
     ...readOtherDeployments(disk),
   ];
-  for (const { kernel, image, state: own } of gone) {
+  for (const { kernel, image } of gone) {
     if (!needed.some((other) => other.kernel.digest === kernel.digest)) {
-      await removeBootFiles(host, place, kernel.digest);
+      await removeBootFiles(host, place, kernel);
     }
     if (!needed.some((other) => other.image.id === image.id)) {
-      await removeKeptImage(disk, image.id, own === "staged");
+      await removeKeptImage(disk, image.id);
     }
   }
   const settled = {

@@ -33,6 +33,7 @@ import {
   copyBootFiles,
   missingBytes,
   noRoom,
+  refuseForeignBootFiles,
   type BootFiles,
 } from "./boot-files.ts";
 import {
@@ -43,7 +44,7 @@ import {
 } from "./deploy-disk.ts";
 import { countChanges } from "./count-changes.ts";
 import { findTarget, type Target } from "./find-target.ts";
-import { keepImage } from "./kept-images.ts";
+import { keepImage, refuseForeignImage } from "./kept-images.ts";
 import {
   bringIn,
   chooseRetired,
@@ -285,15 +286,14 @@ class Upgrader {
       const { boot } = target;
       const room = this.#makeRoom(state, boot);
       if (room.length > 0) throw noRoom(this.#place, boot, boot.bytes);
-      const adopted = this.#describe(state, target, 1);
-      const added = await this.#add(state, adopted, target);
-      return markGood(added, 1);
+      const adopted = this.#describe(state, target, state.last + 1);
+      return await this.#add(state, adopted, target, true);
     } catch (error) {
       if (!(error instanceof BootError)) throw error;
       this.#warnings.push(
         `what runs is no deployment, and only its own menu entry leads back to it: ${error.message}`,
       );
-      return state;
+      return readDeployments(this.#deploy.disk);
     }
   }
 
@@ -320,6 +320,7 @@ class Upgrader {
     before: Deployments,
     staged: Deployment,
     target: Target,
+    hasBooted = false,
   ): Promise<Deployments> {
     const host = this.#host;
     const { disk } = this.#deploy;
@@ -329,13 +330,14 @@ class Upgrader {
       ...before,
       bootFilesystem: place.filesystem.uuid ?? null,
       loader: place.loader.name,
-      reference:
-        this.#request.isSwitch || before.reference === null
-          ? target.reference
-          : before.reference,
       last: n,
       deployments: [...before.deployments, staged],
     };
+    refuseForeignImage(disk, staged.image.id);
+    const { digest } = target.boot;
+    if (!before.deployments.some(({ kernel }) => kernel.digest === digest)) {
+      refuseForeignBootFiles(host, place, target.boot);
+    }
     await recordDurably(disk, state);
     try {
       await this.#make(staged, target);
@@ -346,7 +348,12 @@ class Upgrader {
       });
       throw error;
     }
-    const shown = bringIn(state, n, this.#deploy.running);
+    const reference =
+      this.#request.isSwitch || before.reference === null
+        ? target.reference
+        : before.reference;
+    const brought = bringIn({ ...state, reference }, n, this.#deploy.running);
+    const shown = hasBooted ? markGood(brought, n) : brought;
     return this.#progress(`writing the menu of ${place.loader.title}`, () =>
       this.#settle(shown),
     );

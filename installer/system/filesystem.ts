@@ -1,8 +1,9 @@
 import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
+import { summarizeFailure } from "../../runtime/base/failure.ts";
 import { parseBlkid, waitForDevice } from "../../runtime/disk/device.ts";
 import { mountDevice, unmount } from "../../runtime/disk/mount-stack.ts";
-import { isMountPoint } from "../../runtime/disk/mounts.ts";
+import { isMountPoint, readMounts } from "../../runtime/disk/mounts.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { holdSignals } from "./hold-signals.ts";
@@ -172,6 +173,7 @@ export async function withMounted<T>(
   const at = path.join(runDirectory, `${name}-${String(host.processId)}`);
   return holdSignals(async () => {
     try {
+      await unmountStale(host, runDirectory);
       await mountDevice(host, {
         device: { path: device, fsType: type, uuid, label },
         at,
@@ -185,4 +187,17 @@ export async function withMounted<T>(
       host.files.removeUnusedDirectory(runDirectory);
     }
   });
+}
+
+/** What a dockroot that was killed has left mounted; what somebody uses stays. */
+async function unmountStale(host: Host, runDirectory: string): Promise<void> {
+  for (const { mountPoint } of readMounts(host).toReversed()) {
+    if (path.dirname(mountPoint) !== runDirectory) continue;
+    const [, processId] = /-(\d+)$/.exec(mountPoint) ?? [];
+    if (processId === undefined) continue;
+    if (host.files.statusOf(host.path(`/proc/${processId}`))) continue;
+    await unmount(host, mountPoint).catch((error: unknown) => {
+      host.log.warn(summarizeFailure(error));
+    });
+  }
 }

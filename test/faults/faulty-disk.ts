@@ -2,6 +2,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import {
+  parseBlockWriteLog,
+  type LoggedRequest,
+} from "../../fixtures/block-write-log.ts";
 import { run } from "../../fixtures/run.ts";
 import { scaleTimeout } from "../../fixtures/slowness.ts";
 import { undoLater } from "../../fixtures/undo.ts";
@@ -48,10 +52,30 @@ export async function withFaultyDisk<T>(
   fault: DiskFault,
   work: () => T | Promise<T>,
 ): Promise<{ result: T; hasFired: boolean }> {
-  return serveDisk(file, directory, describeFault(fault), async (served) => {
+  const filter = faultFilter(directory, describeFault(fault));
+  return serveDisk(file, directory, filter, async (served) => {
     const result = await work();
     return { result, hasFired: await probe(served) };
   });
+}
+
+/**
+ * Serves a disk file in the same way without a fault, and records what is written to it.
+ * @param work gets the file of the record, which grows meanwhile
+ */
+export async function recordWrites<T>(
+  file: string,
+  directory: string,
+  work: (log: string) => T | Promise<T>,
+): Promise<{ result: T; requests: LoggedRequest[] }> {
+  const log = `${directory}/write-log`;
+  fs.writeFileSync(log, "");
+  const filter = [
+    ...["--blockdev", `driver=file,filename=${log},node-name=log`],
+    ...["--blockdev", `driver=blklogwrites,file=file,log=log,node-name=filter`],
+  ];
+  const result = await serveDisk(file, directory, filter, () => work(log));
+  return { result, requests: parseBlockWriteLog(fs.readFileSync(log)) };
 }
 
 /**
@@ -64,7 +88,8 @@ export async function countOperations(
   directory: string,
   work: () => void,
 ): Promise<Record<DiskOperation, number>> {
-  const flush = await serveDisk(file, directory, "", (_, device) => {
+  const filter = faultFilter(directory, "");
+  const flush = await serveDisk(file, directory, filter, (_, device) => {
     const before = countFlushes(device);
     work();
     return countFlushes(device) - before;
@@ -74,27 +99,30 @@ export async function countOperations(
   return { read: count(TRACES.read), write: count(TRACES.write), flush };
 }
 
+/** @returns the daemon's options for a node `filter` above the node `file` */
+function faultFilter(directory: string, faults: string): string[] {
+  const config = `${directory}/blkdebug.conf`;
+  fs.writeFileSync(config, faults);
+  const driver = `driver=blkdebug,config=${config},image=file,node-name=filter`;
+  return ["--blockdev", driver];
+}
+
 async function serveDisk<T>(
   file: string,
   directory: string,
-  blkdebug: string,
+  filter: readonly string[],
   work: (served: string, device: string) => T | Promise<T>,
 ): Promise<T> {
   const served = `${directory}/served`;
-  const config = `${directory}/blkdebug.conf`;
   fs.writeFileSync(served, "");
-  fs.writeFileSync(config, blkdebug);
   const trace = fs.openSync(`${directory}/trace`, "w");
   const daemon = spawn(
     "qemu-storage-daemon",
     [
       ...Object.values(TRACES).flatMap((event) => ["--trace", event]),
       ...["--blockdev", `driver=file,filename=${file},node-name=file`],
-      ...[
-        "--blockdev",
-        `driver=blkdebug,config=${config},image=file,node-name=faulty`,
-      ],
-      ...["--blockdev", "driver=raw,file=faulty,node-name=disk"],
+      ...filter,
+      ...["--blockdev", "driver=raw,file=filter,node-name=disk"],
       ...[
         "--export",
         `type=fuse,id=export,node-name=disk,mountpoint=${served},writable=on`,

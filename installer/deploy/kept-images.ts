@@ -82,7 +82,7 @@ export function refuseForeignImage(disk: Disk, id: string): void {
 
 /**
  * Removes a kept image of which the state says that it is being made or removed: its record first, so that one that
- * is half removed is none. A subvolume with the record of another one stays.
+ * is half removed is none. A subvolume with the record of another one stays. Durable when this returns.
  * @throws BootError, HelperError
  */
 export async function removeKeptImage(disk: Disk, id: string): Promise<void> {
@@ -108,4 +108,5 @@ export async function removeKeptImage(disk: Disk, id: string): Promise<void> {
   } else {
     host.log.warn(`${directory} holds other files, and stays`);
   }
+  await syncFilesystem(disk);
 }

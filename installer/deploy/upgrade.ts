@@ -154,8 +154,12 @@ class Upgrader {
     this.#refuseOtherPlace(state);
     refuseUnreadMenu(this.#host, this.#place);
     if (!isDry && state.deployments.length > 0) {
-      state = await this.#settle(state);
-      await restoreLost(this.#host, this.#deploy, this.#place, state);
+      const settled = await this.#settle(state);
+      await this.#progress(
+        "checking kernels and initramfs of deployments",
+        () => restoreLost(this.#host, this.#deploy, this.#place, settled),
+      );
+      state = settled;
     }
     const wanted = chooseReference(this.#host, reference, state);
     const target = await this.#progress(

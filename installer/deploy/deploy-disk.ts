@@ -21,7 +21,6 @@ import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import { readSystemOptions } from "../../runtime/options/options.ts";
 import {
   DOCKROOT_DIRECTORY,
-  KEPT_IMAGES,
   rwlayerOfDirectory,
 } from "../../runtime/options/rwlayer-names.ts";
 import { USUAL_RWLAYER } from "../loaders/formats/boot-loader.ts";
@@ -112,7 +111,7 @@ export function readOtherDeployments(disk: Disk): readonly Deployment[] {
   const own = path.basename(paths.directory);
   return host.files
     .namesIn(disk.at(DOCKROOT_DIRECTORY))
-    .filter((name) => name !== own && name !== path.basename(KEPT_IMAGES))
+    .filter((name) => name !== own)
     .flatMap((name) => {
       const other = rwlayerOfDirectory(name);
       return readDeployments(new Disk(host, topLevel, other)).deployments;

@@ -9,7 +9,11 @@ import { parseMachineReport } from "../fixtures/machine-report.ts";
 import { createMachine } from "../fixtures/machine.ts";
 import { createProgress } from "../fixtures/progress.ts";
 import { wasInterrupted } from "../fixtures/undo.ts";
-import { runVmOnTerminal, startVm, type VmOptions } from "../fixtures/vm.ts";
+import {
+  runVmOnTerminal,
+  startVm,
+  type DirectVmOptions,
+} from "../fixtures/vm.ts";
 import { createConsoleView } from "./console-view.ts";
 import { formatSummary, judge } from "./summary.ts";
 
@@ -41,7 +45,7 @@ async function main(): Promise<number> {
   return isProved ? 0 : 1;
 }
 
-async function runShell(options: VmOptions): Promise<number> {
+async function runShell(options: DirectVmOptions): Promise<number> {
   console.log(
     heading(
       "A computer starts here. Log in as root, with the password demo.\n",
@@ -51,7 +55,10 @@ async function runShell(options: VmOptions): Promise<number> {
   return 0;
 }
 
-async function runBoot(options: VmOptions, imageId: string): Promise<boolean> {
+async function runBoot(
+  options: DirectVmOptions,
+  imageId: string,
+): Promise<boolean> {
   console.log(heading(`\nBooting with: ${options.cmdline}`));
   const started = Date.now();
   const vm = await startVm({

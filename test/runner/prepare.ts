@@ -37,6 +37,7 @@ export const preparations: Readonly<Record<string, Preparation>> = {
   crypt: machine("crypt", 25, "machine"),
   exported: machine("exported", 20, "machine"),
   stores: machine("stores", 40, "machine", "engines"),
+  "two-kernels": machine("two-kernels", 60, "machine"),
 };
 
 if (import.meta.main) {

@@ -49,7 +49,7 @@ export const rungs: readonly Rung[] = [
     name: "vm",
     timeoutSeconds: 1800,
     needsRoot: true,
-    commands: [...machineCommands, "qemu-img"],
+    commands: [...machineCommands, "qemu-img", "sfdisk", "mkfs.vfat", "mcopy"],
   },
   {
     name: "faults",

@@ -13,6 +13,7 @@ import { scaleTimeout } from "../../fixtures/slowness.ts";
 import {
   LEAN_KERNEL_OPTIONS,
   startVm,
+  type Firmware,
   type Vm,
   type VmDisk,
 } from "../../fixtures/vm.ts";
@@ -42,6 +43,8 @@ export interface StartOptions {
   /** In place of its own. */
   readonly disk?: VmDisk;
   readonly initramfs?: string;
+  /** It loads what a disk has: the options above that are the kernel's do not count. */
+  readonly firmware?: Firmware;
 }
 
 const TUTORIAL =
@@ -56,6 +59,9 @@ const SHELL_TARGET =
 
 const BOOT_TIMEOUT_MS = 3 * 60_000;
 const OFF_TIMEOUT_MS = 2 * 60_000;
+
+/** What OVMF says on the first serial port. */
+const STARTS_LOADER = /BdsDxe: starting /;
 
 /** @param name of the directory that it works in */
 export async function createComputer(
@@ -86,30 +92,36 @@ export async function createComputer(
         moreDisks = [],
         disk = { overlay },
         initramfs = machine.initramfs,
+        firmware,
       } = {},
     ) => {
       starts += 1;
-      const unitTimeoutS = Math.ceil(scaleTimeout(UNIT_TIMEOUT_MS) / 1000);
       const vm = await startVm({
-        kernel: machine.kernel,
-        initramfs,
+        ...(firmware === undefined
+          ? {
+              ...{ kernel: machine.kernel, initramfs },
+              cmdline: composeCmdline(upTo, cmdline),
+            }
+          : { firmware }),
         workDir: join(workDir, `start-${String(starts)}`),
         disks: [disk, ...moreDisks],
-        cmdline: [
-          ...[
-            TUTORIAL,
-            LEAN_KERNEL_OPTIONS,
-            ...(upTo === "shell" ? [SHELL_TARGET] : []),
-          ],
-          `systemd.default_timeout_start_sec=${String(unitTimeoutS)}`,
-          // Of the kernel only errors: under load, its lines and a program's garble each other.
-          ...["console=ttyS0 loglevel=4", cmdline],
-        ].join(" "),
       });
       t.teardown(() => vm.stop());
       return vm;
     },
   };
+}
+
+/** @param more options besides the tutorial's; the last of a name counts */
+export function composeCmdline(upTo: "login" | "shell", more: string): string {
+  const unitTimeoutS = Math.ceil(scaleTimeout(UNIT_TIMEOUT_MS) / 1000);
+  return [
+    ...[TUTORIAL, LEAN_KERNEL_OPTIONS],
+    ...(upTo === "shell" ? [SHELL_TARGET] : []),
+    `systemd.default_timeout_start_sec=${String(unitTimeoutS)}`,
+    // Of the kernel only errors: under load, its lines and a program's garble each other.
+    ...["console=ttyS0 loglevel=4", more],
+  ].join(" ");
 }
 
 /** The cache forgets a machine when another executable is built, which may be while this one runs. */
@@ -149,6 +161,12 @@ export async function powerOff(vm: Vm): Promise<void> {
 export async function powerOffFromShell(vm: Vm): Promise<void> {
   vm.debugConsole.send("systemctl poweroff\r");
   await vm.waitForPowerOff(OFF_TIMEOUT_MS);
+}
+
+/** As its user restarts it: firmware starts what its boot loader has next. */
+export async function reboot(vm: Vm): Promise<void> {
+  vm.send("reboot\r");
+  await vm.waitFor(STARTS_LOADER, OFF_TIMEOUT_MS);
 }
 
 /** Pulls the plug when what was written is on the disk. */

@@ -272,13 +272,18 @@ export function refuseForeignBootFiles(
 ): void {
   const directory = bootDirectory(boot.digest);
   const target = path.join(place.top, directory);
-  if (host.files.statusOf(target) === undefined) return;
-  if (areCopied(host, place, boot)) return;
-  throw new BootError(
-    "FILE_FOREIGN",
-    `${place.filesystem.device}:${directory} has other files than the kernel and the initramfs of that digest`,
-    { hint: "Nothing is changed. If nobody needs it, remove it." },
-  );
+  const parent = host.files.statusOf(path.dirname(target));
+  const isFree = host.files.statusOf(target) === undefined;
+  const why =
+    parent !== undefined && parent.kind !== "directory"
+      ? `/${DIRECTORY} is not a directory`
+      : isFree || areCopied(host, place, boot)
+        ? undefined
+        : `${directory} has other files than the kernel and the initramfs of that digest`;
+  if (why === undefined) return;
+  throw new BootError("FILE_FOREIGN", `${place.filesystem.device}:${why}`, {
+    hint: "Nothing is changed. If nobody needs it, remove it.",
+  });
 }
 
 /** Removes boot files from $BOOT, and what was left of copying them; other files there stay. */

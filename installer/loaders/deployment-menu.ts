@@ -94,16 +94,25 @@ export async function writeDeploymentMenu(
   }
 }
 
-/** @throws BootError ENTRY_UNSUITABLE where the loader would not show entries of ours */
+/**
+ * @throws BootError ENTRY_UNSUITABLE where the loader would not show entries of ours, FILE_FOREIGN where they cannot be
+ *   included
+ */
 export function refuseUnreadMenu(host: Host, place: BootPlace): void {
   const { loader, config } = place;
-  if (BLOCK_MENUS[loader.name] === undefined) return;
+  const menu = BLOCK_MENUS[loader.name];
+  if (menu === undefined) return;
   const [why] =
     loader.checkConfig?.(config, readWithin(host, place, config)) ?? [];
-  if (why === undefined) return;
-  throw new BootError("ENTRY_UNSUITABLE", why, {
-    hint: `${loader.title} would not show the entries of deployments.`,
-  });
+  if (why !== undefined) {
+    throw new BootError("ENTRY_UNSUITABLE", why, {
+      hint: `${loader.title} would not show the entries of deployments.`,
+    });
+  }
+  if (menu.include === undefined) return;
+  const file = menu.include.file(config);
+  const text = putBlock(readWithin(host, place, file), INCLUDE_BLOCK, "");
+  requireBlock(text, file, INCLUDE_BLOCK);
 }
 
 async function syncMenu(host: Host, top: string): Promise<void> {

@@ -71,11 +71,11 @@ deb: $(SHIPPED) ## Make a package for Debian and Ubuntu, dist/dockroot_*.deb
 	@packaging/deb/make-deb dist
 
 .PHONY: demo
-demo: setup-demo dist/dockroot ## Build a real Debian as a Docker image and boot a machine from it
+demo: setup-demo dist/dockroot ## Boot a machine from a Docker image, upgrade it to another one, and roll back
 	$(AS_ROOT) $(NODE) demo/demo.ts
 
 .PHONY: demo-shell
-demo-shell: setup-demo dist/dockroot ## The demo's machine with a login on this terminal
+demo-shell: setup-demo dist/dockroot ## The demo's machine with a login on this terminal; its disk stays until make clean
 	$(AS_ROOT) $(NODE) demo/demo.ts --shell
 
 .PHONY: check
@@ -140,6 +140,7 @@ option-table: setup-modules ## Write the table of docs/kernel-options.md from th
 .PHONY: clean
 clean: ## Remove what was built, not what was downloaded
 	rm -rf dist .cache/build
+	$(if $(wildcard .cache/demo),$(AS_ROOT) rm -rf .cache/demo)
 
 .PHONY: distclean
 distclean: clean ## Remove all that git ignores: caches and modules too

@@ -12,7 +12,9 @@ export function createConsoleView(stream: NodeJS.WriteStream): ConsoleView {
   return {
     write: lineSplitter((line) => {
       const seconds = ((Date.now() - started) / 1000).toFixed(1).padStart(6);
-      const text = stripVTControlCharacters(line).replace(/\p{Cc}/gu, "");
+      const shown = stripVTControlCharacters(line).trimEnd();
+      // Of a line that was written over, its last state.
+      const text = shown.replace(/^.*\r/, "").replace(/\p{Cc}/gu, "");
       const time = styleText("dim", `${seconds} │`, { stream });
       const style = text.includes("dockroot: ") ? "bold" : "reset";
       stream.write(`${time} ${styleText(style, text, { stream })}\n`);

@@ -1,18 +1,31 @@
 /**
- * Builds a computer, boots it into a Docker image, and says what that has proved.
- * With --shell the computer stays on, with a login on this terminal.
+ * Builds a computer that boots into a Docker image, moves it to an image with another kernel and back, and says what
+ * that has proved. With --shell the computer stays on, with a login on this terminal.
  */
-import { rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs, styleText } from "node:util";
-import { parseMachineReport } from "../fixtures/machine-report.ts";
-import { createMachine } from "../fixtures/machine.ts";
-import { createProgress } from "../fixtures/progress.ts";
+import { layOutEsp, makeFirmware } from "../fixtures/boot-loaders.ts";
+import {
+  findBootPackages,
+  type BootPackages,
+} from "../fixtures/boot-packages.ts";
+import { makeEspDisk } from "../fixtures/esp-disk.ts";
+import { copyDisk } from "../fixtures/loop-disk.ts";
+import {
+  parseMachineReports,
+  type MachineReport,
+} from "../fixtures/machine-report.ts";
+import { findMachine } from "../fixtures/machine-kinds.ts";
+import { readMachine, writeImages } from "../fixtures/machine.ts";
+import { createProgress, type Progress } from "../fixtures/progress.ts";
 import { wasInterrupted } from "../fixtures/undo.ts";
 import {
   runVmOnTerminal,
   startVm,
-  type DirectVmOptions,
+  type Vm,
+  type VmOptions,
 } from "../fixtures/vm.ts";
 import { createConsoleView } from "./console-view.ts";
 import { formatSummary, judge } from "./summary.ts";
@@ -22,7 +35,19 @@ const CMDLINE =
   "root=LABEL=linux rootflags=subvol=docker_rwlayer rw docker_path=docker" +
   " toplayer=LABEL=linux toplayer_path=boot_docker console=ttyS0";
 
+const WORK_DIR = join(import.meta.dirname, "../.cache/demo");
+const DISK = join(WORK_DIR, "disk.img");
+const ESP = join(WORK_DIR, "esp.img");
+
+const FIRST_IMAGE = "demo:latest";
+/** The second image; its kernel is another one. */
+const NEXT_IMAGE = "demo:2";
+
+const PASSWORD = "demo";
+const PROMPT = /demo-pc:~# /;
+
 const BOOT_TIMEOUT_MS = 10 * 60_000;
+const COMMAND_TIMEOUT_MS = 3 * 60_000;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { shell: { type: "boolean" } } });
@@ -31,60 +56,105 @@ async function main(): Promise<number> {
       "the demo mounts disks and starts a dockerd: run it as root",
     );
   }
-  const workDir = join(import.meta.dirname, "../.cache/demo");
-  await rm(workDir, { recursive: true, force: true });
-  const machine = await createMachine(workDir, createProgress(process.stderr));
+  const progress = createProgress(process.stderr);
+  const isKept = values.shell === true && existsSync(ESP);
+  if (!isKept) await rm(WORK_DIR, { recursive: true, force: true });
+  const packages = await findBootPackages(progress);
+  if (!isKept) await makeComputer(packages, progress);
   const options = {
-    ...machine,
-    workDir,
-    disks: [machine.disk],
-    cmdline: CMDLINE,
+    workDir: WORK_DIR,
+    disks: [DISK, ESP],
+    firmware: await makeFirmware(packages, join(WORK_DIR, "variables.fd")),
   };
   if (values.shell === true) return runShell(options);
-  const isProved = await runBoot(options, machine.images["demo:latest"] ?? "");
-  return isProved ? 0 : 1;
+  return (await runTour(options)) ? 0 : 1;
 }
 
-async function runShell(options: DirectVmOptions): Promise<number> {
+/** A disk with image store and top layer, and one with an EFI system partition that has rEFInd. */
+async function makeComputer(
+  packages: BootPackages,
+  progress: Progress,
+): Promise<void> {
+  const machine = await findMachine("two-kernels", progress);
+  await mkdir(WORK_DIR, { recursive: true });
+  await progress("a fresh copy of the disk", () =>
+    copyDisk(machine.disk, DISK),
+  );
+  await writeImages(WORK_DIR, machine.images);
+  const files = layOutEsp("refind", packages, machine, CMDLINE);
+  await makeEspDisk(ESP, files, WORK_DIR);
+}
+
+async function runShell(options: VmOptions): Promise<number> {
   console.log(
     heading(
-      "A computer starts here. Log in as root, with the password demo.\n",
-    ) + "To leave: the command poweroff, or the keys Ctrl-A and then X.\n",
+      `A computer starts here. Log in as root, with the password ${PASSWORD}.\n`,
+    ) +
+      "To leave: the command poweroff, or the keys Ctrl-A and then X. Its disk stays until make clean.\n",
   );
   await runVmOnTerminal(options);
   return 0;
 }
 
-async function runBoot(
-  options: DirectVmOptions,
-  imageId: string,
-): Promise<boolean> {
-  console.log(heading(`\nBooting with: ${options.cmdline}`));
+/** From power-on to power-off: to the other image, and back. */
+async function runTour(options: VmOptions): Promise<boolean> {
+  console.log(heading(`\nrEFInd boots with: ${CMDLINE}`));
   const started = Date.now();
   const vm = await startVm({
     ...options,
-    cmdline: `${options.cmdline} dockroot-demo.poweroff`,
     onOutput: createConsoleView(process.stdout).write,
   });
   try {
+    await waitForReport(vm, 1);
+    await logIn(vm);
+    await type(vm, `dockroot upgrade ${NEXT_IMAGE}`);
+    await type(vm, "dockroot deployments");
+    vm.send("reboot\r");
+    await waitForReport(vm, 2);
+    await logIn(vm);
+    await type(vm, "dockroot rollback");
+    vm.send("reboot\r");
+    await waitForReport(vm, 3);
+    await logIn(vm);
+    await type(vm, "dockroot deployments");
+    vm.send("poweroff\r");
     await vm.waitForPowerOff(BOOT_TIMEOUT_MS);
   } finally {
     await vm.stop();
   }
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
-  const report = parseMachineReport(await vm.readReport());
-  if (report === undefined) {
-    throw new Error(
-      "the machine went off without a report: see above what its console said",
-    );
-  }
-  const proofs = judge(report, imageId);
+  const reports = parseMachineReports(await vm.readReport());
+  const { images } = await readMachine(WORK_DIR);
+  const proofs = judge(
+    reports,
+    [FIRST_IMAGE, NEXT_IMAGE, FIRST_IMAGE].map((image) => images[image] ?? ""),
+  );
   console.log(
     heading(`\nFrom power-on to power-off: ${seconds} s. What this has shown:`),
   );
-  console.log(formatSummary(proofs, report, process.stdout));
+  console.log(formatSummary(proofs, reports, process.stdout));
   console.log("\nTo log in to this machine: make demo-shell");
   return proofs.every(({ isProved }) => isProved);
+}
+
+/** Waits until the machine has come up for the nth time. */
+async function waitForReport(vm: Vm, n: number): Promise<MachineReport> {
+  return vm.waitUntil("reported", BOOT_TIMEOUT_MS, async () => {
+    return parseMachineReports(await vm.readReport())[n - 1];
+  });
+}
+
+async function logIn(vm: Vm): Promise<void> {
+  await vm.waitFor(/ login: /, BOOT_TIMEOUT_MS);
+  vm.send("root\r");
+  await vm.waitFor(/Password: /, COMMAND_TIMEOUT_MS);
+  vm.send(`${PASSWORD}\r`);
+  await vm.waitFor(PROMPT, COMMAND_TIMEOUT_MS);
+}
+
+async function type(vm: Vm, command: string): Promise<void> {
+  vm.send(`${command}\r`);
+  await vm.waitFor(PROMPT, COMMAND_TIMEOUT_MS);
 }
 
 function heading(text: string): string {

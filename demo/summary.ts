@@ -7,8 +7,50 @@ export interface Proof {
   readonly seen: readonly string[];
 }
 
-/** @param imageId demo:latest's, as docker says it */
-export function judge(report: MachineReport, imageId: string): Proof[] {
+/**
+ * @param reports of three boots: of the first image, of the other one after an upgrade, and after the rollback
+ * @param imageIds theirs, as docker says them
+ */
+export function judge(
+  reports: readonly MachineReport[],
+  imageIds: readonly string[],
+): Proof[] {
+  const [first, second, third] = reports;
+  if (first === undefined || second === undefined || third === undefined) {
+    throw new Error("the machine has not reported three times");
+  }
+  const [imageId = "", nextId = ""] = imageIds;
+  return [
+    ...judgeBoot(first, imageId),
+    {
+      of: "upgrade",
+      isProved:
+        second.boot.image?.id === nextId &&
+        second.boot.kernel !== first.boot.kernel,
+      seen: describeMove(first, second),
+    },
+    {
+      of: "rollback",
+      isProved:
+        third.boot.image?.id === imageId &&
+        third.boot.kernel === first.boot.kernel,
+      seen: describeMove(second, third),
+    },
+  ];
+}
+
+function describeMove(from: MachineReport, to: MachineReport): string[] {
+  const [before, after] = [from, to].map(
+    ({ boot }) =>
+      `${boot.image?.reference ?? "no image"} with Linux ${boot.kernel}`,
+  );
+  return [
+    `from ${String(before)}`,
+    `to ${String(after)}: deployment ${String(to.boot.deployment)}`,
+  ];
+}
+
+function judgeBoot(report: MachineReport, imageId: string): Proof[] {
   const { boot } = report;
   const [root] = report.root.filesystems;
   const [store] = report.store.filesystems;
@@ -55,7 +97,7 @@ export function judge(report: MachineReport, imageId: string): Proof[] {
 
 export function formatSummary(
   proofs: readonly Proof[],
-  { boot }: MachineReport,
+  reports: readonly MachineReport[],
   stream: NodeJS.WriteStream,
 ): string {
   const results = proofs.map(({ of, isProved, seen }) => {
@@ -64,19 +106,23 @@ export function formatSummary(
       : styleText("red", "FAILED", { stream });
     return `  ${mark}  ${of.padEnd(12)} ${seen.join(`\n${" ".repeat(23)}`)}`;
   });
-  const steps = [
-    ...boot.steps,
-    { step: "all of it", durationMs: boot.totalMs },
-  ];
+  const boots = reports.map(({ boot }) => boot);
+  const [first] = boots;
+  const steps =
+    first === undefined
+      ? []
+      : [...first.steps, { step: "all of it", durationMs: first.totalMs }];
   const times = steps.map(
     ({ step, durationMs }) =>
       `  ${durationMs.toFixed(1).padStart(8)} ms  ${step}`,
   );
   return [
     ...results,
-    ...boot.warnings.map((warning) => `  warning: ${warning}`),
+    ...boots
+      .flatMap(({ warnings }) => warnings)
+      .map((warning) => `  warning: ${warning}`),
     "",
-    "What dockroot did, and how long it took in this virtual machine:",
+    "What dockroot did in the first boot, and how long it took in this virtual machine:",
     ...times,
   ].join("\n");
 }

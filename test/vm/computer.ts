@@ -6,7 +6,7 @@ import { makeOverlay } from "../../fixtures/loop-disk.ts";
 import { machineIn, type Machine } from "../../fixtures/machine.ts";
 import { findMachine, type MachineKind } from "../../fixtures/machine-kinds.ts";
 import {
-  parseMachineReport,
+  parseMachineReports,
   type MachineReport,
 } from "../../fixtures/machine-report.ts";
 import { scaleTimeout } from "../../fixtures/slowness.ts";
@@ -139,7 +139,7 @@ async function linkMachine(
 /** Waits until the machine is up. */
 export function waitForReport(vm: Vm): Promise<MachineReport> {
   return vm.waitUntil("reported", BOOT_TIMEOUT_MS, async () =>
-    parseMachineReport(await vm.readReport()),
+    parseMachineReports(await vm.readReport()).at(-1),
   );
 }
 

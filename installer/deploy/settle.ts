@@ -1,5 +1,6 @@
 import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
+import { summarizeFailure } from "../../runtime/base/failure.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type {
   Deployment,
@@ -13,6 +14,7 @@ import {
 } from "../loaders/deployment-menu.ts";
 import { bootDirectory, removeBootFiles } from "./boot-files.ts";
 import {
+  readDeployments,
   readOtherDeployments,
   recordDurably,
   type DeployDisk,
@@ -38,13 +40,22 @@ export async function settle(
   place: BootPlace,
   state: Deployments,
 ): Promise<Deployments> {
+  const former = readDeployments(disk);
   await recordDurably(disk, state);
   const shown = inMenu(state);
   const next = state.next;
   if (next !== null) {
     const entries = shown.map(describeEntry);
-    await writeDeploymentMenu(host, place, disk.paths.rwlayer, entries, next);
-    requireWritten(host, place, disk.paths.rwlayer, entries, next);
+    try {
+      await writeDeploymentMenu(host, place, disk.paths.rwlayer, entries, next);
+      requireWritten(host, place, disk.paths.rwlayer, entries, next);
+    } catch (error) {
+      // Nobody is to be told that something boots next which the menu does not have.
+      await recordDurably(disk, former).catch((cause: unknown) => {
+        host.log.warn(summarizeFailure(cause));
+      });
+      throw error;
+    }
   }
   const gone = state.deployments.filter(
     (each) => !shown.includes(each) && each.n !== running,

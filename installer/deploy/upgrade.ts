@@ -29,7 +29,6 @@ import { comparePackages } from "../packages/compare-packages.ts";
 import type { PackageChanges } from "../packages/formats/package-lists.ts";
 import { homeBelow } from "../system/find-store.ts";
 import {
-  bootDirectory,
   copyBootFiles,
   missingBytes,
   noRoom,
@@ -256,7 +255,9 @@ class Upgrader {
           : undefined,
       deployment: n,
     });
-    if (state.deployments.length === 0) this.#warnings.push(...notes);
+    if (state.deployments.length === 0) {
+      for (const note of notes) host.log.info(note);
+    }
     return {
       n,
       image: { reference, id: image.id, repoDigest },
@@ -385,7 +386,7 @@ class Upgrader {
       })),
     };
     await this.#progress(
-      `copying kernel and initramfs to ${place.filesystem.device}:${bootDirectory(boot.digest)}`,
+      `copying kernel and initramfs to ${place.filesystem.device}`,
       () => copyBootFiles(host, place, kept),
     );
     await this.#progress("checking what the boot would do", () =>

@@ -85,13 +85,15 @@ export function nameDeployment({ n, image, kernel }: Deployment): string {
   return `dockroot ${String(n)}: ${image.reference} (${kernel.release})`;
 }
 
-/** The same, where what runs has proved to boot. */
+/** The same, where what runs has proved to boot: its menu entry was there, whatever became of writing that. */
 export function markGood(
   state: Deployments,
   running: number | undefined,
 ): Deployments {
   return withChanged(state, ({ n, state: own }) =>
-    n === running && own === "candidate" ? { state: "good" } : undefined,
+    n === running && (own === "candidate" || own === "staged")
+      ? { state: "good" }
+      : undefined,
   );
 }
 

@@ -136,6 +136,17 @@ await t.test("another image with another kernel, and back", async (t) => {
   t.match(await system.read("grub/dockroot.cfg"), "docker_rwlayer-1");
 });
 
+await t.test("a menu that takes no writes changes nothing", async (t) => {
+  const before = await readState();
+  const lock = (flag: string) =>
+    disk.look((top) => run(["chattr", flag, `${top}/grub/dockroot.cfg`]));
+  await lock("+i");
+  t.teardown(() => lock("-i"));
+  const { status, stderr } = dockroot("rollback", "2");
+  t.equal(status, 1, stderr);
+  t.strictSame(await readState(), before);
+});
+
 await t.test("gc restores what a deployment has lost", async (t) => {
   const [first, second] = (await readState()).deployments;
   const directory = (kernel = "") => `dockroot/${kernel}`;

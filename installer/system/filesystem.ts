@@ -192,8 +192,8 @@ export async function withMounted<T>(
 /** What a dockroot that was killed has left mounted; what somebody uses stays. */
 async function unmountStale(host: Host, runDirectory: string): Promise<void> {
   for (const { mountPoint } of readMounts(host).toReversed()) {
-    if (path.dirname(mountPoint) !== runDirectory) continue;
-    const [, processId] = /-(\d+)$/.exec(mountPoint) ?? [];
+    const [name = ""] = path.relative(runDirectory, mountPoint).split("/");
+    const [, processId] = /-(\d+)$/.exec(name) ?? [];
     if (processId === undefined) continue;
     if (host.files.statusOf(host.path(`/proc/${processId}`))) continue;
     await unmount(host, mountPoint).catch((error: unknown) => {

@@ -49,11 +49,11 @@ export async function changeDeployments(
     const before = markGood(readDeployments(deploy.disk), running);
     const after = decide(before, deploy);
     if (isDry) return { before, after, running };
-    const { loader } = before;
+    const { loader, menuFilesystem } = before;
     const given = isLoaderName(loader) ? loader : undefined;
     const settled = await withBootPlace(
       host,
-      { store: deploy.store, given },
+      { store: deploy.store, given, menuUuid: menuFilesystem ?? undefined },
       async (place) => {
         const settled = await settle(host, deploy, place, after);
         await restoreLost(host, deploy, place, settled);

@@ -109,11 +109,15 @@ export async function upgrade(
   const pulled = await pullFirst(host, request, teller);
   const access = request.isDry ? "ro" : "rw";
   return withDeployDisk(host, request.store, access, (deploy) => {
-    const { loader } = readDeployments(deploy.disk);
+    const { loader, menuFilesystem } = readDeployments(deploy.disk);
     const known = isLoaderName(loader) ? loader : undefined;
     return withBootPlace(
       host,
-      { store: deploy.store, given: request.loader ?? known },
+      {
+        store: deploy.store,
+        given: request.loader ?? known,
+        menuUuid: menuFilesystem ?? undefined,
+      },
       (place) =>
         new Upgrader(host, request, teller, deploy, place, pulled).run(),
     );
@@ -186,16 +190,12 @@ class Upgrader {
       offered: offered?.configId === target.image.configId ? null : offered,
       loader: this.#place.loader.title,
     });
-    const newest = inMenu(state).at(-1);
-    if (
-      newest !== undefined &&
-      isSame(newest, target) &&
-      newest.state !== "bad"
-    ) {
-      return done("unchanged", newest);
-    }
+    const same = findSame(state, target);
+    if (same !== undefined) return done("unchanged", same);
     if (state.deployments.length === 0 && !isDry) {
       state = await this.#adoptRunning(state);
+      const adopted = findSame(state, target);
+      if (adopted !== undefined) return done("upgraded", adopted);
     }
     const to = this.#describe(state, target, state.last + 1);
     const makesRoom = this.#makeRoom(state, target.boot);
@@ -334,6 +334,7 @@ class Upgrader {
     const state: Deployments = {
       ...before,
       bootFilesystem: place.filesystem.uuid ?? null,
+      menuFilesystem: place.menuFilesystem.uuid ?? null,
       loader: place.loader.name,
       last: n,
       deployments: [...before.deployments, staged],
@@ -403,9 +404,15 @@ class Upgrader {
   }
 }
 
-function isSame(
-  { image, kernel }: Deployment,
-  { image: { id }, boot: { digest } }: Target,
-): boolean {
-  return image.id === id && kernel.digest === digest;
+/** The newest deployment, where it is the target already, and not known to be bad. */
+function findSame(
+  state: Deployments,
+  { image, boot }: Target,
+): Deployment | undefined {
+  const newest = inMenu(state).at(-1);
+  return newest?.image.id === image.id &&
+    newest.kernel.digest === boot.digest &&
+    newest.state !== "bad"
+    ? newest
+    : undefined;
 }

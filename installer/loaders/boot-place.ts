@@ -27,6 +27,7 @@ import {
   type FoundMenu,
   type Volume,
 } from "./plan/plan-boot-place.ts";
+import { locate } from "../system/formats/fstab.ts";
 import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
 import {
   isDefaultSubvolume,
@@ -45,6 +46,8 @@ export interface BootPlace {
   readonly top: string;
   /** The top of the filesystem with the loader's configuration, absolute; may equal `top`. */
   readonly menuTop: string;
+  /** The filesystem with the loader's configuration. */
+  readonly menuFilesystem: Filesystem;
   /** The loader's configuration file, relative to `menuTop`; `""` where it has none. */
   readonly config: string;
 }
@@ -54,6 +57,8 @@ interface BootPlaceRequest {
   /** The btrfs with the images. */
   readonly store: Filesystem;
   readonly given: LoaderName | undefined;
+  /** The UUID of a filesystem that had the menu before: it need be neither mounted nor a boot partition. */
+  readonly menuUuid?: string | undefined;
 }
 
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
@@ -72,7 +77,7 @@ const ROOTS = ["", "boot/", "@/boot/", "@boot/", "root/boot/"];
  */
 export function withBootPlace<T>(
   host: Host,
-  { store, given }: BootPlaceRequest,
+  { store, given, menuUuid }: BootPlaceRequest,
   work: (place: BootPlace) => Promise<T>,
 ): Promise<T> {
   return holdSignals(async () => {
@@ -82,7 +87,7 @@ export function withBootPlace<T>(
       role: "store",
       isForeign: false,
     };
-    const { unseen, ...found } = await lookAround(host, volume);
+    const { unseen, ...found } = await lookAround(host, volume, menuUuid);
     const plan = planBootPlace({
       ...found,
       given,
@@ -94,7 +99,10 @@ export function withBootPlace<T>(
     const { loader, config, files, menu } = plan;
     const { filesystem } = files;
     return withVolume(host, files, "boot-place", "rw", (top) => {
-      const place = { loader: BOOT_LOADERS[loader], filesystem, top, config };
+      const place = {
+        ...{ loader: BOOT_LOADERS[loader], filesystem, top, config },
+        menuFilesystem: menu.filesystem,
+      };
       return menu === files
         ? work({ ...place, menuTop: top })
         : withVolume(host, menu, "boot-menu", "rw", (menuTop) =>
@@ -128,8 +136,21 @@ interface Surroundings {
 }
 
 /** Looks for boot loaders, at each filesystem read-only. */
-async function lookAround(host: Host, store: Volume): Promise<Surroundings> {
-  const volumes = [...(await listVolumes(host, store)), store];
+async function lookAround(
+  host: Host,
+  store: Volume,
+  menuUuid: string | undefined,
+): Promise<Surroundings> {
+  const former = menuUuid && (await findVolume(host, menuUuid));
+  const listed = await listVolumes(host, store);
+  const others = [former ? [former] : [], listed]
+    .flat()
+    .filter(
+      ({ filesystem: { uuid } }, index, all) =>
+        uuid !== store.filesystem.uuid &&
+        all.findIndex((other) => other.filesystem.uuid === uuid) === index,
+    );
+  const volumes = [...others, store];
   const menus: FoundMenu[] = [];
   const named: FoundMenu[] = [];
   const unseen: string[] = [];
@@ -174,10 +195,14 @@ async function listVolumes(host: Host, store: Volume): Promise<Volume[]> {
   // systemd mounts a boot partition when somebody looks into it.
   for (const at of BOOT_DIRECTORIES) host.files.namesIn(host.path(at));
   const mounts = readWholeMounts(host);
+  const places = [...BOOT_DIRECTORIES];
+  // A system that dockroot has not made may have GRUB's menu in the /boot of its root.
+  const boot = locate(readMounts(host), "/boot/grub");
+  if (boot?.mount.mountPoint === "/") places.push("/");
   const isBootMount = (device: string) =>
     mounts.some(
       ({ source, mountPoint }) =>
-        source === device && BOOT_DIRECTORIES.includes(mountPoint),
+        source === device && places.includes(mountPoint),
     );
   const fats = await listDevices(host, ["-t", "TYPE=vfat"]);
   const devices = new Set([

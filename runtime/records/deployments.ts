@@ -65,6 +65,8 @@ export interface Deployments {
   readonly rwlayer: string;
   /** Where the boot files are, by the filesystem's UUID; `null` before the first deployment. */
   readonly bootFilesystem: string | null;
+  /** Where the boot loader's menu is, likewise. */
+  readonly menuFilesystem: string | null;
   /** Whose menu has the entries. */
   readonly loader: string | null;
   /** The image that `dockroot upgrade` follows. */
@@ -82,6 +84,7 @@ export function noDeployments(rwlayer: string): Deployments {
     version: 1,
     rwlayer,
     bootFilesystem: null,
+    menuFilesystem: null,
     loader: null,
     reference: null,
     next: null,
@@ -122,6 +125,7 @@ const parseDeployment: Parser<Deployment> = objectOf({
 const parseFields = objectOf<Omit<Deployments, "version">>({
   rwlayer: parseString,
   bootFilesystem: orNull(parseString),
+  menuFilesystem: orNull(parseString),
   loader: orNull(parseString),
   reference: orNull(parseString),
   next: orNull(parseCount),

@@ -45,12 +45,13 @@ const host = createHost("/", createLog([]));
 
 /** @param top the disk's top level */
 export async function readDeploySight(top: string): Promise<DeploySight> {
+  const filesystem = {
+    ...{ device: "", type: "btrfs", uuid: undefined, label: undefined },
+    ...{ isLabelUnique: false, partition: undefined, isMapped: false },
+  };
   const place = {
     loader: BOOT_LOADERS.grub,
-    filesystem: {
-      ...{ device: "", type: "btrfs", uuid: undefined, label: undefined },
-      ...{ isLabelUnique: false, partition: undefined, isMapped: false },
-    },
+    ...{ filesystem, menuFilesystem: filesystem },
     ...{ top, menuTop: top, config: "grub/grub.cfg" },
   };
   const menu = readDeploymentMenu(host, place, RWLAYER);

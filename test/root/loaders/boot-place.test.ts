@@ -133,11 +133,12 @@ async function find(
   host: Host,
   store: Store,
   given?: LoaderName,
+  menuUuid?: string,
 ): Promise<Found> {
   const before = traces();
   const found = await withBootPlace(
     host,
-    { store: store.filesystem, given },
+    { store: store.filesystem, given, menuUuid },
     async (place) => {
       await tryOut(host, place);
       const mounts = readMounts(host);
@@ -215,6 +216,23 @@ await t.test("GRUB on the ESP says where its menu is", async (t) => {
 });
 
 const REFIND = "EFI/refind/refind.conf";
+
+await t.test(
+  "a menu that is on no boot partition is found again",
+  async (t) => {
+    const store = await makeStore(t);
+    const former = await makeStore(t);
+    await former.look((top) => {
+      fs.outputFileSync(`${top}/boot/grub/grub.cfg`, READS_CUSTOM);
+    });
+    const { uuid } = former.filesystem;
+    t.strictSame(await find(makeHost(t, {}), store, undefined, uuid), {
+      ...{ loader: "grub", config: "boot/grub/grub.cfg" },
+      ...{ files: store.device, menu: former.device },
+    });
+    await t.rejects(find(makeHost(t, {}), store), { code: "LOADER_MISSING" });
+  },
+);
 
 await t.test("rEFInd reads the btrfs, where it can", async (t) => {
   const store = await makeStore(t);

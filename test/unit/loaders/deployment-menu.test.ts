@@ -92,6 +92,7 @@ function prepare(
     place: {
       ...{ loader: BOOT_LOADERS[loader], config: CONFIGS[loader] },
       filesystem: isOnStore ? store : esp,
+      menuFilesystem: esp,
       top: isOnStore ? path.join(directory, "store") : top,
       menuTop: top,
     },

@@ -112,16 +112,18 @@ function prepare(t: Test): Machine {
   };
 }
 
+const esp = {
+  ...{ device: "/dev/sda1", type: "vfat", uuid: "ABCD-1234" },
+  ...{ label: undefined, isLabelUnique: false, isMapped: false },
+  partition: {
+    ...{ uuid: undefined, type: undefined, isGpt: true, number: 1 },
+    disk: "/dev/sda",
+  },
+};
+
 const place: BootPlace = {
   loader: BOOT_LOADERS.efistub,
-  filesystem: {
-    ...{ device: "/dev/sda1", type: "vfat", uuid: "ABCD-1234" },
-    ...{ label: undefined, isLabelUnique: false, isMapped: false },
-    partition: {
-      ...{ uuid: undefined, type: undefined, isGpt: true, number: 1 },
-      disk: "/dev/sda",
-    },
-  },
+  ...{ filesystem: esp, menuFilesystem: esp },
   ...{ top: "/efi", menuTop: "/efi", config: "" },
 };
 

@@ -177,6 +177,10 @@ export const upgrade = v.strictObject({
     ),
     "What the registry has and the store has not, with --dry-run or --check.",
   ),
+  rollback: described(
+    integerOrNull,
+    "The deployment that dockroot rollback takes; null where there is none.",
+  ),
   removed: described(v.array(count), "Deployments that went."),
   loader: described(v.string(), "The boot loader, as people call it."),
   warnings: texts,

@@ -14,8 +14,8 @@ import {
 } from "./deploy-disk.ts";
 import {
   chooseRetired,
-  findDeployment,
   findProtected,
+  findRollback,
   inMenu,
   markGood,
   retire,
@@ -94,24 +94,12 @@ export function requireDeployment(state: Deployments, n: number): Deployment {
   );
 }
 
-/**
- * The one before what boots next: of those that have booted the newest other one.
- * @throws BootError DEPLOYMENT_MISSING
- */
+/** As `findRollback`. @throws BootError DEPLOYMENT_MISSING where there is none */
 export function chooseRollback(
   state: Deployments,
   running: number | undefined,
 ): Deployment {
-  const { next } = state;
-  const shown = inMenu(state);
-  // What was made last has not booted yet: going back means to stay.
-  const current = findDeployment(state, running ?? null);
-  if (current !== undefined && next !== running) return current;
-  const earlier = shown.filter(
-    ({ n, state: own }) => n !== next && own === "good",
-  );
-  const found =
-    earlier.findLast(({ n }) => next === null || n < next) ?? earlier.at(-1);
+  const found = findRollback(state, running);
   if (found !== undefined) return found;
   throw new BootError(
     "DEPLOYMENT_MISSING",

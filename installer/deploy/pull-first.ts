@@ -80,7 +80,6 @@ export async function pullFirst(
     );
     return { engine, offered: offered ?? null };
   }
-  tell(`${engine} pull ${reference}`);
   const { kind, denial } = await pullImage(host, engine, reference, tell);
   if (kind === "local") {
     const why = denial === undefined ? "" : `: ${denial.message}`;

@@ -4,7 +4,7 @@ import { summarizeFailure } from "../../runtime/base/failure.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { lookAtDisk, planOn } from "../../runtime/boot/look-at-disk.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
-import type { Host } from "../../runtime/host/host.ts";
+import { silence, type Host } from "../../runtime/host/host.ts";
 import { readKernelRelease } from "../../runtime/host/machine.ts";
 import { hexOf } from "../../runtime/images/image-ref.ts";
 import {
@@ -48,6 +48,7 @@ import {
   bringIn,
   chooseRetired,
   findDeployment,
+  findRollback,
   inMenu,
   listRemovable,
   markGood,
@@ -80,6 +81,10 @@ export interface UpgradeResult {
   readonly to: Deployment;
   /** Whether that boots next. */
   readonly isNext: boolean;
+  /** The number of the deployment that a rollback takes; `null` where there is none. */
+  readonly rollback: number | null;
+  /** Whether dockroot has made the present root. */
+  readonly isBooted: boolean;
   /** What its os-release calls it; `null` where it says nothing. */
   readonly system: string | null;
   /** From what runs; `null` where that is another system, or cannot be told. */
@@ -184,6 +189,8 @@ class Upgrader {
       ...{ kind, to, removed, warnings: this.#warnings },
       from: findDeployment(state, running ?? null),
       isNext: kind !== "unchanged" || to.n === state.next,
+      rollback: findRollback(state, running)?.n ?? null,
+      isBooted: booted !== undefined,
       system: target.system,
       packages: packages ?? null,
       writtenFiles: written ?? null,
@@ -397,7 +404,7 @@ class Upgrader {
 
   /** As `boot --dry-run` with these options. @throws BootError */
   async #rehearse(cmdline: string): Promise<void> {
-    const host = this.#host;
+    const host = silence(this.#host);
     const options = readBootOptions(parseOptions(cmdline, undefined));
     const runDirectory = host.path(DEFAULT_RUN_DIRECTORY);
     await lookAtDisk(host, options, runDirectory, planOn);

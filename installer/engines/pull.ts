@@ -247,6 +247,7 @@ async function runPull(
   const both = ["sh", "-c", 'exec "$@" 2>&1', "sh"];
   const lines: string[] = [];
   let rest = "";
+  tell(`${engine} pull ${text}`);
   try {
     await host.run([...both, ...commandOf(host, engine), ...pull, text], {
       onOutput: (chunk) => {

@@ -123,3 +123,20 @@ export function bringIn(
       : undefined;
   });
 }
+
+/**
+ * What a rollback takes: what runs, where something newer boots next; else, of the others that have
+ * booted, the newest one before that, or the newest.
+ */
+export function findRollback(
+  state: Deployments,
+  running: number | undefined,
+): Deployment | undefined {
+  const { next } = state;
+  const current = findDeployment(state, running ?? null);
+  if (current !== undefined && next !== running) return current;
+  const others = inMenu(state).filter(
+    ({ n, state: own }) => n !== next && own === "good",
+  );
+  return others.findLast(({ n }) => next === null || n < next) ?? others.at(-1);
+}

@@ -12,6 +12,8 @@ interface Upgrade {
   readonly from: Deployment | undefined;
   readonly to: Deployment;
   readonly isNext: boolean;
+  readonly rollback: number | null;
+  readonly isBooted: boolean;
   readonly system: string | null;
   readonly packages: PackageChanges | null;
   readonly writtenFiles: number | null;
@@ -24,14 +26,14 @@ interface Upgrade {
 /** What `dockroot upgrade --json` prints, version 1. */
 export function describeUpgrade({ kind, from, to, isNext, ...rest }: Upgrade) {
   const { system, packages, writtenFiles, offered } = rest;
-  const { removed, loader, warnings } = rest;
+  const { rollback, removed, loader, warnings } = rest;
   return {
     version: 1 as const,
     result: kind,
     from: from === undefined ? null : summarize(from),
     to: { ...summarize(to), isNext, system, bootBytes: to.kernel.bytes },
     ...{ packages, writtenFiles, offered },
-    ...{ removed, loader, warnings },
+    ...{ rollback, removed, loader, warnings },
   };
 }
 
@@ -76,6 +78,8 @@ function formatOutlook({
   kind,
   to,
   isNext,
+  rollback,
+  isBooted,
   writtenFiles,
   offered,
   removed,
@@ -106,8 +110,15 @@ function formatOutlook({
     ...(isPlanned
       ? [`${loader} would boot it next. Nothing was changed.`]
       : [
-          `${loader} boots it next: reboot starts it. ${describeWritten(writtenFiles)} stays in that root, as a generation.`,
-          "To undo this: dockroot rollback",
+          `${loader} boots it next: reboot starts it.`,
+          ...(isBooted
+            ? [
+                `${describeWritten(writtenFiles)} stays in that root, as a generation.`,
+              ]
+            : []),
+          rollback === null
+            ? "To undo this, choose another entry in the boot menu: there is no earlier deployment."
+            : `To undo this: dockroot rollback ${String(rollback)}`,
         ]),
   ].map(plain);
 }

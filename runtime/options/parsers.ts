@@ -25,7 +25,8 @@ export function parsePath(option: string, value: string): string {
       "Write the path in UTF-8, or rename it.",
     );
   }
-  if (/\p{Cc}/u.test(value)) {
+  // Those of C1 are bytes of names that boot, and messages escape them.
+  if (/[\p{Cc}&&\p{ASCII}]/v.test(value)) {
     throw invalidOption(
       `${option}${value} contains a control character`,
       "Rename the directory.",

@@ -1,30 +1,19 @@
 import type { Deployment } from "../../../runtime/records/deployments.ts";
 import type { Terminal } from "../../cli/cli-context.ts";
-import type { OfferedImage } from "../../engines/formats/engine-answers.ts";
 import { formatPackageChanges } from "../../packages/formats/format-changes.ts";
-import type { PackageChanges } from "../../packages/formats/package-lists.ts";
 import { formatSize } from "../../text/human.ts";
 import { formatSections, plain, type Line } from "../../text/table.ts";
+import type { UpgradeResult } from "../upgrade.ts";
 import { nameDeployment } from "./deployments.ts";
 
-interface Upgrade {
-  readonly kind: "unchanged" | "planned" | "upgraded";
-  readonly from: Deployment | undefined;
-  readonly to: Deployment;
-  readonly isNext: boolean;
-  readonly rollback: number | null;
-  readonly isBooted: boolean;
-  readonly system: string | null;
-  readonly packages: PackageChanges | null;
-  readonly writtenFiles: number | null;
-  readonly offered: OfferedImage | null;
-  readonly removed: readonly number[];
-  readonly loader: string;
-  readonly warnings: readonly string[];
-}
-
 /** What `dockroot upgrade --json` prints, version 1. */
-export function describeUpgrade({ kind, from, to, isNext, ...rest }: Upgrade) {
+export function describeUpgrade({
+  kind,
+  from,
+  to,
+  isNext,
+  ...rest
+}: UpgradeResult) {
   const { system, packages, writtenFiles, offered } = rest;
   const { rollback, removed, loader, warnings } = rest;
   return {
@@ -43,7 +32,7 @@ function summarize({ n, image, kernel }: Deployment) {
 
 /** The same for people. */
 export function formatUpgrade(
-  upgrade: Upgrade,
+  upgrade: UpgradeResult,
   { style }: Pick<Terminal, "style">,
 ): string {
   return formatSections(
@@ -59,7 +48,7 @@ function formatSummary({
   system,
   packages,
   warnings,
-}: Upgrade): Line[] {
+}: UpgradeResult): Line[] {
   const lines = warnings.map((warning) => `warning: ${warning}`);
   if (kind === "unchanged") return lines.map(plain);
   const size = formatSize(to.kernel.bytes);
@@ -84,7 +73,7 @@ function formatOutlook({
   offered,
   removed,
   loader,
-}: Upgrade): Line[] {
+}: UpgradeResult): Line[] {
   const newer =
     offered === null
       ? []

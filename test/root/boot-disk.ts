@@ -166,22 +166,34 @@ function devicesOf(file: string): string[] {
 /** @param rwlayer has no other user on this disk */
 export function rehearse(
   t: Test,
-  disk: Pick<BootDisk, "scratch" | "label">,
+  { scratch, label }: Pick<BootDisk, "scratch" | "label">,
   rwlayer: string,
   options = "docker_image=system:1",
 ): Rehearsal {
-  stopIfInterrupted();
-  const runDirectory = path.join(
-    disk.scratch,
-    "machines",
-    encodeURIComponent(rwlayer),
-    "run",
+  return rehearseCmdline(
+    t,
+    path.join(scratch, "machines", encodeURIComponent(rwlayer)),
+    rwlayer,
+    `BOOT_IMAGE=/vmlinuz root=LABEL=${label} rootflags=subvol=${rwlayer} rw quiet docker_path=docker dockroot.fallback=none ${options}`,
   );
+}
+
+/**
+ * The same, by its whole kernel command line.
+ * @param directory of the machine's own files
+ */
+export function rehearseCmdline(
+  t: Test,
+  directory: string,
+  rwlayer: string,
+  cmdline: string,
+): Rehearsal {
+  stopIfInterrupted();
+  const runDirectory = path.join(directory, "run");
   fs.mkdirSync(runDirectory, { recursive: true });
   t.teardown(undoLater(() => unmountBelow(runDirectory)));
-  const file = (name: string) => path.join(runDirectory, "..", name);
+  const file = (name: string) => path.join(directory, name);
   fs.writeFileSync(file("config.json"), "{}");
-  const cmdline = `BOOT_IMAGE=/vmlinuz root=LABEL=${disk.label} rootflags=subvol=${rwlayer} rw quiet docker_path=docker dockroot.fallback=none ${options}`;
   const flagsOf = (more = "", ...given: readonly string[]) => {
     fs.writeFileSync(file("cmdline"), `${cmdline} ${more}\n`);
     const usual = [

@@ -1,16 +1,13 @@
 // runner: tier=first seconds=3
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import t from "tap";
 import { makeMountedBtrfs } from "../../../fixtures/loop-disk.ts";
 import { makeOciImage, writeOciLayout } from "../../../fixtures/oci-image.ts";
-import { run } from "../../../fixtures/run.ts";
-import { configureContainerd } from "../../../fixtures/system-containerd.ts";
-import { undoLater } from "../../../fixtures/undo.ts";
+import { startContainerd } from "../../../fixtures/system-containerd.ts";
 import {
   goArchitecture,
   parseImageReference,
@@ -46,8 +43,12 @@ await t.test("images are found while containerd writes", async (t) => {
     path.join(scratch, "mnt"),
   );
   t.teardown(close);
-  const env = await startContainerd(path.join(mountPoint, "containerd"));
-  const ctr = (...args: string[]) => run(["ctr", ...args], { env });
+  const {
+    ctr,
+    env,
+    stop: stopDaemon,
+  } = await startContainerd(path.join(mountPoint, "containerd"));
+  t.teardown(stopDaemon);
   await ctr("version");
   const host = createHost("/", createLog([]));
   const images = await Promise.all(
@@ -110,30 +111,4 @@ await t.test("images are found while containerd writes", async (t) => {
   t.comment(
     `beside containerd's writes: ${String(counts.found)} times found, ${String(counts.missing)} times flip:1 was not there`,
   );
-
-  /** @returns the environment in which ctr uses it */
-  async function startContainerd(root: string): Promise<NodeJS.ProcessEnv> {
-    // A socket's path must be short.
-    const directory = await mkdtemp(path.join(tmpdir(), "dockroot-live-"));
-    t.teardown(
-      undoLater(() => rm(directory, { recursive: true, force: true })),
-    );
-    await configureContainerd(directory, root);
-    const daemon = spawn(
-      "containerd",
-      ["--config", path.join(directory, "containerd.toml")],
-      { stdio: "ignore" },
-    );
-    const stop = undoLater(async () => {
-      if (daemon.exitCode !== null || daemon.signalCode !== null) return;
-      daemon.kill();
-      await once(daemon, "exit");
-    });
-    t.teardown(stop);
-    return {
-      ...process.env,
-      CONTAINERD_ADDRESS: path.join(directory, "containerd.sock"),
-      CONTAINERD_NAMESPACE: "moby",
-    };
-  }
 });

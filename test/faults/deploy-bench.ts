@@ -26,12 +26,19 @@ export interface DeployBench {
   readonly look: () => Promise<DeploySight>;
   /**
    * All that is wrong with a disk that a fault has left, and with the next `upgrade` on it.
-   * @param isSettled where such an `upgrade` was before
    */
   readonly judge: (
     scenario: DeployScenario,
-    isSettled?: "settled",
+    leave?: Leave,
   ) => Promise<Problem[]>;
+}
+
+/** What a judge is to expect of a disk. */
+interface Leave {
+  /** Whether a command has done all its work there. */
+  readonly isSettled?: boolean;
+  /** What else may have changed, besides what is of deployments. */
+  readonly mayChange?: RegExp;
 }
 
 /** The next of the user's commands. */
@@ -53,14 +60,13 @@ export async function createDeployBench(
   }
   return {
     ...{ disk, run, look },
-    judge: async (scenario, isSettled) => {
+    judge: async (scenario, { isSettled = false, mayChange } = {}) => {
       const former = before.get(scenario);
       if (former === undefined) throw new Error("an unknown scenario");
       const between = await look();
-      const problems =
-        isSettled === undefined
-          ? judgeFaultyDeploy(scenario, former, between)
-          : judgeSettled(former, between);
+      const problems = isSettled
+        ? judgeSettled(former, between, mayChange)
+        : judgeFaultyDeploy(scenario, former, between);
       const entry = between.menu.entries.find(
         ({ n }) => n === between.menu.next,
       );
@@ -80,7 +86,7 @@ export async function createDeployBench(
         ...wrong(
           failed.map(({ command, said }) => `then ${command} fails: ${said}`),
         ),
-        ...judgeSettled(former, await look()),
+        ...judgeSettled(former, await look(), mayChange),
       ];
     },
   };

@@ -1,29 +1,32 @@
-// runner: tier=first seconds=60 whole=400
+// runner: tier=first seconds=75 whole=900
 import fs from "fs-extra";
-import path from "node:path";
 import t from "tap";
 import { run } from "../../fixtures/run.ts";
 import { lookAt } from "../root/boot-disk.ts";
-import { makeScratch } from "../root/scratch.ts";
 import { choosePart, createSampler } from "./campaign.ts";
 import { createDeployBench, NEXT_COMMAND } from "./deploy-bench.ts";
 import {
+  listCalls,
+  makeWatchedMachine,
+  type DeployStep,
+} from "./deploy-calls.ts";
+import { runBesideBoot } from "./deploy-beside-boot.ts";
+import { failWithoutRoom } from "./deploy-full-disk.ts";
+import { failReadOnly } from "./deploy-read-only.ts";
+import {
+  commandOf,
   makeDeployScenarios,
-  STATE,
+  type DeployName,
   type DeployScenario,
 } from "./deploy-scenarios.ts";
+import { STRANGERS } from "./deploy-strangers.ts";
 import { makeFastScratch, withCopy } from "./disk-copy.ts";
 import {
   countOperations,
   withFaultyDisk,
   type DiskFault,
 } from "./faulty-disk.ts";
-import {
-  makeFaultyHelpers,
-  numberCalls,
-  type Fault,
-} from "./faulty-helpers.ts";
-import type { Machine } from "./faulty-start.ts";
+import type { Fault } from "./faulty-helpers.ts";
 import { judgeRun } from "./judge-deployments.ts";
 import { createTally, wrong, type Problem } from "./tally.ts";
 import { describeChanges, readWholeDisk } from "./whole-disk.ts";
@@ -39,6 +42,11 @@ const FAULTS: readonly Fault[] = [
   "says garbage",
   "does nothing and succeeds",
 ];
+const BESIDE_BOOT: readonly DeployName[] = [
+  "a switch, with which the oldest goes",
+  "a rollback",
+  "a collection",
+];
 /** Prime to the number of faults. */
 const STRIDE = 3;
 const WRITABLE = ["subvolid=5"];
@@ -49,17 +57,15 @@ interface Injection {
 }
 
 const scratch = makeFastScratch(t, "deploy-failures");
-const helpers = makeFaultyHelpers(makeScratch(t, "deploy-helpers"));
-/** The real ones, which only dockroot does not see. */
-const programs = path.dirname(helpers.real("sh"));
-const watched: Machine = {
-  command: (script) => helpers.command(`PATH='${programs}'; ${script}`),
-};
+const watched = makeWatchedMachine(t);
+const { helpers } = watched;
 const scenarios = await makeDeployScenarios(t);
 const bench = await createDeployBench(scratch, scenarios);
 
-function command({ command: args }: DeployScenario): string {
-  return `dockroot ${args.join(" ")}\n`;
+const steps: DeployStep[] = [];
+for (const scenario of scenarios) {
+  const calls = await listCalls(bench, watched, scenario);
+  steps.push(...calls.map((call) => ({ scenario, call })));
 }
 
 function find(name: DeployScenario["name"]): DeployScenario {
@@ -71,36 +77,26 @@ function find(name: DeployScenario["name"]): DeployScenario {
 await t.test("a helper fails", async (t) => {
   const tally = createTally();
   const injections: Injection[] = [];
-  for (const scenario of scenarios) {
-    helpers.arrange();
-    await withCopy(scenario.disk, bench.disk, () => {
-      const { said, tries } = bench.run(scenario, command(scenario), watched);
-      if (tries[0]?.status !== 0) throw new Error(said);
-      return Promise.resolve();
+  for (const { scenario, call } of steps) {
+    const fault = FAULTS[(injections.length * STRIDE) % FAULTS.length];
+    if (fault === undefined) throw new Error("there is no fault");
+    // The lock's helper does not answer then: it is waited for.
+    const isWaited = call.work === "flock" && /says|nothing/.test(fault);
+    if (isWaited) continue;
+    injections.push({
+      name: `${call.name} ${fault}`,
+      run: () =>
+        withCopy(scenario.disk, bench.disk, async () => {
+          helpers.arrange(fault, call);
+          const ran = bench.run(scenario, commandOf(scenario), watched);
+          return [
+            ...(helpers.hasFired() ? [] : wrong(["there was no such call"])),
+            // What could not be unmounted stays.
+            ...judgeRun(call.work === "umount" ? { ...ran, left: [] } : ran),
+            ...(await bench.judge(scenario)),
+          ];
+        }),
     });
-    const called = helpers.calls();
-    for (const [index, call] of numberCalls(called).entries()) {
-      const fault = FAULTS[(injections.length * STRIDE) % FAULTS.length];
-      if (fault === undefined) throw new Error("there is no fault");
-      // The lock's helper does not answer then: it is waited for.
-      const isWaited = call.work === "flock" && /says|nothing/.test(fault);
-      if (isWaited) continue;
-      const what = called[index]?.replaceAll(/[0-9a-f-]{36,}/g, "ID");
-      injections.push({
-        name: `${scenario.name}, call ${String(index + 1)}, ${String(what)} ${fault}`,
-        run: () =>
-          withCopy(scenario.disk, bench.disk, async () => {
-            helpers.arrange(fault, call);
-            const ran = bench.run(scenario, command(scenario), watched);
-            return [
-              ...(helpers.hasFired() ? [] : wrong(["there was no such call"])),
-              // What could not be unmounted stays.
-              ...judgeRun(call.work === "umount" ? { ...ran, left: [] } : ran),
-              ...(await bench.judge(scenario)),
-            ];
-          }),
-      });
-    }
   }
   const { chosen, note } = choosePart([injections], BOUNDS.helpers);
   for (const { name, run } of chosen) tally.count(t, name, await run());
@@ -112,7 +108,7 @@ await t.test("the disk fails", async (t) => {
   const scenario = find("a switch, with which the oldest goes");
   await run(["cp", "--sparse=always", "--", scenario.disk, bench.disk]);
   const counts = await countOperations(bench.disk, scratch, () => {
-    bench.run(scenario, command(scenario));
+    bench.run(scenario, commandOf(scenario));
   });
   const faults = (["read", "write", "flush"] as const).flatMap((operation) =>
     Array.from({ length: counts[operation] }, (_, index) => index + 1).flatMap(
@@ -131,7 +127,7 @@ await t.test("the disk fails", async (t) => {
       fault,
       () => {
         try {
-          return bench.run(scenario, command(scenario));
+          return bench.run(scenario, commandOf(scenario));
         } catch {
           // It is so early that the system itself does not come up.
           return undefined;
@@ -151,6 +147,23 @@ await t.test("the disk fails", async (t) => {
   tally.record(t, "deployments: I/O errors", note);
 });
 
+await t.test("the disk is full", (t) =>
+  failWithoutRoom(t, bench, scratch, scenarios),
+);
+
+await t.test("the disk takes no writes any more", (t) =>
+  failReadOnly(t, bench, watched, steps),
+);
+
+await t.test("beside a boot of the same disk", (t) =>
+  runBesideBoot(
+    t,
+    bench,
+    watched,
+    scenarios.filter(({ name }) => BESIDE_BOOT.includes(name)),
+  ),
+);
+
 await t.test("two at once", async (t) => {
   const tally = createTally();
   for (const [name, other] of [
@@ -168,93 +181,19 @@ await t.test("two at once", async (t) => {
       const failed = tries.filter(({ status }) => status !== 0);
       tally.count(t, `${name} beside ${other}`, [
         ...(failed.length === 0 ? [] : wrong([said])),
-        ...(await bench.judge(scenario, "settled")),
+        ...(await bench.judge(scenario, { isSettled: true })),
       ]);
     });
   }
   tally.record(t, "deployments: two at once");
 });
 
-/** What somebody else has put where dockroot would put its own, and what comes of an upgrade. */
-const STRANGERS: Readonly<
-  Record<
-    string,
-    {
-      readonly put: (top: string, own: OwnPlaces) => Promise<void> | void;
-      readonly says: RegExp | undefined;
-    }
-  >
-> = {
-  "a subvolume where the image is to be kept": {
-    put: (top, { image }) => makeSubvolume(`${top}/${image}`),
-    says: /has no valid/,
-  },
-  "a directory where the image is to be kept": {
-    put: (top, { image }) => {
-      fs.outputFileSync(`${top}/${image}/precious`, "mine\n");
-    },
-    says: /has no valid/,
-  },
-  "other files where the boot files are to be": {
-    put: (top, { bootFiles }) => {
-      fs.outputFileSync(`${top}/${bootFiles}/linux`, "mine\n");
-    },
-    says: /has other files/,
-  },
-  "a file where the directory of boot files is to be": {
-    put: (top) => {
-      fs.removeSync(`${top}/dockroot`);
-      fs.writeFileSync(`${top}/dockroot`, "mine\n");
-    },
-    says: /dockroot is not a directory/,
-  },
-  "a damaged deployments.json": {
-    put: (top) => {
-      fs.outputFileSync(`${top}/${STATE}`, '{"version": 1, "depl');
-    },
-    says: /deployments\.json is damaged/,
-  },
-  "a deployments.json of a newer dockroot": {
-    put: (top) => {
-      fs.outputFileSync(`${top}/${STATE}`, '{"version": 2}');
-    },
-    says: /was written by a newer dockroot/,
-  },
-  "a dockroot.cfg of somebody else's": {
-    put: (top) => {
-      fs.writeFileSync(`${top}/grub/dockroot.cfg`, "set color_normal=red\n");
-    },
-    says: undefined,
-  },
-  "half of a block in custom.cfg": {
-    put: (top) => {
-      fs.appendFileSync(
-        `${top}/grub/custom.cfg`,
-        "# dockroot deployments: begin\n",
-      );
-    },
-    says: /do not pair/,
-  },
-};
-
-interface OwnPlaces {
-  /** The subvolume. */
-  readonly image: string;
-  readonly bootFiles: string;
-}
-
-async function makeSubvolume(place: string): Promise<void> {
-  fs.mkdirpSync(path.dirname(place));
-  await run(["btrfs", "subvolume", "create", place]);
-  fs.writeFileSync(`${place}/precious`, "mine\n");
-}
-
 await t.test("somebody else has the place", async (t) => {
   const tally = createTally();
   const sampler = createSampler();
   const scenario = find("the first upgrade");
   const own = await withCopy(scenario.disk, bench.disk, async () => {
-    bench.run(scenario, command(scenario));
+    bench.run(scenario, commandOf(scenario));
     const { state } = await bench.look();
     const [first] = state?.deployments ?? [];
     if (first === undefined) throw new Error("there is no deployment");
@@ -272,7 +211,7 @@ await t.test("somebody else has the place", async (t) => {
       await lookAt(bench.disk, (top) => put(top, own), WRITABLE);
       const look = () => lookAt(bench.disk, readWholeDisk, WRITABLE);
       const before = await look();
-      const ran = bench.run(scenario, command(scenario));
+      const ran = bench.run(scenario, commandOf(scenario));
       const after = await look();
       const [{ status = undefined, said } = { said: "" }] = ran.tries;
       const problems: Problem[] = judgeRun(ran);
@@ -286,7 +225,7 @@ await t.test("somebody else has the place", async (t) => {
           problems.push({ kind: "lost", text: "its line in dockroot.cfg" });
         }
         if (status !== 0) problems.push(...wrong([said]));
-        problems.push(...(await bench.judge(scenario, "settled")));
+        problems.push(...(await bench.judge(scenario, { isSettled: true })));
       } else {
         const changed = describeChanges(before, after, {
           isFree: () => false,

@@ -1,6 +1,5 @@
 // runner: tier=first seconds=60 whole=400
 import fs from "node:fs";
-import path from "node:path";
 import t from "tap";
 import {
   cutIntoPieces,
@@ -12,22 +11,18 @@ import { makeCrashedDisk } from "../../fixtures/crashed-disk.ts";
 import { createRandom } from "../../fixtures/random.ts";
 import { run } from "../../fixtures/run.ts";
 import { isWholeTier, sampleSeed } from "../tier.ts";
-import { makeScratch } from "../root/scratch.ts";
 import { choosePart, wantedFaults } from "./campaign.ts";
 import { createDeployBench, NEXT_COMMAND } from "./deploy-bench.ts";
+import { listCalls, makeWatchedMachine } from "./deploy-calls.ts";
 import {
+  commandOf,
   deployNames,
   makeDeployScenarios,
   type DeployScenario,
 } from "./deploy-scenarios.ts";
 import { makeFastScratch, withCopy } from "./disk-copy.ts";
 import { recordWrites } from "./faulty-disk.ts";
-import type { Machine } from "./faulty-start.ts";
-import {
-  makeFaultyHelpers,
-  numberCalls,
-  type HelperCall,
-} from "./faulty-helpers.ts";
+import type { HelperCall } from "./faulty-helpers.ts";
 import { judgeRun } from "./judge-deployments.ts";
 import { ATTACKS, type Attack } from "./kill-plan.ts";
 import { createTally, wrong, type Problem } from "./tally.ts";
@@ -52,12 +47,8 @@ interface Injection {
 }
 
 const scratch = makeFastScratch(t, "deploy-interruptions");
-const helpers = makeFaultyHelpers(makeScratch(t, "deploy-helpers"));
-/** The real ones, which only dockroot does not see. */
-const programs = path.dirname(helpers.real("sh"));
-const watched: Machine = {
-  command: (script) => helpers.command(`PATH='${programs}'; ${script}`),
-};
+const watched = makeWatchedMachine(t);
+const { helpers, programs } = watched;
 const scenarios = await makeDeployScenarios(t);
 const bench = await createDeployBench(scratch, scenarios);
 
@@ -71,24 +62,17 @@ await t.test("a command for deployments is ended at any moment", async (t) => {
 
   /** At each call of a helper, before and after its work, and in between. */
   async function plan(scenario: DeployScenario): Promise<void> {
-    helpers.arrange();
     const startMs = performance.now();
-    await withCopy(scenario.disk, bench.disk, () => {
-      const { said, tries } = bench.run(scenario, command(scenario), watched);
-      if (tries[0]?.status !== 0) throw new Error(said);
-      return Promise.resolve();
-    });
+    const calls = await listCalls(bench, watched, scenario);
     const lengthMs = performance.now() - startMs;
-    const called = helpers.calls();
-    t.comment(`${scenario.name}: ${String(called.length)} calls of helpers`);
-    for (const [index, call] of numberCalls(called).entries()) {
+    t.comment(`${scenario.name}: ${String(calls.length)} calls of helpers`);
+    for (const call of calls) {
       for (const edge of ["begin", "end"] as const) {
         const attack = KILLS[(injections.length * STRIDE) % KILLS.length];
         if (attack === undefined) throw new Error("there is no attack");
         const isAgain = injections.length % 2 === 0;
-        const what = called[index]?.replaceAll(/[0-9a-f-]{36,}/g, "ID");
         injections.push({
-          name: `${scenario.name}, call ${String(index + 1)}, ${edge} of ${String(what)}: ${attack}${isAgain ? ", again at once" : ""}`,
+          name: `${call.name}, ${edge}: ${attack}${isAgain ? ", again at once" : ""}`,
           run: () => killAtCall(scenario, attack, call, edge, isAgain),
         });
       }
@@ -101,10 +85,6 @@ await t.test("a command for deployments is ended at any moment", async (t) => {
     }
   }
 });
-
-function command({ command: args }: DeployScenario): string {
-  return `dockroot ${args.join(" ")}\n`;
-}
 
 async function killAtCall(
   scenario: DeployScenario,
@@ -123,7 +103,7 @@ async function killAtCall(
   );
   return withCopy(scenario.disk, bench.disk, async () => {
     const again = isAgain ? `dockroot ${NEXT_COMMAND}\n` : "exit\n";
-    const ran = bench.run(scenario, `${command(scenario)}${again}`, watched);
+    const ran = bench.run(scenario, `${commandOf(scenario)}${again}`, watched);
     const next = ran.tries[1];
     return [
       ...(helpers.hasFired() ? [] : wrong(["there was no such call"])),
@@ -131,7 +111,7 @@ async function killAtCall(
       ...(next === undefined || next.status === 0
         ? []
         : wrong([`at once ${next.command} fails: ${next.said}`])),
-      ...(await bench.judge(scenario, isAgain ? "settled" : undefined)),
+      ...(await bench.judge(scenario, { isSettled: isAgain })),
     ];
   });
 }
@@ -201,7 +181,7 @@ async function recordCommand(
     (log) => {
       const { tries, said } = bench.run(
         scenario,
-        `${command(scenario)}cp '${log}' '${scratch}/log-at-end'\n`,
+        `${commandOf(scenario)}cp '${log}' '${scratch}/log-at-end'\n`,
       );
       if (tries[0]?.status !== 0) throw new Error(said);
       return parseBlockWriteLog(fs.readFileSync(`${scratch}/log-at-end`))

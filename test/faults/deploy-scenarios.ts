@@ -103,6 +103,11 @@ const sketches = {
   },
 } satisfies Record<string, Sketch>;
 
+/** The line of shell that runs its command. */
+export function commandOf({ command }: DeployScenario): string {
+  return `dockroot ${command.join(" ")}\n`;
+}
+
 export type DeployName = keyof typeof sketches;
 
 export const deployNames = Object.keys(sketches) as DeployName[];

@@ -115,10 +115,11 @@ const isOurs = new RegExp(
   `^(?:\\.dockroot/docker_rwlayer(?:$|/deployments\\.json)|\\.dockroot/images/${IMAGE}(?:/|$)|dockroot/${IMAGE}(?:\\.new)?(?:/|$)|grub/(?:custom|dockroot)\\.cfg)`,
 );
 
-/** What others have and is no longer as it was. */
+/** What others have and is no longer as it was. @param mayChange besides */
 export function judgeForeign(
   before: DeploySight,
   after: DeploySight,
+  mayChange?: RegExp,
 ): Problem[] {
   const isForeign = (file: string) =>
     [FOREIGN.image, FOREIGN.bootFiles].some((own) =>
@@ -130,7 +131,9 @@ export function judgeForeign(
   ];
   return lost(
     describeChanges(before.disk, after.disk, {
-      isFree: (file) => isOurs.test(file) && !isForeign(file),
+      isFree: (file) =>
+        (isOurs.test(file) && !isForeign(file)) ||
+        mayChange?.test(file) === true,
       directories,
     }),
   );
@@ -157,10 +160,11 @@ export function judgeFaultyDeploy(
   ];
 }
 
-/** What is wrong when another command has done all its work. */
+/** What is wrong when another command has done all its work. @param mayChange besides */
 export function judgeSettled(
   before: DeploySight,
   after: DeploySight,
+  mayChange?: RegExp,
 ): Problem[] {
   const { menu, broken, state, images, bootFiles, disk } = after;
   const { deployments = [], next } = state ?? {};
@@ -171,7 +175,7 @@ export function judgeSettled(
     ["next", [menu.next], [next]],
   ];
   return [
-    ...judgeForeign(before, after),
+    ...judgeForeign(before, after, mayChange),
     ...lost(broken),
     ...wrong([
       ...(deployments.length === 0 ? ["there is no deployment"] : []),

@@ -55,7 +55,8 @@ const REASONS: readonly Reason[] = [
       /Cannot connect to the Docker daemon|failed to connect to the docker API|cannot access containerd socket/,
     code: "ENGINE_STOPPED",
     describe: (text) => `cannot pull ${text}: its engine is not running`,
-    advise: (engine) => `Start it: systemctl start ${SERVICES[engine]}.`,
+    advise: (engine) =>
+      `Start it: systemctl start ${SERVICES[engine]}. Or take what the image store has: --pull never.`,
   },
   {
     texts: /no space left on device|disk quota exceeded/i,

@@ -4,6 +4,7 @@ import { limitHelpers } from "../../runtime/host/host.ts";
 import type { Deployments } from "../../runtime/records/deployments.ts";
 import type { CliContext } from "../cli/cli-context.ts";
 import { withCommandLog } from "../cli/command-log.ts";
+import { createProgress } from "../cli/progress.ts";
 import { readStoreChoice } from "../cli/parse.ts";
 import type { FlagsOf } from "../cli/table.ts";
 import {
@@ -97,23 +98,23 @@ export function runGc(flags: FlagsOf<"gc">, cli: CliContext): Promise<number> {
 type ChangeFlags = FlagsOf<"gc">;
 
 function change(
-  command: string,
+  command: "rollback" | "pin" | "remove" | "gc",
   { json, "dry-run": isDry = false, verbose, ...flags }: ChangeFlags,
   cli: CliContext,
   decide: (state: Deployments, deploy: DeployDisk) => Deployments,
 ): Promise<number> {
   const logFlags = { "dry-run": isDry, verbose };
   return withCommandLog(command, logFlags, cli, async (log) => {
+    const { stdout, stderr, terminal } = cli;
     const host = limitHelpers(cli.host, HELPER_TIMEOUT_MS);
-    const store = readStoreChoice(flags);
-    const { before, after, running } = await changeDeployments(
-      host,
-      store,
-      isDry,
-      decide,
-    );
+    const say = json ? stderr : stdout;
+    const { before, after, running } = await changeDeployments(host, {
+      ...{ isDry, decide, store: readStoreChoice(flags) },
+      warnsOfUnclaimed: command === "gc",
+      progress: createProgress(say, terminal, () => host.nowMs()),
+    });
     log.info({ next: after.next }, "changed");
-    cli.stdout(
+    stdout(
       json
         ? formatJson(describeDeployments(after, running))
         : formatChange(before, after),

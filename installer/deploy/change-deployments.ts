@@ -21,8 +21,10 @@ import {
   retire,
   withChanged,
 } from "./plan/deployments.ts";
+import type { Teller } from "./pull-first.ts";
 import { restoreLost } from "./restore.ts";
 import { settle } from "./settle.ts";
+import { warnOfUnclaimed } from "./unclaimed.ts";
 
 /** What a command has made of the deployments. */
 export interface Change {
@@ -31,18 +33,25 @@ export interface Change {
   readonly running: number | undefined;
 }
 
+interface ChangeRequest {
+  readonly store: StoreChoice;
+  /** Nothing is written. */
+  readonly isDry: boolean;
+  /** Gets the state, and gives the new one. */
+  readonly decide: (state: Deployments, deploy: DeployDisk) => Deployments;
+  /** Whether what is on the disks and of no deployment is warned of. */
+  readonly warnsOfUnclaimed: boolean;
+  readonly progress: Teller["progress"];
+}
+
 /**
  * Changes which deployments there are, or which one boots next, and makes the menu follow. What deployments have lost is
  * restored.
- * @param decide gets the state, and gives the new one
- * @param isDry nothing is written
  * @throws BootError DEPLOYMENT_MISSING where there are none, and what `decide` throws
  */
 export async function changeDeployments(
   host: Host,
-  store: StoreChoice,
-  isDry: boolean,
-  decide: (state: Deployments, deploy: DeployDisk) => Deployments,
+  { store, isDry, decide, warnsOfUnclaimed, progress }: ChangeRequest,
 ): Promise<Change> {
   return withDeployDisk(host, store, isDry ? "ro" : "rw", async (deploy) => {
     const { running } = deploy;
@@ -55,8 +64,11 @@ export async function changeDeployments(
       host,
       { store: deploy.store, given, menuUuid: menuFilesystem ?? undefined },
       async (place) => {
-        const settled = await settle(host, deploy, place, after);
-        await restoreLost(host, deploy, place, settled);
+        const settled = await settle(host, deploy, place, after, progress);
+        await progress("checking kernels and initramfs of deployments", () =>
+          restoreLost(host, deploy, place, settled),
+        );
+        if (warnsOfUnclaimed) warnOfUnclaimed(host, deploy, place, settled);
         return settled;
       },
     );

@@ -104,18 +104,28 @@ function readNamed(
 
 /**
  * The deployments of other rwlayers on this disk, which may share images and boot files with ours.
- * @throws BootError FILE_UNREADABLE where one's are damaged: what they need is not known
+ * @returns `undefined` where one's cannot be read: what they need is not known, and a warning says so
  */
-export function readOtherDeployments(disk: Disk): readonly Deployment[] {
+export function readOtherDeployments(
+  disk: Disk,
+): readonly Deployment[] | undefined {
   const { host, topLevel, paths } = disk;
   const own = path.basename(paths.directory);
-  return host.files
-    .namesIn(disk.at(DOCKROOT_DIRECTORY))
-    .filter((name) => name !== own)
-    .flatMap((name) => {
-      const other = rwlayerOfDirectory(name);
-      return readDeployments(new Disk(host, topLevel, other)).deployments;
-    });
+  try {
+    return host.files
+      .namesIn(disk.at(DOCKROOT_DIRECTORY))
+      .filter((name) => name !== own)
+      .flatMap((name) => {
+        const other = rwlayerOfDirectory(name);
+        return readDeployments(new Disk(host, topLevel, other)).deployments;
+      });
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    host.log.warn(
+      `${error.message}: it may name any image and any boot files, so that none is removed until it is repaired or renamed`,
+    );
+    return undefined;
+  }
 }
 
 /** @throws BootError FILE_UNREADABLE where it is damaged, STATE_TOO_NEW */

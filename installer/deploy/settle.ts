@@ -21,6 +21,7 @@ import {
 } from "./deploy-disk.ts";
 import { removeKeptImage } from "./kept-images.ts";
 import { inMenu, nameDeployment } from "./plan/deployments.ts";
+import type { Teller } from "./pull-first.ts";
 
 /**
  * Makes menu, boot files and kept images what the state says, in an order in which each interruption leaves
@@ -31,6 +32,8 @@ import { inMenu, nameDeployment } from "./plan/deployments.ts";
  * - the state is written, and the menu is not: it has the former entries, all of whose files are there; it is written
  * - `retired`: the entry may be there still, and is removed before its files
  *
+ * Where it is not known what the other rwlayers on the disk need, what is `retired` stays so, without its entry.
+ *
  * @returns the state without what was removed
  * @throws BootError, HelperError
  */
@@ -39,6 +42,7 @@ export async function settle(
   { disk, running }: DeployDisk,
   place: BootPlace,
   state: Deployments,
+  progress: Teller["progress"],
 ): Promise<Deployments> {
   const former = readDeployments(disk);
   await recordDurably(disk, state);
@@ -61,17 +65,22 @@ export async function settle(
     (each) => !shown.includes(each) && each.n !== running,
   );
   if (gone.length === 0) return state;
+  const others = readOtherDeployments(disk);
+  if (others === undefined) return state;
   const needed = [
     ...state.deployments.filter((each) => !gone.includes(each)),
-    ...readOtherDeployments(disk),
+    ...others,
   ];
-  for (const { kernel, image } of gone) {
-    if (!needed.some((other) => other.kernel.digest === kernel.digest)) {
-      await removeBootFiles(host, place, kernel);
-    }
-    if (!needed.some((other) => other.image.id === image.id)) {
-      await removeKeptImage(disk, image.id);
-    }
+  for (const deployment of gone) {
+    const { kernel, image } = deployment;
+    await progress(`removing ${nameDeployment(deployment)}`, async () => {
+      if (!needed.some((other) => other.kernel.digest === kernel.digest)) {
+        await removeBootFiles(host, place, kernel);
+      }
+      if (!needed.some((other) => other.image.id === image.id)) {
+        await removeKeptImage(disk, image.id);
+      }
+    });
   }
   const settled = {
     ...state,

@@ -37,6 +37,7 @@ import {
 } from "./boot-files.ts";
 import {
   readDeployments,
+  readOtherDeployments,
   recordDurably,
   withDeployDisk,
   type DeployDisk,
@@ -204,7 +205,9 @@ class Upgrader {
       const adopted = findSame(state, target);
       if (adopted !== undefined) return done("upgraded", adopted);
     }
-    const to = this.#describe(state, target, state.last + 1);
+    // What runs may be of a deployments.json that was lost.
+    const n = Math.max(state.last, running ?? 0) + 1;
+    const to = this.#describe(state, target, n);
     const makesRoom = this.#makeRoom(state, target.boot);
     const gone = makesRoom.map(({ n }) => n);
     if (isDry) return done("planned", to, gone);
@@ -223,7 +226,7 @@ class Upgrader {
   }
 
   #settle(state: Deployments): Promise<Deployments> {
-    return settle(this.#host, this.#deploy, this.#place, state);
+    return settle(this.#host, this.#deploy, this.#place, state, this.#progress);
   }
 
   /** Boot files of one place cannot be named by a menu of another. */
@@ -287,7 +290,7 @@ class Upgrader {
    */
   async #adoptRunning(state: Deployments): Promise<Deployments> {
     const host = this.#host;
-    const { booted } = this.#deploy;
+    const { booted, running = state.last + 1 } = this.#deploy;
     if (booted === undefined || booted.image === null) return state;
     const { id, reference } = booted.image;
     try {
@@ -298,7 +301,7 @@ class Upgrader {
       const { boot } = target;
       const room = this.#makeRoom(state, boot);
       if (room.length > 0) throw noRoom(this.#place, boot, boot.bytes);
-      const adopted = this.#describe(state, target, state.last + 1);
+      const adopted = this.#describe(state, target, running);
       return await this.#add(state, adopted, target, true);
     } catch (error) {
       if (!(error instanceof BootError)) throw error;
@@ -311,14 +314,17 @@ class Upgrader {
 
   /** @returns which deployments go to make room on $BOOT @throws BootError NO_ROOM */
   #makeRoom(state: Deployments, boot: BootFiles): readonly Deployment[] {
-    const { store, running } = this.#deploy;
+    const { disk, store, running } = this.#deploy;
     const isShared = this.#place.filesystem.uuid === store.uuid;
     let missing = missingBytes(this.#host, this.#place, boot, isShared);
+    if (missing <= 0) return [];
+    const others = readOtherDeployments(disk);
     const gone: Deployment[] = [];
-    for (const deployment of listRemovable(state, running)) {
+    for (const deployment of others ? listRemovable(state, running) : []) {
       if (missing <= 0) break;
       gone.push(deployment);
-      const left = inMenu(state).filter((each) => !gone.includes(each));
+      const own = inMenu(state).filter((each) => !gone.includes(each));
+      const left = [...own, ...(others ?? [])];
       const { digest, bytes } = deployment.kernel;
       if (!left.some(({ kernel }) => kernel.digest === digest))
         missing -= bytes;
@@ -343,7 +349,7 @@ class Upgrader {
       bootFilesystem: place.filesystem.uuid ?? null,
       menuFilesystem: place.menuFilesystem.uuid ?? null,
       loader: place.loader.name,
-      last: n,
+      last: Math.max(before.last, n),
       deployments: [...before.deployments, staged],
     };
     refuseForeignImage(disk, staged.image.id);

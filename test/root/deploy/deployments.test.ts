@@ -200,16 +200,54 @@ await t.test("one is removed with all that is its own", async (t) => {
   const refused = dockroot("remove", "1");
   t.equal(refused.status, 1);
   t.match(refused.stderr, "it runs");
-  const { status, stderr } = dockroot("remove", "2");
-  t.equal(status, 0, stderr);
-  t.strictSame(numbers(await readState()), [1]);
   const gone = state.deployments[1];
+  const other = ".dockroot/other/deployments.json";
+  await disk.look((top) => {
+    fs.outputFileSync(`${top}/${other}`, "{");
+  });
+  const held = dockroot("remove", "2");
+  t.equal(held.status, 0, held.stderr);
+  t.match(held.stderr, `${other} is damaged: it may name any image`);
+  t.notMatch(held.stdout, "removed:");
+  t.notMatch(await system.read("grub/dockroot.cfg"), "next:1");
+  await disk.look((top) => {
+    const directory = `${top}/dockroot/${gone?.kernel.digest ?? ""}`;
+    t.strictSame(fs.readdirSync(directory).sort(), ["initrd", "linux"]);
+    t.equal(fs.readdirSync(`${top}/.dockroot/images`).length, 2);
+    fs.removeSync(`${top}/${other}`);
+  });
+  const { status, stdout, stderr } = dockroot("gc");
+  t.equal(status, 0, stderr);
+  t.match(stdout, `removing dockroot 2: next:1 (${SECOND})`);
+  t.strictSame(numbers(await readState()), [1]);
   await disk.look((top) => {
     t.notOk(fs.existsSync(`${top}/dockroot/${gone?.kernel.digest ?? ""}`));
     const images = fs.readdirSync(`${top}/.dockroot/images`);
     t.strictSame(images, [disk.ids["system:1"].replace("sha256:", "")]);
   });
-  t.notMatch(await system.read("grub/dockroot.cfg"), "next:1");
+});
+
+await t.test("gc names what no deployment has, and leaves it", async (t) => {
+  const [former] = (await readState()).deployments;
+  await disk.look((top) => fs.move(`${top}/${STATE}`, `${top}/renamed`));
+  const named = dockroot("gc");
+  t.equal(named.status, 0);
+  t.equal(named.stderr, "", "the menu has it");
+  const { status, stdout } = dockroot("switch", "next:1", "--pull=never");
+  t.equal(status, 0);
+  t.match(stdout, "to:   dockroot 2: next:1", "1 is what runs");
+  const { stderr } = dockroot("gc");
+  const image = `.dockroot/images/${former?.image.id.slice(7) ?? ""}/tree`;
+  const files = `/dockroot/${former?.kernel.digest ?? ""}`;
+  t.match(stderr, "no deployment has the kept image system:1: ");
+  t.match(stderr, image);
+  t.match(stderr, `no deployment on this disk has the boot files ${files} on `);
+  await disk.look((top) => {
+    t.ok(fs.existsSync(`${top}/${image}/sbin/init`));
+    t.ok(fs.existsSync(`${top}${files}/linux`));
+    fs.moveSync(`${top}/renamed`, `${top}/${STATE}`, { overwrite: true });
+  });
+  t.equal(dockroot("rollback", "1").status, 0);
 });
 
 await t.test("an image without a kernel changes nothing", async (t) => {

@@ -34,7 +34,7 @@ const HELPER_TIMEOUT_MS = 300_000;
  */
 export async function runDeployments(
   { json, ...flags }: FlagsOf<"deployments">,
-  { host: unlimited, stdout }: CliContext,
+  { host: unlimited, stdout, terminal }: CliContext,
 ): Promise<number> {
   const host = limitHelpers(unlimited, HELPER_TIMEOUT_MS);
   const { before, running } = await lookAtDeployments(
@@ -44,7 +44,7 @@ export async function runDeployments(
   stdout(
     json
       ? formatJson(describeDeployments(before, running))
-      : formatDeployments(before, running),
+      : formatDeployments(before, running, terminal.columns),
   );
   return 0;
 }

@@ -23,36 +23,56 @@ export function describeDeployments(
   };
 }
 
-/** The deployments for people, the newest first. */
+/**
+ * The deployments for people, the newest first: a table, or two lines for each where that is wider than the terminal.
+ * @param columns its width; `undefined` where it is none
+ */
 export function formatDeployments(
   state: Deployments,
   running: number | undefined,
+  columns: number | undefined,
 ): string {
   const shown = inMenu(state).toReversed();
   if (shown.length === 0) {
     return "There are no deployments: dockroot upgrade makes the first one.\n";
   }
-  const rows = shown.map(
-    ({ n, image, kernel, state: own, isPinned, failure }) => [
-      String(n),
-      [
+  const cells = shown.map(
+    ({ n, image, kernel, state: own, isPinned, failure }) => ({
+      n: String(n),
+      said: [
         ...(n === running ? ["runs"] : []),
         ...(n === state.next ? ["boots next"] : []),
         ...(isPinned ? ["pinned"] : []),
         ...(own === "good" ? [] : [own]),
       ].join(", "),
-      image.reference,
-      image.id.slice("sha256:".length, "sha256:".length + 12),
-      kernel.release,
-      formatSize(kernel.bytes),
-      failure ?? "",
-    ],
+      image: image.reference,
+      id: image.id.slice("sha256:".length, "sha256:".length + 12),
+      release: kernel.release,
+      size: formatSize(kernel.bytes),
+      failure: failure ?? "",
+    }),
   );
-  const lines = formatTable(
-    [["", "", "image", "ID", "kernel", "boot files", ""], ...rows],
+  const table = formatTable(
+    [
+      ["", "", "image", "ID", "kernel", "boot files", ""],
+      ...cells.map(({ n, said, image, id, release, size, failure }) => [
+        ...[n, said, image, id, release, size, failure],
+      ]),
+    ],
     { rightAligned: [0, 5] },
   );
-  return lines.map((line) => `${line.trimEnd()}\n`).join("");
+  const isNarrow = table.some((line) => line.length > (columns ?? Infinity));
+  const lines = isNarrow
+    ? cells.flatMap(({ n, said, image, id, release, size, failure }) => {
+        const indent = " ".repeat(n.length + 2);
+        return [
+          `${n}  ${image}${said && `  ${said}`}`,
+          `${indent}${release}, boot files ${size}, ID ${id}`,
+          ...(failure && [`${indent}${failure}`]),
+        ];
+      })
+    : table;
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 /** What boots next, before and after. */

@@ -11,6 +11,7 @@ import {
   inMenu,
   listRemovable,
 } from "../../../installer/deploy/plan/deployments.ts";
+import { formatDeployments } from "../../../installer/deploy/plan/format-deployments.ts";
 import {
   noDeployments,
   parseDeployments,
@@ -143,5 +144,48 @@ t.test("a state that could lead elsewhere is refused", (t) => {
     code: "STATE_TOO_NEW",
   });
   t.throws(() => parseDeployments("{"), { code: "FILE_UNREADABLE" });
+  t.end();
+});
+
+function listed(): Deployments {
+  const of = (release: string) => ({
+    kernel: { ...deployment(1).kernel, release },
+  });
+  const state = stateOf(
+    of("6.1.0-50-cloud-amd64"),
+    { ...of("6.12.117+deb13-cloud-amd64"), state: "candidate" },
+    { state: "bad", failure: "it did not boot" },
+  );
+  return { ...state, next: 2 };
+}
+
+t.test("the deployments are a table", (t) => {
+  const state = listed();
+  for (const columns of [undefined, 200]) {
+    t.equal(
+      formatDeployments(state, 1, columns),
+      `                          image     ID            kernel                      boot files
+3  bad                    system:1  000000000000  6.1.3                           1.0 kB  it did not boot
+2  boots next, candidate  system:1  000000000000  6.12.117+deb13-cloud-amd64      1.0 kB
+1  runs                   system:1  000000000000  6.1.0-50-cloud-amd64            1.0 kB
+`,
+    );
+  }
+  t.end();
+});
+
+t.test("each has two lines on a terminal that is narrower", (t) => {
+  const state = listed();
+  t.equal(
+    formatDeployments(state, 1, 80),
+    `3  system:1  bad
+   6.1.3, boot files 1.0 kB, ID 000000000000
+   it did not boot
+2  system:1  boots next, candidate
+   6.12.117+deb13-cloud-amd64, boot files 1.0 kB, ID 000000000000
+1  system:1  runs
+   6.1.0-50-cloud-amd64, boot files 1.0 kB, ID 000000000000
+`,
+  );
   t.end();
 });

@@ -62,7 +62,10 @@ export async function changeDeployments(
     const given = isLoaderName(loader) ? loader : undefined;
     const settled = await withBootPlace(
       host,
-      { store: deploy.store, given, menuUuid: menuFilesystem ?? undefined },
+      {
+        ...{ store: deploy.store, given, access: "rw" },
+        menuUuid: menuFilesystem ?? undefined,
+      },
       async (place) => {
         const settled = await settle(host, deploy, place, after, progress);
         await progress("checking kernels and initramfs of deployments", () =>

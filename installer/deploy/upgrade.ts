@@ -123,6 +123,7 @@ export async function upgrade(
         store: deploy.store,
         given: request.loader ?? known,
         menuUuid: menuFilesystem ?? undefined,
+        access: "rw",
       },
       (place) =>
         new Upgrader(host, request, teller, deploy, place, pulled).run(),

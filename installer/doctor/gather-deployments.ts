@@ -6,6 +6,7 @@ import type { Host } from "../../runtime/host/host.ts";
 import { hashBootFiles } from "../deploy/boot-files.ts";
 import { readBooted, readDeployments } from "../deploy/deploy-disk.ts";
 import { inMenu } from "../deploy/plan/deployments.ts";
+import { isLoaderName } from "../loaders/formats/boot-loader.ts";
 import { findDeployment } from "../loaders/formats/deployment-names.ts";
 import type { DeploymentsFacts, EntryFacts } from "./rules/facts.ts";
 
@@ -22,6 +23,10 @@ export function gatherDeployments(disk: Disk): DeploymentsFacts | undefined {
       rwlayer: paths.rwlayer,
       running: findRunning(host, paths.rwlayer),
       next: state.next,
+      menuOf: {
+        given: isLoaderName(state.loader) ? state.loader : undefined,
+        menuUuid: state.menuFilesystem ?? undefined,
+      },
       deployments: shown.map((deployment) => ({
         ...deployment,
         isKept: kept.has(deployment.image.id),

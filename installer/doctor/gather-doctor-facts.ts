@@ -17,6 +17,13 @@ import { GRUB_SCRIPTS } from "../loaders/formats/grub.ts";
 import type { FoundEntry } from "../loaders/formats/boot-loader.ts";
 import { gatherStarts } from "./gather-starts.ts";
 import { gatherTarget } from "./gather-target.ts";
+import {
+  gatherBootsNext,
+  nameOn,
+  NO_DISKS,
+  withBootDisks,
+  type BootDisks,
+} from "./gather-boots-next.ts";
 import { createInitramfsLook, type Look } from "./gather-entries.ts";
 import { readKernelRelease } from "../../runtime/host/machine.ts";
 import { parseMountinfo, readMounts } from "../../runtime/disk/mounts.ts";
@@ -37,13 +44,29 @@ const MAX_CMDLINE_BYTES = 64 * 1024;
  * @param image instead of the one that the options name
  * @throws BootError
  */
-export async function gatherDoctorFacts(
+export function gatherDoctorFacts(
   host: Host,
   generators: readonly Generator[],
   image: string | undefined,
 ): Promise<DoctorFacts> {
   const place = readPlace(host);
-  const { entries: all, unreadable } = findEntries(host);
+  const gather = (disks: BootDisks) =>
+    gatherFacts(host, generators, image, place, disks);
+  return place.kind === "running"
+    ? withBootDisks(host, gather)
+    : gather(NO_DISKS);
+}
+
+async function gatherFacts(
+  host: Host,
+  generators: readonly Generator[],
+  image: string | undefined,
+  place: SystemPlace,
+  disks: BootDisks,
+): Promise<DoctorFacts> {
+  const { entries: all, unreadable } = findEntries(host, (file) =>
+    nameOn(disks, file),
+  );
   const cmdline = host.readText("/proc/cmdline", MAX_CMDLINE_BYTES) ?? "";
   const config = readConfigFacts(host);
   const look: Look = {
@@ -72,7 +95,10 @@ export async function gatherDoctorFacts(
   return {
     place,
     config,
-    menus: { entryCount: all.length, unreadable, notInGrub },
+    menus: {
+      ...{ entryCount: all.length, unreadable, notInGrub },
+      unseen: disks.unseen,
+    },
     starts,
     target: saysWhich && look.hasDisks ? undefined : await gatherTarget(look),
     engines: readSystemConfigs(host),
@@ -82,7 +108,12 @@ export async function gatherDoctorFacts(
     },
     hasImages: hasImages(host),
     helpers: await checkHelpers(host),
-    bootRooms: gatherBootRooms(host, starts),
+    bootRooms: gatherBootRooms(host, starts, disks),
+    bootsNext: await gatherBootsNext(
+      host,
+      disks,
+      starts.map(({ deployments }) => deployments),
+    ),
   };
 }
 
@@ -145,6 +176,7 @@ function readConfigFacts(host: Host): ConfigFacts {
 function gatherBootRooms(
   host: Host,
   starts: readonly StartFacts[],
+  disks: BootDisks,
 ): BootRoom[] {
   const mounts = readMounts(host);
   const largest = new Map<string, number>();
@@ -173,7 +205,7 @@ function gatherBootRooms(
     }
   }
   return [...largest].map(([mountPoint, largestBytes]) => ({
-    mountPoint,
+    mountPoint: nameOn(disks, mountPoint),
     largestBytes,
     room: host.files.roomAt(host.path(mountPoint)),
   }));

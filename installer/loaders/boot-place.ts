@@ -2,8 +2,6 @@ import path from "node:path";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import { summarizeFailure } from "../../runtime/base/failure.ts";
-import { listDevices, waitForDevice } from "../../runtime/disk/device.ts";
-import { readMounts, type Mount } from "../../runtime/disk/mounts.ts";
 import { followIn, readBytesIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import {
@@ -21,23 +19,16 @@ import {
 import { parseGrub, parseGrubStub, type GrubStub } from "./formats/grub.ts";
 import { findDrivers, readMenus } from "./find-loaders.ts";
 import { readLoaderVariable } from "./efi-variables.ts";
+import { findVolume, listVolumes, withVolume } from "./boot-volumes.ts";
 import {
   planBootPlace,
-  roleOf,
   type FoundMenu,
   type Volume,
 } from "./plan/plan-boot-place.ts";
-import { locate } from "../system/formats/fstab.ts";
-import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
-import {
-  isDefaultSubvolume,
-  probeFilesystem,
-  withMounted,
-  type Filesystem,
-} from "../system/filesystem.ts";
+import { isDefaultSubvolume, type Filesystem } from "../system/filesystem.ts";
 import { holdSignals } from "../system/hold-signals.ts";
 
-/** Where this machine's boot files and its boot loader's menu are, mounted writable while work runs. */
+/** Where this machine's boot files and its boot loader's menu are, mounted while work runs. */
 export interface BootPlace {
   readonly loader: BootLoader;
   /** What the boot files are on. */
@@ -53,18 +44,17 @@ export interface BootPlace {
 }
 
 /** Which boot place is asked for. */
-interface BootPlaceRequest {
+export interface BootPlaceRequest {
   /** The btrfs with the images. */
   readonly store: Filesystem;
   readonly given: LoaderName | undefined;
   /** The UUID of a filesystem that had the menu before: it need be neither mounted nor a boot partition. */
   readonly menuUuid?: string | undefined;
+  /** Whether it is to be written to. */
+  readonly access: "ro" | "rw";
 }
 
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
-
-/** The kernel states a page as the size of an attribute. */
-const MAX_ATTRIBUTE_BYTES = 4096;
 
 /** Directories with a /boot, from a filesystem's top level: of btrfs those that installers make as roots. */
 const ROOTS = ["", "boot/", "@/boot/", "@boot/", "root/boot/"];
@@ -77,7 +67,7 @@ const ROOTS = ["", "boot/", "@/boot/", "@boot/", "root/boot/"];
  */
 export function withBootPlace<T>(
   host: Host,
-  { store, given, menuUuid }: BootPlaceRequest,
+  { store, given, menuUuid, access }: BootPlaceRequest,
   work: (place: BootPlace) => Promise<T>,
 ): Promise<T> {
   return holdSignals(async () => {
@@ -98,14 +88,14 @@ export function withBootPlace<T>(
     if (plan === undefined) throw missing(given, unseen);
     const { loader, config, files, menu } = plan;
     const { filesystem } = files;
-    return withVolume(host, files, "boot-place", "rw", (top) => {
+    return withVolume(host, files, "boot-place", access, (top) => {
       const place = {
         ...{ loader: BOOT_LOADERS[loader], filesystem, top, config },
         menuFilesystem: menu.filesystem,
       };
       return menu === files
         ? work({ ...place, menuTop: top })
-        : withVolume(host, menu, "boot-menu", "rw", (menuTop) =>
+        : withVolume(host, menu, "boot-menu", access, (menuTop) =>
             work({ ...place, menuTop }),
           );
     });
@@ -142,7 +132,7 @@ async function lookAround(
   menuUuid: string | undefined,
 ): Promise<Surroundings> {
   const former = menuUuid && (await findVolume(host, menuUuid));
-  const listed = await listVolumes(host, store);
+  const listed = await listVolumes(host, store.filesystem);
   const others = [former ? [former] : [], listed]
     .flat()
     .filter(
@@ -188,87 +178,6 @@ async function lookAround(
     }
   }
   return { volumes, menus: [...named, ...menus], isDefaultTop, unseen };
-}
-
-/** The filesystems that may have boot loaders, besides the store's: the likeliest first. */
-async function listVolumes(host: Host, store: Volume): Promise<Volume[]> {
-  // systemd mounts a boot partition when somebody looks into it.
-  for (const at of BOOT_DIRECTORIES) host.files.namesIn(host.path(at));
-  const mounts = readWholeMounts(host);
-  const places = [...BOOT_DIRECTORIES];
-  // A system that dockroot has not made may have GRUB's menu in the /boot of its root.
-  const boot = locate(readMounts(host), "/boot/grub");
-  if (boot?.mount.mountPoint === "/") places.push("/");
-  const isBootMount = (device: string) =>
-    mounts.some(
-      ({ source, mountPoint }) =>
-        source === device && places.includes(mountPoint),
-    );
-  const fats = await listDevices(host, ["-t", "TYPE=vfat"]);
-  const devices = new Set([
-    ...mounts.map(({ source }) => source).filter(isBootMount),
-    ...fats.map((device) => device.path),
-  ]);
-  const loadersOwn = readLoaderVariable(host, "LoaderDevicePartUUID");
-  const found: { volume: Volume; rank: number }[] = [];
-  for (const device of devices) {
-    const filesystem = await probeFilesystem(host, device);
-    const { partition, uuid } = filesystem;
-    const disk = partition?.disk;
-    const signs = [
-      loadersOwn !== undefined &&
-        partition?.uuid?.toLowerCase() === loadersOwn.toLowerCase(),
-      isBootMount(device),
-      disk !== undefined && disk === store.filesystem.partition?.disk,
-    ];
-    const sign = signs.indexOf(true);
-    const isForeign = sign === -1;
-    const volume = toVolume(filesystem, mounts, isForeign);
-    const isBoot = volume.role !== "other" || isBootMount(device);
-    const isOut = isForeign && isRemovable(host, disk ?? device);
-    if (uuid === store.filesystem.uuid || !isBoot || isOut) continue;
-    found.push({ volume, rank: isForeign ? signs.length : sign });
-  }
-  return found.toSorted((a, b) => a.rank - b.rank).map(({ volume }) => volume);
-}
-
-/** Mounts of all of a filesystem on a device. */
-function readWholeMounts(host: Host): Mount[] {
-  return readMounts(host).filter(
-    ({ source, root }) => source.startsWith("/dev/") && root === "/",
-  );
-}
-
-function toVolume(
-  filesystem: Filesystem,
-  mounts: readonly Mount[],
-  isForeign: boolean,
-): Volume {
-  const mount = mounts.findLast(({ source }) => source === filesystem.device);
-  const role = roleOf(filesystem);
-  return { filesystem, mountPoint: mount?.mountPoint, role, isForeign };
-}
-
-/** Of another machine, or of an installer: not even looked at. */
-function isRemovable(host: Host, disk: string): boolean {
-  const file = `/sys/class/block/${path.basename(disk)}/removable`;
-  return host.readText(file, MAX_ATTRIBUTE_BYTES)?.trim() === "1";
-}
-
-/** @returns `undefined` where there is no such filesystem, or no single one */
-async function findVolume(
-  host: Host,
-  uuid: string,
-): Promise<Volume | undefined> {
-  const spec = { kind: "tag", tag: "UUID", value: uuid } as const;
-  try {
-    const device = await waitForDevice(host, spec, 0);
-    const filesystem = await probeFilesystem(host, device.path);
-    return toVolume(filesystem, readWholeMounts(host), false);
-  } catch (error) {
-    if (error instanceof BootError) return undefined;
-    throw error;
-  }
 }
 
 interface FoundMenus {
@@ -351,23 +260,4 @@ function readMenu(
     options: readMenus(host, files).entries.map(({ options }) => options),
     drivers: loader === "refind" ? findDrivers(host, file) : [],
   };
-}
-
-/** Where the system has the volume mounted, else mounted for as long as the work takes. */
-async function withVolume<T>(
-  host: Host,
-  { filesystem, mountPoint }: Volume,
-  name: string,
-  access: "ro" | "rw",
-  work: (at: string) => Promise<T>,
-): Promise<T> {
-  if (mountPoint === undefined) {
-    return withMounted(host, filesystem, name, access, work);
-  }
-  if (access === "rw" && host.files.isReadOnly(host.path(mountPoint))) {
-    throw new BootError("MOUNT_FAILED", `${mountPoint} is mounted read-only`, {
-      hint: `Make it writable: mount -o remount,rw ${mountPoint}`,
-    });
-  }
-  return work(host.path(mountPoint));
 }

@@ -28,8 +28,14 @@ interface FoundEntries {
 
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
-/** Reads the menus of the boot loaders whose files are mounted here. */
-export function findEntries(host: Host): FoundEntries {
+/**
+ * Reads the menus of the boot loaders whose files are mounted here.
+ * @param nameFile what people call a file
+ */
+export function findEntries(
+  host: Host,
+  nameFile: (file: string) => string = (file) => file,
+): FoundEntries {
   const namesIn = (directory: string) =>
     host.files.namesIn(host.path(directory));
   const menus = bootRoots(host).flatMap((root) =>
@@ -38,7 +44,17 @@ export function findEntries(host: Host): FoundEntries {
     ),
   );
   menus.push(...grubScripts(namesIn), ...firmwareEntries(namesIn));
-  return readMenus(host, menus);
+  const { entries, unreadable } = readMenus(host, menus);
+  return {
+    entries: entries.map((entry) => {
+      const shown = nameFile(entry.file);
+      return shown === entry.file ? entry : { ...entry, shown };
+    }),
+    unreadable: unreadable.map(({ file, why }) => ({
+      file: nameFile(file),
+      why,
+    })),
+  };
 }
 
 /** Reads these files, and those that they name. */

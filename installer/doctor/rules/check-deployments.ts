@@ -1,11 +1,20 @@
 import { nameDeployment } from "../../deploy/plan/deployments.ts";
-import type { DoctorFacts, StartFacts } from "./facts.ts";
+import type {
+  BootsNextFacts,
+  DeploymentsFacts,
+  DoctorFacts,
+  StartFacts,
+} from "./facts.ts";
 import { ok, unknown, warning, type Finding } from "./finding.ts";
+
+const WRITE_AGAIN = "Run dockroot gc: it writes the menu again.";
+
+type ReadDeployments = DeploymentsFacts & { readonly kind: "read" };
 
 /** Which deployments there are, and whether they have what they need. */
 export function* checkDeployments(
   { deployments: known }: StartFacts,
-  { starts }: DoctorFacts,
+  { starts, bootsNext }: DoctorFacts,
 ): Iterable<Finding> {
   if (known === undefined) return;
   if (known.kind === "damaged") {
@@ -18,13 +27,16 @@ export function* checkDeployments(
     return;
   }
   const { deployments, running, next } = known;
+  const menu = bootsNext?.rwlayer === known.rwlayer ? bootsNext : undefined;
+  if (menu !== undefined) yield* checkNext(known, menu);
+  const isNext = menu?.kind !== "read" || menu.next === next;
   const entries = starts.flatMap((start) => start.entries);
   for (const deployment of deployments) {
     const { n, isKept, image, options } = deployment;
     const name = nameDeployment(deployment);
     const what = [
       ...(n === running ? ["runs"] : []),
-      ...(n === next ? ["boots next"] : []),
+      ...(n === next ? [isNext ? "boots next" : "is to boot next"] : []),
     ];
     if (what.length > 0)
       yield ok("deployments", `${name} ${what.join(", and ")}`);
@@ -36,14 +48,56 @@ export function* checkDeployments(
       );
     }
     // Its options name its rwlayer, and it.
-    if (
-      !entries.some(({ deployed: own }) => own?.deployment?.options === options)
-    ) {
+    const isSeen = entries.some(
+      ({ deployed: own }) => own?.deployment?.options === options,
+    );
+    if (menu?.kind === "read" && !menu.entries.includes(n)) {
+      yield warning(
+        "deployments",
+        `${name} is not in the menu of ${menu.loader}`,
+        WRITE_AGAIN,
+      );
+    } else if (menu?.kind !== "read" && !isSeen) {
       yield unknown(
         "deployments",
         `${name} is in no boot menu that is mounted`,
         "Mount the partition with the boot menu, and run dockroot doctor again; dockroot gc writes the menu again.",
       );
     }
+  }
+}
+
+/** Whether the boot loader boots what the deployments say. */
+function* checkNext(
+  { next }: ReadDeployments,
+  menu: BootsNextFacts,
+): Iterable<Finding> {
+  if (next === null) return;
+  const called = `deployment ${String(next)}`;
+  if (menu.kind === "unseen") {
+    yield unknown(
+      "deployments",
+      `cannot tell whether the boot menu boots ${called} next: ${menu.why}`,
+    );
+    return;
+  }
+  const { loader, once } = menu;
+  if (menu.entries.includes(next) && menu.next !== next) {
+    const other =
+      menu.next === undefined
+        ? "another entry"
+        : `deployment ${String(menu.next)}`;
+    yield warning(
+      "deployments",
+      `${called} is to boot next, but the menu of ${loader} boots ${other}`,
+      WRITE_AGAIN,
+    );
+  }
+  if (once !== undefined) {
+    yield warning(
+      "deployments",
+      `${loader} boots ${once.name} next, once, and then ${called}`,
+      `If that is not meant, run ${once.takeBack}.`,
+    );
   }
 }

@@ -51,10 +51,13 @@ export function* checkMenus({
   starts,
   place,
 }: DoctorFacts): Iterable<Finding> {
-  const { entryCount, unreadable, notInGrub } = menus;
+  const { entryCount, unreadable, unseen, notInGrub } = menus;
   const found = String(entryCount);
   for (const { file, why } of unreadable) {
     yield unknown("boot-entries", `cannot read the entries of ${file}: ${why}`);
+  }
+  for (const why of unseen) {
+    yield unknown("boot-entries", `a boot partition is not mounted: ${why}`);
   }
   for (const entry of notInGrub) {
     yield warning(

@@ -4,6 +4,8 @@ import type { Room } from "../../../runtime/host/files.ts";
 import type { Deployment } from "../../../runtime/records/deployments.ts";
 import type { StoreKind } from "../../../runtime/options/table.ts";
 import type { RootImage } from "../../../runtime/stores/store.ts";
+import type { BootPlaceRequest } from "../../loaders/boot-place.ts";
+import type { ChosenOnce } from "../../loaders/chosen-once.ts";
 import type { FoundEntry } from "../../loaders/formats/boot-loader.ts";
 import type {
   EngineConfigs,
@@ -30,6 +32,8 @@ export interface DoctorFacts {
   readonly hasImages: boolean;
   readonly helpers: readonly HelperStatus[];
   readonly bootRooms: readonly BootRoom[];
+  /** `undefined` where there are no deployments. */
+  readonly bootsNext: BootsNextFacts | undefined;
 }
 
 /** Which system this is. */
@@ -55,6 +59,8 @@ interface MenuFacts {
     readonly file: string;
     readonly why: string;
   }[];
+  /** Why boot partitions could not be looked at. */
+  readonly unseen: readonly string[];
   /** Of dockroot's that are in /etc/grub.d, those that no grub.cfg has. */
   readonly notInGrub: readonly FoundEntry[];
 }
@@ -84,9 +90,26 @@ export type DeploymentsFacts =
       /** The number of the one that runs. */
       readonly running: number | undefined;
       readonly next: number | null;
+      /** Where it was written. */
+      readonly menuOf: Pick<BootPlaceRequest, "given" | "menuUuid">;
       /** Those that have an entry. */
       readonly deployments: readonly DeploymentFacts[];
     };
+
+/** What the boot loader's menu has of a rwlayer's deployments. */
+export type BootsNextFacts = { readonly rwlayer: string } & (
+  | { readonly kind: "unseen"; readonly why: string }
+  | {
+      readonly kind: "read";
+      /** As people call it. */
+      readonly loader: string;
+      /** Which have an entry. */
+      readonly entries: readonly number[];
+      /** What starts by itself; `undefined` where that is another entry, or cannot be told. */
+      readonly next: number | undefined;
+      readonly once: ChosenOnce | undefined;
+    }
+);
 
 export interface DeploymentFacts extends Deployment {
   /** Whether its image is kept. */

@@ -80,7 +80,9 @@ export const unknown: Tell<[remedy?: string]> = tell("unknown");
 export const ok: Tell<[]> = tell("ok");
 
 /** How people call a boot entry. */
-export function nameEntry({ title, file, isUki }: FoundEntry): string {
-  if (isUki === true) return `the unified kernel image ${file} ("${title}")`;
-  return `the entry "${title}" of ${file}`;
+export function nameEntry({ title, file, shown, isUki }: FoundEntry): string {
+  const where = shown ?? file;
+  return isUki === true
+    ? `the unified kernel image ${where} ("${title}")`
+    : `the entry "${title}" of ${where}`;
 }

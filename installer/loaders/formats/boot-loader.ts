@@ -160,6 +160,8 @@ export interface FoundEntry extends MenuEntry {
   readonly loader: LoaderName;
   /** Where it stands. */
   readonly file: string;
+  /** What people call that, where it is seen by a mount that goes. */
+  readonly shown?: string;
 }
 
 /** An entry to be written. Its files are named from their filesystem's top level, with a slash first. */

@@ -138,7 +138,7 @@ async function find(
   const before = traces();
   const found = await withBootPlace(
     host,
-    { store: store.filesystem, given, menuUuid },
+    { store: store.filesystem, given, menuUuid, access: "rw" },
     async (place) => {
       await tryOut(host, place);
       const mounts = readMounts(host);
@@ -310,7 +310,10 @@ await t.test("a failure and a signal leave nothing mounted", async (t) => {
   });
   const before = traces();
   const host = makeHost(t, {});
-  const request = { store: store.filesystem, given: undefined };
+  const request = {
+    ...{ store: store.filesystem, given: undefined },
+    access: "rw" as const,
+  };
   await t.rejects(
     withBootPlace(host, request, () => Promise.reject(new Error("mine"))),
     { message: "mine" },

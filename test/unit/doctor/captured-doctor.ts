@@ -7,6 +7,15 @@ import {
 } from "../../../fixtures/boot-files.ts";
 import { gatherDoctorFacts } from "../../../installer/doctor/gather-doctor-facts.ts";
 import {
+  findBlock,
+  putBlock,
+} from "../../../installer/loaders/formats/blocks.ts";
+import {
+  BLOCK_MENUS,
+  blockOf,
+  INCLUDE_BLOCK,
+} from "../../../installer/loaders/formats/deployment-blocks.ts";
+import {
   describeReport,
   type DoctorReport,
 } from "../../../installer/doctor/rules/report.ts";
@@ -91,6 +100,14 @@ const DEVICES: Readonly<Record<string, string>> = {
     "DEVNAME=/dev/vda3\nLABEL=other\nUUID=22222222-2222-2222-2222-222222222222\nTYPE=btrfs\n",
 };
 
+/** What `blkid -p -o udev` prints of them. */
+const PROBED: Readonly<Record<string, string>> = {
+  "/dev/vda1":
+    "ID_FS_TYPE=ext4\nID_FS_UUID=33333333-3333-3333-3333-333333333333\n",
+  "/dev/vda2":
+    "ID_FS_TYPE=btrfs\nID_FS_UUID=11111111-1111-1111-1111-111111111111\n",
+};
+
 const GB = 1e9;
 
 export const OPTIONS =
@@ -153,7 +170,7 @@ export function setMenu(
   const lines = initrd === "" ? "" : `\tinitrd\t${initrd}\n`;
   system.write(
     "boot/grub/grub.cfg",
-    `menuentry 'Debian GNU/Linux' --class debian {\n\tlinux\t/vmlinuz root=/dev/vda3 ro quiet\n\tinitrd\t/initrd.img\n}\n` +
+    `source custom.cfg\nmenuentry 'Debian GNU/Linux' --class debian {\n\tlinux\t/vmlinuz root=/dev/vda3 ro quiet\n\tinitrd\t/initrd.img\n}\n` +
       `menuentry 'docker' {\n\tlinux\t${kernel} ${options}\n${lines}}\n`,
   );
 }
@@ -222,7 +239,13 @@ export function addDeployment(
     failure: null,
   };
   const menu = `menuentry 'dockroot ${String(n)}' {\n\tlinux /dockroot/${digest}/linux ${deployment.options}\n\tinitrd /dockroot/${digest}/initrd\n}\n`;
-  system.edit("boot/grub/grub.cfg", (text) => text + menu);
+  const { include } = BLOCK_MENUS.grub ?? {};
+  system.write(
+    "boot/grub/custom.cfg",
+    putBlock("", INCLUDE_BLOCK, include?.text ?? "") ?? "",
+  );
+  const { entries } = readMenu(machine);
+  system.write("boot/grub/dockroot.cfg", formatMenu(entries + menu, n));
   const kept: KeptImage = {
     version: 1,
     ...{ uuid: SUBVOLUME_UUID, number: 1, reference: "one:1" },
@@ -233,6 +256,26 @@ export function addDeployment(
   disk.write(record, JSON.stringify(kept));
   if (!fs.existsSync(path.join(disk.at, tree))) addGeneration(machine, tree);
   return { ...deployment, directory };
+}
+
+const MENU_BLOCK = blockOf(RWLAYER);
+
+function readMenu({ system }: DoctorMachine) {
+  const file = path.join(system.at, "boot/grub/dockroot.cfg");
+  const text = fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
+  return { entries: findBlock(text, MENU_BLOCK) ?? "" };
+}
+
+function formatMenu(entries: string, next: number): string {
+  const menu = putBlock("", MENU_BLOCK, entries) ?? "";
+  const choice = `set default='dockroot-${RWLAYER}-${String(next)}'\n`;
+  return putBlock(menu, "next", choice, true) ?? "";
+}
+
+/** What starts by itself. */
+export function setNext(machine: DoctorMachine, n: number): void {
+  const { entries } = readMenu(machine);
+  machine.system.write("boot/grub/dockroot.cfg", formatMenu(entries, n));
 }
 
 /** The first one runs, the last one boots next. */
@@ -442,7 +485,7 @@ function runHelper(
   if (at === "--version") return versions[program];
   switch (program) {
     case "blkid":
-      return DEVICES[at] ?? "";
+      return (args.includes("-p") ? PROBED : DEVICES)[at] ?? "";
     case "mount":
       mounts.push(mountOf(at, "btrfs", "/dev/vda2", disk.at));
       return "x";

@@ -10,6 +10,7 @@ import {
   recordDeployments,
   recordGeneration,
   setMenu,
+  setNext,
   type DoctorMachine,
 } from "./captured-doctor.ts";
 import { holdCases, type Cases } from "./doctor-cases.ts";
@@ -52,6 +53,25 @@ const DEPLOYMENTS: Cases = {
   "one without an entry": (machine) => {
     deploy(machine);
     setMenu(machine);
+    machine.system.remove("boot/grub/dockroot.cfg");
+  },
+  "the menu boots the former one": (machine) => {
+    deploy(machine);
+    setNext(machine, 1);
+  },
+  "the menu boots another entry": (machine) => {
+    deploy(machine);
+    const other = "set default='docker'\n";
+    machine.system.edit("boot/grub/dockroot.cfg", (text) => text + other);
+  },
+  "an entry that grub-reboot has chosen": (machine) => {
+    deploy(machine);
+    const block = "# GRUB Environment Block\nnext_entry=docker\n";
+    machine.system.write("boot/grub/grubenv", block.padEnd(1024, "#"));
+  },
+  "no boot loader": (machine) => {
+    deploy(machine);
+    machine.system.remove("boot/grub");
   },
   "an image that is kept no longer": (machine) => {
     const { first } = deploy(machine);

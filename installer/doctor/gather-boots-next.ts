@@ -1,0 +1,99 @@
+import path from "node:path";
+import { BootError, HelperError } from "../../runtime/base/errors.ts";
+import { summarizeFailure } from "../../runtime/base/failure.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { withBootPlace } from "../loaders/boot-place.ts";
+import {
+  withBootPartitions,
+  type BootPartitions,
+} from "../loaders/boot-volumes.ts";
+import { readChosenOnce } from "../loaders/chosen-once.ts";
+import { readDeploymentMenu } from "../loaders/deployment-menu.ts";
+import { USUAL_RWLAYER } from "../loaders/formats/boot-loader.ts";
+import { probeFilesystem, type Filesystem } from "../system/filesystem.ts";
+import { findStorePlace, type StorePlace } from "../system/find-store.ts";
+import type { BootsNextFacts, DeploymentsFacts } from "./rules/facts.ts";
+
+/** The disk with the images, and the boot partitions, as far as they can be looked at. */
+export interface BootDisks extends BootPartitions {
+  readonly store:
+    { readonly place: StorePlace; readonly filesystem: Filesystem } | undefined;
+}
+
+export const NO_DISKS: BootDisks = {
+  store: undefined,
+  mounted: [],
+  unseen: [],
+};
+
+/** Finds the disk, and mounts boot partitions that are not, for as long as the work takes. */
+export async function withBootDisks<T>(
+  host: Host,
+  work: (disks: BootDisks) => Promise<T>,
+): Promise<T> {
+  let store: NonNullable<BootDisks["store"]>;
+  try {
+    const place = await findStorePlace(host, {
+      directory: undefined,
+      kind: undefined,
+    });
+    store = { place, filesystem: await probeFilesystem(host, place.device) };
+  } catch (error) {
+    if (!isKnown(error)) throw error;
+    // What is looked at next tells.
+    return work(NO_DISKS);
+  }
+  return withBootPartitions(host, store.filesystem, (partitions) =>
+    work({ store, ...partitions }),
+  );
+}
+
+function isKnown(error: unknown): error is BootError | HelperError {
+  return error instanceof BootError || error instanceof HelperError;
+}
+
+/**
+ * What the boot loader has for its next boot.
+ * @param known those of rwlayers on the disk
+ * @returns `undefined` where the rwlayer whose menu it is has none
+ */
+export async function gatherBootsNext(
+  host: Host,
+  { store }: BootDisks,
+  known: readonly (DeploymentsFacts | undefined)[],
+): Promise<BootsNextFacts | undefined> {
+  const rwlayer = store?.place.bootedRwlayer ?? USUAL_RWLAYER;
+  const deployments = known.find(
+    (each) => each?.kind === "read" && each.rwlayer === rwlayer,
+  );
+  if (store === undefined || deployments?.kind !== "read") return undefined;
+  const { menuOf, next } = deployments;
+  try {
+    return await withBootPlace(
+      host,
+      { store: store.filesystem, ...menuOf, access: "ro" },
+      (place) => {
+        const menu = readDeploymentMenu(host, place, rwlayer);
+        return Promise.resolve({
+          kind: "read" as const,
+          ...{ rwlayer, loader: place.loader.title, next: menu.next },
+          entries: menu.entries.map(({ n }) => n),
+          once: readChosenOnce(host, place, rwlayer, next),
+        });
+      },
+    );
+  } catch (error) {
+    if (!isKnown(error)) throw error;
+    return { kind: "unseen", rwlayer, why: summarizeFailure(error) };
+  }
+}
+
+/** What a file is called that is seen by a mount which goes. */
+export function nameOn({ mounted }: BootPartitions, file: string): string {
+  for (const { at, device } of mounted) {
+    const below = path.relative(at, file);
+    if (below === "") return device;
+    if (!below.startsWith("..")) return `/${below} on ${device}`;
+  }
+  return file;
+}

@@ -7,7 +7,6 @@ import {
   startDockerEngine,
   type DockerEngine,
 } from "../../../fixtures/docker-engine.ts";
-import { makeMountedBtrfs } from "../../../fixtures/loop-disk.ts";
 import { makePodmanEngine } from "../../../fixtures/podman-engine.ts";
 import { startRegistry } from "../../../fixtures/registry.ts";
 import { run } from "../../../fixtures/run.ts";
@@ -24,16 +23,11 @@ import {
   parseImageReference,
 } from "../../../runtime/images/image-ref.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
-import { makeScratch } from "../scratch.ts";
+import { makeStoreDisk } from "../store-disk.ts";
 
-const scratch = makeScratch(t, "pull");
-const disk = await makeMountedBtrfs(
-  path.join(scratch, "disk"),
-  path.join(scratch, "mnt"),
-);
-t.teardown(disk.close);
-const registry = await startRegistry(path.join(scratch, "registry"));
-t.teardown(registry.stop);
+const disk = await makeStoreDisk(t, "pull");
+const { scratch, top } = disk;
+const registry = await disk.startRegistry();
 const down = await startRegistry(path.join(scratch, "down"));
 await down.stop();
 const roots = await findEngineRoots();
@@ -64,7 +58,7 @@ async function testDocker(
   engineRoot?: string,
 ): Promise<void> {
   const { docker, commandOf, stop } = await startDockerEngine({
-    dataRoot: path.join(disk.mountPoint, store),
+    dataRoot: path.join(top, store),
     scratchDir: path.join(scratch, store),
     ...(engineRoot !== undefined && {
       engineRoot,
@@ -90,9 +84,9 @@ async function testDocker(
 async function testPodman(t: Test): Promise<void> {
   const store = "podman";
   const { podman, commandOf, shared } = await makePodmanEngine({
-    graphRoot: path.join(disk.mountPoint, store),
+    graphRoot: path.join(top, store),
     scratchDir: path.join(scratch, store),
-    registries: [registry, down].flatMap(({ address }) => [
+    registries: [registry, down.address].flatMap((address) => [
       "[[registry]]",
       `location = ${JSON.stringify(address)}`,
       "insecure = true",
@@ -131,7 +125,7 @@ function hostWith(
 
 async function testEngine(t: Test, bench: Bench): Promise<void> {
   const { name, host, engine, store, shared } = bench;
-  const at = `${registry.address}/${store}`;
+  const at = `${registry}/${store}`;
   const reference = `${at}/system:1`;
   const lines: string[] = [];
   const pull = (text: string) =>
@@ -146,7 +140,7 @@ async function testEngine(t: Test, bench: Bench): Promise<void> {
   const find = (text: string) =>
     openStore({
       host: createHost("/", createLog([])),
-      topLevel: disk.mountPoint,
+      topLevel: top,
       path: store,
     }).find(parseImageReference(text));
 

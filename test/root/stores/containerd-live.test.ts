@@ -5,7 +5,6 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import t from "tap";
-import { makeMountedBtrfs } from "../../../fixtures/loop-disk.ts";
 import { makeOciImage, writeOciLayout } from "../../../fixtures/oci-image.ts";
 import { startContainerd } from "../../../fixtures/system-containerd.ts";
 import {
@@ -16,7 +15,7 @@ import { BootError } from "../../../runtime/base/errors.ts";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
-import { makeScratch } from "../scratch.ts";
+import { makeStoreDisk } from "../store-disk.ts";
 
 // Looks up images in the store of a containerd that is writing to it all the while.
 
@@ -37,17 +36,12 @@ until [ -e "$STOP" ] && [ $round -ge ${String(MIN_ROUNDS)} ]; do
 done`;
 
 await t.test("images are found while containerd writes", async (t) => {
-  const scratch = makeScratch(t, "containerd-live");
-  const { mountPoint, close } = await makeMountedBtrfs(
-    path.join(scratch, "disk"),
-    path.join(scratch, "mnt"),
-  );
-  t.teardown(close);
+  const { scratch, top } = await makeStoreDisk(t, "containerd-live");
   const {
     ctr,
     env,
     stop: stopDaemon,
-  } = await startContainerd(path.join(mountPoint, "containerd"));
+  } = await startContainerd(path.join(top, "containerd"));
   t.teardown(stopDaemon);
   await ctr("version");
   const host = createHost("/", createLog([]));
@@ -65,7 +59,7 @@ await t.test("images are found while containerd writes", async (t) => {
   await ctr("images", "import", "--snapshotter", "btrfs", tar);
 
   const [one = "", two = ""] = images.map(({ image }) => image.top.digest);
-  const location = { host, topLevel: mountPoint, path: "containerd" };
+  const location = { host, topLevel: top, path: "containerd" };
   const lookUp = (name: string) => {
     const { id, source } = openStore(location).find(parseImageReference(name));
     return `${id} ${source}`;

@@ -7,14 +7,13 @@ import {
   type DockerEngine,
 } from "../../../fixtures/docker-engine.ts";
 import type { EngineSuite } from "../../../fixtures/engine-root.ts";
-import { makeMountedBtrfs } from "../../../fixtures/loop-disk.ts";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import type { FoundImage, ImageStore } from "../../../runtime/stores/store.ts";
 import type { StoreKind } from "../../../runtime/options/table.ts";
-import { makeScratch } from "../scratch.ts";
+import { makeStoreDisk, type StoreDisk } from "../store-disk.ts";
 
 /** An engine of another release, with a store of one kind. */
 export interface EngineStore {
@@ -32,11 +31,7 @@ export interface StartedEngine {
 }
 
 /** A btrfs disk on which engines of other releases keep their images. */
-export interface EnginePlace {
-  /** Seen by the engines too. */
-  readonly scratch: string;
-  /** Where the disk is mounted. */
-  readonly top: string;
+export interface EnginePlace extends StoreDisk {
   /** @param dataRoot the engine's directory, relative to the disk's top level */
   readonly start: (
     store: EngineStore,
@@ -53,18 +48,15 @@ export async function makeEnginePlace(
   name: string,
 ): Promise<EnginePlace> {
   const roots = await findEngineRoots();
-  const scratch = makeScratch(t, name);
-  const { mountPoint: top, close } = await makeMountedBtrfs(
-    path.join(scratch, "disk"),
-    path.join(scratch, "mnt"),
-  );
-  t.teardown(close);
+  const disk = await makeStoreDisk(t, name);
+  const { scratch, top } = disk;
   const open: EnginePlace["open"] = (store, kind) => {
     const host = createHost("/", createLog([]));
     return openStore({ host, topLevel: top, path: store }, kind);
   };
   return {
-    ...{ scratch, top, open },
+    ...disk,
+    open,
     find: (store, text, kind) =>
       open(store, kind).find(parseImageReference(text)),
     start: async ({ suite, kind, driver }, dataRoot) => {

@@ -5,7 +5,6 @@ import t, { type Test } from "tap";
 import type { DockerEngine } from "../../../fixtures/docker-engine.ts";
 import { idOf, makeImages } from "../../../fixtures/images.ts";
 import { writeOciLayout } from "../../../fixtures/oci-image.ts";
-import { startRegistry } from "../../../fixtures/registry.ts";
 import {
   makeImageOfPlatforms,
   shipImages,
@@ -40,9 +39,7 @@ const table = new Map<(typeof STORES)[number], TableRow>();
 const stores: { store: (typeof STORES)[number]; address: string }[] = [];
 for (const store of STORES) {
   const name = `registry-${store.suite}-${store.kind}`;
-  const { address, stop } = await startRegistry(path.join(place.scratch, name));
-  t.teardown(stop);
-  stores.push({ store, address });
+  stores.push({ store, address: await place.startRegistry(name) });
 }
 await Promise.all(
   stores.map(({ store, address }) =>

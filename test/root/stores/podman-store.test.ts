@@ -2,27 +2,20 @@
 import path from "node:path";
 import t, { type Test } from "tap";
 import { findEngineRoots } from "../../../fixtures/cached-debian.ts";
-import { makeMountedBtrfs } from "../../../fixtures/loop-disk.ts";
 import type { PodmanEngine } from "../../../fixtures/podman-engine.ts";
 import {
   makePodmanImages,
   podmanIdOf,
 } from "../../../fixtures/podman-images.ts";
-import { startRegistry } from "../../../fixtures/registry.ts";
 import { run } from "../../../fixtures/run.ts";
 import { compareListings, listTree } from "../../../fixtures/tree-listing.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import { makePodmanBench, type PodmanBench } from "./podman-bench.ts";
-import { makeScratch } from "../scratch.ts";
+import { makeStoreDisk } from "../store-disk.ts";
 
-const scratch = makeScratch(t, "podman");
-const disk = await makeMountedBtrfs(
-  path.join(scratch, "disk"),
-  path.join(scratch, "mnt"),
-);
-t.teardown(disk.close);
-const registry = await startRegistry(path.join(scratch, "registry"));
-t.teardown(registry.stop);
+const disk = await makeStoreDisk(t, "podman");
+const { scratch, top } = disk;
+const registry = await disk.startRegistry();
 const roots = await findEngineRoots();
 const table: string[] = [];
 
@@ -46,7 +39,7 @@ async function testEngine(
   const engineRoot = suite === "this system" ? undefined : roots[suite];
   const make = (name: string, storageDriver = "btrfs") =>
     makePodmanBench({
-      disk: disk.mountPoint,
+      disk: top,
       scratch,
       store: `${suite.replace(" ", "-")}-${name}`,
       storageDriver,
@@ -218,7 +211,7 @@ async function testTransfers(
   second: PodmanBench,
 ): Promise<void> {
   const { podman, shared } = first.engine;
-  const at = `${registry.address}/${first.location.path}`;
+  const at = `${registry}/${first.location.path}`;
   const push = (...args: readonly string[]) =>
     podman([
       ...args.slice(0, -2),
@@ -278,7 +271,7 @@ async function testTransfers(
 }
 
 async function testUntouched(t: Test, bench: PodmanBench): Promise<void> {
-  const directory = path.join(disk.mountPoint, bench.location.path);
+  const directory = path.join(top, bench.location.path);
   const options = { contents: false, changeTimes: true };
   const before = listTree(directory, options);
   for (const text of bench.checked) bench.find(text);

@@ -8,8 +8,6 @@ import {
   type DockerEngine,
 } from "../../../fixtures/docker-engine.ts";
 import { idOf, makeImages } from "../../../fixtures/images.ts";
-import { makeMountedBtrfs } from "../../../fixtures/loop-disk.ts";
-import { startRegistry } from "../../../fixtures/registry.ts";
 import { compareListings, listTree } from "../../../fixtures/tree-listing.ts";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
@@ -24,22 +22,16 @@ import {
   type References,
 } from "./engine-references.ts";
 import { printTable } from "./engine-table.ts";
-import { makeScratch } from "../scratch.ts";
+import { makeStoreDisk } from "../store-disk.ts";
 
 /** What was found, in order. */
 const listed: { store: string; text: string }[] = [];
 
 const sum = { references: 0, wrong: 0 };
 
-const scratch = makeScratch(t, "store");
-const disk = await makeMountedBtrfs(
-  path.join(scratch, "disk"),
-  path.join(scratch, "mnt"),
-);
-t.teardown(disk.close);
-
-const registry = await startRegistry(path.join(scratch, "registry"));
-t.teardown(registry.stop);
+const disk = await makeStoreDisk(t, "store");
+const { scratch, top } = disk;
+const registry = await disk.startRegistry();
 const first = await startEngine("docker");
 const made = await makeImages(first, scratch);
 
@@ -109,10 +101,10 @@ t.test("what docker does not find is not found", async (t) => {
 t.test(
   "images that were pushed and pulled are found in both stores",
   async (t) => {
-    const name = `${registry.address}/ns/many`;
+    const name = `${registry}/ns/many`;
     await first.docker(["tag", "many:1", `${name}:v1`]);
     await first.docker(["push", `${name}:v1`]);
-    const other = `${registry.address}/other`;
+    const other = `${registry}/other`;
     await first.docker(["tag", "repeated:1", other]);
     await first.docker(["push", other]);
     const digest = await digestOf(first, `${name}:v1`);
@@ -152,7 +144,7 @@ t.test("nothing changes when the engine stops", async (t) => {
   ]);
   const before = listed.map(({ store, text }) => find(store, text));
   await first.stop();
-  const store = path.join(disk.mountPoint, "docker");
+  const store = path.join(top, "docker");
   const options = { contents: false, changeTimes: true };
   const untouched = listTree(store, options);
   t.strictSame(
@@ -177,12 +169,7 @@ async function checkReferences(
 ): Promise<void> {
   const exports = mkdtempSync(path.join(scratch, "exports-"));
   const answers = await askEngine(engine, references, exports);
-  const count = checkAnswers(
-    t,
-    answers,
-    (text) => find(store, text),
-    disk.mountPoint,
-  );
+  const count = checkAnswers(t, answers, (text) => find(store, text), top);
   for (const text of answers.ids.keys()) listed.push({ store, text });
   sum.references += count.references;
   sum.wrong += count.wrong;
@@ -194,13 +181,13 @@ function find(store: string, text: string) {
 
 function open(store: string) {
   const host = createHost("/", createLog([]));
-  return openStore({ host, topLevel: disk.mountPoint, path: store });
+  return openStore({ host, topLevel: top, path: store });
 }
 
 async function startEngine(store: string): Promise<DockerEngine> {
   const scratchDir = path.join(scratch, `engine-${store}`);
   mkdirSync(scratchDir);
-  const dataRoot = path.join(disk.mountPoint, store);
+  const dataRoot = path.join(top, store);
   execFileSync("btrfs", ["-q", "subvolume", "create", dataRoot]);
   const engine = await startDockerEngine({ dataRoot, scratchDir });
   t.teardown(engine.stop);

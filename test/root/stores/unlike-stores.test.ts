@@ -9,7 +9,6 @@ import {
   type DockerEngineOptions,
 } from "../../../fixtures/docker-engine.ts";
 import { packTree } from "../../../fixtures/images.ts";
-import { makeMountedBtrfs } from "../../../fixtures/loop-disk.ts";
 import { makePodmanEngine } from "../../../fixtures/podman-engine.ts";
 import type { DoctorReport } from "../../../installer/doctor/rules/report.ts";
 import type { ResolvedImage } from "../../../installer/system/resolve-image.ts";
@@ -21,22 +20,14 @@ import { conforms } from "../../conforms.ts";
 import type { Outcome } from "../../binary/run-dockroot.ts";
 import { newLabel } from "../boot-disk.ts";
 import { runInSystem, type PrivateSystem } from "../private-system.ts";
-import { makeScratch } from "../scratch.ts";
+import { makeStoreDisk } from "../store-disk.ts";
 
 // Stores whose layers are directories, written by the engines themselves; then moved to btrfs as the
 // messages say.
 
-const scratch = makeScratch(t, "unlike-stores");
-
 const label = newLabel();
 
-const disk = await makeMountedBtrfs(
-  path.join(scratch, "disk"),
-  path.join(scratch, "mnt"),
-  { label },
-);
-
-t.teardown(disk.close);
+const { scratch, top } = await makeStoreDisk(t, "unlike-stores", { label });
 
 const shared = path.join(scratch, "shared");
 
@@ -172,7 +163,7 @@ function systemOf(mounted: Mounted, cmdline = "quiet"): PrivateSystem {
     etc: { hostname: "pc\n" },
     ...{ cmdline, boot: subdirectory("boot") },
     mounts: Object.entries(mounted).map(([home, store]) => [
-      ...["-o", "bind,X-mount.mkdir", path.join(disk.mountPoint, store)],
+      ...["-o", "bind,X-mount.mkdir", path.join(top, store)],
       USUAL_DIRECTORIES[home as Home],
     ]),
   };
@@ -262,7 +253,7 @@ async function withDocker(
 }
 
 function subvolume(name: string): string {
-  const directory = path.join(disk.mountPoint, name);
+  const directory = path.join(top, name);
   execFileSync("btrfs", ["-q", "subvolume", "create", directory]);
   return directory;
 }

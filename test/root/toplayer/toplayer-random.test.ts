@@ -2,7 +2,6 @@
 import fs from "node:fs";
 import path from "node:path";
 import t from "tap";
-import { makeMountedBtrfs } from "../../../fixtures/loop-disk.ts";
 import { createRandom, type Random } from "../../../fixtures/random.ts";
 import {
   compareListings,
@@ -23,7 +22,7 @@ import type {
 } from "../../../runtime/tree/merge-plan.ts";
 import { createMergedTree } from "../../../runtime/tree/merged-tree.ts";
 import { planMerge } from "../../../runtime/tree/plan-merge.ts";
-import { makeScratch } from "../scratch.ts";
+import { makeStoreDisk } from "../store-disk.ts";
 
 const ROUNDS = Number(process.env["ROUNDS"] ?? 100);
 const NAMES = ["a", "b", "c"];
@@ -40,16 +39,14 @@ const TARGETS = [
  * one, to the listing of the tree.
  */
 await t.test("what is said of each entry is what is done", async (t) => {
-  const scratch = makeScratch(t, "toplayer-random");
-  const disk = await makeMountedBtrfs(`${scratch}/disk`, `${scratch}/mnt`, {
+  const { scratch, top } = await makeStoreDisk(t, "toplayer-random", {
     sizeBytes: 1024 ** 3,
   });
-  t.teardown(disk.close);
   const host = createHost("/", createLog([]));
   const effects = new Map<string, number>();
   for (let round = 1; round <= ROUNDS; round += 1) {
     const random = createRandom(round);
-    const at = path.join(disk.mountPoint, String(round));
+    const at = path.join(top, String(round));
     const tree = `${at}/tree`;
     fs.mkdirSync(tree, { recursive: true });
     fill(random, tree, { depth: 3, names: NAMES });

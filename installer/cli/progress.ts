@@ -33,7 +33,10 @@ export function createProgress(
       return await work();
     } finally {
       clearInterval(timer);
-      if (columns !== undefined) stdout("\n");
+      if (columns !== undefined) {
+        show();
+        stdout("\n");
+      }
     }
   };
 }

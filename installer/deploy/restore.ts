@@ -32,6 +32,8 @@ export async function restoreLost(
   state: Deployments,
 ): Promise<void> {
   for (const deployment of inMenu(state)) {
+    // Files are compared in one go, which keeps those waiting who tell how long it takes.
+    await host.sleep(0);
     try {
       await restore(host, deploy, place, deployment);
     } catch (error) {

@@ -29,7 +29,12 @@ function formatTable(options: Readonly<Record<string, KernelOption>>): string {
       last[0] = [last[0], ...names].join(", ");
       continue;
     }
-    const file = option.kernelOnly === undefined ? "yes" : "no";
+    const file =
+      option.configOnly === true
+        ? "only"
+        : option.kernelOnly === undefined
+          ? "yes"
+          : "no";
     rows.push([...names, option.help, formatDefault(option), file]);
   }
   return rows
@@ -37,7 +42,11 @@ function formatTable(options: Readonly<Record<string, KernelOption>>): string {
     .join("\n");
 }
 
-function formatOption(name: string, { syntax, isFlag }: KernelOption): string {
+function formatOption(
+  name: string,
+  { syntax, isFlag, configOnly }: KernelOption,
+): string {
+  if (configOnly === true) return `\`"${name}": "${syntax}"\``;
   return `\`${name}${isFlag === true ? "" : "="}${syntax}\``;
 }
 

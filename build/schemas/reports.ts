@@ -1,7 +1,9 @@
 import { MANAGERS } from "../../installer/packages/formats/package-lists.ts";
+import { GENERATOR_NAMES } from "../../installer/generators/generator.ts";
 import * as v from "valibot";
 import { SEVERITIES, SUBJECTS } from "../../installer/doctor/rules/finding.ts";
 import { LOADERS } from "../../installer/loaders/formats/boot-loader.ts";
+import { INITRAMFS_KINDS } from "../../runtime/options/table.ts";
 import {
   common,
   count,
@@ -137,7 +139,14 @@ export const upgrade = v.strictObject({
         "Whether it boots next: false where nothing is new, and another one was chosen.",
       ),
       system: described(textOrNull, "What its os-release calls it."),
-      bootBytes: described(count, "Of kernel and initramfs."),
+      generator: described(
+        v.nullable(v.picklist(GENERATOR_NAMES)),
+        "What makes its initramfs on this machine; null where that is the image's.",
+      ),
+      bootBytes: described(
+        count,
+        "Of kernel and initramfs; of one that is to be made, of the kernel.",
+      ),
     }),
     "What boots next.",
   ),
@@ -206,6 +215,10 @@ export const deployments = v.strictObject({
         kernel: v.strictObject({
           release: v.string(),
           bytes: described(count, "Of kernel and initramfs."),
+          initramfs: described(
+            v.picklist(INITRAMFS_KINDS),
+            "machine: it was made on this machine, by the generator in the image.",
+          ),
         }),
       }),
     ),

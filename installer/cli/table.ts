@@ -1,6 +1,6 @@
 import { bootFlags, finishFlags } from "../../runtime/boot/boot-flags.ts";
 import type { Flags, FlagValues } from "../../runtime/base/flags.ts";
-import { STORE_KINDS } from "../../runtime/options/table.ts";
+import { INITRAMFS_KINDS, STORE_KINDS } from "../../runtime/options/table.ts";
 import { GENERATOR_NAMES } from "../generators/generator.ts";
 import { LOADERS } from "../loaders/formats/boot-loader.ts";
 
@@ -106,6 +106,13 @@ const upgradeFlags = {
     type: "string",
     placeholder: "RELEASE",
     describe: "the kernel of the image, where it has several [the newest]",
+  },
+  initramfs: {
+    type: "string",
+    placeholder: "KIND",
+    values: INITRAMFS_KINDS,
+    describe:
+      "image: the one in the image; machine: its generator makes it here, with this machine's drivers [initramfs in dockroot.json, else image]",
   },
   loader: loaderFlag,
   ...storeFlags,

@@ -44,7 +44,7 @@ function run(
   cli: CliContext,
   reference: string | undefined,
 ): Promise<number> {
-  const { json = false, check = false, kernel, loader } = flags;
+  const { json = false, check = false, kernel, initramfs, loader } = flags;
   const isDry = (flags["dry-run"] ?? false) || check;
   const logFlags = { "dry-run": isDry, verbose: flags.verbose };
   return withCommandLog(command, logFlags, cli, async (log) => {
@@ -54,7 +54,7 @@ function run(
     const result = await upgrade(
       host,
       {
-        ...{ reference, kernel, loader, isDry },
+        ...{ reference, kernel, initramfs, loader, isDry },
         isSwitch: command === "switch",
         pull: flags.pull ?? "auto",
         store: readStoreChoice(flags),

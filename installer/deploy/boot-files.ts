@@ -1,36 +1,15 @@
 import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
 import { createSha256 } from "../../runtime/base/sha256.ts";
-import { hasModules } from "../../runtime/boot/bootable.ts";
 import type { Deployment } from "../../runtime/records/deployments.ts";
-import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { isCutShort } from "../initramfs/read-initramfs.ts";
 import type { BootPlace } from "../loaders/boot-place.ts";
-import { compareVersions } from "../system/formats/kernel-files.ts";
-import {
-  findKernels,
-  listInitramfs,
-  type KernelFiles,
-} from "../system/kernels.ts";
 import { formatSize } from "../text/human.ts";
-
-/** Where an image may have kernels, and how deep below: Debian's, Fedora's and kernel-install's layouts. */
-const KERNEL_PLACES = [
-  ["boot", 2],
-  ["usr/lib/modules", 1],
-] as const;
 
 /** On $BOOT. */
 const DIRECTORY = "dockroot";
 
-const KERNEL = "linux";
-const INITRAMFS = "initrd";
-
-/** The programs of dockroot in an initramfs. */
-const EXECUTABLE = "usr/bin/dockroot";
-
-interface BootFile {
+export interface BootFile {
   /** Absolute. */
   readonly from: string;
   /** In the directory of the boot files. */
@@ -47,31 +26,12 @@ export interface BootFiles {
   readonly bytes: number;
 }
 
-/**
- * The kernel that an image boots with: its newest one, or the one that is asked for. It has modules in the image, and an
- * initramfs with dockroot in it.
- * @param tree the image's whole tree
- * @param what the image in words
- * @throws BootError KERNEL_MISSING
- */
-export async function findBootFiles(
+/** These files as boot files. @param files the kernel first */
+export function describeBootFiles(
   host: Host,
-  tree: string,
-  what: string,
-  wanted: string | undefined,
-): Promise<BootFiles> {
-  const { release, kernel, at } = chooseKernel(host, tree, what, wanted);
-  const directory = path.join(at, kernel.directory);
-  const initramfs = path.join(directory, kernel.initramfs);
-  await requireDockroot(host, initramfs, what, path.relative(tree, initramfs));
-  const files = [
-    { from: path.join(directory, kernel.kernel), name: KERNEL },
-    ...kernel.microcode.map((name) => ({
-      from: path.join(directory, name),
-      name,
-    })),
-    { from: initramfs, name: INITRAMFS },
-  ];
+  release: string,
+  files: readonly BootFile[],
+): BootFiles {
   return {
     release,
     files,
@@ -81,106 +41,6 @@ export async function findBootFiles(
       0,
     ),
   };
-}
-
-interface ImageKernel {
-  readonly release: string;
-  readonly kernel: KernelFiles & { readonly initramfs: string };
-  /** Absolute: what the kernel's directory is relative to. */
-  readonly at: string;
-}
-
-function chooseKernel(
-  host: Host,
-  tree: string,
-  what: string,
-  wanted: string | undefined,
-): ImageKernel {
-  const all = KERNEL_PLACES.flatMap(([place, depth]) => {
-    const at = followIn(host, tree, place);
-    if (at === undefined || at === tree) return [];
-    return findKernels(host, at, depth, () => false).map((kernel) => ({
-      kernel,
-      at,
-    }));
-  });
-  const fitting = all.flatMap(({ kernel, at }): ImageKernel[] => {
-    const { initramfs, version: release } = kernel;
-    return initramfs !== undefined &&
-      release !== undefined &&
-      (wanted === undefined || wanted === release) &&
-      hasModules(host, tree, release)
-      ? [{ release, kernel: { ...kernel, initramfs }, at }]
-      : [];
-  });
-  const [newest] = fitting.toSorted((a, b) =>
-    compareVersions(b.release, a.release),
-  );
-  if (newest !== undefined) return newest;
-  const found = all.map(({ kernel, at }) => {
-    const { initramfs, version = "of an unknown version", directory } = kernel;
-    const file = path.join(
-      "/",
-      path.relative(tree, at),
-      directory,
-      kernel.kernel,
-    );
-    const lacks = [
-      ...(initramfs === undefined ? ["an initramfs"] : []),
-      ...(hasModules(host, tree, version) ? [] : [`/lib/modules/${version}`]),
-    ];
-    return lacks.length === 0
-      ? `${file} (${version})`
-      : `${file} (${version}) lacks ${lacks.join(" and ")}`;
-  });
-  throw new BootError(
-    "KERNEL_MISSING",
-    `${what} has no kernel${wanted === undefined ? "" : ` ${wanted}`} with an initramfs and its modules`,
-    {
-      cause: new Error(
-        found.length === 0
-          ? "there is no kernel in its /boot"
-          : found.join("; "),
-      ),
-      hint:
-        wanted === undefined
-          ? "Install a kernel into the image, then run dockroot install in it: that makes the initramfs."
-          : "Correct --kernel, or leave it out: the newest kernel is taken.",
-    },
-  );
-}
-
-/** @throws BootError KERNEL_MISSING */
-async function requireDockroot(
-  host: Host,
-  initramfs: string,
-  what: string,
-  shown: string,
-): Promise<void> {
-  const fail = (why: string, hint: string) =>
-    new BootError(
-      "KERNEL_MISSING",
-      `the initramfs /${shown} of ${what} ${why}`,
-      { hint },
-    );
-  try {
-    const files = await listInitramfs(host, initramfs);
-    if (files.some(({ path }) => path === EXECUTABLE)) return;
-  } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    if (isCutShort(error)) {
-      throw fail("is cut short", "Build the image anew.");
-    }
-    // One that Node cannot unpack may be right.
-    host.log.warn(
-      `cannot look into the initramfs /${shown} of ${what}: ${error.message}`,
-    );
-    return;
-  }
-  throw fail(
-    "does not contain dockroot, and would not boot the image",
-    "Run dockroot install in the image.",
-  );
 }
 
 /** What `BootFiles.digest` is of these files. */

@@ -4,6 +4,7 @@ import { formatJson } from "../../runtime/base/escape.ts";
 import { syncFilesystem } from "../../runtime/disk/btrfs.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { Disk, DiskLock } from "../../runtime/disk/disk.ts";
+import { deleteTree, findTree } from "../../runtime/disk/subvolumes.ts";
 import { readBytesIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import {
@@ -76,6 +77,10 @@ export async function withDeployDisk<T>(
     const lock = new DiskLock(host, topLevel, "on this disk");
     if (access === "rw") await lock.take(MAX_LOCK_WAIT_MS);
     try {
+      if (access === "rw") {
+        removeMadeInitramfs(disk);
+        await removeBuilding(disk);
+      }
       return await work({ disk, store, place, booted, running });
     } finally {
       await lock.release();
@@ -151,6 +156,25 @@ export function readDeployments(disk: Disk): Deployments {
       },
     );
   }
+}
+
+/**
+ * Removes the snapshot in which an initramfs was made, or was to be made, where the state says that it is ours.
+ * @throws BootError, HelperError
+ */
+export async function removeBuilding(disk: Disk): Promise<void> {
+  const { building } = disk.paths;
+  const { isBuilding, ...state } = readDeployments(disk);
+  if (isBuilding === undefined) return;
+  if (disk.hasSubvolume(building)) {
+    await deleteTree(disk, await findTree(disk, building));
+  }
+  await recordDurably(disk, state);
+}
+
+/** Removes the initramfs that was made there. */
+export function removeMadeInitramfs({ host, paths, topLevel }: Disk): void {
+  host.files.removeFile(path.join(topLevel, paths.madeInitramfs));
 }
 
 /** As `writeDeployments`; all that was written before is durable, too. @throws HelperError */

@@ -7,12 +7,16 @@ import {
   goArchitecture,
   parseImageReference,
 } from "../../runtime/images/image-ref.ts";
+import type { InitramfsKind } from "../../runtime/options/table.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
 import type { FoundImage } from "../../runtime/stores/store.ts";
 import type { EngineName } from "../engines/formats/explain-pull.ts";
 import { readRepoDigest } from "../engines/pull.ts";
 import { readSystemName } from "../packages/compare-packages.ts";
-import { findBootFiles, type BootFiles } from "./boot-files.ts";
+import type { GeneratorName } from "../generators/generator.ts";
+import type { BootFiles } from "./boot-files.ts";
+import { findBootFiles } from "./find-boot-files.ts";
+import { findGenerator } from "./make-initramfs.ts";
 import type { DeployDisk } from "./deploy-disk.ts";
 
 /** What is to be deployed, found and checked; nothing is changed yet. */
@@ -20,7 +24,10 @@ export interface Target {
   /** As its engine prints it. */
   readonly reference: string;
   readonly image: FoundImage;
+  /** Without an initramfs where that is made on this machine. */
   readonly boot: BootFiles;
+  /** What makes it there. */
+  readonly generator: GeneratorName | undefined;
   readonly repoDigest: string | null;
   /** What its os-release calls it. */
   readonly system: string | null;
@@ -32,17 +39,18 @@ interface TargetRequest {
   /** The name under which it is to be known; `undefined`: that of `wanted`. */
   readonly name?: string;
   readonly kernel: string | undefined;
+  readonly initramfs: InitramfsKind;
   readonly engine: EngineName | undefined;
 }
 
 /**
  * Finds an image in the store, and what of it boots.
- * @throws BootError IMAGE_MISSING and others of the store, KERNEL_MISSING, INIT_MISSING
+ * @throws BootError IMAGE_MISSING and others of the store, KERNEL_MISSING, INIT_MISSING, GENERATOR_MISSING
  */
 export async function findTarget(
   host: Host,
   { disk, place }: DeployDisk,
-  { wanted, name, kernel, engine }: TargetRequest,
+  { wanted, name, kernel, initramfs, engine }: TargetRequest,
 ): Promise<Target> {
   const parsed = parseImageReference(wanted);
   const { topLevel } = disk;
@@ -59,7 +67,10 @@ export async function findTarget(
     );
   }
   const tree = disk.at(image.source);
-  const boot = await findBootFiles(host, tree, what, kernel);
+  const boot = await findBootFiles(host, {
+    ...{ tree, what, initramfs },
+    release: kernel,
+  });
   checkBootable(host, tree, {
     what,
     init: gatherOptions(host).given.get("init")?.value,
@@ -68,7 +79,9 @@ export async function findTarget(
   const repoDigest =
     engine === undefined ? null : await tellRepoDigest(host, engine, reference);
   const system = readSystemName(host, tree) ?? null;
-  return { reference, image, boot, repoDigest, system };
+  const generator =
+    initramfs === "machine" ? findGenerator(host, tree, what).name : undefined;
+  return { reference, image, boot, generator, repoDigest, system };
 }
 
 /** It is for people alone: an engine that does not run keeps nobody from upgrading. */

@@ -11,12 +11,9 @@ import type {
 import { openStore } from "../../runtime/stores/open-store.ts";
 import type { BootPlace } from "../loaders/boot-place.ts";
 import { readSystemName } from "../packages/compare-packages.ts";
-import {
-  areBootFilesIntact,
-  copyBootFiles,
-  findBootFiles,
-} from "./boot-files.ts";
+import { areBootFilesIntact, copyBootFiles } from "./boot-files.ts";
 import type { DeployDisk } from "./deploy-disk.ts";
+import { findBootFiles } from "./find-boot-files.ts";
 import { keepImage } from "./kept-images.ts";
 import { inMenu, nameDeployment } from "./plan/deployments.ts";
 
@@ -64,7 +61,16 @@ async function restore(
   if (areBootFilesIntact(host, place, kernel)) return;
   const { tree } = keptImagePaths(hexOf(id));
   const what = `the kept image ${reference}`;
-  const boot = await findBootFiles(host, disk.at(tree), what, kernel.release);
+  if (kernel.initramfs === "machine") {
+    throw new BootError(
+      "KERNEL_MISSING",
+      "its kernel and the initramfs that was made on this machine are missing or damaged: dockroot upgrade makes another deployment of the image",
+    );
+  }
+  const boot = await findBootFiles(host, {
+    ...{ tree: disk.at(tree), what, release: kernel.release },
+    initramfs: "image",
+  });
   if (boot.digest !== kernel.digest) {
     throw new BootError(
       "KERNEL_MISSING",

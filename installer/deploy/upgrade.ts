@@ -1,6 +1,7 @@
 import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
 import { summarizeFailure } from "../../runtime/base/failure.ts";
+import { isBelow } from "../../runtime/base/is-below.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { lookAtDisk, planOn } from "../../runtime/boot/look-at-disk.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
@@ -10,13 +11,16 @@ import { hexOf } from "../../runtime/images/image-ref.ts";
 import {
   parseOptions,
   readBootOptions,
+  readInitramfsKind,
 } from "../../runtime/options/options.ts";
 import { keptImagePaths } from "../../runtime/options/rwlayer-names.ts";
+import type { InitramfsKind } from "../../runtime/options/table.ts";
 import type {
   Deployment,
   Deployments,
 } from "../../runtime/records/deployments.ts";
 import type { OfferedImage } from "../engines/formats/engine-answers.ts";
+import type { GeneratorName } from "../generators/generator.ts";
 import { withBootPlace, type BootPlace } from "../loaders/boot-place.ts";
 import { refuseUnreadMenu } from "../loaders/deployment-menu.ts";
 import {
@@ -29,6 +33,7 @@ import { comparePackages } from "../packages/compare-packages.ts";
 import type { PackageChanges } from "../packages/formats/package-lists.ts";
 import { homeBelow } from "../system/find-store.ts";
 import {
+  areBootFilesIntact,
   copyBootFiles,
   missingBytes,
   noRoom,
@@ -39,12 +44,14 @@ import {
   readDeployments,
   readOtherDeployments,
   recordDurably,
+  removeMadeInitramfs,
   withDeployDisk,
   type DeployDisk,
 } from "./deploy-disk.ts";
 import { countChanges } from "./count-changes.ts";
 import { findTarget, type Target } from "./find-target.ts";
 import { keepImage, refuseForeignImage } from "./kept-images.ts";
+import { makeInitramfs } from "./make-initramfs.ts";
 import {
   bringIn,
   chooseRetired,
@@ -72,6 +79,8 @@ export interface UpgradeRequest extends PullRequest {
   /** Whether the machine follows that image from now on. */
   readonly isSwitch: boolean;
   readonly kernel: string | undefined;
+  /** `undefined`: as the configuration says. */
+  readonly initramfs: InitramfsKind | undefined;
   readonly loader: LoaderName | undefined;
 }
 
@@ -88,6 +97,8 @@ export interface UpgradeResult {
   readonly isBooted: boolean;
   /** What its os-release calls it; `null` where it says nothing. */
   readonly system: string | null;
+  /** What makes its initramfs on this machine; `null` where it is the image's. */
+  readonly generator: GeneratorName | null;
   /** From what runs; `null` where that is another system, or cannot be told. */
   readonly packages: PackageChanges | null;
   /** How many files of the present root the next one lacks; `null` where that is not known. */
@@ -125,8 +136,15 @@ export async function upgrade(
         menuUuid: menuFilesystem ?? undefined,
         access: "rw",
       },
-      (place) =>
-        new Upgrader(host, request, teller, deploy, place, pulled).run(),
+      async (place) => {
+        const { disk } = deploy;
+        try {
+          const tools = [host, request, teller] as const;
+          return await new Upgrader(...tools, deploy, place, pulled).run();
+        } finally {
+          if (!request.isDry) removeMadeInitramfs(disk);
+        }
+      },
     );
   });
 }
@@ -134,7 +152,9 @@ export async function upgrade(
 class Upgrader {
   readonly #host: Host;
   readonly #request: UpgradeRequest;
+  readonly #teller: Teller;
   readonly #progress: Teller["progress"];
+  readonly #initramfs: InitramfsKind;
   readonly #deploy: DeployDisk;
   readonly #place: BootPlace;
   readonly #pulled: Pulled;
@@ -143,14 +163,17 @@ class Upgrader {
   constructor(
     host: Host,
     request: UpgradeRequest,
-    { progress }: Teller,
+    teller: Teller,
     deploy: DeployDisk,
     place: BootPlace,
     pulled: Pulled,
   ) {
     this.#host = host;
     this.#request = request;
-    this.#progress = progress;
+    this.#teller = teller;
+    this.#progress = teller.progress;
+    this.#initramfs =
+      request.initramfs ?? readInitramfsKind(gatherOptions(host));
     this.#deploy = deploy;
     this.#place = place;
     this.#pulled = pulled;
@@ -172,15 +195,17 @@ class Upgrader {
       state = settled;
     }
     const wanted = chooseReference(this.#host, reference, state);
-    const target = await this.#progress(
-      `looking into the image ${wanted}`,
-      () => findTarget(this.#host, this.#deploy, { wanted, kernel, engine }),
+    const initramfs = this.#initramfs;
+    const found = await this.#progress(`looking into the image ${wanted}`, () =>
+      findTarget(this.#host, this.#deploy, {
+        ...{ wanted, kernel, initramfs, engine },
+      }),
     );
     const from = booted === undefined ? undefined : this.#host.path("/");
     const packages =
       from === undefined
         ? undefined
-        : await comparePackages(this.#host, from, disk.at(target.image.source));
+        : await comparePackages(this.#host, from, disk.at(found.image.source));
     const written =
       booted === undefined ? undefined : await countChanges(disk, booted);
     const done = (
@@ -193,19 +218,21 @@ class Upgrader {
       isNext: kind !== "unchanged" || to.n === state.next,
       rollback: findRollback(state, running)?.n ?? null,
       isBooted: booted !== undefined,
-      system: target.system,
+      system: found.system,
+      generator: found.generator ?? null,
       packages: packages ?? null,
       writtenFiles: written ?? null,
-      offered: offered?.configId === target.image.configId ? null : offered,
+      offered: offered?.configId === found.image.configId ? null : offered,
       loader: this.#place.loader.title,
     });
-    const same = findSame(state, target);
+    const same = this.#findSame(state, found);
     if (same !== undefined) return done("unchanged", same);
     if (state.deployments.length === 0 && !isDry) {
       state = await this.#adoptRunning(state);
-      const adopted = findSame(state, target);
+      const adopted = this.#findSame(state, found);
       if (adopted !== undefined) return done("upgraded", adopted);
     }
+    const target = isDry ? found : await this.#withInitramfs(found);
     // What runs may be of a deployments.json that was lost.
     const n = Math.max(state.last, running ?? 0) + 1;
     const to = this.#describe(state, target, n);
@@ -277,6 +304,7 @@ class Upgrader {
         digest: boot.digest,
         files: boot.files.map(({ name }) => name),
         bytes: boot.bytes,
+        initramfs: this.#initramfs,
       },
       options: formatCmdline(options),
       state: "staged",
@@ -295,10 +323,12 @@ class Upgrader {
     if (booted === undefined || booted.image === null) return state;
     const { id, reference } = booted.image;
     try {
-      const target = await findTarget(host, this.#deploy, {
+      const found = await findTarget(host, this.#deploy, {
         ...{ wanted: id, name: reference, engine: this.#pulled.engine },
         kernel: readKernelRelease(host),
+        initramfs: this.#initramfs,
       });
+      const target = await this.#withInitramfs(found);
       const { boot } = target;
       const room = this.#makeRoom(state, boot);
       if (room.length > 0) throw noRoom(this.#place, boot, boot.bytes);
@@ -393,10 +423,9 @@ class Upgrader {
     const kept = {
       ...boot,
       files: boot.files.map(({ from, name }) => ({
-        from: path.join(
-          disk.at(tree),
-          path.relative(disk.at(image.source), from),
-        ),
+        from: isBelow(from, disk.at(image.source))
+          ? path.join(disk.at(tree), path.relative(disk.at(image.source), from))
+          : from,
         name,
       })),
     };
@@ -416,17 +445,39 @@ class Upgrader {
     const runDirectory = host.path(DEFAULT_RUN_DIRECTORY);
     await lookAtDisk(host, options, runDirectory, planOn);
   }
-}
 
-/** The newest deployment, where it is the target already, and not known to be bad. */
-function findSame(
-  state: Deployments,
-  { image, boot }: Target,
-): Deployment | undefined {
-  const newest = inMenu(state).at(-1);
-  return newest?.image.id === image.id &&
-    newest.kernel.digest === boot.digest &&
-    newest.state !== "bad"
-    ? newest
-    : undefined;
+  /** The newest deployment, where it is the target already, and not known to be bad. */
+  #findSame(
+    state: Deployments,
+    { image, boot }: Target,
+  ): Deployment | undefined {
+    const newest = inMenu(state).at(-1);
+    if (newest?.image.id !== image.id || newest.state === "bad") {
+      return undefined;
+    }
+    const { kernel } = newest;
+    const isSame =
+      this.#initramfs === "image"
+        ? kernel.digest === boot.digest
+        : // Each one that is made differs.
+          kernel.initramfs === "machine" &&
+          kernel.release === boot.release &&
+          areBootFilesIntact(this.#host, this.#place, kernel);
+    return isSame ? newest : undefined;
+  }
+
+  /** The target with all its boot files. @throws BootError */
+  async #withInitramfs(target: Target): Promise<Target> {
+    if (target.generator === undefined) return target;
+    const { reference, image, boot } = target;
+    const what = `the image ${reference}`;
+    return {
+      ...target,
+      boot: await makeInitramfs(
+        this.#deploy.disk,
+        { what, source: image.source, boot },
+        this.#teller,
+      ),
+    };
+  }
 }

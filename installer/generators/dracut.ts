@@ -21,6 +21,13 @@ const CONFIG = "/etc/dracut.conf";
 const DROP_INS = ["/etc/dracut.conf.d", "/usr/lib/dracut/dracut.conf.d"];
 const OTHER_CALLER = "/etc/kernel/postinst.d/initramfs-tools";
 
+const FLAGS = {
+  any: ["--no-hostonly"],
+  configured: [],
+  // The root that it finds is where the image is built: no option is to name that one.
+  machine: ["--hostonly", "--no-hostonly-cmdline"],
+};
+
 /** dracut(8) in its systemd mode. A module that lies there is taken: there is nothing to enable. */
 export const dracut: Generator = {
   name: "dracut",
@@ -53,8 +60,8 @@ export const dracut: Generator = {
         : [],
     );
   },
-  builds: (host, forAnyMachine) => {
-    const flags = forAnyMachine ? ["--no-hostonly"] : [];
+  builds: (host, drivers) => {
+    const flags = FLAGS[drivers];
     const places = findPlaces(host);
     return buildPerKernel(
       host,

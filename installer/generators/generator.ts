@@ -43,11 +43,22 @@ export interface InitramfsImage {
   readonly kernelVersion: string;
 }
 
+/**
+ * Which drivers an image gets:
+ *
+ * - `any`: those of any machine, as far as the generator can be told so
+ * - `configured`: as the configuration says
+ * - `machine`: those of this machine, likewise
+ */
+export type Drivers = "any" | "configured" | "machine";
+
 /** One way to build: a call that makes these images anew. */
 export interface Build {
   /** For a process in the system. */
   readonly argv: readonly string[];
   readonly images: readonly InitramfsImage[];
+  /** A file of the configuration without which the drivers are others. */
+  readonly dropIn?: { readonly path: string; readonly text: string };
   /** What the generator's own command would call with images in their places, such as boot loaders. */
   readonly afterwards?: readonly string[];
 }
@@ -82,12 +93,8 @@ export interface Generator {
    * @throws BootError, HelperError
    */
   describeHostOnly(host: Host): Promise<readonly string[]>;
-  /**
-   * How to make all images, one kernel after the other.
-   * @param forAnyMachine not for the hardware of this one
-   * @throws BootError
-   */
-  builds(host: Host, forAnyMachine: boolean): Promise<readonly Build[]>;
+  /** How to make all images, one kernel after the other. @throws BootError */
+  builds(host: Host, drivers: Drivers): Promise<readonly Build[]>;
   /** What prints the files in an image, as `parseListing` reads them. */
   listCommand(image: string): string[];
   /** What must be in an image besides executable, helpers, libraries and modules, as in ListedFile. */

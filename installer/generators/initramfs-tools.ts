@@ -15,6 +15,12 @@ const DROP_INS = [
 ];
 const LOADER_HOOKS = "/etc/initramfs/post-update.d";
 
+/** mkinitramfs has no option for it. */
+const FOR_MACHINE = {
+  path: "/etc/initramfs-tools/conf.d/zz-dockroot",
+  text: "MODULES=dep\n",
+};
+
 /** initramfs-tools(7), of Debian and Ubuntu. What lies in its directories runs: there is nothing to enable. */
 export const initramfsTools: Generator = {
   name: "initramfs-tools",
@@ -50,13 +56,14 @@ export const initramfsTools: Generator = {
         : [],
     );
   },
-  builds: (host) => {
+  builds: (host, drivers) => {
     const hasLoaderHooks = hasFile(host, LOADER_HOOKS);
     return buildPerKernel(
       host,
       (kernelVersion) => `/boot/initrd.img-${kernelVersion}`,
       ({ path, builtAt, kernelVersion }) => ({
         argv: ["mkinitramfs", "-o", builtAt, kernelVersion],
+        ...(drivers === "machine" && { dropIn: FOR_MACHINE }),
         // As update-initramfs(8) does.
         ...(hasLoaderHooks && {
           afterwards: [

@@ -2,7 +2,11 @@ import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import { escapeControl } from "../../runtime/base/escape.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { Progress } from "../cli/progress.ts";
-import type { Build, InitramfsImage } from "../generators/generator.ts";
+import type {
+  Build,
+  Generator,
+  InitramfsImage,
+} from "../generators/generator.ts";
 import { findMissing } from "../initramfs/verify-image.ts";
 import type { Install } from "./gather-install.ts";
 import type { Uninstall } from "./gather-uninstall.ts";
@@ -39,21 +43,11 @@ export async function applyInstall(
   { generator, changes, builds, manifest }: Install,
   reporter: Reporter,
 ): Promise<string[]> {
-  const check = async ({ builtAt, path, kernelVersion }: InitramfsImage) => {
-    const needs = await readImageNeeds(host, generator, kernelVersion);
-    const files = await listImage(host, generator, builtAt);
-    const missing = findMissing(files, needs);
-    if (missing.length > 0) {
-      throw new BootError(
-        "INSTALL_FAILED",
-        `${path}, built by ${generator.name}, does not contain ${missing.join(", ")}`,
-        {
-          hint: `The former initramfs is still in place. Find the setting of ${generator.name} that leaves it out.`,
-        },
-      );
-    }
+  const check = async (image: InitramfsImage) => {
+    const hint = `The former initramfs is still in place. Find the setting of ${generator.name} that leaves it out.`;
+    await requireWhole(host, generator, image, hint);
     reporter.say(
-      `${path} has dockroot, its helpers and libraries, and btrfs in it\n`,
+      `${image.path} has dockroot, its helpers and libraries, and btrfs in it\n`,
     );
   };
   const writeManifest = writeChange(
@@ -68,6 +62,24 @@ export async function applyInstall(
     { files: [], directories: [] },
     reporter,
     check,
+  );
+}
+
+/** Looks into an image that was built. @throws BootError INSTALL_FAILED where it would not boot */
+export async function requireWhole(
+  host: Host,
+  generator: Generator,
+  { builtAt, path, kernelVersion }: InitramfsImage,
+  hint: string,
+): Promise<void> {
+  const needs = await readImageNeeds(host, generator, kernelVersion);
+  const files = await listImage(host, generator, builtAt);
+  const missing = findMissing(files, needs);
+  if (missing.length === 0) return;
+  throw new BootError(
+    "INSTALL_FAILED",
+    `${path}, built by ${generator.name}, does not contain ${missing.join(", ")}`,
+    { hint },
   );
 }
 
@@ -155,7 +167,7 @@ async function buildImages(
   for (const { argv, images } of builds) {
     const names = images.map(({ path }) => path).join(", ");
     await reporter.progress(`building ${names}`, () =>
-      runGenerator(host, argv, names, reporter),
+      runGenerator(host, { argv, names, prefix: lockedFor([]) }, reporter),
     );
     for (const image of images) {
       try {
@@ -186,11 +198,22 @@ async function runAfterwards(
   return warnings;
 }
 
-async function runGenerator(
+export interface GeneratorCall {
+  readonly argv: readonly string[];
+  /** Of what it builds. */
+  readonly names: string;
+  /** The program that starts it. */
+  readonly prefix?: readonly string[];
+}
+
+/**
+ * Runs a generator until its end, or until it is interrupted.
+ * @throws BootError INSTALL_FAILED, when `tell` has got what it printed last
+ */
+export async function runGenerator(
   host: Host,
-  argv: readonly string[],
-  names: string,
-  { interruption, tell }: Reporter,
+  { argv, names, prefix = [] }: GeneratorCall,
+  { interruption, tell }: Pick<Reporter, "interruption" | "tell">,
 ): Promise<void> {
   refuseInterrupted(interruption);
   let said = "";
@@ -198,7 +221,8 @@ async function runGenerator(
   let stop: (() => void) | undefined;
   try {
     // Both of its outputs, in their order.
-    await host.run(lockedFor(["sh", "-c", 'exec "$@" 2>&1', "sh", ...argv]), {
+    const call = [...prefix, "sh", "-c", 'exec "$@" 2>&1', "sh", ...argv];
+    await host.run(call, {
       ownGroup: true,
       onStart: (groupId) => {
         stop = () => {

@@ -136,9 +136,9 @@ export function findBuilds(
     [],
     "which images are to be built",
     async () => {
-      const forAnyMachine = !isRunningMachine(host);
+      const drivers = isRunningMachine(host) ? "configured" : "any";
       const needed: Build[] = [];
-      for (const build of await generator.builds(host, forAnyMachine)) {
+      for (const build of await generator.builds(host, drivers)) {
         if (await isNeeded(build)) needed.push(build);
       }
       return needed;

@@ -9,7 +9,7 @@ import type { Host } from "../../runtime/host/host.ts";
 import { HELPER_PATH } from "../../runtime/host/process.ts";
 import type { CliContext } from "../cli/cli-context.ts";
 import { holdSignals } from "./hold-signals.ts";
-import { requireSystem } from "./tree-host.ts";
+import { requireSystem, treeHost } from "./tree-host.ts";
 
 /**
  * Everything that is mounted here goes with the process. The executable is brought along: that it
@@ -42,6 +42,28 @@ mount -t tmpfs -o mode=0755 tmpfs "$root/run"
 mount --bind "$executable" "$root/run/dockroot"
 trap - EXIT
 exec setpriv --no-new-privs --pdeathsig TERM -- chroot "$root" /run/dockroot "$@"
+`;
+
+/**
+ * The same for a system that is to boot on this machine, with a root that is found where its filesystem is, and with
+ * this machine's devices: a generator looks for the drivers of both. What runs there ends with the
+ * shell, which is the init of its processes.
+ */
+const ENTER_ON_MACHINE = `
+root=$1
+shift
+mount --bind "$root" "$root"
+for name in dev sys; do
+  mount --rbind "/$name" "$root/$name"
+done
+mount -t proc proc "$root/proc"
+mount -t tmpfs -o mode=0755 tmpfs "$root/run"
+if [ -d /run/udev ]; then
+  mkdir "$root/run/udev"
+  mount --bind /run/udev "$root/run/udev"
+fi
+setpriv --no-new-privs -- chroot "$root" "$@"
+exit
 `;
 
 /** What ENTER answers where it could not mount something. */
@@ -93,6 +115,26 @@ export async function enterRoot(
   throw new BootError("INSTALL_FAILED", `cannot run dockroot in ${root}`, {
     hint: "That system needs glibc 2.28 or later and libstdc++, of this machine's architecture. Its initramfs gets both from there.",
   });
+}
+
+/**
+ * A system in a directory of a disk of this machine, whose programs run with that directory for their root. Its files are
+ * only looked at, as by `treeHost`.
+ * @param tree an absolute path without links
+ */
+export function enteredHost(host: Host, tree: string): Host {
+  return {
+    ...treeHost(host, tree),
+    run: (argv, options) =>
+      host.run(
+        [
+          ...["unshare", "--mount", "--propagation", "private"],
+          ...["--pid", "--fork", "--kill-child", "--"],
+          ...["sh", "-ec", ENTER_ON_MACHINE, "sh", tree, ...argv],
+        ],
+        { ...options, isTied: true },
+      ),
+  };
 }
 
 /** @throws BootError INSTALL_FAILED */

@@ -11,6 +11,7 @@ import { lastValues, parseCmdline, type CmdlineOption } from "./cmdline.ts";
 import { CONFIG_FILES, parseConfig, type ConfigSource } from "./config.ts";
 import { invalidOption, lastSubvolume } from "./parsers.ts";
 import {
+  isKernelOption,
   isOptionName,
   OPTIONS,
   type KernelOption,
@@ -84,7 +85,7 @@ export function parseOptions(
   }
   const warnings: string[] = [];
   for (const [name, value = ""] of lastValues(kernel)) {
-    if (!isOptionName(name)) {
+    if (!isKernelOption(name)) {
       if (name.startsWith("dockroot.")) {
         warnings.push(
           `the kernel option ${name} is not known and has no effect`,
@@ -131,6 +132,15 @@ export function overrideImage(
 /** @throws BootError INVALID_OPTION */
 export function readBootOptions(options: Options): BootOptions {
   return { ...options, disk: readDiskOptions(options) };
+}
+
+/**
+ * Where the initramfs of a new deployment is from. An invalid configuration says nothing of it: the image that corrects
+ * it can be upgraded to.
+ * @throws BootError INVALID_OPTION
+ */
+export function readInitramfsKind(options: Options) {
+  return valuesOf(options)("initramfs");
 }
 
 /** @throws BootError INVALID_OPTION */

@@ -9,6 +9,10 @@ export interface RwlayerPaths {
   readonly state: string;
   readonly lastFailure: string;
   readonly deployments: string;
+  /** A writable snapshot of an image, in which its generator makes an initramfs. */
+  readonly building: string;
+  /** The initramfs that was made there, until it is copied. */
+  readonly madeInitramfs: string;
 }
 
 export const DOCKROOT_DIRECTORY = ".dockroot";
@@ -27,6 +31,8 @@ export function rwlayerPaths(rwlayer: string): RwlayerPaths {
     state: path.join(directory, "state.json"),
     lastFailure: path.join(directory, "last-failure.log"),
     deployments: path.join(directory, "deployments.json"),
+    building: path.join(directory, "building"),
+    madeInitramfs: path.join(directory, "initrd"),
   };
 }
 

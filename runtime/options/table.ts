@@ -20,6 +20,11 @@ export const STORE_KINDS = ["graphdriver", "containerd", "podman"] as const;
 
 export type StoreKind = (typeof STORE_KINDS)[number];
 
+/** Where `dockroot upgrade` takes a deployment's initramfs from. */
+export const INITRAMFS_KINDS = ["image", "machine"] as const;
+
+export type InitramfsKind = (typeof INITRAMFS_KINDS)[number];
+
 /** As many as `dockroot.generations=` may ask for. */
 export const MAX_GENERATIONS = 1000;
 
@@ -45,6 +50,8 @@ export interface KernelOption {
    * is refused; or the kernel alone knows it, and the key has no effect.
    */
   readonly kernelOnly?: "refused" | "ignored";
+  /** Whether only the configuration sets it: on the kernel command line it is none of ours. */
+  readonly configOnly?: true;
   /** Whether it means something without a value. */
   readonly isFlag?: true;
   /** Whether an empty value leaves what the configuration says, instead of switching that off. */
@@ -182,6 +189,13 @@ export const OPTIONS = {
     default: "300",
     isNumber: true,
   },
+  initramfs: {
+    syntax: INITRAMFS_KINDS.join("|"),
+    help: "the initramfs of a deployment that `dockroot upgrade` makes: `image`: the one in the image; `machine`: the image's generator makes it on this machine, with the drivers of this machine",
+    parse: parseOneOf(...INITRAMFS_KINDS),
+    default: "image",
+    configOnly: true,
+  },
   init: {
     syntax: "FILE",
     help: "the init that must exist in the image",
@@ -218,6 +232,12 @@ export function isOptionName(name: string): name is OptionName {
   return Object.hasOwn(OPTIONS, name);
 }
 
+/** Whether it is an option of the kernel command line. */
+export function isKernelOption(name: string): name is OptionName {
+  const option = findOption(name);
+  return option !== undefined && option.configOnly !== true;
+}
+
 export function findOption(name: string): KernelOption | undefined {
   return isOptionName(name) ? OPTIONS[name] : undefined;
 }
@@ -227,6 +247,8 @@ export function isOwnOption(name: string): boolean {
   const option = findOption(name);
   return (
     name.startsWith("dockroot.") ||
-    (option !== undefined && option.kernelOnly === undefined)
+    (option !== undefined &&
+      option.kernelOnly === undefined &&
+      option.configOnly !== true)
   );
 }

@@ -1,5 +1,6 @@
 import { BootError } from "../base/errors.ts";
 import { isImageId } from "../images/image-ref.ts";
+import { INITRAMFS_KINDS, type InitramfsKind } from "../options/table.ts";
 import { parseJsonObject, unreadable } from "../base/json-values.ts";
 import {
   listOf,
@@ -50,6 +51,8 @@ export interface Deployment {
     readonly files: readonly string[];
     /** Of all boot files, in bytes. */
     readonly bytes: number;
+    /** Where the initramfs is from; the image where it is not said. */
+    readonly initramfs?: InitramfsKind;
   };
   /** The kernel command line of its entry. */
   readonly options: string;
@@ -77,6 +80,8 @@ export interface Deployments {
   readonly last: number;
   /** The oldest first. */
   readonly deployments: readonly Deployment[];
+  /** While an initramfs is made: what is at `building` is ours to remove. */
+  readonly isBuilding?: true;
 }
 
 export function noDeployments(rwlayer: string): Deployments {
@@ -110,28 +115,34 @@ const parseDeployment: Parser<Deployment> = objectOf({
     id: parseImageId,
     repoDigest: orNull(parseString),
   }),
-  kernel: objectOf({
-    release: parseString,
-    digest: parseDigest,
-    files: listOf(parseFileName),
-    bytes: parseCount,
-  }),
+  kernel: objectOf(
+    {
+      release: parseString,
+      digest: parseDigest,
+      files: listOf(parseFileName),
+      bytes: parseCount,
+    },
+    { initramfs: oneOf(INITRAMFS_KINDS) },
+  ),
   options: parseString,
   state: oneOf(DEPLOYMENT_STATES),
   isPinned: parseBoolean,
   failure: orNull(parseString),
 });
 
-const parseFields = objectOf<Omit<Deployments, "version">>({
-  rwlayer: parseString,
-  bootFilesystem: orNull(parseString),
-  menuFilesystem: orNull(parseString),
-  loader: orNull(parseString),
-  reference: orNull(parseString),
-  next: orNull(parseCount),
-  last: parseCount,
-  deployments: listOf(parseDeployment),
-});
+const parseFields = objectOf(
+  {
+    rwlayer: parseString,
+    bootFilesystem: orNull(parseString),
+    menuFilesystem: orNull(parseString),
+    loader: orNull(parseString),
+    reference: orNull(parseString),
+    next: orNull(parseCount),
+    last: parseCount,
+    deployments: listOf(parseDeployment),
+  },
+  { isBuilding: oneOf([true] as const) },
+);
 
 /**
  * Reads the text of deployments.json.

@@ -30,6 +30,29 @@ export interface PrivateSystem {
  */
 export function runInSystem(
   scratch: string,
+  system: PrivateSystem,
+  ...args: string[]
+): Outcome {
+  const { answers } = system;
+  const call = prepareSystem(scratch, system, ...args);
+  const [program = "", ...rest] =
+    answers === undefined
+      ? call
+      : ["script", "-qec", call.map(quote).join(" "), "/dev/null"];
+  const { status, stdout, stderr, error } = spawnSync(program, rest, {
+    ...{
+      input: answers ?? "",
+      encoding: "utf8",
+      timeout: scaleTimeout(60_000),
+    },
+  });
+  if (error !== undefined) throw error;
+  return { status, stdout, stderr };
+}
+
+/** @returns the call by which it is done; its process becomes the executable's */
+export function prepareSystem(
+  scratch: string,
   {
     etc,
     cmdline = "quiet",
@@ -37,10 +60,9 @@ export function runInSystem(
     mounts = [],
     automounts = [],
     boot,
-    answers,
   }: PrivateSystem,
   ...args: string[]
-): Outcome {
+): string[] {
   fs.rmSync(scratch, { recursive: true, force: true });
   fs.mkdirSync(path.join(scratch, "var-lib/docker"), { recursive: true });
   fs.mkdirSync(path.join(scratch, "etc"));
@@ -70,21 +92,8 @@ export function runInSystem(
     "cd /",
     'shift; exec "$@"',
   ].join("\n");
-  const call = [
+  return [
     ...["unshare", "--mount", "--propagation", "private", "--"],
     ...["sh", "-c", script, "sh", scratch, executable, ...args],
   ];
-  const [program = "", ...rest] =
-    answers === undefined
-      ? call
-      : ["script", "-qec", call.map(quote).join(" "), "/dev/null"];
-  const { status, stdout, stderr, error } = spawnSync(program, rest, {
-    ...{
-      input: answers ?? "",
-      encoding: "utf8",
-      timeout: scaleTimeout(60_000),
-    },
-  });
-  if (error !== undefined) throw error;
-  return { status, stdout, stderr };
 }

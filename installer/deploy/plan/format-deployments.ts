@@ -17,7 +17,10 @@ export function describeDeployments(
     deployments: inMenu(state).map(
       ({ n, image, kernel, state: own, isPinned, failure }) => ({
         ...{ n, image, state: own, isPinned, failure },
-        kernel: { release: kernel.release, bytes: kernel.bytes },
+        kernel: {
+          ...{ release: kernel.release, bytes: kernel.bytes },
+          initramfs: kernel.initramfs ?? ("image" as const),
+        },
       }),
     ),
   };

@@ -14,13 +14,16 @@ export function describeUpgrade({
   isNext,
   ...rest
 }: UpgradeResult) {
-  const { system, packages, writtenFiles, offered } = rest;
+  const { system, generator, packages, writtenFiles, offered } = rest;
   const { rollback, removed, loader, warnings } = rest;
   return {
     version: 1 as const,
     result: kind,
     from: from === undefined ? null : summarize(from),
-    to: { ...summarize(to), isNext, system, bootBytes: to.kernel.bytes },
+    to: {
+      ...{ ...summarize(to), isNext, system, generator },
+      bootBytes: to.kernel.bytes,
+    },
     ...{ packages, writtenFiles, offered },
     ...{ rollback, removed, loader, warnings },
   };
@@ -46,13 +49,21 @@ function formatSummary({
   from,
   to,
   system,
+  generator,
   packages,
   warnings,
 }: UpgradeResult): Line[] {
   const lines = warnings.map((warning) => `warning: ${warning}`);
   if (kind === "unchanged") return lines.map(plain);
   const size = formatSize(to.kernel.bytes);
-  const about = [...(system === null ? [] : [system]), `boot files ${size}`];
+  const about = [
+    ...(system === null ? [] : [system]),
+    ...(generator === null
+      ? [`boot files ${size}`]
+      : kind === "planned"
+        ? [`kernel ${size}`, `initramfs to be made here by ${generator}`]
+        : [`boot files ${size}`, `initramfs made here by ${generator}`]),
+  ];
   lines.push(
     ...(from === undefined ? [] : [`from: ${nameDeployment(from)}`]),
     `to:   ${nameDeployment(to)}, ${about.join(", ")}`,

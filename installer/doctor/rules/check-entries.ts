@@ -17,6 +17,9 @@ const COPY_AGAIN =
 const RESTORE =
   "Run dockroot gc: it copies kernel and initramfs from the kept image again.";
 
+const MAKE_AGAIN =
+  "Run dockroot upgrade: its initramfs was made on this machine, and is made again for another deployment of the image.";
+
 const REBUILD =
   "Run dockroot install in the image, then copy the initramfs to where the boot loader finds it.";
 
@@ -31,11 +34,8 @@ export function* checkEntry(
 }
 
 /** Whether an entry has what was deployed. */
-function* checkDeployed({
-  entry,
-  initrds,
-  deployed,
-}: EntryFacts): Iterable<Finding> {
+function* checkDeployed(facts: EntryFacts): Iterable<Finding> {
+  const { entry, initrds, deployed } = facts;
   if (deployed === undefined) return;
   const name = nameEntry(entry);
   const { n, deployment, areIntact } = deployed;
@@ -58,14 +58,16 @@ function* checkDeployed({
     yield warning(
       "deployments",
       `${name}: kernel or initramfs differs from that of ${called}: damaged, or of another image`,
-      RESTORE,
+      remedyOf(facts, RESTORE),
     );
   }
 }
 
 /** What restores a file that is absent or damaged. */
 function remedyOf({ deployed }: EntryFacts, otherwise: string): string {
-  return deployed?.deployment === undefined ? otherwise : RESTORE;
+  if (deployed?.deployment === undefined) return otherwise;
+  const { initramfs } = deployed.deployment.kernel;
+  return initramfs === "machine" ? MAKE_AGAIN : RESTORE;
 }
 
 function* checkKernel(

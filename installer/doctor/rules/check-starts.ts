@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../../../runtime/base/errors.ts";
 import { parseCmdline } from "../../../runtime/options/cmdline.ts";
 import type { BootFailure } from "../../../runtime/base/failure.ts";
-import { isOptionName } from "../../../runtime/options/table.ts";
+import { isKernelOption } from "../../../runtime/options/table.ts";
 import { REPAIR_STORE } from "../../text/hints.ts";
 import { quote } from "../../../runtime/base/quote.ts";
 import { programOf } from "../../engines/formats/engine-configs.ts";
@@ -130,7 +130,7 @@ function* checkRepeated({ sources }: StartFacts): Iterable<Finding> {
   for (const { name, cmdline } of sources) {
     const values = new Map<string, Set<string>>();
     for (const { key, value = "" } of parseCmdline(cmdline)) {
-      if (!isOptionName(key)) continue;
+      if (!isKernelOption(key)) continue;
       values.set(key, (values.get(key) ?? new Set()).add(value));
     }
     for (const [key, different] of values) {

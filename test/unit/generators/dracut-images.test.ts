@@ -34,7 +34,7 @@ async function imagesIn(t: Test, files: Readonly<Record<string, string>>) {
     else fs.outputFileSync(file, text);
   }
   const host = createHost(root, createLog([]));
-  const builds = await dracut.builds(host, false);
+  const builds = await dracut.builds(host, "configured");
   return builds.flatMap(({ images }) => images.map(({ path }) => path));
 }
 

@@ -12,6 +12,7 @@ import {
   parseOptions,
   readDiskOptions,
   readImage,
+  readInitramfsKind,
   readSystemOptions,
 } from "../../../runtime/options/options.ts";
 
@@ -312,6 +313,26 @@ t.test("the configuration gives defaults for kernel options", async (t) => {
     read("root=LABEL=x rootflags=subvol=r docker_path=other", config).storePath,
     "other",
   );
+});
+
+t.test("only the configuration says where an initramfs is from", (t) => {
+  const kindOf = (text: string, cmdline = TUTORIAL) =>
+    readInitramfsKind(
+      parseOptions(cmdline, { file: "/etc/dockroot.json", text }),
+    );
+  const machine = '{ "initramfs": "machine" }';
+  t.equal(kindOf("{}"), "image");
+  t.equal(kindOf(machine), "machine");
+  t.equal(kindOf(machine, `${TUTORIAL} initramfs=image`), "machine");
+  t.equal(kindOf("{", TUTORIAL), "image", "an upgrade may correct it");
+  t.throws(() => kindOf('{ "initramfs": "mine" }'), {
+    message: "/etc/dockroot.json: initramfs=mine is neither image nor machine",
+  });
+  t.strictSame(
+    read(TUTORIAL, '{ "docker_image": "a", "initramfs": "no" }').warnings,
+    [],
+  );
+  t.end();
 });
 
 t.test("a configuration that cannot be meant is refused", async (t) => {

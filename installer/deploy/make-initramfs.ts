@@ -1,0 +1,153 @@
+import path from "node:path";
+import { BootError } from "../../runtime/base/errors.ts";
+import { summarizeFailure } from "../../runtime/base/failure.ts";
+import { snapshotSubvolume } from "../../runtime/disk/btrfs.ts";
+import type { Disk } from "../../runtime/disk/disk.ts";
+import { followIn } from "../../runtime/host/follow-in.ts";
+import type { Host } from "../../runtime/host/host.ts";
+import { chooseGenerator } from "../generators/choose-generator.ts";
+import type { Build, Generator } from "../generators/generator.ts";
+import { requireWhole, runGenerator } from "../install/apply-install.ts";
+import { installedGenerator } from "../install/gather-install.ts";
+import { enteredHost } from "../system/enter-root.ts";
+import { holdSignals } from "../system/hold-signals.ts";
+import { treeHost } from "../system/tree-host.ts";
+import { describeBootFiles, type BootFiles } from "./boot-files.ts";
+import {
+  readDeployments,
+  recordDurably,
+  removeBuilding,
+} from "./deploy-disk.ts";
+import { INITRAMFS } from "./find-boot-files.ts";
+import type { Teller } from "./pull-first.ts";
+
+/** An image, and what of it boots besides the initramfs. */
+export interface InitramfsRequest {
+  /** The image in words. */
+  readonly what: string;
+  /** Its tree, relative to the top level. */
+  readonly source: string;
+  readonly boot: BootFiles;
+}
+
+/**
+ * What makes the initramfs of an image: what dockroot was installed for in it, or the only one.
+ * @throws BootError GENERATOR_MISSING, GENERATOR_AMBIGUOUS
+ */
+export function findGenerator(
+  host: Host,
+  tree: string,
+  what: string,
+): Generator {
+  const inside = treeHost(host, tree);
+  try {
+    return chooseGenerator(inside, installedGenerator(inside));
+  } catch (cause) {
+    if (!(cause instanceof BootError)) throw cause;
+    throw new BootError(
+      cause.code,
+      `cannot make the initramfs of ${what} on this machine`,
+      { cause, hint: "Install its generator, then dockroot, in the image." },
+    );
+  }
+}
+
+/**
+ * Makes an image's initramfs for this machine, by the generator that is in the image, in a writable snapshot of it. What is
+ * made is a file of dockroot's own, until `removeMadeInitramfs`.
+ * @returns the boot files, with the initramfs
+ * @throws BootError FILE_FOREIGN where something else has the snapshot's place, INSTALL_FAILED, HelperError
+ */
+export async function makeInitramfs(
+  disk: Disk,
+  { what, source, boot }: InitramfsRequest,
+  { progress, tell }: Teller,
+): Promise<BootFiles> {
+  const { host, paths } = disk;
+  const from = disk.at(paths.madeInitramfs);
+  const tree = disk.at(paths.building);
+  if (host.files.statusOf(tree) !== undefined) {
+    throw new BootError(
+      "FILE_FOREIGN",
+      `${paths.building} is in the way: dockroot did not make it`,
+      {
+        hint: "Nothing is changed. If nobody needs it, mount the filesystem with -o subvolid=5 and delete it there.",
+      },
+    );
+  }
+  await recordDurably(disk, { ...readDeployments(disk), isBuilding: true });
+  try {
+    await snapshotSubvolume(host, disk.at(source), tree);
+    await holdSignals(async (interruption) => {
+      const { name } = findGenerator(host, tree, what);
+      const makes = `making the initramfs of ${what} with ${name}, for this machine`;
+      const built = await progress(makes, () =>
+        buildInside(host, tree, { what, boot }, { interruption, tell }),
+      );
+      await host.run(["cp", "--reflink=auto", "--", built, from]);
+    });
+  } finally {
+    // What stays is removed by the next command.
+    await removeBuilding(disk).catch((cause: unknown) => {
+      host.log.warn(summarizeFailure(cause));
+    });
+  }
+  const files = [...boot.files, { from, name: INITRAMFS }];
+  return describeBootFiles(host, boot.release, files);
+}
+
+/** @returns the initramfs's path on this machine */
+async function buildInside(
+  host: Host,
+  tree: string,
+  { what, boot }: Pick<InitramfsRequest, "what" | "boot">,
+  reporter: Parameters<typeof runGenerator>[2],
+): Promise<string> {
+  const inside = enteredHost(host, tree);
+  const at = (file: string) => requireInside(host, tree, file);
+  const generator = findGenerator(host, tree, what);
+  const builds = await generator.builds(inside, "machine");
+  const { argv, dropIn, image } = chooseBuild(builds, boot.release, what);
+  if (dropIn !== undefined) {
+    const { text } = dropIn;
+    host.files.writeFile(at(dropIn.path), { text }, { mode: 0o644 });
+  }
+  // What the image has there is not what is made.
+  host.files.removeFile(at(image.builtAt));
+  await runGenerator(
+    inside,
+    { argv, names: `the initramfs of ${what}` },
+    reporter,
+  );
+  const hint = `Nothing was changed. Run dockroot install in the image; if it says that nothing is to be done, find the setting of ${generator.name} that leaves it out.`;
+  await requireWhole(inside, generator, image, hint);
+  return at(image.builtAt);
+}
+
+/** Of a unified kernel image nothing but the firmware's own entries could be made. */
+function chooseBuild(builds: readonly Build[], release: string, what: string) {
+  const found = builds.flatMap(({ images, ...build }) =>
+    images
+      .filter(
+        ({ path: file, kernelVersion }) =>
+          kernelVersion === release && !/\.efi$/i.test(file),
+      )
+      .map((image) => ({ ...build, image })),
+  );
+  const [first] = found;
+  if (first !== undefined) return first;
+  throw new BootError(
+    "KERNEL_MISSING",
+    `the generator in ${what} makes no initramfs for the kernel ${release}`,
+    {
+      hint: "mkinitcpio makes those of its presets (/etc/mkinitcpio.d), which may be unified kernel images alone: set default_image there.",
+    },
+  );
+}
+
+/** Where a file of the tree is on this machine. @throws BootError */
+function requireInside(host: Host, tree: string, file: string): string {
+  const directory = followIn(host, tree, path.dirname(file));
+  if (directory !== undefined) return path.join(directory, path.basename(file));
+  throw new BootError("FILE_UNREADABLE", `${file} leads nowhere in the image`);
+}

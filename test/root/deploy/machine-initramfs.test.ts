@@ -1,0 +1,239 @@
+// runner: tier=first seconds=25
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import fs from "fs-extra";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import t from "tap";
+import { makeCpio, makeKernel } from "../../../fixtures/boot-files.ts";
+import { addPrograms } from "../../../fixtures/images.ts";
+import { run } from "../../../fixtures/run.ts";
+import { scaleTimeout } from "../../../fixtures/slowness.ts";
+import { initramfsTools } from "../../../installer/generators/initramfs-tools.ts";
+import { helperNames } from "../../../installer/install/helpers.ts";
+import type { Deployments } from "../../../runtime/records/deployments.ts";
+import { makeBootDisk } from "../boot-disk.ts";
+import {
+  prepareSystem,
+  runInSystem,
+  type PrivateSystem,
+} from "../private-system.ts";
+
+const RELEASE = "6.1.0-50-test";
+const OWN = ".dockroot/docker_rwlayer";
+
+/** What is in the initramfs that the stand-in for mkinitramfs makes. */
+const content = Object.fromEntries(
+  [
+    "usr/bin/dockroot",
+    ...helperNames.map((name) => `usr/lib/dockroot/bin/${name}`),
+    ...initramfsTools.hooksInImage,
+  ].map((name) => [name, "in the image"]),
+);
+const listing = (names: readonly string[]) =>
+  names
+    .map((name) => `-rwxr-xr-x 1 root root 12 Jan  1  1970 ${name}\n`)
+    .join("");
+
+const GENERATOR = `#!/bin/sh
+[ "$1 $3" = "-o ${RELEASE}" ] || exit 9
+. /behaviour
+cat /made >"$2"
+`;
+
+/** An image with a kernel, without an initramfs, and with a generator that does as /behaviour says. */
+async function addGenerator(tree: string): Promise<void> {
+  const write = (file: string, text: string | Buffer, mode?: number) => {
+    fs.outputFileSync(path.join(tree, file), text, { mode });
+  };
+  await addPrograms(tree, ["cat"]);
+  write(`boot/vmlinuz-${RELEASE}`, makeKernel(RELEASE));
+  write(`lib/modules/${RELEASE}/modules.dep`, "");
+  write(`lib/modules/${RELEASE}/modules.builtin`, "kernel/fs/btrfs/btrfs.ko\n");
+  for (const name of helperNames) write(`usr/bin/${name}`, "");
+  write("usr/bin/dockroot", "in the image");
+  write("etc/initramfs-tools/conf.d/README", "");
+  write("usr/bin/ldd", "#!/bin/sh\n", 0o755);
+  write("usr/bin/lsinitramfs", "#!/bin/sh\ncat /listing\n", 0o755);
+  write("usr/sbin/mkinitramfs", GENERATOR, 0o755);
+  write("behaviour", "");
+  write("made", makeCpio(content));
+  write("listing", listing(Object.keys(content)));
+}
+
+const disk = await makeBootDisk(t, "machine-initramfs", addGenerator);
+await disk.look((top) => {
+  fs.outputFileSync(`${top}/grub/grub.cfg`, "source custom.cfg\n");
+});
+const system: PrivateSystem = {
+  etc: {},
+  cmdline: `root=LABEL=${disk.label} rootflags=subvol=docker_rwlayer rw docker_path=docker docker_image=system:1 quiet`,
+  store: ["-o", "subvol=docker", `LABEL=${disk.label}`],
+};
+const scratch = path.join(disk.scratch, "system");
+const dockroot = (etc: PrivateSystem["etc"], ...args: string[]) =>
+  runInSystem(scratch, { ...system, etc }, ...args);
+const upgrade = ["upgrade", "--pull=never"];
+const configured = { "dockroot.json": '{ "initramfs": "machine" }' };
+/** Changes a file of the image, which Docker would not notice. */
+const change = (file: string, text: string | Buffer) =>
+  disk.look((top) => {
+    const layers = `${top}/docker/btrfs/subvolumes`;
+    for (const name of fs.readdirSync(layers)) {
+      const found = `${layers}/${name}/${file}`;
+      if (fs.existsSync(found)) fs.writeFileSync(found, text);
+    }
+  });
+const readState = () =>
+  disk.look(
+    (top) => fs.readJsonSync(`${top}/${OWN}/deployments.json`) as Deployments,
+  );
+const expectClean = async () => {
+  const names = await disk.look((top) => fs.readdirSync(`${top}/${OWN}`));
+  t.strictSame(names, ["deployments.json"], "nothing is left");
+  t.notOk("isBuilding" in (await readState()));
+};
+
+await t.test("the image has no initramfs, and needs none here", async (t) => {
+  const { status, stderr } = dockroot({}, ...upgrade);
+  t.equal(status, 1);
+  t.match(stderr, "lacks an initramfs");
+  const before = await disk.subvolumes();
+  const dry = dockroot(configured, ...upgrade, "--dry-run");
+  t.equal(dry.status, 0, dry.stderr);
+  t.match(dry.stdout, "initramfs to be made here by initramfs-tools");
+  t.strictSame(await disk.subvolumes(), before);
+  await disk.look((top) => {
+    t.notOk(fs.existsSync(`${top}/.dockroot`));
+  });
+});
+
+await t.test("a generator that fails changes nothing", async (t) => {
+  await change(
+    "behaviour",
+    `read -r text </etc/initramfs-tools/conf.d/zz-dockroot
+echo "$text"
+while read -r device at type rest; do
+  [ "$at" != / ] || { [ -b "$device" ] && echo "$type on $device"; }
+done </proc/mounts
+exit 3
+`,
+  );
+  const before = await disk.subvolumes();
+  const { status, stdout, stderr } = dockroot(configured, ...upgrade);
+  t.equal(status, 1);
+  t.match(stdout, "  | MODULES=dep\n", "what it said is told");
+  t.match(stdout, `  | btrfs on ${disk.device}\n`, "it sees disk and root");
+  t.match(stderr, "cannot build the initramfs of the image system:1");
+  t.match(stderr, "Nothing was changed");
+  t.strictSame(await disk.subvolumes(), before);
+  await expectClean();
+});
+
+await t.test("what it makes must boot the image", async (t) => {
+  await change("behaviour", "");
+  await change("listing", listing(["usr/bin/busybox"]));
+  const { status, stderr } = dockroot(configured, ...upgrade);
+  t.equal(status, 1);
+  t.match(stderr, "does not contain usr/bin/dockroot");
+  await expectClean();
+  await change("listing", listing(Object.keys(content)));
+});
+
+await t.test("dockroot is killed while it is made", async (t) => {
+  const marker = `/dev/shm/${disk.label}`;
+  t.teardown(() => {
+    fs.removeSync(marker);
+  });
+  await change("behaviour", `echo >${marker}; while :; do :; done\n`);
+  const call = prepareSystem(scratch, { ...system, etc: configured });
+  const [program = "", ...args] = [...call, ...upgrade];
+  const child = spawn(program, args, { stdio: "ignore" });
+  const exit = once(child, "exit");
+  await until(() => fs.existsSync(marker));
+  child.kill("SIGKILL");
+  await exit;
+  await until(() => !isAtWork());
+  t.ok((await readState()).isBuilding);
+  await change("behaviour", "");
+  const { status, stderr } = dockroot({}, "gc");
+  t.equal(status, 0, stderr);
+  await expectClean();
+});
+
+await t.test("what is not known to be dockroot's is in the way", async (t) => {
+  const file = `${OWN}/building`;
+  await disk.look((top) =>
+    run(["btrfs", "subvolume", "create", `${top}/${file}`]),
+  );
+  const { status, stderr } = dockroot(configured, ...upgrade);
+  t.equal(status, 1);
+  t.match(stderr, `${file} is in the way`);
+  t.ok(file in (await disk.subvolumes()));
+  await disk.look((top) =>
+    run(["btrfs", "subvolume", "delete", `${top}/${file}`]),
+  );
+});
+
+await t.test("a deployment with an initramfs of this machine", async (t) => {
+  const { status, stdout, stderr } = dockroot(configured, ...upgrade);
+  t.equal(status, 0, stderr);
+  t.match(stdout, "initramfs made here by initramfs-tools");
+  const { deployments } = await readState();
+  t.match(deployments, [{ n: 1, kernel: { initramfs: "machine" } }]);
+  await expectClean();
+  await disk.look((top) => {
+    const made = fs.readFileSync(`${top}/${bootFiles(deployments[0])}/initrd`);
+    t.ok(made.equals(makeCpio(content)));
+  });
+  const again = dockroot(configured, ...upgrade);
+  t.match(again.stdout, "Nothing new");
+  const json = dockroot({}, "deployments", "--json");
+  t.match(JSON.parse(json.stdout), {
+    deployments: [{ kernel: { initramfs: "machine" } }],
+  });
+});
+
+await t.test("one that is lost is made again", async (t) => {
+  const before = await readState();
+  await disk.look((top) => {
+    fs.removeSync(`${top}/${bootFiles(before.deployments[0])}/initrd`);
+  });
+  const { status, stderr } = dockroot({}, "gc");
+  t.equal(status, 0, stderr);
+  t.match(stderr, /cannot restore dockroot 1: .*made on this machine/);
+  await change("made", makeCpio({ ...content, another: "driver" }));
+  const next = dockroot({}, ...upgrade, "--initramfs=machine");
+  t.equal(next.status, 0, next.stderr);
+  const after = await readState();
+  t.equal(after.next, 2);
+  const [last] = after.deployments.slice(-1);
+  t.not(last?.kernel.digest, before.deployments[0]?.kernel.digest);
+});
+
+function bootFiles(deployment: Deployments["deployments"][number] | undefined) {
+  return `dockroot/${deployment?.kernel.digest ?? ""}`;
+}
+
+/** Whether a process has the tree in which an initramfs is made for its root. */
+function isAtWork(): boolean {
+  return fs
+    .readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .some((id) => {
+      try {
+        const root = fs.readlinkSync(`/proc/${id}/root`);
+        return root.endsWith(`${OWN}/building`);
+      } catch {
+        return false;
+      }
+    });
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  const end = Date.now() + scaleTimeout(20_000);
+  while (!isSo()) {
+    if (Date.now() > end) throw new Error("it does not come to that");
+    await sleep(50);
+  }
+}

@@ -6,7 +6,7 @@ import type {
   Deployment,
   Deployments,
 } from "../../runtime/records/deployments.ts";
-import type { BootPlace } from "../loaders/boot-place.ts";
+import { readMenuOf, type BootPlace } from "../loaders/boot-place.ts";
 import {
   readDeploymentMenu,
   writeDeploymentMenu,
@@ -71,10 +71,15 @@ export async function settle(
     ...state.deployments.filter((each) => !gone.includes(each)),
     ...others,
   ];
+  // Those of another disk's deployments, too.
+  const kernels = readMenuOf(host, place).map(({ kernel = "" }) => kernel);
   for (const deployment of gone) {
     const { kernel, image } = deployment;
     await progress(`removing ${nameDeployment(deployment)}`, async () => {
-      if (!needed.some((other) => other.kernel.digest === kernel.digest)) {
+      const isNeeded =
+        kernels.some((file) => file.includes(kernel.digest)) ||
+        needed.some((other) => other.kernel.digest === kernel.digest);
+      if (!isNeeded) {
         await removeBootFiles(host, place, kernel);
       }
       if (!needed.some((other) => other.image.id === image.id)) {

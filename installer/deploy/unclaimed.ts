@@ -7,8 +7,7 @@ import {
   keptImagePaths,
 } from "../../runtime/options/rwlayer-names.ts";
 import type { Deployments } from "../../runtime/records/deployments.ts";
-import type { BootPlace } from "../loaders/boot-place.ts";
-import { readDeploymentMenu } from "../loaders/deployment-menu.ts";
+import { readMenuOf, type BootPlace } from "../loaders/boot-place.ts";
 import { bootDirectory } from "./boot-files.ts";
 import { readOtherDeployments, type DeployDisk } from "./deploy-disk.ts";
 
@@ -25,7 +24,7 @@ export function warnOfUnclaimed(
   const others = readOtherDeployments(disk);
   if (others === undefined) return;
   const claims = [...deployments, ...others];
-  const { entries } = readDeploymentMenu(host, place, disk.paths.rwlayer);
+  const entries = readMenuOf(host, place);
   const kept = listKeptImages(disk);
   for (const hex of host.files.namesIn(disk.at(KEPT_IMAGES))) {
     const id = `sha256:${hex}`;
@@ -44,13 +43,12 @@ export function warnOfUnclaimed(
   for (const name of host.files.namesIn(path.join(place.top, parent))) {
     const [, digest] = /^([0-9a-f]{64})(?:\.new)?$/.exec(name) ?? [];
     if (digest === undefined) continue;
-    const directory = bootDirectory(digest);
     const isClaimed =
       claims.some(({ kernel }) => kernel.digest === digest) ||
-      entries.some(({ kernel }) => kernel.startsWith(`${directory}/`));
+      entries.some(({ kernel }) => kernel?.includes(digest));
     if (isClaimed) continue;
     host.log.warn(
-      `no deployment on this disk has the boot files ${path.join(parent, name)} on ${place.filesystem.device}: if no other disk's menu entry names them, delete that directory`,
+      `no deployment on this disk has the boot files ${path.join(parent, name)} on ${place.filesystem.device}: if no other disk has them, delete that directory`,
     );
   }
 }

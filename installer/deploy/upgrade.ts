@@ -69,6 +69,7 @@ import {
   type PullRequest,
   type Teller,
 } from "./pull-first.ts";
+import { refuseOtherDisk } from "./refuse-other-disk.ts";
 import { restoreLost } from "./restore.ts";
 import { settle } from "./settle.ts";
 
@@ -186,6 +187,7 @@ class Upgrader {
     let state = markGood(readDeployments(disk), running);
     this.#refuseOtherPlace(state);
     refuseUnreadMenu(this.#host, this.#place);
+    await refuseOtherDisk(this.#host, this.#deploy, this.#place, state);
     if (!isDry && state.deployments.length > 0) {
       const settled = await this.#settle(state);
       await this.#progress(

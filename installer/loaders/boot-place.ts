@@ -9,6 +9,7 @@ import {
   formatCmdline,
   menuFile,
   type BootLoader,
+  type FoundEntry,
   type LoaderName,
 } from "./formats/boot-loader.ts";
 import {
@@ -17,7 +18,7 @@ import {
   describeSearch,
 } from "./formats/boot-loaders.ts";
 import { parseGrub, parseGrubStub, type GrubStub } from "./formats/grub.ts";
-import { findDrivers, readMenus } from "./find-loaders.ts";
+import { findDrivers, firmwareEntries, readMenus } from "./find-loaders.ts";
 import { readLoaderVariable } from "./efi-variables.ts";
 import { findVolume, listVolumes, withVolume } from "./boot-volumes.ts";
 import {
@@ -241,13 +242,6 @@ function readMenu(
   if (file === undefined || host.files.statusOf(file)?.kind !== "file") {
     return undefined;
   }
-  const namesIn = host.files.namesIn;
-  const files =
-    loader === "grub"
-      ? ["grub.cfg", "custom.cfg", "dockroot.cfg"].map((name) =>
-          menuFile("grub", path.join(path.dirname(file), name), parseGrub),
-        )
-      : BOOT_LOADERS[loader].findMenus(at, namesIn);
   return {
     loader,
     volume,
@@ -257,7 +251,39 @@ function readMenu(
         ? "loader/loader.conf"
         : path.relative(at, file),
     isForeign: volume.isForeign,
-    options: readMenus(host, files).entries.map(({ options }) => options),
+    options: readEntries(host, loader, at, file).map(({ options }) => options),
     drivers: loader === "refind" ? findDrivers(host, file) : [],
   };
+}
+
+/** All entries of a boot place's menu, of dockroot's and of others. */
+export function readMenuOf(
+  host: Host,
+  { loader: { name }, top, menuTop, config }: BootPlace,
+): readonly FoundEntry[] {
+  // systemd-boot has its entries beside the kernels.
+  const at = name === "systemd-boot" ? top : menuTop;
+  return readEntries(host, name, at, path.join(menuTop, config));
+}
+
+/**
+ * @param at where the volume with the entries is mounted
+ * @param file GRUB's configuration
+ */
+function readEntries(
+  host: Host,
+  loader: LoaderName,
+  at: string,
+  file: string,
+): readonly FoundEntry[] {
+  const { namesIn } = host.files;
+  const files =
+    loader === "grub"
+      ? ["grub.cfg", "custom.cfg", "dockroot.cfg"].map((name) =>
+          menuFile("grub", path.join(path.dirname(file), name), parseGrub),
+        )
+      : loader === "efistub"
+        ? firmwareEntries((name) => namesIn(host.path(name)))
+        : BOOT_LOADERS[loader].findMenus(at, namesIn);
+  return readMenus(host, files).entries;
 }

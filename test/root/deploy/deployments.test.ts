@@ -73,6 +73,22 @@ await t.test("the first deployment", async (t) => {
   });
 });
 
+await t.test("a menu with deployments of another disk", async (t) => {
+  const menu = "grub/dockroot.cfg";
+  const text = await system.read(menu);
+  const write = (content: string) =>
+    disk.look((top) => {
+      fs.writeFileSync(`${top}/${menu}`, content);
+    });
+  const other = text.replaceAll(`LABEL=${disk.label}`, "LABEL=elsewhere");
+  await write(other);
+  const { status, stderr } = dockroot("upgrade", "bare:1", "--pull=never");
+  t.equal(status, 1);
+  t.match(stderr, 'that is not on this disk: "dockroot 1: system:1');
+  t.equal(await system.read(menu), other);
+  await write(text);
+});
+
 await t.test(
   "what its entry says boots, the engine's store being gone",
   async (t) => {
@@ -213,13 +229,19 @@ await t.test("one is removed with all that is its own", async (t) => {
     t.strictSame(fs.readdirSync(directory).sort(), ["initrd", "linux"]);
     t.equal(fs.readdirSync(`${top}/.dockroot/images`).length, 2);
     fs.removeSync(`${top}/${other}`);
+    // Another disk with the same image.
+    const entry = `menuentry x {\nlinux /dockroot/${gone?.kernel.digest ?? ""}/linux quiet\n}\n`;
+    fs.appendFileSync(`${top}/grub/grub.cfg`, entry);
   });
   const { status, stdout, stderr } = dockroot("gc");
   t.equal(status, 0, stderr);
   t.match(stdout, `removing dockroot 2: next:1 (${SECOND})`);
   t.strictSame(numbers(await readState()), [1]);
   await disk.look((top) => {
-    t.notOk(fs.existsSync(`${top}/dockroot/${gone?.kernel.digest ?? ""}`));
+    const directory = `${top}/dockroot/${gone?.kernel.digest ?? ""}`;
+    t.ok(fs.existsSync(`${directory}/linux`), "an entry names it");
+    fs.removeSync(directory);
+    fs.writeFileSync(`${top}/grub/grub.cfg`, "source custom.cfg\n");
     const images = fs.readdirSync(`${top}/.dockroot/images`);
     t.strictSame(images, [disk.ids["system:1"].replace("sha256:", "")]);
   });

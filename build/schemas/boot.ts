@@ -6,11 +6,10 @@ import {
   positive,
   textOrNull,
   texts,
+  version,
 } from "./common.ts";
 
 const { digest, image, topLayer, failure, timedStep, uuid } = common;
-
-const version = v.literal(1);
 
 const runFacts = {
   version,

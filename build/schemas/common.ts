@@ -9,6 +9,10 @@ export function described<const Shape extends v.GenericSchema>(
   return v.pipe(shape, v.description(description));
 }
 
+export const version = v.literal(1);
+
+export const integerOrNull = v.nullable(v.pipe(v.number(), v.integer()));
+
 export const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 
 export const positive = v.pipe(v.number(), v.integer(), v.minValue(1));

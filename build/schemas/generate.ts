@@ -10,13 +10,12 @@ import {
   rootPlan,
 } from "./boot.ts";
 import { common } from "./common.ts";
+import { doctor, topLayerCheck } from "./checks.ts";
 import {
   bootEntry,
   deployments,
-  doctor,
   resolved,
   status,
-  topLayerCheck,
   upgrade,
 } from "./reports.ts";
 

@@ -2,6 +2,7 @@ import path from "node:path";
 import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import { summarizeFailure } from "../../runtime/base/failure.ts";
 import type { Host } from "../../runtime/host/host.ts";
+import { areBootFilesIntact } from "../deploy/boot-files.ts";
 import { withBootPlace } from "../loaders/boot-place.ts";
 import {
   withBootPartitions,
@@ -12,7 +13,7 @@ import { readDeploymentMenu } from "../loaders/deployment-menu.ts";
 import { USUAL_RWLAYER } from "../loaders/formats/boot-loader.ts";
 import { probeFilesystem, type Filesystem } from "../system/filesystem.ts";
 import { findStorePlace, type StorePlace } from "../system/find-store.ts";
-import type { BootsNextFacts, DeploymentsFacts } from "./rules/facts.ts";
+import type { BootsNextFacts, StartFacts } from "./rules/facts.ts";
 
 /** The disk with the images, and the boot partitions, as far as they can be looked at. */
 export interface BootDisks extends BootPartitions {
@@ -54,20 +55,23 @@ function isKnown(error: unknown): error is BootError | HelperError {
 
 /**
  * What the boot loader has for its next boot.
- * @param known those of rwlayers on the disk
  * @returns `undefined` where the rwlayer whose menu it is has none
  */
 export async function gatherBootsNext(
   host: Host,
   { store }: BootDisks,
-  known: readonly (DeploymentsFacts | undefined)[],
+  starts: readonly StartFacts[],
 ): Promise<BootsNextFacts | undefined> {
   const rwlayer = store?.place.bootedRwlayer ?? USUAL_RWLAYER;
-  const deployments = known.find(
-    (each) => each?.kind === "read" && each.rwlayer === rwlayer,
-  );
-  if (store === undefined || deployments?.kind !== "read") return undefined;
-  const { menuOf, next } = deployments;
+  const known = starts
+    .map(({ deployments }) => deployments)
+    .find((each) => each?.kind === "read" && each.rwlayer === rwlayer);
+  if (store === undefined || known?.kind !== "read") return undefined;
+  const { menuOf, next, deployments } = known;
+  const seen = starts
+    .flatMap(({ entries }) => entries)
+    .map(({ deployed }) => deployed?.deployment?.options);
+  const unseen = deployments.filter(({ options }) => !seen.includes(options));
   try {
     return await withBootPlace(
       host,
@@ -78,6 +82,10 @@ export async function gatherBootsNext(
           kind: "read" as const,
           ...{ rwlayer, loader: place.loader.title, next: menu.next },
           entries: menu.entries.map(({ n }) => n),
+          bootFiles: unseen.map(({ n, kernel }) => ({
+            n,
+            areIntact: areBootFilesIntact(host, place, kernel),
+          })),
           once: readChosenOnce(host, place, rwlayer, next),
         });
       },

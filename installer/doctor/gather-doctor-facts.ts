@@ -109,11 +109,7 @@ async function gatherFacts(
     hasImages: hasImages(host),
     helpers: await checkHelpers(host),
     bootRooms: gatherBootRooms(host, starts, disks),
-    bootsNext: await gatherBootsNext(
-      host,
-      disks,
-      starts.map(({ deployments }) => deployments),
-    ),
+    bootsNext: await gatherBootsNext(host, disks, starts),
   };
 }
 

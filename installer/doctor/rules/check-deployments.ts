@@ -5,7 +5,8 @@ import type {
   DoctorFacts,
   StartFacts,
 } from "./facts.ts";
-import { ok, unknown, warning, type Finding } from "./finding.ts";
+import { RESTORE } from "./check-entries.ts";
+import { ok, stops, unknown, warning, type Finding } from "./finding.ts";
 
 const WRITE_AGAIN = "Run dockroot gc: it writes the menu again.";
 
@@ -45,6 +46,18 @@ export function* checkDeployments(
         "deployments",
         `${name}: its image ${image.id} is kept no longer`,
         `Run dockroot gc: it keeps it again where the image store has it. Else run dockroot upgrade, and dockroot remove ${String(n)}.`,
+      );
+    }
+    const files =
+      menu?.kind === "read"
+        ? menu.bootFiles.find((each) => each.n === n)
+        : undefined;
+    if (files?.areIntact === false) {
+      const tell = n === next ? stops : warning;
+      yield tell(
+        "deployments",
+        `${name}: kernel or initramfs is missing, or differs from what was deployed`,
+        RESTORE,
       );
     }
     // Its options name its rwlayer, and it.

@@ -14,7 +14,7 @@ export const TAKE_FROM_IMAGE =
 const COPY_AGAIN =
   "Copy the initramfs from the image again to where the boot loader finds it.";
 
-const RESTORE =
+export const RESTORE =
   "Run dockroot gc: it copies kernel and initramfs from the kept image again.";
 
 const MAKE_AGAIN =

@@ -107,6 +107,11 @@ export type BootsNextFacts = { readonly rwlayer: string } & (
       readonly entries: readonly number[];
       /** What starts by itself; `undefined` where that is another entry, or cannot be told. */
       readonly next: number | undefined;
+      /** Whether kernel and initramfs are what was deployed, of those with no entry among the starts. */
+      readonly bootFiles: readonly {
+        readonly n: number;
+        readonly areIntact: boolean;
+      }[];
       readonly once: ChosenOnce | undefined;
     }
 );

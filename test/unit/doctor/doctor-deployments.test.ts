@@ -55,6 +55,16 @@ const DEPLOYMENTS: Cases = {
     setMenu(machine);
     machine.system.remove("boot/grub/dockroot.cfg");
   },
+  "kernels on the disk of the images, and no entry for them": (machine) => {
+    const { second } = deploy(machine);
+    setMenu(machine);
+    machine.system.remove("boot/grub/dockroot.cfg");
+    for (const name of ["linux", "initrd"]) {
+      const from = path.join(machine.system.at, second.directory, name);
+      const target = second.directory.replace("boot/", "");
+      machine.disk.write(`${target}/${name}`, fs.readFileSync(from));
+    }
+  },
   "the menu boots the former one": (machine) => {
     deploy(machine);
     setNext(machine, 1);

@@ -75,7 +75,7 @@ demo: setup-demo dist/dockroot ## Boot a machine from a Docker image, upgrade it
 	$(AS_ROOT) $(NODE) demo/demo.ts
 
 .PHONY: demo-shell
-demo-shell: setup-demo dist/dockroot ## The demo's machine with a login on this terminal; its disk stays until make clean
+demo-shell: setup-demo dist/dockroot ## The demo's machine with a login on this terminal; its disk stays until make clean or make demo
 	$(AS_ROOT) $(NODE) demo/demo.ts --shell
 
 .PHONY: check

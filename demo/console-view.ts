@@ -14,7 +14,7 @@ export function createConsoleView(stream: NodeJS.WriteStream): ConsoleView {
       const seconds = ((Date.now() - started) / 1000).toFixed(1).padStart(6);
       const shown = stripVTControlCharacters(line).trimEnd();
       // Of a line that was written over, its last state.
-      const text = shown.replace(/^.*\r/, "").replace(/\p{Cc}/gu, "");
+      const text = shown.replace(/^[^]*\r/, "").replace(/\p{Cc}/gu, "");
       const time = styleText("dim", `${seconds} │`, { stream });
       const style = text.includes("dockroot: ") ? "bold" : "reset";
       stream.write(`${time} ${styleText(style, text, { stream })}\n`);

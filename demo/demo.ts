@@ -47,7 +47,7 @@ const PASSWORD = "demo";
 const PROMPT = /demo-pc:~# /;
 
 const BOOT_TIMEOUT_MS = 10 * 60_000;
-const COMMAND_TIMEOUT_MS = 3 * 60_000;
+const COMMAND_TIMEOUT_MS = 10 * 60_000;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { shell: { type: "boolean" } } });
@@ -90,7 +90,7 @@ async function runShell(options: VmOptions): Promise<number> {
     heading(
       `A computer starts here. Log in as root, with the password ${PASSWORD}.\n`,
     ) +
-      "To leave: the command poweroff, or the keys Ctrl-A and then X. Its disk stays until make clean.\n",
+      "To leave: the command poweroff, or the keys Ctrl-A and then X. Its disk stays until make clean,\nor until make demo makes another one.\n",
   );
   await runVmOnTerminal(options);
   return 0;
@@ -107,6 +107,7 @@ async function runTour(options: VmOptions): Promise<boolean> {
   try {
     await waitForReport(vm, 1);
     await logIn(vm);
+    await type(vm, "docker images");
     await type(vm, `dockroot upgrade ${NEXT_IMAGE}`);
     await type(vm, "dockroot deployments");
     vm.send("reboot\r");

@@ -117,7 +117,7 @@ function change(
     stdout(
       json
         ? formatJson(describeDeployments(after, running))
-        : formatChange(before, after),
+        : formatChange(before, after, isDry),
     );
     return 0;
   });

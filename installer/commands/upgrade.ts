@@ -70,6 +70,9 @@ function run(
         ? formatJson(describeUpgrade(result))
         : formatUpgrade(result, terminal),
     );
+    if (command === "switch" && !isDry) {
+      say(`This machine follows ${String(reference)} from now on.\n`);
+    }
     if (check) {
       const isNew = result.kind !== "unchanged" || result.offered !== null;
       return isNew ? EXIT_NEW : 0;

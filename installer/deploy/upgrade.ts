@@ -228,11 +228,17 @@ class Upgrader {
       loader: this.#place.loader.title,
     });
     const same = this.#findSame(state, found);
-    if (same !== undefined) return done("unchanged", same);
+    if (same !== undefined) {
+      await this.#follow(state, found.reference);
+      return done("unchanged", same);
+    }
     if (state.deployments.length === 0 && !isDry) {
       state = await this.#adoptRunning(state);
       const adopted = this.#findSame(state, found);
-      if (adopted !== undefined) return done("upgraded", adopted);
+      if (adopted !== undefined) {
+        await this.#follow(state, found.reference);
+        return done("upgraded", adopted);
+      }
     }
     const target = isDry ? found : await this.#withInitramfs(found);
     // What runs may be of a deployments.json that was lost.
@@ -253,6 +259,13 @@ class Upgrader {
       .map(({ n }) => n)
       .filter((n) => !left.has(n));
     return done("upgraded", to, [...new Set(removed)]);
+  }
+
+  /** The machine follows what `switch` names, although it has that image already. */
+  async #follow(state: Deployments, reference: string): Promise<void> {
+    const { isSwitch, isDry } = this.#request;
+    if (!isSwitch || isDry || state.reference === reference) return;
+    await recordDurably(this.#deploy.disk, { ...state, reference });
   }
 
   #settle(state: Deployments): Promise<Deployments> {

@@ -1,4 +1,7 @@
-import type { Deployments } from "../../../runtime/records/deployments.ts";
+import type {
+  Deployment,
+  Deployments,
+} from "../../../runtime/records/deployments.ts";
 import { formatSize } from "../../text/human.ts";
 import { formatTable } from "../../text/table.ts";
 import { findDeployment, inMenu, nameDeployment } from "./deployments.ts";
@@ -78,21 +81,48 @@ export function formatDeployments(
   return lines.map((line) => `${line}\n`).join("");
 }
 
-/** What boots next, before and after. */
-export function formatChange(before: Deployments, after: Deployments): string {
+/**
+ * What has changed, and what boots next.
+ * @param isDry it would change: nothing was written
+ */
+export function formatChange(
+  before: Deployments,
+  after: Deployments,
+  isDry: boolean,
+): string {
   const name = (state: Deployments) => {
     const found = findDeployment(state, state.next);
     return found === undefined ? "none of dockroot's" : nameDeployment(found);
   };
-  const kept = new Set(after.deployments.map(({ n }) => n));
-  const gone = before.deployments.filter(({ n }) => !kept.has(n));
+  const tell = (past: string, deployments: readonly Deployment[]) =>
+    deployments.map(
+      (each) => `${isDry ? "would be " : ""}${past}: ${nameDeployment(each)}\n`,
+    );
+  // What another one's damaged record holds is retired, and there.
+  const kept = isDry ? inMenu(after) : after.deployments;
+  const gone = before.deployments.filter(
+    ({ n }) => !kept.some((each) => each.n === n),
+  );
+  const pinned = kept.filter(
+    ({ n, isPinned }) =>
+      isPinned !== (findDeployment(before, n)?.isPinned ?? false),
+  );
   return [
-    ...gone.map((each) => `removed: ${nameDeployment(each)}\n`),
+    ...tell("removed", gone),
+    ...tell(
+      "pinned",
+      pinned.filter(({ isPinned }) => isPinned),
+    ),
+    ...tell(
+      "unpinned",
+      pinned.filter(({ isPinned }) => !isPinned),
+    ),
     ...(before.next === after.next
       ? [`boots next: ${name(after)}\n`]
       : [
           `boots next so far: ${name(before)}\n`,
-          `boots next from now on: ${name(after)}\n`,
+          `${isDry ? "would boot next" : "boots next from now on"}: ${name(after)}\n`,
         ]),
+    ...(isDry ? ["Nothing was changed.\n"] : []),
   ].join("");
 }

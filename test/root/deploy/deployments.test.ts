@@ -135,12 +135,17 @@ await t.test("Nothing new", async (t) => {
 
 await t.test("another image with another kernel, and back", async (t) => {
   const { status, stdout, stderr } = dockroot(
-    "switch",
+    "upgrade",
     "next:1",
     "--pull=never",
   );
   t.equal(status, 0, stderr + stdout);
   t.match(stdout, `to:   dockroot 2: next:1 (${SECOND})`);
+  t.match(await readState(), { next: 2, reference: "system:1" });
+  const followed = dockroot("switch", "next:1", "--pull=never");
+  t.equal(followed.status, 0, followed.stderr);
+  t.match(followed.stdout, "Nothing new");
+  t.match(followed.stdout, "This machine follows next:1 from now on.");
   t.match(await readState(), { next: 2, reference: "next:1" });
   const back = dockroot("rollback", "1");
   t.equal(back.status, 0, back.stderr);
@@ -214,6 +219,9 @@ await t.test("one is removed with all that is its own", async (t) => {
   const refused = dockroot("remove", "1");
   t.equal(refused.status, 1);
   t.match(refused.stderr, "it runs");
+  const { stdout: planned } = dockroot("remove", "2", "--dry-run");
+  t.match(planned, `would be removed: dockroot 2: next:1 (${SECOND})`);
+  t.strictSame(await readState(), state);
   const gone = state.deployments[1];
   const other = ".dockroot/other/deployments.json";
   await disk.look((top) => {

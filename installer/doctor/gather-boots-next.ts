@@ -59,9 +59,10 @@ function isKnown(error: unknown): error is BootError | HelperError {
  */
 export async function gatherBootsNext(
   host: Host,
-  { store }: BootDisks,
+  disks: BootDisks,
   starts: readonly StartFacts[],
 ): Promise<BootsNextFacts | undefined> {
+  const { store } = disks;
   const rwlayer = store?.place.bootedRwlayer ?? USUAL_RWLAYER;
   const known = starts
     .map(({ deployments }) => deployments)
@@ -87,6 +88,16 @@ export async function gatherBootsNext(
             areIntact: areBootFilesIntact(host, place, kernel),
           })),
           once: readChosenOnce(host, place, rwlayer, next),
+          room:
+            place.filesystem.uuid === store.filesystem.uuid
+              ? undefined
+              : {
+                  mountPoint: nameOn(disks, place.top),
+                  room: host.files.roomAt(place.top),
+                  largestBytes: Math.max(
+                    ...deployments.map(({ kernel }) => kernel.bytes),
+                  ),
+                },
         });
       },
     );

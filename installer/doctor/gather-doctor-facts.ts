@@ -10,6 +10,7 @@ import type {
   SystemPlace,
   ConfigFacts,
   BootRoom,
+  BootsNextFacts,
   StartFacts,
 } from "./rules/facts.ts";
 import type { Generator } from "../generators/generator.ts";
@@ -85,6 +86,7 @@ async function gatherFacts(
     ...(isOurs ? [{ cmdline, entry: undefined, image }] : []),
     ...entries.map((entry) => ({ cmdline: entry.options, entry, image })),
   ]);
+  const bootsNext = await gatherBootsNext(host, disks, starts);
   const saysWhich = starts.some(({ outcome }) =>
     ["planned", "failed", "generation"].includes(outcome.kind),
   );
@@ -108,8 +110,8 @@ async function gatherFacts(
     },
     hasImages: hasImages(host),
     helpers: await checkHelpers(host),
-    bootRooms: gatherBootRooms(host, starts, disks),
-    bootsNext: await gatherBootsNext(host, disks, starts),
+    bootRooms: gatherBootRooms(host, starts, bootsNext),
+    bootsNext,
   };
 }
 
@@ -172,7 +174,7 @@ function readConfigFacts(host: Host): ConfigFacts {
 function gatherBootRooms(
   host: Host,
   starts: readonly StartFacts[],
-  disks: BootDisks,
+  bootsNext: BootsNextFacts | undefined,
 ): BootRoom[] {
   const mounts = readMounts(host);
   const largest = new Map<string, number>();
@@ -200,11 +202,19 @@ function gatherBootRooms(
       largest.set(mountPoint, Math.max(known, sizeBytes));
     }
   }
-  return [...largest].map(([mountPoint, largestBytes]) => ({
-    mountPoint: nameOn(disks, mountPoint),
+  const rooms = [...largest].map(([mountPoint, largestBytes]) => ({
+    mountPoint,
     largestBytes,
     room: host.files.roomAt(host.path(mountPoint)),
   }));
+  if (bootsNext?.kind !== "read") return rooms;
+  // No boot files come to the others.
+  const used = rooms.filter(({ largestBytes }) => largestBytes > 0);
+  const { room } = bootsNext;
+  const isListed = used.some(
+    ({ mountPoint }) => mountPoint === room?.mountPoint,
+  );
+  return room === undefined || isListed ? used : [...used, room];
 }
 
 /**

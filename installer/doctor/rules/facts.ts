@@ -113,6 +113,8 @@ export type BootsNextFacts = { readonly rwlayer: string } & (
         readonly areIntact: boolean;
       }[];
       readonly once: ChosenOnce | undefined;
+      /** Where boot files go; `undefined` where that is the btrfs with the images. */
+      readonly room: BootRoom | undefined;
     }
 );
 
@@ -292,6 +294,7 @@ export interface GeneratorFacts {
 
 /** A boot partition of its own. */
 export interface BootRoom {
+  /** Of what is not mounted, the device. */
   readonly mountPoint: string;
   readonly room: Room;
   /** Of the kernel and the initramfs of one entry, the largest; 0 where none was found. */

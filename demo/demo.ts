@@ -18,8 +18,8 @@ import {
   type MachineReport,
 } from "../fixtures/machine-report.ts";
 import { findMachine } from "../fixtures/machine-kinds.ts";
-import { readMachine, writeImages } from "../fixtures/machine.ts";
-import { createProgress, type Progress } from "../fixtures/progress.ts";
+import { readMachine, writeImages, type Machine } from "../fixtures/machine.ts";
+import { createProgress } from "../fixtures/progress.ts";
 import { wasInterrupted } from "../fixtures/undo.ts";
 import {
   runVmOnTerminal,
@@ -60,8 +60,11 @@ async function main(): Promise<number> {
   const progress = createProgress(process.stderr);
   const isKept = values.shell === true && existsSync(ESP);
   if (!isKept) await rm(WORK_DIR, { recursive: true, force: true });
+  const machine = isKept
+    ? undefined
+    : await findMachine("two-kernels", progress);
   const packages = await findBootPackages(progress);
-  if (!isKept) await makeComputer(packages, progress);
+  if (machine !== undefined) await makeComputer(machine, packages);
   const options = {
     workDir: WORK_DIR,
     disks: [{ overlay: DISK }, ESP],
@@ -73,10 +76,9 @@ async function main(): Promise<number> {
 
 /** A disk with image store and top layer, and one with an EFI system partition that has rEFInd. */
 async function makeComputer(
+  machine: Machine,
   packages: BootPackages,
-  progress: Progress,
 ): Promise<void> {
-  const machine = await findMachine("two-kernels", progress);
   await mkdir(WORK_DIR, { recursive: true });
   // The cache forgets the disk when another executable is built.
   const below = join(WORK_DIR, "disk.img");

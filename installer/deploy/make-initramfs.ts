@@ -80,7 +80,7 @@ export async function makeInitramfs(
     await snapshotSubvolume(host, disk.at(source), tree);
     await holdSignals(async (interruption) => {
       const { name } = findGenerator(host, tree, what);
-      const makes = `making the initramfs of ${what} with ${name}, for this machine`;
+      const makes = `making the initramfs with ${name}`;
       const built = await progress(makes, () =>
         buildInside(host, tree, { what, boot }, { interruption, tell }),
       );

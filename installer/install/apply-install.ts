@@ -239,11 +239,12 @@ export async function runGenerator(
     await ended;
     refuseInterrupted(interruption);
     if (!(cause instanceof HelperError)) throw cause;
-    for (const line of said.trimEnd().split("\n")) {
-      tell(`  | ${escapeControl(line)}\n`);
-    }
+    const lines = said.trimEnd().split("\n").filter(Boolean);
+    for (const line of lines) tell(`  | ${escapeControl(line)}\n`);
+    const failed = `${argv.join(" ")} failed; its output is above`;
     throw new BootError("INSTALL_FAILED", `cannot build ${names}`, {
-      cause: new Error(`${argv.join(" ")} failed; its output is above`),
+      // Without any it may not have been started.
+      cause: lines.length === 0 ? cause : new Error(failed),
       hint: "Nothing was changed. Correct the error and try again.",
     });
   } finally {

@@ -13,6 +13,7 @@ import {
   type BootDisk,
 } from "../root/boot-disk.ts";
 import { addKernel, FIRST, SECOND } from "../root/deploy/deploy-system.ts";
+import { addGenerator } from "../root/deploy/stand-in-generator.ts";
 import { runOnMachine, type DeployMachine } from "./deploy-machine.ts";
 import { plainMachine } from "./faulty-start.ts";
 
@@ -34,6 +35,7 @@ export const STATE = ".dockroot/docker_rwlayer/deployments.json";
 
 const RWLAYER = "docker_rwlayer";
 const THIRD = "6.13.0-test";
+const FOURTH = "6.14.0-test";
 const WRITABLE = ["subvolid=5"];
 
 /** What others have where dockroot has its own. */
@@ -72,6 +74,13 @@ const sketches = {
     base: "three",
     isBooted: true,
     command: ["switch", "next:2", "--pull=never"],
+    mayGo: [1],
+    next: [4],
+  },
+  "a switch, with an initramfs that is made here": {
+    base: "three",
+    isBooted: true,
+    command: ["switch", "next:3", "--pull=never", "--initramfs=machine"],
     mayGo: [1],
     next: [4],
   },
@@ -207,7 +216,16 @@ async function makeNeighbours(top: string): Promise<void> {
   }
 }
 
-/** `next:1` and `next:2` have kernels of their own. */
+/** What it makes is the initramfs that the image has, by which that of an entry is known to be whole. */
+async function addSameGenerator(tree: string, release: string): Promise<void> {
+  for (const name of ["dev", "proc", "run", "sys"]) {
+    fs.mkdirpSync(`${tree}/${name}`);
+  }
+  const initramfs = fs.readFileSync(`${tree}/boot/initrd.img-${release}`);
+  await addGenerator(tree, release, initramfs);
+}
+
+/** `next:1`, `next:2` and `next:3` have kernels of their own; the last one has a generator. */
 function buildImages(base: BootDisk): Promise<void> {
   return base.look(async (top) => {
     const scratch = path.join(base.scratch, "build");
@@ -215,9 +233,11 @@ function buildImages(base: BootDisk): Promise<void> {
       for (const [tag, release] of [
         ["next:1", SECOND],
         ["next:2", THIRD],
+        ["next:3", FOURTH],
       ] as const) {
         const context = path.join(scratch, release);
         addKernel(context, release);
+        if (release === FOURTH) await addSameGenerator(context, release);
         const lines = [
           ...["FROM system:1 AS base", "FROM scratch"],
           ...["COPY --from=base /sbin /sbin", "COPY --from=base /etc /etc"],

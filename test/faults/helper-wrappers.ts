@@ -23,7 +23,7 @@ export interface Wrapping {
 }
 
 /** Through which helpers are called, and what runs under one: no calls for work of their own. */
-const PASSED_ON = ["setpriv", "cat"];
+const PASSED_ON = ["setpriv", "cat", "unshare", "sh", "chroot"];
 
 /**
  * @param directory exists, is the caller's own, and may hold programs

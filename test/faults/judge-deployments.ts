@@ -112,7 +112,7 @@ function hashOf(file: string): string {
 
 const IMAGE = "[0-9a-f]{64}";
 const isOurs = new RegExp(
-  `^(?:\\.dockroot/docker_rwlayer(?:$|/deployments\\.json)|\\.dockroot/images/${IMAGE}(?:/|$)|dockroot/${IMAGE}(?:\\.new)?(?:/|$)|grub/(?:custom|dockroot)\\.cfg)`,
+  `^(?:\\.dockroot/docker_rwlayer(?:$|/(?:deployments\\.json|(?:building|initrd)(?:$|/)))|\\.dockroot/images/${IMAGE}(?:/|$)|dockroot/${IMAGE}(?:\\.new)?(?:/|$)|grub/(?:custom|dockroot)\\.cfg)`,
 );
 
 /** What others have and is no longer as it was. @param mayChange besides */
@@ -189,7 +189,9 @@ export function judgeSettled(
         .map(({ n, state: own }) => `deployment ${String(n)} is still ${own}`),
       ...Object.keys(disk.tree)
         .filter((name) =>
-          /\.dockroot-put$|^dockroot\/.*\.new(?:\/|$)/.test(name),
+          /\.dockroot-put$|^dockroot\/.*\.new(?:\/|$)|^\.dockroot\/docker_rwlayer\/(?:building|initrd)$/.test(
+            name,
+          ),
         )
         .map((name) => `${name} is left`),
     ]),

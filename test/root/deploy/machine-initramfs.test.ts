@@ -6,13 +6,15 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import { makeCpio, makeKernel } from "../../../fixtures/boot-files.ts";
-import { addPrograms } from "../../../fixtures/images.ts";
 import { run } from "../../../fixtures/run.ts";
 import { scaleTimeout } from "../../../fixtures/slowness.ts";
-import { initramfsTools } from "../../../installer/generators/initramfs-tools.ts";
-import { helperNames } from "../../../installer/install/helpers.ts";
 import type { Deployments } from "../../../runtime/records/deployments.ts";
 import { makeBootDisk } from "../boot-disk.ts";
+import {
+  addGenerator,
+  formatListing,
+  INITRAMFS,
+} from "./stand-in-generator.ts";
 import {
   prepareSystem,
   runInSystem,
@@ -22,46 +24,12 @@ import {
 const RELEASE = "6.1.0-50-test";
 const OWN = ".dockroot/docker_rwlayer";
 
-/** What is in the initramfs that the stand-in for mkinitramfs makes. */
-const content = Object.fromEntries(
-  [
-    "usr/bin/dockroot",
-    ...helperNames.map((name) => `usr/lib/dockroot/bin/${name}`),
-    ...initramfsTools.hooksInImage,
-  ].map((name) => [name, "in the image"]),
-);
-const listing = (names: readonly string[]) =>
-  names
-    .map((name) => `-rwxr-xr-x 1 root root 12 Jan  1  1970 ${name}\n`)
-    .join("");
-
-const GENERATOR = `#!/bin/sh
-[ "$1 $3" = "-o ${RELEASE}" ] || exit 9
-. /behaviour
-cat /made >"$2"
-`;
-
-/** An image with a kernel, without an initramfs, and with a generator that does as /behaviour says. */
-async function addGenerator(tree: string): Promise<void> {
-  const write = (file: string, text: string | Buffer, mode?: number) => {
-    fs.outputFileSync(path.join(tree, file), text, { mode });
-  };
-  await addPrograms(tree, ["cat"]);
-  write(`boot/vmlinuz-${RELEASE}`, makeKernel(RELEASE));
-  write(`lib/modules/${RELEASE}/modules.dep`, "");
-  write(`lib/modules/${RELEASE}/modules.builtin`, "kernel/fs/btrfs/btrfs.ko\n");
-  for (const name of helperNames) write(`usr/bin/${name}`, "");
-  write("usr/bin/dockroot", "in the image");
-  write("etc/initramfs-tools/conf.d/README", "");
-  write("usr/bin/ldd", "#!/bin/sh\n", 0o755);
-  write("usr/bin/lsinitramfs", "#!/bin/sh\ncat /listing\n", 0o755);
-  write("usr/sbin/mkinitramfs", GENERATOR, 0o755);
-  write("behaviour", "");
-  write("made", makeCpio(content));
-  write("listing", listing(Object.keys(content)));
-}
-
-const disk = await makeBootDisk(t, "machine-initramfs", addGenerator);
+const made = makeCpio(INITRAMFS);
+const disk = await makeBootDisk(t, "machine-initramfs", (tree) => {
+  const kernel = makeKernel(RELEASE);
+  fs.outputFileSync(`${tree}/boot/vmlinuz-${RELEASE}`, kernel);
+  return addGenerator(tree, RELEASE, made);
+});
 await disk.look((top) => {
   fs.outputFileSync(`${top}/grub/grub.cfg`, "source custom.cfg\n");
 });
@@ -132,12 +100,12 @@ exit 3
 
 await t.test("what it makes must boot the image", async (t) => {
   await change("behaviour", "");
-  await change("listing", listing(["usr/bin/busybox"]));
+  await change("listing", formatListing(["usr/bin/busybox"]));
   const { status, stderr } = dockroot(configured, ...upgrade);
   t.equal(status, 1);
   t.match(stderr, "does not contain usr/bin/dockroot");
   await expectClean();
-  await change("listing", listing(Object.keys(content)));
+  await change("listing", formatListing(Object.keys(INITRAMFS)));
 });
 
 await t.test("dockroot is killed while it is made", async (t) => {
@@ -183,8 +151,8 @@ await t.test("a deployment with an initramfs of this machine", async (t) => {
   t.match(deployments, [{ n: 1, kernel: { initramfs: "machine" } }]);
   await expectClean();
   await disk.look((top) => {
-    const made = fs.readFileSync(`${top}/${bootFiles(deployments[0])}/initrd`);
-    t.ok(made.equals(makeCpio(content)));
+    const file = `${top}/${bootFiles(deployments[0])}/initrd`;
+    t.ok(fs.readFileSync(file).equals(made));
   });
   const again = dockroot(configured, ...upgrade);
   t.match(again.stdout, "Nothing new");
@@ -202,7 +170,7 @@ await t.test("one that is lost is made again", async (t) => {
   const { status, stderr } = dockroot({}, "gc");
   t.equal(status, 0, stderr);
   t.match(stderr, /cannot restore dockroot 1: .*made on this machine/);
-  await change("made", makeCpio({ ...content, another: "driver" }));
+  await change("made", makeCpio({ ...INITRAMFS, another: "driver" }));
   const next = dockroot({}, ...upgrade, "--initramfs=machine");
   t.equal(next.status, 0, next.stderr);
   const after = await readState();

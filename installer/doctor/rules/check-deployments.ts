@@ -5,7 +5,7 @@ import type {
   DoctorFacts,
   StartFacts,
 } from "./facts.ts";
-import { RESTORE } from "./check-entries.ts";
+import { restore } from "./check-entries.ts";
 import { ok, stops, unknown, warning, type Finding } from "./finding.ts";
 
 const WRITE_AGAIN = "Run dockroot gc: it writes the menu again.";
@@ -57,7 +57,7 @@ export function* checkDeployments(
       yield tell(
         "deployments",
         `${name}: kernel or initramfs is missing, or differs from what was deployed`,
-        RESTORE,
+        restore(deployment),
       );
     }
     // Its options name its rwlayer, and it.

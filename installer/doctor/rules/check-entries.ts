@@ -1,3 +1,4 @@
+import type { Deployment } from "../../../runtime/records/deployments.ts";
 import type { EntryFacts, InitrdFile, StartOutcome } from "./facts.ts";
 import {
   nameEntry,
@@ -14,7 +15,7 @@ export const TAKE_FROM_IMAGE =
 const COPY_AGAIN =
   "Copy the initramfs from the image again to where the boot loader finds it.";
 
-export const RESTORE =
+const RESTORE =
   "Run dockroot gc: it copies kernel and initramfs from the kept image again.";
 
 const MAKE_AGAIN =
@@ -58,16 +59,21 @@ function* checkDeployed(facts: EntryFacts): Iterable<Finding> {
     yield warning(
       "deployments",
       `${name}: kernel or initramfs differs from that of ${called}: damaged, or of another image`,
-      remedyOf(facts, RESTORE),
+      restore(deployment),
     );
   }
 }
 
 /** What restores a file that is absent or damaged. */
 function remedyOf({ deployed }: EntryFacts, otherwise: string): string {
-  if (deployed?.deployment === undefined) return otherwise;
-  const { initramfs } = deployed.deployment.kernel;
-  return initramfs === "machine" ? MAKE_AGAIN : RESTORE;
+  return deployed?.deployment === undefined
+    ? otherwise
+    : restore(deployed.deployment);
+}
+
+/** What brings lost boot files of a deployment back. */
+export function restore({ kernel }: Pick<Deployment, "kernel">): string {
+  return kernel.initramfs === "machine" ? MAKE_AGAIN : RESTORE;
 }
 
 function* checkKernel(

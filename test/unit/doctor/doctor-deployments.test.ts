@@ -36,6 +36,13 @@ const DEPLOYMENTS: Cases = {
     const { second } = deploy(machine);
     machine.system.remove(`${second.directory}/initrd`);
   },
+  "an initramfs that was made here is another": (machine) => {
+    const { first, second } = deploy(machine);
+    const kernel = { ...second.kernel, initramfs: "machine" } as const;
+    recordDeployments(machine, [first, { ...second, kernel }]);
+    const older = Buffer.concat([makeKernel(KERNEL), Buffer.from("older")]);
+    machine.system.write(`${second.directory}/linux`, older);
+  },
   "kernel and initramfs are gone": (machine) => {
     const { second } = deploy(machine);
     machine.system.remove(`${second.directory}/initrd`);

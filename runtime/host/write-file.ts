@@ -49,12 +49,13 @@ export function writeFile(
   try {
     writeTemporary(temporary, content, options);
     if (mustNotExist) isWritten = nameAnew(temporary, file);
+    else if (durable === "name") replaceDurably(temporary, file);
     else fs.renameSync(temporary, file);
   } catch (error) {
     discard(temporary);
     throw error;
   }
-  if (durable === "name") sync(path.dirname(file));
+  if (mustNotExist && durable === "name") sync(path.dirname(file));
   return isWritten;
 }
 
@@ -116,6 +117,22 @@ function nameAnew(temporary: string, file: string): boolean {
     return true;
   } finally {
     fs.rmSync(temporary, { force: true });
+  }
+}
+
+/**
+ * On vfat the name leads to the former content until the file that has it now is written back, and the room of that
+ * content is free once nobody has it open: when the power fails in between, the file is lost.
+ */
+function replaceDurably(temporary: string, file: string): void {
+  const isFile = statusOf(file)?.kind === "file";
+  const former = isFile ? fs.openSync(file, "r") : undefined;
+  try {
+    fs.renameSync(temporary, file);
+    sync(path.dirname(file));
+    sync(file);
+  } finally {
+    if (former !== undefined) fs.closeSync(former);
   }
 }
 

@@ -48,9 +48,32 @@ const LIMIT_S = 60;
 export function runOnMachine(
   { command }: Machine,
   directory: string,
-  { label, cmdline, release, record }: DeployMachine,
+  machine: DeployMachine,
   script: string,
 ): DeployRun {
+  const file = writeMachine(directory, machine, script, executable);
+  const [program = "", ...args] = command(`. '${file}'`);
+  const { error, stderr } = spawnSync(program, args, {
+    timeout: scaleTimeout(LIMIT_S * 1000),
+    killSignal: "SIGKILL",
+    encoding: "utf8",
+  });
+  const isHung = systemErrorCode(error) === "ETIMEDOUT";
+  if (error !== undefined && !isHung) throw error;
+  return { ...readRun(directory, stderr), isHung };
+}
+
+/**
+ * Writes what a machine has, and what is done on it.
+ * @param directory is made anew
+ * @returns the script, for a shell that is the first process of its PID namespace
+ */
+export function writeMachine(
+  directory: string,
+  { label, cmdline, release, record }: DeployMachine,
+  script: string,
+  dockroot: string,
+): string {
   const file = (name: string) => path.join(directory, name);
   fs.rmSync(directory, { recursive: true, force: true });
   for (const name of ["etc", "var-lib/docker", "run"]) {
@@ -61,18 +84,24 @@ export function runOnMachine(
   if (record !== undefined) fs.writeFileSync(file("run/boot.json"), record);
   fs.writeFileSync(
     file("machine"),
-    `${describeMachine(directory, label)}${script}${EPILOGUE}`,
+    `${describeMachine(directory, label, dockroot)}${script}${EPILOGUE}`,
   );
-  const [program = "", ...args] = command(`. '${file("machine")}'`);
-  const { error, stderr } = spawnSync(program, args, {
-    timeout: scaleTimeout(LIMIT_S * 1000),
-    killSignal: "SIGKILL",
-    encoding: "utf8",
-  });
-  const isHung = systemErrorCode(error) === "ETIMEDOUT";
-  if (error !== undefined && !isHung) throw error;
-  const read = (name: string) =>
-    fs.existsSync(file(name)) ? fs.readFileSync(file(name), "utf8") : "";
+  return file("machine");
+}
+
+/**
+ * Reads what was done on a machine.
+ * @param stderr of the shell
+ * @throws Error where it did not come up
+ */
+export function readRun(
+  directory: string,
+  stderr: string,
+): Omit<DeployRun, "isHung"> {
+  const read = (name: string) => {
+    const file = path.join(directory, name);
+    return fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
+  };
   if (!read("up").includes("up"))
     throw new Error(`it did not come up: ${stderr}`);
   const linesOf = (name: string) =>
@@ -91,7 +120,6 @@ export function runOnMachine(
   return {
     tries,
     said: `${tries.map(({ command: text, said }) => `$ dockroot ${text}\n${said}`).join("")}${stderr}`,
-    isHung,
     left: linesOf("mounts")
       .flatMap((line) => line.split(" ")[4] ?? [])
       .filter((point) => point.startsWith("/run/dockroot/")),
@@ -99,7 +127,11 @@ export function runOnMachine(
 }
 
 /** @param directory has the machine's files */
-function describeMachine(directory: string, label: string): string {
+function describeMachine(
+  directory: string,
+  label: string,
+  dockroot: string,
+): string {
   return `
 cd '${directory}' || exit
 set -e
@@ -119,7 +151,7 @@ number=0
 begin() {
 	number=$((number + 1))
 	echo "$number $*" >>tries
-	setsid '${executable}' "$@" >"said-$number" 2>&1 </dev/null &
+	setsid '${dockroot}' "$@" >"said-$number" 2>&1 </dev/null &
 	pid=$!
 }
 finish() { wait "$pid"; set -- "$?"; echo "$1" >"status-$number"; return "$1"; }

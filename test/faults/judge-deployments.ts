@@ -15,6 +15,7 @@ import {
   type DeploymentMenu,
   type ReadDeployment,
 } from "../../installer/loaders/deployment-menu.ts";
+import type { BootPlace } from "../../installer/loaders/boot-place.ts";
 import { BOOT_LOADERS } from "../../installer/loaders/formats/boot-loaders.ts";
 import { FOREIGN, STATE, type DeployScenario } from "./deploy-scenarios.ts";
 import type { DeployRun } from "./deploy-machine.ts";
@@ -43,21 +44,32 @@ export interface DeploySight {
 const RWLAYER = "docker_rwlayer";
 const host = createHost("/", createLog([]));
 
+/** Where a disk has boot files and a menu, if not at its own top level. */
+export type SightPlace = Pick<
+  BootPlace,
+  "loader" | "top" | "menuTop" | "config"
+>;
+
 /** @param top the disk's top level */
-export async function readDeploySight(top: string): Promise<DeploySight> {
+export async function readDeploySight(
+  top: string,
+  place: SightPlace = {
+    loader: BOOT_LOADERS.grub,
+    ...{ top, menuTop: top, config: "grub/grub.cfg" },
+  },
+): Promise<DeploySight> {
   const filesystem = {
     ...{ device: "", type: "btrfs", uuid: undefined, label: undefined },
     ...{ isLabelUnique: false, partition: undefined, isMapped: false },
   };
-  const place = {
-    loader: BOOT_LOADERS.grub,
-    ...{ filesystem, menuFilesystem: filesystem },
-    ...{ top, menuTop: top, config: "grub/grub.cfg" },
-  };
-  const menu = readDeploymentMenu(host, place, RWLAYER);
-  const namesIn = (directory: string) =>
+  const menu = readDeploymentMenu(
+    host,
+    { ...place, filesystem, menuFilesystem: filesystem },
+    RWLAYER,
+  );
+  const namesIn = (at: string, directory: string) =>
     host.files
-      .namesIn(path.join(top, directory))
+      .namesIn(path.join(at, directory))
       .filter(
         (name) =>
           ![FOREIGN.image, FOREIGN.bootFiles, "dockroot/README"].includes(
@@ -67,10 +79,12 @@ export async function readDeploySight(top: string): Promise<DeploySight> {
   const kept = listKeptImages(new Disk(host, top, RWLAYER)).map(({ id }) => id);
   return {
     menu,
-    broken: menu.entries.flatMap((entry) => findBroken(top, entry, kept)),
+    broken: menu.entries.flatMap((entry) =>
+      findBroken(top, place.top, entry, kept),
+    ),
     state: readState(top),
-    images: namesIn(".dockroot/images"),
-    bootFiles: namesIn("dockroot"),
+    images: namesIn(top, ".dockroot/images"),
+    bootFiles: namesIn(place.top, "dockroot"),
     disk: await readWholeDisk(top),
   };
 }
@@ -81,9 +95,13 @@ function readState(top: string): Deployments | undefined {
   return parseDeployments(fs.readFileSync(file, "utf8"));
 }
 
-/** Its image is kept, and its boot files are that image's own. */
+/**
+ * Its image is kept, and its boot files are that image's own.
+ * @param bootTop of the filesystem with the boot files
+ */
 function findBroken(
   top: string,
+  bootTop: string,
   { n, kernel, initrds, options, title }: ReadDeployment,
   kept: readonly string[],
 ): string[] {
@@ -91,14 +109,15 @@ function findBroken(
   const id = /\bdocker_image=(?:\S+@)?(sha256:[0-9a-f]{64})/.exec(options)?.[1];
   if (id === undefined) return why(`no image in ${options}`);
   if (!kept.includes(id)) return why(`${id} is not kept`);
-  const release = /\(([^)]*)\)$/.exec(title)?.[1] ?? "";
+  // systemd-boot shows the version, too: the number and the release.
+  const release = /\((?:\d+-)?([^()]*)\)$/.exec(title)?.[1] ?? "";
   const boot = path.join(top, ".dockroot/images", hexOf(id), "tree/boot");
   const pairs = [
     [kernel, `vmlinuz-${release}`],
     [initrds.join(" "), `initrd.img-${release}`],
   ] as const;
   return pairs.flatMap(([name, original]) => {
-    const file = path.join(top, name);
+    const file = path.join(bootTop, name);
     if (!fs.existsSync(file)) return why(`${name} is missing`);
     return hashOf(file) === hashOf(path.join(boot, original))
       ? []

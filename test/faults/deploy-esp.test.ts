@@ -1,0 +1,294 @@
+// runner: tier=all seconds=900 needs=machine
+import fs from "node:fs";
+import path from "node:path";
+import t, { type Test } from "tap";
+import {
+  cutIntoPieces,
+  listCrashPoints,
+  type CrashPoint,
+  type Piece,
+} from "../../fixtures/crash-points.ts";
+import { makeCrashedDisk } from "../../fixtures/crashed-disk.ts";
+import { isWholeTier, sampleSeed } from "../tier.ts";
+import { wantedFaults } from "./campaign.ts";
+import { NEXT_COMMAND } from "./deploy-bench.ts";
+import { makeDeployScenarios } from "./deploy-scenarios.ts";
+import { makeFastScratch } from "./disk-copy.ts";
+import { startEspGuest, type EspGuest } from "./esp-guest.ts";
+import {
+  checkEsp,
+  isOnEsp,
+  ESP_LOADERS,
+  judgeEsp,
+  judgeEspSettled,
+  lookAtEsp,
+  makeEspMachine,
+  type EspLoader,
+  type EspSight,
+} from "./esp-machine.ts";
+import { judgeFaultyDeploy, judgeRun } from "./judge-deployments.ts";
+import { createTally, lost, wrong, type Problem } from "./tally.ts";
+
+/**
+ * A machine whose menu is on an EFI system partition, in QEMU: this machine's kernel may not have vfat.
+ * Its commands are recorded at the block layer, then the power fails at points of the record.
+ */
+
+/** Cuts after a write to the partition: those after the others are tried on a btrfs alone. */
+const BOUNDS = { first: 22, whole: 240 };
+/** After each of so many cuts an upgrade follows in the guest. */
+const CUTS_PER_UPGRADE = 15;
+
+const COMMANDS = [
+  "upgrade next:1 --pull=never",
+  "switch next:2 --pull=never",
+  "rollback 1",
+  "remove 3",
+] as const;
+
+/** A command as it was done, on a disk. */
+interface Recorded {
+  readonly name: string;
+  readonly loader: EspLoader;
+  /** The disk before it. */
+  readonly former: string;
+  readonly pieces: readonly Piece[];
+  readonly before: EspSight;
+  readonly after: EspSight;
+}
+
+const scratch = makeFastScratch(t, "deploy-esp");
+const [scenario] = await makeDeployScenarios(t, [
+  "the first upgrade, of what runs",
+]);
+if (scenario === undefined) throw new Error("there is no scenario");
+const { machine } = scenario;
+const bases = new Map<EspLoader, string>();
+for (const loader of ESP_LOADERS) {
+  const base = path.join(scratch, `base-${loader.name}`);
+  await makeEspMachine(scenario, loader, base);
+  bases.set(loader, base);
+}
+const sizeBytes = Math.max(
+  ...[...bases.values()].map((base) => fs.statSync(base).size),
+);
+const guest = await startEspGuest(t, scratch, sizeBytes);
+const records: Recorded[] = [];
+
+for (const loader of ESP_LOADERS) {
+  await t.test(`deployments of ${loader.name}`, async (t) => {
+    // As a machine without a clock has it. To FAT nothing is older than 1980.
+    if (loader.name === "refind") await guest.shell("date --set=@86400");
+    await record(t, guest, loader);
+  });
+}
+
+async function record(
+  t: Test,
+  { insert, copyTo, requests, run }: EspGuest,
+  loader: EspLoader,
+): Promise<void> {
+  let former = bases.get(loader) ?? "";
+  await insert(former);
+  let before = await lookAtEsp(former, loader);
+  for (const [index, args] of COMMANDS.entries()) {
+    const begin = requests().length;
+    const flags = index === 0 ? ` --loader ${loader.name}` : "";
+    const ran = await run(machine, `dockroot ${args}${flags}\n`);
+    t.equal(ran.tries[0]?.status, 0, `${args}: ${ran.said}`);
+    const pieces = cutIntoPieces(requests().slice(begin));
+    const name = `${loader.name}, ${args}`;
+    t.comment(`${name}: ${String(pieces.length)} pieces`);
+    const disk = path.join(scratch, `${loader.name}-${String(index)}`);
+    await copyTo(disk);
+    const after = await lookAtEsp(disk, loader);
+    const problems = [...judgeEspSettled(before, after), ...judgeRun(ran)];
+    t.strictSame(problems, [], name);
+    records.push({ name, loader, former, pieces, before, after });
+    former = disk;
+    before = after;
+  }
+}
+
+async function cut(
+  { loader, former, before, after }: Recorded,
+  point: CrashPoint,
+  isChecked: boolean,
+  isUpgraded: boolean,
+): Promise<Problem[]> {
+  const crashed = path.join(scratch, "crashed");
+  await makeCrashedDisk(former, point.pieces, crashed);
+  try {
+    if (isChecked) await checkEsp(crashed);
+    // What is looked at is mounted, and written to.
+    if (isUpgraded) await guest.insert(crashed);
+    const sight = await lookAtEsp(crashed, loader);
+    const isLost =
+      point.requests === Infinity && sight.menu.next !== after.menu.next;
+    return [
+      ...judgeEsp(loader, sight),
+      ...judgeFaultyDeploy(expectationOf(before, after), before, sight),
+      ...(isLost ? wrong(["what the command did is not durable"]) : []),
+      ...(isUpgraded ? await upgradeAgain(loader, before) : []),
+    ];
+  } catch (error) {
+    return lost([`it cannot be read: ${String(error)}`]);
+  }
+}
+
+/** What the command may change, by what it has changed where nothing went wrong. */
+function expectationOf(
+  before: EspSight,
+  after: EspSight,
+): { mayGo: number[]; next: number[] } {
+  const left = new Set(after.menu.entries.map(({ n }) => n));
+  const mayGo = before.menu.entries
+    .map(({ n }) => n)
+    .filter((n) => !left.has(n));
+  // The first one makes what runs a deployment, too, which boots next meanwhile.
+  const meanwhile = before.menu.entries.length === 0 ? [1] : [];
+  const { next } = after.menu;
+  return { mayGo, next: [...meanwhile, ...(next === undefined ? [] : [next])] };
+}
+
+async function upgradeAgain(
+  loader: EspLoader,
+  before: EspSight,
+): Promise<Problem[]> {
+  const flags = `--loader ${loader.name}`;
+  const ran = await guest.run(machine, `dockroot ${NEXT_COMMAND} ${flags}\n`);
+  const disk = path.join(scratch, "upgraded");
+  await guest.copyTo(disk);
+  const failed = ran.tries.filter(({ status }) => status !== 0);
+  return [
+    ...judgeRun(ran),
+    ...wrong(
+      failed.map(({ command, said }) => `then ${command} fails: ${said}`),
+    ),
+    ...judgeEspSettled(before, await lookAtEsp(disk, loader)),
+    ...judgeEsp(loader, await lookAtEsp(disk, loader)),
+  ];
+}
+
+interface EspCase {
+  /** Shell that runs in the guest before. */
+  readonly before: string;
+  /** What upgrade says where it fails. */
+  readonly says: RegExp | undefined;
+  /** Shell that runs in the guest afterwards. */
+  readonly after: string;
+}
+
+const MOUNTED = `mkdir -p /boot/efi; mount ${guest.esp} /boot/efi`;
+
+const CASES: Readonly<Record<string, EspCase>> = {
+  full: {
+    before: `mount ${guest.esp} /mnt; dd if=/dev/zero of=/mnt/full bs=64K status=none; umount /mnt`,
+    says: /there is no room on/,
+    after: `mount ${guest.esp} /mnt; rm /mnt/full; umount /mnt`,
+  },
+  "full, but for the boot files": {
+    before: `mount ${guest.esp} /mnt; dd if=/dev/zero of=/mnt/full bs=64K status=none; truncate -s -300K /mnt/full; umount /mnt`,
+    says: /there is no room on/,
+    after: `mount ${guest.esp} /mnt; rm /mnt/full; umount /mnt`,
+  },
+  missing: {
+    before: `dd if=${guest.esp} of=/run/esp bs=1M status=none; wipefs -q -a ${guest.esp}`,
+    says: /no menu of systemd-boot was found/,
+    after: `dd if=/run/esp of=${guest.esp} bs=1M status=none; rm /run/esp`,
+  },
+  "write-protected": {
+    before: `blockdev --setro ${guest.esp}`,
+    says: /cannot mount|read-only|write-protected/,
+    after: `blockdev --setrw ${guest.esp}`,
+  },
+};
+
+await t.test("$BOOT cannot be written to", async (t) => {
+  const tally = createTally();
+  const [systemdBoot] = ESP_LOADERS;
+  const [, recorded] = records;
+  if (systemdBoot === undefined || recorded === undefined) return;
+  const { former, before } = recorded;
+  const upgrade = `dockroot ${COMMANDS[1]}\n`;
+  const looked = async () => {
+    const disk = path.join(scratch, "looked");
+    await guest.copyTo(disk);
+    return lookAtEsp(disk, systemdBoot);
+  };
+  const refused = async (
+    script: string,
+    { before: prepare, says, after }: EspCase,
+  ) => {
+    await guest.insert(former);
+    await guest.shell(prepare);
+    const ran = await guest.run(machine, script);
+    await guest.shell(after);
+    const [{ status = undefined, said } = { said: "" }] = ran.tries;
+    const sight = await looked();
+    const isSame = JSON.stringify(sight.state) === JSON.stringify(before.state);
+    return [
+      ...judgeRun(ran),
+      ...judgeEsp(systemdBoot, sight),
+      ...judgeEspSettled(before, sight),
+      ...(isSame ? [] : wrong(["the state is another one"])),
+      ...(status === 1 && says?.test(said) ? [] : wrong([ran.said])),
+    ];
+  };
+  for (const [name, each] of Object.entries(CASES)) {
+    tally.count(t, name, await refused(upgrade, each));
+  }
+  tally.count(
+    t,
+    "mounted read-only",
+    await refused(`${MOUNTED} -o ro\n${upgrade}`, {
+      ...{ before: "true", after: "true" },
+      says: /mounted read-only/,
+    }),
+  );
+  await guest.insert(former);
+  const ran = await guest.run(machine, `${MOUNTED}\n${upgrade}`);
+  const sight = await looked();
+  tally.count(t, "mounted by the system", [
+    ...(ran.tries[0]?.status === 0 ? [] : wrong([ran.said])),
+    ...judgeEspSettled(before, sight),
+    ...(sight.menu.next === 3
+      ? []
+      : wrong([`next is ${String(sight.menu.next)}`])),
+  ]);
+  tally.record(t, "deployments: $BOOT cannot be written to");
+});
+
+await t.test("the power fails at any write", async (t) => {
+  const tally = createTally();
+  const seed = isWholeTier() ? 0 : sampleSeed();
+  const wanted =
+    wantedFaults() ?? (isWholeTier() ? BOUNDS.whole : BOUNDS.first);
+  let all = 0;
+  let taken = 0;
+  let upgrades = 0;
+  for (const recorded of records) {
+    const count = recorded.pieces.filter(isOnEsp).length;
+    all += count;
+    const end = taken + Math.min(wanted / records.length, 2 * count);
+    for (const point of listCrashPoints(recorded.pieces, seed)) {
+      if (taken >= end) break;
+      const last = point.pieces.at(-1);
+      if (last === undefined || !isOnEsp(last)) continue;
+      taken += 1;
+      const isChecked = taken % 2 === 0;
+      const isUpgraded = taken % CUTS_PER_UPGRADE === 0;
+      if (isUpgraded) upgrades += 1;
+      tally.count(
+        t,
+        `${recorded.name}, ${point.name}${isChecked ? ", checked" : ""}`,
+        await cut(recorded, point, isChecked, isUpgraded),
+      );
+    }
+  }
+  tally.record(
+    t,
+    "deployments: power cuts on an ESP",
+    `of ${String(all)} prefixes that end there, seed ${String(seed)}, ${String(upgrades)} followed by an upgrade in the guest`,
+  );
+});

@@ -110,7 +110,17 @@ export async function withVolume<T>(
   work: (at: string) => Promise<T>,
 ): Promise<T> {
   if (mountPoint === undefined) {
-    return withMounted(host, filesystem, name, access, work);
+    return withMounted(host, filesystem, name, access, (at) => {
+      // mount(8) makes do with that where the device takes no writes.
+      if (access === "rw" && host.files.isReadOnly(at)) {
+        throw new BootError(
+          "MOUNT_FAILED",
+          `${filesystem.device} is write-protected`,
+          { hint: "Nothing was changed. See why: dmesg | tail." },
+        );
+      }
+      return work(at);
+    });
   }
   if (access === "rw" && host.files.isReadOnly(host.path(mountPoint))) {
     throw new BootError("MOUNT_FAILED", `${mountPoint} is mounted read-only`, {

@@ -128,7 +128,7 @@ async function copyOut(
   for (const name of listed.match(/^::\/.+$/gm) ?? []) {
     const file = name.slice("::/".length);
     // Of a directory without a cluster, mdir lists the root.
-    if (!file.startsWith(directory)) continue;
+    if (!file.startsWith(directory) || file === directory) continue;
     if (!file.endsWith("/")) {
       const target = path.join(tree, file);
       const copy = ["mcopy", "-n", "-i", image, name, target];

@@ -59,6 +59,7 @@ const SHELL_TARGET =
 
 const BOOT_TIMEOUT_MS = 3 * 60_000;
 const OFF_TIMEOUT_MS = 2 * 60_000;
+const PROMPT_TIMEOUT_MS = 30_000;
 
 /** What OVMF says on the first serial port. */
 const STARTS_LOADER = /BdsDxe: starting /;
@@ -163,9 +164,14 @@ export async function powerOffFromShell(vm: Vm): Promise<void> {
   await vm.waitForPowerOff(OFF_TIMEOUT_MS);
 }
 
-/** As its user restarts it: firmware starts what its boot loader has next. */
-export async function reboot(vm: Vm): Promise<void> {
-  vm.send("reboot\r");
+/**
+ * Restarts it from the shell on the third serial port, at once: what is not on the disk is lost. Returns when firmware
+ * starts what its boot loader has next.
+ */
+export async function resetFromShell(vm: Vm): Promise<void> {
+  // The next prompt that is seen is to be that of the next boot.
+  await vm.debugConsole.waitFor(/# /, PROMPT_TIMEOUT_MS);
+  vm.debugConsole.send("echo b >/proc/sysrq-trigger\r");
   await vm.waitFor(STARTS_LOADER, OFF_TIMEOUT_MS);
 }
 

@@ -64,7 +64,7 @@ async function upgradeAndRollBack(t: Test, loader: Loader): Promise<void> {
   const { machine, workDir } = computer;
   const esp = join(workDir, "esp.img");
   t.teardown(() => rm(esp));
-  const options = composeCmdline("shell", "");
+  const options = composeCmdline("shell", "fstab=no");
   await makeEspDisk(
     esp,
     layOutEsp(loader, packages, machine, options),

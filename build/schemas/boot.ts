@@ -135,6 +135,11 @@ export const planStep = v.variant("kind", [
     name: v.string(),
     to,
   }),
+  step("copyModules", {
+    from: described(path, "The tree that has them."),
+    release: described(v.string(), "The kernel's."),
+    to: path,
+  }),
   step("checkBootable", {
     path,
     what: v.string(),

@@ -55,6 +55,8 @@ const packageVersion = v.strictObject({
   version: v.string(),
 });
 
+const tries = v.nullable(v.strictObject({ left: count, done: count }));
+
 const deploymentInShort = v.strictObject({
   n: count,
   image: deployedImage,
@@ -98,6 +100,20 @@ export const status = v.strictObject({
         next: described(
           v.nullable(deploymentInShort),
           "What boots next; null where that is none of them.",
+        ),
+        tries: described(
+          tries,
+          "How often what runs may boot still; null where that is not counted, or it is confirmed.",
+        ),
+        bad: described(
+          v.nullable(
+            v.strictObject({
+              n: count,
+              image: deployedImage,
+              failure: textOrNull,
+            }),
+          ),
+          "The newer one that proved bad, in whose place another one runs.",
         ),
       }),
     ),
@@ -201,12 +217,20 @@ export const deployments = v.strictObject({
     "The deployment that runs; null where none does.",
   ),
   next: described(integerOrNull, "The deployment that boots next."),
+  fallback: described(
+    integerOrNull,
+    "The deployment that boots where that one proves bad; null where that is the newest good one.",
+  ),
   deployments: described(
     v.array(
       v.strictObject({
         n: count,
         image: deployedImage,
         state: v.picklist(["staged", "candidate", "good", "bad", "retired"]),
+        tries: described(
+          tries,
+          "How often it may boot before it is confirmed, and how often it has; null where that is not counted.",
+        ),
         isPinned: v.boolean(),
         failure: described(textOrNull, "Why it is bad."),
         kernel: v.strictObject({

@@ -114,6 +114,12 @@ const upgradeFlags = {
     describe:
       "image: the one in the image; machine: its generator makes it here, with this machine's drivers [initramfs in dockroot.json, else image]",
   },
+  tries: {
+    type: "string",
+    placeholder: "N",
+    describe:
+      "how often it may boot before it is confirmed; 0: that is not counted [3]",
+  },
   loader: loaderFlag,
   ...storeFlags,
   "dry-run": installFlags["dry-run"],
@@ -220,6 +226,37 @@ const commands = {
       ["dockroot rollback", "back to the one before"],
       ["dockroot rollback 3", "to that one"],
     ],
+  },
+  confirm: {
+    summary:
+      "declare the deployment that runs good: it stays the one that boots",
+    flags: {
+      after: {
+        type: "string",
+        placeholder: "SECONDS",
+        describe: "wait so long before",
+      },
+      failed: {
+        type: "boolean",
+        describe:
+          "it has failed instead: restart the machine, if its boots are counted",
+      },
+      restart: {
+        type: "boolean",
+        describe:
+          "where it has booted with the kernel of a bad deployment, restart the machine, once, for its own",
+      },
+      "give-back": {
+        type: "boolean",
+        describe:
+          "neither: the system shuts down in good order, and this boot does not count",
+      },
+      ...storeFlags,
+      verbose: installFlags.verbose,
+      json,
+    },
+    needsRoot: true,
+    examples: [["dockroot confirm", "it works"]],
   },
   pin: {
     summary: "keep a deployment, whatever comes after it",

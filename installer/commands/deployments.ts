@@ -8,7 +8,6 @@ import { createProgress } from "../cli/progress.ts";
 import { readStoreChoice } from "../cli/parse.ts";
 import type { FlagsOf } from "../cli/table.ts";
 import {
-  bootNext,
   changeDeployments,
   chooseRollback,
   collect,
@@ -18,6 +17,7 @@ import {
   requireDeployment,
 } from "../deploy/change-deployments.ts";
 import type { DeployDisk } from "../deploy/deploy-disk.ts";
+import { bootNext } from "../deploy/plan/deployments.ts";
 import {
   describeDeployments,
   formatChange,
@@ -62,6 +62,7 @@ export function runRollback(
       n === undefined
         ? chooseRollback(state, running)
         : requireDeployment(state, n),
+      running,
     ),
   );
 }

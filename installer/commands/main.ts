@@ -32,6 +32,7 @@ const handlers: {
   rollback: async () => (await import("./deployments.ts")).runRollback,
   pin: async () => (await import("./deployments.ts")).runPin,
   remove: async () => (await import("./deployments.ts")).runRemove,
+  confirm: async () => (await import("./confirm.ts")).runConfirm,
   gc: async () => (await import("./deployments.ts")).runGc,
   status: async () => (await import("./status.ts")).runStatus,
   doctor: async () => (await import("./doctor.ts")).runDoctor,

@@ -1,3 +1,4 @@
+import { UsageError } from "../../runtime/base/errors.ts";
 import { formatJson } from "../../runtime/base/escape.ts";
 import { limitHelpers, type Host } from "../../runtime/host/host.ts";
 import type { CliContext } from "../cli/cli-context.ts";
@@ -5,6 +6,7 @@ import { withCommandLog } from "../cli/command-log.ts";
 import { readStoreChoice } from "../cli/parse.ts";
 import { createProgress } from "../cli/progress.ts";
 import type { FlagsOf } from "../cli/table.ts";
+import { DEFAULT_TRIES } from "../deploy/plan/deployments.ts";
 import {
   describeUpgrade,
   formatUpgrade,
@@ -56,6 +58,7 @@ function run(
       {
         ...{ reference, kernel, initramfs, loader, isDry },
         isSwitch: command === "switch",
+        tries: parseTries(flags.tries),
         pull: flags.pull ?? "auto",
         store: readStoreChoice(flags),
       },
@@ -82,6 +85,13 @@ function run(
     }
     return 0;
   });
+}
+
+/** @throws UsageError */
+function parseTries(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_TRIES;
+  if (/^\d$/.test(text)) return Number(text);
+  throw new UsageError(`--tries ${text}: it is a number, 0 to 9`);
 }
 
 async function restart(host: Host): Promise<void> {

@@ -1,4 +1,5 @@
 import { BootError } from "../../runtime/base/errors.ts";
+import { formatJson } from "../../runtime/base/escape.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type {
   Deployment,
@@ -7,23 +8,20 @@ import type {
 import { withBootPlace } from "../loaders/boot-place.ts";
 import { isLoaderName } from "../loaders/formats/boot-loader.ts";
 import type { StoreChoice } from "../system/find-store.ts";
-import {
-  readDeployments,
-  withDeployDisk,
-  type DeployDisk,
-} from "./deploy-disk.ts";
+import { readDeployments } from "../../runtime/disk/deployments-file.ts";
+import { withDeployDisk, type DeployDisk } from "./deploy-disk.ts";
 import {
   chooseRetired,
   findProtected,
   findRollback,
   inMenu,
-  markGood,
+  noteBoots,
   retire,
   withChanged,
 } from "./plan/deployments.ts";
 import type { Teller } from "./pull-first.ts";
 import { restoreLost } from "./restore.ts";
-import { settle } from "./settle.ts";
+import { noteMenu, settle } from "./settle.ts";
 import { warnOfUnclaimed } from "./unclaimed.ts";
 
 /** What a command has made of the deployments. */
@@ -41,6 +39,8 @@ interface ChangeRequest {
   readonly decide: (state: Deployments, deploy: DeployDisk) => Deployments;
   /** Whether what is on the disks and of no deployment is warned of. */
   readonly warnsOfUnclaimed: boolean;
+  /** Whether nothing is done where the state stays as it is, and what deployments have lost is left for later. */
+  readonly isBrief?: boolean;
   readonly progress: Teller["progress"];
 }
 
@@ -51,13 +51,14 @@ interface ChangeRequest {
  */
 export async function changeDeployments(
   host: Host,
-  { store, isDry, decide, warnsOfUnclaimed, progress }: ChangeRequest,
+  request: ChangeRequest,
 ): Promise<Change> {
+  const { store, isDry, decide, warnsOfUnclaimed, progress } = request;
   return withDeployDisk(host, store, isDry ? "ro" : "rw", async (deploy) => {
     const { running } = deploy;
-    const before = markGood(readDeployments(deploy.disk), running);
-    const after = decide(before, deploy);
-    if (isDry) return { before, after, running };
+    const recorded = readDeployments(deploy.disk);
+    const before = noteBoots(recorded, running);
+    if (isDry) return { before, after: decide(before, deploy), running };
     const { loader, menuFilesystem } = before;
     const given = isLoaderName(loader) ? loader : undefined;
     const settled = await withBootPlace(
@@ -67,7 +68,15 @@ export async function changeDeployments(
         menuUuid: menuFilesystem ?? undefined,
       },
       async (place) => {
-        const settled = await settle(host, deploy, place, after, progress);
+        const { noted, shownNext } = noteMenu(host, deploy, place, before);
+        const wanted = decide(noted, deploy);
+        const isBrief = request.isBrief ?? false;
+        const isDone =
+          shownNext === wanted.next &&
+          formatJson(wanted) === formatJson(recorded);
+        if (isBrief && isDone) return wanted;
+        const settled = await settle(host, deploy, place, wanted, progress);
+        if (isBrief) return settled;
         await progress("checking kernels and initramfs of deployments", () =>
           restoreLost(host, deploy, place, settled),
         );
@@ -86,7 +95,7 @@ export function lookAtDeployments(
 ): Promise<Omit<Change, "after">> {
   return withDeployDisk(host, store, "ro", ({ disk, running }) =>
     Promise.resolve({
-      before: markGood(readDeployments(disk), running),
+      before: noteBoots(readDeployments(disk), running),
       running,
     }),
   );
@@ -122,15 +131,6 @@ export function chooseRollback(
     {
       hint: "dockroot deployments lists those that there are; dockroot rollback N takes one of them.",
     },
-  );
-}
-
-/** The same, where this one boots next. One that was bad is tried anew. */
-export function bootNext(state: Deployments, { n }: Deployment): Deployments {
-  return withChanged({ ...state, next: n }, (each) =>
-    each.n === n && each.state === "bad"
-      ? { state: "candidate", failure: null }
-      : undefined,
   );
 }
 

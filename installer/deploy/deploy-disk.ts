@@ -1,23 +1,19 @@
 import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
-import { formatJson } from "../../runtime/base/escape.ts";
-import { syncFilesystem } from "../../runtime/disk/btrfs.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { Disk, DiskLock } from "../../runtime/disk/disk.ts";
-import { deleteTree, findTree } from "../../runtime/disk/subvolumes.ts";
-import { readBytesIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import {
   BOOT_RECORD,
   parseBootRecord,
   type BootedStatus,
 } from "../../runtime/records/boot-record.ts";
+import type { Deployment } from "../../runtime/records/deployments.ts";
 import {
-  noDeployments,
-  parseDeployments,
-  type Deployment,
-  type Deployments,
-} from "../../runtime/records/deployments.ts";
+  readDeployments,
+  recordDurably,
+} from "../../runtime/disk/deployments-file.ts";
+import { deleteTree, findTree } from "../../runtime/disk/subvolumes.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import { readSystemOptions } from "../../runtime/options/options.ts";
 import {
@@ -133,31 +129,6 @@ export function readOtherDeployments(
   }
 }
 
-/** @throws BootError FILE_UNREADABLE where it is damaged, STATE_TOO_NEW */
-export function readDeployments(disk: Disk): Deployments {
-  const { host, topLevel, paths } = disk;
-  if (!disk.hasDirectory(paths.directory)) return noDeployments(paths.rwlayer);
-  const bytes = readBytesIn(host, topLevel, paths.deployments, MAX_STATE_BYTES);
-  if (bytes === undefined) return noDeployments(paths.rwlayer);
-  try {
-    return parseDeployments(bytes.toString("utf8"));
-  } catch (cause) {
-    const isNew = cause instanceof BootError && cause.code === "STATE_TOO_NEW";
-    throw new BootError(
-      isNew ? "STATE_TOO_NEW" : "FILE_UNREADABLE",
-      isNew
-        ? `${paths.deployments} was written by a newer dockroot`
-        : `${paths.deployments} is damaged`,
-      {
-        cause,
-        hint: isNew
-          ? "Use that dockroot."
-          : `Nothing is changed, and the entries of the boot menu stay as they are. Rename the file to begin anew: it is ${paths.deployments} on the filesystem's top level.`,
-      },
-    );
-  }
-}
-
 /**
  * Removes the snapshot in which an initramfs was made, or was to be made, where the state says that it is ours.
  * @throws BootError, HelperError
@@ -175,26 +146,4 @@ export async function removeBuilding(disk: Disk): Promise<void> {
 /** Removes the initramfs that was made there. */
 export function removeMadeInitramfs({ host, paths, topLevel }: Disk): void {
   host.files.removeFile(path.join(topLevel, paths.madeInitramfs));
-}
-
-/** As `writeDeployments`; all that was written before is durable, too. @throws HelperError */
-export async function recordDurably(
-  disk: Disk,
-  state: Deployments,
-): Promise<void> {
-  writeDeployments(disk, state);
-  await syncFilesystem(disk);
-}
-
-/** Replaces deployments.json as a whole. */
-function writeDeployments(disk: Disk, state: Deployments): void {
-  const { files } = disk.host;
-  const { directory, deployments } = disk.paths;
-  files.ensureDirectory(disk.at(path.dirname(directory)), 0o700);
-  files.ensureDirectory(disk.at(directory), 0o700);
-  files.writeFile(
-    disk.at(deployments),
-    { text: formatJson(state) },
-    { mode: 0o600 },
-  );
 }

@@ -16,8 +16,8 @@ import { describeBootFiles, type BootFiles } from "./boot-files.ts";
 import {
   readDeployments,
   recordDurably,
-  removeBuilding,
-} from "./deploy-disk.ts";
+} from "../../runtime/disk/deployments-file.ts";
+import { removeBuilding } from "./deploy-disk.ts";
 import { INITRAMFS } from "./find-boot-files.ts";
 import type { Teller } from "./pull-first.ts";
 

@@ -10,7 +10,8 @@ import type { EngineName } from "../engines/formats/explain-pull.ts";
 import { askRegistry, findEngine, pullImage } from "../engines/pull.ts";
 import { homeBelow, type StoreChoice } from "../system/find-store.ts";
 import { readImageReference } from "../system/image.ts";
-import { readDeployments, withDeployDisk } from "./deploy-disk.ts";
+import { readDeployments } from "../../runtime/disk/deployments-file.ts";
+import { withDeployDisk } from "./deploy-disk.ts";
 
 /** How a command tells what it does. */
 export interface Teller {

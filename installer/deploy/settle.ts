@@ -5,9 +5,12 @@ import type { Host } from "../../runtime/host/host.ts";
 import type {
   Deployment,
   Deployments,
+  Tries,
 } from "../../runtime/records/deployments.ts";
+import { parseCmdline } from "../../runtime/options/cmdline.ts";
 import { readMenuOf, type BootPlace } from "../loaders/boot-place.ts";
 import {
+  countsStarts,
   readDeploymentMenu,
   writeDeploymentMenu,
   type DeploymentEntry,
@@ -15,13 +18,20 @@ import {
 import { bootDirectory, removeBootFiles } from "./boot-files.ts";
 import {
   readDeployments,
-  readOtherDeployments,
   recordDurably,
-  type DeployDisk,
-} from "./deploy-disk.ts";
+} from "../../runtime/disk/deployments-file.ts";
+import { readOtherDeployments, type DeployDisk } from "./deploy-disk.ts";
 import { removeKeptImage } from "./kept-images.ts";
-import { inMenu, nameDeployment } from "./plan/deployments.ts";
+import {
+  inMenu,
+  nameDeployment,
+  noteBoots,
+  noteCounted,
+} from "./plan/deployments.ts";
 import type { Teller } from "./pull-first.ts";
+
+/** In the options of a candidate alone, as long as its boots are counted. */
+export const RESTART = "panic=30";
 
 /**
  * Makes menu, boot files and kept images what the state says, in an order in which each interruption leaves
@@ -49,9 +59,16 @@ export async function settle(
   const shown = inMenu(state);
   const next = state.next;
   if (next !== null) {
-    const entries = shown.map(describeEntry);
+    const entries = shown.map((each) => describeEntry(each, each.n === next));
     try {
-      await writeDeploymentMenu(host, place, disk.paths.rwlayer, entries, next);
+      await writeDeploymentMenu(
+        host,
+        place,
+        disk.paths.rwlayer,
+        entries,
+        next,
+        findFallback(state),
+      );
       requireWritten(host, place, disk.paths.rwlayer, entries, next);
     } catch (error) {
       // Nobody is to be told that something boots next which the menu does not have.
@@ -95,6 +112,21 @@ export async function settle(
   return settled;
 }
 
+/**
+ * The state with what the boot loader has counted in its menu, and which deployment that has next.
+ * @throws BootError FILE_UNREADABLE
+ */
+export function noteMenu(
+  host: Host,
+  { disk, running }: DeployDisk,
+  place: BootPlace,
+  state: Deployments,
+): { readonly noted: Deployments; readonly shownNext: number | undefined } {
+  const { entries, next } = readDeploymentMenu(host, place, disk.paths.rwlayer);
+  const noted = noteBoots(noteCounted(state, entries, running), running);
+  return { noted, shownNext: next };
+}
+
 /** What the loader will read is what was meant. @throws BootError STEP_FAILED */
 function requireWritten(
   host: Host,
@@ -104,13 +136,14 @@ function requireWritten(
   next: number,
 ): void {
   const menu = readDeploymentMenu(host, place, rwlayer);
-  const isThere = entries.every(({ n, kernel, initrds, options }) =>
+  const isThere = entries.every(({ n, kernel, initrds, options, tries }) =>
     menu.entries.some(
       (read) =>
         read.n === n &&
         read.kernel === kernel &&
         read.initrds.join(" ") === initrds.join(" ") &&
-        read.options === options,
+        read.options === options &&
+        (!countsStarts(place) || isSame(read.tries, tries)),
     ),
   );
   if (isThere && menu.next === next) return;
@@ -123,8 +156,12 @@ function requireWritten(
   );
 }
 
-function describeEntry(deployment: Deployment): DeploymentEntry {
-  const { n, kernel, options } = deployment;
+/** Of a candidate the boot loader counts the starts that it makes by itself. */
+function describeEntry(
+  deployment: Deployment,
+  isNext: boolean,
+): DeploymentEntry {
+  const { n, kernel, options, state, tries } = deployment;
   const directory = bootDirectory(kernel.digest);
   const [linux = "", ...initrds] = kernel.files;
   return {
@@ -133,6 +170,29 @@ function describeEntry(deployment: Deployment): DeploymentEntry {
     release: kernel.release,
     kernel: `${directory}/${linux}`,
     initrds: initrds.map((name) => `${directory}/${name}`),
-    options,
+    ...(isNext && state === "candidate" && tries !== null
+      ? { options: withRestart(options), tries }
+      : { options, tries: null }),
   };
+}
+
+function isSame(one: Tries | null, other: Tries | null): boolean {
+  return one?.left === other?.left && one?.done === other?.done;
+}
+
+/** A candidate whose kernel panics is to be started again, or another one in its place. */
+function withRestart(options: string): string {
+  const isSaid = parseCmdline(options).some(({ key }) => key === "panic");
+  return isSaid ? options : `${RESTART} ${options}`;
+}
+
+/** What boots where the next one has no try left. */
+function findFallback({
+  deployments,
+  next,
+  fallback,
+}: Deployments): number | undefined {
+  const found = deployments.find(({ n }) => n === next);
+  const isCounted = found?.state === "candidate" && found.tries !== null;
+  return isCounted ? (fallback ?? undefined) : undefined;
 }

@@ -8,6 +8,7 @@ import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import { silence, type Host } from "../../runtime/host/host.ts";
 import { readKernelRelease } from "../../runtime/host/machine.ts";
 import { hexOf } from "../../runtime/images/image-ref.ts";
+import type { CmdlineOption } from "../../runtime/options/cmdline.ts";
 import {
   parseOptions,
   readBootOptions,
@@ -18,6 +19,7 @@ import type { InitramfsKind } from "../../runtime/options/table.ts";
 import type {
   Deployment,
   Deployments,
+  Tries,
 } from "../../runtime/records/deployments.ts";
 import type { OfferedImage } from "../engines/formats/engine-answers.ts";
 import type { GeneratorName } from "../generators/generator.ts";
@@ -42,13 +44,16 @@ import {
 } from "./boot-files.ts";
 import {
   readDeployments,
-  readOtherDeployments,
   recordDurably,
+} from "../../runtime/disk/deployments-file.ts";
+import {
+  readOtherDeployments,
   removeMadeInitramfs,
-  withDeployDisk,
   type DeployDisk,
+  withDeployDisk,
 } from "./deploy-disk.ts";
 import { countChanges } from "./count-changes.ts";
+import { CONFIRM_SERVICE, hasConfirmation } from "./confirmation.ts";
 import { findTarget, type Target } from "./find-target.ts";
 import { keepImage, refuseForeignImage } from "./kept-images.ts";
 import { makeInitramfs } from "./make-initramfs.ts";
@@ -59,7 +64,8 @@ import {
   findRollback,
   inMenu,
   listRemovable,
-  markGood,
+  confirm,
+  noteBoots,
   retire,
 } from "./plan/deployments.ts";
 import {
@@ -71,7 +77,7 @@ import {
 } from "./pull-first.ts";
 import { refuseOtherDisk } from "./refuse-other-disk.ts";
 import { restoreLost } from "./restore.ts";
-import { settle } from "./settle.ts";
+import { noteMenu, RESTART, settle } from "./settle.ts";
 
 /** Where the tutorial has the top layer. */
 const TOP_LAYER_DIRECTORY = "boot_docker";
@@ -82,6 +88,8 @@ export interface UpgradeRequest extends PullRequest {
   readonly kernel: string | undefined;
   /** `undefined`: as the configuration says. */
   readonly initramfs: InitramfsKind | undefined;
+  /** How often it may boot before it is confirmed; 0: that is not counted. */
+  readonly tries: number;
   readonly loader: LoaderName | undefined;
 }
 
@@ -184,10 +192,13 @@ class Upgrader {
     const { engine, offered } = this.#pulled;
     const { disk, running, booted } = this.#deploy;
     const { isDry, reference, kernel } = this.#request;
-    let state = markGood(readDeployments(disk), running);
+    let state = noteBoots(readDeployments(disk), running);
     this.#refuseOtherPlace(state);
     refuseUnreadMenu(this.#host, this.#place);
     await refuseOtherDisk(this.#host, this.#deploy, this.#place, state);
+    if (state.deployments.length > 0) {
+      state = noteMenu(this.#host, this.#deploy, this.#place, state).noted;
+    }
     if (!isDry && state.deployments.length > 0) {
       const settled = await this.#settle(state);
       await this.#progress(
@@ -295,7 +306,7 @@ class Upgrader {
     const { disk, store, place } = this.#deploy;
     const directory = disk.at(TOP_LAYER_DIRECTORY);
     const { options, notes } = planOptions({
-      cmdline: gatherOptions(host).kernel,
+      cmdline: this.#withoutRestart(state, gatherOptions(host).kernel),
       image: image.id,
       store,
       storePath: place.path,
@@ -323,9 +334,22 @@ class Upgrader {
       },
       options: formatCmdline(options),
       state: "staged",
+      tries: null,
       isPinned: false,
       failure: null,
     };
+  }
+
+  /** The options that this boot was given, without what a candidate has besides. */
+  #withoutRestart(
+    state: Deployments,
+    cmdline: readonly CmdlineOption[],
+  ): readonly CmdlineOption[] {
+    const running = findDeployment(state, this.#deploy.running ?? null);
+    if (running === undefined || running.options.includes(RESTART)) {
+      return cmdline;
+    }
+    return cmdline.filter((option) => formatCmdline([option]) !== RESTART);
   }
 
   /**
@@ -417,11 +441,30 @@ class Upgrader {
       this.#request.isSwitch || before.reference === null
         ? target.reference
         : before.reference;
-    const brought = bringIn({ ...state, reference }, n, this.#deploy.running);
-    const shown = hasBooted ? markGood(brought, n) : brought;
+    const brought = bringIn(
+      { ...state, reference },
+      n,
+      this.#deploy.running,
+      hasBooted ? null : this.#chooseTries(staged),
+    );
+    const shown = hasBooted ? confirm(brought, n) : brought;
     return this.#progress(`writing the menu of ${place.loader.title}`, () =>
       this.#settle(shown),
     );
+  }
+
+  /** Boots that nobody can confirm are not counted. */
+  #chooseTries({ image }: Deployment): Tries | null {
+    const { disk } = this.#deploy;
+    const { tree } = keptImagePaths(hexOf(image.id));
+    if (this.#request.tries === 0) return null;
+    if (hasConfirmation(this.#host, disk.at(tree))) {
+      return { left: this.#request.tries, done: 0 };
+    }
+    this.#warnings.push(
+      `the image has no ${CONFIRM_SERVICE}: its boots are not counted, and nothing but the menu leads back from one that fails; dockroot install in the image puts it there`,
+    );
+    return null;
   }
 
   async #make(
@@ -461,15 +504,13 @@ class Upgrader {
     await lookAtDisk(host, options, runDirectory, planOn);
   }
 
-  /** The newest deployment, where it is the target already, and not known to be bad. */
+  /** The newest deployment, where it is the target already: one that is bad is not made once more. */
   #findSame(
     state: Deployments,
     { image, boot }: Target,
   ): Deployment | undefined {
     const newest = inMenu(state).at(-1);
-    if (newest?.image.id !== image.id || newest.state === "bad") {
-      return undefined;
-    }
+    if (newest?.image.id !== image.id) return undefined;
     const { kernel } = newest;
     const isSame =
       this.#initramfs === "image"

@@ -133,15 +133,31 @@ export function buildPerKernel(
 const DIRECTORY = "/usr/lib/systemd/system";
 
 /** The units of an initramfs with systemd, the same for all generators. In the running system they do nothing. */
-export const systemdUnits: readonly HookFile[] = [
+export const systemdUnits = listUnits([
   "dockroot.service",
   "dockroot-go.service",
   "dockroot-finish.service",
   "dockroot-rooted.target",
   "sysroot.mount.d/dockroot.conf",
   "initrd-cleanup.service.d/dockroot.conf",
-].map((name) => ({
-  path: `${DIRECTORY}/${name}`,
-  asset: `systemd/${name}`,
-  mode: 0o644,
-}));
+]);
+
+/** The units by which the running system confirms its deployment, and makes the next one. In an initramfs they do nothing. */
+export const confirmingUnits = listUnits([
+  "dockroot-confirm.service",
+  "dockroot-failed.service",
+  "dockroot-fallback.service",
+  "dockroot-shutdown.service",
+  "dockroot-upgrade.service",
+  "dockroot-upgrade.timer",
+  "basic.target.d/dockroot.conf",
+  "emergency.target.d/dockroot.conf",
+]);
+
+function listUnits(names: readonly string[]): readonly HookFile[] {
+  return names.map((name) => ({
+    path: `${DIRECTORY}/${name}`,
+    asset: `systemd/${name}`,
+    mode: 0o644,
+  }));
+}

@@ -4,11 +4,13 @@ import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { gatherConfig } from "../../runtime/boot/gather-options.ts";
 import {
+  confirmingUnits,
   GENERATOR_NAMES,
   type Build,
   type FileEdit,
   type Generator,
   type GeneratorName,
+  type HookFile,
 } from "../generators/generator.ts";
 import { hasFile } from "../system/has-file.ts";
 import { findMissing } from "../initramfs/verify-image.ts";
@@ -85,19 +87,21 @@ export async function gatherInstall(
       mode: 0o755,
       isEdit: false,
     },
-    ...generator.files.map(({ path, asset, mode }) =>
-      wantText(path, readAsset(asset), { mode }),
-    ),
+    ...wantAssets(generator.files),
   ];
   const configuration = wantText(realConfig(host, config.file), config.text, {
     isTakenOver: true,
   });
   const own = manifest?.files ?? [];
   const pages = wantPages(host, new Set(own.map(({ path }) => path)));
+  const aside = [
+    ...pages,
+    ...(hasSystemd(host) ? wantAssets(confirmingUnits) : []),
+  ];
   const wanted = [
     ...ingredients,
     ...(config.isOurs ? [configuration] : []),
-    ...pages,
+    ...aside,
     ...edits.map(({ path, content }) =>
       wantText(path, content, { isEdit: true }),
     ),
@@ -108,7 +112,7 @@ export async function gatherInstall(
   const inputs = hashWanted([...ingredients, configuration]);
   const isStale =
     manifest?.built !== inputs ||
-    plan.changes.some(({ path }) => !pages.some((page) => page.path === path));
+    plan.changes.some(({ path }) => !aside.some((file) => file.path === path));
   const builds = isBuilding
     ? await findBuilds(
         host,
@@ -214,6 +218,16 @@ function wantPages(host: Host, own: ReadonlySet<string>): WantedFile[] {
     .map(([path, name]) =>
       wantText(path, readGenerated(name), { mode: 0o644 }),
     );
+}
+
+function wantAssets(files: readonly HookFile[]): WantedFile[] {
+  return files.map(({ path, asset, mode }) =>
+    wantText(path, readAsset(asset), { mode }),
+  );
+}
+
+function hasSystemd(host: Host): boolean {
+  return hasFile(host, "/usr/lib/systemd/system/basic.target");
 }
 
 /** A file of a text; with the mode that it has where none is given. */

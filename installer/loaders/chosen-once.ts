@@ -36,7 +36,7 @@ export function readChosenOnce(
     case "limine": {
       // https://systemd.io/BOOT_LOADER_INTERFACE/
       const name = readLoaderVariable(host, "LoaderEntryOneShot") ?? "";
-      const isNext = parseEntryFile(rwlayer, name) === next;
+      const isNext = parseEntryFile(rwlayer, name)?.n === next;
       return describe(name, isNext, 'bootctl set-oneshot ""');
     }
     case "grub": {

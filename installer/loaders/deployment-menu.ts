@@ -13,12 +13,13 @@ import {
   type BlockMenu,
 } from "./formats/deployment-blocks.ts";
 import {
+  chooseEntry,
   findDefault,
-  matchesPattern,
   nameEntryFile,
   parseEntryFile,
   patternOf,
   putDefault,
+  type EntryFile,
 } from "./formats/deployment-files.ts";
 import {
   encodeRwlayer,
@@ -31,6 +32,12 @@ import {
 import { findBlock, putBlock } from "./formats/blocks.ts";
 import type { NewEntry } from "./formats/boot-loader.ts";
 import { readLoaderVariable } from "./efi-variables.ts";
+import {
+  canGrubWrite,
+  formatGrubEnv,
+  GRUB_ENV,
+  parseGrubEnv,
+} from "./formats/grub-counter.ts";
 import { readConfig, readMenus } from "./find-loaders.ts";
 import { readFirmwareMenu, writeFirmwareMenu } from "./firmware-menu.ts";
 import { changeConfig, requireBlock } from "./write-entry.ts";
@@ -42,6 +49,17 @@ export type {
 } from "./formats/deployment-names.ts";
 
 const ENTRIES = "loader/entries";
+
+/** Whether the boot loader counts how often it starts an entry that has not been confirmed. */
+export function countsStarts({
+  loader,
+  menuFilesystem,
+}: Pick<BootPlace, "loader" | "menuFilesystem">): boolean {
+  return (
+    loader.name === "systemd-boot" ||
+    (loader.name === "grub" && canGrubWrite(menuFilesystem))
+  );
+}
 
 /** @see https://systemd.io/BOOT_LOADER_INTERFACE/ */
 const DEFAULT_VARIABLE = "LoaderEntryDefault";
@@ -68,6 +86,7 @@ export function readDeploymentMenu(
  * and entries stay byte for byte. Durable when it returns: what is new first, then the choice of
  * `next`, then removals.
  * @param next one of the entries
+ * @param fallback what starts where that has no try left, as far as the boot loader counts
  * @throws BootError; HelperError
  */
 export async function writeDeploymentMenu(
@@ -76,6 +95,7 @@ export async function writeDeploymentMenu(
   rwlayer: string,
   entries: readonly DeploymentEntry[],
   next: number,
+  fallback?: number,
 ): Promise<void> {
   const made = new Map(
     entries.map((entry) => [entry.n, toNewEntry(place, rwlayer, entry)]),
@@ -85,11 +105,18 @@ export async function writeDeploymentMenu(
   const { name } = place.loader;
   const menu = BLOCK_MENUS[name];
   if (name === "systemd-boot") {
-    await writeEntryFiles(host, place, rwlayer, made, next);
+    const files = new Map(
+      entries.map((entry) => [
+        nameEntryFile(rwlayer, entry.n, entry.tries),
+        place.loader.format(toNewEntry(place, rwlayer, entry)),
+      ]),
+    );
+    await writeEntryFiles(host, place, rwlayer, files, { next, fallback });
   } else if (menu === undefined) {
     await writeFirmwareMenu(host, rwlayer, [...made.values()], chosen);
   } else {
-    writeBlocks(host, place, menu, rwlayer, [...made.values()], chosen);
+    const other = fallback === undefined ? undefined : made.get(fallback);
+    writeBlocks(host, place, menu, rwlayer, [...made.values()], chosen, other);
     await syncMenu(host, place.menuTop);
   }
 }
@@ -121,10 +148,11 @@ async function syncMenu(host: Host, top: string): Promise<void> {
 
 /** @throws Error where the options are not those of the deployment, which could not be read back */
 function toNewEntry(
-  { filesystem, top, menuTop }: BootPlace,
+  place: BootPlace,
   rwlayer: string,
-  { n, title, release, kernel, initrds, options }: DeploymentEntry,
+  { n, title, release, kernel, initrds, options, tries }: DeploymentEntry,
 ): NewEntry {
+  const { filesystem, top, menuTop } = place;
   const found = findDeployment(options);
   if (found?.n !== n || found.rwlayer !== rwlayer) {
     throw new Error(`not options of deployment ${String(n)}: ${options}`);
@@ -142,6 +170,7 @@ function toNewEntry(
     sortKey: `dockroot-${encodeRwlayer(rwlayer)}`,
     id: nameDeployment(rwlayer, n),
     comments: [],
+    tries: countsStarts(place) ? tries : null,
   };
 }
 
@@ -159,19 +188,16 @@ function readWithin(
   return readConfig(host, loader.name, within(host, menuTop, file)) ?? "";
 }
 
-/** @returns the names of the rwlayer's files, and their deployments' numbers */
+/** The names of the rwlayer's files, and what they say. */
 function listEntryFiles(
-  host: Host,
-  top: string,
+  names: readonly string[],
   rwlayer: string,
-): Map<string, number> {
+): Map<string, EntryFile> {
   return new Map(
-    host.files
-      .namesIn(path.join(top, ENTRIES))
-      .flatMap((name): [string, number][] => {
-        const n = parseEntryFile(rwlayer, name);
-        return n === undefined ? [] : [[name, n]];
-      }),
+    names.flatMap((name): [string, EntryFile][] => {
+      const file = parseEntryFile(rwlayer, name);
+      return file === undefined ? [] : [[name, file]];
+    }),
   );
 }
 
@@ -182,50 +208,46 @@ function readEntryFiles(
 ): DeploymentMenu {
   const { loader, top, config } = place;
   const { namesIn } = host.files;
-  const numbers = listEntryFiles(host, top, rwlayer);
-  const numberOf = (file: string) => numbers.get(path.basename(file));
+  const names = namesIn(path.join(top, ENTRIES));
+  const own = listEntryFiles(names, rwlayer);
+  const fileOf = (file: string) => own.get(path.basename(file));
   const menus = loader
     .findMenus(top, namesIn)
-    .filter(({ file }) => numberOf(file) !== undefined);
+    .filter(({ file }) => fileOf(file) !== undefined);
   const entries = readMenus(host, menus).entries.flatMap((entry) => {
-    const n = numberOf(entry.file);
-    return n === undefined ? [] : [toDeployment(n, entry)];
+    const file = fileOf(entry.file);
+    return file === undefined ? [] : [toDeployment(file.n, entry, file.tries)];
   });
   const pattern =
     readLoaderVariable(host, DEFAULT_VARIABLE) ??
     findDefault(readWithin(host, place, config)) ??
     "";
-  const chosen = namesIn(path.join(top, ENTRIES))
-    .filter((name) => matchesPattern(pattern, name))
-    .map((name) => numbers.get(name));
-  const [next] = chosen;
-  const isOne = chosen.every((n) => n === next);
-  return { entries, next: isOne ? next : undefined };
+  const next = chooseEntry(rwlayer, pattern, names)?.n;
+  return { entries, next };
 }
 
+/** @param files by their names */
 async function writeEntryFiles(
   host: Host,
   place: BootPlace,
   rwlayer: string,
-  made: ReadonlyMap<number, NewEntry>,
-  next: number,
+  files: ReadonlyMap<string, string>,
+  { next, fallback }: { next: number; fallback: number | undefined },
 ): Promise<void> {
   const { loader, top, menuTop, config } = place;
   const { name: loaderName } = loader;
-  const present = listEntryFiles(host, top, rwlayer);
-  const kept = new Set<string>();
-  for (const [n, entry] of made) {
-    const whole = `${nameEntryFile(rwlayer, n)}.conf`;
-    // One that is counted stays so.
-    const counted = [...present.keys()].find((name) => present.get(name) === n);
-    const name = present.has(whole) ? whole : (counted ?? whole);
-    kept.add(name);
-    const file = path.join(top, ENTRIES, name);
-    const text = loader.format(entry);
+  const directory = path.join(top, ENTRIES);
+  for (const [name, text] of files) {
+    const file = path.join(directory, name);
     changeConfig(host, { loader: loaderName, file, rwlayer }, () => text);
   }
   await syncMenu(host, top);
-  const pattern = patternOf(rwlayer, next);
+  const present = host.files.namesIn(directory);
+  const dropped = [...listEntryFiles(present, rwlayer).keys()].filter(
+    (name) => !files.has(name),
+  );
+  const left = present.filter((name) => !dropped.includes(name));
+  const pattern = patternOf(rwlayer, left, next, fallback);
   const file = within(host, menuTop, config);
   changeConfig(host, { loader: loaderName, file, rwlayer }, (former) =>
     findDefault(former) === pattern ? former : putDefault(former, pattern),
@@ -239,9 +261,7 @@ async function writeEntryFiles(
       throw asFailureOf("change the default entry of systemd-boot", error);
     }
   }
-  for (const name of present.keys()) {
-    if (!kept.has(name)) host.files.removeFile(path.join(top, ENTRIES, name));
-  }
+  for (const name of dropped) host.files.removeFile(path.join(directory, name));
   await syncMenu(host, top);
 }
 
@@ -264,7 +284,31 @@ function readBlocks(
     loader.checkConfig?.(config, readWithin(host, place, config)).length === 0;
   if (!isRead) return { entries: [], next: undefined };
   const whole = around.replace(include.text, () => text);
-  return parseDeployments(menu, text, whole, rwlayer);
+  const read = parseDeployments(menu, text, whole, rwlayer);
+  if (!countsStarts(place)) return read;
+  const env = readWithin(host, place, beside(config, GRUB_ENV));
+  const entries = read.entries.map((entry) => ({
+    ...entry,
+    tries: parseGrubEnv(env, nameDeployment(rwlayer, entry.n)),
+  }));
+  return { ...read, entries };
+}
+
+/** What GRUB counts in is there before the menu that does so. */
+function writeGrubEnv(
+  host: Host,
+  place: BootPlace,
+  rwlayer: string,
+  { id, tries }: NewEntry,
+): void {
+  const { menuTop, config } = place;
+  const file = within(host, menuTop, beside(config, GRUB_ENV));
+  if (tries) {
+    const text = formatGrubEnv(id, tries);
+    changeConfig(host, { loader: "grub", file, rwlayer }, () => text);
+  } else if (host.files.statusOf(file) !== undefined) {
+    host.files.removeFile(file);
+  }
 }
 
 function writeBlocks(
@@ -274,10 +318,12 @@ function writeBlocks(
   rwlayer: string,
   made: readonly NewEntry[],
   next: NewEntry,
+  fallback: NewEntry | undefined,
 ): void {
   const { loader, menuTop, config } = place;
   const { own, include } = menu;
   refuseUnreadMenu(host, place);
+  if (loader.name === "grub") writeGrubEnv(host, place, rwlayer, next);
   const change = (
     relative: string,
     put: (former: string) => string | undefined,
@@ -289,7 +335,7 @@ function writeBlocks(
   };
   change(
     own === undefined ? config : beside(config, own),
-    (former) => putDeployments(menu, former, rwlayer, made, next),
+    (former) => putDeployments(menu, former, rwlayer, made, next, fallback),
     blockOf(rwlayer),
   );
   if (include === undefined) return;

@@ -14,8 +14,8 @@ import { holdSignals } from "../system/hold-signals.ts";
 import { readRoots, type KnownRoot } from "./read-roots.ts";
 import type { BootedStatus } from "../../runtime/records/boot-record.ts";
 import type { Deployments } from "../../runtime/records/deployments.ts";
-import { readDeployments } from "../deploy/deploy-disk.ts";
-import { findDeployment, inMenu } from "../deploy/plan/deployments.ts";
+import { readDeployments } from "../../runtime/disk/deployments-file.ts";
+import { findBad, findDeployment, inMenu } from "../deploy/plan/deployments.ts";
 import type {
   DeploymentsStatus,
   DiskStatus,
@@ -60,7 +60,7 @@ export async function readDisk(
       return {
         roots: await readRoots(disk, root, gaps),
         deployments: await gaps.attempt("the deployments", () =>
-          summarizeDeployments(readDeployments(disk)),
+          summarizeDeployments(readDeployments(disk), booted.deployment),
         ),
         lastFailure: await readLastFailure(disk, gaps),
       };
@@ -80,13 +80,18 @@ export const NOTHING_READ: DiskStatus = {
   lastFailure: null,
 };
 
-function summarizeDeployments(state: Deployments): DeploymentsStatus | null {
+function summarizeDeployments(
+  state: Deployments,
+  running: number | null,
+): DeploymentsStatus | null {
   const shown = inMenu(state);
   if (shown.length === 0) return null;
   const sizes = new Map(
     shown.map(({ kernel: { digest, bytes } }) => [digest, bytes]),
   );
   const next = findDeployment(state, state.next);
+  const runs = findDeployment(state, running);
+  const bad = findBad(state, running ?? undefined);
   return {
     count: shown.length,
     bootFileBytes: [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0),
@@ -94,6 +99,11 @@ function summarizeDeployments(state: Deployments): DeploymentsStatus | null {
       next === undefined
         ? null
         : { n: next.n, image: next.image, kernel: next.kernel.release },
+    tries: runs?.state === "candidate" ? runs.tries : null,
+    bad:
+      bad === undefined
+        ? null
+        : { n: bad.n, image: bad.image, failure: bad.failure },
   };
 }
 

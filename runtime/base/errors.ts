@@ -37,6 +37,7 @@ export type ErrorCode =
   | "NO_ROOM"
   | "DEPLOYMENT_MISSING"
   | "DEPLOYMENT_IN_USE"
+  | "DEPLOYMENT_BAD"
   | "NOTHING_BOOTED"
   | "ROOT_OTHER"
   | "STATE_TOO_NEW"

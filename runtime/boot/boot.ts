@@ -10,6 +10,13 @@ import { readBootOptions } from "../options/options.ts";
 import { formatDeviceSpec } from "../options/parsers.ts";
 import type { BootFacts } from "../plan/facts.ts";
 import { summarizeBoot, type RootedBoot } from "../records/boot-record.ts";
+import {
+  countAttempt,
+  planAttempt,
+  standIn,
+  type Attempt,
+  type Substitute,
+} from "./attempt.ts";
 import { createBootContext, type BootContext } from "./boot-context.ts";
 import { bootGeneration, makeRoot, refuseMounted } from "./make-root.ts";
 import { fallBack } from "./fall-back.ts";
@@ -116,36 +123,59 @@ async function bootWith(
   }
 }
 
-/** The generation that is asked for, a root that is made or kept, or a former one in its place. */
+/**
+ * The generation that is asked for, a root that is made or kept; where that cannot be, one of another
+ * deployment, or a former one.
+ */
 async function findRoot(
   context: BootContext,
   disk: OpenDisk,
 ): Promise<RootOutcome> {
-  const { host, recorder, options, mergeMount } = context;
+  const { recorder, options } = context;
   const { generation } = options.disk;
   let facts: BootFacts | undefined;
+  let attempt: Attempt | undefined;
+  const make = async (substitute?: Substitute) => {
+    const prepare = () => prepareDisk(context, disk, attempt);
+    facts = await gatherFacts(context, disk, prepare, substitute);
+    return makeRoot(context, disk, facts);
+  };
   try {
     if (generation !== undefined) {
       // It changes nothing.
       await recorder.tolerate(() => lockDisk(context));
       return await bootGeneration(context, disk, generation);
     }
-    facts = await gatherFacts(context, disk, async () => {
-      await lockDisk(context);
-      // They show directories of the next root, which would count as in use.
-      await endStaleShow(host, mergeMount);
-      refuseMounted(disk);
-    });
-    return await makeRoot(context, disk, facts);
+    attempt = planAttempt(context, disk);
+    if (attempt?.givenUp !== undefined) throw attempt.givenUp;
+    return await make();
   } catch (error) {
     if (isRefusal(error)) throw error;
-    const former = await fallBack(context, disk, facts, error);
+    const former =
+      (await standIn(context, disk, attempt, error, make)) ??
+      (await fallBack(context, disk, facts, error, attempt?.n));
     await recorder.tolerate(() => {
       saveFailure(context, disk, error, former);
     });
     if (former === undefined) throw error;
     return former;
   }
+}
+
+async function prepareDisk(
+  context: BootContext,
+  disk: OpenDisk,
+  attempt: Attempt | undefined,
+): Promise<void> {
+  const { host, recorder, mergeMount } = context;
+  await lockDisk(context);
+  // They show directories of the next root, which would count as in use.
+  await endStaleShow(host, mergeMount);
+  refuseMounted(disk);
+  if (attempt === undefined) return;
+  await recorder.tolerate(() => {
+    countAttempt(disk, attempt);
+  });
 }
 
 async function lockDisk({ recorder, lock }: BootContext): Promise<void> {

@@ -73,10 +73,19 @@ export function hasModules(
   tree: string,
   kernelRelease: string,
 ): boolean {
-  const modules = followIn(host, tree, `/lib/modules/${kernelRelease}`);
+  const modules = modulesIn(host, tree, kernelRelease);
   return (
     modules !== undefined && host.files.statusOf(modules)?.kind === "directory"
   );
+}
+
+/** Where a tree has them, or would; `undefined` where links loop. */
+export function modulesIn(
+  host: Host,
+  tree: string,
+  kernelRelease: string,
+): string | undefined {
+  return followIn(host, tree, `/lib/modules/${kernelRelease}`);
 }
 
 function isExecutable(host: Host, tree: string, file: string): boolean {

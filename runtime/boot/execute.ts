@@ -1,5 +1,5 @@
 import path from "node:path";
-import { checkBootable } from "./bootable.ts";
+import { checkBootable, modulesIn } from "./bootable.ts";
 import {
   moveSubvolume,
   refuseImmutable,
@@ -11,6 +11,7 @@ import {
 import type { BootContext } from "./boot-context.ts";
 import type { Disk } from "../disk/disk.ts";
 import { BootError } from "../base/errors.ts";
+import type { Host } from "../host/host.ts";
 import type { Recorder } from "./recorder.ts";
 import {
   withRecord,
@@ -131,6 +132,14 @@ async function perform(
         ),
       );
       return undefined;
+    case "copyModules":
+      await copyModules(
+        host,
+        disk.at(step.from),
+        disk.at(step.to),
+        step.release,
+      );
+      return undefined;
     case "checkBootable": {
       const warning = checkBootable(host, disk.at(step.path), step);
       if (warning !== undefined) recorder.warn(warning);
@@ -165,6 +174,21 @@ async function perform(
     default:
       return step satisfies never;
   }
+}
+
+/** Of a kernel that another image has: without them the tree would have few drivers. */
+async function copyModules(
+  host: Host,
+  from: string,
+  to: string,
+  release: string,
+): Promise<void> {
+  const [source, target] = [from, to].map((tree) =>
+    modulesIn(host, tree, release),
+  );
+  if (source === undefined || target === undefined) return;
+  host.files.ensureDirectories(path.dirname(target));
+  await host.run(["cp", "-a", "--reflink=auto", "--", source, target]);
 }
 
 /** The warnings of a merge name files that not everybody may see: the record says how many there are. */

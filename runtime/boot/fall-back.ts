@@ -22,6 +22,7 @@ import type { RootOutcome } from "./report.ts";
 /**
  * Finds an earlier root to boot in place of the one that could not be made.
  * @param facts what was known before the failure
+ * @param deployment that was asked for: its own earlier roots come last
  * @returns `undefined` where none may boot, or none can
  */
 export async function fallBack(
@@ -29,6 +30,7 @@ export async function fallBack(
   disk: OpenDisk,
   facts: DiskFacts | undefined,
   error: unknown,
+  deployment: number | undefined,
 ): Promise<RootOutcome | undefined> {
   const { host, recorder, mergeMount, options } = context;
   const { fallback, generation } = options.disk;
@@ -38,7 +40,7 @@ export async function fallBack(
     // Of the next root, where its unmounting is what failed.
     await recorder.tolerate(() => endStaleShow(host, mergeMount));
     await reopenTopLevel(context, disk);
-    const candidate = await putFormerInPlace(context, disk);
+    const candidate = await putFormerInPlace(context, disk, deployment);
     if (candidate === undefined) return undefined;
     const { record, path: from } = candidate;
     const { uuid } = record;
@@ -87,27 +89,39 @@ export async function findFormer(
 async function putFormerInPlace(
   context: BootContext,
   disk: Disk,
+  deployment: number | undefined,
 ): Promise<FallbackCandidate | undefined> {
   const refused = new Set<string>();
   for (;;) {
     // Anew each time: a failure may have come between two renames.
     const facts = await disk.readFacts();
-    const candidate = await chooseCandidate(context, disk, facts, refused);
+    const candidate = await chooseCandidate(
+      context,
+      disk,
+      facts,
+      refused,
+      deployment,
+    );
     if (candidate === undefined) return undefined;
     if (await tryCandidate(context, disk, facts, candidate)) return candidate;
     refused.add(candidate.record.uuid);
   }
 }
 
-/** The first that has the running kernel's modules; where none has them, the first. */
+/**
+ * The first that has the running kernel's modules; where none has them, the first. Where there is another one, none of
+ * the deployment.
+ */
 async function chooseCandidate(
   context: BootContext,
   disk: Disk,
   facts: DiskFacts,
   refused: ReadonlySet<string>,
+  deployment: number | undefined,
 ): Promise<FallbackCandidate | undefined> {
   const { host, lock } = context;
   let first: FallbackCandidate | undefined;
+  let own: FallbackCandidate | undefined;
   const isLocked = lock.isHeld();
   for await (const candidate of listCandidates(
     context,
@@ -116,11 +130,18 @@ async function chooseCandidate(
     isLocked,
   )) {
     if (refused.has(candidate.record.uuid)) continue;
+    if (
+      deployment !== undefined &&
+      candidate.record.deployment === deployment
+    ) {
+      own ??= candidate;
+      continue;
+    }
     const tree = disk.at(candidate.path);
     if (hasModules(host, tree, readKernelRelease(host))) return candidate;
     first ??= candidate;
   }
-  return first;
+  return first ?? own;
 }
 
 /**

@@ -10,7 +10,11 @@ import { findKeptImage } from "../disk/kept-images.ts";
 import { findGaps } from "../disk/subvolume-gaps.ts";
 import { followIn } from "../host/follow-in.ts";
 import { readKernelRelease } from "../host/machine.ts";
-import { goArchitecture, formatImageReference } from "../images/image-ref.ts";
+import {
+  formatImageReference,
+  goArchitecture,
+  parseImageReference,
+} from "../images/image-ref.ts";
 import { readSystemOptions, type SystemOptions } from "../options/options.ts";
 import { refuseOverlap } from "../options/overlap.ts";
 import { KEPT_IMAGES } from "../options/rwlayer-names.ts";
@@ -21,6 +25,7 @@ import {
 } from "../options/sources.ts";
 import type { BootFacts } from "../plan/facts.ts";
 import { chooseOrigin } from "../plan/plan.ts";
+import type { Substitute } from "./attempt.ts";
 import { openStore } from "../stores/open-store.ts";
 import { planOverSnapshot } from "../toplayer/snapshot-tree.ts";
 import { gatherTopLayer } from "../toplayer/gather-toplayer.ts";
@@ -28,23 +33,26 @@ import { gatherTopLayer } from "../toplayer/gather-toplayer.ts";
 /**
  * All that deciding needs to know.
  * @param prepare comes before what is dockroot's own is looked at, and beside the look for the image
+ * @param substitute whose image is taken in the place of the one that the options name
  * @throws BootError, and what `prepare` throws
  */
 export async function gatherFacts(
   context: BootContext,
   disk: OpenDisk,
   prepare?: () => Promise<void>,
+  substitute?: Substitute,
 ): Promise<BootFacts> {
   // The image is looked for while btrfs tells of what stands there.
   const [own, system] = await concurrently(
     Promise.resolve(prepare?.()).then(() => gatherOwn(context, disk)),
-    gatherSystem(context, disk),
+    gatherSystem(context, disk, substitute),
   );
   const facts = {
     device: disk.device,
     isReadOnly: disk.isReadOnly,
     ...own,
     ...system,
+    modulesFrom: substitute?.modulesFrom,
     init: context.options.disk.init,
     kernelRelease: readKernelRelease(context.host),
   };
@@ -81,9 +89,21 @@ async function findOrigin(
 }
 
 /** Asks the image store and the top layer for what is to be root. @throws BootError */
-async function gatherSystem(context: BootContext, disk: OpenDisk) {
+async function gatherSystem(
+  context: BootContext,
+  disk: OpenDisk,
+  substitute: Substitute | undefined,
+) {
   const { host, recorder, options } = context;
-  const { warnings, ...system } = readSystemOptions(options);
+  const { warnings, ...asked } = readSystemOptions(options);
+  const system =
+    substitute === undefined
+      ? asked
+      : {
+          ...asked,
+          deployment: substitute.deployment.n,
+          image: parseImageReference(substitute.deployment.image.id),
+        };
   const { topLayer } = system;
   for (const warning of warnings) recorder.warn(warning);
   const { image, storePath } = await findImage(context, disk, system);

@@ -119,8 +119,12 @@ function describeRun(host: Host, recorder: Recorder): RunFacts {
 export function formatFallback(record: RootedBoot): string {
   const { restored, warnings, failure } = record;
   const heading = [
-    "WARNING: the root that was asked for could not be made.",
-    "A FORMER ROOT BOOTS INSTEAD:",
+    failure?.code === "DEPLOYMENT_BAD"
+      ? "WARNING: the deployment that was asked for boots no longer."
+      : "WARNING: the root that was asked for could not be made.",
+    restored === null && record.deployment !== null
+      ? `DEPLOYMENT ${String(record.deployment)} BOOTS INSTEAD:`
+      : "A FORMER ROOT BOOTS INSTEAD:",
     escapeControl(summarizeBoot(record)),
     ...(restored === null ? [] : [`put back from ${restored}`]),
     ...warnings.map((warning) => `warning: ${escapeControl(warning)}`),

@@ -157,6 +157,13 @@ export const OPTIONS = {
     unset: "none: the image comes from the engine's store",
     kernelOnly: "ignored",
   },
+  "dockroot.confirm": {
+    syntax: "auto|manual",
+    help: "`auto`: `dockroot-confirm.service` confirms a new deployment; `manual`: nobody but `dockroot confirm` does",
+    parse: parseOneOf("auto", "manual"),
+    default: "auto",
+    kernelOnly: "ignored",
+  },
   "dockroot.generations": {
     syntax: "N",
     help: `how many earlier roots that were used are kept, and as many newer ones that were not, 0 to ${String(MAX_GENERATIONS)}`,

@@ -102,6 +102,7 @@ function planKept(facts: BootFacts): BootPlan {
 /** Makes the next rwlayer aside, makes it durable, and puts it in the present one's place. */
 function planSwap(facts: BootFacts, { from, ...origin }: Origin): BootPlan {
   const { topLayer, merge, engineArtifacts, gaps, init, kernelRelease } = facts;
+  const { modulesFrom } = facts;
   const { rwlayer, staging, state, generations } = facts.paths;
   const { deployment } = facts.modes;
   const isOfImage = from !== rwlayer;
@@ -143,6 +144,15 @@ function planSwap(facts: BootFacts, { from, ...origin }: Origin): BootPlan {
     if (merge instanceof BootError) throw merge;
     const { name } = topLayer.record;
     steps.push({ kind: "copyTopLayer", merge, name, to: staging });
+  }
+  if (modulesFrom !== undefined) {
+    const release = kernelRelease;
+    steps.push({
+      kind: "copyModules",
+      from: modulesFrom,
+      release,
+      to: staging,
+    });
   }
   const what =
     topLayer === undefined ? "the image" : "the image with the top layer";

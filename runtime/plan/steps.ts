@@ -24,6 +24,7 @@ type Kinds<Kind extends string, Fields> = Kind extends unknown
  * - `fillGaps`: directories in place of what a snapshot leaves of nested subvolumes
  * - `removeLeftOvers`: of what an engine has left in the image; files relative to the tree's root
  * - `copyTopLayer`: `name` is how the user calls it
+ * - `copyModules`: of the kernel, from another tree
  * - `checkBootable`: `what` the path holds, in words
  * - `sync`: one commit of the filesystem
  * - `checkPlaces`: of all that is renamed next: nobody has put something else there since it was looked
@@ -45,6 +46,7 @@ export type Step =
   | Kinds<"fillGaps", { gaps: readonly SubvolumeGap[]; path: string }>
   | Kinds<"removeLeftOvers", { files: readonly string[]; path: string }>
   | Kinds<"copyTopLayer", { merge: MergePlan; name: string; to: string }>
+  | Kinds<"copyModules", { from: string; release: string; to: string }>
   | Kinds<"checkBootable", BootCheck & { path: string; what: string }>
   | Kinds<"recordSubvolume", { path: string; record: StepRecord }>
   | Kinds<"sync", { what: string }>
@@ -79,6 +81,8 @@ export function describeStep(step: Step): string {
       return `remove files that an engine left in the image: ${step.files.map((file) => `/${file}`).join(", ")}`;
     case "copyTopLayer":
       return `copy the top layer ${step.name} into ${step.to}`;
+    case "copyModules":
+      return `copy the modules of the kernel ${step.release} from ${abbreviateIds(step.from)}`;
     case "checkBootable":
       return `check that ${step.path} has an init`;
     case "recordSubvolume":

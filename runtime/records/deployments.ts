@@ -32,6 +32,12 @@ export const DEPLOYMENT_STATES = [
 
 export type DeploymentState = (typeof DEPLOYMENT_STATES)[number];
 
+/** How often a deployment that nobody has confirmed may boot still, and how often it has. */
+export interface Tries {
+  readonly left: number;
+  readonly done: number;
+}
+
 /** A kept image with its boot files and its menu entry. */
 export interface Deployment {
   /** Counts the deployments of a rwlayer, from 1: the kernel option `dockroot.deployment=`. */
@@ -57,9 +63,13 @@ export interface Deployment {
   /** The kernel command line of its entry. */
   readonly options: string;
   readonly state: DeploymentState;
+  /** Of a candidate whose boots are counted, and of a bad one that was; else `null`. */
+  readonly tries: Tries | null;
   readonly isPinned: boolean;
   /** Why it is bad. */
   readonly failure: string | null;
+  /** Its kernel ran when another one booted in its place, and the machine was restarted for that one's own. */
+  readonly hasRestarted?: true;
 }
 
 /** What `.dockroot/<rwlayer>/deployments.json` holds. */
@@ -76,6 +86,8 @@ export interface Deployments {
   readonly reference: string | null;
   /** The deployment that the boot loader starts by itself. */
   readonly next: number | null;
+  /** The deployment that boots where that one proves bad; `null` where nothing but the newest good one is known. */
+  readonly fallback: number | null;
   /** The last number that was given to one. */
   readonly last: number;
   /** The oldest first. */
@@ -93,6 +105,7 @@ export function noDeployments(rwlayer: string): Deployments {
     loader: null,
     reference: null,
     next: null,
+    fallback: null,
     last: 0,
     deployments: [],
   };
@@ -108,27 +121,38 @@ const parseDigest: Parser<string> = (value) =>
 const parseImageId: Parser<string> = (value) =>
   isImageId(value) ? value : undefined;
 
-const parseDeployment: Parser<Deployment> = objectOf({
-  n: parseCount,
-  image: objectOf({
-    reference: parseString,
-    id: parseImageId,
-    repoDigest: orNull(parseString),
-  }),
-  kernel: objectOf(
-    {
-      release: parseString,
-      digest: parseDigest,
-      files: listOf(parseFileName),
-      bytes: parseCount,
-    },
-    { initramfs: oneOf(INITRAMFS_KINDS) },
-  ),
-  options: parseString,
-  state: oneOf(DEPLOYMENT_STATES),
-  isPinned: parseBoolean,
-  failure: orNull(parseString),
-});
+const parseTries = objectOf<Tries>({ left: parseCount, done: parseCount });
+
+const parseDeploymentFields = objectOf(
+  {
+    n: parseCount,
+    image: objectOf({
+      reference: parseString,
+      id: parseImageId,
+      repoDigest: orNull(parseString),
+    }),
+    kernel: objectOf(
+      {
+        release: parseString,
+        digest: parseDigest,
+        files: listOf(parseFileName),
+        bytes: parseCount,
+      },
+      { initramfs: oneOf(INITRAMFS_KINDS) },
+    ),
+    options: parseString,
+    state: oneOf(DEPLOYMENT_STATES),
+    isPinned: parseBoolean,
+    failure: orNull(parseString),
+  },
+  // Absent where an earlier version has written it.
+  { tries: orNull(parseTries), hasRestarted: oneOf([true] as const) },
+);
+
+const parseDeployment: Parser<Deployment> = (value) => {
+  const fields = parseDeploymentFields(value);
+  return fields && { tries: null, ...fields };
+};
 
 const parseFields = objectOf(
   {
@@ -141,7 +165,7 @@ const parseFields = objectOf(
     last: parseCount,
     deployments: listOf(parseDeployment),
   },
-  { isBuilding: oneOf([true] as const) },
+  { fallback: orNull(parseCount), isBuilding: oneOf([true] as const) },
 );
 
 /**
@@ -157,6 +181,6 @@ export function parseDeployments(text: string): Deployments {
     );
   }
   const parsed = version === 1 ? parseFields(fields) : undefined;
-  if (parsed !== undefined) return { version: 1, ...parsed };
+  if (parsed !== undefined) return { version: 1, fallback: null, ...parsed };
   throw unreadable("its version or a field is missing or damaged");
 }

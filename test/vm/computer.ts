@@ -62,7 +62,7 @@ const OFF_TIMEOUT_MS = 2 * 60_000;
 const PROMPT_TIMEOUT_MS = 30_000;
 
 /** What OVMF says on the first serial port. */
-const STARTS_LOADER = /BdsDxe: starting /;
+export const STARTS_LOADER = /BdsDxe: starting /;
 
 /** @param name of the directory that it works in */
 export async function createComputer(

@@ -1,6 +1,8 @@
+import { listSubstitutes } from "../../../runtime/plan/count-try.ts";
 import type {
   Deployment,
   Deployments,
+  Tries,
 } from "../../../runtime/records/deployments.ts";
 
 /** So many deployments stay, where none of them has to. */
@@ -35,8 +37,8 @@ export function withChanged(
 }
 
 /**
- * What must stay whatever room is needed: what runs, what boots next, the candidate, the newest good
- * one, and what is pinned.
+ * What must stay whatever room is needed: what runs, what boots next, what boots where that is bad, the
+ * candidate, the newest good one, and what is pinned.
  * @param running the number of the deployment that runs
  */
 export function findProtected(
@@ -49,7 +51,9 @@ export function findProtected(
   );
   const kept = shown.filter(
     ({ n, isPinned, state: own }) =>
-      isPinned || own === "candidate" || n === running || n === state.next,
+      isPinned ||
+      own === "candidate" ||
+      [running, state.next, state.fallback].includes(n),
   );
   return new Set(
     [...kept, ...(newestGood ? [newestGood] : [])].map(({ n }) => n),
@@ -85,16 +89,66 @@ export function nameDeployment({ n, image, kernel }: Deployment): string {
   return `dockroot ${String(n)}: ${image.reference} (${kernel.release})`;
 }
 
-/** The same, where what runs has proved to boot: its menu entry was there, whatever became of writing that. */
-export function markGood(
+/**
+ * The same with what the boots since the last command have shown: what runs is good, where its boots are not
+ * counted; where what boots next is bad, another one does.
+ */
+export function noteBoots(
   state: Deployments,
   running: number | undefined,
 ): Deployments {
-  return withChanged(state, ({ n, state: own }) =>
-    n === running && (own === "candidate" || own === "staged")
+  const noted = withChanged(state, ({ n, state: own, tries }) =>
+    n === running && tries === null && (own === "candidate" || own === "staged")
       ? { state: "good" }
       : undefined,
   );
+  const next = findDeployment(noted, noted.next);
+  if (next?.state !== "bad") return noted;
+  const [substitute = next] = listSubstitutes(noted, next.n);
+  return { ...noted, next: substitute.n };
+}
+
+/** The same, where this one has proved to work. */
+export function confirm(state: Deployments, n: number): Deployments {
+  return withChanged(state, (each) =>
+    each.n === n && each.state !== "retired"
+      ? { state: "good", tries: null, failure: null }
+      : undefined,
+  );
+}
+
+/** The newest deployment that proved bad, and that what runs stands in for. */
+export function findBad(
+  state: Deployments,
+  running: number | undefined,
+): Deployment | undefined {
+  return inMenu(state).findLast(
+    ({ n, state: own }) =>
+      own === "bad" && running !== undefined && n > running,
+  );
+}
+
+/** The same, where the machine is restarted because of this one's kernel. */
+export function noteRestart(state: Deployments, n: number): Deployments {
+  return withChanged(state, (each) =>
+    each.n === n ? { hasRestarted: true } : undefined,
+  );
+}
+
+/** The same, where an orderly shutdown has ended a boot before it could be confirmed: that was no failure of its. */
+export function giveBack(state: Deployments, n: number): Deployments {
+  return withChanged(state, (each) =>
+    each.n === n && each.state === "candidate" && each.tries !== null
+      ? { tries: takeBack(each.tries) }
+      : undefined,
+  );
+}
+
+/** A machine that restarts by itself, in good order and for ever, is no user who is in a hurry. */
+const MAX_DONE = 10;
+
+function takeBack({ left, done }: Tries): Tries {
+  return done >= MAX_DONE ? { left, done } : { left: left + 1, done };
 }
 
 /** The same, where these are to be removed. */
@@ -110,19 +164,59 @@ export function retire(
 /**
  * The same, where this one has its entry and boots next. A candidate that has not booted goes for it: there is
  * one at most.
+ * @param tries how often it may boot before it is confirmed; `null` where that is not counted
  */
 export function bringIn(
   state: Deployments,
   next: number,
   running: number | undefined,
+  tries: Tries | null,
 ): Deployments {
-  return withChanged({ ...state, next }, ({ n, state: own, isPinned }) => {
-    if (n === next) return { state: "candidate" };
-    return own === "candidate" && n !== running && !isPinned
-      ? { state: "retired" }
-      : undefined;
-  });
+  const fallback = findFallback(state, next, running);
+  return withChanged(
+    { ...state, next, fallback },
+    ({ n, state: own, isPinned }) => {
+      if (n === next) return { state: "candidate", tries };
+      return own === "candidate" && n !== running && !isPinned
+        ? { state: "retired" }
+        : undefined;
+    },
+  );
 }
+
+/** The same, where this one boots next. One that was bad is tried anew. */
+export function bootNext(
+  state: Deployments,
+  { n }: Deployment,
+  running: number | undefined,
+): Deployments {
+  const fallback = findFallback(state, n, running);
+  return withChanged({ ...state, next: n, fallback }, (each) =>
+    each.n === n && each.state === "bad"
+      ? {
+          state: "candidate",
+          failure: null,
+          tries: each.tries && { left: DEFAULT_TRIES, done: 0 },
+        }
+      : undefined,
+  );
+}
+
+/** What boots where that proves bad: what runs, if that is known to be good. */
+function findFallback(
+  state: Deployments,
+  next: number,
+  running: number | undefined,
+): number | null {
+  const [newest] = listSubstitutes(
+    { ...state, fallback: running ?? null },
+    next,
+  );
+  return newest?.n ?? null;
+}
+
+/** So often a candidate may boot before it is confirmed, where nobody says otherwise. */
+export const DEFAULT_TRIES = 3;
 
 /**
  * What a rollback takes: what runs, where something newer boots next; else, of the others that have
@@ -139,4 +233,27 @@ export function findRollback(
     ({ n, state: own }) => n !== next && own === "good",
   );
   return others.findLast(({ n }) => next === null || n < next) ?? others.at(-1);
+}
+
+/**
+ * The same with what the boot loader has counted: it also counts what dies before dockroot begins.
+ * @param counted what its menu has of each deployment
+ */
+export function noteCounted(
+  state: Deployments,
+  counted: readonly { readonly n: number; readonly tries: Tries | null }[],
+  running: number | undefined,
+): Deployments {
+  return withChanged(state, ({ n, state: own, tries }) => {
+    const found = counted.find((each) => each.n === n)?.tries ?? null;
+    if (own !== "candidate" || tries === null || found === null)
+      return undefined;
+    if (found.left === 0 && n !== running) {
+      return {
+        state: "bad",
+        failure: `the boot loader has started it ${String(found.done)} times, and none of these boots was confirmed`,
+      };
+    }
+    return found.left < tries.left ? { tries: found } : undefined;
+  });
 }

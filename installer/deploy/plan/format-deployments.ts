@@ -17,9 +17,10 @@ export function describeDeployments(
     loader: state.loader,
     running: running ?? null,
     next: state.next,
+    fallback: state.fallback,
     deployments: inMenu(state).map(
-      ({ n, image, kernel, state: own, isPinned, failure }) => ({
-        ...{ n, image, state: own, isPinned, failure },
+      ({ n, image, kernel, state: own, tries, isPinned, failure }) => ({
+        ...{ n, image, state: own, tries, isPinned, failure },
         kernel: {
           ...{ release: kernel.release, bytes: kernel.bytes },
           initramfs: kernel.initramfs ?? ("image" as const),

@@ -93,7 +93,11 @@ function formatOutlook({
         ];
   if (kind === "unchanged") {
     const same = `Nothing new: ${nameDeployment(to)} has the image that is in the store.`;
-    const later = `It does not boot next: dockroot rollback ${String(to.n)} makes it so.`;
+    const why =
+      to.state === "bad"
+        ? `It is bad: ${to.failure ?? "it was given up"}. `
+        : "";
+    const later = `${why}It does not boot next: dockroot rollback ${String(to.n)} makes it so.`;
     return [
       ...(newer.length > 0 ? newer : [same]),
       ...(isNext ? [] : [later]),

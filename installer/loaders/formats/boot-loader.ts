@@ -1,5 +1,6 @@
 import { BootError } from "../../../runtime/base/errors.ts";
 import type { OpenFile } from "../../../runtime/host/read-file.ts";
+import type { Tries } from "../../../runtime/records/deployments.ts";
 import type { Filesystem } from "../../system/filesystem.ts";
 import type { FoundKernel } from "../plan/plan-entry.ts";
 import {
@@ -179,6 +180,8 @@ export interface NewEntry extends MenuEntry {
   readonly id: string;
   /** What systemd-boot sorts entries by, before their versions. */
   readonly sortKey?: string;
+  /** Where the boot loader counts how often it starts the entry. */
+  readonly tries?: Tries | null;
 }
 
 /**

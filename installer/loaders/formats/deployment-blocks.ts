@@ -13,6 +13,7 @@ import {
   toDeployment,
   type DeploymentMenu,
 } from "./deployment-names.ts";
+import { formatCountedDefault } from "./grub-counter.ts";
 import { grub, parseGrub } from "./grub.ts";
 import { limine, parseLimine } from "./limine.ts";
 import { findDefaultSelection, parseRefind, refind } from "./refind.ts";
@@ -32,7 +33,8 @@ export interface BlockMenu {
     readonly text: string;
   };
   parse(text: string): readonly MenuEntry[];
-  formatNext(entry: NewEntry): string;
+  /** @param fallback what starts where that has no try left, as far as the boot loader counts */
+  formatNext(entry: NewEntry, fallback: NewEntry | undefined): string;
   /**
    * Which of the entries starts by itself.
    * @param text of the file with the blocks, in the place of what reads it
@@ -52,10 +54,9 @@ fi
 `;
 
 // What somebody has chosen for one boot (grub-reboot) goes before.
-const formatGrubNext = ({ id }: NewEntry) =>
+const formatGrubNext = ({ id, tries }: NewEntry, fallback?: NewEntry) =>
   `if [ "\${boot_once}" != "true" ]; then
-    set default=${quoteForShell(id)}
-fi
+${tries && fallback ? formatCountedDefault(id, fallback.id) : `    set default=${quoteForShell(id)}\n`}fi
 `;
 
 export const BLOCK_MENUS: Readonly<Partial<Record<LoaderName, BlockMenu>>> = {
@@ -128,12 +129,14 @@ export function putDeployments(
   rwlayer: string,
   entries: readonly NewEntry[],
   next: NewEntry,
+  fallback: NewEntry | undefined,
 ): string | undefined {
   const sorted = [next, ...entries.filter((entry) => entry !== next)];
   const block = sorted.map((entry) => loader.format(entry)).join("");
   const withEntries = putBlock(text, blockOf(rwlayer), block, true);
   return (
-    withEntries && putBlock(withEntries, NEXT_BLOCK, formatNext(next), true)
+    withEntries &&
+    putBlock(withEntries, NEXT_BLOCK, formatNext(next, fallback), true)
   );
 }
 

@@ -1,31 +1,103 @@
+import type { Tries } from "../../../runtime/records/deployments.ts";
 import { encodeRwlayer } from "./deployment-names.ts";
 
+/** One of our files in loader/entries. */
+export interface EntryFile {
+  readonly n: number;
+  readonly tries: Tries | null;
+}
+
 /**
- * The name of a deployment's file in loader/entries, without what may stand before its end: `+LEFT`
- * or `+LEFT-DONE`, by which boots are counted.
+ * The name of a deployment's file in loader/entries. systemd-boot counts in it: `+LEFT-DONE`.
  * @see https://uapi-group.org/specifications/specs/boot_loader_specification/#boot-counting
  */
-export function nameEntryFile(rwlayer: string, n: number): string {
+export function nameEntryFile(
+  rwlayer: string,
+  n: number,
+  tries: Tries | null,
+): string {
+  const counter =
+    tries === null ? "" : `+${String(tries.left)}-${String(tries.done)}`;
+  return `${stemOf(rwlayer, n)}${counter}.conf`;
+}
+
+function stemOf(rwlayer: string, n: number): string {
   return `dockroot_${encodeRwlayer(rwlayer)}-${String(n)}-1`;
 }
 
-/** @returns the deployment's number, where the file is one of the rwlayer's entries */
+/** @returns what a name says, where the file is one of the rwlayer's entries */
 export function parseEntryFile(
   rwlayer: string,
   name: string,
-): number | undefined {
-  const [, n] = /-([1-9]\d{0,8})-1(?:\+\d+(?:-\d+)?)?\.conf$/.exec(name) ?? [];
-  if (n === undefined) return undefined;
-  const rest = name.slice(nameEntryFile(rwlayer, Number(n)).length);
-  return name.startsWith(nameEntryFile(rwlayer, Number(n))) &&
-    /^(?:\+[\d-]+)?\.conf$/.test(rest)
-    ? Number(n)
-    : undefined;
+): EntryFile | undefined {
+  const [, number = "", left, done = "0"] =
+    /-([1-9]\d{0,8})-1(?:\+(\d{1,9})(?:-(\d{1,9}))?)?\.conf$/.exec(name) ?? [];
+  const n = Number(number);
+  const stem = stemOf(rwlayer, n);
+  if (!name.startsWith(stem) || !/^[+.]/.test(name.slice(stem.length))) {
+    return undefined;
+  }
+  const tries =
+    left === undefined ? null : { left: Number(left), done: Number(done) };
+  return { n, tries };
 }
 
-/** A pattern that the file's name matches, counted or not. */
-export function patternOf(rwlayer: string, n: number): string {
-  return `${nameEntryFile(rwlayer, n)}[.+]*`;
+/**
+ * A pattern whose first match among the names, as systemd-boot sorts them, is the file of `next`; and that of
+ * `fallback`, once `next` has no try left.
+ * @param names of all files in loader/entries
+ * @param fallback without it, or where no pattern tells the two from all others: `next` alone matches
+ */
+export function patternOf(
+  rwlayer: string,
+  names: readonly string[],
+  next: number,
+  fallback?: number,
+): string {
+  const prefix = `dockroot_${encodeRwlayer(rwlayer)}-`;
+  const alone = `${stemOf(rwlayer, next)}[.+]*`;
+  if (fallback === undefined) return alone;
+  const usedUp = (name: string) =>
+    parseEntryFile(rwlayer, name)?.n === next
+      ? nameEntryFile(rwlayer, next, { left: 0, done: 1 })
+      : name;
+  const choose = (pattern: string, from: readonly string[]) =>
+    chooseEntry(rwlayer, pattern, from)?.n;
+  return (
+    [`${prefix}*`, `${prefix}${classOf(next, fallback)}-1[.+]*`].find(
+      (pattern) =>
+        choose(pattern, names) === next &&
+        choose(pattern, names.map(usedUp)) === fallback,
+    ) ?? alone
+  );
+}
+
+/** Matches two numbers, and others that have digits of both. */
+function classOf(one: number, other: number): string {
+  const [digits, others] = [String(one), String(other)];
+  if (digits.length !== others.length) return `[${digits}${others}]*`;
+  return [...digits]
+    .map((digit, index) =>
+      digit === others[index] ? digit : `[${digit}${others[index] ?? ""}]`,
+    )
+    .join("");
+}
+
+/**
+ * Which of the files a pattern chooses: systemd-boot sorts those that have no try left to the end, and the
+ * highest version, which begins with the deployment's number, to the beginning.
+ * @returns `undefined` where none matches, or somebody else's does
+ */
+export function chooseEntry(
+  rwlayer: string,
+  pattern: string,
+  names: readonly string[],
+): EntryFile | undefined {
+  const matching = names.filter((name) => matchesPattern(pattern, name));
+  const own = matching.flatMap((name) => parseEntryFile(rwlayer, name) ?? []);
+  if (own.length < matching.length) return undefined;
+  const isLast = ({ tries }: EntryFile) => (tries?.left === 0 ? 1 : 0);
+  return own.toSorted((a, b) => isLast(a) - isLast(b) || b.n - a.n)[0];
 }
 
 const DEFAULT_LINE = /^[ \t]*default[ \t]+(.*?)[ \t\r]*$/gm;

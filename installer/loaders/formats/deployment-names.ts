@@ -1,5 +1,6 @@
 import { lastValues, parseCmdline } from "../../../runtime/options/cmdline.ts";
 import { lastSubvolume, splitPath } from "../../../runtime/options/parsers.ts";
+import type { Tries } from "../../../runtime/records/deployments.ts";
 import { formatCmdline, pathOnVolume, type MenuEntry } from "./boot-loader.ts";
 
 /** The entry of one deployment. Paths from the boot filesystem's top level with a slash before. */
@@ -11,6 +12,8 @@ export interface DeploymentEntry {
   readonly kernel: string;
   readonly initrds: readonly string[];
   readonly options: string;
+  /** How often the boot loader starts it by itself; `null` where it does not count that. */
+  readonly tries: Tries | null;
 }
 
 /** An entry as the boot loader's menu has it: few of them say a release. */
@@ -55,6 +58,7 @@ export function findDeployment(
 export function toDeployment(
   n: number,
   { title, kernel = "", initrds, options }: MenuEntry,
+  tries: Tries | null = null,
 ): ReadDeployment {
   const own = parseCmdline(options).filter(({ key }) => key !== "initrd");
   return {
@@ -63,5 +67,6 @@ export function toDeployment(
     kernel: pathOnVolume(kernel),
     initrds: initrds.map(pathOnVolume),
     options: formatCmdline(own),
+    tries,
   };
 }

@@ -1,4 +1,5 @@
 import { parseCmdline } from "../../../runtime/options/cmdline.ts";
+import { formatCounting } from "./grub-counter.ts";
 import { quote } from "../../../runtime/base/quote.ts";
 import {
   efiDirectories,
@@ -256,6 +257,7 @@ function formatGrub(entry: NewEntry): string {
   ];
   const lines = [
     ...entry.comments.map((comment) => `# ${comment}`),
+    ...(entry.tries ? formatCounting(entry.tries) : []),
     ...modules.map((module) => `insmod ${module}`),
     // openSUSE's GRUB begins at the default subvolume where its menu says so.
     ...(type === "btrfs" ? ["set btrfs_relative_path=n"] : []),

@@ -134,6 +134,7 @@ function findAlarms(status: Status): Alarm[] {
   const { result, failure, restored, hasModules, kernel } = status;
   const ofResult = ALARMS[result];
   const isRestored = result === "fallback" && restored !== null;
+  const bad = status.deployments?.bad ?? null;
   return [
     ...(ofResult === undefined
       ? []
@@ -144,6 +145,16 @@ function findAlarms(status: Status): Alarm[] {
               ...(isRestored ? [alarm(`This one was ${restored}.`)] : []),
               ...(failure === null ? [] : ["", ...linesOf(failure)].map(plain)),
             ],
+          },
+        ]),
+    ...(bad === null
+      ? []
+      : [
+          {
+            what: `WARNING: DEPLOYMENT ${String(bad.n)} (${bad.image.reference}) IS BAD.`,
+            why: escapeControl(bad.failure ?? "It was given up."),
+            outlook: `It does not boot by itself any longer. To try it once more: dockroot rollback ${String(bad.n)}.`,
+            reminder: `WARNING: deployment ${String(bad.n)} is bad; the reason is above.`,
           },
         ]),
     ...(hasModules === false
@@ -238,10 +249,7 @@ function formatBooted(status: Status): string[] {
       ["made by", describeMaker(status)],
       ["source", status.source],
       ["top layer", describeTopLayer(status)],
-      [
-        "deployment",
-        status.deployment === null ? null : String(status.deployment),
-      ],
+      ["deployment", describeDeployment(status)],
       ["boots next", describeNext(status)],
       ["kept", describeDeployments(status)],
       ["disk", describeDisk(status)],
@@ -266,6 +274,17 @@ function describeTopLayer({ toplayer, source }: Status): string | null {
   if (toplayer === null) return source === null ? null : "none";
   const { name, files, bytes } = toplayer;
   return `${name}, ${String(files)} ${files === 1 ? "file" : "files"} of ${formatSize(bytes)}`;
+}
+
+function describeDeployment({
+  deployment,
+  deployments,
+}: Status): string | null {
+  if (deployment === null) return null;
+  const tries = deployments?.tries ?? null;
+  return tries === null
+    ? String(deployment)
+    : `${String(deployment)}, not confirmed yet: it may boot ${String(tries.left)} more times`;
 }
 
 function describeNext({ deployments }: Status): string | null {

@@ -1,4 +1,7 @@
-import type { Deployment } from "../../../runtime/records/deployments.ts";
+import type {
+  Deployment,
+  Tries,
+} from "../../../runtime/records/deployments.ts";
 import type {
   RootedBoot,
   BootedStatus,
@@ -28,6 +31,14 @@ export interface DeploymentsStatus {
   readonly bootFileBytes: number;
   /** What boots next; `null` where that is none of them. */
   readonly next: DeploymentInShort | null;
+  /** How often what runs may boot still; `null` where that is not counted, or it is confirmed. */
+  readonly tries: Tries | null;
+  /** The newer one that proved bad, in whose place another one runs. */
+  readonly bad:
+    | (Pick<DeploymentInShort, "image" | "n"> & {
+        readonly failure: string | null;
+      })
+    | null;
 }
 
 export interface DeploymentInShort {

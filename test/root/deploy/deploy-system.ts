@@ -26,6 +26,9 @@ export interface DeploySystem {
 export const FIRST = "6.1.0-50-test";
 export const SECOND = "6.12.1-test";
 
+/** What dockroot writes for those who log in is for this system's. */
+const RUN = [["-t", "tmpfs", "tmpfs", "/run"]];
+
 /** What an image has of a kernel; the Dockerfile's lines come from it. */
 export function addKernel(tree: string, release: string): void {
   fs.outputFileSync(`${tree}/boot/vmlinuz-${release}`, makeKernel(release));
@@ -36,10 +39,14 @@ export function addKernel(tree: string, release: string): void {
   fs.outputFileSync(`${tree}/lib/modules/${release}/modules.dep`, "");
 }
 
-/** A disk with `system:1`, which has a kernel, and `next:1`, which has another one in its place. */
+/**
+ * A disk with `system:1`, which has a kernel, and `next:1`, which has another one in its place.
+ * @param files of `next:1` besides, by their paths
+ */
 export async function makeDeploySystem(
   t: Test,
   name: string,
+  files: Readonly<Record<string, string>> = {},
 ): Promise<DeploySystem> {
   const disk = await makeBootDisk(t, name, (tree) => {
     addKernel(tree, FIRST);
@@ -49,6 +56,9 @@ export async function makeDeploySystem(
     const scratch = path.join(disk.scratch, "build");
     const context = path.join(scratch, "context");
     addKernel(context, SECOND);
+    for (const [file, text] of Object.entries(files)) {
+      fs.outputFileSync(path.join(context, file), text);
+    }
     fs.outputFileSync(
       `${context}/Dockerfile`,
       [
@@ -69,7 +79,7 @@ export async function makeDeploySystem(
   return {
     disk,
     dockroot: (...args) =>
-      runInSystem(scratch, { etc: {}, cmdline, store }, ...args),
+      runInSystem(scratch, { etc: {}, cmdline, store, mounts: RUN }, ...args),
     booted: (options) => {
       cmdline = options;
     },

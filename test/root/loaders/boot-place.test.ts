@@ -119,6 +119,7 @@ const deployment = (n: number): DeploymentEntry => ({
   kernel: `/dockroot/${String(n)}/linux`,
   initrds: [`/dockroot/${String(n)}/initrd`],
   options: `root=LABEL=x rootflags=subvol=system rw dockroot.deployment=${String(n)}`,
+  tries: null,
 });
 
 interface Found {

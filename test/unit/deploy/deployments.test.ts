@@ -7,9 +7,13 @@ import {
 import {
   bringIn,
   chooseRetired,
+  confirm,
   findProtected,
+  giveBack,
   inMenu,
   listRemovable,
+  noteBoots,
+  noteCounted,
 } from "../../../installer/deploy/plan/deployments.ts";
 import { formatDeployments } from "../../../installer/deploy/plan/format-deployments.ts";
 import {
@@ -35,6 +39,7 @@ function deployment(n: number, change: Change = {}): Deployment {
     },
     options: "quiet",
     state: "good",
+    tries: null,
     isPinned: false,
     failure: null,
     ...change,
@@ -114,7 +119,7 @@ t.test("a candidate that never booted goes for the next one", (t) => {
     { state: "candidate" },
     { state: "staged" },
   );
-  const after = bringIn(state, 5, 2);
+  const after = bringIn(state, 5, 2, null);
   t.equal(after.next, 5);
   t.strictSame(
     after.deployments.map(({ state: own }) => own),
@@ -187,5 +192,48 @@ t.test("each has two lines on a terminal that is narrower", (t) => {
    6.1.0-50-cloud-amd64, boot files 1.0 kB, ID 000000000000
 `,
   );
+  t.end();
+});
+
+const counted = (left: number, done: number): Change => ({
+  state: "candidate",
+  tries: { left, done },
+});
+
+t.test("what runs is good, unless its boots are counted", (t) => {
+  const states = (state: Deployments) =>
+    state.deployments.map(({ state }) => state);
+  t.strictSame(states(noteBoots(stateOf({ state: "candidate" }), 1)), ["good"]);
+  t.strictSame(states(noteBoots(stateOf(counted(2, 1)), 1)), ["candidate"]);
+  t.strictSame(states(confirm(stateOf(counted(2, 1)), 1)), ["good"]);
+  t.end();
+});
+
+t.test("where what boots next is bad, the one does that ran before it", (t) => {
+  const state = stateOf({}, {}, { state: "bad" });
+  t.equal(noteBoots({ ...state, fallback: 1 }, 1).next, 1);
+  t.equal(noteBoots(state, 1).next, 2, "or the newest good one");
+  t.equal(noteBoots(stateOf({ state: "bad" }), 1).next, 1, "or none at all");
+  t.end();
+});
+
+t.test("the boot loader counts what dies before dockroot begins", (t) => {
+  const state = stateOf({}, counted(3, 0));
+  const note = (left: number, done: number, running: number) =>
+    noteCounted(state, [{ n: 2, tries: { left, done } }], running)
+      .deployments[1];
+  t.match(note(1, 2, 1), { state: "candidate", tries: { left: 1, done: 2 } });
+  t.match(note(0, 3, 1), { state: "bad", failure: /started it 3 times/ });
+  t.match(note(0, 3, 2), { state: "candidate", tries: { left: 0, done: 3 } });
+  t.strictSame(noteCounted(state, [{ n: 2, tries: null }], 1), state);
+  t.end();
+});
+
+t.test("a try is given back, and not for ever", (t) => {
+  let state = stateOf(counted(2, 1));
+  state = giveBack(state, 1);
+  t.match(state.deployments[0], { tries: { left: 3, done: 1 } });
+  t.strictSame(giveBack(stateOf(counted(2, 10)), 1), stateOf(counted(2, 10)));
+  t.strictSame(giveBack(stateOf({}), 1), stateOf({}));
   t.end();
 });

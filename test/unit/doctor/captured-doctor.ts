@@ -235,6 +235,7 @@ export function addDeployment(
     },
     options: `${OPTIONS.replace("one:1", DEPLOYED_ID)} dockroot.deployment=${String(n)}`,
     state: "good",
+    tries: null,
     isPinned: false,
     failure: null,
   };

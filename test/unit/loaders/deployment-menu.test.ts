@@ -14,7 +14,10 @@ import { BOOT_LOADERS } from "../../../installer/loaders/formats/boot-loaders.ts
 import {
   findDefault,
   matchesPattern,
+  chooseEntry,
+  nameEntryFile,
   parseEntryFile,
+  patternOf,
   putDefault,
 } from "../../../installer/loaders/formats/deployment-files.ts";
 import { encodeRwlayer } from "../../../installer/loaders/formats/deployment-names.ts";
@@ -53,6 +56,7 @@ const deployment = (
   kernel: `/dockroot/${String(n)}a/linux`,
   initrds: [`/dockroot/${String(n)}a/initrd`],
   options: `root=LABEL=linux rootflags=subvol=${rwlayer} rw docker_image=debian@sha256:5c60 dockroot.deployment=${String(n)} quiet`,
+  tries: null,
   ...others,
 });
 
@@ -320,6 +324,43 @@ await t.test("GRUB's own checker takes what is written", async (t) => {
   );
 });
 
+await t.test("GRUB counts where it can write", async (t) => {
+  const { host, place, read, files } = prepare(t, "grub", {
+    "grub/grub.cfg": FOREIGN.grub,
+  });
+  const tries = { left: 2, done: 1 };
+  const entries = [deployment(1), deployment(2, { tries })];
+  const write = (at: BootPlace, given: readonly DeploymentEntry[]) =>
+    writeDeploymentMenu(host, at, RWLAYER, given, 2, 1);
+  await write(place, entries);
+  const text = read("grub/dockroot.cfg");
+  execFileSync("grub-script-check", { input: text });
+  t.match(text, /"0" \]; then set default='dockroot-docker_rwlayer-1'; fi/);
+  const env = read("grub/dockroot.env");
+  t.equal(env.length, 1024);
+  t.match(
+    env,
+    /^# GRUB Environment Block\n.*\ndockroot_left=2\ndockroot_done=1\n#+$/,
+  );
+  const menu = readDeploymentMenu(host, place, RWLAYER);
+  t.equal(menu.next, 2);
+  t.strictSame(menu.entries, entries.map(withoutRelease).toReversed());
+  const [first] = menu.entries;
+  fs.writeFileSync(
+    path.join(place.menuTop, "grub/dockroot.env"),
+    env.replace("left=2", "left=0").replace("done=1", "done=3"),
+  );
+  t.strictSame(readDeploymentMenu(host, place, RWLAYER).entries, [
+    { ...first, tries: { left: 0, done: 3 } },
+    ...menu.entries.slice(1),
+  ]);
+  await write(place, [deployment(1), deployment(2)]);
+  t.notOk(files()["grub/dockroot.env"], "not of what is confirmed");
+  t.notMatch(read("grub/dockroot.cfg"), "save_env");
+  await write({ ...place, menuFilesystem: store }, entries);
+  t.notMatch(read("grub/dockroot.cfg"), "save_env", "not on btrfs");
+});
+
 await t.test("rEFInd: a later choice of somebody else's is told", async (t) => {
   const { host, place, read } = prepare(t, "refind", {
     [CONFIGS.refind]: FOREIGN.refind,
@@ -331,36 +372,41 @@ await t.test("rEFInd: a later choice of somebody else's is told", async (t) => {
   t.equal(readDeploymentMenu(host, place, RWLAYER).next, undefined);
 });
 
-await t.test(
-  "an entry whose boots are counted keeps its counter",
-  async (t) => {
-    const { host, place, files } = prepare(t, "systemd-boot", {});
-    const directory = "loader/entries/dockroot_docker_rwlayer";
-    const write = (given: readonly DeploymentEntry[], next: number) =>
-      writeDeploymentMenu(host, place, RWLAYER, given, next);
-    await write([deployment(1), deployment(2)], 1);
-    t.strictSame(Object.keys(files()).toSorted(), [
-      ...[`${directory}-1-1.conf`, `${directory}-2-1.conf`],
-      "loader/loader.conf",
-    ]);
-    const { top } = place;
-    const counted = `${directory}-2-1+2-1.conf`;
-    fs.renameSync(
-      path.join(top, `${directory}-2-1.conf`),
-      path.join(top, counted),
+await t.test("systemd-boot counts in the name of a file", async (t) => {
+  const { host, place, read, files } = prepare(t, "systemd-boot", {});
+  const directory = "loader/entries/dockroot_docker_rwlayer";
+  const write = (tries: DeploymentEntry["tries"]) =>
+    writeDeploymentMenu(
+      ...([host, place, RWLAYER] as const),
+      [deployment(1), deployment(2, { tries })],
+      ...([2, 1] as const),
     );
-    await write([deployment(1), deployment(2, { title: "new" })], 2);
-    t.match(files()[counted], /^title +new\n/);
-    t.equal(readDeploymentMenu(host, place, RWLAYER).next, 2);
-    // Of two with one name a boot that was good would end as bad.
-    fs.outputFileSync(path.join(top, `${directory}-2-1.conf`), "");
-    await write([deployment(2)], 2);
-    t.strictSame(Object.keys(files()).toSorted(), [
-      `${directory}-2-1.conf`,
-      "loader/loader.conf",
-    ]);
-  },
-);
+  const names = () => Object.keys(files()).toSorted();
+  const readTries = () => {
+    const { entries } = readDeploymentMenu(host, place, RWLAYER);
+    return entries.find(({ n }) => n === 2)?.tries;
+  };
+  await write({ left: 3, done: 0 });
+  t.strictSame(names(), [
+    ...[`${directory}-1-1.conf`, `${directory}-2-1+3-0.conf`],
+    "loader/loader.conf",
+  ]);
+  t.match(read("loader/loader.conf"), "default dockroot_docker_rwlayer-*\n");
+  const { top } = place;
+  fs.renameSync(
+    path.join(top, `${directory}-2-1+3-0.conf`),
+    path.join(top, `${directory}-2-1+0-3.conf`),
+  );
+  t.strictSame(readTries(), { left: 0, done: 3 });
+  t.equal(readDeploymentMenu(host, place, RWLAYER).next, 1);
+  // Of two with one name a boot that was good would end as bad.
+  await write(null);
+  t.strictSame(names(), [
+    ...[`${directory}-1-1.conf`, `${directory}-2-1.conf`],
+    "loader/loader.conf",
+  ]);
+  t.equal(readDeploymentMenu(host, place, RWLAYER).next, 2);
+});
 
 await t.test(
   "systemd-boot: what was chosen in its menu goes before",
@@ -410,10 +456,57 @@ t.test("names of entries are told apart", (t) => {
     ["a", "dockroot_b-1-1.conf", undefined],
     ["a", "xdockroot_a-1-1.conf", undefined],
   ] as const) {
-    t.equal(parseEntryFile(rwlayer, file), n, file);
+    t.equal(parseEntryFile(rwlayer, file)?.n, n, file);
   }
   t.end();
 });
+
+t.test("a counter stands in a file's name, as systemd-boot writes it", (t) => {
+  for (const [name, tries] of [
+    ["dockroot_a-2-1.conf", null],
+    ["dockroot_a-2-1+3.conf", { left: 3, done: 0 }],
+    ["dockroot_a-2-1+0-3.conf", { left: 0, done: 3 }],
+  ] as const) {
+    t.strictSame(parseEntryFile("a", name), { n: 2, tries });
+  }
+  t.equal(
+    nameEntryFile("a", 2, { left: 3, done: 0 }),
+    "dockroot_a-2-1+3-0.conf",
+  );
+  t.end();
+});
+
+t.test(
+  "a candidate starts while it has a try left, then the one that is known to work",
+  (t) => {
+    const others = ["arch.conf", "dockroot_a-b-9-1.conf"];
+    const file = (n: number, left?: number) =>
+      nameEntryFile(
+        "a",
+        n,
+        left === undefined ? null : { left, done: 3 - left },
+      );
+    for (const [next, fallback, more] of [
+      [3, 2, [1]],
+      [3, 1, [2]],
+      [10, 9, [1]],
+      [25, 10, [24]],
+    ] as const) {
+      const rest = [...others, ...[fallback, ...more].map((n) => file(n))];
+      const pattern = patternOf("a", [...rest, file(next, 3)], next, fallback);
+      const chosen = [3, 1, 0].map(
+        (left) => chooseEntry("a", pattern, [...rest, file(next, left)])?.n,
+      );
+      t.strictSame(chosen, [next, next, fallback], pattern);
+    }
+    t.equal(
+      patternOf("a", [file(100, 3), file(10), file(12)], 100, 10),
+      "dockroot_a-100-1[.+]*",
+      "where no pattern tells them apart: the candidate alone",
+    );
+    t.end();
+  },
+);
 
 t.test("only the default of a loader.conf changes", (t) => {
   t.equal(putDefault("", "x"), "default x\n");

@@ -134,6 +134,7 @@ const deployment = (n: number): DeploymentEntry => ({
   kernel: `/dockroot/${String(n)}a/linux`,
   initrds: [`/dockroot/${String(n)}a/initrd`],
   options: `root=LABEL=x rootflags=subvol=system rw dockroot.deployment=${String(n)}`,
+  tries: null,
 });
 
 await t.test("the firmware's menu has what was written", async (t) => {

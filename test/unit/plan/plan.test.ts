@@ -81,6 +81,7 @@ const facts: BootFacts = {
   gaps: [],
   topLayer: { layers: [layer], record: topLayer },
   merge,
+  modulesFrom: undefined,
   init: undefined,
   kernelRelease: "6.1.0",
   modes: { rwlayerMode: "fresh", topLayerMode: "once" },

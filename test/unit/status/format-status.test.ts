@@ -74,7 +74,9 @@ t.test("the deployment that runs, and the next one", async (t) => {
     image: { ...IMAGE_OF_NEXT, repoDigest: null },
     kernel: "6.12.1-amd64",
   };
-  const deployments = { count: 2, bootFileBytes: 98_000_000, next };
+  const deployments = {
+    ...{ count: 2, bootFileBytes: 98_000_000, next, tries: null, bad: null },
+  };
   const lines = linesOf({ deployment: 2, deployments });
   t.strictSame(lines.slice(7, 10), [
     "deployment  2",

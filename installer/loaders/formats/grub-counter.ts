@@ -1,0 +1,70 @@
+import { quoteForShell } from "../../../runtime/base/quote.ts";
+import type { Tries } from "../../../runtime/records/deployments.ts";
+
+/** Beside grub.cfg: how often GRUB may start an entry still. GRUB writes into the file, and does not make it. */
+export const GRUB_ENV = "dockroot.env";
+
+/** @see https://www.gnu.org/software/grub/manual/grub/grub.html#Environment-block */
+const ENV_BYTES = 1024;
+
+const ENV_FILE = `"\${config_directory}/${GRUB_ENV}"`;
+
+const COUNTERS = "dockroot_left dockroot_done";
+
+/** Filesystems to whose files GRUB writes: not btrfs, and nothing on LVM, LUKS or RAID. */
+const WRITABLE = /^(?:vfat|ext[234]|xfs)$/;
+
+export function canGrubWrite(filesystem: {
+  readonly type: string;
+  readonly isMapped: boolean;
+}): boolean {
+  return WRITABLE.test(filesystem.type) && !filesystem.isMapped;
+}
+
+/** The environment block of the entry whose starts are counted. */
+export function formatGrubEnv(id: string, { left, done }: Tries): string {
+  const text = `# GRUB Environment Block\ndockroot_id=${id}\ndockroot_left=${String(left)}\ndockroot_done=${String(done)}\n`;
+  return text.padEnd(ENV_BYTES, "#");
+}
+
+/** @returns the tries of the entry of that ID; `null` where the block is another's, or damaged */
+export function parseGrubEnv(text: string, id: string): Tries | null {
+  const valueOf = (name: string) =>
+    new RegExp(`^dockroot_${name}=(.*)$`, "m").exec(text)?.[1];
+  const [left, done] = [valueOf("left"), valueOf("done")].map((value) =>
+    /^\d{1,3}$/.test(value ?? "") ? Number(value) : undefined,
+  );
+  return valueOf("id") === id && left !== undefined && done !== undefined
+    ? { left, done }
+    : null;
+}
+
+/** What makes GRUB start another entry where the one that is counted has no try left. */
+export function formatCountedDefault(id: string, fallback: string): string {
+  return `    set default=${quoteForShell(id)}
+    if [ -s ${ENV_FILE} ]; then
+        load_env --file ${ENV_FILE} ${COUNTERS}
+        if [ "\${dockroot_left}" = "0" ]; then set default=${quoteForShell(fallback)}; fi
+    fi
+`;
+}
+
+/** The commands of an entry that count its start. GRUB has no arithmetic. */
+export function formatCounting({ left, done }: Tries): string[] {
+  if (left === 0) return [];
+  const steps = Array.from({ length: left }, (_, index) => [
+    `${index === 0 ? "if" : "elif"} [ "\${dockroot_left}" = "${String(left - index)}" ]; then`,
+    `    set dockroot_left=${String(left - index - 1)}`,
+    `    set dockroot_done=${String(done + index + 1)}`,
+  ]);
+  return [
+    `if [ -s ${ENV_FILE} ]; then`,
+    ...[
+      `load_env --file ${ENV_FILE} ${COUNTERS}`,
+      ...steps.flat(),
+      "fi",
+      `save_env --file ${ENV_FILE} ${COUNTERS}`,
+    ].map((line) => `    ${line}`),
+    "fi",
+  ];
+}

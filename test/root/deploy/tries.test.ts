@@ -1,0 +1,178 @@
+// runner: tier=first seconds=30
+import fs from "fs-extra";
+import os from "node:os";
+import t, { type Test } from "tap";
+import type {
+  Deployment,
+  Deployments,
+} from "../../../runtime/records/deployments.ts";
+import { run } from "../../../fixtures/run.ts";
+import { rehearse } from "../boot-disk.ts";
+import { makeDeploySystem } from "./deploy-system.ts";
+
+const CONFIRM = "usr/lib/systemd/system/dockroot-confirm.service";
+const system = await makeDeploySystem(t, "tries", { [CONFIRM]: "[Unit]\n" });
+const { disk, dockroot } = system;
+const MENU = "grub/dockroot.cfg";
+
+const readState = async () =>
+  JSON.parse(
+    await system.read(".dockroot/docker_rwlayer/deployments.json"),
+  ) as Deployments;
+
+async function find(n: number): Promise<Deployment> {
+  const { deployments } = await readState();
+  const found = deployments.find((each) => each.n === n);
+  if (found === undefined)
+    throw new Error(`there is no deployment ${String(n)}`);
+  return found;
+}
+
+function succeeds(t: Test, ...args: string[]): string {
+  const { status, stdout, stderr } = dockroot(...args);
+  t.equal(status, 0, stderr + stdout);
+  return stdout;
+}
+
+/** Boots what the entry of a deployment says, as far as its root. */
+async function boot(t: Test, n: number) {
+  const { options } = await find(n);
+  const machine = rehearse(
+    t,
+    disk,
+    "docker_rwlayer",
+    `${options} dockroot.fallback=last`,
+  );
+  const { status, stderr } = machine.boot();
+  t.equal(status, 0, stderr);
+  t.equal(machine.finish().status, 0);
+  return machine.record();
+}
+
+/** Takes the init out of a kept image. @returns its tree, on the top level */
+async function withoutInit(n: number): Promise<string> {
+  const { image } = await find(n);
+  const tree = `.dockroot/images/${image.id.slice("sha256:".length)}/tree`;
+  await disk.look(async (top) => {
+    await run(["btrfs", "property", "set", `${top}/${tree}`, "ro", "false"]);
+    fs.renameSync(`${top}/${tree}/sbin/init`, `${top}/${tree}/sbin/other`);
+  });
+  return tree;
+}
+
+await t.test("a first deployment runs", async (t) => {
+  succeeds(t, "upgrade", "--pull=never", "system:1");
+  const { options } = await find(1);
+  system.booted(options);
+  t.match(succeeds(t, "upgrade", "--pull=never", "system:1"), "Nothing new");
+  t.equal((await find(1)).state, "good");
+});
+
+await t.test("a candidate boots so often", async (t) => {
+  succeeds(t, "upgrade", "--pull=never", "next:1");
+  t.match(await readState(), { next: 2, fallback: 1 });
+  t.match(await system.read(MENU), /linux .* panic=30 /);
+  for (const [left, done] of [
+    [2, 1],
+    [1, 2],
+    [0, 3],
+  ] as const) {
+    t.match(await boot(t, 2), { result: "fresh", deployment: 2 });
+    t.match(await find(2), { state: "candidate", tries: { left, done } });
+  }
+});
+
+await t.test(
+  "then the one boots that is known to work, every time",
+  async (t) => {
+    for (const _ of [1, 2]) {
+      t.match(await boot(t, 2), {
+        result: "fallback",
+        deployment: 1,
+        image: { id: disk.ids["system:1"] },
+        failure: { code: "DEPLOYMENT_BAD" },
+      });
+      t.match(await find(2), {
+        state: "bad",
+        failure: "it has booted 3 times, and none of these boots was confirmed",
+      });
+    }
+  },
+);
+
+await t.test("what runs then makes the menu right", async (t) => {
+  // The kernel command line is still the other's, and so is boot.json a rehearsal's: here 1 runs.
+  succeeds(t, "confirm");
+  t.match(await readState(), { next: 1 });
+  t.match(await system.read(MENU), /set default='dockroot-docker_rwlayer-1'/);
+  t.notMatch(await system.read(MENU), "panic=30");
+});
+
+await t.test("whoever chooses a bad one in the menu gets it", async (t) => {
+  t.match(await boot(t, 2), { result: "fresh", deployment: 2 });
+  t.equal((await find(2)).state, "bad");
+});
+
+await t.test("an orderly shutdown gives a try back", async (t) => {
+  succeeds(t, "rollback", "2");
+  t.match(await find(2), { state: "candidate", tries: { left: 3, done: 0 } });
+  const { options } = await find(1);
+  system.booted((await find(2)).options);
+  await boot(t, 2);
+  succeeds(t, "confirm", "--give-back");
+  t.match(await find(2), { state: "candidate", tries: { left: 3, done: 1 } });
+  system.booted(options);
+});
+
+await t.test("one whose root cannot be made is bad at once", async (t) => {
+  succeeds(t, "rollback", "1");
+  succeeds(t, "confirm");
+  succeeds(t, "rollback", "2");
+  const tree = await withoutInit(2);
+  t.match(await boot(t, 2), {
+    ...{ result: "fallback", deployment: 1 },
+    failure: { code: "INIT_MISSING" },
+  });
+  t.match(await find(2), { state: "bad", failure: /^no root could be made/ });
+  await disk.look((top) => {
+    fs.renameSync(`${top}/${tree}/sbin/other`, `${top}/${tree}/sbin/init`);
+  });
+});
+
+await t.test("what is confirmed is counted no more", async (t) => {
+  succeeds(t, "rollback", "2");
+  const { options } = await find(2);
+  await boot(t, 2);
+  system.booted(options);
+  t.match(succeeds(t, "confirm"), "confirmed: dockroot 2: next:1");
+  t.match(await find(2), { state: "good", tries: null });
+  t.notMatch(await system.read(MENU), "panic=30");
+  await boot(t, 2);
+  t.match(await find(2), { state: "good", tries: null });
+});
+
+await t.test(
+  "a substitute gets the modules of the kernel that runs",
+  async (t) => {
+    await system.inEngine(async (docker) => {
+      const context = `${disk.scratch}/third`;
+      fs.outputFileSync(
+        `${context}/Dockerfile`,
+        "FROM system:1\nCOPY third /\n",
+      );
+      fs.outputFileSync(`${context}/third`, "");
+      await docker(["build", "--network=none", "--tag=third:1", context]);
+    });
+    succeeds(t, "upgrade", "--pull=never", "third:1");
+    succeeds(t, "remove", "1");
+    await withoutInit(3);
+    t.match(await boot(t, 3), {
+      ...{ result: "fallback", deployment: 2, hasModules: true },
+      failure: { code: "INIT_MISSING" },
+    });
+    await disk.look((top) => {
+      const modules = `lib/modules/${os.release()}`;
+      t.ok(fs.existsSync(`${top}/docker_rwlayer/${modules}`));
+    });
+  },
+);

@@ -1,142 +1,23 @@
 import { bootFlags, finishFlags } from "../../runtime/boot/boot-flags.ts";
-import type { Flags, FlagValues } from "../../runtime/base/flags.ts";
-import { INITRAMFS_KINDS, STORE_KINDS } from "../../runtime/options/table.ts";
-import { GENERATOR_NAMES } from "../generators/generator.ts";
-import { LOADERS } from "../loaders/formats/boot-loader.ts";
+import type { FlagValues } from "../../runtime/base/flags.ts";
+import type { Command } from "./command.ts";
+import { deploymentCommands } from "./deployment-commands.ts";
+import {
+  imageFlag,
+  installFlags,
+  json,
+  loaderFlag,
+  storeFlags,
+} from "./flags.ts";
+
+export type { Command, Operands } from "./command.ts";
+
+const SHELLS = ["bash", "zsh", "fish"] as const;
 
 /**
  * The table of commands. Parsing, help, completions (build/pages) and the manual page come from it;
  * installer/commands has a handler for each.
  */
-export interface Command {
-  readonly summary: string;
-  readonly operands?: Operands;
-  readonly flags: Flags;
-  readonly needsRoot?: true;
-  /** What is wrong with options that are right each for itself. */
-  readonly check?: (flags: FlagValues<Flags>) => string | undefined;
-  /** The first one is in the help for all commands, too. */
-  readonly examples: readonly [Example, ...Example[]];
-}
-
-type Example = readonly [call: string, meaning: string];
-
-/** What a command takes besides options. */
-export interface Operands {
-  /** `DIR`, `[DIR]` where it may be absent, `[DIR...]` where there may be several. */
-  readonly usage: string;
-  readonly describe: string;
-  readonly values?: readonly string[];
-}
-
-const json = { type: "boolean", describe: "print the result as JSON" } as const;
-
-const storeFlags = {
-  "store-path": {
-    type: "string",
-    alias: "docker",
-    placeholder: "DIR",
-    describe:
-      "the image store's directory [the store of this system that has images]",
-  },
-  store: {
-    type: "string",
-    placeholder: "KIND",
-    values: STORE_KINDS,
-    describe: `which store, where DIR holds several: ${STORE_KINDS.join(", ")}`,
-  },
-} as const satisfies Flags;
-
-const imageFlag = {
-  type: "string",
-  placeholder: "REF",
-  describe:
-    "the image instead of the one that the kernel options and the configuration name",
-} as const;
-
-const generatorNames = ["auto", ...GENERATOR_NAMES] as const;
-
-const installFlags = {
-  generator: {
-    type: "string",
-    placeholder: "NAME",
-    values: generatorNames,
-    describe: `the initramfs generator: ${generatorNames.join(", ")} [auto]`,
-  },
-  image: {
-    ...imageFlag,
-    describe:
-      "the image to boot, as docker images or podman images names it [the one in the configuration]",
-  },
-  root: {
-    type: "string",
-    placeholder: "DIR",
-    describe: "install into the system in DIR instead of this one",
-  },
-  "no-build": { type: "boolean", describe: "do not build the initramfs" },
-  "dry-run": {
-    type: "boolean",
-    describe: "print what would be done and change nothing",
-  },
-  yes: { type: "boolean", describe: "do not ask for confirmation" },
-  verbose: {
-    type: "boolean",
-    describe: "also print the log on stderr",
-  },
-} as const satisfies Flags;
-
-const PULLS = ["auto", "always", "never"] as const;
-
-const loaderFlag = {
-  type: "string",
-  placeholder: "NAME",
-  values: LOADERS,
-  describe: `the boot loader: ${LOADERS.join(", ")} [the one found]`,
-} as const;
-
-const upgradeFlags = {
-  pull: {
-    type: "string",
-    placeholder: "WHEN",
-    values: PULLS,
-    describe:
-      "whether the engine pulls the image first: auto, always, never (take what is in the store) [auto: not what was built here]",
-  },
-  kernel: {
-    type: "string",
-    placeholder: "RELEASE",
-    describe: "the kernel of the image, where it has several [the newest]",
-  },
-  initramfs: {
-    type: "string",
-    placeholder: "KIND",
-    values: INITRAMFS_KINDS,
-    describe:
-      "image: the one in the image; machine: its generator makes it here, with this machine's drivers [initramfs in dockroot.json, else image]",
-  },
-  tries: {
-    type: "string",
-    placeholder: "N",
-    describe:
-      "how often it may boot before it is confirmed; 0: that is not counted [3]",
-  },
-  loader: loaderFlag,
-  ...storeFlags,
-  "dry-run": installFlags["dry-run"],
-  reboot: { type: "boolean", describe: "restart the machine at the end" },
-  verbose: installFlags.verbose,
-  json,
-} as const satisfies Flags;
-
-const changeFlags = {
-  ...storeFlags,
-  "dry-run": installFlags["dry-run"],
-  verbose: installFlags.verbose,
-  json,
-} as const satisfies Flags;
-
-const SHELLS = ["bash", "zsh", "fish"] as const;
-
 const commands = {
   boot: {
     summary:
@@ -179,108 +60,7 @@ const commands = {
     needsRoot: true,
     examples: [["dockroot uninstall", "and build the initramfs without it"]],
   },
-  upgrade: {
-    summary: "make the next boot run the newest image, with its kernel",
-    operands: {
-      usage: "[REF]",
-      describe:
-        "another image, for this time [the one that this machine follows]",
-    },
-    flags: {
-      check: {
-        type: "boolean",
-        describe:
-          "only tell whether there is something new: exit status 3 where there is",
-      },
-      ...upgradeFlags,
-    },
-    needsRoot: true,
-    examples: [
-      ["dockroot upgrade", "pull, keep, and boot it next"],
-      ["dockroot upgrade --pull never", "take what the image store has"],
-      ["dockroot upgrade --check", "is there something new?"],
-    ],
-  },
-  switch: {
-    summary: "make this machine follow another image",
-    operands: { usage: "REF", describe: "name, name:tag, or name@sha256:..." },
-    flags: upgradeFlags,
-    needsRoot: true,
-    examples: [["dockroot switch sample_image:next", "from now on"]],
-  },
-  deployments: {
-    summary: "list the images that this machine can boot, and which is next",
-    flags: { ...storeFlags, json },
-    needsRoot: true,
-    examples: [["dockroot deployments", "what can I go back to?"]],
-  },
-  rollback: {
-    summary: "make an earlier deployment the one that boots next",
-    operands: {
-      usage: "[N]",
-      describe: "its number [the newest other one that has booted]",
-    },
-    flags: changeFlags,
-    needsRoot: true,
-    examples: [
-      ["dockroot rollback", "back to the one before"],
-      ["dockroot rollback 3", "to that one"],
-    ],
-  },
-  confirm: {
-    summary:
-      "declare the deployment that runs good: it stays the one that boots",
-    flags: {
-      after: {
-        type: "string",
-        placeholder: "SECONDS",
-        describe: "wait so long before",
-      },
-      failed: {
-        type: "boolean",
-        describe:
-          "it has failed instead: restart the machine, if its boots are counted",
-      },
-      restart: {
-        type: "boolean",
-        describe:
-          "where it has booted with the kernel of a bad deployment, restart the machine, once, for its own",
-      },
-      "give-back": {
-        type: "boolean",
-        describe:
-          "neither: the system shuts down in good order, and this boot does not count",
-      },
-      ...storeFlags,
-      verbose: installFlags.verbose,
-      json,
-    },
-    needsRoot: true,
-    examples: [["dockroot confirm", "it works"]],
-  },
-  pin: {
-    summary: "keep a deployment, whatever comes after it",
-    operands: { usage: "N", describe: "its number" },
-    flags: {
-      off: { type: "boolean", describe: "let it go like any other" },
-      ...changeFlags,
-    },
-    needsRoot: true,
-    examples: [["dockroot pin 2", "until dockroot pin --off 2"]],
-  },
-  remove: {
-    summary: "remove a deployment: its menu entry, boot files and image",
-    operands: { usage: "N", describe: "its number" },
-    flags: changeFlags,
-    needsRoot: true,
-    examples: [["dockroot remove 2", "what runs or boots next stays"]],
-  },
-  gc: {
-    summary: "remove deployments past the limit, and what was interrupted",
-    flags: changeFlags,
-    needsRoot: true,
-    examples: [["dockroot gc --dry-run", "what would go?"]],
-  },
+  ...deploymentCommands,
   status: {
     summary: "show what booted, how, and which earlier roots exist",
     flags: {

@@ -8,16 +8,22 @@ import {
   parseImageReference,
 } from "../../runtime/images/image-ref.ts";
 import type { InitramfsKind } from "../../runtime/options/table.ts";
+import type {
+  Deployment,
+  Deployments,
+} from "../../runtime/records/deployments.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
 import type { FoundImage } from "../../runtime/stores/store.ts";
 import type { EngineName } from "../engines/formats/explain-pull.ts";
 import { readRepoDigest } from "../engines/pull.ts";
 import { readSystemName } from "../packages/compare-packages.ts";
 import type { GeneratorName } from "../generators/generator.ts";
-import type { BootFiles } from "./boot-files.ts";
+import type { BootPlace } from "../loaders/boot-place.ts";
+import { areBootFilesIntact, type BootFiles } from "./boot-files.ts";
 import { findBootFiles } from "./find-boot-files.ts";
 import { findGenerator } from "./make-initramfs.ts";
 import type { DeployDisk } from "./deploy-disk.ts";
+import { inMenu } from "./plan/deployments.ts";
 
 /** What is to be deployed, found and checked; nothing is changed yet. */
 export interface Target {
@@ -96,4 +102,25 @@ async function tellRepoDigest(
     if (error instanceof BootError) return null;
     throw error;
   }
+}
+
+/** The newest deployment, where it is the target already: one that is bad is not made once more. */
+export function findSame(
+  host: Host,
+  place: BootPlace,
+  state: Deployments,
+  { image, boot }: Target,
+  initramfs: InitramfsKind,
+): Deployment | undefined {
+  const newest = inMenu(state).at(-1);
+  if (newest?.image.id !== image.id) return undefined;
+  const { kernel } = newest;
+  const isSame =
+    initramfs === "image"
+      ? kernel.digest === boot.digest
+      : // Each one that is made differs.
+        kernel.initramfs === "machine" &&
+        kernel.release === boot.release &&
+        areBootFilesIntact(host, place, kernel);
+  return isSame ? newest : undefined;
 }

@@ -32,3 +32,18 @@ export async function refuseOtherDisk(
     );
   }
 }
+
+/** Boot files of one place cannot be named by a menu of another. @throws BootError LOADER_MISSING */
+export function refuseOtherPlace(
+  { filesystem, loader: found }: BootPlace,
+  { bootFilesystem, loader }: Deployments,
+): void {
+  if (bootFilesystem === null || bootFilesystem === filesystem.uuid) return;
+  throw new BootError(
+    "LOADER_MISSING",
+    `the deployments' boot files are on the filesystem ${bootFilesystem}, for ${loader ?? "another boot loader"}, and ${found.title} reads ${filesystem.device}`,
+    {
+      hint: `Name the boot loader that has them: --loader ${loader ?? "NAME"}.`,
+    },
+  );
+}

@@ -1,19 +1,10 @@
-import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
 import { summarizeFailure } from "../../runtime/base/failure.ts";
-import { isBelow } from "../../runtime/base/is-below.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
-import { lookAtDisk, planOn } from "../../runtime/boot/look-at-disk.ts";
-import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
-import { silence, type Host } from "../../runtime/host/host.ts";
+import type { Host } from "../../runtime/host/host.ts";
 import { readKernelRelease } from "../../runtime/host/machine.ts";
 import { hexOf } from "../../runtime/images/image-ref.ts";
-import type { CmdlineOption } from "../../runtime/options/cmdline.ts";
-import {
-  parseOptions,
-  readBootOptions,
-  readInitramfsKind,
-} from "../../runtime/options/options.ts";
+import { readInitramfsKind } from "../../runtime/options/options.ts";
 import { keptImagePaths } from "../../runtime/options/rwlayer-names.ts";
 import type { InitramfsKind } from "../../runtime/options/table.ts";
 import type {
@@ -21,49 +12,35 @@ import type {
   Deployments,
   Tries,
 } from "../../runtime/records/deployments.ts";
-import type { OfferedImage } from "../engines/formats/engine-answers.ts";
-import type { GeneratorName } from "../generators/generator.ts";
 import { withBootPlace, type BootPlace } from "../loaders/boot-place.ts";
 import { refuseUnreadMenu } from "../loaders/deployment-menu.ts";
 import {
-  formatCmdline,
   isLoaderName,
   type LoaderName,
 } from "../loaders/formats/boot-loader.ts";
-import { planOptions } from "../loaders/plan/plan-options.ts";
 import { comparePackages } from "../packages/compare-packages.ts";
-import type { PackageChanges } from "../packages/formats/package-lists.ts";
-import { homeBelow } from "../system/find-store.ts";
-import {
-  areBootFilesIntact,
-  copyBootFiles,
-  missingBytes,
-  noRoom,
-  refuseForeignBootFiles,
-  type BootFiles,
-} from "./boot-files.ts";
+import { noRoom, refuseForeignBootFiles } from "./boot-files.ts";
 import {
   readDeployments,
   recordDurably,
 } from "../../runtime/disk/deployments-file.ts";
 import {
-  readOtherDeployments,
   removeMadeInitramfs,
   type DeployDisk,
   withDeployDisk,
 } from "./deploy-disk.ts";
 import { countChanges } from "./count-changes.ts";
 import { CONFIRM_SERVICE, hasConfirmation } from "./confirmation.ts";
-import { findTarget, type Target } from "./find-target.ts";
-import { keepImage, refuseForeignImage } from "./kept-images.ts";
+import { findSame, findTarget, type Target } from "./find-target.ts";
+import { refuseForeignImage } from "./kept-images.ts";
+import { describeDeployment, makeDeployment } from "./make-deployment.ts";
 import { makeInitramfs } from "./make-initramfs.ts";
+import { chooseForRoom } from "./make-room.ts";
 import {
   bringIn,
   chooseRetired,
   findDeployment,
   findRollback,
-  inMenu,
-  listRemovable,
   confirm,
   noteBoots,
   retire,
@@ -75,12 +52,10 @@ import {
   type PullRequest,
   type Teller,
 } from "./pull-first.ts";
-import { refuseOtherDisk } from "./refuse-other-disk.ts";
+import { refuseOtherDisk, refuseOtherPlace } from "./refuse-other-disk.ts";
 import { restoreLost } from "./restore.ts";
-import { noteMenu, RESTART, settle } from "./settle.ts";
-
-/** Where the tutorial has the top layer. */
-const TOP_LAYER_DIRECTORY = "boot_docker";
+import { noteMenu, settle } from "./settle.ts";
+import type { UpgradeResult } from "./upgrade-result.ts";
 
 export interface UpgradeRequest extends PullRequest {
   /** Whether the machine follows that image from now on. */
@@ -91,34 +66,6 @@ export interface UpgradeRequest extends PullRequest {
   /** How often it may boot before it is confirmed; 0: that is not counted. */
   readonly tries: number;
   readonly loader: LoaderName | undefined;
-}
-
-export interface UpgradeResult {
-  readonly kind: "unchanged" | "planned" | "upgraded";
-  /** What runs; `undefined` where that is no deployment. */
-  readonly from: Deployment | undefined;
-  readonly to: Deployment;
-  /** Whether that boots next. */
-  readonly isNext: boolean;
-  /** The number of the deployment that a rollback takes; `null` where there is none. */
-  readonly rollback: number | null;
-  /** Whether dockroot has made the present root. */
-  readonly isBooted: boolean;
-  /** What its os-release calls it; `null` where it says nothing. */
-  readonly system: string | null;
-  /** What makes its initramfs on this machine; `null` where it is the image's. */
-  readonly generator: GeneratorName | null;
-  /** From what runs; `null` where that is another system, or cannot be told. */
-  readonly packages: PackageChanges | null;
-  /** How many files of the present root the next one lacks; `null` where that is not known. */
-  readonly writtenFiles: number | null;
-  /** What the registry has that the store does not; `null` where that is nothing, or was not asked for. */
-  readonly offered: OfferedImage | null;
-  /** The numbers of those that went, to make room or past the limit. */
-  readonly removed: readonly number[];
-  /** Whose menu has the entry. */
-  readonly loader: string;
-  readonly warnings: readonly string[];
 }
 
 /**
@@ -193,7 +140,7 @@ class Upgrader {
     const { disk, running, booted } = this.#deploy;
     const { isDry, reference, kernel } = this.#request;
     let state = noteBoots(readDeployments(disk), running);
-    this.#refuseOtherPlace(state);
+    refuseOtherPlace(this.#place, state);
     refuseUnreadMenu(this.#host, this.#place);
     await refuseOtherDisk(this.#host, this.#deploy, this.#place, state);
     if (state.deployments.length > 0) {
@@ -255,7 +202,12 @@ class Upgrader {
     // What runs may be of a deployments.json that was lost.
     const n = Math.max(state.last, running ?? 0) + 1;
     const to = this.#describe(state, target, n);
-    const makesRoom = this.#makeRoom(state, target.boot);
+    const makesRoom = chooseForRoom(
+      this.#deploy,
+      this.#place,
+      state,
+      target.boot,
+    );
     const gone = makesRoom.map(({ n }) => n);
     if (isDry) return done("planned", to, gone);
     if (makesRoom.length > 0) {
@@ -283,73 +235,14 @@ class Upgrader {
     return settle(this.#host, this.#deploy, this.#place, state, this.#progress);
   }
 
-  /** Boot files of one place cannot be named by a menu of another. */
-  #refuseOtherPlace({ bootFilesystem, loader }: Deployments): void {
-    const { filesystem, loader: found } = this.#place;
-    if (bootFilesystem === null || bootFilesystem === filesystem.uuid) return;
-    throw new BootError(
-      "LOADER_MISSING",
-      `the deployments' boot files are on the filesystem ${bootFilesystem}, for ${loader ?? "another boot loader"}, and ${found.title} reads ${filesystem.device}`,
-      {
-        hint: `Name the boot loader that has them: --loader ${loader ?? "NAME"}.`,
-      },
-    );
+  #findSame(state: Deployments, target: Target): Deployment | undefined {
+    const place = this.#place;
+    return findSame(this.#host, place, state, target, this.#initramfs);
   }
 
-  /** The deployment as its record; its options are this boot's, but for the image. */
-  #describe(
-    state: Deployments,
-    { reference, image, boot, repoDigest }: Target,
-    n: number,
-  ): Deployment {
-    const host = this.#host;
-    const { disk, store, place } = this.#deploy;
-    const directory = disk.at(TOP_LAYER_DIRECTORY);
-    const { options, notes } = planOptions({
-      cmdline: this.#withoutRestart(state, gatherOptions(host).kernel),
-      image: image.id,
-      store,
-      storePath: place.path,
-      storeHome: homeBelow(host, disk.topLevel, place.path),
-      storeKind: place.kind,
-      bootedRwlayer: place.bootedRwlayer,
-      topLayerDirectory:
-        host.files.statusOf(directory)?.kind === "directory"
-          ? TOP_LAYER_DIRECTORY
-          : undefined,
-      deployment: n,
-    });
-    if (state.deployments.length === 0) {
-      for (const note of notes) host.log.info(note);
-    }
-    return {
-      n,
-      image: { reference, id: image.id, repoDigest },
-      kernel: {
-        release: boot.release,
-        digest: boot.digest,
-        files: boot.files.map(({ name }) => name),
-        bytes: boot.bytes,
-        initramfs: this.#initramfs,
-      },
-      options: formatCmdline(options),
-      state: "staged",
-      tries: null,
-      isPinned: false,
-      failure: null,
-    };
-  }
-
-  /** The options that this boot was given, without what a candidate has besides. */
-  #withoutRestart(
-    state: Deployments,
-    cmdline: readonly CmdlineOption[],
-  ): readonly CmdlineOption[] {
-    const running = findDeployment(state, this.#deploy.running ?? null);
-    if (running === undefined || running.options.includes(RESTART)) {
-      return cmdline;
-    }
-    return cmdline.filter((option) => formatCmdline([option]) !== RESTART);
+  #describe(state: Deployments, target: Target, n: number): Deployment {
+    const initramfs = this.#initramfs;
+    return describeDeployment(this.#deploy, state, target, { n, initramfs });
   }
 
   /**
@@ -369,7 +262,7 @@ class Upgrader {
       });
       const target = await this.#withInitramfs(found);
       const { boot } = target;
-      const room = this.#makeRoom(state, boot);
+      const room = chooseForRoom(this.#deploy, this.#place, state, boot);
       if (room.length > 0) throw noRoom(this.#place, boot, boot.bytes);
       const adopted = this.#describe(state, target, running);
       return await this.#add(state, adopted, target, true);
@@ -380,27 +273,6 @@ class Upgrader {
       );
       return readDeployments(this.#deploy.disk);
     }
-  }
-
-  /** @returns which deployments go to make room on $BOOT @throws BootError NO_ROOM */
-  #makeRoom(state: Deployments, boot: BootFiles): readonly Deployment[] {
-    const { disk, store, running } = this.#deploy;
-    const isShared = this.#place.filesystem.uuid === store.uuid;
-    let missing = missingBytes(this.#host, this.#place, boot, isShared);
-    if (missing <= 0) return [];
-    const others = readOtherDeployments(disk);
-    const gone: Deployment[] = [];
-    for (const deployment of others ? listRemovable(state, running) : []) {
-      if (missing <= 0) break;
-      gone.push(deployment);
-      const own = inMenu(state).filter((each) => !gone.includes(each));
-      const left = [...own, ...(others ?? [])];
-      const { digest, bytes } = deployment.kernel;
-      if (!left.some(({ kernel }) => kernel.digest === digest))
-        missing -= bytes;
-    }
-    if (missing > 0) throw noRoom(this.#place, boot, missing);
-    return gone;
   }
 
   /** Makes what the deployment needs, and then its entry. */
@@ -429,7 +301,7 @@ class Upgrader {
     }
     await recordDurably(disk, state);
     try {
-      await this.#make(staged, target);
+      await makeDeployment(this.#deploy, place, staged, target, this.#progress);
     } catch (error) {
       // Without it the next call would.
       await this.#settle(state).catch((cause: unknown) => {
@@ -465,61 +337,6 @@ class Upgrader {
       `the image has no ${CONFIRM_SERVICE}: its boots are not counted, and nothing but the menu leads back from one that fails; dockroot install in the image puts it there`,
     );
     return null;
-  }
-
-  async #make(
-    staged: Deployment,
-    { reference, image, boot, repoDigest, system }: Target,
-  ): Promise<void> {
-    const host = this.#host;
-    const { disk } = this.#deploy;
-    const place = this.#place;
-    await this.#progress(`keeping the image ${reference}`, () =>
-      keepImage(disk, { image, reference, repoDigest, system }),
-    );
-    const { tree } = keptImagePaths(hexOf(image.id));
-    const kept = {
-      ...boot,
-      files: boot.files.map(({ from, name }) => ({
-        from: isBelow(from, disk.at(image.source))
-          ? path.join(disk.at(tree), path.relative(disk.at(image.source), from))
-          : from,
-        name,
-      })),
-    };
-    await this.#progress(
-      `copying kernel and initramfs to ${place.filesystem.device}`,
-      () => copyBootFiles(host, place, kept),
-    );
-    await this.#progress("checking what the boot would do", () =>
-      this.#rehearse(staged.options),
-    );
-  }
-
-  /** As `boot --dry-run` with these options. @throws BootError */
-  async #rehearse(cmdline: string): Promise<void> {
-    const host = silence(this.#host);
-    const options = readBootOptions(parseOptions(cmdline, undefined));
-    const runDirectory = host.path(DEFAULT_RUN_DIRECTORY);
-    await lookAtDisk(host, options, runDirectory, planOn);
-  }
-
-  /** The newest deployment, where it is the target already: one that is bad is not made once more. */
-  #findSame(
-    state: Deployments,
-    { image, boot }: Target,
-  ): Deployment | undefined {
-    const newest = inMenu(state).at(-1);
-    if (newest?.image.id !== image.id) return undefined;
-    const { kernel } = newest;
-    const isSame =
-      this.#initramfs === "image"
-        ? kernel.digest === boot.digest
-        : // Each one that is made differs.
-          kernel.initramfs === "machine" &&
-          kernel.release === boot.release &&
-          areBootFilesIntact(this.#host, this.#place, kernel);
-    return isSame ? newest : undefined;
   }
 
   /** The target with all its boot files. @throws BootError */

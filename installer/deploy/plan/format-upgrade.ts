@@ -3,7 +3,7 @@ import type { Terminal } from "../../cli/cli-context.ts";
 import { formatPackageChanges } from "../../packages/formats/format-changes.ts";
 import { formatSize } from "../../text/human.ts";
 import { formatSections, plain, type Line } from "../../text/table.ts";
-import type { UpgradeResult } from "../upgrade.ts";
+import type { UpgradeResult } from "../upgrade-result.ts";
 import { nameDeployment } from "./deployments.ts";
 
 /** What `dockroot upgrade --json` prints, version 1. */

@@ -129,6 +129,8 @@ export async function relieve(topLevel: string): Promise<void> {
     ...["btrfs", "subvolume", "delete", "--commit-each"],
     `${topLevel}/${FILLING}`,
   ]);
+  // Deleting frees nothing by itself: the room comes back while a thread of the kernel's is at work.
+  await run(["btrfs", "subvolume", "sync", topLevel]);
 }
 
 /**

@@ -12,15 +12,18 @@ import { readDeployments } from "../../runtime/disk/deployments-file.ts";
 import { withDeployDisk, type DeployDisk } from "./deploy-disk.ts";
 import {
   chooseRetired,
+  findDeployment,
   findProtected,
   findRollback,
   inMenu,
+  nameDeployment,
   noteBoots,
   retire,
   withChanged,
 } from "./plan/deployments.ts";
 import type { Teller } from "./pull-first.ts";
-import { restoreLost } from "./restore.ts";
+import { refuseOtherPlace } from "./refuse-other-disk.ts";
+import { restore, restoreLost } from "./restore.ts";
 import { noteMenu, settle } from "./settle.ts";
 import { warnOfUnclaimed } from "./unclaimed.ts";
 
@@ -68,6 +71,7 @@ export async function changeDeployments(
         menuUuid: menuFilesystem ?? undefined,
       },
       async (place) => {
+        refuseOtherPlace(place, before);
         const { noted, shownNext } = noteMenu(host, deploy, place, before);
         const wanted = decide(noted, deploy);
         const isBrief = request.isBrief ?? false;
@@ -75,6 +79,13 @@ export async function changeDeployments(
           shownNext === wanted.next &&
           formatJson(wanted) === formatJson(recorded);
         if (isBrief && isDone) return wanted;
+        const next = findDeployment(wanted, wanted.next);
+        if (!isBrief && next !== undefined && next.n !== recorded.next) {
+          await progress(
+            `checking kernel and initramfs of ${nameDeployment(next)}`,
+            () => restore(host, deploy, place, next),
+          );
+        }
         const settled = await settle(host, deploy, place, wanted, progress);
         if (isBrief) return settled;
         await progress("checking kernels and initramfs of deployments", () =>

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
+import { summarizeFailure } from "../../runtime/base/failure.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { Disk, DiskLock } from "../../runtime/disk/disk.ts";
 import type { Host } from "../../runtime/host/host.ts";
@@ -11,7 +12,7 @@ import {
 import type { Deployment } from "../../runtime/records/deployments.ts";
 import {
   readDeployments,
-  recordDurably,
+  writeDeployments,
 } from "../../runtime/disk/deployments-file.ts";
 import { deleteTree, findTree } from "../../runtime/disk/subvolumes.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
@@ -75,7 +76,9 @@ export async function withDeployDisk<T>(
     try {
       if (access === "rw") {
         removeMadeInitramfs(disk);
-        await removeBuilding(disk);
+        await removeBuilding(disk).catch((error: unknown) => {
+          host.log.warn(summarizeFailure(error));
+        });
       }
       return await work({ disk, store, place, booted, running });
     } finally {
@@ -140,7 +143,7 @@ export async function removeBuilding(disk: Disk): Promise<void> {
   if (disk.hasSubvolume(building)) {
     await deleteTree(disk, await findTree(disk, building));
   }
-  await recordDurably(disk, state);
+  writeDeployments(disk, state);
 }
 
 /** Removes the initramfs that was made there. */

@@ -66,6 +66,7 @@ export async function makeInitramfs(
   const { host, paths } = disk;
   const from = disk.at(paths.madeInitramfs);
   const tree = disk.at(paths.building);
+  await removeBuilding(disk);
   if (host.files.statusOf(tree) !== undefined) {
     throw new BootError(
       "FILE_FOREIGN",
@@ -119,7 +120,7 @@ async function buildInside(
     { argv, names: `the initramfs of ${what}` },
     reporter,
   );
-  const hint = `Nothing was changed. Run dockroot install in the image; if it says that nothing is to be done, find the setting of ${generator.name} that leaves it out.`;
+  const hint = `No deployment was made of it. Run dockroot install in the image; if it says that nothing is to be done, find the setting of ${generator.name} that leaves it out.`;
   await requireWhole(inside, generator, image, hint);
   return at(image.builtAt);
 }

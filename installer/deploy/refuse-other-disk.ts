@@ -4,6 +4,7 @@ import { lastValues, parseCmdline } from "../../runtime/options/cmdline.ts";
 import type { Deployments } from "../../runtime/records/deployments.ts";
 import type { BootPlace } from "../loaders/boot-place.ts";
 import { readDeploymentMenu } from "../loaders/deployment-menu.ts";
+import { withRestart } from "./settle.ts";
 import { findDevice } from "../system/find-device.ts";
 import type { DeployDisk } from "./deploy-disk.ts";
 
@@ -20,7 +21,10 @@ export async function refuseOtherDisk(
 ): Promise<void> {
   const menu = readDeploymentMenu(host, place, paths.rwlayer);
   for (const { title, options } of menu.entries) {
-    if (deployments.some((each) => each.options === options)) continue;
+    const isOwn = deployments.some((each) =>
+      [each.options, withRestart(each.options)].includes(options),
+    );
+    if (isOwn) continue;
     const root = lastValues(parseCmdline(options)).get("root") ?? "";
     if ((await findDevice(host, root))?.uuid === store.uuid) continue;
     throw new BootError(
@@ -43,7 +47,10 @@ export function refuseOtherPlace(
     "LOADER_MISSING",
     `the deployments' boot files are on the filesystem ${bootFilesystem}, for ${loader ?? "another boot loader"}, and ${found.title} reads ${filesystem.device}`,
     {
-      hint: `Name the boot loader that has them: --loader ${loader ?? "NAME"}.`,
+      hint:
+        loader === found.name
+          ? "Nothing is changed. See why the boot loader does not read that filesystem here: is the disk there, and the boot loader's driver?"
+          : `Nothing is changed. Name the boot loader that has them: dockroot upgrade --loader ${loader ?? "NAME"}.`,
     },
   );
 }

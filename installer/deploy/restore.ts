@@ -14,7 +14,7 @@ import { readSystemName } from "../packages/compare-packages.ts";
 import { areBootFilesIntact, copyBootFiles } from "./boot-files.ts";
 import type { DeployDisk } from "./deploy-disk.ts";
 import { findBootFiles } from "./find-boot-files.ts";
-import { keepImage } from "./kept-images.ts";
+import { keepImage, removeKeptImage } from "./kept-images.ts";
 import { inMenu, nameDeployment } from "./plan/deployments.ts";
 
 /**
@@ -44,8 +44,11 @@ export async function restoreLost(
   }
 }
 
-/** @throws BootError, HelperError */
-async function restore(
+/**
+ * The same of one deployment.
+ * @throws BootError KERNEL_MISSING where it cannot be restored, and what the image store says; HelperError
+ */
+export async function restore(
   host: Host,
   { disk, place: store }: DeployDisk,
   place: BootPlace,
@@ -54,6 +57,8 @@ async function restore(
   if (!listKeptImages(disk).some((image) => image.id === id)) {
     const at = { host, topLevel: disk.topLevel, path: store.path };
     const image = openStore(at, store.kind).find(parseImageReference(id));
+    // What an interruption has left of it would be in the way.
+    await removeKeptImage(disk, id);
     const system = readSystemName(host, disk.at(image.source)) ?? null;
     await keepImage(disk, { image, reference, repoDigest, system });
     host.log.warn(`the image ${reference} was kept no longer, and is again`);

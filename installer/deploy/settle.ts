@@ -181,7 +181,7 @@ function isSame(one: Tries | null, other: Tries | null): boolean {
 }
 
 /** A candidate whose kernel panics is to be started again, or another one in its place. */
-function withRestart(options: string): string {
+export function withRestart(options: string): string {
   const isSaid = parseCmdline(options).some(({ key }) => key === "panic");
   return isSaid ? options : `${RESTART} ${options}`;
 }

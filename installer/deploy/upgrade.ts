@@ -267,7 +267,9 @@ class Upgrader {
       const adopted = this.#describe(state, target, running);
       return await this.#add(state, adopted, target, true);
     } catch (error) {
-      if (!(error instanceof BootError)) throw error;
+      if (!(error instanceof BootError) || error.code === "INTERRUPTED") {
+        throw error;
+      }
       this.#warnings.push(
         `what runs is no deployment, and only its own menu entry leads back to it: ${error.message}`,
       );

@@ -257,6 +257,6 @@ export async function runGenerator(
 /** @throws BootError INSTALL_FAILED */
 function refuseInterrupted(interruption: AbortSignal): void {
   if (interruption.aborted) {
-    throw new BootError("INSTALL_FAILED", "interrupted: nothing was changed");
+    throw new BootError("INTERRUPTED", "interrupted: nothing was changed");
   }
 }

@@ -1,8 +1,10 @@
 import path from "node:path";
+import { isBelow } from "../../runtime/base/is-below.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import { summarizeFailure } from "../../runtime/base/failure.ts";
 import { listDevices, waitForDevice } from "../../runtime/disk/device.ts";
 import { readMounts, type Mount } from "../../runtime/disk/mounts.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { locate } from "../system/formats/fstab.ts";
 import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
@@ -74,7 +76,11 @@ function toVolume(
   mounts: readonly Mount[],
   isForeign: boolean,
 ): Volume {
-  const mount = mounts.findLast(({ source }) => source === filesystem.device);
+  const mount = mounts.findLast(
+    ({ source, mountPoint }) =>
+      source === filesystem.device &&
+      !isBelow(mountPoint, DEFAULT_RUN_DIRECTORY),
+  );
   const role = roleOf(filesystem);
   return { filesystem, mountPoint: mount?.mountPoint, role, isForeign };
 }
@@ -101,6 +107,33 @@ export async function findVolume(
   }
 }
 
+/** Another command, doctor too, has a boot partition mounted no longer. */
+const MAX_MOUNT_WAIT_MS = 60_000;
+
+const MOUNT_POLL_MS = 500;
+
+/** A mount of another dockroot ends with that, and may be read-only: a second one would be refused. */
+async function awaitOthers(host: Host, device: string): Promise<void> {
+  const own = `-${String(host.processId)}`;
+  const isOthers = ({ source, mountPoint }: Mount) =>
+    source === device &&
+    isBelow(mountPoint, DEFAULT_RUN_DIRECTORY) &&
+    !mountPoint.endsWith(own);
+  const endMs = host.nowMs() + MAX_MOUNT_WAIT_MS;
+  while (readWholeMounts(host).some(isOthers)) {
+    if (host.nowMs() > endMs) {
+      throw new BootError(
+        "DISK_BUSY",
+        `another dockroot has had ${device} mounted for ${String(MAX_MOUNT_WAIT_MS / 1000)} s`,
+        {
+          hint: "Wait for it, or end it (ps -ef | grep dockroot), and try again.",
+        },
+      );
+    }
+    await host.sleep(MOUNT_POLL_MS);
+  }
+}
+
 /** Where the system has the volume mounted, else mounted for as long as the work takes. */
 export async function withVolume<T>(
   host: Host,
@@ -109,6 +142,7 @@ export async function withVolume<T>(
   access: "ro" | "rw",
   work: (at: string) => Promise<T>,
 ): Promise<T> {
+  await awaitOthers(host, filesystem.device);
   if (mountPoint === undefined) {
     return withMounted(host, filesystem, name, access, (at) => {
       // mount(8) makes do with that where the device takes no writes.
@@ -159,6 +193,7 @@ export async function withBootPartitions<T>(
     const { device } = filesystem;
     const name = `boot-partition-${String(index)}`;
     try {
+      await awaitOthers(host, device);
       return await withMounted(host, filesystem, name, "ro", (at) => {
         mounted.push({ at, device });
         return mountFrom(index + 1);

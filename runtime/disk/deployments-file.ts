@@ -37,12 +37,16 @@ export function readDeployments(disk: Disk): Deployments {
   }
 }
 
-/** As `writeDeployments`; all that was written before is durable, too. @throws HelperError */
+/**
+ * As `writeDeployments`; all that was written before is durable, too. What is being built there stays recorded.
+ * @throws BootError FILE_UNREADABLE, HelperError
+ */
 export async function recordDurably(
   disk: Disk,
   state: Deployments,
 ): Promise<void> {
-  writeDeployments(disk, state);
+  const { isBuilding } = { ...readDeployments(disk), ...state };
+  writeDeployments(disk, isBuilding ? { ...state, isBuilding } : state);
   await syncFilesystem(disk);
 }
 

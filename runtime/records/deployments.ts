@@ -17,9 +17,9 @@ import {
  * What becomes of a deployment:
  *
  * - `staged`: its image is kept and its boot files are being written; no entry names it
- * - `candidate`: the newest one, in the menu, and not booted yet
- * - `good`: it has booted
- * - `bad`: it did not boot, or somebody said so
+ * - `candidate`: in the menu, and not confirmed yet
+ * - `good`: it is confirmed, or has booted where boots are not counted
+ * - `bad`: it could not boot, or was not confirmed in as many boots as it may have
  * - `retired`: its entry is being removed, and its files after that
  */
 export const DEPLOYMENT_STATES = [

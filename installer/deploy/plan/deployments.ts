@@ -162,8 +162,7 @@ export function retire(
 }
 
 /**
- * The same, where this one has its entry and boots next. A candidate that has not booted goes for it: there is
- * one at most.
+ * The same, where this one has its entry and boots next. A candidate goes for it, unless it runs or is pinned.
  * @param tries how often it may boot before it is confirmed; `null` where that is not counted
  */
 export function bringIn(

@@ -19,7 +19,7 @@ const RESTORE =
   "Run dockroot gc: it copies kernel and initramfs from the kept image again.";
 
 const MAKE_AGAIN =
-  "Run dockroot upgrade: its initramfs was made on this machine, and is made again for another deployment of the image.";
+  "Its initramfs was made on this machine. If it is the newest deployment, run dockroot upgrade, which makes another one of the image; else dockroot rollback N, or dockroot remove N.";
 
 const REBUILD =
   "Run dockroot install in the image, then copy the initramfs to where the boot loader finds it.";

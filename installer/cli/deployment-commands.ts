@@ -110,10 +110,10 @@ export const deploymentCommands = {
         describe:
           "it has failed instead: restart the machine, if its boots are counted",
       },
-      restart: {
+      automatic: {
         type: "boolean",
         describe:
-          "where it has booted with the kernel of a bad deployment, restart the machine, once, for its own",
+          "as the service does it: not with dockroot.confirm=manual; and where it has booted with the kernel of a bad deployment, restart the machine, once, for its own",
       },
       "give-back": {
         type: "boolean",

@@ -10,7 +10,8 @@ import {
   confirmRunning,
   findCounted,
   giveTryBack,
-  restartAfterFailure,
+  markFailed,
+  restart,
   restartForOwnKernel,
 } from "../deploy/confirmation.ts";
 import { nameDeployment } from "../deploy/plan/deployments.ts";
@@ -29,7 +30,7 @@ export function runConfirm(
     verbose,
     after = "0",
     failed = false,
-    restart: restarts = false,
+    automatic: isAutomatic = false,
     "give-back": givesBack = false,
     ...flags
   }: FlagsOf<"confirm">,
@@ -56,12 +57,13 @@ export function runConfirm(
       stdout(
         `${nameDeployment(found)} has failed: the machine restarts in ${String(seconds)} s\n`,
       );
+      markFailed(host);
       await wait();
-      await restartAfterFailure(host);
+      await restart(host);
       return 0;
     }
     await wait();
-    const confirmation = await confirmRunning(host, store);
+    const confirmation = await confirmRunning(host, store, isAutomatic);
     const { after: state, running, confirmed } = confirmation;
     log.info({ running }, "confirmed");
     stdout(
@@ -69,9 +71,9 @@ export function runConfirm(
         ? formatJson(describeDeployments(state, running))
         : confirmed === undefined
           ? "No deployment runs: there is nothing to confirm.\n"
-          : `confirmed: ${nameDeployment(confirmed)}\n`,
+          : `${confirmed.state === "good" ? "confirmed" : "not confirmed"}: ${nameDeployment(confirmed)}\n`,
     );
-    if (restarts && (await restartForOwnKernel(host, store, confirmation))) {
+    if (isAutomatic && (await restartForOwnKernel(host, store, confirmation))) {
       log.info({ running }, "restarted for its own kernel");
     }
     return 0;

@@ -1,4 +1,7 @@
 import path from "node:path";
+import { gatherOptions } from "../../runtime/boot/gather-options.ts";
+import { lastValues } from "../../runtime/options/cmdline.ts";
+import { COUNTED } from "../../runtime/records/boot-record.ts";
 import { asFailureOf } from "../../runtime/base/failure.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
@@ -22,15 +25,27 @@ import {
 
 export const CONFIRM_SERVICE = "dockroot-confirm.service";
 
-/** Whether a boot of this tree confirms itself: `dockroot install` was run in it, and nobody has masked its unit. */
+const SYSTEM_UNITS = "/usr/lib/systemd/system";
+
+/** What confirms a boot: `dockroot install` puts the units there, systemd the rest since its version 240. */
+const NEEDED = [
+  "/usr/lib/systemd/systemd",
+  `${SYSTEM_UNITS}/boot-complete.target`,
+  `${SYSTEM_UNITS}/basic.target.d/dockroot.conf`,
+];
+
+/** Whether a boot of this tree confirms itself: nobody has masked the unit. */
 export function hasConfirmation(host: Host, tree: string): boolean {
-  const kindOf = (directory: string) => {
-    const found = followIn(host, tree, `${directory}/${CONFIRM_SERVICE}`);
+  const isFile = (file: string) => kindOf(file) === "file";
+  const kindOf = (file: string) => {
+    const found = followIn(host, tree, file);
     return found === undefined ? undefined : host.files.statusOf(found)?.kind;
   };
-  const own = kindOf("/etc/systemd/system");
   // It is masked by a link to /dev/null, which is no file.
-  return (own ?? kindOf("/usr/lib/systemd/system")) === "file";
+  const own = `/etc/systemd/system/${CONFIRM_SERVICE}`;
+  const unit =
+    kindOf(own) === undefined ? `${SYSTEM_UNITS}/${CONFIRM_SERVICE}` : own;
+  return [...NEEDED, unit].every(isFile);
 }
 
 /** In the run directory: this boot has failed, and stays counted when the system shuts down. */
@@ -62,7 +77,8 @@ export async function restartForOwnKernel(
   return true;
 }
 
-async function restart(host: Host): Promise<void> {
+/** @throws BootError STEP_FAILED */
+export async function restart(host: Host): Promise<void> {
   try {
     await host.run(["systemctl", "reboot"]);
   } catch (error) {
@@ -76,19 +92,22 @@ export interface Confirmation extends Change {
 }
 
 /**
- * The deployment that runs works. Those that proved bad before it came up are told of: where people log in, too.
+ * The deployment that runs works, as whoever calls this says; where nobody does, `dockroot.confirm=manual` leaves that
+ * open. Those that proved bad before it came up are told of: where people log in, too.
  * @throws BootError
  */
 export async function confirmRunning(
   host: Host,
   store: StoreChoice,
+  isAutomatic: boolean,
 ): Promise<Confirmation> {
   const look = await lookAtDeployments(host, store);
   if (look.before.deployments.length === 0) {
     return { ...look, after: look.before, confirmed: undefined };
   }
+  const isLeft = isAutomatic && isManual(host);
   const change = await changeQuietly(host, store, (state, running) =>
-    running === undefined ? state : confirm(state, running),
+    running === undefined || isLeft ? state : confirm(state, running),
   );
   const { after, running } = change;
   const confirmed = findDeployment(after, running ?? null);
@@ -103,6 +122,11 @@ export async function confirmRunning(
   return { ...change, confirmed };
 }
 
+function isManual(host: Host): boolean {
+  const last = lastValues(gatherOptions(host).kernel);
+  return last.get("dockroot.confirm") === "manual";
+}
+
 /** What everybody is told who comes to a machine that did not boot what it was to boot. */
 export function tellOfBad(bad: Deployment, runs: Deployment): string {
   return `dockroot: ${nameDeployment(bad)} is bad: ${bad.failure ?? "it was given up"}. What runs is ${nameDeployment(runs)}.`;
@@ -114,24 +138,21 @@ export async function giveTryBack(
   store: StoreChoice,
 ): Promise<void> {
   const candidate = await findCounted(host, store);
-  if (candidate === undefined || isFailed(host)) return;
+  if (candidate === undefined || hasMark(host, FAILED)) return;
   await changeQuietly(host, store, (state) => giveBack(state, candidate.n));
 }
 
-/**
- * The boot of a candidate whose boots are counted has failed: the machine restarts, and this boot stays counted.
- * @throws BootError STEP_FAILED
- */
-export async function restartAfterFailure(host: Host): Promise<void> {
-  host.files.replaceFile(failedMark(host), "", 0o644);
-  await restart(host);
+/** This boot has failed: it stays counted, whoever restarts the machine. */
+export function markFailed(host: Host): void {
+  host.files.replaceFile(markOf(host, FAILED), "", 0o644);
 }
 
-/** What runs, where it is a candidate whose boots are counted. */
+/** What runs, where it is a candidate, and this boot of it was counted. */
 export async function findCounted(
   host: Host,
   store: StoreChoice,
 ): Promise<Deployment | undefined> {
+  if (!hasMark(host, COUNTED)) return undefined;
   const { before, running } = await lookAtDeployments(host, store);
   const found = findDeployment(before, running ?? null);
   return found?.state === "candidate" && found.tries !== null
@@ -139,12 +160,12 @@ export async function findCounted(
     : undefined;
 }
 
-function failedMark(host: Host): string {
-  return host.path(path.join(DEFAULT_RUN_DIRECTORY, FAILED));
+function markOf(host: Host, name: string): string {
+  return host.path(path.join(DEFAULT_RUN_DIRECTORY, name));
 }
 
-function isFailed(host: Host): boolean {
-  return host.files.statusOf(failedMark(host)) !== undefined;
+function hasMark(host: Host, name: string): boolean {
+  return host.files.statusOf(markOf(host, name)) !== undefined;
 }
 
 function changeQuietly(

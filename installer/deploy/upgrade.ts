@@ -1,4 +1,8 @@
 import { BootError } from "../../runtime/base/errors.ts";
+import {
+  parseOptions,
+  readBootOptions,
+} from "../../runtime/options/options.ts";
 import { summarizeFailure } from "../../runtime/base/failure.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import type { Host } from "../../runtime/host/host.ts";
@@ -328,15 +332,18 @@ class Upgrader {
   }
 
   /** Boots that nobody can confirm are not counted. */
-  #chooseTries({ image }: Deployment): Tries | null {
+  #chooseTries({ image, options }: Deployment): Tries | null {
     const { disk } = this.#deploy;
     const { tree } = keptImagePaths(hexOf(image.id));
-    if (this.#request.tries === 0) return null;
-    if (hasConfirmation(this.#host, disk.at(tree))) {
+    const { fallback, init } = readBootOptions(
+      parseOptions(options, undefined),
+    ).disk;
+    if (this.#request.tries === 0 || fallback === "none") return null;
+    if (init === undefined && hasConfirmation(this.#host, disk.at(tree))) {
       return { left: this.#request.tries, done: 0 };
     }
     this.#warnings.push(
-      `the image has no ${CONFIRM_SERVICE}: its boots are not counted, and nothing but the menu leads back from one that fails; dockroot install in the image puts it there`,
+      `the image does not confirm its boots by ${CONFIRM_SERVICE}: they are not counted, and nothing but the menu leads back from one that fails; dockroot install in the image puts it there`,
     );
     return null;
   }

@@ -151,6 +151,7 @@ export const confirmingUnits = listUnits([
   "dockroot-upgrade.service",
   "dockroot-upgrade.timer",
   "basic.target.d/dockroot.conf",
+  "boot-complete.target.d/dockroot.conf",
   "emergency.target.d/dockroot.conf",
 ]);
 

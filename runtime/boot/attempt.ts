@@ -1,3 +1,4 @@
+import path from "node:path";
 import { BootError } from "../base/errors.ts";
 import { describeFailure, summarizeFailure } from "../base/failure.ts";
 import { readDeployments, writeDeployments } from "../disk/deployments-file.ts";
@@ -7,6 +8,7 @@ import { hexOf } from "../images/image-ref.ts";
 import { readSystemOptions } from "../options/options.ts";
 import { keptImagePaths } from "../options/rwlayer-names.ts";
 import { countTry, listSubstitutes, markBad } from "../plan/count-try.ts";
+import { COUNTED } from "../records/boot-record.ts";
 import type { Deployment } from "../records/deployments.ts";
 import type { BootContext } from "./boot-context.ts";
 import { hasInit, hasModules } from "./bootable.ts";
@@ -15,8 +17,15 @@ import type { RootOutcome } from "./report.ts";
 /** The boot of a deployment. */
 export interface Attempt {
   readonly n: number;
+  /** Whether it is known to work. */
+  readonly isGood: boolean;
   /** Why it is not to boot any longer. */
   readonly givenUp: BootError | undefined;
+}
+
+/** The number of the deployment that boots, where its earlier roots are no better than a new one. */
+export function doubtful(attempt: Attempt | undefined): number | undefined {
+  return attempt === undefined || attempt.isGood ? undefined : attempt.n;
 }
 
 /** A deployment that boots in another's place. */
@@ -42,7 +51,14 @@ export function planAttempt(
     const { givenUp } = countTry(state, n);
     const isReplaced =
       givenUp !== undefined && listSubstitutes(state, n).length > 0;
-    return { n, givenUp: isReplaced ? describeBad(givenUp) : undefined };
+    const isGood = state.deployments.some(
+      (each) => each.n === n && each.state === "good",
+    );
+    return {
+      n,
+      isGood,
+      givenUp: isReplaced ? describeBad(givenUp) : undefined,
+    };
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
     recorder.warn(`boots are not counted: ${summarizeFailure(error)}`);
@@ -58,10 +74,21 @@ function describeBad({ n, image, failure }: Deployment): BootError {
   );
 }
 
-/** Counts it, durably: before its root is in place. @throws BootError, or what the system says */
-export function countAttempt(disk: Disk, { n }: Attempt): void {
+/**
+ * Counts it, durably: before its root is in place. A mark in the run directory tells the running system that this was
+ * done: one that could not be counted is not to restart the machine.
+ * @throws BootError, or what the system says
+ */
+export function countAttempt(
+  { host, topLevel }: BootContext,
+  disk: Disk,
+  { n }: Attempt,
+): void {
   const { state } = countTry(readDeployments(disk), n);
-  if (state !== undefined) writeDeployments(disk, state);
+  if (state === undefined) return;
+  writeDeployments(disk, state);
+  const mark = path.join(path.dirname(topLevel), COUNTED);
+  host.files.replaceFile(mark, "", 0o644);
 }
 
 /**

@@ -12,6 +12,7 @@ import type { BootFacts } from "../plan/facts.ts";
 import { summarizeBoot, type RootedBoot } from "../records/boot-record.ts";
 import {
   countAttempt,
+  doubtful,
   planAttempt,
   standIn,
   type Attempt,
@@ -147,13 +148,16 @@ async function findRoot(
       return await bootGeneration(context, disk, generation);
     }
     attempt = planAttempt(context, disk);
-    if (attempt?.givenUp !== undefined) throw attempt.givenUp;
+    if (attempt?.givenUp !== undefined) {
+      await prepareDisk(context, disk, attempt);
+      throw attempt.givenUp;
+    }
     return await make();
   } catch (error) {
     if (isRefusal(error)) throw error;
     const former =
       (await standIn(context, disk, attempt, error, make)) ??
-      (await fallBack(context, disk, facts, error, attempt?.n));
+      (await fallBack(context, disk, facts, error, doubtful(attempt)));
     await recorder.tolerate(() => {
       saveFailure(context, disk, error, former);
     });
@@ -174,7 +178,7 @@ async function prepareDisk(
   refuseMounted(disk);
   if (attempt === undefined) return;
   await recorder.tolerate(() => {
-    countAttempt(disk, attempt);
+    countAttempt(context, disk, attempt);
   });
 }
 

@@ -109,8 +109,8 @@ async function putFormerInPlace(
 }
 
 /**
- * The first that has the running kernel's modules; where none has them, the first. Where there is another one, none of
- * the deployment.
+ * The first that has the running kernel's modules; where none has them, the first. One of the deployment comes after others
+ * that are no worse.
  */
 async function chooseCandidate(
   context: BootContext,
@@ -120,8 +120,7 @@ async function chooseCandidate(
   deployment: number | undefined,
 ): Promise<FallbackCandidate | undefined> {
   const { host, lock } = context;
-  let first: FallbackCandidate | undefined;
-  let own: FallbackCandidate | undefined;
+  const others: (FallbackCandidate | undefined)[] = [];
   const isLocked = lock.isHeld();
   for await (const candidate of listCandidates(
     context,
@@ -130,18 +129,18 @@ async function chooseCandidate(
     isLocked,
   )) {
     if (refused.has(candidate.record.uuid)) continue;
-    if (
-      deployment !== undefined &&
-      candidate.record.deployment === deployment
-    ) {
-      own ??= candidate;
-      continue;
-    }
-    const tree = disk.at(candidate.path);
-    if (hasModules(host, tree, readKernelRelease(host))) return candidate;
-    first ??= candidate;
+    const isOwn =
+      deployment !== undefined && candidate.record.deployment === deployment;
+    const isWhole = hasModules(
+      host,
+      disk.at(candidate.path),
+      readKernelRelease(host),
+    );
+    const rank = (isWhole ? 0 : 2) + (isOwn ? 1 : 0);
+    if (rank === 0) return candidate;
+    others[rank] ??= candidate;
   }
-  return first ?? own;
+  return others.find((candidate) => candidate !== undefined);
 }
 
 /**

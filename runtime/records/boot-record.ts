@@ -98,6 +98,9 @@ export const BOOT_RECORD = "boot.json";
 /** Beside it. */
 export const BOOT_LOG = "boot.log";
 
+/** Beside it, where this boot of a candidate was counted. */
+export const COUNTED = "counted";
+
 /** Where the top level is mounted between `boot` and `finish`, in the run directory. */
 export const TOP_LEVEL_MOUNT = "toplevel";
 

@@ -69,7 +69,7 @@ export interface Deployment {
   /** Why it is bad. */
   readonly failure: string | null;
   /** Its kernel ran when another one booted in its place, and the machine was restarted for that one's own. */
-  readonly hasRestarted?: true;
+  readonly hasRestarted?: true | undefined;
 }
 
 /** What `.dockroot/<rwlayer>/deployments.json` holds. */

@@ -45,7 +45,7 @@ export async function hibernate(
   t.match(after, "dockroot: find the root device", "dockroot has made a root");
   t.notMatch(
     before,
-    /dockroot: (?!ready, and waiting for )/,
+    /dockroot: (?!ready, and waiting for |still waiting for )/,
     "it has waited until there was nothing to resume",
   );
   await shell("swapon LABEL=sleep && mount -o subvolid=5 LABEL=linux /mnt");

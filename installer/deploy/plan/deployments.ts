@@ -108,12 +108,16 @@ export function noteBoots(
   return { ...noted, next: substitute.n };
 }
 
-/** The same, where this one has proved to work. */
+/** The same, where this one has proved to work: it boots where a newer one proves bad. */
 export function confirm(state: Deployments, n: number): Deployments {
-  return withChanged(state, (each) =>
-    each.n === n && each.state !== "retired"
-      ? { state: "good", tries: null, failure: null }
-      : undefined,
+  const next = findDeployment(state, state.next);
+  const isBehind = next?.state === "candidate" && next.n !== n;
+  return withChanged(
+    { ...state, fallback: isBehind ? n : state.fallback },
+    (each) =>
+      each.n === n && each.state !== "retired"
+        ? { state: "good", tries: null, failure: null, hasRestarted: undefined }
+        : undefined,
   );
 }
 
@@ -195,6 +199,7 @@ export function bootNext(
       ? {
           state: "candidate",
           failure: null,
+          hasRestarted: undefined,
           tries: each.tries && { left: DEFAULT_TRIES, done: 0 },
         }
       : undefined,

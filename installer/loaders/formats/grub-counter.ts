@@ -7,7 +7,8 @@ export const GRUB_ENV = "dockroot.env";
 /** @see https://www.gnu.org/software/grub/manual/grub/grub.html#Environment-block */
 const ENV_BYTES = 1024;
 
-const ENV_FILE = `"\${config_directory}/${GRUB_ENV}"`;
+/** Entries know it: `config_directory` is the menu's while that is read, and not when an entry runs. */
+const ENV_FILE = '"${dockroot_env}"';
 
 const COUNTERS = "dockroot_left dockroot_done";
 
@@ -38,6 +39,11 @@ export function parseGrubEnv(text: string, id: string): Tries | null {
     ? { left, done }
     : null;
 }
+
+/** The command that tells entries where the environment block is. */
+export const SET_ENV_FILE = `set dockroot_env="\${config_directory}/${GRUB_ENV}"
+export dockroot_env
+`;
 
 /** What makes GRUB start another entry where the one that is counted has no try left. */
 export function formatCountedDefault(id: string, fallback: string): string {

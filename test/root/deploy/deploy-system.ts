@@ -26,9 +26,6 @@ export interface DeploySystem {
 export const FIRST = "6.1.0-50-test";
 export const SECOND = "6.12.1-test";
 
-/** What dockroot writes for those who log in is for this system's. */
-const RUN = [["-t", "tmpfs", "tmpfs", "/run"]];
-
 /** What an image has of a kernel; the Dockerfile's lines come from it. */
 export function addKernel(tree: string, release: string): void {
   fs.outputFileSync(`${tree}/boot/vmlinuz-${release}`, makeKernel(release));
@@ -75,11 +72,14 @@ export async function makeDeploySystem(
   });
   let cmdline = `root=LABEL=${disk.label} rootflags=subvol=docker_rwlayer rw docker_path=docker docker_image=system:1 quiet`;
   const scratch = path.join(disk.scratch, "system");
+  const ownRun = path.join(disk.scratch, "run");
+  fs.mkdirpSync(ownRun);
+  const mounts = [["--bind", ownRun, "/run"]];
   const store = ["-o", "subvol=docker", `LABEL=${disk.label}`];
   return {
     disk,
     dockroot: (...args) =>
-      runInSystem(scratch, { etc: {}, cmdline, store, mounts: RUN }, ...args),
+      runInSystem(scratch, { etc: {}, cmdline, store, mounts }, ...args),
     booted: (options) => {
       cmdline = options;
     },

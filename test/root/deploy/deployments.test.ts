@@ -199,7 +199,12 @@ await t.test("what cannot be restored holds nothing up", async (t) => {
   const [, second] = (await readState()).deployments;
   const id = second?.image.id.replace("sha256:", "") ?? "";
   const record = `.dockroot/images/${id}/image.json`;
-  await disk.look((top) => fs.move(`${top}/${record}`, `${top}/record`));
+  const text = await system.read(record);
+  const write = (content: string) =>
+    disk.look((top) => {
+      fs.writeFileSync(`${top}/${record}`, content);
+    });
+  await write("{}");
   const { findings } = JSON.parse(dockroot("doctor", "--json").stdout) as {
     findings: Finding[];
   };
@@ -209,9 +214,12 @@ await t.test("what cannot be restored holds nothing up", async (t) => {
     { severity: "ok", message: `dockroot 1: system:1 (${FIRST}) boots next` },
   ]);
   const { status, stderr } = dockroot("gc");
-  await disk.look((top) => fs.move(`${top}/record`, `${top}/${record}`));
   t.equal(status, 0, stderr);
   t.match(stderr, `cannot restore dockroot 2: next:1 (${SECOND})`);
+  const rollback = dockroot("rollback", "2");
+  t.equal(rollback.status, 1);
+  t.match((await readState()).next, 1, "what does not boot, is not next");
+  await write(text);
 });
 
 await t.test("one is removed with all that is its own", async (t) => {

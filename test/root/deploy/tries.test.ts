@@ -10,8 +10,13 @@ import { run } from "../../../fixtures/run.ts";
 import { rehearse } from "../boot-disk.ts";
 import { makeDeploySystem } from "./deploy-system.ts";
 
-const CONFIRM = "usr/lib/systemd/system/dockroot-confirm.service";
-const system = await makeDeploySystem(t, "tries", { [CONFIRM]: "[Unit]\n" });
+const UNITS = "usr/lib/systemd/system";
+const system = await makeDeploySystem(t, "tries", {
+  "usr/lib/systemd/systemd": "",
+  [`${UNITS}/boot-complete.target`]: "",
+  [`${UNITS}/basic.target.d/dockroot.conf`]: "",
+  [`${UNITS}/dockroot-confirm.service`]: "",
+});
 const { disk, dockroot } = system;
 const MENU = "grub/dockroot.cfg";
 
@@ -35,13 +40,13 @@ function succeeds(t: Test, ...args: string[]): string {
 }
 
 /** Boots what the entry of a deployment says, as far as its root. */
-async function boot(t: Test, n: number) {
+async function boot(t: Test, n: number, more = "") {
   const { options } = await find(n);
   const machine = rehearse(
     t,
     disk,
     "docker_rwlayer",
-    `${options} dockroot.fallback=last`,
+    `${options} dockroot.fallback=last ${more}`,
   );
   const { status, stderr } = machine.boot();
   t.equal(status, 0, stderr);
@@ -85,6 +90,11 @@ await t.test("a candidate boots so often", async (t) => {
 await t.test(
   "then the one boots that is known to work, every time",
   async (t) => {
+    t.match(await boot(t, 2, "dockroot.rwlayer=keep"), {
+      result: "fallback",
+      failure: { code: "DEPLOYMENT_BAD" },
+    });
+    t.match(await find(2), { state: "bad" }, "also where roots are kept");
     for (const _ of [1, 2]) {
       t.match(await boot(t, 2), {
         result: "fallback",
@@ -106,6 +116,10 @@ await t.test("what runs then makes the menu right", async (t) => {
   t.match(await readState(), { next: 1 });
   t.match(await system.read(MENU), /set default='dockroot-docker_rwlayer-1'/);
   t.notMatch(await system.read(MENU), "panic=30");
+  t.match(
+    fs.readFileSync(`${disk.scratch}/run/motd.d/dockroot`, "utf8"),
+    /^dockroot: dockroot 2: next:1 .* is bad: it has booted 3 times/,
+  );
 });
 
 await t.test("whoever chooses a bad one in the menu gets it", async (t) => {
@@ -119,7 +133,12 @@ await t.test("an orderly shutdown gives a try back", async (t) => {
   const { options } = await find(1);
   system.booted((await find(2)).options);
   await boot(t, 2);
+  const mark = `${disk.scratch}/run/dockroot/counted`;
   succeeds(t, "confirm", "--give-back");
+  t.match(await find(2), { tries: { left: 2, done: 1 } }, "it was not counted");
+  fs.outputFileSync(mark, "");
+  succeeds(t, "confirm", "--give-back");
+  fs.removeSync(mark);
   t.match(await find(2), { state: "candidate", tries: { left: 3, done: 1 } });
   system.booted(options);
 });

@@ -206,6 +206,8 @@ t.test("what runs is good, unless its boots are counted", (t) => {
   t.strictSame(states(noteBoots(stateOf({ state: "candidate" }), 1)), ["good"]);
   t.strictSame(states(noteBoots(stateOf(counted(2, 1)), 1)), ["candidate"]);
   t.strictSame(states(confirm(stateOf(counted(2, 1)), 1)), ["good"]);
+  const newer = stateOf({}, counted(2, 1), counted(3, 0));
+  t.equal(confirm({ ...newer, fallback: 1 }, 2).fallback, 2);
   t.end();
 });
 

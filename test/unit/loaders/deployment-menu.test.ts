@@ -336,6 +336,9 @@ await t.test("GRUB counts where it can write", async (t) => {
   const text = read("grub/dockroot.cfg");
   execFileSync("grub-script-check", { input: text });
   t.match(text, /"0" \]; then set default='dockroot-docker_rwlayer-1'; fi/);
+  const [, entry = ""] = /^menuentry[^\n]*-2 \{\n([^]*?)^\}/m.exec(text) ?? [];
+  t.match(entry, 'save_env --file "${dockroot_env}"');
+  t.notMatch(entry, "config_directory", "GRUB has forgotten it by then");
   const env = read("grub/dockroot.env");
   t.equal(env.length, 1024);
   t.match(

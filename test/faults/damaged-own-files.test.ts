@@ -24,6 +24,9 @@ import {
 // the first tier each of them in some of the ways that there are.
 
 /** So many kinds of odd files, and of odd contents, are tried in each place in the first tier. */
+/** What `dockroot status` ends with where a mutant tells of a fallback. */
+const OF_FALLBACK = 4;
+
 const SAMPLE = 5;
 
 const disk = await makeBootDisk(t, "damaged-own-files");
@@ -239,10 +242,11 @@ await t.test("a record of any kind is read or refused", async (t) => {
           : undefined) ??
         describeChanges(before, after, nothing)[0],
     );
+    const told = runDockroot("status", "--run-dir", machine.runDirectory);
     tally.count(
       t,
       `boot.json is ${kind}, for status`,
-      judgeOutcome(runDockroot("status", "--run-dir", machine.runDirectory)),
+      judgeOutcome(told.status === OF_FALLBACK ? { ...told, status: 0 } : told),
     );
   }
   fs.removeSync(place);

@@ -75,7 +75,7 @@ await t.test("a fallback cannot be overlooked", async (t) => {
   start(t, machine);
   start(t, machine, "docker_image=absent:1 dockroot.fallback=last");
   const { status, text, exitStatus } = await tellStatus(t, disk, machine);
-  t.equal(exitStatus, 0);
+  t.equal(exitStatus, 4);
   t.match(status, {
     result: "fallback",
     failure: { code: "IMAGE_MISSING" },

@@ -43,7 +43,6 @@ await t.test("images are found while containerd writes", async (t) => {
     stop: stopDaemon,
   } = await startContainerd(path.join(top, "containerd"));
   t.teardown(stopDaemon);
-  await ctr("version");
   const host = createHost("/", createLog([]));
   const images = await Promise.all(
     ["one", "two"].map(async (name) => {

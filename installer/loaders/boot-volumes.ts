@@ -142,7 +142,8 @@ export async function withVolume<T>(
   access: "ro" | "rw",
   work: (at: string) => Promise<T>,
 ): Promise<T> {
-  await awaitOthers(host, filesystem.device);
+  // Of a btrfs the kernel allows both at once; and a command that waits for the disk's lock has it mounted.
+  if (filesystem.type !== "btrfs") await awaitOthers(host, filesystem.device);
   if (mountPoint === undefined) {
     return withMounted(host, filesystem, name, access, (at) => {
       // mount(8) makes do with that where the device takes no writes.

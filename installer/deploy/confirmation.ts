@@ -128,7 +128,7 @@ function isManual(host: Host): boolean {
 }
 
 /** What everybody is told who comes to a machine that did not boot what it was to boot. */
-export function tellOfBad(bad: Deployment, runs: Deployment): string {
+function tellOfBad(bad: Deployment, runs: Deployment): string {
   return `dockroot: ${nameDeployment(bad)} is bad: ${bad.failure ?? "it was given up"}. What runs is ${nameDeployment(runs)}.`;
 }
 

@@ -137,7 +137,9 @@ async function findRoot(
   let facts: BootFacts | undefined;
   let attempt: Attempt | undefined;
   const make = async (substitute?: Substitute) => {
-    const prepare = () => prepareDisk(context, disk, attempt);
+    // A substitute is made in the same boot, which is counted once.
+    const counted = substitute === undefined ? attempt : undefined;
+    const prepare = () => prepareDisk(context, disk, counted);
     facts = await gatherFacts(context, disk, prepare, substitute);
     return makeRoot(context, disk, facts);
   };

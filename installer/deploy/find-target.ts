@@ -13,7 +13,7 @@ import type {
   Deployments,
 } from "../../runtime/records/deployments.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
-import type { FoundImage } from "../../runtime/stores/store.ts";
+import type { RootImage } from "../../runtime/stores/store.ts";
 import type { EngineName } from "../engines/formats/explain-pull.ts";
 import { readRepoDigest } from "../engines/pull.ts";
 import { readSystemName } from "../packages/compare-packages.ts";
@@ -29,7 +29,7 @@ import { inMenu } from "./plan/deployments.ts";
 export interface Target {
   /** As its engine prints it. */
   readonly reference: string;
-  readonly image: FoundImage;
+  readonly image: RootImage;
   /** Without an initramfs where that is made on this machine. */
   readonly boot: BootFiles;
   /** What makes it there. */
@@ -61,7 +61,7 @@ export async function findTarget(
   const parsed = parseImageReference(wanted);
   const { topLevel } = disk;
   const store = openStore({ host, topLevel, path: place.path }, place.kind);
-  const image = store.find(parsed);
+  const image = store.findRoot(parsed);
   const reference = name ?? formatImageReference(parsed, image);
   const what = `the image ${reference}`;
   const machine = goArchitecture(host);

@@ -56,7 +56,7 @@ export async function restore(
 ): Promise<void> {
   if (!listKeptImages(disk).some((image) => image.id === id)) {
     const at = { host, topLevel: disk.topLevel, path: store.path };
-    const image = openStore(at, store.kind).find(parseImageReference(id));
+    const image = openStore(at, store.kind).findRoot(parseImageReference(id));
     // What an interruption has left of it would be in the way.
     await removeKeptImage(disk, id);
     const system = readSystemName(host, disk.at(image.source)) ?? null;

@@ -67,7 +67,7 @@ export function findImageTree(
   kind: StoreKind | undefined,
   reference: ImageReference,
 ): ImageTree {
-  const { id, store, source } = openStore(location, kind).find(reference);
+  const { id, store, source } = openStore(location, kind).findRoot(reference);
   return {
     reference: formatImageReference(reference, { id, store }),
     id,

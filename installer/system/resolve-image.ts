@@ -37,7 +37,7 @@ export function resolveImage(
   const reference = parseImageReference(text);
   return lookInStore(host, choice, reference, (location, kind) => {
     const opened = openStore(location, kind);
-    const image = opened.find(reference);
+    const image = opened.findRoot(reference);
     const { id, store, architecture, source } = image;
     const directory = host.path(`/${source}`);
     requireInInitramfs(host, location.path, store, directory);

@@ -276,7 +276,9 @@ async function findInStore(
   const reference = formatImageReference(wanted);
   const image = await withSources(options, names, () =>
     recorder.time(`find the image ${reference} in ${storePath}`, () =>
-      openStore({ host, topLevel, path: storePath }, storeKind).find(wanted),
+      openStore({ host, topLevel, path: storePath }, storeKind).findRoot(
+        wanted,
+      ),
     ),
   );
   return { image, storePath };

@@ -16,7 +16,12 @@ import {
   type StoreFile,
   type StoreFiles,
 } from "./store-files.ts";
-import type { StoredImage, StoredLayer, StoreReader } from "./store.ts";
+import type {
+  StoredImage,
+  StoredLayer,
+  StoredTree,
+  StoreReader,
+} from "./store.ts";
 
 /** A hundred thousand tags have half of it. */
 const MAX_REPOSITORIES_BYTES = 32 * 1024 * 1024;
@@ -91,12 +96,13 @@ export class DockerGraphdriver implements StoreReader {
     );
   }
 
-  findTree({ id, diffIds }: StoredImage): string {
+  findTree({ id, diffIds }: StoredImage): StoredTree {
     const chain = chainIds(diffIds).at(-1) ?? "";
     const { cacheId } = this.#readLayer(id, chain, diffIds.at(-1) ?? "");
     // Other drivers have none.
     const subvolumes = `${this.#driver}/subvolumes`;
-    return requireSubvolume(this.#store, id, subvolumes, cacheId);
+    const source = requireSubvolume(this.#store, id, subvolumes, cacheId);
+    return { kind: "subvolume", source };
   }
 
   listLayers({ id, diffIds }: StoredImage): StoredLayer[] {

@@ -28,12 +28,12 @@ interface FailedAnswer {
 }
 
 /**
- * Finds an image of which a root can be made.
+ * Finds an image of which a root can be made, in one of several stores.
  * @param storePath the stores' directory, for messages
  * @param readers of its stores; those without images do not count
  * @throws BootError as `ImageStore.find`
  */
-export function findRoot(
+export function findInStores(
   storePath: string,
   readers: readonly StoreReader[],
   reference: ImageReference,
@@ -51,7 +51,7 @@ export function findRoot(
   const errors: unknown[] = [];
   for (const answer of chosen) {
     try {
-      return addSource(answer);
+      return addTree(answer);
     } catch (error) {
       if (!(error instanceof BootError)) throw error;
       errors.push(error);
@@ -74,11 +74,11 @@ function ask(
 }
 
 /** That no root can be made of any image is told before what else is wrong, but asked only then. */
-function addSource(answer: Answer): FoundImage {
+function addTree(answer: Answer): FoundImage {
   const { reader, image } = answer;
   try {
     if (image === undefined) throw answer.error;
-    return { ...image, store: reader.kind, source: reader.findTree(image) };
+    return { ...image, store: reader.kind, tree: reader.findTree(image) };
   } catch (error) {
     const missing = isMissing(answer) ? answer.error : undefined;
     throw reader.unsupported(missing) ?? error;

@@ -1,13 +1,15 @@
 import { BootError } from "../base/errors.ts";
 import { listNames } from "../base/shorten.ts";
+import type { ImageReference } from "../images/image-ref.ts";
 import type { StoreKind } from "../options/table.ts";
 import {
   CONTAINERD_METADATA,
   ContainerdStore,
 } from "./containerd/containerd.ts";
 import { DockerGraphdriver } from "./docker-graphdriver.ts";
-import { findRoot } from "./find-image.ts";
+import { findInStores } from "./find-image.ts";
 import { PodmanStore } from "./podman.ts";
+import { storeUnsupported } from "./formats/store-unsupported.ts";
 import { findEmptyPart } from "./split-store.ts";
 import { StoreFiles } from "./store-files.ts";
 import type { ImageStore, StoreLocation, StoreReader } from "./store.ts";
@@ -32,8 +34,15 @@ export function openStore(
   const readers = wanted === undefined ? found : preferUsable(found);
   const [first] = readers;
   if (first === undefined) throw storeMissing(store, wanted);
+  const find = (reference: ImageReference) =>
+    findInStores(store.path, readers, reference);
   return {
-    find: (reference) => findRoot(store.path, readers, reference),
+    find,
+    findRoot: (reference) => {
+      const { tree, ...image } = find(reference);
+      if (tree.kind === "subvolume") return { ...image, source: tree.source };
+      throw storeUnsupported(store.path, ENGINES[image.store], image.store);
+    },
     listLayers: (image) => {
       // Of one kind there may be two, of which one makes no subvolumes.
       const reader = readers.find(
@@ -43,6 +52,12 @@ export function openStore(
     },
   };
 }
+
+const ENGINES = {
+  graphdriver: "docker",
+  containerd: "containerd",
+  podman: "podman",
+} as const satisfies Record<StoreKind, string>;
 
 /** Of several drivers of one engine, who names the engine can only mean one of which a root can be made. */
 function preferUsable(readers: readonly StoreReader[]): readonly StoreReader[] {

@@ -24,7 +24,12 @@ import {
   type StoreFile,
   type StoreFiles,
 } from "./store-files.ts";
-import type { StoredImage, StoredLayer, StoreReader } from "./store.ts";
+import type {
+  StoredImage,
+  StoredLayer,
+  StoredTree,
+  StoreReader,
+} from "./store.ts";
 
 /** Some ten thousand images or layers. */
 const MAX_LIST_BYTES = 64 * 1024 * 1024;
@@ -97,11 +102,12 @@ export class PodmanStore implements StoreReader {
     return readImageConfig(this.#imageFile(own, config), own);
   }
 
-  findTree(image: StoredImage): string {
+  findTree(image: StoredImage): StoredTree {
     const leaf = this.#readLayers(image).at(-1)?.id ?? "";
     // Other drivers have none.
     const subvolumes = `${this.#driver}/subvolumes`;
-    return requireSubvolume(this.#store, image.id, subvolumes, leaf);
+    const source = requireSubvolume(this.#store, image.id, subvolumes, leaf);
+    return { kind: "subvolume", source };
   }
 
   listLayers(image: StoredImage): StoredLayer[] {

@@ -30,8 +30,45 @@ export interface RootImage extends StoredImage {
 }
 
 /** One that is in an engine's store. */
-export interface FoundImage extends RootImage {
+export interface FoundRoot extends RootImage {
   readonly store: StoreKind;
+}
+
+/** An image that is whole in an engine's store. */
+export interface FoundImage extends StoredImage {
+  readonly store: StoreKind;
+  readonly tree: StoredTree;
+}
+
+/** What the files of an image are in its store. */
+export type StoredTree = SubvolumeTree | LayeredTree;
+
+export interface SubvolumeTree {
+  readonly kind: "subvolume";
+  /** The subvolume with the whole tree of the leaf layer, relative to the filesystem's top level. */
+  readonly source: string;
+}
+
+/** What overlayfs makes a tree of. */
+export interface LayeredTree {
+  readonly kind: "layers";
+  /** The leaf layer first, as in `lowerdir=`; at least one. No two have a directory or a key in common. */
+  readonly layers: readonly TreeLayer[];
+}
+
+export interface TreeLayer {
+  /**
+   * The directory of the files that the layer adds to those below, with overlayfs' whiteouts. Relative to
+   * the filesystem's top level, symlinks resolved, as `SubvolumeTree.source` is: parts of a store may
+   * be links that lead elsewhere on its filesystem.
+   */
+  readonly directory: string;
+  /**
+   * The store's own name for the layer, by which it can be told from each other layer of any store, also
+   * from one that a store had or will have in the same directory: it can name what is made of the
+   * layer. At most 128 letters, digits and `-`; never begins with `-`.
+   */
+  readonly key: string;
 }
 
 /** A layer of an image, as its engine keeps it. */
@@ -82,11 +119,8 @@ export interface StoreReader {
    * @throws BootError IMAGE_MISSING where there is none for this machine, IMAGE_EMPTY
    */
   readImage(id: ImageId, reference: ImageReference): StoredImage;
-  /**
-   * The subvolume with an image's whole tree, relative to the filesystem's top level.
-   * @throws BootError SOURCE_MISSING, IMAGE_NOT_UNPACKED, STORE_UNSUPPORTED
-   */
-  findTree(image: StoredImage): string;
+  /** @throws BootError SOURCE_MISSING, IMAGE_NOT_UNPACKED, STORE_UNSUPPORTED */
+  findTree(image: StoredImage): StoredTree;
   /** The base layer first. @throws BootError as `findTree` */
   listLayers(image: StoredImage): StoredLayer[];
 }
@@ -98,6 +132,11 @@ export interface ImageStore {
    *   answer differently
    */
   readonly find: (reference: ImageReference) => FoundImage;
+  /**
+   * Finds an image whose tree is a subvolume, of which snapshots can be taken.
+   * @throws BootError as `find`; STORE_UNSUPPORTED where its tree is layers
+   */
+  readonly findRoot: (reference: ImageReference) => FoundRoot;
   /** The layers of an image that was found, the base layer first. @throws BootError */
-  readonly listLayers: (image: FoundImage) => StoredLayer[];
+  readonly listLayers: (image: Omit<FoundImage, "tree">) => StoredLayer[];
 }

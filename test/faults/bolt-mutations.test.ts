@@ -362,7 +362,7 @@ function lookUp(name: string, file: BoltFile, reference: string): string {
     },
   };
   try {
-    const found = openStore(location).find(parseImageReference(reference));
+    const found = openStore(location).findRoot(parseImageReference(reference));
     return `${found.id} ${found.source}`;
   } catch (error) {
     if (!(error instanceof BootError)) throw error;

@@ -284,7 +284,7 @@ function look(
 function find(store: string, reference: string) {
   const host = createHost("/", createLog([]));
   const location = { host, topLevel: readOnly, path: store };
-  return openStore(location).find(parseImageReference(reference));
+  return openStore(location).findRoot(parseImageReference(reference));
 }
 
 /** The directory of the leaf layer's metadata, relative to the store. */

@@ -19,7 +19,12 @@ import {
   type StoreFile,
   type StoreFiles,
 } from "../store-files.ts";
-import type { StoredImage, StoredLayer, StoreReader } from "../store.ts";
+import type {
+  StoredImage,
+  StoredLayer,
+  StoredTree,
+  StoreReader,
+} from "../store.ts";
 import {
   readSnapshot,
   SNAPSHOTS,
@@ -111,10 +116,11 @@ export class ContainerdStore implements StoreReader {
     return readOciImage(this.#store, id);
   }
 
-  findTree({ id, diffIds }: StoredImage): string {
+  findTree({ id, diffIds }: StoredImage): StoredTree {
     const chain = chainIds(diffIds).at(-1) ?? "";
     const snapshot = this.#readSnapshot(id, chain);
-    return requireSubvolume(this.#store, id, SNAPSHOTS, snapshot.id);
+    const source = requireSubvolume(this.#store, id, SNAPSHOTS, snapshot.id);
+    return { kind: "subvolume", source };
   }
 
   listLayers({ id, diffIds }: StoredImage): StoredLayer[] {

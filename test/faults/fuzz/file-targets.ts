@@ -94,7 +94,7 @@ function storeTarget(
       try {
         for (const reference of references) {
           refuses(() =>
-            openStore(location).find(parseImageReference(reference)),
+            openStore(location).findRoot(parseImageReference(reference)),
           );
         }
       } finally {

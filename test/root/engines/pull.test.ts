@@ -142,7 +142,7 @@ async function testEngine(t: Test, bench: Bench): Promise<void> {
       host: createHost("/", createLog([])),
       topLevel: top,
       path: store,
-    }).find(parseImageReference(text));
+    }).findRoot(parseImageReference(text));
 
   // Podman 4 cannot tell what a registry has in OCI's format.
   const format = name === "podman" ? ["--format=v2s2"] : [];

@@ -60,7 +60,9 @@ await t.test("images are found while containerd writes", async (t) => {
   const [one = "", two = ""] = images.map(({ image }) => image.top.digest);
   const location = { host, topLevel: top, path: "containerd" };
   const lookUp = (name: string) => {
-    const { id, source } = openStore(location).find(parseImageReference(name));
+    const { id, source } = openStore(location).findRoot(
+      parseImageReference(name),
+    );
     return `${id} ${source}`;
   };
   const [first, second] = [lookUp("one:1"), lookUp("two:1")];

@@ -11,7 +11,7 @@ import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
-import type { FoundImage, ImageStore } from "../../../runtime/stores/store.ts";
+import type { FoundRoot, ImageStore } from "../../../runtime/stores/store.ts";
 import type { StoreKind } from "../../../runtime/options/table.ts";
 import { makeStoreDisk, type StoreDisk } from "../store-disk.ts";
 
@@ -39,7 +39,7 @@ export interface EnginePlace extends StoreDisk {
   ) => Promise<StartedEngine>;
   readonly open: (store: string, kind?: StoreKind) => ImageStore;
   /** As the boot of a machine does it. */
-  readonly find: (store: string, text: string, kind?: StoreKind) => FoundImage;
+  readonly find: (store: string, text: string, kind?: StoreKind) => FoundRoot;
 }
 
 /** Makes one; all ends with the test. */
@@ -58,7 +58,7 @@ export async function makeEnginePlace(
     ...disk,
     open,
     find: (store, text, kind) =>
-      open(store, kind).find(parseImageReference(text)),
+      open(store, kind).findRoot(parseImageReference(text)),
     start: async ({ suite, kind, driver }, dataRoot) => {
       const scratchDir = path.join(scratch, `engine-${dataRoot}`);
       mkdirSync(scratchDir, { recursive: true });

@@ -8,7 +8,7 @@ import {
   type TreeListing,
 } from "../../../fixtures/tree-listing.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
-import type { FoundImage } from "../../../runtime/stores/store.ts";
+import type { FoundRoot } from "../../../runtime/stores/store.ts";
 import {
   exportImage,
   withInitLayer,
@@ -124,7 +124,7 @@ export async function askEach(
 export function checkAnswers(
   t: Test,
   { references, ids, trees, asExported }: Answers,
-  find: (text: string) => FoundImage,
+  find: (text: string) => FoundRoot,
   topLevel: string,
 ): { references: number; wrong: number } {
   /** What is wrong with an image's source. */

@@ -12,7 +12,7 @@ import { createLog } from "../../../runtime/host/log.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import type {
-  FoundImage,
+  FoundRoot,
   StoreLocation,
 } from "../../../runtime/stores/store.ts";
 import { checkAnswers, type References } from "./engine-references.ts";
@@ -22,7 +22,7 @@ import { askPodman } from "./podman-answers.ts";
 export interface PodmanBench {
   readonly engine: PodmanEngine;
   readonly location: StoreLocation;
-  readonly find: (text: string) => FoundImage;
+  readonly find: (text: string) => FoundRoot;
   /** Each reference leads to what podman says, and to the tree that it exports. */
   readonly check: (t: Test, references: References) => Promise<void>;
   /** What was checked, in order. */
@@ -60,7 +60,7 @@ export async function makePodmanBench({
   const host = createHost("/", createLog([]));
   const location = { host, topLevel: disk, path: store };
   const find = (text: string) =>
-    openStore(location).find(parseImageReference(text));
+    openStore(location).findRoot(parseImageReference(text));
   const checked: string[] = [];
   let wrong = 0;
   return {

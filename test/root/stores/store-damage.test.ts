@@ -122,7 +122,7 @@ async function copyStore() {
 function find(store: string, text: string) {
   const host = createHost("/", createLog([]));
   const location = { host, topLevel: disk.mountPoint, path: store };
-  return openStore(location).find(parseImageReference(text));
+  return openStore(location).findRoot(parseImageReference(text));
 }
 
 /** The error says the words, and what to do; nothing on the disk has changed. */

@@ -176,7 +176,7 @@ async function checkReferences(
 }
 
 function find(store: string, text: string) {
-  return open(store).find(parseImageReference(text));
+  return open(store).findRoot(parseImageReference(text));
 }
 
 function open(store: string) {

@@ -322,7 +322,7 @@ export function makeDoctorMachine(
   copyStore(disk, store, engine);
   const host = hostWithSubvolumes(`${store}/${subvolumes}`, "x64");
   const location = { host, topLevel: disk.at, path: store };
-  const { source } = openStore(location).find(parseImageReference("one:1"));
+  const { source } = openStore(location).findRoot(parseImageReference("one:1"));
   const { image, layer } = copyMachine("machine-debian-12", scratch, {
     image: `disk/${source}`,
     layer: "disk/boot_docker",

@@ -8,7 +8,7 @@ import {
 } from "../../../runtime/images/image-ref.ts";
 import { findReaders, openStore } from "../../../runtime/stores/open-store.ts";
 import type {
-  FoundImage,
+  FoundRoot,
   StoredLayer,
   StoreReader,
 } from "../../../runtime/stores/store.ts";
@@ -55,7 +55,7 @@ interface CapturedStore {
 
 /** A captured store in a directory of its own, to be damaged. */
 export interface CopiedStore {
-  readonly find: (text: string) => FoundImage;
+  readonly find: (text: string) => FoundRoot;
   readonly layersOf: (text: string) => StoredLayer[];
   readonly reader: () => StoreReader;
   /** A path in it as one of this machine. */
@@ -276,7 +276,7 @@ export function copyStore(
   );
   const location = { host, topLevel, path: engine };
   const find = (text: string) =>
-    openStore(location).find(parseImageReference(text));
+    openStore(location).findRoot(parseImageReference(text));
   const images = store.readImages();
   return {
     find,

@@ -69,7 +69,7 @@ function storeWith(...pages: readonly (readonly Part[])[]) {
   return {
     ...store,
     find: (text = "a:1") =>
-      openStore(store.location).find(parseImageReference(text)),
+      openStore(store.location).findRoot(parseImageReference(text)),
   };
 }
 
@@ -294,7 +294,7 @@ function answer(open: () => BoltFile, reference: string): string {
   };
   try {
     const store = openStore({ ...location, host });
-    const { id, source } = store.find(parseImageReference(reference));
+    const { id, source } = store.findRoot(parseImageReference(reference));
     return `${id} ${source}`;
   } catch (error) {
     if (!(error instanceof BootError)) throw error;

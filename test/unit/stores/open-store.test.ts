@@ -26,7 +26,8 @@ function storeIn(directory: string) {
   const host = createHost("/", createLog([]));
   const location = { host, topLevel: directory, path: "docker" };
   return {
-    find: (text: string) => openStore(location).find(parseImageReference(text)),
+    find: (text: string) =>
+      openStore(location).findRoot(parseImageReference(text)),
   };
 }
 
@@ -89,12 +90,12 @@ t.test("who names Docker means the driver of which roots are made", (t) => {
   };
   const image = parseImageReference("many:1");
   fs.copySync(store.file("image/btrfs"), store.file("image/overlay2"));
-  t.strictSame(openStore(location).find(image), store.find("many:1"));
+  t.strictSame(openStore(location).findRoot(image), store.find("many:1"));
   const names = store.file("image/overlay2/repositories.json");
   const id = store.idOf("one:1");
   fs.writeJsonSync(names, { Repositories: { many: { "many:1": id } } });
-  fails(t, () => openStore(location).find(image), "STORE_AMBIGUOUS");
-  const found = openStore(location, "graphdriver").find(image);
+  fails(t, () => openStore(location).findRoot(image), "STORE_AMBIGUOUS");
+  const found = openStore(location, "graphdriver").findRoot(image);
   t.equal(found.id, store.idOf("many:1"));
   t.end();
 });

@@ -113,7 +113,7 @@ export const deploymentCommands = {
       automatic: {
         type: "boolean",
         describe:
-          "as the service does it: not with dockroot.confirm=manual; and where it has booted with the kernel of a bad deployment, restart the machine, once, for its own",
+          "as the service does it: not with dockroot.confirm=manual, nor before somebody has logged in with dockroot.confirm=login; and where it has booted with the kernel of a bad deployment, restart the machine, once, for its own",
       },
       "give-back": {
         type: "boolean",

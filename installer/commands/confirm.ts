@@ -7,6 +7,7 @@ import { withCommandLog } from "../cli/command-log.ts";
 import { readStoreChoice } from "../cli/parse.ts";
 import type { FlagsOf } from "../cli/table.ts";
 import {
+  awaitConfirmation,
   confirmRunning,
   findCounted,
   giveTryBack,
@@ -62,8 +63,11 @@ export function runConfirm(
       await restart(host);
       return 0;
     }
-    await wait();
-    const confirmation = await confirmRunning(host, store, isAutomatic);
+    const [isDue] = await Promise.all([
+      isAutomatic ? awaitConfirmation(host, store) : true,
+      wait(),
+    ]);
+    const confirmation = await confirmRunning(host, store, isDue);
     const { after: state, running, confirmed } = confirmation;
     log.info({ running }, "confirmed");
     stdout(

@@ -92,22 +92,22 @@ export interface Confirmation extends Change {
 }
 
 /**
- * The deployment that runs works, as whoever calls this says; where nobody does, `dockroot.confirm=manual` leaves that
- * open. Those that proved bad before it came up are told of: where people log in, too.
+ * The deployment that runs works, as whoever calls this says. Those that proved bad before it came up are told of: where
+ * people log in, too.
+ * @param isDue whether somebody says so; else that is left open
  * @throws BootError
  */
 export async function confirmRunning(
   host: Host,
   store: StoreChoice,
-  isAutomatic: boolean,
+  isDue: boolean,
 ): Promise<Confirmation> {
   const look = await lookAtDeployments(host, store);
   if (look.before.deployments.length === 0) {
     return { ...look, after: look.before, confirmed: undefined };
   }
-  const isLeft = isAutomatic && isManual(host);
   const change = await changeQuietly(host, store, (state, running) =>
-    running === undefined || isLeft ? state : confirm(state, running),
+    running === undefined || !isDue ? state : confirm(state, running),
   );
   const { after, running } = change;
   const confirmed = findDeployment(after, running ?? null);
@@ -122,9 +122,44 @@ export async function confirmRunning(
   return { ...change, confirmed };
 }
 
-function isManual(host: Host): boolean {
+/**
+ * Whether what runs is confirmed where nobody says that it works: as `dockroot.confirm=` has it. With `login` a
+ * candidate waits, however long it takes, until a person has logged in.
+ * @throws BootError
+ */
+export async function awaitConfirmation(
+  host: Host,
+  store: StoreChoice,
+): Promise<boolean> {
   const last = lastValues(gatherOptions(host).kernel);
-  return last.get("dockroot.confirm") === "manual";
+  const by = last.get("dockroot.confirm");
+  if (by !== "login") return by !== "manual";
+  const { before, running } = await lookAtDeployments(host, store);
+  const state = findDeployment(before, running ?? null)?.state;
+  if (state !== "candidate" || (await waitForLogin(host))) return true;
+  host.log.warn(
+    "dockroot.confirm=login needs systemd-logind, which does not run here: dockroot confirm confirms",
+  );
+  return false;
+}
+
+/** Where systemd-logind has a file for each session; sd_session_get_class(3) reads them, too. */
+const SESSIONS = "/run/systemd/sessions";
+
+const MAX_SESSION_BYTES = 64 * 1024;
+
+/** @returns whether a person has: not where nobody keeps sessions */
+function waitForLogin({ files, path: pathOf }: Host): Promise<boolean> {
+  const directory = pathOf(SESSIONS);
+  // With a dot in their names: what is being written, and FIFOs.
+  const listSessions = () =>
+    files.namesIn(directory).filter((name) => !name.includes("."));
+  // Others are those of a greeter, of cron, of systemd's own manager for a user.
+  const isPerson = (name: string) =>
+    /^CLASS=user(?!-incomplete)/m.test(
+      files.readText(path.join(directory, name), MAX_SESSION_BYTES) ?? "",
+    );
+  return files.waitInDirectory(directory, () => listSessions().some(isPerson));
 }
 
 /** What everybody is told who comes to a machine that did not boot what it was to boot. */

@@ -195,6 +195,17 @@ const GONE_MS = 2000;
  * @returns whether it has: not where the directory has gone
  */
 export function waitForFile(file: string): Promise<boolean> {
+  return waitInDirectory(
+    path.dirname(file),
+    () => statusOf(file) !== undefined,
+  );
+}
+
+/** The same until something is true of what is in the directory. */
+export function waitInDirectory(
+  directory: string,
+  isTrue: () => boolean,
+): Promise<boolean> {
   return new Promise((resolve) => {
     let goneSince: number | undefined;
     const end = (isThere: boolean) => {
@@ -203,18 +214,18 @@ export function waitForFile(file: string): Promise<boolean> {
       resolve(isThere);
     };
     const look = () => {
-      if (statusOf(file) !== undefined) {
+      if (isTrue()) {
         end(true);
         return;
       }
-      if (statusOfTarget(path.dirname(file)) !== undefined) {
+      if (statusOfTarget(directory) !== undefined) {
         goneSince = undefined;
         return;
       }
       goneSince ??= performance.now();
       if (performance.now() - goneSince >= GONE_MS) end(false);
     };
-    const watcher = watch(path.dirname(file), look);
+    const watcher = watch(directory, look);
     const timer = setInterval(
       look,
       watcher === undefined ? POLL_MS : RELOOK_MS,

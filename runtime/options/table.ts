@@ -158,9 +158,9 @@ export const OPTIONS = {
     kernelOnly: "ignored",
   },
   "dockroot.confirm": {
-    syntax: "auto|manual",
-    help: "`auto`: `dockroot-confirm.service` confirms a new deployment; `manual`: nobody but `dockroot confirm` does",
-    parse: parseOneOf("auto", "manual"),
+    syntax: "auto|login|manual",
+    help: "`auto`: `dockroot-confirm.service` confirms a new deployment; `login`: not before a person has logged in; `manual`: nobody but `dockroot confirm` does",
+    parse: parseOneOf("auto", "login", "manual"),
     default: "auto",
     kernelOnly: "ignored",
   },

@@ -1,5 +1,7 @@
 // runner: tier=first seconds=30
 import fs from "fs-extra";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import os from "node:os";
 import t, { type Test } from "tap";
 import type {
@@ -162,12 +164,29 @@ await t.test("one whose root cannot be made is bad at once", async (t) => {
   });
 });
 
-await t.test("what is confirmed is counted no more", async (t) => {
+await t.test("with dockroot.confirm=login a person confirms", async (t) => {
   succeeds(t, "rollback", "2");
   const { options } = await find(2);
   await boot(t, 2);
-  system.booted(options);
-  t.match(succeeds(t, "confirm"), "confirmed: dockroot 2: next:1");
+  const confirm = () => succeeds(t, "confirm", "--automatic");
+  system.booted(`${options} dockroot.confirm=manual`);
+  t.match(confirm(), /^not confirmed: dockroot 2/);
+  system.booted(`${options} dockroot.confirm=login`);
+  t.match(confirm(), /^not confirmed: dockroot 2/, "without systemd-logind");
+  const sessions = `${disk.scratch}/run/systemd/sessions`;
+  fs.outputFileSync(`${sessions}/c1`, "UID=112\nCLASS=greeter\n");
+  fs.outputFileSync(`${sessions}/1.ref`, "CLASS=user\n");
+  const logsIn = spawn("sh", [
+    ...["-c", 'sleep 2; printf "UID=0\\nCLASS=user-early\\n" >"$1/2"'],
+    ...["sh", sessions],
+  ]);
+  t.match(confirm(), /^confirmed: dockroot 2/);
+  t.ok(fs.existsSync(`${sessions}/2`), "not before somebody has logged in");
+  await once(logsIn, "close");
+  fs.removeSync(sessions);
+});
+
+await t.test("what is confirmed is counted no more", async (t) => {
   t.match(await find(2), { state: "good", tries: null });
   t.notMatch(await system.read(MENU), "panic=30");
   await boot(t, 2);

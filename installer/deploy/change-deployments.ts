@@ -24,7 +24,7 @@ import {
 import type { Teller } from "./pull-first.ts";
 import { refuseOtherPlace } from "./refuse-other-disk.ts";
 import { restore, restoreLost } from "./restore.ts";
-import { noteMenu, settle } from "./settle.ts";
+import { isShownCounted, noteMenu, settle } from "./settle.ts";
 import { warnOfUnclaimed } from "./unclaimed.ts";
 
 /** What a command has made of the deployments. */
@@ -72,14 +72,15 @@ export async function changeDeployments(
       },
       async (place) => {
         refuseOtherPlace(place, before);
-        const { noted, shownNext } = noteMenu(host, deploy, place, before);
+        const { noted, shown } = noteMenu(host, deploy, place, before);
         const wanted = decide(noted, deploy);
+        const next = findDeployment(wanted, wanted.next);
         const isBrief = request.isBrief ?? false;
         const isDone =
-          shownNext === wanted.next &&
+          shown?.n === next?.n &&
+          !(shown && next && isShownCounted(shown, next)) &&
           formatJson(wanted) === formatJson(recorded);
         if (isBrief && isDone) return wanted;
-        const next = findDeployment(wanted, wanted.next);
         if (!isBrief && next !== undefined && next.n !== recorded.next) {
           await progress(
             `checking kernel and initramfs of ${nameDeployment(next)}`,

@@ -14,6 +14,7 @@ import {
   readDeploymentMenu,
   writeDeploymentMenu,
   type DeploymentEntry,
+  type ReadDeployment,
 } from "../loaders/deployment-menu.ts";
 import { bootDirectory, removeBootFiles } from "./boot-files.ts";
 import {
@@ -69,12 +70,14 @@ export async function settle(
         next,
         findFallback(state),
       );
-      requireWritten(host, place, disk.paths.rwlayer, entries, next);
+      requireWritten(host, place, state, entries, next);
     } catch (error) {
       // Nobody is to be told that something boots next which the menu does not have.
-      await recordDurably(disk, former).catch((cause: unknown) => {
-        host.log.warn(summarizeFailure(cause));
-      });
+      if (next !== former.next) {
+        await recordDurably(disk, former).catch((cause: unknown) => {
+          host.log.warn(summarizeFailure(cause));
+        });
+      }
       throw error;
     }
   }
@@ -112,30 +115,62 @@ export async function settle(
   return settled;
 }
 
-/**
- * The state with what the boot loader has counted in its menu, and which deployment that has next.
- * @throws BootError FILE_UNREADABLE
- */
+/** What the boot loader has in its menu, and the state with what it has counted there. */
+export interface NotedMenu {
+  readonly noted: Deployments;
+  /** Its entry of what boots next. */
+  readonly shown: ReadDeployment | undefined;
+}
+
+/** @throws BootError FILE_UNREADABLE */
 export function noteMenu(
   host: Host,
-  { disk, running }: DeployDisk,
+  { running }: DeployDisk,
   place: BootPlace,
   state: Deployments,
-): { readonly noted: Deployments; readonly shownNext: number | undefined } {
-  const { entries, next } = readDeploymentMenu(host, place, disk.paths.rwlayer);
-  const noted = noteBoots(noteCounted(state, entries, running), running);
-  return { noted, shownNext: next };
+): NotedMenu {
+  const { entries, next } = readMenu(host, place, state);
+  const once = findOnce(state);
+  // After that start the firmware has forgotten it, and starts the first entry in its order.
+  const isUsedUp =
+    place.loader.name === "efistub" &&
+    once !== undefined &&
+    next !== once &&
+    running === state.fallback;
+  const counted = isUsedUp
+    ? [{ n: once, tries: { left: 0, done: 1 } }]
+    : entries;
+  return {
+    noted: noteBoots(noteCounted(state, counted, running), running),
+    shown: entries.find(({ n }) => n === next),
+  };
+}
+
+/** Whether the menu has a deployment's entry still as one of which boots are counted. */
+export function isShownCounted(
+  shown: ReadDeployment,
+  { state, options }: Deployment,
+): boolean {
+  return (
+    state === "good" &&
+    shown.options !== options &&
+    shown.options === withRestart(options)
+  );
+}
+
+function readMenu(host: Host, place: BootPlace, state: Deployments) {
+  return readDeploymentMenu(host, place, state.rwlayer, findOnce(state));
 }
 
 /** What the loader will read is what was meant. @throws BootError STEP_FAILED */
 function requireWritten(
   host: Host,
   place: BootPlace,
-  rwlayer: string,
+  state: Deployments,
   entries: readonly DeploymentEntry[],
   next: number,
 ): void {
-  const menu = readDeploymentMenu(host, place, rwlayer);
+  const menu = readMenu(host, place, state);
   const isThere = entries.every(({ n, kernel, initrds, options, tries }) =>
     menu.entries.some(
       (read) =>
@@ -187,12 +222,22 @@ export function withRestart(options: string): string {
 }
 
 /** What boots where the next one has no try left. */
-function findFallback({
+function findFallback(state: Deployments): number | undefined {
+  return findOnce(state) === undefined
+    ? undefined
+    : (state.fallback ?? undefined);
+}
+
+/** What boots next, where its boots are counted and another one can boot in its place. */
+function findOnce({
   deployments,
   next,
   fallback,
 }: Deployments): number | undefined {
   const found = deployments.find(({ n }) => n === next);
-  const isCounted = found?.state === "candidate" && found.tries !== null;
-  return isCounted ? (fallback ?? undefined) : undefined;
+  return found?.state === "candidate" &&
+    found.tries !== null &&
+    fallback !== null
+    ? found.n
+    : undefined;
 }

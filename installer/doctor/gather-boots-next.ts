@@ -78,7 +78,12 @@ export async function gatherBootsNext(
       host,
       { store: store.filesystem, ...menuOf, access: "ro" },
       (place) => {
-        const menu = readDeploymentMenu(host, place, rwlayer);
+        const menu = readDeploymentMenu(
+          host,
+          place,
+          rwlayer,
+          next ?? undefined,
+        );
         return Promise.resolve({
           kind: "read" as const,
           ...{ rwlayer, loader: place.loader.title, next: menu.next },

@@ -2,14 +2,10 @@ import path from "node:path";
 import { readBytesIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { BootPlace } from "./boot-place.ts";
-import {
-  FIRMWARE_VENDOR,
-  readEfiVariable,
-  readLoaderVariable,
-} from "./efi-variables.ts";
+import { readLoaderVariable } from "./efi-variables.ts";
+import { findInFirmware, readBootNext } from "./firmware-menu.ts";
 import { parseEntryFile } from "./formats/deployment-files.ts";
 import { nameDeployment } from "./formats/deployment-names.ts";
-import { parseBootOrder } from "./formats/load-option.ts";
 
 /** An entry that somebody has chosen for one boot: it goes before what starts by itself. */
 export interface ChosenOnce {
@@ -45,14 +41,10 @@ export function readChosenOnce(
       return describe(name, isNext, "grub-editenv - unset next_entry");
     }
     case "efistub": {
-      const read = (name: string) =>
-        parseBootOrder(
-          readEfiVariable(host, name, FIRMWARE_VENDOR) ?? Buffer.alloc(0),
-        );
-      const [number] = read("BootNext");
-      const name = number === undefined ? "" : `Boot${number}`;
-      const isNext = number === read("BootOrder")[0];
-      return describe(name, isNext, "efibootmgr --delete-bootnext");
+      const number = readBootNext(host);
+      if (number === undefined) return undefined;
+      const isNext = findInFirmware(host, rwlayer, number) === next;
+      return describe(`Boot${number}`, isNext, "efibootmgr --delete-bootnext");
     }
     case "refind":
       return undefined;

@@ -1,7 +1,5 @@
 import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
-import { asFailureOf } from "../../runtime/base/failure.ts";
-import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { BootPlace } from "./boot-place.ts";
 import {
@@ -12,34 +10,24 @@ import {
   putDeployments,
   type BlockMenu,
 } from "./formats/deployment-blocks.ts";
+import { readEntryFiles, writeEntryFiles } from "./entry-files.ts";
+import { nameEntryFile, sortKeyOf } from "./formats/deployment-files.ts";
 import {
-  chooseEntry,
-  findDefault,
-  nameEntryFile,
-  parseEntryFile,
-  patternOf,
-  putDefault,
-  type EntryFile,
-} from "./formats/deployment-files.ts";
-import {
-  encodeRwlayer,
   findDeployment,
   nameDeployment,
-  toDeployment,
   type DeploymentEntry,
   type DeploymentMenu,
 } from "./formats/deployment-names.ts";
 import { findBlock, putBlock } from "./formats/blocks.ts";
 import type { NewEntry } from "./formats/boot-loader.ts";
-import { readLoaderVariable } from "./efi-variables.ts";
 import {
   canGrubWrite,
   formatGrubEnv,
   GRUB_ENV,
   parseGrubEnv,
 } from "./formats/grub-counter.ts";
-import { readConfig, readMenus } from "./find-loaders.ts";
 import { readFirmwareMenu, writeFirmwareMenu } from "./firmware-menu.ts";
+import { readWithin, syncMenu, within } from "./menu-files.ts";
 import { changeConfig, requireBlock } from "./write-entry.ts";
 
 export type {
@@ -47,8 +35,6 @@ export type {
   DeploymentMenu,
   ReadDeployment,
 } from "./formats/deployment-names.ts";
-
-const ENTRIES = "loader/entries";
 
 /** Whether the boot loader counts how often it starts an entry that has not been confirmed. */
 export function countsStarts({
@@ -61,23 +47,22 @@ export function countsStarts({
   );
 }
 
-/** @see https://systemd.io/BOOT_LOADER_INTERFACE/ */
-const DEFAULT_VARIABLE = "LoaderEntryDefault";
-
 /**
  * What the loader's menu has of ours, as the loader reads it.
+ * @param once what the firmware starts once, and the first of its entries after that
  * @throws BootError FILE_UNREADABLE
  */
 export function readDeploymentMenu(
   host: Host,
   place: BootPlace,
   rwlayer: string,
+  once?: number,
 ): DeploymentMenu {
   const { name } = place.loader;
   if (name === "systemd-boot") return readEntryFiles(host, place, rwlayer);
   const menu = BLOCK_MENUS[name];
   return menu === undefined
-    ? readFirmwareMenu(host, rwlayer)
+    ? readFirmwareMenu(host, rwlayer, once)
     : readBlocks(host, place, menu, rwlayer);
 }
 
@@ -86,7 +71,8 @@ export function readDeploymentMenu(
  * and entries stay byte for byte. Durable when it returns: what is new first, then the choice of
  * `next`, then removals.
  * @param next one of the entries
- * @param fallback what starts where that has no try left, as far as the boot loader counts
+ * @param fallback what starts where that has no try left, as far as the boot loader counts; after its first start, as
+ *   the firmware counts
  * @throws BootError; HelperError
  */
 export async function writeDeploymentMenu(
@@ -102,6 +88,7 @@ export async function writeDeploymentMenu(
   );
   const chosen = made.get(next);
   if (chosen === undefined) throw new Error("there is no entry for next");
+  const other = fallback === undefined ? undefined : made.get(fallback);
   const { name } = place.loader;
   const menu = BLOCK_MENUS[name];
   if (name === "systemd-boot") {
@@ -113,9 +100,8 @@ export async function writeDeploymentMenu(
     );
     await writeEntryFiles(host, place, rwlayer, files, { next, fallback });
   } else if (menu === undefined) {
-    await writeFirmwareMenu(host, rwlayer, [...made.values()], chosen);
+    await writeFirmwareMenu(host, rwlayer, [...made.values()], chosen, other);
   } else {
-    const other = fallback === undefined ? undefined : made.get(fallback);
     writeBlocks(host, place, menu, rwlayer, [...made.values()], chosen, other);
     await syncMenu(host, place.menuTop);
   }
@@ -142,10 +128,6 @@ export function refuseUnreadMenu(host: Host, place: BootPlace): void {
   requireBlock(text, file, INCLUDE_BLOCK);
 }
 
-async function syncMenu(host: Host, top: string): Promise<void> {
-  await host.run(["sync", "-f", top]);
-}
-
 /** @throws Error where the options are not those of the deployment, which could not be read back */
 function toNewEntry(
   place: BootPlace,
@@ -153,6 +135,7 @@ function toNewEntry(
   { n, title, release, kernel, initrds, options, tries }: DeploymentEntry,
 ): NewEntry {
   const { filesystem, top, menuTop } = place;
+  const counted = countsStarts(place) ? tries : null;
   const found = findDeployment(options);
   if (found?.n !== n || found.rwlayer !== rwlayer) {
     throw new Error(`not options of deployment ${String(n)}: ${options}`);
@@ -167,102 +150,11 @@ function toNewEntry(
     isOnLoadersFilesystem: top === menuTop,
     // systemd-boot and GRUB put the highest version first.
     version: `${String(n)}-${release}`,
-    sortKey: `dockroot-${encodeRwlayer(rwlayer)}`,
+    sortKey: sortKeyOf(rwlayer, counted),
     id: nameDeployment(rwlayer, n),
     comments: [],
-    tries: countsStarts(place) ? tries : null,
+    tries: counted,
   };
-}
-
-/** A file of the menu: links in it lead nowhere else than within its filesystem. */
-function within(host: Host, top: string, file: string): string {
-  return followIn(host, top, file) ?? path.join(top, file);
-}
-
-/** The text of a file of the menu; `""` where there is none. */
-function readWithin(
-  host: Host,
-  { loader, menuTop }: BootPlace,
-  file: string,
-): string {
-  return readConfig(host, loader.name, within(host, menuTop, file)) ?? "";
-}
-
-/** The names of the rwlayer's files, and what they say. */
-function listEntryFiles(
-  names: readonly string[],
-  rwlayer: string,
-): Map<string, EntryFile> {
-  return new Map(
-    names.flatMap((name): [string, EntryFile][] => {
-      const file = parseEntryFile(rwlayer, name);
-      return file === undefined ? [] : [[name, file]];
-    }),
-  );
-}
-
-function readEntryFiles(
-  host: Host,
-  place: BootPlace,
-  rwlayer: string,
-): DeploymentMenu {
-  const { loader, top, config } = place;
-  const { namesIn } = host.files;
-  const names = namesIn(path.join(top, ENTRIES));
-  const own = listEntryFiles(names, rwlayer);
-  const fileOf = (file: string) => own.get(path.basename(file));
-  const menus = loader
-    .findMenus(top, namesIn)
-    .filter(({ file }) => fileOf(file) !== undefined);
-  const entries = readMenus(host, menus).entries.flatMap((entry) => {
-    const file = fileOf(entry.file);
-    return file === undefined ? [] : [toDeployment(file.n, entry, file.tries)];
-  });
-  const pattern =
-    readLoaderVariable(host, DEFAULT_VARIABLE) ??
-    findDefault(readWithin(host, place, config)) ??
-    "";
-  const next = chooseEntry(rwlayer, pattern, names)?.n;
-  return { entries, next };
-}
-
-/** @param files by their names */
-async function writeEntryFiles(
-  host: Host,
-  place: BootPlace,
-  rwlayer: string,
-  files: ReadonlyMap<string, string>,
-  { next, fallback }: { next: number; fallback: number | undefined },
-): Promise<void> {
-  const { loader, top, menuTop, config } = place;
-  const { name: loaderName } = loader;
-  const directory = path.join(top, ENTRIES);
-  for (const [name, text] of files) {
-    const file = path.join(directory, name);
-    changeConfig(host, { loader: loaderName, file, rwlayer }, () => text);
-  }
-  await syncMenu(host, top);
-  const present = host.files.namesIn(directory);
-  const dropped = [...listEntryFiles(present, rwlayer).keys()].filter(
-    (name) => !files.has(name),
-  );
-  const left = present.filter((name) => !dropped.includes(name));
-  const pattern = patternOf(rwlayer, left, next, fallback);
-  const file = within(host, menuTop, config);
-  changeConfig(host, { loader: loaderName, file, rwlayer }, (former) =>
-    findDefault(former) === pattern ? former : putDefault(former, pattern),
-  );
-  await syncMenu(host, menuTop);
-  // What somebody has chosen in the menu itself goes before loader.conf.
-  if (readLoaderVariable(host, DEFAULT_VARIABLE) !== undefined) {
-    try {
-      await host.run(["bootctl", "set-default", pattern]);
-    } catch (error) {
-      throw asFailureOf("change the default entry of systemd-boot", error);
-    }
-  }
-  for (const name of dropped) host.files.removeFile(path.join(directory, name));
-  await syncMenu(host, top);
 }
 
 function readBlocks(

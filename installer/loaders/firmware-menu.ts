@@ -20,14 +20,38 @@ interface OwnEntry extends ReadDeployment {
   readonly number: string;
 }
 
-/** What the firmware's own menu has of the rwlayer's deployments. @throws BootError FILE_UNREADABLE */
-export function readFirmwareMenu(host: Host, rwlayer: string): DeploymentMenu {
+/**
+ * What the firmware's own menu has of the rwlayer's deployments.
+ * @param once what boots next where it is to be started once
+ * @throws BootError FILE_UNREADABLE
+ */
+export function readFirmwareMenu(
+  host: Host,
+  rwlayer: string,
+  once: number | undefined,
+): DeploymentMenu {
   const own = listOwn(host, rwlayer);
+  const chosen = readBootNext(host);
+  const isOnce = own.some(({ n, number }) => n === once && number === chosen);
   const [first] = readBootOrder(host);
   return {
     entries: own.map(({ number: _, ...entry }) => entry),
-    next: own.find(({ number }) => number === first)?.n,
+    next: isOnce ? once : own.find(({ number }) => number === first)?.n,
   };
+}
+
+/** Which of the rwlayer's deployments an entry of the firmware's boots. */
+export function findInFirmware(
+  host: Host,
+  rwlayer: string,
+  number: string,
+): number | undefined {
+  return listOwn(host, rwlayer).find((own) => own.number === number)?.n;
+}
+
+/** What the firmware starts next, before the order: it forgets that with the start. */
+export function readBootNext(host: Host): string | undefined {
+  return readNumbers(host, "BootNext")[0];
 }
 
 function listOwn(host: Host, rwlayer: string): OwnEntry[] {
@@ -56,12 +80,17 @@ function numberOf({ file }: FoundEntry): string {
 }
 
 function readBootOrder(host: Host): string[] {
-  const value = readEfiVariable(host, "BootOrder", FIRMWARE_VENDOR);
+  return readNumbers(host, "BootOrder");
+}
+
+function readNumbers(host: Host, name: string): string[] {
+  const value = readEfiVariable(host, name, FIRMWARE_VENDOR);
   return value === undefined ? [] : parseBootOrder(value);
 }
 
 /**
  * As `writeDeploymentMenu`. Others keep their order, after ours.
+ * @param fallback what starts by itself where `next` is to be started once
  * @throws BootError STEP_FAILED, HELPER_MISSING
  */
 export async function writeFirmwareMenu(
@@ -69,6 +98,7 @@ export async function writeFirmwareMenu(
   rwlayer: string,
   entries: readonly NewEntry[],
   next: NewEntry,
+  fallback: NewEntry | undefined,
 ): Promise<void> {
   const call = async (...flags: readonly string[]) => {
     try {
@@ -99,9 +129,16 @@ export async function writeFirmwareMenu(
     .map(({ number }) => number)
     .filter((number) => !kept.includes(number));
   const order = [
-    ...new Set([numbers.get(next), ...kept, ...readBootOrder(host)]),
+    ...new Set([
+      numbers.get(fallback ?? next),
+      ...kept,
+      ...readBootOrder(host),
+    ]),
   ].filter((number) => number !== undefined && !dropped.includes(number));
   await call("--bootorder", order.join(","));
+  const number = numbers.get(next) ?? "";
+  if (fallback !== undefined) await call("--bootnext", number);
+  else if (readBootNext(host) === number) await call("--delete-bootnext");
   for (const number of dropped) {
     await call("--bootnum", number, "--delete-bootnum");
   }

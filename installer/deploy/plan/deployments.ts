@@ -255,7 +255,10 @@ export function noteCounted(
     if (found.left === 0 && n !== running) {
       return {
         state: "bad",
-        failure: `the boot loader has started it ${String(found.done)} times, and none of these boots was confirmed`,
+        failure:
+          found.done === 1
+            ? "the boot loader has started it once, and that boot was not confirmed"
+            : `the boot loader has started it ${String(found.done)} times, and none of these boots was confirmed`,
       };
     }
     return found.left < tries.left ? { tries: found } : undefined;

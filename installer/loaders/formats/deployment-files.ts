@@ -64,28 +64,34 @@ export function patternOf(
   const choose = (pattern: string, from: readonly string[]) =>
     chooseEntry(rwlayer, pattern, from)?.n;
   return (
-    [`${prefix}*`, `${prefix}${classOf(next, fallback)}-1[.+]*`].find(
-      (pattern) =>
-        choose(pattern, names) === next &&
-        choose(pattern, names.map(usedUp)) === fallback,
-    ) ?? alone
+    ["*", ...classesOf(next, fallback)]
+      .map((numbers) => `${prefix}${numbers}-1[.+]*`)
+      .find(
+        (pattern) =>
+          choose(pattern, names) === next &&
+          choose(pattern, names.map(usedUp)) === fallback,
+      ) ?? alone
   );
 }
 
-/** Matches two numbers, and others that have digits of both. */
-function classOf(one: number, other: number): string {
+/** Match two numbers, and others that have digits of both. */
+function classesOf(one: number, other: number): string[] {
   const [digits, others] = [String(one), String(other)];
-  if (digits.length !== others.length) return `[${digits}${others}]*`;
-  return [...digits]
+  if (digits.length !== others.length) {
+    const ends = `${digits.at(-1) ?? ""}${others.at(-1) ?? ""}`;
+    return [`[${digits}${others}]*`, `*[${ends}]`];
+  }
+  const each = [...digits]
     .map((digit, index) =>
       digit === others[index] ? digit : `[${digit}${others[index] ?? ""}]`,
     )
     .join("");
+  return [each];
 }
 
 /**
- * Which of the files a pattern chooses: systemd-boot sorts those that have no try left to the end, and the
- * highest version, which begins with the deployment's number, to the beginning.
+ * Which of the files a pattern chooses: systemd-boot sorts those that have no try left to the end, then by
+ * their sort keys (`sortKeyOf`), and the highest version, which begins with the deployment's number, to the beginning.
  * @returns `undefined` where none matches, or somebody else's does
  */
 export function chooseEntry(
@@ -96,8 +102,22 @@ export function chooseEntry(
   const matching = names.filter((name) => matchesPattern(pattern, name));
   const own = matching.flatMap((name) => parseEntryFile(rwlayer, name) ?? []);
   if (own.length < matching.length) return undefined;
-  const isLast = ({ tries }: EntryFile) => (tries?.left === 0 ? 1 : 0);
-  return own.toSorted((a, b) => isLast(a) - isLast(b) || b.n - a.n)[0];
+  const rank = ({ tries }: EntryFile) =>
+    tries?.left === 0 ? 2 : tries === null ? 1 : 0;
+  return own.toSorted((a, b) => rank(a) - rank(b) || b.n - a.n)[0];
+}
+
+/** What is counted comes before what boots in its place, which may be newer. */
+export function sortKeyOf(rwlayer: string, tries: Tries | null): string {
+  return tries === null ? `dockroot-${encodeRwlayer(rwlayer)}` : "dockroot";
+}
+
+/** Whether a pattern is for entries of dockroot's that are gone: systemd-boot goes on to its next choice. */
+export function isGone(pattern: string, names: readonly string[]): boolean {
+  return (
+    pattern.startsWith("dockroot_") &&
+    !names.some((name) => matchesPattern(pattern, name))
+  );
 }
 
 const DEFAULT_LINE = /^[ \t]*default[ \t]+(.*?)[ \t\r]*$/gm;

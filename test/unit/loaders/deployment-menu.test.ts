@@ -394,7 +394,10 @@ await t.test("systemd-boot counts in the name of a file", async (t) => {
     ...[`${directory}-1-1.conf`, `${directory}-2-1+3-0.conf`],
     "loader/loader.conf",
   ]);
-  t.match(read("loader/loader.conf"), "default dockroot_docker_rwlayer-*\n");
+  t.match(
+    read("loader/loader.conf"),
+    "default dockroot_docker_rwlayer-*-1[.+]*\n",
+  );
   const { top } = place;
   fs.renameSync(
     path.join(top, `${directory}-2-1+3-0.conf`),
@@ -412,6 +415,45 @@ await t.test("systemd-boot counts in the name of a file", async (t) => {
 });
 
 await t.test(
+  "systemd-boot: what is tried anew has its other file no longer when it is chosen",
+  async (t) => {
+    const { host, place, read, files } = prepare(t, "systemd-boot", {});
+    const write = (tries: DeploymentEntry["tries"]) =>
+      writeDeploymentMenu(
+        {
+          ...host,
+          run: (argv, options) => {
+            const isChosen = Object.keys(files()).some(
+              (name) =>
+                name === "loader/loader.conf" && read(name).includes("-*-"),
+            );
+            const isThere = Object.keys(files()).some((name) =>
+              name.endsWith("-2-1.conf"),
+            );
+            t.notOk(isChosen && isThere);
+            return host.run(argv, options);
+          },
+        },
+        ...([place, RWLAYER] as const),
+        [deployment(1), deployment(2, { tries })],
+        tries === null ? 1 : 2,
+        tries === null ? undefined : 1,
+      );
+    await write(null);
+    await write({ left: 3, done: 0 });
+    t.match(
+      read("loader/loader.conf"),
+      "default dockroot_docker_rwlayer-*-1[.+]*\n",
+    );
+    t.match(
+      read("loader/entries/dockroot_docker_rwlayer-2-1+3-0.conf"),
+      /^sort-key +dockroot$/m,
+      "before the others",
+    );
+  },
+);
+
+await t.test(
   "systemd-boot: what was chosen in its menu goes before",
   async (t) => {
     const { host, place } = prepare(t, "systemd-boot", {});
@@ -426,6 +468,8 @@ await t.test(
     await writeDeploymentMenu(host, place, RWLAYER, entries, 1);
     choose("arch.conf");
     t.equal(readDeploymentMenu(host, place, RWLAYER).next, undefined);
+    choose("dockroot_docker_rwlayer-7-1.conf");
+    t.equal(readDeploymentMenu(host, place, RWLAYER).next, 1, "it is gone");
     const bootctl: Host = {
       ...host,
       run: (argv, options) => {
@@ -489,13 +533,19 @@ t.test(
         n,
         left === undefined ? null : { left, done: 3 - left },
       );
-    for (const [next, fallback, more] of [
+    for (const [next, fallback, more, foreign = others] of [
       [3, 2, [1]],
       [3, 1, [2]],
       [10, 9, [1]],
       [25, 10, [24]],
+      // What is tried anew may be older.
+      [1, 2, []],
+      [1, 3, [2]],
+      [9, 10, [11], []],
+      [10, 9, [11], []],
+      [100, 10, [12]],
     ] as const) {
-      const rest = [...others, ...[fallback, ...more].map((n) => file(n))];
+      const rest = [...foreign, ...[fallback, ...more].map((n) => file(n))];
       const pattern = patternOf("a", [...rest, file(next, 3)], next, fallback);
       const chosen = [3, 1, 0].map(
         (left) => chooseEntry("a", pattern, [...rest, file(next, left)])?.n,
@@ -503,7 +553,7 @@ t.test(
       t.strictSame(chosen, [next, next, fallback], pattern);
     }
     t.equal(
-      patternOf("a", [file(100, 3), file(10), file(12)], 100, 10),
+      patternOf("a", [file(100, 3), file(10), file(110)], 100, 10),
       "dockroot_a-100-1[.+]*",
       "where no pattern tells them apart: the candidate alone",
     );

@@ -7,6 +7,7 @@ import {
   writeDeploymentMenu,
   type DeploymentEntry,
 } from "../../../installer/loaders/deployment-menu.ts";
+import { readChosenOnce } from "../../../installer/loaders/chosen-once.ts";
 import { findEntries } from "../../../installer/loaders/find-loaders.ts";
 import { BOOT_LOADERS } from "../../../installer/loaders/formats/boot-loaders.ts";
 import { parseLoadOption } from "../../../installer/loaders/formats/load-option.ts";
@@ -50,6 +51,7 @@ function makeLoadOption(
 interface Machine {
   readonly host: Host;
   readonly put: (name: string, value: Buffer) => void;
+  readonly forget: (name: string) => void;
   readonly names: () => string[];
   readonly order: () => string[];
 }
@@ -60,6 +62,9 @@ function prepare(t: Test): Machine {
   const at = (name: string) => path.join(root, VARIABLES, `${name}-${VENDOR}`);
   const put = (name: string, value: Buffer) => {
     fs.outputFileSync(at(name), Buffer.concat([Buffer.alloc(4, 7), value]));
+  };
+  const forget = (name: string) => {
+    fs.removeSync(at(name));
   };
   const names = () =>
     fs
@@ -95,13 +100,19 @@ function prepare(t: Test): Machine {
           );
         } else if (argv.includes("--bootorder")) {
           putOrder(valueOf("--bootorder").split(","));
+        } else if (argv.includes("--bootnext")) {
+          const number = Number.parseInt(valueOf("--bootnext"), 16);
+          put("BootNext", Buffer.from([number, 0]));
+        } else if (argv.includes("--delete-bootnext")) {
+          forget("BootNext");
         } else if (argv.includes("--delete-bootnum")) {
-          fs.removeSync(at(`Boot${valueOf("--bootnum")}`));
+          forget(`Boot${valueOf("--bootnum")}`);
         }
         return Promise.resolve(SUCCESS);
       },
     },
     put,
+    forget,
     names,
     order: () => {
       const bytes = fs.readFileSync(at("BootOrder")).subarray(4);
@@ -164,6 +175,35 @@ await t.test("the firmware's menu has what was written", async (t) => {
     { kernel: "\\dockroot\\3a\\linux" },
   ]);
 });
+
+await t.test(
+  "the firmware starts once what is not confirmed, and then the former one",
+  async (t) => {
+    const { host, put, forget, order } = prepare(t);
+    put("BootOrder", Buffer.from([]));
+    const entries = [deployment(1), deployment(2)];
+    const write = (next: number, fallback?: number) =>
+      writeDeploymentMenu(host, place, "system", entries, next, fallback);
+    const next = (once?: number) =>
+      readDeploymentMenu(host, place, "system", once).next;
+    const chosen = () => readChosenOnce(host, place, "system", 2);
+    await write(1);
+    await write(2, 1);
+    t.strictSame(order(), ["0000", "0001"]);
+    t.equal(next(2), 2);
+    t.equal(chosen(), undefined, "nobody has chosen it");
+    forget("BootNext");
+    t.equal(next(2), 1, "it was started");
+    await write(2, 1);
+    t.equal(next(2), 2, "and is once more");
+    await write(2);
+    t.strictSame(order(), ["0001", "0000"], "it is confirmed");
+    t.equal(next(), 2);
+    put("BootNext", Buffer.from([0, 0]));
+    await write(2);
+    t.match(chosen(), { name: "Boot0000" }, "somebody's choice stays");
+  },
+);
 
 await t.test("what cannot be written is told", async (t) => {
   const { host } = prepare(t);

@@ -111,6 +111,10 @@ export const status = v.strictObject({
               n: count,
               image: deployedImage,
               failure: textOrNull,
+              errors: described(
+                v.array(v.string()),
+                "The last ones of its last boot: in the journal of its root, as journalctl prints them, and of a kernel that panicked.",
+              ),
             }),
           ),
           "The newer one that proved bad, in whose place another one runs.",
@@ -233,6 +237,10 @@ export const deployments = v.strictObject({
         ),
         isPinned: v.boolean(),
         failure: described(textOrNull, "Why it is bad."),
+        errors: described(
+          v.array(v.string()),
+          "Of a bad one, the last errors of its last boot: in the journal of its root, as journalctl prints them, and of a kernel that panicked.",
+        ),
         kernel: v.strictObject({
           release: v.string(),
           bytes: described(count, "Of kernel and initramfs."),

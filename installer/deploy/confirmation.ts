@@ -6,9 +6,14 @@ import { asFailureOf } from "../../runtime/base/failure.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import type { Deployment } from "../../runtime/records/deployments.ts";
+import type {
+  Deployment,
+  Deployments,
+} from "../../runtime/records/deployments.ts";
 import type { StoreChoice } from "../system/find-store.ts";
-import { readBooted } from "./deploy-disk.ts";
+import { readBooted, withDeployDisk } from "./deploy-disk.ts";
+import { readLastErrors } from "./last-errors.ts";
+import { listErrors } from "./plan/format-deployments.ts";
 import {
   changeDeployments,
   lookAtDeployments,
@@ -20,6 +25,7 @@ import {
   findDeployment,
   giveBack,
   nameDeployment,
+  noteErrors,
   noteRestart,
 } from "./plan/deployments.ts";
 
@@ -109,7 +115,8 @@ export async function confirmRunning(
   const change = await changeQuietly(host, store, (state, running) =>
     running === undefined || !isDue ? state : confirm(state, running),
   );
-  const { after, running } = change;
+  const after = await withErrors(host, store, change);
+  const { running } = change;
   const confirmed = findDeployment(after, running ?? null);
   const bad = findBad(after, running);
   const motd = host.path(MOTD);
@@ -119,7 +126,24 @@ export async function confirmRunning(
   } else if (host.files.statusOf(motd) !== undefined) {
     host.files.removeFile(motd);
   }
-  return { ...change, confirmed };
+  return { ...change, after, confirmed };
+}
+
+/** Once, and before its root is collected: the reason is to be told as long as the deployment is bad. */
+async function withErrors(
+  host: Host,
+  store: StoreChoice,
+  { after, running }: Change,
+): Promise<Deployments> {
+  const bad = findBad(after, running);
+  if (bad === undefined || bad.errors !== undefined) return after;
+  const errors = await withDeployDisk(host, store, "ro", ({ disk }) =>
+    readLastErrors(host, disk, bad.n),
+  );
+  const change = await changeQuietly(host, store, (state) =>
+    noteErrors(state, bad.n, errors),
+  );
+  return change.after;
 }
 
 /**
@@ -164,7 +188,10 @@ function waitForLogin({ files, path: pathOf }: Host): Promise<boolean> {
 
 /** What everybody is told who comes to a machine that did not boot what it was to boot. */
 function tellOfBad(bad: Deployment, runs: Deployment): string {
-  return `dockroot: ${nameDeployment(bad)} is bad: ${bad.failure ?? "it was given up"}. What runs is ${nameDeployment(runs)}.`;
+  return [
+    `dockroot: ${nameDeployment(bad)} is bad: ${bad.failure ?? "it was given up"}. What runs is ${nameDeployment(runs)}.`,
+    ...listErrors(bad.errors),
+  ].join("\n");
 }
 
 /** An orderly shutdown ends a boot that nobody has confirmed yet: it does not count, unless it has failed. */

@@ -103,7 +103,10 @@ function summarizeDeployments(
     bad:
       bad === undefined
         ? null
-        : { n: bad.n, image: bad.image, failure: bad.failure },
+        : {
+            ...{ n: bad.n, image: bad.image, failure: bad.failure },
+            errors: bad.errors ?? [],
+          },
   };
 }
 

@@ -68,6 +68,8 @@ export interface Deployment {
   readonly isPinned: boolean;
   /** Why it is bad. */
   readonly failure: string | null;
+  /** Of a bad one, the last errors of its last boot; absent before somebody has looked for them. */
+  readonly errors?: readonly string[] | undefined;
   /** Its kernel ran when another one booted in its place, and the machine was restarted for that one's own. */
   readonly hasRestarted?: true | undefined;
 }
@@ -146,7 +148,11 @@ const parseDeploymentFields = objectOf(
     failure: orNull(parseString),
   },
   // Absent where an earlier version has written it.
-  { tries: orNull(parseTries), hasRestarted: oneOf([true] as const) },
+  {
+    tries: orNull(parseTries),
+    errors: listOf(parseString),
+    hasRestarted: oneOf([true] as const),
+  },
 );
 
 const parseDeployment: Parser<Deployment> = (value) => {

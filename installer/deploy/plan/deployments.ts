@@ -108,6 +108,8 @@ export function noteBoots(
   return { ...noted, next: substitute.n };
 }
 
+const NOT_BAD = { failure: null, errors: undefined, hasRestarted: undefined };
+
 /** The same, where this one has proved to work: it boots where a newer one proves bad. */
 export function confirm(state: Deployments, n: number): Deployments {
   const next = findDeployment(state, state.next);
@@ -116,7 +118,7 @@ export function confirm(state: Deployments, n: number): Deployments {
     { ...state, fallback: isBehind ? n : state.fallback },
     (each) =>
       each.n === n && each.state !== "retired"
-        ? { state: "good", tries: null, failure: null, hasRestarted: undefined }
+        ? { state: "good", tries: null, ...NOT_BAD }
         : undefined,
   );
 }
@@ -130,6 +132,15 @@ export function findBad(
     ({ n, state: own }) =>
       own === "bad" && running !== undefined && n > running,
   );
+}
+
+/** The same, where these are the last errors of this one's last boot. */
+export function noteErrors(
+  state: Deployments,
+  n: number,
+  errors: readonly string[],
+): Deployments {
+  return withChanged(state, (each) => (each.n === n ? { errors } : undefined));
 }
 
 /** The same, where the machine is restarted because of this one's kernel. */
@@ -198,8 +209,7 @@ export function bootNext(
     each.n === n && each.state === "bad"
       ? {
           state: "candidate",
-          failure: null,
-          hasRestarted: undefined,
+          ...NOT_BAD,
           tries: each.tries && { left: DEFAULT_TRIES, done: 0 },
         }
       : undefined,

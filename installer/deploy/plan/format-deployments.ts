@@ -2,6 +2,7 @@ import type {
   Deployment,
   Deployments,
 } from "../../../runtime/records/deployments.ts";
+import { escapeControl } from "../../../runtime/base/escape.ts";
 import { formatSize } from "../../text/human.ts";
 import { formatTable } from "../../text/table.ts";
 import { findDeployment, inMenu, nameDeployment } from "./deployments.ts";
@@ -19,8 +20,9 @@ export function describeDeployments(
     next: state.next,
     fallback: state.fallback,
     deployments: inMenu(state).map(
-      ({ n, image, kernel, state: own, tries, isPinned, failure }) => ({
+      ({ n, image, kernel, state: own, tries, isPinned, failure, errors }) => ({
         ...{ n, image, state: own, tries, isPinned, failure },
+        errors: errors ?? [],
         kernel: {
           ...{ release: kernel.release, bytes: kernel.bytes },
           initramfs: kernel.initramfs ?? ("image" as const),
@@ -80,6 +82,13 @@ export function formatDeployments(
       })
     : table;
   return lines.map((line) => `${line}\n`).join("");
+}
+
+/** What went wrong in the last boot of a bad one, below why it is bad: nothing in it can write on a terminal by itself. */
+export function listErrors(errors: readonly string[] = []): readonly string[] {
+  if (errors.length === 0) return [];
+  const lines = errors.map((line) => `  ${escapeControl(line)}`);
+  return ["The last errors of its last boot:", ...lines];
 }
 
 /**

@@ -1,4 +1,5 @@
 import { escapeControl } from "../../../runtime/base/escape.ts";
+import { listErrors } from "../../deploy/plan/format-deployments.ts";
 import type { Terminal } from "../../cli/cli-context.ts";
 import { formatBarChart, cut } from "../../text/bar-chart.ts";
 import { formatMs, formatSize } from "../../text/human.ts";
@@ -153,6 +154,7 @@ function findAlarms(status: Status): Alarm[] {
           {
             what: `WARNING: DEPLOYMENT ${String(bad.n)} (${bad.image.reference}) IS BAD.`,
             why: escapeControl(bad.failure ?? "It was given up."),
+            details: listErrors(bad.errors).map(plain),
             outlook: `It does not boot by itself any longer. To try it once more: dockroot rollback ${String(bad.n)}.`,
             reminder: `WARNING: deployment ${String(bad.n)} is bad; the reason is above.`,
           },

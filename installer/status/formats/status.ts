@@ -37,6 +37,8 @@ export interface DeploymentsStatus {
   readonly bad:
     | (Pick<DeploymentInShort, "image" | "n"> & {
         readonly failure: string | null;
+        /** The last ones of its last boot. */
+        readonly errors: readonly string[];
       })
     | null;
 }

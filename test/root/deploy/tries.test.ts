@@ -8,6 +8,7 @@ import type {
   Deployment,
   Deployments,
 } from "../../../runtime/records/deployments.ts";
+import { makeJournal } from "../../../fixtures/journal.ts";
 import { run } from "../../../fixtures/run.ts";
 import { rehearse } from "../boot-disk.ts";
 import { makeDeploySystem } from "./deploy-system.ts";
@@ -48,7 +49,7 @@ async function boot(t: Test, n: number, more = "") {
     t,
     disk,
     "docker_rwlayer",
-    `${options} dockroot.fallback=last ${more}`,
+    `${options} dockroot.fallback=last dockroot.generations=9 ${more}`,
   );
   const { status, stderr } = machine.boot();
   t.equal(status, 0, stderr);
@@ -87,6 +88,12 @@ await t.test("a candidate boots so often", async (t) => {
     t.match(await boot(t, 2), { result: "fresh", deployment: 2 });
     t.match(await find(2), { state: "candidate", tries: { left, done } });
   }
+  await disk.look((top) =>
+    makeJournal(`${top}/docker_rwlayer/var/log/journal`, [
+      ...["1", "2", "3", "4", "no address"],
+      "\\033[2J of an image",
+    ]),
+  );
 });
 
 await t.test(
@@ -118,10 +125,15 @@ await t.test("what runs then makes the menu right", async (t) => {
   t.match(await readState(), { next: 1 });
   t.match(await system.read(MENU), /set default='dockroot-docker_rwlayer-1'/);
   t.notMatch(await system.read(MENU), "panic=30");
+  const { errors } = await find(2);
+  const ofJournal = errors?.filter((line) => line.includes(" test["));
+  t.equal(ofJournal?.length, 5, "the last ones");
+  t.match(ofJournal?.slice(-2), [/: no address$/, /blob data/]);
   t.match(
     fs.readFileSync(`${disk.scratch}/run/motd.d/dockroot`, "utf8"),
-    /^dockroot: dockroot 2: next:1 .* is bad: it has booted 3 times/,
+    /^dockroot: dockroot 2: next:1 .* is bad: it has booted 3 times.*\nThe last errors of its last boot:\n(?: {2}.*\n){3} {2}.*: no address\n/,
   );
+  t.match(succeeds(t, "deployments", "--json"), /: no address"/);
 });
 
 await t.test("whoever chooses a bad one in the menu gets it", async (t) => {

@@ -87,6 +87,26 @@ t.test("the deployment that runs, and the next one", async (t) => {
   t.match(other, /^boots next  none of the deployments$/m);
 });
 
+t.test("a bad deployment, with what its journal has", async (t) => {
+  const bad = {
+    ...{ n: 3, image: { ...IMAGE_OF_NEXT, repoDigest: null } },
+    failure: "it has booted 3 times, and none of these boots was confirmed",
+    errors: ["Nov 30 14:54:39 \u001b[2Jnet[7]: no address", "kernel: a panic"],
+  };
+  const lines = linesOf({
+    deployments: {
+      ...{ count: 2, bootFileBytes: 98_000_000, next: null, tries: null, bad },
+    },
+  });
+  t.strictSame(lines.slice(1, 6), [
+    "WARNING: DEPLOYMENT 3 (demo:next) IS BAD.",
+    "it has booted 3 times, and none of these boots was confirmed",
+    "The last errors of its last boot:",
+    "  Nov 30 14:54:39 \\x1b[2Jnet[7]: no address",
+    "  kernel: a panic",
+  ]);
+});
+
 t.test("a root without the running kernel's modules", async (t) => {
   const lines = linesOf({ hasModules: false });
   t.strictSame(lines.slice(1, 5), [

@@ -147,7 +147,8 @@ async function withErrors(
 }
 
 /**
- * Whether what runs is confirmed where nobody says that it works: as `dockroot.confirm=` has it. With `login` a
+ * Whether what runs is confirmed where nobody says that it works: as `dockroot.confirm=` has it, and not where
+ * dockroot has not made its root. With `login` a
  * candidate waits, however long it takes, until a person has logged in.
  * @throws BootError
  */
@@ -155,6 +156,13 @@ export async function awaitConfirmation(
   host: Host,
   store: StoreChoice,
 ): Promise<boolean> {
+  if (readBooted(host) === undefined) {
+    // Its initramfs has mounted a former root: of an image that the kernel command line does not name.
+    host.log.warn(
+      "dockroot has not made the root that runs: dockroot confirm confirms",
+    );
+    return false;
+  }
   const last = lastValues(gatherOptions(host).kernel);
   const by = last.get("dockroot.confirm");
   if (by !== "login") return by !== "manual";

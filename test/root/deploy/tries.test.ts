@@ -179,8 +179,12 @@ await t.test("one whose root cannot be made is bad at once", async (t) => {
 await t.test("with dockroot.confirm=login a person confirms", async (t) => {
   succeeds(t, "rollback", "2");
   const { options } = await find(2);
-  await boot(t, 2);
+  const record = await boot(t, 2);
   const confirm = () => succeeds(t, "confirm", "--automatic");
+  system.booted(options);
+  t.match(confirm(), /^not confirmed: dockroot 2/, "a root of somebody else's");
+  const recorded = `${disk.scratch}/run/dockroot/boot.json`;
+  fs.outputJsonSync(recorded, record);
   system.booted(`${options} dockroot.confirm=manual`);
   t.match(confirm(), /^not confirmed: dockroot 2/);
   system.booted(`${options} dockroot.confirm=login`);
@@ -196,6 +200,7 @@ await t.test("with dockroot.confirm=login a person confirms", async (t) => {
   t.ok(fs.existsSync(`${sessions}/2`), "not before somebody has logged in");
   await once(logsIn, "close");
   fs.removeSync(sessions);
+  fs.removeSync(recorded);
 });
 
 await t.test("what is confirmed is counted no more", async (t) => {

@@ -220,7 +220,14 @@ export const deployments = v.strictObject({
     integerOrNull,
     "The deployment that runs; null where none does.",
   ),
-  next: described(integerOrNull, "The deployment that boots next."),
+  next: described(
+    integerOrNull,
+    "The deployment that boots next, unless another one does so once.",
+  ),
+  once: described(
+    integerOrNull,
+    "The deployment that boots next, once, and next after it; null where none does, or the menu is not seen.",
+  ),
   fallback: described(
     integerOrNull,
     "The deployment that boots where that one proves bad; null where that is the newest good one.",

@@ -89,11 +89,18 @@ export const deploymentCommands = {
       usage: "[N]",
       describe: "its number [the newest other one that has booted]",
     },
-    flags: changeFlags,
+    flags: {
+      once: {
+        type: "boolean",
+        describe: "only for the next boot; then what boots by itself so far",
+      },
+      ...changeFlags,
+    },
     needsRoot: true,
     examples: [
       ["dockroot rollback", "back to the one before"],
       ["dockroot rollback 3", "to that one"],
+      ["dockroot rollback 3 --once", "have a look at it"],
     ],
   },
   confirm: {

@@ -68,11 +68,11 @@ export function runConfirm(
       wait(),
     ]);
     const confirmation = await confirmRunning(host, store, isDue);
-    const { after: state, running, confirmed } = confirmation;
+    const { after: state, running, once, confirmed } = confirmation;
     log.info({ running }, "confirmed");
     stdout(
       json
-        ? formatJson(describeDeployments(state, running))
+        ? formatJson(describeDeployments(state, running, once.after))
         : confirmed === undefined
           ? "No deployment runs: there is nothing to confirm.\n"
           : `${confirmed.state === "good" ? "confirmed" : "not confirmed"}: ${nameDeployment(confirmed)}\n`,

@@ -11,10 +11,11 @@ import {
   changeDeployments,
   chooseRollback,
   collect,
-  lookAtDeployments,
+  lookAtNext,
   pin,
   removeOne,
   requireDeployment,
+  type ChangeRequest,
 } from "../deploy/change-deployments.ts";
 import type { DeployDisk } from "../deploy/deploy-disk.ts";
 import { bootNext } from "../deploy/plan/deployments.ts";
@@ -37,34 +38,37 @@ export async function runDeployments(
   { host: unlimited, stdout, terminal }: CliContext,
 ): Promise<number> {
   const host = limitHelpers(unlimited, HELPER_TIMEOUT_MS);
-  const { before, running } = await lookAtDeployments(
+  const { before, running, once } = await lookAtNext(
     host,
     readStoreChoice(flags),
   );
   stdout(
     json
-      ? formatJson(describeDeployments(before, running))
-      : formatDeployments(before, running, terminal.columns),
+      ? formatJson(describeDeployments(before, running, once))
+      : formatDeployments(before, running, once, terminal.columns),
   );
   return 0;
 }
 
-/** `dockroot rollback [N]` @returns the exit status @throws BootError, UsageError */
+/** `dockroot rollback [N] [--once]` @returns the exit status @throws BootError, UsageError */
 export function runRollback(
-  flags: FlagsOf<"rollback">,
+  { once = false, ...flags }: FlagsOf<"rollback">,
   cli: CliContext,
   [text]: readonly string[],
 ): Promise<number> {
   const n = text === undefined ? undefined : parseNumber(text);
-  return change("rollback", flags, cli, (state, { running }) =>
-    bootNext(
-      state,
-      n === undefined
-        ? chooseRollback(state, running)
-        : requireDeployment(state, n),
-      running,
-    ),
-  );
+  const choose = (state: Deployments, { running }: DeployDisk) =>
+    n === undefined
+      ? chooseRollback(state, running)
+      : requireDeployment(state, n);
+  return once
+    ? change("rollback", flags, cli, (state) => state, choose)
+    : change(
+        ...(["rollback", flags, cli] as const),
+        (state, deploy) =>
+          bootNext(state, choose(state, deploy), deploy.running),
+        () => undefined,
+      );
 }
 
 /** `dockroot pin N` @returns the exit status @throws BootError, UsageError */
@@ -98,27 +102,31 @@ export function runGc(flags: FlagsOf<"gc">, cli: CliContext): Promise<number> {
 
 type ChangeFlags = FlagsOf<"gc">;
 
+type ChooseOnce = NonNullable<ChangeRequest["chooseOnce"]>;
+
 function change(
   command: "rollback" | "pin" | "remove" | "gc",
   { json, "dry-run": isDry = false, verbose, ...flags }: ChangeFlags,
   cli: CliContext,
   decide: (state: Deployments, deploy: DeployDisk) => Deployments,
+  chooseOnce?: ChooseOnce,
 ): Promise<number> {
   const logFlags = { "dry-run": isDry, verbose };
   return withCommandLog(command, logFlags, cli, async (log) => {
     const { stdout, stderr, terminal } = cli;
     const host = limitHelpers(cli.host, HELPER_TIMEOUT_MS);
     const say = json ? stderr : stdout;
-    const { before, after, running } = await changeDeployments(host, {
-      ...{ isDry, decide, store: readStoreChoice(flags) },
+    const change = await changeDeployments(host, {
+      ...{ isDry, decide, chooseOnce, store: readStoreChoice(flags) },
       warnsOfUnclaimed: command === "gc",
       progress: createProgress(say, terminal, () => host.nowMs()),
     });
-    log.info({ next: after.next }, "changed");
+    const { after, running, once } = change;
+    log.info({ next: after.next, once: once.after }, "changed");
     stdout(
       json
-        ? formatJson(describeDeployments(after, running))
-        : formatChange(before, after, isDry),
+        ? formatJson(describeDeployments(after, running, once.after))
+        : formatChange(change, isDry),
     );
     return 0;
   });

@@ -1,11 +1,12 @@
-import { BootError } from "../../runtime/base/errors.ts";
+import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import { formatJson } from "../../runtime/base/escape.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type {
   Deployment,
   Deployments,
 } from "../../runtime/records/deployments.ts";
-import { withBootPlace } from "../loaders/boot-place.ts";
+import { withBootPlace, type BootPlace } from "../loaders/boot-place.ts";
+import { readChosenOnce, whyNeverOnce } from "../loaders/chosen-once.ts";
 import { isLoaderName } from "../loaders/formats/boot-loader.ts";
 import type { StoreChoice } from "../system/find-store.ts";
 import { readDeployments } from "../../runtime/disk/deployments-file.ts";
@@ -24,7 +25,7 @@ import {
 import type { Teller } from "./pull-first.ts";
 import { refuseOtherPlace } from "./refuse-other-disk.ts";
 import { restore, restoreLost } from "./restore.ts";
-import { isShownCounted, noteMenu, settle } from "./settle.ts";
+import { findOnce, isShownCounted, noteMenu, settle } from "./settle.ts";
 import { warnOfUnclaimed } from "./unclaimed.ts";
 
 /** What a command has made of the deployments. */
@@ -32,14 +33,25 @@ export interface Change {
   readonly before: Deployments;
   readonly after: Deployments;
   readonly running: number | undefined;
+  readonly once: ChangedOnce;
 }
 
-interface ChangeRequest {
+/** Which deployment boots next, once, whatever boots by itself. */
+export interface ChangedOnce {
+  readonly before: number | undefined;
+  readonly after: number | undefined;
+}
+
+export interface ChangeRequest {
   readonly store: StoreChoice;
   /** Nothing is written. */
   readonly isDry: boolean;
   /** Gets the state, and gives the new one. */
   readonly decide: (state: Deployments, deploy: DeployDisk) => Deployments;
+  /** Chooses what boots next, once; `undefined`: nothing. Without it what was chosen stays. */
+  readonly chooseOnce?:
+    | ((state: Deployments, deploy: DeployDisk) => Deployment | undefined)
+    | undefined;
   /** Whether what is on the disks and of no deployment is warned of. */
   readonly warnsOfUnclaimed: boolean;
   /** Whether nothing is done where the state stays as it is, and what deployments have lost is left for later. */
@@ -56,61 +68,136 @@ export async function changeDeployments(
   host: Host,
   request: ChangeRequest,
 ): Promise<Change> {
-  const { store, isDry, decide, warnsOfUnclaimed, progress } = request;
+  const { store, isDry, decide, chooseOnce, progress } = request;
   return withDeployDisk(host, store, isDry ? "ro" : "rw", async (deploy) => {
     const { running } = deploy;
     const recorded = readDeployments(deploy.disk);
     const before = noteBoots(recorded, running);
-    if (isDry) return { before, after: decide(before, deploy), running };
-    const { loader, menuFilesystem } = before;
-    const given = isLoaderName(loader) ? loader : undefined;
-    const settled = await withBootPlace(
-      host,
-      {
-        ...{ store: deploy.store, given, access: "rw" },
-        menuUuid: menuFilesystem ?? undefined,
-      },
-      async (place) => {
-        refuseOtherPlace(place, before);
-        const { noted, shown } = noteMenu(host, deploy, place, before);
-        const wanted = decide(noted, deploy);
-        const next = findDeployment(wanted, wanted.next);
-        const isBrief = request.isBrief ?? false;
-        const isDone =
-          shown?.n === next?.n &&
-          !(shown && next && isShownCounted(shown, next)) &&
-          formatJson(wanted) === formatJson(recorded);
-        if (isBrief && isDone) return wanted;
-        if (!isBrief && next !== undefined && next.n !== recorded.next) {
-          await progress(
-            `checking kernel and initramfs of ${nameDeployment(next)}`,
-            () => restore(host, deploy, place, next),
-          );
-        }
-        const settled = await settle(host, deploy, place, wanted, progress);
-        if (isBrief) return settled;
-        await progress("checking kernels and initramfs of deployments", () =>
-          restoreLost(host, deploy, place, settled),
+    if (isDry) {
+      const after = decide(before, deploy);
+      const first = chooseOnce?.(before, deploy);
+      if (first !== undefined) {
+        await withPlaceOf(host, deploy, before, "ro", (place) => {
+          refuseNeverOnce(place, first, before);
+          return Promise.resolve();
+        });
+      }
+      const once = { before: undefined, after: first?.n };
+      return { before, after, running, once };
+    }
+    return withPlaceOf(host, deploy, before, "rw", async (place) => {
+      refuseOtherPlace(place, before);
+      const { noted, shown } = noteMenu(host, deploy, place, before);
+      const wanted = decide(noted, deploy);
+      const first = chooseOnce?.(noted, deploy);
+      if (first !== undefined) refuseNeverOnce(place, first, noted);
+      const isBrief = request.isBrief ?? false;
+      const next = findDeployment(wanted, wanted.next);
+      const isDone =
+        shown?.n === next?.n &&
+        !(shown && next && isShownCounted(shown, next)) &&
+        formatJson(wanted) === formatJson(recorded);
+      const { rwlayer } = deploy.disk.paths;
+      const readOnce = ({ next }: Deployments) =>
+        readChosenOnce(host, place, rwlayer, next)?.n;
+      const onceBefore = readOnce(before);
+      const done = (after: Deployments) => {
+        const once = { before: onceBefore, after: readOnce(after) };
+        return { before, after, running, once };
+      };
+      if (isBrief && isDone) return done(wanted);
+      const toBoot =
+        first ?? (wanted.next === recorded.next ? undefined : next);
+      if (!isBrief && toBoot !== undefined) {
+        await progress(
+          `checking kernel and initramfs of ${nameDeployment(toBoot)}`,
+          () => restore(host, deploy, place, toBoot),
         );
-        if (warnsOfUnclaimed) warnOfUnclaimed(host, deploy, place, settled);
-        return settled;
-      },
-    );
-    return { before, after: settled, running };
+      }
+      const once = chooseOnce && (first?.n ?? null);
+      const settled = await settle(
+        ...([host, deploy, place, wanted, progress, once] as const),
+      );
+      if (isBrief) return done(settled);
+      await progress("checking kernels and initramfs of deployments", () =>
+        restoreLost(host, deploy, place, settled),
+      );
+      if (request.warnsOfUnclaimed) {
+        warnOfUnclaimed(host, deploy, place, settled);
+      }
+      return done(settled);
+    });
   });
+}
+
+/** Where the deployments have their menu. @throws as `withBootPlace` */
+function withPlaceOf<T>(
+  host: Host,
+  { store }: DeployDisk,
+  { loader, menuFilesystem }: Deployments,
+  access: "ro" | "rw",
+  work: (place: BootPlace) => Promise<T>,
+): Promise<T> {
+  const given = isLoaderName(loader) ? loader : undefined;
+  const menuUuid = menuFilesystem ?? undefined;
+  return withBootPlace(host, { store, given, menuUuid, access }, work);
+}
+
+/** @throws BootError ENTRY_UNSUITABLE where the boot loader cannot boot it once */
+function refuseNeverOnce(
+  place: BootPlace,
+  { n }: Deployment,
+  state: Deployments,
+): void {
+  const why = whyNeverOnce(place, findOnce(state) !== undefined);
+  if (why === undefined) return;
+  throw new BootError(
+    "ENTRY_UNSUITABLE",
+    `deployment ${String(n)} cannot boot just once: ${why}`,
+    {
+      hint: `Choose it in the boot menu; or run dockroot rollback ${String(n)}, and dockroot rollback ${String(state.next)} after that.`,
+    },
+  );
 }
 
 /** The deployments as they are; changes nothing. @throws BootError */
 export function lookAtDeployments(
   host: Host,
   store: StoreChoice,
-): Promise<Omit<Change, "after">> {
+): Promise<Pick<Change, "before" | "running">> {
   return withDeployDisk(host, store, "ro", ({ disk, running }) =>
     Promise.resolve({
       before: noteBoots(readDeployments(disk), running),
       running,
     }),
   );
+}
+
+/**
+ * The same, with the deployment that boots next, once: as far as the boot loader's menu is seen.
+ * @throws BootError
+ */
+export function lookAtNext(
+  host: Host,
+  store: StoreChoice,
+): Promise<Omit<Change, "after" | "once"> & { once: number | undefined }> {
+  return withDeployDisk(host, store, "ro", async (deploy) => {
+    const { disk, running } = deploy;
+    const before = noteBoots(readDeployments(disk), running);
+    const read = (place: BootPlace) =>
+      Promise.resolve(
+        readChosenOnce(host, place, disk.paths.rwlayer, before.next)?.n,
+      );
+    try {
+      const once = await withPlaceOf(host, deploy, before, "ro", read);
+      return { before, running, once };
+    } catch (error) {
+      const isKnown =
+        error instanceof BootError || error instanceof HelperError;
+      if (!isKnown) throw error;
+      return { before, running, once: undefined };
+    }
+  });
 }
 
 /** @throws BootError DEPLOYMENT_MISSING */

@@ -110,7 +110,8 @@ export async function confirmRunning(
 ): Promise<Confirmation> {
   const look = await lookAtDeployments(host, store);
   if (look.before.deployments.length === 0) {
-    return { ...look, after: look.before, confirmed: undefined };
+    const once = { before: undefined, after: undefined };
+    return { ...look, after: look.before, once, confirmed: undefined };
   }
   const change = await changeQuietly(host, store, (state, running) =>
     running === undefined || !isDue ? state : confirm(state, running),

@@ -9,6 +9,7 @@ import type {
 } from "../../runtime/records/deployments.ts";
 import { parseCmdline } from "../../runtime/options/cmdline.ts";
 import { readMenuOf, type BootPlace } from "../loaders/boot-place.ts";
+import { readChosenOnce, writeChosenOnce } from "../loaders/chosen-once.ts";
 import {
   countsStarts,
   readDeploymentMenu,
@@ -45,6 +46,8 @@ export const RESTART = "panic=30";
  *
  * Where it is not known what the other rwlayers on the disk need, what is `retired` stays so, without its entry.
  *
+ * @param once the deployment that boots before `next`, once; `null`: none; `undefined`: the one that was chosen, where
+ *   `next` stays the same
  * @returns the state without what was removed
  * @throws BootError, HelperError
  */
@@ -54,23 +57,25 @@ export async function settle(
   place: BootPlace,
   state: Deployments,
   progress: Teller["progress"],
+  once?: number | null,
 ): Promise<Deployments> {
   const former = readDeployments(disk);
+  const { rwlayer } = disk.paths;
+  const chosen = readChosenOnce(host, place, rwlayer, former.next)?.n;
   await recordDurably(disk, state);
   const shown = inMenu(state);
   const next = state.next;
   if (next !== null) {
     const entries = shown.map((each) => describeEntry(each, each.n === next));
+    const kept = former.next === next ? chosen : undefined;
+    const first = once === undefined ? kept : (once ?? undefined);
     try {
-      await writeDeploymentMenu(
-        host,
-        place,
-        disk.paths.rwlayer,
-        entries,
-        next,
-        findFallback(state),
-      );
+      const fallback = findFallback(state);
+      await writeDeploymentMenu(host, place, rwlayer, entries, next, fallback);
       requireWritten(host, place, state, entries, next);
+      const isShown = first !== next && shown.some(({ n }) => n === first);
+      const wanted = isShown ? first : undefined;
+      await writeChosenOnce(host, place, rwlayer, next, wanted);
     } catch (error) {
       // Nobody is to be told that something boots next which the menu does not have.
       if (next !== former.next) {
@@ -229,7 +234,7 @@ function findFallback(state: Deployments): number | undefined {
 }
 
 /** What boots next, where its boots are counted and another one can boot in its place. */
-function findOnce({
+export function findOnce({
   deployments,
   next,
   fallback,

@@ -54,6 +54,19 @@ export function readBootNext(host: Host): string | undefined {
   return readNumbers(host, "BootNext")[0];
 }
 
+/** Has the firmware start a deployment next, or what its order says. @throws BootError STEP_FAILED, HELPER_MISSING */
+export async function chooseInFirmware(
+  host: Host,
+  rwlayer: string,
+  n: number | undefined,
+): Promise<void> {
+  const own = listOwn(host, rwlayer).find((each) => each.n === n);
+  await changeFirmware(
+    host,
+    own === undefined ? ["--delete-bootnext"] : ["--bootnext", own.number],
+  );
+}
+
 function listOwn(host: Host, rwlayer: string): OwnEntry[] {
   const menus = firmwareEntries((directory) =>
     host.files.namesIn(host.path(directory)),
@@ -88,6 +101,18 @@ function readNumbers(host: Host, name: string): string[] {
   return value === undefined ? [] : parseBootOrder(value);
 }
 
+/** Changes the firmware's variables. @throws BootError STEP_FAILED, HELPER_MISSING */
+async function changeFirmware(
+  host: Host,
+  flags: readonly string[],
+): Promise<void> {
+  try {
+    await host.run(["efibootmgr", "--quiet", ...flags]);
+  } catch (error) {
+    throw asFailureOf("change the firmware's boot menu", error);
+  }
+}
+
 /**
  * As `writeDeploymentMenu`. Others keep their order, after ours.
  * @param fallback what starts by itself where `next` is to be started once
@@ -100,13 +125,7 @@ export async function writeFirmwareMenu(
   next: NewEntry,
   fallback: NewEntry | undefined,
 ): Promise<void> {
-  const call = async (...flags: readonly string[]) => {
-    try {
-      await host.run(["efibootmgr", "--quiet", ...flags]);
-    } catch (error) {
-      throw asFailureOf("change the firmware's boot menu", error);
-    }
-  };
+  const call = (...flags: readonly string[]) => changeFirmware(host, flags);
   const findNumber = (entry: NewEntry) =>
     listOwn(host, rwlayer).find((own) => isSame(own, entry, rwlayer))?.number;
   const numbers = new Map<NewEntry, string>();

@@ -100,11 +100,27 @@ async function upgradeAndRollBack(t: Test, loader: Loader): Promise<void> {
   await shell("btrfs subvolume delete /mnt/docker/btrfs/subvolumes/*");
   await shell("rm -rf /mnt/docker/*");
   await shell("sync");
-  await shell("dockroot rollback");
+  const once = loader === "refind" ? "" : "--once";
+  // The firmware starts once what is not confirmed.
+  if (loader === "efistub") await shell("dockroot confirm");
+  await shell(`dockroot rollback ${once}`);
 
   await resetFromShell(vm);
   shell = await openShell(vm);
   t.equal(await shell("uname -r"), firstKernel, "the first kernel");
+  await expectImage(t, shell, machine.images["demo:latest"]);
+  const told = JSON.parse(await shell("dockroot deployments --json")) as {
+    next: number;
+    once: number | null;
+  };
+  t.match(told, { next: once === "" ? 1 : 2, once: null });
+  if (!isWholeTier() || once === "") return;
+  await resetFromShell(vm);
+  shell = await openShell(vm);
+  await expectImage(t, shell, machine.images["demo:2"]);
+  await shell("dockroot rollback");
+  await resetFromShell(vm);
+  shell = await openShell(vm);
   await expectImage(t, shell, machine.images["demo:latest"]);
 }
 

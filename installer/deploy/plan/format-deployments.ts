@@ -3,6 +3,7 @@ import type {
   Deployments,
 } from "../../../runtime/records/deployments.ts";
 import { escapeControl } from "../../../runtime/base/escape.ts";
+import type { Change } from "../change-deployments.ts";
 import { formatSize } from "../../text/human.ts";
 import { formatTable } from "../../text/table.ts";
 import { findDeployment, inMenu, nameDeployment } from "./deployments.ts";
@@ -11,6 +12,7 @@ import { findDeployment, inMenu, nameDeployment } from "./deployments.ts";
 export function describeDeployments(
   state: Deployments,
   running: number | undefined,
+  once: number | undefined,
 ) {
   return {
     version: 1 as const,
@@ -18,6 +20,7 @@ export function describeDeployments(
     loader: state.loader,
     running: running ?? null,
     next: state.next,
+    once: once ?? null,
     fallback: state.fallback,
     deployments: inMenu(state).map(
       ({ n, image, kernel, state: own, tries, isPinned, failure, errors }) => ({
@@ -34,11 +37,13 @@ export function describeDeployments(
 
 /**
  * The deployments for people, the newest first: a table, or two lines for each where that is wider than the terminal.
+ * @param once the one that boots next, once
  * @param columns its width; `undefined` where it is none
  */
 export function formatDeployments(
   state: Deployments,
   running: number | undefined,
+  once: number | undefined,
   columns: number | undefined,
 ): string {
   const shown = inMenu(state).toReversed();
@@ -50,7 +55,10 @@ export function formatDeployments(
       n: String(n),
       said: [
         ...(n === running ? ["runs"] : []),
-        ...(n === state.next ? ["boots next"] : []),
+        ...(n === once ? ["boots next, once"] : []),
+        ...(n === state.next
+          ? [once === undefined ? "boots next" : "boots after that"]
+          : []),
         ...(isPinned ? ["pinned"] : []),
         ...(own === "good" ? [] : [own]),
       ].join(", "),
@@ -96,14 +104,17 @@ export function listErrors(errors: readonly string[] = []): readonly string[] {
  * @param isDry it would change: nothing was written
  */
 export function formatChange(
-  before: Deployments,
-  after: Deployments,
+  { before, after, once }: Pick<Change, "before" | "after" | "once">,
   isDry: boolean,
 ): string {
-  const name = (state: Deployments) => {
-    const found = findDeployment(state, state.next);
+  const name = (state: Deployments, n = state.next) => {
+    const found = findDeployment(state, n);
     return found === undefined ? "none of dockroot's" : nameDeployment(found);
   };
+  const isSame = before.next === after.next && once.before === once.after;
+  const boots = isDry ? "would boot next" : "boots next";
+  const until =
+    once.after !== undefined ? ", once" : isDry ? "" : " from now on";
   const tell = (past: string, deployments: readonly Deployment[]) =>
     deployments.map(
       (each) => `${isDry ? "would be " : ""}${past}: ${nameDeployment(each)}\n`,
@@ -127,12 +138,15 @@ export function formatChange(
       "unpinned",
       pinned.filter(({ isPinned }) => !isPinned),
     ),
-    ...(before.next === after.next
-      ? [`boots next: ${name(after)}\n`]
+    ...(isSame
+      ? [
+          `boots next${once.after === undefined ? "" : ", once"}: ${name(after, once.after)}\n`,
+        ]
       : [
-          `boots next so far: ${name(before)}\n`,
-          `${isDry ? "would boot next" : "boots next from now on"}: ${name(after)}\n`,
+          `boots next so far: ${name(before, once.before)}\n`,
+          `${boots}${until}: ${name(after, once.after)}\n`,
         ]),
+    ...(once.after === undefined ? [] : [`and after that: ${name(after)}\n`]),
     ...(isDry ? ["Nothing was changed.\n"] : []),
   ].join("");
 }

@@ -106,11 +106,15 @@ function* checkNext(
       WRITE_AGAIN,
     );
   }
-  if (once !== undefined) {
-    yield warning(
-      "deployments",
-      `${loader} boots ${once.name} next, once, and then ${called}`,
-      `If that is not meant, run ${once.takeBack}.`,
-    );
-  }
+  if (once?.n === next || once === undefined) return;
+  yield once.n === undefined
+    ? warning(
+        "deployments",
+        `${loader} boots ${once.name} next, once, and then ${called}`,
+        `If that is not meant, run ${once.takeBack}.`,
+      )
+    : ok(
+        "deployments",
+        `deployment ${String(once.n)} boots next, once, and then ${called}`,
+      );
 }

@@ -13,7 +13,7 @@ import {
   toDeployment,
   type DeploymentMenu,
 } from "./deployment-names.ts";
-import { formatCountedDefault, SET_ENV_FILE } from "./grub-counter.ts";
+import { formatOtherDefault, SET_ENV_FILE } from "./grub-counter.ts";
 import { grub, parseGrub } from "./grub.ts";
 import { limine, parseLimine } from "./limine.ts";
 import { findDefaultSelection, parseRefind, refind } from "./refind.ts";
@@ -54,15 +54,11 @@ fi
 `;
 
 // What somebody has chosen for one boot (grub-reboot) goes before.
-const formatGrubNext = ({ id, tries }: NewEntry, fallback?: NewEntry) => {
-  const chosen =
-    tries && fallback
-      ? formatCountedDefault(id, fallback.id)
-      : `    set default=${quoteForShell(id)}\n`;
-  return `${tries ? SET_ENV_FILE : ""}if [ "\${boot_once}" != "true" ]; then
-${chosen}fi
+const formatGrubNext = ({ id, tries }: NewEntry, fallback?: NewEntry) =>
+  `${SET_ENV_FILE}if [ "\${boot_once}" != "true" ]; then
+    set default=${quoteForShell(id)}
+${formatOtherDefault(tries ? fallback?.id : undefined)}fi
 `;
-};
 
 export const BLOCK_MENUS: Readonly<Partial<Record<LoaderName, BlockMenu>>> = {
   grub: {

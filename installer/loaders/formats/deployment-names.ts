@@ -43,6 +43,15 @@ export function nameDeployment(rwlayer: string, n: number): string {
   return `dockroot-${encodeRwlayer(rwlayer)}-${String(n)}`;
 }
 
+/** Which deployment of the rwlayer is called so. */
+export function parseDeploymentName(
+  rwlayer: string,
+  name: string,
+): number | undefined {
+  const n = Number(/-([1-9]\d{0,8})$/.exec(name)?.[1]);
+  return name === nameDeployment(rwlayer, n) ? n : undefined;
+}
+
 /** Which deployment a kernel command line boots, of which rwlayer. */
 export function findDeployment(
   options: string,

@@ -157,6 +157,16 @@ await t.test("another image with another kernel, and back", async (t) => {
   t.match(await system.read("grub/dockroot.cfg"), "docker_rwlayer-1");
 });
 
+await t.test("GRUB on btrfs cannot take back what boots once", async (t) => {
+  const before = await readState();
+  for (const flag of ["--dry-run", "--verbose"]) {
+    const { status, stderr } = dockroot("rollback", "2", "--once", flag);
+    t.equal(status, 1);
+    t.match(stderr, /deployment 2 cannot boot just once: GRUB .* not write to/);
+  }
+  t.strictSame(await readState(), before);
+});
+
 await t.test("a menu that takes no writes changes nothing", async (t) => {
   const before = await readState();
   const lock = (flag: string) =>

@@ -8,14 +8,19 @@ import {
   bringIn,
   chooseRetired,
   confirm,
+  findDeployment,
   findProtected,
   giveBack,
   inMenu,
   listRemovable,
+  nameDeployment,
   noteBoots,
   noteCounted,
 } from "../../../installer/deploy/plan/deployments.ts";
-import { formatDeployments } from "../../../installer/deploy/plan/format-deployments.ts";
+import {
+  formatChange,
+  formatDeployments,
+} from "../../../installer/deploy/plan/format-deployments.ts";
 import {
   noDeployments,
   parseDeployments,
@@ -168,7 +173,7 @@ t.test("the deployments are a table", (t) => {
   const state = listed();
   for (const columns of [undefined, 200]) {
     t.equal(
-      formatDeployments(state, 1, columns),
+      formatDeployments(state, 1, undefined, columns),
       `                          image     ID            kernel                      boot files
 3  bad                    system:1  000000000000  6.1.3                           1.0 kB  it did not boot
 2  boots next, candidate  system:1  000000000000  6.12.117+deb13-cloud-amd64      1.0 kB
@@ -179,10 +184,40 @@ t.test("the deployments are a table", (t) => {
   t.end();
 });
 
+t.test("one that boots once is told before what boots by itself", (t) => {
+  const state = listed();
+  t.match(
+    formatDeployments(state, 2, 1, undefined),
+    /^2 {2}runs, boots after that, candidate .*\n1 {2}boots next, once /m,
+  );
+  const name = (n: number) => {
+    const found = findDeployment(state, n);
+    return found === undefined ? "" : nameDeployment(found);
+  };
+  const tell = (before: number | undefined, after: number | undefined) =>
+    formatChange(
+      { before: state, after: state, once: { before, after } },
+      false,
+    );
+  t.equal(
+    tell(undefined, 1),
+    `boots next so far: ${name(2)}\nboots next, once: ${name(1)}\nand after that: ${name(2)}\n`,
+  );
+  t.equal(
+    tell(1, 1),
+    `boots next, once: ${name(1)}\nand after that: ${name(2)}\n`,
+  );
+  t.equal(
+    tell(1, undefined),
+    `boots next so far: ${name(1)}\nboots next from now on: ${name(2)}\n`,
+  );
+  t.end();
+});
+
 t.test("each has two lines on a terminal that is narrower", (t) => {
   const state = listed();
   t.equal(
-    formatDeployments(state, 1, 80),
+    formatDeployments(state, 1, undefined, 80),
     `3  system:1  bad
    6.1.3, boot files 1.0 kB, ID 000000000000
    it did not boot

@@ -4,6 +4,10 @@ import path from "node:path";
 import t, { type Test } from "tap";
 import type { BootPlace } from "../../../installer/loaders/boot-place.ts";
 import {
+  readChosenOnce,
+  writeChosenOnce,
+} from "../../../installer/loaders/chosen-once.ts";
+import {
   readDeploymentMenu,
   writeDeploymentMenu,
   type DeploymentEntry,
@@ -359,9 +363,43 @@ await t.test("GRUB counts where it can write", async (t) => {
   ]);
   await write(place, [deployment(1), deployment(2)]);
   t.notOk(files()["grub/dockroot.env"], "not of what is confirmed");
-  t.notMatch(read("grub/dockroot.cfg"), "save_env");
+  const counting = /^menuentry[^]*save_env/m;
+  t.notMatch(read("grub/dockroot.cfg"), counting);
   await write({ ...place, menuFilesystem: store }, entries);
-  t.notMatch(read("grub/dockroot.cfg"), "save_env", "not on btrfs");
+  t.notMatch(read("grub/dockroot.cfg"), counting, "not on btrfs");
+});
+
+await t.test("GRUB boots another entry once", async (t) => {
+  const { host, place, read, files } = prepare(t, "grub", {
+    "grub/grub.cfg": FOREIGN.grub,
+  });
+  const tries = { left: 2, done: 1 };
+  const entries = [deployment(1), deployment(2, { tries })];
+  const choose = (n: number | undefined) =>
+    writeChosenOnce(host, place, RWLAYER, 2, n);
+  const chosen = () => readChosenOnce(host, place, RWLAYER, 2);
+  await writeDeploymentMenu(host, place, RWLAYER, entries, 2, 1);
+  const counted = read("grub/dockroot.env");
+  await choose(1);
+  execFileSync("grub-script-check", { input: read("grub/dockroot.cfg") });
+  const env = read("grub/dockroot.env");
+  t.equal(env.length, 1024);
+  t.match(env, /^dockroot_left=2\n[^]*^dockroot_once=.*-1\n#+$/m);
+  t.equal(chosen()?.n, 1);
+  const {
+    next,
+    entries: [first],
+  } = readDeploymentMenu(host, place, RWLAYER);
+  t.match({ next, first }, { next: 2, first: { n: 2, tries } });
+  await choose(undefined);
+  t.equal(chosen(), undefined);
+  t.equal(read("grub/dockroot.env"), counted);
+  const theirs = "# GRUB Environment Block\nnext_entry=docker\n";
+  fs.writeFileSync(path.join(place.menuTop, "grub/grubenv"), theirs);
+  await t.rejects(choose(1), {
+    message: /would boot docker next, and not deployment 1/,
+  });
+  t.equal(files()["grub/grubenv"], theirs);
 });
 
 await t.test("rEFInd: a later choice of somebody else's is told", async (t) => {
@@ -483,6 +521,31 @@ await t.test(
     t.equal(readDeploymentMenu(host, place, RWLAYER).next, 2);
   },
 );
+
+await t.test("systemd-boot boots another entry once", async (t) => {
+  const { host, place, files } = prepare(t, "systemd-boot", {});
+  const variable = host.path(
+    "/sys/firmware/efi/efivars/LoaderEntryOneShot-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f",
+  );
+  const bootctl: Host = {
+    ...host,
+    run: ([program, command, name = ""]) => {
+      t.strictSame([program, command], ["bootctl", "set-oneshot"]);
+      const value = Buffer.from(`${name}\0`, "utf16le");
+      if (name === "") fs.removeSync(variable);
+      else fs.outputFileSync(variable, Buffer.concat([Buffer.alloc(4), value]));
+      return Promise.resolve({ exitCode: 0, stdout: Buffer.alloc(0) });
+    },
+  };
+  const entries = [deployment(1), deployment(2)];
+  await writeDeploymentMenu(host, place, RWLAYER, entries, 2);
+  await writeChosenOnce(bootctl, place, RWLAYER, 2, 1);
+  const chosen = readChosenOnce(host, place, RWLAYER, 2);
+  t.equal(chosen?.n, 1);
+  t.ok(files()[`loader/entries/${chosen?.name ?? ""}`], "by its whole name");
+  await writeChosenOnce(bootctl, place, RWLAYER, 2, undefined);
+  t.equal(readChosenOnce(host, place, RWLAYER, 2), undefined);
+});
 
 t.test("names of entries are told apart", (t) => {
   const names = ["a", "a-1", "A", "a/b", "a%2fb", "é", "a+1", "a.b", "a_b"];

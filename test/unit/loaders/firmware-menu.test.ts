@@ -3,11 +3,14 @@ import path from "node:path";
 import t, { type Test } from "tap";
 import type { BootPlace } from "../../../installer/loaders/boot-place.ts";
 import {
+  readChosenOnce,
+  writeChosenOnce,
+} from "../../../installer/loaders/chosen-once.ts";
+import {
   readDeploymentMenu,
   writeDeploymentMenu,
   type DeploymentEntry,
 } from "../../../installer/loaders/deployment-menu.ts";
-import { readChosenOnce } from "../../../installer/loaders/chosen-once.ts";
 import { findEntries } from "../../../installer/loaders/find-loaders.ts";
 import { BOOT_LOADERS } from "../../../installer/loaders/formats/boot-loaders.ts";
 import { parseLoadOption } from "../../../installer/loaders/formats/load-option.ts";
@@ -70,12 +73,12 @@ function prepare(t: Test): Machine {
     fs
       .readdirSync(path.join(root, VARIABLES))
       .flatMap((name) => /^Boot([\dA-F]{4})-/.exec(name)?.[1] ?? []);
-  const putOrder = (numbers: readonly string[]) => {
+  const putOrder = (numbers: readonly string[], name = "BootOrder") => {
     const order = Buffer.alloc(numbers.length * 2);
     for (const [index, number] of numbers.entries()) {
       order.writeUInt16LE(Number.parseInt(number, 16), index * 2);
     }
-    put("BootOrder", order);
+    put(name, order);
   };
   const real = createHost(root, createLog([]));
   return {
@@ -204,6 +207,23 @@ await t.test(
     t.match(chosen(), { name: "Boot0000" }, "somebody's choice stays");
   },
 );
+await t.test("the firmware boots another entry once", async (t) => {
+  const { host, put } = prepare(t);
+  put("BootOrder", Buffer.from([]));
+  const entries = [deployment(1), deployment(2)];
+  await writeDeploymentMenu(host, place, "system", entries, 2);
+  const choose = (n?: number) => writeChosenOnce(host, place, "system", 2, n);
+  const chosen = () => readChosenOnce(host, place, "system", 2);
+  t.equal(chosen(), undefined);
+  await choose(1);
+  t.match(chosen(), { name: "Boot0000", n: 1 });
+  t.equal(readDeploymentMenu(host, place, "system").next, 2);
+  await choose();
+  t.equal(chosen(), undefined);
+  put("BootNext", Buffer.from([7, 0]));
+  const { name, n } = chosen() ?? {};
+  t.strictSame({ name, n }, { name: "Boot0007", n: undefined });
+});
 
 await t.test("what cannot be written is told", async (t) => {
   const { host } = prepare(t);

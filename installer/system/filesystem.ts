@@ -157,6 +157,13 @@ export async function isDefaultSubvolume(
   return /^ID 5 /.test(stdout.toString("utf8"));
 }
 
+const FLAGS: Readonly<Record<string, readonly string[]>> = {
+  btrfs: ["subvolid=5"],
+  // A directory is on the disk before the name of it: without its first entries, as a power failure may leave it, Linux
+  // neither reads it nor removes it, and fsck.vfat leaves it so.
+  vfat: ["dirsync"],
+};
+
 /**
  * Mounts a filesystem, of a btrfs the top level, for as long as the work takes.
  * @param name of the mount point, which nobody else in this process has
@@ -178,7 +185,7 @@ export async function withMounted<T>(
         device: { path: device, fsType: type, uuid, label },
         at,
         fsType: type,
-        flags: [access, "noatime", ...(type === "btrfs" ? ["subvolid=5"] : [])],
+        flags: [access, "noatime", ...(FLAGS[type] ?? [])],
       });
       return await work(at);
     } finally {

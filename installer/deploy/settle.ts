@@ -97,11 +97,18 @@ export async function settle(
     ...others,
   ];
   // Those of another disk's deployments, too.
-  const kernels = readMenuOf(host, place).map(({ kernel = "" }) => kernel);
+  const { entries, unreadable } = readMenuOf(host, place);
+  const kernels = entries.map(({ kernel = "" }) => kernel);
+  for (const { file, why } of unreadable) {
+    host.log.warn(
+      `${file}: ${why}: it may name any kernel, so that no boot files are removed`,
+    );
+  }
   for (const deployment of gone) {
     const { kernel, image } = deployment;
     await progress(`removing ${nameDeployment(deployment)}`, async () => {
       const isNeeded =
+        unreadable.length > 0 ||
         kernels.some((file) => file.includes(kernel.digest)) ||
         needed.some((other) => other.kernel.digest === kernel.digest);
       if (!isNeeded) {

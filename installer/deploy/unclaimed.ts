@@ -24,7 +24,8 @@ export function warnOfUnclaimed(
   const others = readOtherDeployments(disk);
   if (others === undefined) return;
   const claims = [...deployments, ...others];
-  const entries = readMenuOf(host, place);
+  const { entries, unreadable } = readMenuOf(host, place);
+  if (unreadable.length > 0) return;
   const kept = listKeptImages(disk);
   for (const hex of host.files.namesIn(disk.at(KEPT_IMAGES))) {
     const id = `sha256:${hex}`;

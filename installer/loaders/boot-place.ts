@@ -9,7 +9,6 @@ import {
   formatCmdline,
   menuFile,
   type BootLoader,
-  type FoundEntry,
   type LoaderName,
 } from "./formats/boot-loader.ts";
 import {
@@ -18,7 +17,12 @@ import {
   describeSearch,
 } from "./formats/boot-loaders.ts";
 import { parseGrub, parseGrubStub, type GrubStub } from "./formats/grub.ts";
-import { findDrivers, firmwareEntries, readMenus } from "./find-loaders.ts";
+import {
+  findDrivers,
+  firmwareEntries,
+  readMenus,
+  type FoundEntries,
+} from "./find-loaders.ts";
 import { readLoaderVariable } from "./efi-variables.ts";
 import { findVolume, listVolumes, withVolume } from "./boot-volumes.ts";
 import {
@@ -251,16 +255,18 @@ function readMenu(
         ? "loader/loader.conf"
         : path.relative(at, file),
     isForeign: volume.isForeign,
-    options: readEntries(host, loader, at, file).map(({ options }) => options),
+    options: readEntries(host, loader, at, file).entries.map(
+      ({ options }) => options,
+    ),
     drivers: loader === "refind" ? findDrivers(host, file) : [],
   };
 }
 
-/** All entries of a boot place's menu, of dockroot's and of others. */
+/** All entries of a boot place's menu, of dockroot's and of others, as far as they can be read. */
 export function readMenuOf(
   host: Host,
   { loader: { name }, top, menuTop, config }: BootPlace,
-): readonly FoundEntry[] {
+): FoundEntries {
   // systemd-boot has its entries beside the kernels.
   const at = name === "systemd-boot" ? top : menuTop;
   return readEntries(host, name, at, path.join(menuTop, config));
@@ -275,7 +281,7 @@ function readEntries(
   loader: LoaderName,
   at: string,
   file: string,
-): readonly FoundEntry[] {
+): FoundEntries {
   const { namesIn } = host.files;
   const files =
     loader === "grub"
@@ -285,5 +291,5 @@ function readEntries(
       : loader === "efistub"
         ? firmwareEntries((name) => namesIn(host.path(name)))
         : BOOT_LOADERS[loader].findMenus(at, namesIn);
-  return readMenus(host, files).entries;
+  return readMenus(host, files);
 }

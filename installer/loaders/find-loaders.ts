@@ -17,7 +17,7 @@ import { grubScripts } from "./formats/grub.ts";
 import { decodeConfig } from "./formats/config-text.ts";
 import type { FoundLoader } from "./plan/plan-entry.ts";
 
-interface FoundEntries {
+export interface FoundEntries {
   readonly entries: readonly FoundEntry[];
   /** Files of boot loaders that could not be read, and why. */
   readonly unreadable: readonly {

@@ -2,7 +2,10 @@ import { execFileSync } from "node:child_process";
 import fs from "fs-extra";
 import path from "node:path";
 import t, { type Test } from "tap";
-import type { BootPlace } from "../../../installer/loaders/boot-place.ts";
+import {
+  readMenuOf,
+  type BootPlace,
+} from "../../../installer/loaders/boot-place.ts";
 import {
   readChosenOnce,
   writeChosenOnce,
@@ -545,6 +548,19 @@ await t.test("systemd-boot boots another entry once", async (t) => {
   t.ok(files()[`loader/entries/${chosen?.name ?? ""}`], "by its whole name");
   await writeChosenOnce(bootctl, place, RWLAYER, 2, undefined);
   t.equal(readChosenOnce(host, place, RWLAYER, 2), undefined);
+});
+
+await t.test("a menu tells which of its files cannot be read", async (t) => {
+  const { host, place } = prepare(t, "systemd-boot", {});
+  const entries = [deployment(1)];
+  await writeDeploymentMenu(host, place, RWLAYER, entries, 1);
+  const file = path.join(place.top, "loader/entries/large.conf");
+  fs.writeFileSync(file, "");
+  fs.truncateSync(file, 5 * 1024 * 1024);
+  t.match(readMenuOf(host, place), {
+    entries: [{ kernel: "/dockroot/1a/linux" }],
+    unreadable: [{ file }],
+  });
 });
 
 t.test("names of entries are told apart", (t) => {

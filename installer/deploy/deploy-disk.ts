@@ -61,7 +61,7 @@ export async function withDeployDisk<T>(
   access: "ro" | "rw",
   work: (disk: DeployDisk) => Promise<T>,
 ): Promise<T> {
-  const place = await findStorePlace(host, choice);
+  const place = await findPlace(host, choice);
   const store = await probeFilesystem(host, place.device);
   return withMounted(host, store, "deploy", access, async (topLevel) => {
     const disk = new Disk(host, topLevel, place.bootedRwlayer ?? USUAL_RWLAYER);
@@ -85,6 +85,26 @@ export async function withDeployDisk<T>(
       await lock.release();
     }
   });
+}
+
+/** @throws BootError, HelperError, as `findStorePlace` */
+async function findPlace(host: Host, choice: StoreChoice): Promise<StorePlace> {
+  try {
+    return await findStorePlace(host, choice);
+  } catch (error) {
+    const isUnnamed =
+      error instanceof BootError &&
+      error.code === "STORE_MISSING" &&
+      choice.directory === undefined;
+    if (!isUnnamed) throw error;
+    throw new BootError(
+      "STORE_MISSING",
+      `cannot tell which disk has the deployments: ${error.message}, and dockroot has not booted this system`,
+      {
+        hint: "Name the directory of the image store on that disk, with images or without: --store-path /var/lib/docker.",
+      },
+    );
+  }
 }
 
 /**

@@ -214,7 +214,14 @@ async function testEngine(
       );
       t.equal(status, 1);
       t.match(stderr, "system:2 is not in the store");
-      t.equal(dockroot("rollback", "1").status, 0);
+      // In a system that dockroot has not booted.
+      cmdline = "quiet";
+      const unnamed = dockroot("rollback", "1");
+      t.equal(unnamed.status, 1);
+      t.match(unnamed.stderr, /which disk has the deployments: there is no /);
+      t.match(unnamed.stderr, /--store-path \/var/);
+      const named = dockroot("rollback", "1", "--store-path", store);
+      t.equal(named.status, 0, named.stderr);
       cmdline = await optionsOf(1);
       boot(1, "system:1");
     },

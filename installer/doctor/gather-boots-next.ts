@@ -1,6 +1,8 @@
 import path from "node:path";
+import { isBelow } from "../../runtime/base/is-below.ts";
 import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import { summarizeFailure } from "../../runtime/base/failure.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { areBootFilesIntact } from "../deploy/boot-files.ts";
 import { withBootPlace } from "../loaders/boot-place.ts";
@@ -93,6 +95,9 @@ export async function gatherBootsNext(
             areIntact: areBootFilesIntact(host, place, kernel),
           })),
           once: readChosenOnce(host, place, rwlayer, next),
+          readOnly: [...new Set([place.menuTop, place.top])].filter(
+            (at) => !isOwnMount(host, at) && host.files.isReadOnly(at),
+          ),
           room:
             place.filesystem.uuid === store.filesystem.uuid
               ? undefined
@@ -110,6 +115,11 @@ export async function gatherBootsNext(
     if (!isKnown(error)) throw error;
     return { kind: "unseen", rwlayer, why: summarizeFailure(error) };
   }
+}
+
+/** dockroot mounts read-only what it only looks at. */
+function isOwnMount(host: Host, at: string): boolean {
+  return isBelow(at, host.path(DEFAULT_RUN_DIRECTORY));
 }
 
 /** What a file is called that is seen by a mount which goes. */

@@ -5,7 +5,8 @@ import type {
   DoctorFacts,
   StartFacts,
 } from "./facts.ts";
-import { restore } from "./check-entries.ts";
+import { isBootedNext, soften } from "./boots-next.ts";
+import { keepAgain, restore } from "./check-entries.ts";
 import { ok, stops, unknown, warning, type Finding } from "./finding.ts";
 
 const WRITE_AGAIN = "Run dockroot gc: it writes the menu again.";
@@ -14,9 +15,11 @@ type ReadDeployments = DeploymentsFacts & { readonly kind: "read" };
 
 /** Which deployments there are, and whether they have what they need. */
 export function* checkDeployments(
-  { deployments: known }: StartFacts,
-  { starts, bootsNext }: DoctorFacts,
+  start: StartFacts,
+  facts: DoctorFacts,
 ): Iterable<Finding> {
+  const { deployments: known } = start;
+  const { starts, bootsNext } = facts;
   if (known === undefined) return;
   if (known.kind === "damaged") {
     const { message, causes, hint } = known.failure;
@@ -32,6 +35,11 @@ export function* checkDeployments(
   if (menu !== undefined) yield* checkNext(known, menu);
   const isNext = menu?.kind !== "read" || menu.next === next;
   const entries = starts.flatMap((start) => start.entries);
+  // What keeps a root from being made is told of the boot that would make it.
+  const told = starts
+    .filter(({ outcome }) => outcome.kind === "failed")
+    .flatMap(({ entries }) => entries)
+    .map(({ deployed }) => deployed?.n);
   for (const deployment of deployments) {
     const { n, isKept, image, options } = deployment;
     const name = nameDeployment(deployment);
@@ -41,11 +49,11 @@ export function* checkDeployments(
     ];
     if (what.length > 0)
       yield ok("deployments", `${name} ${what.join(", and ")}`);
-    if (!isKept) {
+    if (!isKept && !told.includes(n)) {
       yield warning(
         "deployments",
         `${name}: its image ${image.id} is kept no longer`,
-        `Run dockroot gc: it keeps it again where the image store has it. Else run dockroot upgrade, and dockroot remove ${String(n)}.`,
+        keepAgain([n]),
       );
     }
     const files =
@@ -53,12 +61,12 @@ export function* checkDeployments(
         ? menu.bootFiles.find((each) => each.n === n)
         : undefined;
     if (files?.areIntact === false) {
-      const tell = n === next ? stops : warning;
-      yield tell(
+      const found = stops(
         "deployments",
         `${name}: kernel or initramfs is missing, or differs from what was deployed`,
         restore(deployment),
       );
+      yield soften(found, isBootedNext(start, facts, n));
     }
     // Its options name its rwlayer, and it.
     const isSeen = entries.some(
@@ -94,7 +102,14 @@ function* checkNext(
     );
     return;
   }
-  const { loader, once } = menu;
+  const { loader, once, readOnly } = menu;
+  for (const at of readOnly) {
+    yield warning(
+      "deployments",
+      `${at}, where the boot menu or the kernels are, is mounted read-only: upgrade, rollback and gc are refused`,
+      `See why (dmesg | tail), and run mount -o remount,rw ${at}.`,
+    );
+  }
   if (menu.entries.includes(next) && menu.next !== next) {
     const other =
       menu.next === undefined

@@ -56,7 +56,7 @@ function* checkDeployed(facts: EntryFacts): Iterable<Finding> {
     areIntact === false &&
     !initrds.some(({ isCutShort }) => isCutShort)
   ) {
-    yield warning(
+    yield stops(
       "deployments",
       `${name}: kernel or initramfs differs from that of ${called}: damaged, or of another image`,
       restore(deployment),
@@ -69,6 +69,12 @@ function remedyOf({ deployed }: EntryFacts, otherwise: string): string {
   return deployed?.deployment === undefined
     ? otherwise
     : restore(deployed.deployment);
+}
+
+/** What brings images of deployments back that are kept no longer. */
+export function keepAgain(deployments: readonly number[]): string {
+  const remove = deployments.map((n) => `dockroot remove ${String(n)}`);
+  return `Run dockroot gc: it keeps it again where the image store has it. Else run dockroot upgrade, and ${remove.join(", ")}.`;
 }
 
 /** What brings lost boot files of a deployment back. */

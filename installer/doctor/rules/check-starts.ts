@@ -5,7 +5,12 @@ import { isKernelOption } from "../../../runtime/options/table.ts";
 import { REPAIR_STORE } from "../../text/hints.ts";
 import { quote } from "../../../runtime/base/quote.ts";
 import { programOf } from "../../engines/formats/engine-configs.ts";
-import { checkOwnInitrds, TAKE_FROM_IMAGE } from "./check-entries.ts";
+import { findSubstitute } from "./boots-next.ts";
+import {
+  checkOwnInitrds,
+  keepAgain,
+  TAKE_FROM_IMAGE,
+} from "./check-entries.ts";
 import type {
   DoctorFacts,
   PlannedFacts,
@@ -48,7 +53,10 @@ function* checkOutcome(start: StartFacts): Iterable<Finding> {
   const name = nameOf(start);
   switch (outcome.kind) {
     case "failed":
-      yield fallBack(start.former, failed(name, outcome.failure));
+      yield fallBack(
+        findSubstitute(start),
+        failed(name, withRemedy(start, outcome.failure)),
+      );
       return;
     case "incomplete":
       yield warning(
@@ -87,6 +95,20 @@ function* checkOutcome(start: StartFacts): Iterable<Finding> {
       "Run dockroot boot --dry-run to see what the next boot does.",
     );
   }
+}
+
+/** What a deployment lacks is not missing in the options of its entry. */
+function withRemedy(
+  { entries }: StartFacts,
+  failure: BootFailure,
+): BootFailure {
+  const lost = entries.flatMap(({ deployed }) =>
+    deployed?.deployment?.isKept === false ? deployed.n : [],
+  );
+  const isOfImage = SUBJECTS[failure.code as ErrorCode] === "image";
+  return lost.length > 0 && isOfImage
+    ? { ...failure, hint: keepAgain(lost) }
+    : failure;
 }
 
 const SUBJECTS: Partial<Record<ErrorCode, Subject>> = {

@@ -113,6 +113,8 @@ export type BootsNextFacts = { readonly rwlayer: string } & (
         readonly areIntact: boolean;
       }[];
       readonly once: ChosenOnce | undefined;
+      /** Where the system has boot files or the menu, and takes no writes. */
+      readonly readOnly: readonly string[];
       /** Where boot files go; `undefined` where that is the btrfs with the images. */
       readonly room: BootRoom | undefined;
     }

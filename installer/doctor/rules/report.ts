@@ -1,4 +1,10 @@
 import type { RootImage } from "../../../runtime/stores/store.ts";
+import {
+  findSubstitute,
+  isBootedNext,
+  mayBootNext,
+  soften,
+} from "./boots-next.ts";
 import { checkDeployments } from "./check-deployments.ts";
 import { checkEngine } from "./check-engine.ts";
 import { checkEntry } from "./check-entries.ts";
@@ -46,20 +52,27 @@ export function describeReport(facts: DoctorFacts): DoctorReport {
 /** What is found, the worst first, and each once. */
 function findFindings(facts: DoctorFacts): Finding[] {
   const { starts, target } = facts;
+  const softenAll = (start: StartFacts, told: Iterable<Finding>) =>
+    [...told].map((one) => soften(one, mayBootNext(start, facts)));
   const found = [
     ...starts.flatMap((start) => [
-      ...checkStart(start, facts),
+      ...softenAll(start, checkStart(start, facts)),
       ...checkDeployments(start, facts),
     ]),
     ...starts.flatMap((start) =>
-      start.entries.flatMap((entry) => [...checkEntry(entry, start.outcome)]),
+      start.entries.flatMap((entry) => {
+        const n = entry.deployed?.n;
+        const isNext = n === undefined || isBootedNext(start, facts, n);
+        const told = [...checkEntry(entry, start.outcome)];
+        return told.map((one) => soften(one, isNext));
+      }),
     ),
     ...[checkConfig, checkMenus, checkTarget, checkSpace].flatMap((check) => [
       ...check(facts),
     ]),
     ...checkEngine(facts),
     ...checkHelperPrograms(facts),
-    ...starts.flatMap(checkTree),
+    ...starts.flatMap((start) => softenAll(start, checkTree(start))),
     ...(target !== undefined && "tree" in target.found
       ? target.found.tree.findings
       : []),
@@ -73,7 +86,9 @@ function findFindings(facts: DoctorFacts): Finding[] {
 }
 
 /** Without an init no new root is made. */
-function checkTree({ outcome, former }: StartFacts): readonly Finding[] {
+function checkTree(start: StartFacts): readonly Finding[] {
+  const { outcome } = start;
+  const former = findSubstitute(start);
   if (outcome.kind !== "planned") return [];
   return outcome.tree.findings.map((found) =>
     found.subject === "init" ? fallBack(former, found) : found,

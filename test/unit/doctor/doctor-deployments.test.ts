@@ -36,6 +36,17 @@ const DEPLOYMENTS: Cases = {
     const { second } = deploy(machine);
     machine.system.remove(`${second.directory}/initrd`);
   },
+  "an initramfs that is gone, of what does not boot next": (machine) => {
+    const { first } = deploy(machine);
+    machine.system.remove(`${first.directory}/initrd`);
+  },
+  "the same, and grub-reboot has chosen it": (machine) => {
+    const { first } = deploy(machine);
+    machine.system.remove(`${first.directory}/initrd`);
+    const block =
+      "# GRUB Environment Block\nnext_entry=dockroot-docker_rwlayer-1\n";
+    machine.system.write("boot/grub/grubenv", block.padEnd(1024, "#"));
+  },
   "an initramfs that was made here is another": (machine) => {
     const { first, second } = deploy(machine);
     const kernel = { ...second.kernel, initramfs: "machine" } as const;
@@ -94,6 +105,16 @@ const DEPLOYMENTS: Cases = {
     const { first } = deploy(machine);
     const [, hex = ""] = first.image.id.split(":");
     machine.disk.remove(`.dockroot/images/${hex}/image.json`);
+  },
+  "an image of a candidate that is kept no longer": (machine) => {
+    const { first, second } = deploy(machine);
+    const image = { ...second.image, id: `sha256:${"9".repeat(64)}` };
+    const options = second.options.replace(second.image.id, image.id);
+    const state = "candidate";
+    recordDeployments(machine, [first, { ...second, image, options, state }]);
+    machine.system.edit("boot/grub/dockroot.cfg", (text) =>
+      text.replace(second.options, options),
+    );
   },
   "a record that is damaged": (machine) => {
     deploy(machine);

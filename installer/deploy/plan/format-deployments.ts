@@ -4,6 +4,8 @@ import type {
 } from "../../../runtime/records/deployments.ts";
 import { escapeControl } from "../../../runtime/base/escape.ts";
 import type { Change } from "../change-deployments.ts";
+import { isLoaderName } from "../../loaders/formats/boot-loader.ts";
+import { BOOT_LOADERS } from "../../loaders/formats/boot-loaders.ts";
 import { formatSize } from "../../text/human.ts";
 import { formatTable } from "../../text/table.ts";
 import { findDeployment, inMenu, nameDeployment } from "./deployments.ts";
@@ -89,7 +91,32 @@ export function formatDeployments(
         ];
       })
     : table;
-  return lines.map((line) => `${line}\n`).join("");
+  return [...lines, ...tellUncounted(state)]
+    .map((line) => `${line}\n`)
+    .join("");
+}
+
+/** Of a candidate's kernel that dies, nobody knows where the boot loader does not count. */
+function tellUncounted({
+  deployments,
+  next,
+  loader,
+  bootFilesystem,
+  menuFilesystem,
+}: Deployments): string[] {
+  const found = deployments.find(({ n }) => n === next);
+  const isCandidate = found?.state === "candidate" && found.tries !== null;
+  if (!isCandidate || !isLoaderName(loader)) return [];
+  const isUncounted =
+    loader === "refind" ||
+    loader === "limine" ||
+    // Its kernels are on the btrfs: to its menu there it cannot write.
+    (loader === "grub" && menuFilesystem === bootFilesystem);
+  return isUncounted
+    ? [
+        `${BOOT_LOADERS[loader].title} does not count boots: if the kernel of deployment ${String(found.n)} dies before dockroot begins, choose another one in the menu.`,
+      ]
+    : [];
 }
 
 /** What went wrong in the last boot of a bad one, below why it is bad: nothing in it can write on a terminal by itself. */

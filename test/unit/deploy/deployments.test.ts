@@ -235,6 +235,29 @@ const counted = (left: number, done: number): Change => ({
   tries: { left, done },
 });
 
+t.test("a candidate whose kernel nobody counts is told of", (t) => {
+  const last = (change: Partial<Deployments>) =>
+    formatDeployments(
+      { ...stateOf({}, counted(3, 0)), next: 2, ...change },
+      1,
+      undefined,
+      80,
+    )
+      .trimEnd()
+      .split("\n")
+      .at(-1);
+  const told = /^GRUB does not count boots: .* of deployment 2 dies/;
+  const onBtrfs = { loader: "grub", bootFilesystem: "a", menuFilesystem: "a" };
+  t.match(last(onBtrfs), told);
+  t.notMatch(last({ ...onBtrfs, menuFilesystem: "b" }), told);
+  t.notMatch(last({ ...onBtrfs, next: 1 }), told);
+  t.match(last({ loader: "refind" }), /^rEFInd does not count/);
+  for (const loader of ["systemd-boot", "efistub"]) {
+    t.notMatch(last({ loader }), "does not count");
+  }
+  t.end();
+});
+
 t.test("what runs is good, unless its boots are counted", (t) => {
   const states = (state: Deployments) =>
     state.deployments.map(({ state }) => state);

@@ -11,7 +11,10 @@ import {
   type BootPartitions,
 } from "../loaders/boot-volumes.ts";
 import { readChosenOnce } from "../loaders/chosen-once.ts";
-import { readDeploymentMenu } from "../loaders/deployment-menu.ts";
+import {
+  countsStarts,
+  readDeploymentMenu,
+} from "../loaders/deployment-menu.ts";
 import { USUAL_RWLAYER } from "../loaders/formats/boot-loader.ts";
 import { probeFilesystem, type Filesystem } from "../system/filesystem.ts";
 import { findStorePlace, type StorePlace } from "../system/find-store.ts";
@@ -95,6 +98,7 @@ export async function gatherBootsNext(
             areIntact: areBootFilesIntact(host, place, kernel),
           })),
           once: readChosenOnce(host, place, rwlayer, next),
+          fallsBack: countsStarts(place) || place.loader.name === "efistub",
           readOnly: [...new Set([place.menuTop, place.top])].filter(
             (at) => !isOwnMount(host, at) && host.files.isReadOnly(at),
           ),

@@ -102,7 +102,14 @@ function* checkNext(
     );
     return;
   }
-  const { loader, once, readOnly } = menu;
+  const { loader, once, readOnly, fallsBack } = menu;
+  if (!fallsBack) {
+    yield unknown(
+      "deployments",
+      `${loader} does not count boots: of a new deployment whose kernel dies before dockroot begins nobody knows`,
+      "Should that happen, choose the former one in the menu.",
+    );
+  }
   for (const at of readOnly) {
     yield warning(
       "deployments",

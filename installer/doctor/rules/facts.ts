@@ -113,6 +113,8 @@ export type BootsNextFacts = { readonly rwlayer: string } & (
         readonly areIntact: boolean;
       }[];
       readonly once: ChosenOnce | undefined;
+      /** Whether the loader starts another one where a new one's kernel dies. */
+      readonly fallsBack: boolean;
       /** Where the system has boot files or the menu, and takes no writes. */
       readonly readOnly: readonly string[];
       /** Where boot files go; `undefined` where that is the btrfs with the images. */

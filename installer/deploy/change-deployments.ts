@@ -94,6 +94,7 @@ export async function changeDeployments(
       const isBrief = request.isBrief ?? false;
       const next = findDeployment(wanted, wanted.next);
       const isDone =
+        recorded.formerNext === undefined &&
         shown?.n === next?.n &&
         !(shown && next && isShownCounted(shown, next)) &&
         formatJson(wanted) === formatJson(recorded);

@@ -55,30 +55,34 @@ export async function settle(
   host: Host,
   { disk, running }: DeployDisk,
   place: BootPlace,
-  state: Deployments,
+  wanted: Deployments,
   progress: Teller["progress"],
   once?: number | null,
 ): Promise<Deployments> {
   const former = readDeployments(disk);
   const { rwlayer } = disk.paths;
   const chosen = readChosenOnce(host, place, rwlayer, former.next)?.n;
-  await recordDurably(disk, state);
+  const { next } = wanted;
+  const isNew = next !== former.next;
+  const formerNext =
+    former.formerNext ?? (isNew ? (former.next ?? undefined) : undefined);
+  await recordDurably(disk, { ...wanted, formerNext });
+  const state = { ...wanted, formerNext: undefined };
   const shown = inMenu(state);
-  const next = state.next;
   if (next !== null) {
     const entries = shown.map((each) => describeEntry(each, each.n === next));
-    const kept = former.next === next ? chosen : undefined;
+    const kept = isNew ? undefined : chosen;
     const first = once === undefined ? kept : (once ?? undefined);
     try {
       const fallback = findFallback(state);
       await writeDeploymentMenu(host, place, rwlayer, entries, next, fallback);
       requireWritten(host, place, state, entries, next);
       const isShown = first !== next && shown.some(({ n }) => n === first);
-      const wanted = isShown ? first : undefined;
-      await writeChosenOnce(host, place, rwlayer, next, wanted);
+      const chosenNow = isShown ? first : undefined;
+      await writeChosenOnce(host, place, rwlayer, next, chosenNow);
     } catch (error) {
       // Nobody is to be told that something boots next which the menu does not have.
-      if (next !== former.next) {
+      if (isNew) {
         await recordDurably(disk, former).catch((cause: unknown) => {
           host.log.warn(summarizeFailure(cause));
         });
@@ -86,6 +90,7 @@ export async function settle(
       throw error;
     }
   }
+  if (formerNext !== undefined) await recordDurably(disk, state);
   const gone = state.deployments.filter(
     (each) => !shown.includes(each) && each.n !== running,
   );

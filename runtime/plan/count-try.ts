@@ -11,7 +11,7 @@ export interface CountedTry {
 /**
  * Counts the boot of a deployment. A candidate whose boots are counted and that has none left is bad,
  * whichever deployment boots. A bad one boots only where somebody has chosen it: not where it is what the
- * menu starts by itself, which the initramfs cannot change.
+ * menu starts by itself, or may still do, which the initramfs cannot change.
  * @param n the kernel option `dockroot.deployment=`
  */
 export function countTry(state: Deployments, n: number): CountedTry {
@@ -22,7 +22,8 @@ export function countTry(state: Deployments, n: number): CountedTry {
   const asked = deployments.find((each) => each.n === n);
   const isGivenUp =
     asked?.state === "bad" &&
-    (state.next === n || !state.deployments.includes(asked));
+    ([state.next, state.formerNext].includes(n) ||
+      !state.deployments.includes(asked));
   return {
     state: isSame ? undefined : { ...state, deployments },
     givenUp: isGivenUp ? asked : undefined,

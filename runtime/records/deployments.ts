@@ -88,6 +88,8 @@ export interface Deployments {
   readonly reference: string | null;
   /** The deployment that the boot loader starts by itself. */
   readonly next: number | null;
+  /** What it started before, which it may still do: absent when the menu is known to have `next`. */
+  readonly formerNext?: number | undefined;
   /** The deployment that boots where that one proves bad; `null` where nothing but the newest good one is known. */
   readonly fallback: number | null;
   /** The last number that was given to one. */
@@ -171,7 +173,11 @@ const parseFields = objectOf(
     last: parseCount,
     deployments: listOf(parseDeployment),
   },
-  { fallback: orNull(parseCount), isBuilding: oneOf([true] as const) },
+  {
+    fallback: orNull(parseCount),
+    formerNext: parseCount,
+    isBuilding: oneOf([true] as const),
+  },
 );
 
 /**

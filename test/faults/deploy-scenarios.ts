@@ -225,7 +225,23 @@ async function addSameGenerator(tree: string, release: string): Promise<void> {
   await addGenerator(tree, release, initramfs);
 }
 
-/** `next:1`, `next:2` and `next:3` have kernels of their own; the last one has a generator. */
+/** What `upgrade` looks for in an image whose boots it has counted. */
+function addConfirmation(tree: string): void {
+  for (const file of [
+    ...["systemd", "system/boot-complete.target"],
+    ...[
+      "system/basic.target.d/dockroot.conf",
+      "system/dockroot-confirm.service",
+    ],
+  ]) {
+    fs.outputFileSync(`${tree}/usr/lib/systemd/${file}`, "");
+  }
+}
+
+/**
+ * `next:1`, `next:2` and `next:3` have kernels of their own; the boots of `next:2` are counted, and `next:3` has a
+ * generator.
+ */
 function buildImages(base: BootDisk): Promise<void> {
   return base.look(async (top) => {
     const scratch = path.join(base.scratch, "build");
@@ -237,6 +253,7 @@ function buildImages(base: BootDisk): Promise<void> {
       ] as const) {
         const context = path.join(scratch, release);
         addKernel(context, release);
+        if (release === THIRD) addConfirmation(context);
         if (release === FOURTH) await addSameGenerator(context, release);
         const lines = [
           ...["FROM system:1 AS base", "FROM scratch"],

@@ -27,6 +27,7 @@ import {
   type Deployment,
   type Deployments,
 } from "../../../runtime/records/deployments.ts";
+import { countTry } from "../../../runtime/plan/count-try.ts";
 import { fails } from "../fails.ts";
 
 type Change = Partial<Deployment>;
@@ -295,5 +296,16 @@ t.test("a try is given back, and not for ever", (t) => {
   t.match(state.deployments[0], { tries: { left: 3, done: 1 } });
   t.strictSame(giveBack(stateOf(counted(2, 10)), 1), stateOf(counted(2, 10)));
   t.strictSame(giveBack(stateOf({}), 1), stateOf({}));
+  t.end();
+});
+
+t.test("a bad one boots where it is chosen, not by itself", (t) => {
+  const bad: Change = { state: "bad", failure: "it hung" };
+  const state = stateOf({}, bad);
+  t.equal(countTry(state, 2).givenUp?.n, 2, "the menu starts it");
+  const changed = { ...state, next: 1 };
+  t.equal(countTry(changed, 2).givenUp, undefined, "somebody has chosen it");
+  // The power may fail before the menu is written.
+  t.equal(countTry({ ...changed, formerNext: 2 }, 2).givenUp?.n, 2);
   t.end();
 });

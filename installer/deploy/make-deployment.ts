@@ -88,10 +88,12 @@ function withoutRestart(
   running: Deployment | undefined,
   cmdline: readonly CmdlineOption[],
 ): readonly CmdlineOption[] {
-  if (running === undefined || running.options.includes(RESTART)) {
-    return cmdline;
-  }
-  return cmdline.filter((option) => formatCmdline([option]) !== RESTART);
+  if (running === undefined) return cmdline;
+  const own = running.options.split(" ");
+  return cmdline.filter((option) => {
+    const text = formatCmdline([option]);
+    return own.includes(text) || !RESTART.includes(text);
+  });
 }
 
 /** Keeps the image, copies the boot files, and plans a boot with them. @throws BootError, HelperError */

@@ -33,7 +33,12 @@ import {
 import type { Teller } from "./pull-first.ts";
 
 /** In the options of a candidate alone, as long as its boots are counted. */
-export const RESTART = "panic=30";
+export const RESTART = [
+  // The kernel, initramfs-tools, and dockroot in an initramfs of mkinitcpio.
+  "panic=30",
+  // dracut, which else waits in a shell.
+  ...["rd.shell=0", "rd.emergency=reboot"],
+];
 
 /**
  * Makes menu, boot files and kept images what the state says, in an order in which each interruption leaves
@@ -232,10 +237,13 @@ function isSame(one: Tries | null, other: Tries | null): boolean {
   return one?.left === other?.left && one?.done === other?.done;
 }
 
-/** A candidate whose kernel panics is to be started again, or another one in its place. */
+/** A candidate whose kernel or initramfs gives up is to be started again, or another one in its place. */
 export function withRestart(options: string): string {
-  const isSaid = parseCmdline(options).some(({ key }) => key === "panic");
-  return isSaid ? options : `${RESTART} ${options}`;
+  const said = parseCmdline(options).map(({ key }) => key);
+  const added = RESTART.filter(
+    (option) => !said.includes(option.replace(/=.*/, "")),
+  );
+  return [...added, options].join(" ");
 }
 
 /** What boots where the next one has no try left. */

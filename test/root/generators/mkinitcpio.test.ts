@@ -102,10 +102,23 @@ await t.test(
 await t.test("the way out goes to the kernel log, with systemd", async (t) => {
   const system = makeOverlaySystem(t, "mkinitcpio-emergency");
   const unit = readAsset("mkinitcpio/emergency.conf");
-  const commands = [
-    ...unit.matchAll(/^ExecStartPre=-\/bin\/sh -c "(.*)"$/gm),
-  ].map(([, command = ""]) => command.replaceAll('\\"', '"'));
+  const all = [...unit.matchAll(/^ExecStartPre=-\/bin\/sh -c "(.*)"$/gm)].map(
+    ([, command = ""]) => command.replaceAll('\\"', '"').replaceAll("$$", "$"),
+  );
+  // The last one restarts a machine, and is run with stand-ins alone.
+  const commands = all.filter((command) => command.includes("/dev/kmsg"));
   t.equal(commands.length, 2);
+  const [restart = ""] = all.slice(commands.length);
+  const restarted = async (cmdline: string) => {
+    system.write("/tmp/cmdline", cmdline);
+    const script = restart.replace("/proc/cmdline", "/tmp/cmdline");
+    const functions =
+      'sleep() { echo "sleep $*"; }; reboot() { echo "reboot $*"; }';
+    const { stdout } = await system.run("sh", "-c", `${functions}\n${script}`);
+    return stdout;
+  };
+  t.equal(await restarted("quiet panic=30 rw\n"), "sleep 30\nreboot -f\n");
+  t.equal(await restarted("quiet panic=0 rw\n"), "");
   t.match(unit, /^Environment=PATH=\/usr\/lib\/dockroot\/bin:.*:\/usr\/bin$/m);
   const say = async (name: string, state: () => void) => {
     state();
@@ -189,6 +202,20 @@ await t.test(
           ]);
         });
       }
+      await t.test(`${shell.join(" ")}: panic=7`, async (t) => {
+        const hook = "/usr/lib/initcpio/hooks/dockroot";
+        const { stdout } = await makeSystem(t).run(
+          ...["env", "panic=7", ...shell, "/tmp/run", hook, ""],
+        );
+        const restart = [
+          "dockroot: there is no shell, but a restart after 7 s (panic=7)",
+          "reboot -f",
+        ];
+        t.same(stdout.split("\n").slice(0, 9), [
+          ...[...begun, "boot goes on", ...restart],
+          ...["dockroot boot", ...restart],
+        ]);
+      });
       await t.test(`${shell.join(" ")}: another root`, async (t) => {
         const system = makeSystem(t);
         // The first boot is the third.

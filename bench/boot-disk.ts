@@ -2,11 +2,7 @@ import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { startDockerEngine } from "../fixtures/docker-engine.ts";
 import { buildImage, importTree, makeBaseTree } from "../fixtures/images.ts";
-import {
-  copyDisk,
-  makeMountedBtrfs,
-  mountDisk,
-} from "../fixtures/loop-disk.ts";
+import { copyDisk, makeMountedDisk, mountDisk } from "../fixtures/loop-disk.ts";
 
 /** The top layer on the disk: what a machine has of its own, as docs/top-layer.md has it. */
 export const SMALL_LAYER = "layers/small";
@@ -64,7 +60,7 @@ export async function makeBootDisk(
   await mkdir(context);
   const above = Array.from({ length: layers - 1 }, (_, index) => String(index));
   for (const name of above) await writeFile(join(context, name), name);
-  const disk = await makeMountedBtrfs(file, join(scratch, "mnt"));
+  const disk = await makeMountedDisk(file, join(scratch, "mnt"));
   try {
     const dataRoot = join(disk.mountPoint, "docker");
     const engine = await startDockerEngine({ dataRoot, scratchDir: scratch });

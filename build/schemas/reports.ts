@@ -272,8 +272,25 @@ export const resolved = v.strictObject({
     "As Go names it (amd64, arm64); null where the image says none.",
   ),
   directory: described(
-    slashedPath,
-    "The image's whole tree: a subvolume of the store.",
+    v.nullable(slashedPath),
+    "The image's whole tree: a subvolume of the store; null where it is layers.",
+  ),
+  lowers: described(
+    v.nullable(
+      v.pipe(
+        v.array(
+          v.strictObject({
+            directory: slashedPath,
+            key: described(
+              v.string(),
+              "A name for the layer that no other has, nor will have.",
+            ),
+          }),
+        ),
+        v.minLength(1),
+      ),
+    ),
+    "What overlayfs makes the tree of, the leaf layer first; null where it is a subvolume.",
   ),
   layers: v.pipe(
     v.array(

@@ -8,7 +8,11 @@ import type { Host } from "../../runtime/host/host.ts";
 import { formatDeviceSpec } from "../../runtime/options/parsers.ts";
 import type { StoreKind } from "../../runtime/options/table.ts";
 import { findReaders } from "../../runtime/stores/open-store.ts";
-import type { StoreLocation, StoreReader } from "../../runtime/stores/store.ts";
+import {
+  ROOT_TREES,
+  type StoreLocation,
+  type StoreReader,
+} from "../../runtime/stores/store.ts";
 import {
   directoryOf,
   homeOf,
@@ -153,7 +157,9 @@ export function listStores(
 
 /** Whether a root can be made of its images, as far as that shows. */
 function canBeRoot(reader: StoreReader): boolean {
-  return unlessDamaged(() => reader.unsupported() === undefined);
+  return unlessDamaged(() =>
+    reader.treeKinds().some((kind) => ROOT_TREES.includes(kind)),
+  );
 }
 
 function unlessDamaged(ask: () => boolean): boolean {

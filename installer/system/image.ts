@@ -96,10 +96,15 @@ export function findImageInSystem(
 /** Where each kind of store has what leads to a tree, relative to its directory. */
 const METADATA: Readonly<Record<StoreKind, readonly string[]>> = {
   graphdriver: ["image"],
-  containerd: ["metadata.v1.bolt", "content.v1.content", "snapshotter.v1.btrfs"]
+  containerd: [
+    ...["metadata.v1.bolt", "content.v1.content"],
+    ...["snapshotter.v1.btrfs", "snapshotter.v1.overlayfs"],
+  ]
     .map((plugin) => `io.containerd.${plugin}`)
     .flatMap((plugin) => [plugin, `containerd/daemon/${plugin}`]),
-  podman: ["btrfs-images", "btrfs-layers"],
+  podman: ["btrfs", "overlay"].flatMap((driver) => [
+    ...[`${driver}-images`, `${driver}-layers`],
+  ]),
 };
 
 /**

@@ -4,7 +4,11 @@ import {
   parseImageReference,
 } from "../../runtime/images/image-ref.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
-import type { StoredLayer } from "../../runtime/stores/store.ts";
+import type {
+  StoredLayer,
+  StoredTree,
+  TreeLayer,
+} from "../../runtime/stores/store.ts";
 import type { StoreKind } from "../../runtime/options/table.ts";
 import type { StoreChoice } from "./find-store.ts";
 import { lookInStore, requireInInitramfs } from "./image.ts";
@@ -22,8 +26,10 @@ export interface ResolvedImage {
   readonly store: StoreKind;
   /** As Go names it (`amd64`, `arm64`); `null` where the image says none. */
   readonly architecture: string | null;
-  /** The image's whole tree, absolute: a subvolume of the store. */
-  readonly directory: string;
+  /** The image's whole tree, absolute, where that is a subvolume of the store. */
+  readonly directory: string | null;
+  /** What overlayfs makes the tree of, absolute, the leaf layer first; `null` where it is a subvolume. */
+  readonly lowers: readonly TreeLayer[] | null;
   /** The base layer first. */
   readonly layers: readonly StoredLayer[];
 }
@@ -37,20 +43,32 @@ export function resolveImage(
   const reference = parseImageReference(text);
   return lookInStore(host, choice, reference, (location, kind) => {
     const opened = openStore(location, kind);
-    const image = opened.findRoot(reference);
-    const { id, store, architecture, source } = image;
-    const directory = host.path(`/${source}`);
-    requireInInitramfs(host, location.path, store, directory);
+    const image = opened.find(reference);
+    const { id, store, architecture, tree } = image;
+    const at = (directory: string) => host.path(`/${directory}`);
+    requireInInitramfs(host, location.path, store, at(leafOf(tree)));
     return {
       version: 1,
       reference: formatImageReference(reference, image),
       id,
       store,
       architecture: architecture ?? null,
-      directory,
+      directory: tree.kind === "subvolume" ? at(tree.source) : null,
+      lowers:
+        tree.kind === "subvolume"
+          ? null
+          : tree.layers.map(({ directory, key }) => ({
+              directory: at(directory),
+              key,
+            })),
       layers: opened.listLayers(image),
     };
   });
+}
+
+function leafOf(tree: StoredTree): string {
+  if (tree.kind === "subvolume") return tree.source;
+  return tree.layers[0]?.directory ?? "";
 }
 
 const SHOWN_LAYER_CHARS = 12;
@@ -64,16 +82,18 @@ const STORES = {
 
 /** The image for people. */
 export function formatResolved(
-  { reference, id, store, architecture, directory, layers }: ResolvedImage,
+  image: ResolvedImage,
   { style }: Pick<Terminal, "style">,
 ): string {
+  const { reference, id, store, architecture } = image;
+  const { directory, lowers, layers } = image;
   const bytes = layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const about = formatTable([
     ["image", reference],
     ["ID", id],
     ["store", STORES[store]],
     ["made for", architecture ?? "unknown"],
-    ["directory", directory],
+    ...(directory === null ? [] : [["directory", directory]]),
     ["layers", `${String(layers.length)}, ${formatSize(bytes)}`],
   ]);
   const table = formatTable(
@@ -95,6 +115,14 @@ export function formatResolved(
         title("layers, the base first:"),
         ...table.map((line) => plain(`  ${line}`)),
       ],
+      ...(lowers === null
+        ? []
+        : [
+            [
+              title("what overlayfs mounts, the leaf layer first:"),
+              ...lowers.map((lower) => plain(`  ${lower.directory}`)),
+            ],
+          ]),
     ],
     style,
   );

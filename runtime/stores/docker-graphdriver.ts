@@ -9,18 +9,21 @@ import {
   type ImageName,
 } from "../images/image-ref.ts";
 import { pickRepository } from "./formats/docker-repositories.ts";
+import { CACHE_ID } from "./formats/overlay2-links.ts";
 import { storeUnsupported } from "./formats/store-unsupported.ts";
+import { findOverlay2Tree } from "./overlay2.ts";
 import {
-  requireSubvolume,
   sourceMissing,
   type StoreFile,
   type StoreFiles,
 } from "./store-files.ts";
+import { requireSubvolume } from "./stored-tree.ts";
 import type {
   StoredImage,
   StoredLayer,
   StoredTree,
   StoreReader,
+  TreeKind,
 } from "./store.ts";
 
 /** A hundred thousand tags have half of it. */
@@ -28,19 +31,22 @@ const MAX_REPOSITORIES_BYTES = 32 * 1024 * 1024;
 
 const MAX_ID_FILE_BYTES = 4096;
 
-/** 64 hex digits, or 25 base-36 digits for the layers that BuildKit makes. */
-const CACHE_ID = /^(?:[0-9a-f]{64}|[0-9a-z]{25})$/;
+/** Of each driver, as far as roots can be made of them. */
+const TREE_KINDS: Readonly<Record<string, readonly TreeKind[]>> = {
+  btrfs: ["subvolume"],
+  overlay2: ["layers"],
+};
 
 /** Familiar repository -> reference (`repo:tag` or `repo@digest`) -> image ID; unchecked below the first level. */
 type Repositories = Readonly<Record<string, unknown>>;
 
 /**
- * Docker's classic image store, of which the btrfs graph driver's images can be roots: four files are
- * read for a tag, whatever the size of the store.
+ * Docker's classic image store, of which the images of the graph drivers btrfs and overlay2 can be roots:
+ * four files are read for a tag, whatever the size of the store, and those of overlay2's layers.
  *
  * `image/<driver>/repositories.json` maps a name to an image ID; `imagedb/content/sha256/<ID>` is the
  * image's configuration with its diff IDs; `layerdb/sha256/<chain ID>/{diff,cache-id}` lead to the
- * subvolume `btrfs/subvolumes/<cache ID>`. Formats: moby's image/store.go, layer/filestore.go and
+ * subvolume `btrfs/subvolumes/<cache ID>`, or to `overlay2/<cache ID>`. Formats: moby's image/store.go, layer/filestore.go and
  * reference/store.go (https://github.com/moby/moby/tree/v28.5.2).
  */
 export class DockerGraphdriver implements StoreReader {
@@ -58,10 +64,12 @@ export class DockerGraphdriver implements StoreReader {
     this.#repositories = this.#file("repositories.json");
   }
 
-  unsupported(missing?: BootError): BootError | undefined {
-    return this.#driver === "btrfs"
-      ? undefined
-      : storeUnsupported(this.#store.path, "docker", this.name, missing);
+  treeKinds(): readonly TreeKind[] {
+    return TREE_KINDS[this.#driver] ?? [];
+  }
+
+  explainUnsupported(missing?: BootError): BootError {
+    return storeUnsupported(this.#store.path, "docker", this.name, missing);
   }
 
   listIds(): ImageId[] {
@@ -96,13 +104,16 @@ export class DockerGraphdriver implements StoreReader {
     );
   }
 
-  findTree({ id, diffIds }: StoredImage): StoredTree {
+  findTree(image: StoredImage): StoredTree {
+    const { id, diffIds } = image;
     const chain = chainIds(diffIds).at(-1) ?? "";
     const { cacheId } = this.#readLayer(id, chain, diffIds.at(-1) ?? "");
+    if (this.#driver === "overlay2") {
+      return findOverlay2Tree(this.#store, image, cacheId);
+    }
     // Other drivers have none.
     const subvolumes = `${this.#driver}/subvolumes`;
-    const source = requireSubvolume(this.#store, id, subvolumes, cacheId);
-    return { kind: "subvolume", source };
+    return requireSubvolume(this.#store, id, subvolumes, cacheId);
   }
 
   listLayers({ id, diffIds }: StoredImage): StoredLayer[] {

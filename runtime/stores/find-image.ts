@@ -8,7 +8,12 @@ import {
   type ImageReference,
 } from "../images/image-ref.ts";
 import type { StoreKind } from "../options/table.ts";
-import type { FoundImage, StoredImage, StoreReader } from "./store.ts";
+import type {
+  FoundImage,
+  StoredImage,
+  StoreReader,
+  TreeKind,
+} from "./store.ts";
 
 const MAX_FITTING = 5;
 
@@ -31,12 +36,14 @@ interface FailedAnswer {
  * Finds an image of which a root can be made, in one of several stores.
  * @param storePath the stores' directory, for messages
  * @param readers of its stores; those without images do not count
+ * @param kinds of trees of which the root can be made
  * @throws BootError as `ImageStore.find`
  */
 export function findInStores(
   storePath: string,
   readers: readonly StoreReader[],
   reference: ImageReference,
+  kinds: readonly TreeKind[],
 ): FoundImage {
   const all = readers.map((reader) => ask(reader, storePath, reference));
   const used = all.filter(
@@ -47,16 +54,20 @@ export function findInStores(
     answers.length === 1
       ? answers
       : chooseAnswers(reference, storePath, answers);
-  // The same image in several stores: one that can be a root is enough.
+  // The same image in several stores: one that can be a root is enough, best one that costs no copying.
   const errors: unknown[] = [];
+  const layered: FoundImage[] = [];
   for (const answer of chosen) {
     try {
-      return addTree(answer);
+      const found = addTree(answer, kinds);
+      if (found.tree.kind === "subvolume") return found;
+      layered.push(found);
     } catch (error) {
       if (!(error instanceof BootError)) throw error;
       errors.push(error);
     }
   }
+  if (layered[0] !== undefined) return layered[0];
   throw errors[0];
 }
 
@@ -74,14 +85,17 @@ function ask(
 }
 
 /** That no root can be made of any image is told before what else is wrong, but asked only then. */
-function addTree(answer: Answer): FoundImage {
+function addTree(answer: Answer, kinds: readonly TreeKind[]): FoundImage {
   const { reader, image } = answer;
   try {
     if (image === undefined) throw answer.error;
-    return { ...image, store: reader.kind, tree: reader.findTree(image) };
+    const tree = reader.findTree(image);
+    if (!kinds.includes(tree.kind)) throw reader.explainUnsupported();
+    return { ...image, store: reader.kind, tree };
   } catch (error) {
+    if (reader.treeKinds().some((kind) => kinds.includes(kind))) throw error;
     const missing = isMissing(answer) ? answer.error : undefined;
-    throw reader.unsupported(missing) ?? error;
+    throw reader.explainUnsupported(missing);
   }
 }
 

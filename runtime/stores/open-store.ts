@@ -1,6 +1,5 @@
 import { BootError } from "../base/errors.ts";
 import { listNames } from "../base/shorten.ts";
-import type { ImageReference } from "../images/image-ref.ts";
 import type { StoreKind } from "../options/table.ts";
 import {
   CONTAINERD_METADATA,
@@ -9,10 +8,15 @@ import {
 import { DockerGraphdriver } from "./docker-graphdriver.ts";
 import { findInStores } from "./find-image.ts";
 import { PodmanStore } from "./podman.ts";
-import { storeUnsupported } from "./formats/store-unsupported.ts";
 import { findEmptyPart } from "./split-store.ts";
 import { StoreFiles } from "./store-files.ts";
-import type { ImageStore, StoreLocation, StoreReader } from "./store.ts";
+import {
+  ROOT_TREES,
+  type ImageStore,
+  type StoreLocation,
+  type StoreReader,
+  type TreeKind,
+} from "./store.ts";
 
 const PATH_HINT =
   "Correct docker_path= (or store_path=): the directory that is /var/lib/docker, /var/lib/containerd or /var/lib/containers/storage in the running system, seen from the filesystem's top level.";
@@ -34,36 +38,41 @@ export function openStore(
   const readers = wanted === undefined ? found : preferUsable(found);
   const [first] = readers;
   if (first === undefined) throw storeMissing(store, wanted);
-  const find = (reference: ImageReference) =>
-    findInStores(store.path, readers, reference);
   return {
-    find,
+    find: (reference) =>
+      findInStores(store.path, readers, reference, TREE_KINDS),
     findRoot: (reference) => {
-      const { tree, ...image } = find(reference);
+      const { tree, ...image } = findInStores(
+        store.path,
+        readers,
+        reference,
+        ROOT_TREES,
+      );
       if (tree.kind === "subvolume") return { ...image, source: tree.source };
-      throw storeUnsupported(store.path, ENGINES[image.store], image.store);
+      throw new Error(`a root of ${tree.kind}`);
     },
     listLayers: (image) => {
-      // Of one kind there may be two, of which one makes no subvolumes.
+      // Of one kind there may be two.
       const reader = readers.find(
-        (each) => each.kind === image.store && each.unsupported() === undefined,
+        (each) =>
+          each.kind === image.store &&
+          each.treeKinds().includes(image.tree.kind),
       );
       return (reader ?? first).listLayers(image);
     },
   };
 }
 
-const ENGINES = {
-  graphdriver: "docker",
-  containerd: "containerd",
-  podman: "podman",
-} as const satisfies Record<StoreKind, string>;
+/** The best first. */
+const TREE_KINDS: readonly TreeKind[] = ["subvolume", "layers"];
 
-/** Of several drivers of one engine, who names the engine can only mean one of which a root can be made. */
+/** Of several drivers of one engine, who names the engine can only mean the one that is best for roots. */
 function preferUsable(readers: readonly StoreReader[]): readonly StoreReader[] {
   if (readers.length < 2) return readers;
-  const usable = readers.filter((reader) => reader.unsupported() === undefined);
-  return usable.length > 0 ? usable : readers;
+  const byKind = TREE_KINDS.map((kind) =>
+    readers.filter((reader) => reader.treeKinds().includes(kind)),
+  );
+  return byKind.find((usable) => usable.length > 0) ?? readers;
 }
 
 function refuseNoDirectory(store: StoreFiles): void {
@@ -149,9 +158,11 @@ function explain(names: readonly string[]): [what: string, hint: string] {
 /** A file that each store has, and that is looked for where none has been found. */
 const LISTS = [
   "image/btrfs/repositories.json",
+  "image/overlay2/repositories.json",
   `containerd/daemon/${CONTAINERD_METADATA}`,
   CONTAINERD_METADATA,
   "btrfs-images/images.json",
+  "overlay-images/images.json",
 ];
 
 /** Where dockerd keeps the containerd that it starts itself, below its own directory. */

@@ -19,22 +19,30 @@ import {
 } from "./formats/podman-images.ts";
 import { storeUnsupported } from "./formats/store-unsupported.ts";
 import {
-  requireSubvolume,
   sourceMissing,
   type StoreFile,
   type StoreFiles,
 } from "./store-files.ts";
+import { requireLayers, requireSubvolume } from "./stored-tree.ts";
 import type {
+  LayeredTree,
   StoredImage,
   StoredLayer,
   StoredTree,
   StoreReader,
+  TreeKind,
 } from "./store.ts";
 
 /** Some ten thousand images or layers. */
 const MAX_LIST_BYTES = 64 * 1024 * 1024;
 const MAX_INDEX_BYTES = 4 * 1024 * 1024;
 const MAX_PLATFORMS_LISTED = 10;
+
+/** Of each driver, as far as roots can be made of them. */
+const TREE_KINDS: Readonly<Record<string, readonly TreeKind[]>> = {
+  btrfs: ["subvolume"],
+  overlay: ["layers"],
+};
 
 const LAYER_ID = /^[0-9a-f]{64}$/;
 
@@ -43,16 +51,17 @@ interface PodmanLayer {
   readonly id: string;
   readonly diffId: string;
   readonly sizeBytes: unknown;
+  readonly created: unknown;
 }
 
 /**
- * Podman's image store, containers-storage, of which the btrfs driver's images can be roots: three
- * files are read for an image, whatever the size of the store.
+ * Podman's image store, containers-storage, of which the images of the drivers btrfs and overlay can be
+ * roots: three files are read for an image, whatever the size of the store.
  *
  * `<driver>-images/images.json` has each image's ID, names and leaf layer;
  * `<driver>-images/<ID>/=<base64 of sha256:ID>` is its configuration with the diff IDs;
  * `<driver>-layers/layers.json` leads from the leaf layer down to the base. The leaf layer's tree is the
- * subvolume `btrfs/subvolumes/<layer ID>`. Formats: images.go and layers.go of containers-storage
+ * subvolume `btrfs/subvolumes/<layer ID>`, or each layer's files are in `overlay/<layer ID>/diff`. Formats: images.go and layers.go of containers-storage
  * (https://github.com/containers/storage/tree/v1.57.2).
  *
  * Not read: additional image stores (`additionalimagestores`), which may lie on another filesystem.
@@ -73,10 +82,12 @@ export class PodmanStore implements StoreReader {
     this.#layers = store.file(`${driver}-layers/layers.json`);
   }
 
-  unsupported(missing?: BootError): BootError | undefined {
-    return this.#driver === "btrfs"
-      ? undefined
-      : storeUnsupported(this.#store.path, "podman", this.name, missing);
+  treeKinds(): readonly TreeKind[] {
+    return TREE_KINDS[this.#driver] ?? [];
+  }
+
+  explainUnsupported(missing?: BootError): BootError {
+    return storeUnsupported(this.#store.path, "podman", this.name, missing);
   }
 
   listIds(): ImageId[] {
@@ -103,11 +114,38 @@ export class PodmanStore implements StoreReader {
   }
 
   findTree(image: StoredImage): StoredTree {
-    const leaf = this.#readLayers(image).at(-1)?.id ?? "";
+    const layers = this.#readLayers(image);
+    if (this.#driver === "overlay") return this.#findLayers(image.id, layers);
+    const leaf = layers.at(-1)?.id ?? "";
     // Other drivers have none.
     const subvolumes = `${this.#driver}/subvolumes`;
-    const source = requireSubvolume(this.#store, image.id, subvolumes, leaf);
-    return { kind: "subvolume", source };
+    return requireSubvolume(this.#store, image.id, subvolumes, leaf);
+  }
+
+  /** @param layers the base layer first */
+  #findLayers(image: ImageId, layers: readonly PodmanLayer[]): LayeredTree {
+    const found = layers.toReversed().map(({ id, created }) => {
+      if (typeof created !== "string" || !/^[0-9T:.Z+-]{20,40}$/.test(created))
+        throw this.#layers.damaged(`the layer ${id} has no time`);
+      const composefs = `${this.#driver}/${id}/composefs-data`;
+      if (this.#store.file(composefs).isPresent()) {
+        throw this.#composefsUnsupported(image);
+      }
+      // Its ID is that of what is in it: one that is pulled anew has the same.
+      const key = `${id}-${created.replaceAll(/\W/g, "")}`;
+      return { directory: `${id}/diff`, key };
+    });
+    return requireLayers(this.#layers, image, this.#driver, found);
+  }
+
+  #composefsUnsupported(image: ImageId): BootError {
+    return new BootError(
+      "STORE_UNSUPPORTED",
+      `the image ${image} in the store ${this.#store.path} has layers of composefs, whose files have no names there`,
+      {
+        hint: "In a running system: take use_composefs out of /etc/containers/storage.conf; remove the image and pull it again.",
+      },
+    );
   }
 
   listLayers(image: StoredImage): StoredLayer[] {
@@ -209,13 +247,13 @@ export class PodmanStore implements StoreReader {
           `: ${id} is ${isIncomplete ? "incomplete" : "absent"}`,
         );
       }
-      const { parent, "diff-digest": own, "diff-size": sizeBytes } = entry;
+      const { parent, created, "diff-digest": own } = entry;
       if (own !== diffId) {
         throw this.#layers.damaged(
           `the layer ${id} is ${typeof own === "string" ? shorten(own) : "of no digest"}, the image's layer is ${diffId}`,
         );
       }
-      layers.push({ id, diffId, sizeBytes });
+      layers.push({ id, diffId, sizeBytes: entry["diff-size"], created });
       id = parent === "" ? undefined : parent;
     }
     if (id === undefined) return layers.toReversed();

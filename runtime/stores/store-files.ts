@@ -9,7 +9,6 @@ import { openBolt, type BoltBucket } from "./bolt/bolt.ts";
 import { BoltError } from "./bolt/meta.ts";
 import { findEmptyPart } from "./split-store.ts";
 import type { StoreLocation } from "./store.ts";
-import { isSubvolume } from "../disk/btrfs.ts";
 
 /** A hundred thousand images have a quarter of it. */
 const MAX_BOLT_BYTES = 2 ** 31;
@@ -98,6 +97,21 @@ export class StoreFile {
   /** @throws BootError STORE_DAMAGED where the file is there, but too large, or cannot be read */
   readIfPresent(maxBytes: number): Buffer | undefined {
     return this.#open((target, files) => files.readBytes(target, maxBytes));
+  }
+
+  /**
+   * The text of a symlink, which is not followed; `undefined` where there is nothing.
+   * @throws BootError STORE_DAMAGED where it is something else
+   */
+  linkTarget(): string | undefined {
+    const { host } = this.#store;
+    const directory = this.#store.resolve(path.dirname(this.#name));
+    if (directory === undefined) return undefined;
+    const link = path.join(directory, path.basename(this.#name));
+    const kind = host.files.statusOf(link)?.kind;
+    if (kind === undefined) return undefined;
+    if (kind === "symlink") return host.files.linkTarget(link);
+    throw this.damaged(`it is a ${kind}, not a symlink`);
   }
 
   /**
@@ -241,62 +255,5 @@ export function sourceMissing(
     "SOURCE_MISSING",
     `${what}${why}: ${directory} is empty on this filesystem`,
     { cause, hint },
-  );
-}
-
-/**
- * @param id of the image whose leaf layer the subvolume must hold
- * @param directory of the store; part of it may be a link that makes sense in the running system
- * @param name in the directory
- * @returns the subvolume, relative to the filesystem's top level
- * @throws BootError SOURCE_MISSING, or STORE_UNSUPPORTED where its files are a user namespace's
- */
-export function requireSubvolume(
-  store: StoreFiles,
-  id: ImageId,
-  directory: string,
-  name: string,
-): string {
-  const { host, topLevel } = store;
-  const asItIs = path.join(topLevel, store.path, directory);
-  const tree = path.join(store.resolve(directory) ?? asItIs, name);
-  const source = path.relative(topLevel, tree);
-  if (!isSubvolume(host, tree)) {
-    throw sourceMissing(
-      `the image ${id} has its leaf layer at ${source}`,
-      ", but there is no subvolume",
-      [store, path.join(directory, name)],
-    );
-  }
-  const owner = host.files.statusOf(tree)?.uid ?? 0;
-  if (owner !== 0) refuseShifted(store, source, owner);
-  return source;
-}
-
-/**
- * An engine with a user namespace keeps layers with the users as they are outside of it. An image's own
- * root directory may belong to somebody, too; so what counts is how the store shows it: Docker names its
- * directory `<uid>.<gid>` (https://docs.docker.com/engine/security/userns-remap/), and an engine that
- * is not root's has all of its store under the same user.
- * @throws BootError STORE_UNSUPPORTED
- */
-function refuseShifted(store: StoreFiles, source: string, owner: number): void {
-  const isRemapped = source
-    .split("/")
-    .some((name) => /^[0-9]+\.[0-9]+$/.test(name) && parseInt(name) === owner);
-  const directory = store.resolve("");
-  const holder =
-    directory === undefined
-      ? undefined
-      : store.host.files.statusOf(directory)?.uid;
-  if (!isRemapped && holder !== owner) return;
-  throw new BootError(
-    "STORE_UNSUPPORTED",
-    `in the store ${store.path} root's files belong to the user ${String(owner)}: an engine with a user namespace wrote them, and a system cannot boot from files that root does not own`,
-    {
-      hint: isRemapped
-        ? `In a running system: docker save --output image.tar NAME; take "userns-remap" out of /etc/docker/daemon.json; systemctl restart docker; docker load --input image.tar; then name the directory above ${store.path}.`
-        : "In a running system: pull the image as root (sudo podman pull NAME), and name the store of root's engine.",
-    },
   );
 }

@@ -43,6 +43,11 @@ export interface FoundImage extends StoredImage {
 /** What the files of an image are in its store. */
 export type StoredTree = SubvolumeTree | LayeredTree;
 
+export type TreeKind = StoredTree["kind"];
+
+/** Those of which a boot makes roots. */
+export const ROOT_TREES: readonly TreeKind[] = ["subvolume"];
+
 export interface SubvolumeTree {
   readonly kind: "subvolume";
   /** The subvolume with the whole tree of the leaf layer, relative to the filesystem's top level. */
@@ -98,11 +103,13 @@ export interface StoreReader {
   readonly kind: StoreKind;
   /** What it is, for people: "Docker's btrfs driver". */
   readonly name: string;
+  /** What the trees of its images can be; nothing where no root can be made of any. */
+  treeKinds(): readonly TreeKind[];
   /**
-   * Why no image in it can be a root, where that is so.
+   * Why no root can be made of its images.
    * @param missing why the image that was asked for is not there
    */
-  unsupported(missing?: BootError): BootError | undefined;
+  explainUnsupported(missing?: BootError): BootError;
   /** The IDs of its images, with a name or without; one may be there twice. */
   listIds(): ImageId[];
   /** The names of its images, as its engine prints them. */
@@ -133,10 +140,10 @@ export interface ImageStore {
    */
   readonly find: (reference: ImageReference) => FoundImage;
   /**
-   * Finds an image whose tree is a subvolume, of which snapshots can be taken.
-   * @throws BootError as `find`; STORE_UNSUPPORTED where its tree is layers
+   * Finds an image of which a boot makes roots.
+   * @throws BootError as `find`; STORE_UNSUPPORTED where its tree is none of `ROOT_TREES`
    */
   readonly findRoot: (reference: ImageReference) => FoundRoot;
   /** The layers of an image that was found, the base layer first. @throws BootError */
-  readonly listLayers: (image: Omit<FoundImage, "tree">) => StoredLayer[];
+  readonly listLayers: (image: FoundImage) => StoredLayer[];
 }

@@ -1,9 +1,6 @@
 import path from "node:path";
 import type { Test } from "tap";
-import {
-  makeMountedBtrfs,
-  type DiskOptions,
-} from "../../fixtures/loop-disk.ts";
+import { makeMountedDisk, type DiskOptions } from "../../fixtures/loop-disk.ts";
 import { startRegistry } from "../../fixtures/registry.ts";
 import { makeScratch } from "./scratch.ts";
 
@@ -24,7 +21,7 @@ export async function makeStoreDisk(
 ): Promise<StoreDisk> {
   const scratch = makeScratch(t, name);
   const within = (name: string) => path.join(scratch, name);
-  const disk = await makeMountedBtrfs(within("disk"), within("mnt"), options);
+  const disk = await makeMountedDisk(within("disk"), within("mnt"), options);
   t.teardown(disk.close);
   return {
     scratch,

@@ -14,23 +14,23 @@ import {
   CONTAINERD_TO_BTRFS,
   storeUnsupported,
 } from "../formats/store-unsupported.ts";
-import {
-  requireSubvolume,
-  type StoreFile,
-  type StoreFiles,
-} from "../store-files.ts";
+import type { StoreFile, StoreFiles } from "../store-files.ts";
+import { requireLayers, requireSubvolume } from "../stored-tree.ts";
 import type {
   StoredImage,
   StoredLayer,
   StoredTree,
   StoreReader,
+  TreeKind,
 } from "../store.ts";
 import {
+  databaseOf,
   readSnapshot,
-  SNAPSHOTS,
-  SNAPSHOTTER,
-  type Snapshot,
-} from "./btrfs-snapshotter.ts";
+  readSnapshotLayers,
+  SNAPSHOTTERS,
+  snapshotsOf,
+  type Snapshotter,
+} from "./snapshotter.ts";
 import { readOciImage } from "./oci-image.ts";
 
 /** What tells a containerd from other directories. */
@@ -39,6 +39,11 @@ export const CONTAINERD_METADATA = "io.containerd.metadata.v1.bolt/meta.db";
 /** Docker's; each user of a containerd has one. */
 export const CONTAINERD_NAMESPACE = "moby";
 const MAX_LISTED = 10;
+
+const TREE_KINDS = {
+  btrfs: "subvolume",
+  overlayfs: "layers",
+} as const satisfies Record<Snapshotter, TreeKind>;
 
 /** How Docker names what lost its name. */
 const NAMELESS = "moby-dangling@";
@@ -50,12 +55,13 @@ interface Target {
 }
 
 /**
- * containerd's image store, as Docker uses it (namespace `moby`), with the btrfs snapshotter.
+ * containerd's image store, as Docker uses it (namespace `moby`), with the snapshotters for btrfs and
+ * overlayfs.
  *
  * - `io.containerd.metadata.v1.bolt/meta.db` has `v1/moby/images/<full name>/target/digest`, and
  *   `v1/moby/snapshots/<snapshotter>/<chain ID>/name`: the snapshotter's own name of that snapshot.
  * - `io.containerd.content.v1.content/blobs` has manifests, indexes and configurations.
- * - The snapshotter leads from that name to the subvolume.
+ * - The snapshotter leads from that name to the subvolume, or to the layers.
  *
  * Format: containerd's core/metadata/buckets.go
  * (https://github.com/containerd/containerd/tree/v2.1.4).
@@ -71,19 +77,26 @@ export class ContainerdStore implements StoreReader {
     this.#metadata = store.file(CONTAINERD_METADATA);
   }
 
-  /** Where images are unpacked, but by another snapshotter only. */
-  unsupported(missing?: BootError): BootError | undefined {
-    const snapshotters = this.#readNamespaces(
+  /** Where nothing is unpacked yet, it can be by each. */
+  treeKinds(): readonly TreeKind[] {
+    const used = this.#snapshotters();
+    return SNAPSHOTTERS.filter(
+      (name) => used.length === 0 || used.includes(name),
+    ).map((name) => TREE_KINDS[name]);
+  }
+
+  explainUnsupported(missing?: BootError): BootError {
+    const other = this.#snapshotters().find((name) => name !== "btrfs") ?? "";
+    const driver = `containerd's ${shorten(other)} snapshotter`;
+    return storeUnsupported(this.#store.path, "containerd", driver, missing);
+  }
+
+  #snapshotters(): string[] {
+    return this.#readNamespaces(
       (namespaces) =>
         namespaces.bucket(CONTAINERD_NAMESPACE, "snapshots")?.bucketNames() ??
         [],
     );
-    const [other] = snapshotters;
-    if (other === undefined || snapshotters.includes(SNAPSHOTTER)) {
-      return undefined;
-    }
-    const driver = `containerd's ${shorten(other)} snapshotter`;
-    return storeUnsupported(this.#store.path, "containerd", driver, missing);
   }
 
   listIds(): ImageId[] {
@@ -118,38 +131,52 @@ export class ContainerdStore implements StoreReader {
 
   findTree({ id, diffIds }: StoredImage): StoredTree {
     const chain = chainIds(diffIds).at(-1) ?? "";
-    const snapshot = this.#readSnapshot(id, chain);
-    const source = requireSubvolume(this.#store, id, SNAPSHOTS, snapshot.id);
-    return { kind: "subvolume", source };
+    const [snapshotter, name] = this.#findSnapshot(id, chain);
+    const directory = snapshotsOf(snapshotter);
+    if (snapshotter === "btrfs") {
+      const snapshot = readSnapshot(this.#store, snapshotter, name);
+      return requireSubvolume(this.#store, id, directory, snapshot.id);
+    }
+    const layers = readSnapshotLayers(this.#store, name);
+    const list = databaseOf(this.#store, snapshotter);
+    if (layers.length >= diffIds.length) {
+      return requireLayers(list, id, directory, layers);
+    }
+    throw list.damaged(`the image ${id} has more layers than it lists`);
   }
 
   listLayers({ id, diffIds }: StoredImage): StoredLayer[] {
     return chainIds(diffIds).map((chainId, index) => {
-      const { id: cacheId, sizeBytes } = this.#readSnapshot(id, chainId);
+      const [snapshotter, name] = this.#findSnapshot(id, chainId);
+      const snapshot = readSnapshot(this.#store, snapshotter, name);
+      const { id: cacheId, sizeBytes } = snapshot;
       return { chainId, diffId: diffIds[index] ?? "", cacheId, sizeBytes };
     });
   }
 
-  /** @throws BootError IMAGE_NOT_UNPACKED, SOURCE_MISSING, STORE_DAMAGED */
-  #readSnapshot(id: ImageId, chainId: string): Snapshot {
-    const name = this.#readNamespaces((namespaces) => {
-      const snapshotters = namespaces.bucket(CONTAINERD_NAMESPACE, "snapshots");
-      const own = snapshotters?.bucket(SNAPSHOTTER, chainId);
-      if (snapshotters === undefined || own === undefined) {
-        throw this.#notUnpacked(id, chainId, snapshotters);
+  /**
+   * The snapshot of a chain of layers: the snapshotter that has unpacked it, and its name there.
+   * @throws BootError IMAGE_NOT_UNPACKED, STORE_DAMAGED
+   */
+  #findSnapshot(id: ImageId, chainId: string): [Snapshotter, string] {
+    return this.#readNamespaces((namespaces) => {
+      const all = namespaces.bucket(CONTAINERD_NAMESPACE, "snapshots");
+      for (const snapshotter of SNAPSHOTTERS) {
+        const own = all?.bucket(snapshotter, chainId);
+        if (own === undefined) continue;
+        const name = own.get("name")?.toString("latin1") ?? "";
+        if (
+          name.startsWith(`${CONTAINERD_NAMESPACE}/`) &&
+          name.endsWith(`/${chainId}`)
+        ) {
+          return [snapshotter, name];
+        }
+        throw new BoltError(
+          `the snapshot ${chainId} has a name that does not fit it`,
+        );
       }
-      const name = own.get("name")?.toString("latin1") ?? "";
-      if (
-        name.startsWith(`${CONTAINERD_NAMESPACE}/`) &&
-        name.endsWith(`/${chainId}`)
-      ) {
-        return name;
-      }
-      throw new BoltError(
-        `the snapshot ${chainId} has a name that does not fit it`,
-      );
+      throw this.#notUnpacked(id, chainId, all);
     });
-    return readSnapshot(this.#store, name);
   }
 
   #notUnpacked(
@@ -163,7 +190,7 @@ export class ContainerdStore implements StoreReader {
     );
     return new BootError(
       "IMAGE_NOT_UNPACKED",
-      `the image ${id} is in the store ${this.#store.path}, but not unpacked: the ${SNAPSHOTTER} snapshotter has no tree of it${other === undefined ? "" : `, only ${shorten(other)} has`}`,
+      `the image ${id} is in the store ${this.#store.path}, but not unpacked: no snapshotter for ${SNAPSHOTTERS.join(" or ")} has a tree of it${other === undefined ? "" : `, only ${shorten(other)} has`}`,
       {
         hint: `In a running system, where docker info says that the storage driver is btrfs: docker rm $(docker create NAME true). Where it says another, first ${CONTAINERD_TO_BTRFS}.`,
       },

@@ -3,7 +3,7 @@ import fs from "fs-extra";
 import path from "node:path";
 import t, { type Test } from "tap";
 import { makeBaseTree, packTree } from "../../../fixtures/images.ts";
-import { makeBtrfsDisk } from "../../../fixtures/loop-disk.ts";
+import { makeDisk } from "../../../fixtures/loop-disk.ts";
 import { makeOciImage, writeOciLayout } from "../../../fixtures/oci-image.ts";
 import { makePodmanEngine } from "../../../fixtures/podman-engine.ts";
 import { run } from "../../../fixtures/run.ts";
@@ -110,7 +110,7 @@ async function testEngine(
 ): Promise<void> {
   const file = path.join(scratch, `${name}-disk`);
   const label = newLabel();
-  await makeBtrfsDisk(file, { label, sizeBytes: 512 * 1024 ** 2 });
+  await makeDisk(file, { label, sizeBytes: 512 * 1024 ** 2 });
   await attach(t, file);
   const store = storeOf(name);
   fs.mkdirpSync(store);

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import t from "tap";
-import { makeBtrfsDisk } from "../../../fixtures/loop-disk.ts";
+import { makeDisk } from "../../../fixtures/loop-disk.ts";
 import { run } from "../../../fixtures/run.ts";
 import { undoLater } from "../../../fixtures/undo.ts";
 import {
@@ -223,7 +223,7 @@ await t.test(
 await t.test("a label that two filesystems have names neither", async (t) => {
   const machine = rehearse(t, disk, "ambiguous");
   const file = path.join(disk.scratch, "twin");
-  await makeBtrfsDisk(file, { label: disk.label, sizeBytes: 128 * 1024 ** 2 });
+  await makeDisk(file, { label: disk.label, sizeBytes: 128 * 1024 ** 2 });
   const twin = await attach(t, file);
   await fails(t, machine, "", "DEVICE_AMBIGUOUS", [
     disk.label,

@@ -3,7 +3,7 @@ import fs from "fs-extra";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t, { type Test } from "tap";
-import { makeBtrfsDisk } from "../../../fixtures/loop-disk.ts";
+import { makeDisk } from "../../../fixtures/loop-disk.ts";
 import { run } from "../../../fixtures/run.ts";
 import {
   withBootPlace,
@@ -43,7 +43,7 @@ interface Store {
 async function makeStore(t: Test): Promise<Store> {
   const label = newLabel();
   const file = path.join(scratch, label);
-  await makeBtrfsDisk(file, { label, sizeBytes: 256 * 1024 ** 2 });
+  await makeDisk(file, { label, sizeBytes: 256 * 1024 ** 2 });
   const device = await attach(t, file);
   const top = `${file}-top`;
   fs.mkdirpSync(top);

@@ -11,7 +11,7 @@ import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
-import type { FoundRoot, ImageStore } from "../../../runtime/stores/store.ts";
+import type { FoundImage, ImageStore } from "../../../runtime/stores/store.ts";
 import type { StoreKind } from "../../../runtime/options/table.ts";
 import { makeStoreDisk, type StoreDisk } from "../store-disk.ts";
 
@@ -20,7 +20,7 @@ export interface EngineStore {
   readonly suite: EngineSuite;
   /** `classic`: Docker's own. `containerd`: of dockerd's own containerd, or of the system's. */
   readonly kind: "classic" | "containerd" | "system containerd";
-  readonly driver: "btrfs" | "overlay";
+  readonly driver: "btrfs" | "overlay" | "native";
 }
 
 export interface StartedEngine {
@@ -30,7 +30,7 @@ export interface StartedEngine {
   readonly store: string;
 }
 
-/** A btrfs disk on which engines of other releases keep their images. */
+/** A disk on which engines of other releases keep their images. */
 export interface EnginePlace extends StoreDisk {
   /** @param dataRoot the engine's directory, relative to the disk's top level */
   readonly start: (
@@ -38,8 +38,7 @@ export interface EnginePlace extends StoreDisk {
     dataRoot: string,
   ) => Promise<StartedEngine>;
   readonly open: (store: string, kind?: StoreKind) => ImageStore;
-  /** As the boot of a machine does it. */
-  readonly find: (store: string, text: string, kind?: StoreKind) => FoundRoot;
+  readonly find: (store: string, text: string, kind?: StoreKind) => FoundImage;
 }
 
 /** Makes one; all ends with the test. */
@@ -58,7 +57,7 @@ export async function makeEnginePlace(
     ...disk,
     open,
     find: (store, text, kind) =>
-      open(store, kind).findRoot(parseImageReference(text)),
+      open(store, kind).find(parseImageReference(text)),
     start: async ({ suite, kind, driver }, dataRoot) => {
       const scratchDir = path.join(scratch, `engine-${dataRoot}`);
       mkdirSync(scratchDir, { recursive: true });
@@ -89,6 +88,6 @@ export async function makeEnginePlace(
 
 /** containerd's snapshotter has another name than Docker's driver. */
 function nameOf(driver: EngineStore["driver"], isClassic: boolean): string {
-  if (driver === "btrfs") return driver;
+  if (driver !== "overlay") return driver;
   return isClassic ? "overlay2" : "overlayfs";
 }

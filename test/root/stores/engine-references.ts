@@ -4,16 +4,17 @@ import type { DockerEngine } from "../../../fixtures/docker-engine.ts";
 import { idOf } from "../../../fixtures/images.ts";
 import {
   compareListings,
-  listTree,
   type TreeListing,
 } from "../../../fixtures/tree-listing.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
-import type { FoundRoot } from "../../../runtime/stores/store.ts";
+import type { FoundImage } from "../../../runtime/stores/store.ts";
 import {
   exportImage,
   withInitLayer,
   withoutInitLayerTimes,
 } from "../container-tree.ts";
+import type { StoreDisk } from "../store-disk.ts";
+import { listFound } from "./list-found.ts";
 
 /** References of one kind, for the table. */
 export type References = Readonly<Record<string, readonly string[]>>;
@@ -119,19 +120,18 @@ export async function askEach(
 /**
  * Each reference leads to what the engine says, and to the tree that it exports.
  * @param find throws what is found wrong
- * @param topLevel where the filesystem of the store is mounted
  */
 export function checkAnswers(
   t: Test,
   { references, ids, trees, asExported }: Answers,
-  find: (text: string) => FoundRoot,
-  topLevel: string,
+  find: (text: string) => FoundImage,
+  { scratch, top }: Pick<StoreDisk, "scratch" | "top">,
 ): { references: number; wrong: number } {
   /** What is wrong with an image's source. */
   const compared = new Map<string, readonly string[]>();
-  const compare = (id: string, source: string): readonly string[] => {
-    const found = listTree(path.join(topLevel, source), { mtimes: "seconds" });
-    return compareListings(trees.get(id) ?? {}, asExported(found));
+  const compare = (id: string, found: FoundImage): readonly string[] => {
+    const listed = listFound(scratch, top, found, { mtimes: "seconds" });
+    return compareListings(trees.get(id) ?? {}, asExported(listed));
   };
   const check = (text: string): readonly string[] => {
     const id = ids.get(text) ?? "";
@@ -143,7 +143,7 @@ export function checkAnswers(
       return [`${error.code} ${error.message}`];
     }
     if (found.id !== id) return [`is ${found.id}, the engine says ${id}`];
-    const problems = compared.get(id) ?? compare(id, found.source);
+    const problems = compared.get(id) ?? compare(id, found);
     compared.set(id, problems);
     return problems;
   };

@@ -5,6 +5,7 @@ import t, { type Test } from "tap";
 import type { DockerEngine } from "../../../fixtures/docker-engine.ts";
 import { importTree } from "../../../fixtures/images.ts";
 import { BootError } from "../../../runtime/base/errors.ts";
+import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 import { makeEnginePlace, type EngineStore } from "./engine-place.ts";
 import { askEngine, checkAnswers } from "./engine-references.ts";
 
@@ -33,12 +34,16 @@ async function testWayToBtrfs(t: Test, overlay: EngineStore): Promise<void> {
   const tar = path.join(files, "image.tar");
 
   const { engine: before, store } = await place.start(overlay, name);
+  const find = (text: string) => place.find(store, text);
   await importTree(before, path.join(files, "tree"), IMAGE);
   const { way, command } = WAYS[overlay.kind === "classic" ? "load" : "unpack"];
   if (way === "load") await before.docker(["save", "--output", tar, IMAGE]);
   await before.stop();
 
-  const refusal = refusalOf(() => place.find(store, IMAGE));
+  t.equal(find(IMAGE).tree.kind, "layers");
+  const refusal = refusalOf(() =>
+    place.open(store).findRoot(parseImageReference(IMAGE)),
+  );
   t.equal(refusal?.code, "STORE_UNSUPPORTED");
   t.match(refusal?.message, /are not btrfs subvolumes but directories/);
   t.match(refusal?.hint, command, "the hint names what is done here");
@@ -51,7 +56,8 @@ async function testWayToBtrfs(t: Test, overlay: EngineStore): Promise<void> {
   else await unpack(after, IMAGE);
   const answers = await askEngine(after, { moved: [IMAGE] }, files);
   await after.stop();
-  checkAnswers(t, answers, (text) => place.find(store, text), place.top);
+  checkAnswers(t, answers, find, place);
+  t.equal(find(IMAGE).tree.kind, "subvolume", "the same in two drivers");
   t.comment(`docker.io ${version}, ${overlay.kind}, overlay: refused, moved`);
 }
 

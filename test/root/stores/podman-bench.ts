@@ -12,7 +12,7 @@ import { createLog } from "../../../runtime/host/log.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import type {
-  FoundRoot,
+  FoundImage,
   StoreLocation,
 } from "../../../runtime/stores/store.ts";
 import { checkAnswers, type References } from "./engine-references.ts";
@@ -22,7 +22,7 @@ import { askPodman } from "./podman-answers.ts";
 export interface PodmanBench {
   readonly engine: PodmanEngine;
   readonly location: StoreLocation;
-  readonly find: (text: string) => FoundRoot;
+  readonly find: (text: string) => FoundImage;
   /** Each reference leads to what podman says, and to the tree that it exports. */
   readonly check: (t: Test, references: References) => Promise<void>;
   /** What was checked, in order. */
@@ -60,7 +60,7 @@ export async function makePodmanBench({
   const host = createHost("/", createLog([]));
   const location = { host, topLevel: disk, path: store };
   const find = (text: string) =>
-    openStore(location).findRoot(parseImageReference(text));
+    openStore(location).find(parseImageReference(text));
   const checked: string[] = [];
   let wrong = 0;
   return {
@@ -69,7 +69,7 @@ export async function makePodmanBench({
     find,
     check: async (t, references) => {
       const answers = await askPodman(engine, references, exports);
-      wrong += checkAnswers(t, answers, find, disk).wrong;
+      wrong += checkAnswers(t, answers, find, { scratch, top: disk }).wrong;
       checked.push(...Object.values(references).flat());
     },
     checked,

@@ -77,7 +77,7 @@ await t.test("a damaged store, for who sits at a running system", async (t) => {
 await t.test("a tree that is not there", async (t) => {
   const { stdout } = resolve("bare:1", "--json");
   const { directory } = JSON.parse(stdout) as ResolvedImage;
-  const tree = directory.replace(/^\/var\/lib\//, "");
+  const tree = directory?.replace(/^\/var\/lib\//, "");
   await disk.look((top) => {
     fs.renameSync(`${top}/${tree}`, `${top}/elsewhere`);
   });

@@ -12,6 +12,7 @@ import { compareListings, listTree } from "../../../fixtures/tree-listing.ts";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
+import { leafOf } from "../../leaf-of.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import {
   askEngine,
@@ -70,7 +71,7 @@ t.test("the layers are those that docker says, with their sizes", async (t) => {
     t.equal(`${JSON.stringify(diffIds)} ${String(bytes)}`, said, text);
     t.equal(
       layers.at(-1)?.cacheId,
-      path.basename(find("docker", text).source),
+      path.basename(leafOf(find("docker", text))),
       "the last one is the image's tree",
     );
   }
@@ -169,14 +170,17 @@ async function checkReferences(
 ): Promise<void> {
   const exports = mkdtempSync(path.join(scratch, "exports-"));
   const answers = await askEngine(engine, references, exports);
-  const count = checkAnswers(t, answers, (text) => find(store, text), top);
+  const count = checkAnswers(t, answers, (text) => find(store, text), {
+    scratch,
+    top,
+  });
   for (const text of answers.ids.keys()) listed.push({ store, text });
   sum.references += count.references;
   sum.wrong += count.wrong;
 }
 
 function find(store: string, text: string) {
-  return open(store).findRoot(parseImageReference(text));
+  return open(store).find(parseImageReference(text));
 }
 
 function open(store: string) {

@@ -37,7 +37,7 @@ const inClassic = {
 await classic.stop();
 
 t.test("an empty containerd store beside it does not count", (t) => {
-  checkAnswers(t, inClassic.all, (text) => place.find(STORE, text), place.top);
+  checkAnswers(t, inClassic.all, (text) => place.find(STORE, text), place);
   t.end();
 });
 
@@ -72,7 +72,7 @@ t.test("two stores with images", async (t) => {
 
   t.test("a name that one of them has is found", (t) => {
     for (const answers of [inClassic.own, own]) {
-      checkAnswers(t, answers, (text) => place.find(STORE, text), place.top);
+      checkAnswers(t, answers, (text) => place.find(STORE, text), place);
     }
     t.end();
   });
@@ -96,13 +96,13 @@ t.test("two stores with images", async (t) => {
       t,
       inClassic.all,
       (text) => place.find(STORE, text, "graphdriver"),
-      place.top,
+      place,
     );
     checkAnswers(
       t,
       all,
       (text) => place.find(STORE, text, "containerd"),
-      place.top,
+      place,
     );
     t.throws(() => place.find(STORE, "classic:1", "containerd"), {
       code: "IMAGE_MISSING",

@@ -3,7 +3,7 @@ import fs from "fs-extra";
 import { createHash } from "node:crypto";
 import path from "node:path";
 import t, { type Test } from "tap";
-import { makeBtrfsDisk } from "../../../fixtures/loop-disk.ts";
+import { makeDisk } from "../../../fixtures/loop-disk.ts";
 import { overlayListing } from "../../../fixtures/overlay-listing.ts";
 import { run } from "../../../fixtures/run.ts";
 import {
@@ -124,7 +124,7 @@ await t.test(
   async (t) => {
     const label = newLabel();
     const file = path.join(disk.scratch, "btrfs");
-    await makeBtrfsDisk(file, { label, sizeBytes: 128 * 1024 ** 2 });
+    await makeDisk(file, { label, sizeBytes: 128 * 1024 ** 2 });
     await attach(t, file);
     const fill = async (top: string) => {
       await run(["btrfs", "subvolume", "create", `${top}/all`]);
@@ -200,7 +200,7 @@ await t.test(
     t.equal(machine.finish().status, 0);
     const file = path.join(disk.scratch, "large");
     const label = newLabel();
-    await makeBtrfsDisk(file, { label, sizeBytes: 256 * 1024 ** 2 });
+    await makeDisk(file, { label, sizeBytes: 256 * 1024 ** 2 });
     await attach(t, file);
     const fill = (top: string) =>
       run(["sh", "-c", `head -c 64M /dev/urandom >"$0/large"`, top]);

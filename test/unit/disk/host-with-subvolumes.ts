@@ -4,12 +4,12 @@ import { createLog } from "../../../runtime/host/log.ts";
 
 /**
  * This machine, on whatever filesystem. What is faked: what is in the directories of that name has the
- * inode number of subvolumes, and is root's. The root rung has real ones.
- * @param directory the end of a path
+ * inode number of subvolumes, and all is root's. The root rung has real ones.
+ * @param directory the end of a path; `undefined` for no subvolumes
  * @param architecture of the machine, as Node calls it; default: this one's
  */
 export function hostWithSubvolumes(
-  directory: string,
+  directory: string | undefined,
   architecture?: string,
 ): Host {
   const real = createHost("/", createLog([]));
@@ -20,10 +20,11 @@ export function hostWithSubvolumes(
       ...real.files,
       statusOf: (file) => {
         const status = real.files.statusOf(file);
-        return status !== undefined &&
-          path.dirname(String(file)).endsWith(directory)
-          ? { ...status, inode: 256, uid: 0 }
-          : status;
+        if (status === undefined) return undefined;
+        const isSubvolume =
+          directory !== undefined &&
+          path.dirname(String(file)).endsWith(directory);
+        return { ...status, uid: 0, ...(isSubvolume && { inode: 256 }) };
       },
     },
   };

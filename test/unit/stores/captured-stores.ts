@@ -8,10 +8,12 @@ import {
 } from "../../../runtime/images/image-ref.ts";
 import { findReaders, openStore } from "../../../runtime/stores/open-store.ts";
 import type {
+  FoundImage,
   FoundRoot,
   StoredLayer,
   StoreReader,
 } from "../../../runtime/stores/store.ts";
+import { leafOf } from "../../leaf-of.ts";
 import { hostWithSubvolumes } from "../disk/host-with-subvolumes.ts";
 
 /** An image, as its engine listed it. */
@@ -22,6 +24,8 @@ interface ListedImage {
   readonly others: readonly string[];
   /** Its diff IDs; Docker did not list more than how many. */
   readonly layers: readonly string[] | number;
+  /** Of its layers, the leaf layer first, relative to the store; `undefined` on btrfs. */
+  readonly directories?: readonly string[];
 }
 
 /** A name with its registry, and the ID of its image. */
@@ -33,8 +37,9 @@ interface CapturedStore {
   readonly captured: string;
   /** Where the store is in what was captured, and where it comes to be. */
   readonly place: readonly [from: string, to: string];
-  readonly subvolumes: string;
-  /** The name of the list of subvolumes. */
+  /** Where its subvolumes are, or its layers. */
+  readonly trees: string;
+  /** The name of the list of what is there. */
   readonly list: string;
   readonly readImages: () => ListedImage[];
   /** The files that lead to many:1. */
@@ -55,14 +60,16 @@ interface CapturedStore {
 
 /** A captured store in a directory of its own, to be damaged. */
 export interface CopiedStore {
-  readonly find: (text: string) => FoundRoot;
+  readonly find: (text: string) => FoundImage;
+  readonly findRoot: (text: string) => FoundRoot;
   readonly layersOf: (text: string) => StoredLayer[];
   readonly reader: () => StoreReader;
   /** A path in it as one of this machine. */
   readonly file: (name: string) => string;
   readonly images: readonly ListedImage[];
   readonly idOf: (name: string) => string;
-  readonly subvolumes: readonly string[];
+  /** Of its subvolumes, or its layers, relative to it. */
+  readonly trees: readonly string[];
 }
 
 const CAPTURED = path.join(import.meta.dirname, "../../../fixtures/captured");
@@ -72,46 +79,68 @@ export const hexOf = (id: string) => id.slice("sha256:".length);
 const readJson = <T>(...names: readonly string[]) =>
   fs.readJsonSync(path.join(CAPTURED, ...names)) as T;
 
-export const DOCKER: CapturedStore = {
+const dockerStore = (
+  driver: "btrfs" | "overlay2",
+  captured: string,
+): CapturedStore => ({
   engine: "docker",
-  captured: "docker-20.10.24-btrfs",
+  captured,
   place: ["image", "docker/image"],
-  subvolumes: "btrfs/subvolumes",
+  trees: "btrfs/subvolumes",
   list: "subvolumes.json",
   readImages: () =>
-    readJson<{ id: string; tags: string[]; layers: number }[]>(
-      DOCKER.captured,
-      "images.json",
-    ).map(({ id, tags, layers }) => ({
-      id,
+    readJson<
+      {
+        id: string;
+        tags: string[];
+        layers: number;
+        directories?: string[];
+      }[]
+    >(captured, "images.json").map(({ tags, ...image }) => ({
+      ...image,
       names: tags,
-      layers,
       others: tags.includes("one:1") ? ["docker.io/me/one"] : [],
     })),
   listFiles: (store) => {
     const { chainId } = store.layersOf("many:1").at(-1) ?? { chainId: "" };
-    const layer = `image/btrfs/layerdb/sha256/${hexOf(chainId)}`;
+    const layer = `image/${driver}/layerdb/sha256/${hexOf(chainId)}`;
     return [
-      "image/btrfs/repositories.json",
-      `image/btrfs/imagedb/content/sha256/${hexOf(store.idOf("many:1"))}`,
+      `image/${driver}/repositories.json`,
+      `image/${driver}/imagedb/content/sha256/${hexOf(store.idOf("many:1"))}`,
       `${layer}/diff`,
       `${layer}/cache-id`,
     ];
   },
-  directories: ["image", "image/btrfs/imagedb/content", "image/btrfs/layerdb"],
+  directories: [
+    ...["image", `image/${driver}/imagedb/content`, `image/${driver}/layerdb`],
+  ],
   cutOff: /^(?:STORE_DAMAGED|SOURCE_MISSING)$/,
   setNames: (store, names) => {
     const Repositories: Record<string, Record<string, string>> = {};
     for (const [full, id] of names) {
       const name = familiarName(full);
       (Repositories[name.slice(0, name.lastIndexOf(":"))] ??= {})[name] = id;
-      const config = `image/btrfs/imagedb/content/sha256/${hexOf(id)}`;
+      const config = `image/${driver}/imagedb/content/sha256/${hexOf(id)}`;
       fs.ensureFileSync(store.file(config));
     }
-    const file = store.file("image/btrfs/repositories.json");
+    const file = store.file(`image/${driver}/repositories.json`);
     fs.writeFileSync(file, JSON.stringify({ Repositories }));
   },
-  otherDriver: ["image/overlay2/layerdb/x", "", /Docker's overlay2 driver/],
+  otherDriver: ["image/zfs/layerdb/x", "", /Docker's zfs driver/],
+});
+
+export const DOCKER = dockerStore("btrfs", "docker-20.10.24-btrfs");
+
+const overlay2 = dockerStore("overlay2", "docker-20.10.24-overlay2");
+
+export const DOCKER_OVERLAY: CapturedStore = {
+  ...overlay2,
+  trees: "overlay2",
+  list: "directories.json",
+  listFiles: (store) => [
+    ...overlay2.listFiles(store),
+    `${path.dirname(leafOf(store.find("many:1"), "docker"))}/lower`,
+  ],
 };
 
 export const CONTAINERD_META = "io.containerd.metadata.v1.bolt/meta.db";
@@ -120,18 +149,21 @@ export const CONTAINERD_SNAPSHOTTER = "io.containerd.snapshotter.v1.btrfs";
 
 export const CONTAINERD_BLOBS = "io.containerd.content.v1.content/blobs/sha256";
 
-export const CONTAINERD: CapturedStore = {
+const containerdStore = (
+  snapshotter: "btrfs" | "overlayfs",
+  captured: string,
+): CapturedStore => ({
   engine: "containerd",
-  captured: "docker-28.5.2-containerd-btrfs",
+  captured,
   place: ["containerd", "containerd"],
-  subvolumes: `${CONTAINERD_SNAPSHOTTER}/snapshots`,
+  trees: `io.containerd.snapshotter.v1.${snapshotter}/snapshots`,
   list: "snapshots.json",
-  readImages: () => readContainerdImages(CONTAINERD.captured),
+  readImages: () => readContainerdImages(captured),
   listFiles: (store) => {
     const { id, configId } = store.find("many:1");
     return [
       CONTAINERD_META,
-      `${CONTAINERD_SNAPSHOTTER}/metadata.db`,
+      `io.containerd.snapshotter.v1.${snapshotter}/metadata.db`,
       `${CONTAINERD_BLOBS}/${hexOf(id)}`,
       `${CONTAINERD_BLOBS}/${hexOf(configId)}`,
     ];
@@ -143,10 +175,20 @@ export const CONTAINERD: CapturedStore = {
   },
   otherDriver: [
     CONTAINERD_META,
-    writeContainerdNames([], "overlayfs"),
-    /containerd's overlayfs snapshotter/,
+    writeContainerdNames([], "native"),
+    /containerd's native snapshotter/,
   ],
-};
+});
+
+export const CONTAINERD = containerdStore(
+  "btrfs",
+  "docker-28.5.2-containerd-btrfs",
+);
+
+export const CONTAINERD_OVERLAY = containerdStore(
+  "overlayfs",
+  "docker-26.1.5-containerd-overlayfs",
+);
 
 /** As `CONTAINERD`, with so many names that the database has pages of pages. */
 export const CONTAINERD_MANY: CapturedStore = {
@@ -157,12 +199,17 @@ export const CONTAINERD_MANY: CapturedStore = {
 
 function readContainerdImages(captured: string): ListedImage[] {
   return readJson<
-    { id: string; tags: string[]; digests: string[]; layers: string[] }[]
-  >(captured, "images.json").map(({ id, tags, digests, layers }) => ({
-    id,
+    {
+      id: string;
+      tags: string[];
+      digests: string[];
+      layers: string[];
+      directories?: string[];
+    }[]
+  >(captured, "images.json").map(({ tags, digests, ...image }) => ({
+    ...image,
     names: tags,
     others: digests,
-    layers,
   }));
 }
 
@@ -192,16 +239,19 @@ export const PODMAN_IMAGES = "btrfs-images/images.json";
 
 export const PODMAN_LAYERS = "btrfs-layers/layers.json";
 
-export function podmanConfig(id: string): string {
+export function podmanConfig(id: string, driver = "btrfs"): string {
   const name = `=${Buffer.from(id).toString("base64")}`;
-  return `btrfs-images/${hexOf(id)}/${name}`;
+  return `${driver}-images/${hexOf(id)}/${name}`;
 }
 
-export const PODMAN: CapturedStore = {
+const podmanStore = (
+  driver: "btrfs" | "overlay",
+  captured: string,
+): CapturedStore => ({
   engine: "podman",
-  captured: "podman-4.3.1-btrfs",
+  captured,
   place: ["store", "podman"],
-  subvolumes: "btrfs/subvolumes",
+  trees: "btrfs/subvolumes",
   list: "subvolumes.json",
   readImages: () =>
     readJson<{
@@ -210,27 +260,25 @@ export const PODMAN: CapturedStore = {
         tags: string[];
         digest: string;
         layers: string[];
+        directories?: string[];
       }[];
-    }>(PODMAN.captured, "images.json").images.map(
-      ({ id, tags, digest, layers }) => ({
-        id,
-        names: tags,
-        others: tags.flatMap((tag) => [
-          tag.replace(/:[^:/]*$/, `@${digest}`),
-          `${tag}@${digest}`,
-        ]),
-        layers,
-      }),
-    ),
+    }>(captured, "images.json").images.map(({ tags, digest, ...image }) => ({
+      ...image,
+      names: tags,
+      others: tags.flatMap((tag) => [
+        tag.replace(/:[^:/]*$/, `@${digest}`),
+        `${tag}@${digest}`,
+      ]),
+    })),
   listFiles: (store) => [
-    PODMAN_IMAGES,
-    podmanConfig(store.idOf("many:1")),
-    PODMAN_LAYERS,
+    `${driver}-images/images.json`,
+    podmanConfig(store.idOf("many:1"), driver),
+    `${driver}-layers/layers.json`,
   ],
-  directories: ["btrfs-images", "btrfs-layers"],
+  directories: [`${driver}-images`, `${driver}-layers`],
   cutOff: /^STORE_DAMAGED$/,
   setNames: (store, names) => {
-    const file = store.file(PODMAN_IMAGES);
+    const file = store.file(`${driver}-images/images.json`);
     const entries = fs.readJsonSync(file) as { id: string; names?: string[] }[];
     const ids = new Set(names.map(([, id]) => id));
     for (const id of ids) {
@@ -243,10 +291,28 @@ export const PODMAN: CapturedStore = {
     }
     fs.writeJsonSync(file, entries);
   },
-  otherDriver: ["overlay-images/images.json", "[]", /Podman's overlay driver/],
+  otherDriver: ["vfs-images/images.json", "[]", /Podman's vfs driver/],
+});
+
+export const PODMAN = podmanStore("btrfs", "podman-4.3.1-btrfs");
+
+export const PODMAN_OVERLAY: CapturedStore = {
+  ...podmanStore("overlay", "podman-4.3.1-overlay"),
+  trees: "overlay",
+  list: "directories.json",
 };
 
-export const STORES = [DOCKER, CONTAINERD, PODMAN];
+/** One of each engine. */
+export const ENGINE_STORES = [DOCKER, CONTAINERD, PODMAN];
+
+/** Those whose images are layers. */
+export const OVERLAY_STORES = [
+  DOCKER_OVERLAY,
+  CONTAINERD_OVERLAY,
+  PODMAN_OVERLAY,
+];
+
+export const STORES = [...ENGINE_STORES, ...OVERLAY_STORES];
 
 /** @param architecture of the machine, as Node calls it; default: that of the captured images */
 export function copyStore(
@@ -261,25 +327,41 @@ export function copyStore(
     path.join(CAPTURED, captured, place[0]),
     path.join(topLevel, place[1]),
   );
-  const subvolumes = readJson<string[]>(captured, store.list);
-  for (const name of subvolumes) {
-    fs.mkdirpSync(file(`${store.subvolumes}/${name}`));
+  const isOverlay = OVERLAY_STORES.includes(store);
+  const trees = readJson<string[]>(captured, store.list).map((name) => {
+    if (name.includes("/")) return name;
+    return `${store.trees}/${name}${isOverlay ? "/fs" : ""}`;
+  });
+  for (const name of trees) fs.mkdirpSync(file(name));
+  const links = path.join(CAPTURED, captured, "links.json");
+  if (fs.existsSync(links)) {
+    const layers = path.join(CAPTURED, captured, store.trees);
+    fs.copySync(layers, file(store.trees));
+    fs.mkdirSync(file(`${store.trees}/l`));
+    for (const [link, target] of Object.entries(
+      fs.readJsonSync(links) as Record<string, string>,
+    )) {
+      fs.symlinkSync(target, file(link));
+    }
   }
   if (engine === "docker") {
     // As Docker writes it: what was captured has got white space since.
-    const names = file("image/btrfs/repositories.json");
-    fs.writeFileSync(names, JSON.stringify(fs.readJsonSync(names)));
+    const [names = ""] = fs.globSync("image/*/repositories.json", {
+      cwd: file(""),
+    });
+    fs.writeFileSync(file(names), JSON.stringify(fs.readJsonSync(file(names))));
   }
   const host = hostWithSubvolumes(
-    `${engine}/${store.subvolumes}`,
+    isOverlay ? undefined : `${engine}/${store.trees}`,
     architecture,
   );
   const location = { host, topLevel, path: engine };
   const find = (text: string) =>
-    openStore(location).findRoot(parseImageReference(text));
+    openStore(location).find(parseImageReference(text));
   const images = store.readImages();
   return {
     find,
+    findRoot: (text) => openStore(location).findRoot(parseImageReference(text)),
     layersOf: (text) => openStore(location).listLayers(find(text)),
     reader: () => {
       const [reader] = findReaders(location, undefined);
@@ -295,6 +377,6 @@ export function copyStore(
       if (image === undefined) throw new Error(`there is no ${name}`);
       return image.id;
     },
-    subvolumes,
+    trees,
   };
 }

@@ -14,7 +14,7 @@ import type { BoltFile } from "../../../runtime/stores/bolt/meta.ts";
 import {
   encodeUvarint,
   readUvarint,
-} from "../../../runtime/stores/containerd/btrfs-snapshotter.ts";
+} from "../../../runtime/stores/containerd/snapshotter.ts";
 import { openStore } from "../../../runtime/stores/open-store.ts";
 import { fails } from "../fails.ts";
 import { asFile } from "./bolt-databases.ts";

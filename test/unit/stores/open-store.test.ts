@@ -6,10 +6,8 @@ import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
 import { parseImageReference } from "../../../runtime/images/image-ref.ts";
 import type { StoreKind } from "../../../runtime/options/table.ts";
-import {
-  requireSubvolume,
-  StoreFiles,
-} from "../../../runtime/stores/store-files.ts";
+import { StoreFiles } from "../../../runtime/stores/store-files.ts";
+import { requireSubvolume } from "../../../runtime/stores/stored-tree.ts";
 import {
   chooseAnswers,
   type Answer,
@@ -52,9 +50,9 @@ t.test("what is not there is not to be moved over", (t) => {
   }
   const store = copyStore(t, DOCKER);
   fs.moveSync(store.file("image/btrfs"), store.file("image/overlay2"));
-  const gone = () => store.find("gone:1");
+  const gone = () => store.findRoot("gone:1");
   t.throws(gone, { code: "STORE_UNSUPPORTED", hint: /docker pull NAME\.$/ });
-  const there = () => store.find("many:1");
+  const there = () => store.findRoot("many:1");
   t.throws(there, { code: "STORE_UNSUPPORTED", hint: /docker load/ });
   t.end();
 });
@@ -90,12 +88,12 @@ t.test("who names Docker means the driver of which roots are made", (t) => {
   };
   const image = parseImageReference("many:1");
   fs.copySync(store.file("image/btrfs"), store.file("image/overlay2"));
-  t.strictSame(openStore(location).findRoot(image), store.find("many:1"));
+  t.strictSame(openStore(location).find(image), store.find("many:1"));
   const names = store.file("image/overlay2/repositories.json");
   const id = store.idOf("one:1");
   fs.writeJsonSync(names, { Repositories: { many: { "many:1": id } } });
-  fails(t, () => openStore(location).findRoot(image), "STORE_AMBIGUOUS");
-  const found = openStore(location, "graphdriver").findRoot(image);
+  fails(t, () => openStore(location).find(image), "STORE_AMBIGUOUS");
+  const found = openStore(location, "graphdriver").find(image);
   t.equal(found.id, store.idOf("many:1"));
   t.end();
 });
@@ -111,7 +109,8 @@ const unused = () => {
 const readerOf = (kind: StoreKind) => ({
   kind,
   name: `the ${kind}`,
-  unsupported: () => undefined,
+  treeKinds: unused,
+  explainUnsupported: unused,
   listIds: unused,
   listNames: unused,
   findNamed: unused,
@@ -240,7 +239,7 @@ function storeWith(
 }
 
 function find({ files }: ReturnType<typeof storeWith>): string {
-  return requireSubvolume(files, ID, "btrfs/subvolumes", "top");
+  return requireSubvolume(files, ID, "btrfs/subvolumes", "top").source;
 }
 
 t.test("no root is made of what Docker keeps for userns-remap", async (t) => {

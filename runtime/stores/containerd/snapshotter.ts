@@ -1,28 +1,52 @@
 import { shorten } from "../../base/shorten.ts";
 import type { BoltBucket } from "../bolt/bolt.ts";
 import { BoltError } from "../bolt/meta.ts";
-import { sourceMissing, type StoreFiles } from "../store-files.ts";
+import {
+  sourceMissing,
+  type StoreFile,
+  type StoreFiles,
+} from "../store-files.ts";
+import { MAX_LAYERS } from "../stored-tree.ts";
+import type { TreeLayer } from "../store.ts";
 
 /**
- * The snapshots of containerd's btrfs snapshotter.
+ * The snapshots of containerd's snapshotters for btrfs and overlayfs.
  *
- * - `metadata.db` has `v1/snapshots/<name>/{id,kind,parent,size}`, and `v1/parents/<parent's ID, 0, ID>`:
- *   the name once more.
- * - `snapshots/<id>` is the subvolume, read-only; `active` and `view` are containers'.
+ * - `metadata.db` has `v1/snapshots/<name>/{id,kind,parent,size,createdat}`, and
+ *   `v1/parents/<parent's ID, 0, ID>`: the name once more.
+ * - `snapshots/<id>` is btrfs's subvolume, read-only; `active` and `view` are containers'. Of overlayfs,
+ *   `snapshots/<id>/fs` has what a snapshot adds to its parent.
  *
  * Format: containerd's core/snapshots/storage/bolt.go
  * (https://github.com/containerd/containerd/tree/v2.1.4).
  */
 
-export const SNAPSHOTTER = "btrfs";
+/** The best for roots first. */
+export const SNAPSHOTTERS = ["btrfs", "overlayfs"] as const;
 
-const DIRECTORY = `io.containerd.snapshotter.v1.${SNAPSHOTTER}`;
+export type Snapshotter = (typeof SNAPSHOTTERS)[number];
 
-/** Where a snapshot's subvolume is, under its ID. */
-export const SNAPSHOTS = `${DIRECTORY}/snapshots`;
+function directoryOf(snapshotter: Snapshotter): string {
+  return `io.containerd.snapshotter.v1.${snapshotter}`;
+}
+
+/** Where each snapshot has a directory, under its ID. */
+export function snapshotsOf(snapshotter: Snapshotter): string {
+  return `${directoryOf(snapshotter)}/snapshots`;
+}
+
+export function databaseOf(
+  store: StoreFiles,
+  snapshotter: Snapshotter,
+): StoreFile {
+  return store.file(`${directoryOf(snapshotter)}/metadata.db`);
+}
 
 /** `kind` of a snapshot that is finished; a container's is `active`, 2. */
 const COMMITTED = Buffer.of(3);
+
+/** Of 15 bytes, or 16 with a second of a time zone, as Go's time.MarshalBinary writes it. */
+const TIME = /^(?:[0-9a-f]{30}|[0-9a-f]{32})$/;
 
 export interface Snapshot {
   readonly id: string;
@@ -30,22 +54,60 @@ export interface Snapshot {
 }
 
 /** @throws BootError SOURCE_MISSING, STORE_DAMAGED */
-export function readSnapshot(store: StoreFiles, name: string): Snapshot {
-  const file = store.file(`${DIRECTORY}/metadata.db`);
+export function readSnapshot(
+  store: StoreFiles,
+  snapshotter: Snapshotter,
+  name: string,
+): Snapshot {
+  return readFrom(store, snapshotter, name, (root, snapshots, snapshot) => ({
+    id: readCommitted(root, snapshots, name, snapshot),
+    sizeBytes: readSize(name, snapshot.get("size")),
+  }));
+}
+
+/**
+ * A snapshot of overlayfs and those below it, down to the one without a parent.
+ * @returns the snapshot itself first, their directories relative to the snapshots'; of what is longer
+ *   than the layers of a root may be, one more than those
+ * @throws BootError SOURCE_MISSING, STORE_DAMAGED
+ */
+export function readSnapshotLayers(
+  store: StoreFiles,
+  leaf: string,
+): TreeLayer[] {
+  return readFrom(store, "overlayfs", leaf, (root, snapshots, first) => {
+    const layers: TreeLayer[] = [];
+    let name = leaf;
+    let snapshot: BoltBucket | undefined = first;
+    while (snapshot !== undefined && layers.length <= MAX_LAYERS) {
+      const id = readCommitted(root, snapshots, name, snapshot);
+      const created = snapshot.get("createdat")?.toString("hex") ?? "";
+      if (!TIME.test(created)) {
+        throw new BoltError(`the snapshot ${shorten(name)} has no valid time`);
+      }
+      // IDs are numbers, which begin anew where a containerd is set up anew.
+      layers.push({ directory: `${id}/fs`, key: `${id}-${created}` });
+      name = snapshot.get("parent")?.toString("latin1") ?? "";
+      snapshot = name === "" ? undefined : snapshots.bucket(name);
+    }
+    return layers;
+  });
+}
+
+/** @param read gets the buckets of the database, of all snapshots, and of the one of that name */
+function readFrom<T extends object>(
+  store: StoreFiles,
+  snapshotter: Snapshotter,
+  name: string,
+  read: (root: BoltBucket, snapshots: BoltBucket, snapshot: BoltBucket) => T,
+): T {
+  const file = databaseOf(store, snapshotter);
   const found = file.readBolt((root) => {
     const snapshots = root.bucket("v1", "snapshots");
     const snapshot = snapshots?.bucket(name);
-    if (snapshots === undefined || snapshot === undefined) return "absent";
-    if (snapshot.get("kind")?.equals(COMMITTED) !== true) {
-      throw new BoltError(`the snapshot ${shorten(name)} is not committed`);
-    }
-    const id = readId(name, snapshot);
-    if (!isConfirmed(root, snapshots, { name, id, snapshot })) {
-      throw new BoltError(
-        `the snapshot ${shorten(name)} has the ID ${String(id)}, which another record contradicts`,
-      );
-    }
-    return { id: String(id), sizeBytes: readSize(name, snapshot.get("size")) };
+    return snapshots === undefined || snapshot === undefined
+      ? "absent"
+      : read(root, snapshots, snapshot);
   });
   if (typeof found === "object") return found;
   if (found === "absent") {
@@ -58,6 +120,23 @@ export function readSnapshot(store: StoreFiles, name: string): Snapshot {
     "the snapshots of the store are not where they are looked for",
     `: ${file.path} is absent`,
     file.place,
+  );
+}
+
+/** @returns the ID of a snapshot that is finished @throws BoltError */
+function readCommitted(
+  root: BoltBucket,
+  snapshots: BoltBucket,
+  name: string,
+  snapshot: BoltBucket,
+): string {
+  if (snapshot.get("kind")?.equals(COMMITTED) !== true) {
+    throw new BoltError(`the snapshot ${shorten(name)} is not committed`);
+  }
+  const id = readId(name, snapshot);
+  if (isConfirmed(root, snapshots, { name, id, snapshot })) return String(id);
+  throw new BoltError(
+    `the snapshot ${shorten(name)} has the ID ${String(id)}, which another record contradicts`,
   );
 }
 

@@ -211,6 +211,8 @@ export async function giveTryBack(
   const candidate = await findCounted(host, store);
   if (candidate === undefined || hasMark(host, FAILED)) return;
   await changeQuietly(host, store, (state) => giveBack(state, candidate.n));
+  // A soft reboot is a shutdown, too, and what follows it is not counted.
+  host.files.removeFile(markOf(host, COUNTED));
 }
 
 /** This boot has failed: it stays counted, whoever restarts the machine. */

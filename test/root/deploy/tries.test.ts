@@ -152,7 +152,7 @@ await t.test("an orderly shutdown gives a try back", async (t) => {
   t.match(await find(2), { tries: { left: 2, done: 1 } }, "it was not counted");
   fs.outputFileSync(mark, "");
   succeeds(t, "confirm", "--give-back");
-  fs.removeSync(mark);
+  succeeds(t, "confirm", "--give-back");
   t.match(await find(2), { state: "candidate", tries: { left: 3, done: 1 } });
   system.booted(options);
 });

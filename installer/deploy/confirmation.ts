@@ -109,7 +109,9 @@ export async function confirmRunning(
   isDue: boolean,
 ): Promise<Confirmation> {
   const look = await lookAtDeployments(host, store);
-  if (look.before.deployments.length === 0) {
+  // Where dockroot has not made the root, the boot loader is to go on counting.
+  const isOwn = isDue || readBooted(host) !== undefined;
+  if (look.before.deployments.length === 0 || !isOwn) {
     const once = { before: undefined, after: undefined };
     return { ...look, after: look.before, once, confirmed: undefined };
   }

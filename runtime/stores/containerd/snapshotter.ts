@@ -87,8 +87,16 @@ export function readSnapshotLayers(
       }
       // IDs are numbers, which begin anew where a containerd is set up anew.
       layers.push({ directory: `${id}/fs`, key: `${id}-${created}` });
-      name = snapshot.get("parent")?.toString("latin1") ?? "";
-      snapshot = name === "" ? undefined : snapshots.bucket(name);
+      const parent: string | undefined = snapshot
+        .get("parent")
+        ?.toString("latin1");
+      if (parent === undefined && isChild(root, name)) {
+        throw new BoltError(
+          `the snapshot ${shorten(name)} has lost its parent`,
+        );
+      }
+      name = parent ?? "";
+      snapshot = parent === undefined ? undefined : snapshots.bucket(parent);
     }
     return layers;
   });
@@ -184,6 +192,15 @@ function childKey(parentId: bigint, id?: bigint): Buffer {
     Buffer.of(0),
     ...(id === undefined ? [] : [encodeUvarint(id)]),
   ]);
+}
+
+/** Whether the store has it that a snapshot is on top of another. @throws BoltError */
+function isChild(root: BoltBucket, name: string): boolean {
+  const parents = root.bucket("v1", "parents");
+  return [...(parents?.entries() ?? [])].some(
+    (entry) =>
+      entry.kind === "value" && entry.value.toString("latin1") === name,
+  );
 }
 
 /** Whether another snapshot has that ID. @throws BoltError */

@@ -6,6 +6,7 @@ import {
   startDockerEngine,
   type DockerEngine,
 } from "../../../fixtures/docker-engine.ts";
+import type { DiskOptions } from "../../../fixtures/loop-disk.ts";
 import type { EngineSuite } from "../../../fixtures/engine-root.ts";
 import { createHost } from "../../../runtime/host/host.ts";
 import { createLog } from "../../../runtime/host/log.ts";
@@ -45,9 +46,10 @@ export interface EnginePlace extends StoreDisk {
 export async function makeEnginePlace(
   t: Test,
   name: string,
+  options?: DiskOptions,
 ): Promise<EnginePlace> {
   const roots = await findEngineRoots();
-  const disk = await makeStoreDisk(t, name);
+  const disk = await makeStoreDisk(t, name, options);
   const { scratch, top } = disk;
   const open: EnginePlace["open"] = (store, kind) => {
     const host = createHost("/", createLog([]));

@@ -31,7 +31,7 @@ export interface PodmanBench {
   readonly wrong: () => number;
 }
 
-/** Makes a store on a btrfs. */
+/** Makes a store. */
 export async function makePodmanBench({
   disk,
   scratch,
@@ -47,7 +47,9 @@ export async function makePodmanBench({
   readonly engineRoot: string | undefined;
 }): Promise<PodmanBench> {
   const graphRoot = path.join(disk, store);
-  execFileSync("btrfs", ["-q", "subvolume", "create", graphRoot]);
+  if (storageDriver === "btrfs") {
+    execFileSync("btrfs", ["-q", "subvolume", "create", graphRoot]);
+  }
   const engine = await makePodmanEngine({
     graphRoot,
     scratchDir: path.join(scratch, `engine-${store}`),

@@ -37,6 +37,14 @@ export const rooted = v.strictObject({
     "What is mounted as root, relative to the top level.",
   ),
   subvolumeUuid: uuid,
+  isOverlay: described(
+    v.boolean(),
+    "Whether the root is an overlay, not a subvolume.",
+  ),
+  layers: described(
+    v.nullable(texts),
+    "The keys of an overlay's layers, the topmost first; null of a subvolume.",
+  ),
   rwlayer: described(v.string(), "Relative to the top level."),
   boot: described(
     v.nullable(v.pipe(v.number(), v.integer())),
@@ -45,7 +53,7 @@ export const rooted = v.strictObject({
   image: v.nullable(image),
   source: described(
     textOrNull,
-    "The subvolume that the root is a snapshot of.",
+    "The subvolume that the root is a snapshot of, or the topmost layer of an overlay.",
   ),
   toplayer: v.nullable(topLayer),
   deployment: described(
@@ -94,12 +102,46 @@ const from = v.string();
 const to = v.string();
 const integer = v.pipe(v.number(), v.integer());
 
+const record = v.strictObject({
+  boot: positive,
+  complete: v.boolean(),
+  deployment: v.optional(positive),
+  image,
+  source: v.string(),
+  layers: v.optional(
+    described(texts, "The keys of an overlay's layers, the topmost first."),
+  ),
+  toplayer: v.nullable(topLayer),
+});
+
 export const planStep = v.variant("kind", [
   step("createDirectory", { path }),
   step("setStateAside", { path }),
   step("deleteStaging", { path }),
   step("snapshot", { from, to }),
   step("snapshotNested", { from, to }),
+  step("holdLayers", {
+    layers: described(
+      v.array(
+        v.strictObject({
+          key: described(v.string(), "Its name in .dockroot/layers."),
+          directory: described(v.string(), "Where it is in the store."),
+        }),
+      ),
+      "Those that dockroot does not hold yet, the leaf layer first.",
+    ),
+  }),
+  step("makeUpper", {
+    from: described(
+      path,
+      "The topmost layer, or the root whose own is copied.",
+    ),
+    isCopied: v.boolean(),
+    to,
+  }),
+  step("mountRoot", { path, place: v.picklist(["next", "root"]) }),
+  step("mountVolatile", { path, record }),
+  step("unmountRoot", { path }),
   step("fillGaps", {
     gaps: described(
       v.array(
@@ -148,14 +190,7 @@ export const planStep = v.variant("kind", [
   }),
   step("recordSubvolume", {
     path,
-    record: v.strictObject({
-      boot: positive,
-      complete: v.boolean(),
-      deployment: v.optional(positive),
-      image,
-      source: v.string(),
-      toplayer: v.nullable(topLayer),
-    }),
+    record,
   }),
   step("checkPlaces", {
     places: v.array(

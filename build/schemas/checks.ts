@@ -63,6 +63,7 @@ const fileKind = v.picklist([
   "socket",
   "block-device",
   "character-device",
+  "overlay-whiteout",
 ]);
 
 export const topLayerCheck = v.strictObject({

@@ -71,6 +71,8 @@ export const status = v.strictObject({
   rwlayer: textOrNull,
   boot: integerOrNull,
   subvolumeUuid: textOrNull,
+  isOverlay: v.nullable(v.boolean()),
+  layers: v.nullable(texts),
   device: textOrNull,
   filesystemUuid: textOrNull,
   source: textOrNull,

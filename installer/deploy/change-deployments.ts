@@ -6,11 +6,7 @@ import type {
   Deployments,
 } from "../../runtime/records/deployments.ts";
 import { withBootPlace, type BootPlace } from "../loaders/boot-place.ts";
-import {
-  readChosenOnce,
-  readOnceVariable,
-  whyNeverOnce,
-} from "../loaders/chosen-once.ts";
+import { readChosenOnce, whyNeverOnce } from "../loaders/chosen-once.ts";
 import { isLoaderName } from "../loaders/formats/boot-loader.ts";
 import type { StoreChoice } from "../system/find-store.ts";
 import { readDeployments } from "../../runtime/disk/deployments-file.ts";
@@ -103,11 +99,11 @@ export async function changeDeployments(
         !(shown && next && isShownCounted(shown, next)) &&
         formatJson(wanted) === formatJson(recorded);
       const { rwlayer } = deploy.disk.paths;
-      const chosenIn = ({ next }: Deployments) =>
+      const readOnce = ({ next }: Deployments) =>
         readChosenOnce(host, place, rwlayer, next)?.n;
-      const onceBefore = chosenIn(before);
+      const onceBefore = readOnce(before);
       const done = (after: Deployments) => {
-        const once = { before: onceBefore, after: chosenIn(after) };
+        const once = { before: onceBefore, after: readOnce(after) };
         return { before, after, running, once };
       };
       if (isBrief && isDone) return done(wanted);
@@ -189,8 +185,12 @@ export function lookAtNext(
   return withDeployDisk(host, store, "ro", async (deploy) => {
     const { disk, running } = deploy;
     const before = noteBoots(readDeployments(disk), running);
+    const read = (place: BootPlace) =>
+      Promise.resolve(
+        readChosenOnce(host, place, disk.paths.rwlayer, before.next)?.n,
+      );
     try {
-      const once = await readOnce(host, deploy, before);
+      const once = await withPlaceOf(host, deploy, before, "ro", read);
       return { before, running, once };
     } catch (error) {
       const isKnown =
@@ -199,22 +199,6 @@ export function lookAtNext(
       return { before, running, once: undefined };
     }
   });
-}
-
-/** GRUB alone keeps that on a disk. @throws BootError, HelperError */
-async function readOnce(
-  host: Host,
-  deploy: DeployDisk,
-  state: Deployments,
-): Promise<number | undefined> {
-  const { rwlayer, loader, next } = state;
-  if (!isLoaderName(loader)) return undefined;
-  if (loader !== "grub") {
-    return readOnceVariable(host, loader, rwlayer, next)?.n;
-  }
-  return withPlaceOf(host, deploy, state, "ro", (place) =>
-    Promise.resolve(readChosenOnce(host, place, rwlayer, next)?.n),
-  );
 }
 
 /** @throws BootError DEPLOYMENT_MISSING */

@@ -11,7 +11,6 @@ import {
   readBootNext,
 } from "./firmware-menu.ts";
 import { nameEntryFile, parseEntryFile } from "./formats/deployment-files.ts";
-import type { LoaderName } from "./formats/boot-loader.ts";
 import {
   nameDeployment,
   parseDeploymentName,
@@ -47,51 +46,39 @@ export function readChosenOnce(
   rwlayer: string,
   next: number | null,
 ): ChosenOnce | undefined {
-  const { name: loader } = place.loader;
-  if (loader !== "grub") {
-    return readOnceVariable(host, loader, rwlayer, next);
-  }
-  // What grub-reboot has written goes before ours.
-  const theirs = readVariable(readEnv(host, place, "grubenv"), "next_entry");
-  const name = theirs || findGrubOnce(readEnv(host, place, GRUB_ENV));
-  const n = parseDeploymentName(rwlayer, name);
-  return describe(name, n, next, "grub-editenv - unset next_entry");
-}
-
-/** The same of a boot loader that keeps it in the firmware's memory: no disk is looked at. */
-export function readOnceVariable(
-  host: Host,
-  loader: Exclude<LoaderName, "grub">,
-  rwlayer: string,
-  next: number | null,
-): ChosenOnce | undefined {
-  switch (loader) {
+  const describe = (
+    name: string,
+    n: number | undefined,
+    takeBack: string,
+  ): ChosenOnce | undefined =>
+    name === "" || n === (next ?? 0) ? undefined : { name, n, takeBack };
+  switch (place.loader.name) {
     case "systemd-boot":
     case "limine": {
       // https://systemd.io/BOOT_LOADER_INTERFACE/
       const name = readLoaderVariable(host, "LoaderEntryOneShot") ?? "";
       const n = parseEntryFile(rwlayer, name)?.n;
-      return describe(name, n, next, 'bootctl set-oneshot ""');
+      return describe(name, n, 'bootctl set-oneshot ""');
+    }
+    case "grub": {
+      // What grub-reboot has written goes before ours.
+      const theirs = readVariable(
+        readEnv(host, place, "grubenv"),
+        "next_entry",
+      );
+      const name = theirs || findGrubOnce(readEnv(host, place, GRUB_ENV));
+      const n = parseDeploymentName(rwlayer, name);
+      return describe(name, n, "grub-editenv - unset next_entry");
     }
     case "efistub": {
       const number = readBootNext(host);
       if (number === undefined) return undefined;
       const n = findInFirmware(host, rwlayer, number);
-      const takeBack = "efibootmgr --delete-bootnext";
-      return describe(`Boot${number}`, n, next, takeBack);
+      return describe(`Boot${number}`, n, "efibootmgr --delete-bootnext");
     }
     case "refind":
       return undefined;
   }
-}
-
-function describe(
-  name: string,
-  n: number | undefined,
-  next: number | null,
-  takeBack: string,
-): ChosenOnce | undefined {
-  return name === "" || n === (next ?? 0) ? undefined : { name, n, takeBack };
 }
 
 /**

@@ -83,12 +83,6 @@ export async function writeEntryFiles(
   const remove = (name: string) => {
     host.files.removeFile(path.join(directory, name));
   };
-  for (const name of host.files.namesIn(directory)) {
-    // What was being written when the power failed.
-    const [, written = ""] = /^(.+\.conf)\./.exec(name) ?? [];
-    if (parseEntryFile(rwlayer, written) === undefined) continue;
-    host.files.removeTemporary(path.join(directory, written));
-  }
   const present = host.files.namesIn(directory);
   const dropped = [...listEntryFiles(present, rwlayer)].filter(
     ([name]) => !files.has(name),

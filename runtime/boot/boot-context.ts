@@ -3,7 +3,9 @@ import { DiskLock } from "../disk/disk.ts";
 import { MountStack } from "../disk/mount-stack.ts";
 import { limitHelpers, type Host } from "../host/host.ts";
 import type { BootOptions } from "../options/options.ts";
-import { TOP_LEVEL_MOUNT } from "../records/boot-record.ts";
+import { MEMORY, OVERLAY_ROOT, topLevelOf } from "../records/boot-record.ts";
+import type { OverlayPlaces } from "../disk/overlay/overlay-disk.ts";
+import { isSystemdInitramfs } from "../host/machine.ts";
 import type { Recorder } from "./recorder.ts";
 
 /** What a boot works with. */
@@ -12,7 +14,10 @@ export interface BootContext {
   readonly host: Host;
   readonly recorder: Recorder;
   readonly options: BootOptions;
+  /** Where the disk is mounted. */
   readonly topLevel: string;
+  /** Where overlays are mounted. */
+  readonly overlayPlaces: OverlayPlaces;
   /** Where to mount a top layer that is on another device. */
   readonly topLayerMount: string;
   /** Where to mount what copying a top layer takes. */
@@ -38,13 +43,22 @@ export function createBootContext(
   runLock?: DiskLock,
 ): BootContext {
   const host = limitHelpers(unlimited, options.disk.helperTimeoutMs);
-  const topLevel = path.join(directory, TOP_LEVEL_MOUNT);
+  const topLevel = topLevelOf(directory, options.disk.isOverlay);
   return {
     host,
     recorder,
     options,
     readOnly: runLock === undefined,
     topLevel,
+    overlayPlaces: {
+      view: path.join(directory, "image"),
+      next: path.join(directory, "next"),
+      root: isSystemdInitramfs(host)
+        ? "/sysroot"
+        : path.join(directory, OVERLAY_ROOT),
+      memory: path.join(directory, MEMORY),
+      links: path.join(directory, "layers"),
+    },
     topLayerMount: path.join(directory, "toplayer"),
     mergeMount: path.join(directory, "merge"),
     mounts: new MountStack(host),

@@ -104,12 +104,13 @@ async function bootWith(
   runDirectory: string,
 ): Promise<RootedBoot> {
   const { host, recorder, options, topLevel, mounts, lock } = context;
+  const { root, memory } = context.overlayPlaces;
   try {
     for (const warning of options.warnings) recorder.warn(warning);
     const disk = await openDisk(context);
     const outcome = await findRoot(context, disk);
     // The root is in place: from here on nothing is worth stopping for.
-    await recorder.tolerate(() => mounts.release(topLevel));
+    await recorder.tolerate(() => mounts.release(topLevel, root, memory));
     const record = describeRootedBoot(context, disk, outcome);
     // While nobody else makes a root, which would make it untrue.
     await recorder.tolerate(() => {

@@ -3,20 +3,20 @@ import { checkBootable, modulesIn } from "./bootable.ts";
 import {
   moveSubvolume,
   refuseImmutable,
-  readSubvolume,
   snapshotSubvolume,
   syncFilesystem,
   waitForFreedSpace,
 } from "../disk/btrfs.ts";
 import type { BootContext } from "./boot-context.ts";
 import type { Disk } from "../disk/disk.ts";
+import { holdLayers } from "../disk/overlay/layers.ts";
+import { OverlayDisk } from "../disk/overlay/overlay-disk.ts";
 import { BootError } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import type { Recorder } from "./recorder.ts";
-import {
-  withRecord,
-  type RwlayerState,
-  type SubvolumeRecord,
+import type {
+  RwlayerState,
+  SubvolumeRecord,
 } from "../records/rwlayer-state.ts";
 import {
   findListed,
@@ -70,7 +70,7 @@ async function perform(
       return await work();
     } catch (error) {
       await recorder.tolerate(async () => {
-        if (!disk.hasSubvolume(file)) return;
+        if (disk.isOverlay || !disk.hasSubvolume(file)) return;
         await deleteTree(disk, await findTree(disk, file));
       });
       throw error;
@@ -86,6 +86,10 @@ async function perform(
       host.files.setAside(disk.at(step.path));
       return undefined;
     case "deleteStaging": {
+      if (disk.isOverlay) {
+        host.files.removeTree(Buffer.from(disk.at(step.path)));
+        return undefined;
+      }
       const ids = await deleteTree(disk, await findTree(disk, step.path));
       // It may be what filled the disk: the new one would not find its room.
       await recorder.tolerate(() => waitForFreedSpace(disk, ids));
@@ -97,6 +101,23 @@ async function perform(
       await discardOnFailure(step.to, () =>
         snapshotSubvolume(host, disk.at(step.from), disk.at(step.to)),
       );
+      return undefined;
+    case "holdLayers":
+      await holdLayers(disk, step.layers);
+      return undefined;
+    case "makeUpper":
+      await overlayOf(disk).makeUpper(step.to, step.from, step.isCopied);
+      return undefined;
+    case "mountRoot":
+      await overlayOf(disk).mountRoot(step.path, step.place);
+      return undefined;
+    case "mountVolatile": {
+      const { layers = [], source } = step.record;
+      await overlayOf(disk).mountVolatile(step.path, layers, source);
+      return { uuid: await disk.identify(step.path), ...step.record };
+    }
+    case "unmountRoot":
+      await overlayOf(disk).unmountRoot(step.path);
       return undefined;
     case "snapshotNested":
       await snapshotNested(disk, step.from, step.to);
@@ -111,7 +132,8 @@ async function perform(
       return undefined;
     case "removeLeftOvers":
       for (const file of step.files) {
-        host.files.removeTree(Buffer.from(disk.at(path.join(step.path, file))));
+        const whole = path.join(disk.treeAt(step.path), file);
+        host.files.removeTree(Buffer.from(whole));
       }
       return undefined;
     case "copyTopLayer":
@@ -122,11 +144,13 @@ async function perform(
           host,
           step.merge,
           {
-            tree: disk.at(step.to),
+            tree: disk.treeAt(step.to),
             scratch: context.mergeMount,
-            sharing: NODATA.test(context.options.disk.mountFlags.join())
-              ? undefined
-              : disk.topLevel,
+            sharing:
+              disk.isOverlay ||
+              NODATA.test(context.options.disk.mountFlags.join())
+                ? undefined
+                : disk.topLevel,
           },
           tellProgress,
         ),
@@ -136,22 +160,22 @@ async function perform(
       await copyModules(
         host,
         disk.at(step.from),
-        disk.at(step.to),
+        disk.treeAt(step.to),
         step.release,
       );
       return undefined;
     case "checkBootable": {
-      const warning = checkBootable(host, disk.at(step.path), step);
+      const warning = checkBootable(host, disk.treeAt(step.path), step);
       if (warning !== undefined) recorder.warn(warning);
       return undefined;
     }
     case "recordSubvolume": {
       const record = async () => {
-        const uuid =
-          made?.uuid ?? (await readSubvolume(host, disk.at(step.path))).uuid;
-        const whole = { uuid, ...step.record, handedOver: null };
-        if (whole.complete) disk.writeOwnRecord(step.path, whole);
-        disk.writeState(withRecord(state, whole));
+        const uuid = made?.uuid ?? (await disk.identify(step.path));
+        // An overlay has no numbers of transactions.
+        const handedOver = disk.isOverlay ? {} : { handedOver: null };
+        const whole = { uuid, ...step.record, ...handedOver };
+        disk.writeRecord(step.path, whole, state);
         return whole;
       };
       return made === undefined
@@ -169,11 +193,18 @@ async function perform(
     case "restoreGeneration":
       requireAbsent(disk, step.to);
       refuseImmutable(host, disk.at(step.from), step.from);
-      await moveSubvolume(host, disk.at(step.from), disk.at(step.to));
+      if (disk.isOverlay)
+        host.files.rename(disk.at(step.from), disk.at(step.to));
+      else await moveSubvolume(host, disk.at(step.from), disk.at(step.to));
       return undefined;
     default:
       return step satisfies never;
   }
+}
+
+function overlayOf(disk: Disk): OverlayDisk {
+  if (disk instanceof OverlayDisk) return disk;
+  throw new Error("this root is not an overlay");
 }
 
 /** Of a kernel that another image has: without them the tree would have few drivers. */
@@ -219,18 +250,21 @@ async function checkPlaces(
   places: Extract<Step, { kind: "checkPlaces" }>["places"],
   made: SubvolumeRecord | undefined,
 ): Promise<void> {
-  const list = await listSubvolumes(disk);
+  const list = disk.isOverlay ? undefined : await listSubvolumes(disk);
   if (!lock.isHeld()) {
     throw new BootError("STEP_FAILED", "the disk's lock was lost", {
       hint: "The program that holds it (cat) was killed. Try again.",
     });
   }
   for (const { path: file, uuid = made?.uuid } of places) {
-    const found = await findListed(disk, list, file);
+    const found =
+      list === undefined
+        ? (await disk.inspect(file, disk.readState())).record
+        : await findListed(disk, list, file);
     if (found !== undefined && found.uuid === uuid) continue;
     throw new BootError(
       "STEP_FAILED",
-      `another subvolume has taken the place of ${file}`,
+      `another root has taken the place of ${file}`,
       { hint: SOMETHING_ELSE_WRITES },
     );
   }

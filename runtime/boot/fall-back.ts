@@ -6,6 +6,7 @@ import { BootError } from "../base/errors.ts";
 import { describeFailure, summarizeFailure } from "../base/failure.ts";
 import type { Disk, DiskFacts } from "../disk/disk.ts";
 import { syncFilesystem } from "../disk/btrfs.ts";
+import { OverlayDisk } from "../disk/overlay/overlay-disk.ts";
 import { endStaleShow } from "../disk/mount-stack.ts";
 import { reopenTopLevel, type OpenDisk } from "../disk/open-disk.ts";
 import { findUse } from "../disk/mounts.ts";
@@ -39,6 +40,7 @@ export async function fallBack(
   try {
     // Of the next root, where its unmounting is what failed.
     await recorder.tolerate(() => endStaleShow(host, mergeMount));
+    await releaseOverlays(context, disk);
     await reopenTopLevel(context, disk);
     const candidate = await putFormerInPlace(context, disk, deployment);
     if (candidate === undefined) return undefined;
@@ -76,8 +78,20 @@ export async function findFormer(
   if (fallback === "none" || generation !== undefined) return undefined;
   const facts = await disk.readFacts();
   for await (const { path: file } of listCandidates(context, disk, facts, true))
-    if (hasInit(host, disk.at(file), init)) return file;
+    if (hasInit(host, await showRoot(disk, file), init)) return file;
   return undefined;
+}
+
+/** What was about to be root is not to be renamed under its mount. */
+async function releaseOverlays(
+  { recorder, topLevel, mounts }: BootContext,
+  disk: Disk,
+): Promise<void> {
+  if (disk.isOverlay) await recorder.tolerate(() => mounts.release(topLevel));
+}
+
+function showRoot(disk: Disk, file: string): string | Promise<string> {
+  return disk instanceof OverlayDisk ? disk.showRoot(file) : disk.treeAt(file);
 }
 
 /**
@@ -119,7 +133,7 @@ async function chooseCandidate(
   refused: ReadonlySet<string>,
   deployment: number | undefined,
 ): Promise<FallbackCandidate | undefined> {
-  const { host, lock } = context;
+  const { lock } = context;
   const others: (FallbackCandidate | undefined)[] = [];
   const isLocked = lock.isHeld();
   for await (const candidate of listCandidates(
@@ -131,16 +145,26 @@ async function chooseCandidate(
     if (refused.has(candidate.record.uuid)) continue;
     const isOwn =
       deployment !== undefined && candidate.record.deployment === deployment;
-    const isWhole = hasModules(
-      host,
-      disk.at(candidate.path),
-      readKernelRelease(host),
-    );
+    const isWhole = await hasKernel(context, disk, candidate);
     const rank = (isWhole ? 0 : 2) + (isOwn ? 1 : 0);
     if (rank === 0) return candidate;
     others[rank] ??= candidate;
   }
   return others.find((candidate) => candidate !== undefined);
+}
+
+/** Of one that cannot be looked at, no. */
+async function hasKernel(
+  { host, recorder }: BootContext,
+  disk: Disk,
+  { path: file }: FallbackCandidate,
+): Promise<boolean> {
+  let isWhole = false;
+  await recorder.tolerate(async () => {
+    const tree = await showRoot(disk, file);
+    isWhole = hasModules(host, tree, readKernelRelease(host));
+  });
+  return isWhole;
 }
 
 /**
@@ -187,6 +211,7 @@ async function tryCandidate(
   { path: from, record: candidate, steps, isAdopted }: FallbackCandidate,
 ): Promise<boolean> {
   const { recorder } = context;
+  await releaseOverlays(context, disk);
   try {
     const mounts = disk.readMounts();
     for (const [file, record] of [
@@ -205,6 +230,7 @@ async function tryCandidate(
       `the earlier root ${from} cannot boot: ${summarizeFailure(error)}`,
       describeFailure(error),
     );
+    await releaseOverlays(context, disk);
     return false;
   }
 }

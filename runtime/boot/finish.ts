@@ -17,8 +17,12 @@ import {
   parseFinishedBoot,
   type FinishedBoot,
   BOOT_RECORD,
-  TOP_LEVEL_MOUNT,
+  MEMORY,
+  OVERLAY_ROOT,
+  topLevelOf,
 } from "../records/boot-record.ts";
+import { OverlayDisk } from "../disk/overlay/overlay-disk.ts";
+import { collectOverlayGarbage } from "../disk/overlay/collect-overlay-garbage.ts";
 import { collectGarbage } from "../disk/garbage/collect-garbage.ts";
 
 const MAX_RECORD_BYTES = 1024 * 1024;
@@ -73,8 +77,9 @@ async function finishAlone(
   unlimited: Host,
   runDirectory: string,
 ): Promise<OtherRoot | undefined> {
-  const topLevel = path.join(runDirectory, TOP_LEVEL_MOUNT);
   let host = limitHelpers(unlimited, MAX_HELPER_TIMEOUT_MS);
+  const isOverlay = isMountPoint(host, topLevelOf(runDirectory, true));
+  const topLevel = topLevelOf(runDirectory, isOverlay);
   if (!isMountPoint(host, topLevel)) {
     readBootRecord(host, runDirectory);
     return undefined;
@@ -87,22 +92,43 @@ async function finishAlone(
       unlimited,
       Math.min(MAX_HELPER_TIMEOUT_MS, mounted.limits.helperTimeoutMs),
     );
-    other = findOtherRoot(host, topLevel, mounted);
+    other = findOtherRoot(host, runDirectory, topLevel, mounted);
     markStop(host, runDirectory, other);
     if (other?.isStopped === true) return other;
     if (await takeLock(host, lock, "clean up earlier roots")) {
       // A boot that this has waited for has written it anew.
       const record = readBootRecord(host, runDirectory);
-      const disk = new Disk(host, topLevel, record.rwlayer);
-      await collectGarbage(disk, record, other === undefined);
+      const isReached = other === undefined;
+      if (isOverlay) {
+        const disk = new OverlayDisk(host, topLevel, record.rwlayer);
+        collectOverlayGarbage(disk, record, isReached);
+      } else {
+        const disk = new Disk(host, topLevel, record.rwlayer);
+        await collectGarbage(disk, record, isReached);
+      }
     }
     return other;
   } finally {
     await lock.release();
-    if (other?.isStopped !== true && isMountPoint(host, topLevel)) {
-      await unmount(host, topLevel);
+    if (other?.isStopped !== true) {
+      await releaseDisk(host, runDirectory, topLevel, isOverlay);
     }
   }
+}
+
+/** An overlay's disk stays mounted: nobody could make it read-only when the system ends. */
+async function releaseDisk(
+  host: Host,
+  runDirectory: string,
+  topLevel: string,
+  isOverlay: boolean,
+): Promise<void> {
+  const root = path.join(runDirectory, OVERLAY_ROOT);
+  if (isMountPoint(host, root)) await unmount(host, root);
+  const isKept = isOverlay && isInitramfs(host);
+  const memory = path.join(runDirectory, MEMORY);
+  if (!isKept && isMountPoint(host, memory)) await unmount(host, memory);
+  if (!isKept && isMountPoint(host, topLevel)) await unmount(host, topLevel);
 }
 
 /** @param work what is not done without it, or not alone */
@@ -124,11 +150,19 @@ async function takeLock(
 /** Where this is not an initramfs, as in a rehearsal, nobody mounts the root. */
 function findOtherRoot(
   host: Host,
+  runDirectory: string,
   topLevel: string,
-  { root, limits }: FinishedBoot,
+  { root, isOverlay, limits }: FinishedBoot,
 ): OtherRoot | undefined {
   if (!isInitramfs(host)) return undefined;
-  const other = describeOtherRoot(readMounts(host), topLevel, root);
+  const mounts = readMounts(host);
+  const uppers = [path.join(topLevel, root), path.join(runDirectory, MEMORY)];
+  const other = describeOtherRoot(
+    mounts,
+    topLevel,
+    root,
+    isOverlay ? uppers.map((upper) => path.join(upper, "upper")) : undefined,
+  );
   if (other === undefined) return undefined;
   const failure = describeFailure(
     new BootError(

@@ -7,6 +7,8 @@ import { concurrently } from "../base/concurrently.ts";
 import type { Disk, PathState } from "../disk/disk.ts";
 import type { OpenDisk } from "../disk/open-disk.ts";
 import { findKeptImage } from "../disk/kept-images.ts";
+import { listMissing } from "../disk/overlay/layers.ts";
+import { OverlayDisk } from "../disk/overlay/overlay-disk.ts";
 import { findGaps } from "../disk/subvolume-gaps.ts";
 import { followIn } from "../host/follow-in.ts";
 import { readKernelRelease } from "../host/machine.ts";
@@ -14,8 +16,10 @@ import {
   formatImageReference,
   goArchitecture,
   parseImageReference,
+  type ImageReference,
 } from "../images/image-ref.ts";
 import { readSystemOptions, type SystemOptions } from "../options/options.ts";
+import { RWLAYER_EXAMPLE } from "../options/parsers.ts";
 import { refuseOverlap } from "../options/overlap.ts";
 import { KEPT_IMAGES } from "../options/rwlayer-names.ts";
 import {
@@ -27,6 +31,7 @@ import type { BootFacts } from "../plan/facts.ts";
 import { chooseOrigin } from "../plan/plan.ts";
 import type { Substitute } from "./attempt.ts";
 import { openStore } from "../stores/open-store.ts";
+import type { ImageStore, RootImage } from "../stores/store.ts";
 import { planOverSnapshot } from "../toplayer/snapshot-tree.ts";
 import { gatherTopLayer } from "../toplayer/gather-toplayer.ts";
 
@@ -57,8 +62,21 @@ export async function gatherFacts(
     kernelRelease: readKernelRelease(context.host),
   };
   const origin = chooseOrigin(facts);
-  if (origin === undefined || facts.merge !== undefined) return facts;
-  return { ...facts, merge: await planTopLayer(context, facts, origin.from) };
+  if (origin === undefined) {
+    // An overlay that is kept is of the same image, and is not mounted yet.
+    const tree = disk.isOverlay ? facts.tree : disk.at(disk.paths.rwlayer);
+    return { ...facts, tree };
+  }
+  const { from } = origin;
+  const isOfImage = from === facts.image.source;
+  const tree = isOfImage
+    ? facts.tree
+    : disk instanceof OverlayDisk
+      ? await disk.showRoot(from)
+      : disk.at(from);
+  if (facts.merge !== undefined) return { ...facts, tree };
+  const merge = await planTopLayer(context, facts, tree, isOfImage);
+  return { ...facts, tree, merge };
 }
 
 /** What the disk holds of ours. */
@@ -107,43 +125,54 @@ async function gatherSystem(
   const { topLayer } = system;
   for (const warning of warnings) recorder.warn(warning);
   const { image, storePath } = await findImage(context, disk, system);
-  const source = disk.at(image.source);
+  const { layers } = image;
+  const tree =
+    disk instanceof OverlayDisk && layers !== undefined
+      ? await recorder.time(
+          `show the ${String(layers.length)} layers of the image`,
+          () => disk.showLayers(layers),
+        )
+      : disk.at(image.source);
   const facts = {
     reference: system.image,
     image,
+    tree,
     storePath,
-    engineArtifacts: findEngineArtifacts(host, source),
-    gaps: findGaps(host, source),
+    missingLayers: layers === undefined ? [] : listMissing(disk, layers),
+    engineArtifacts: findEngineArtifacts(host, tree),
+    gaps: layers === undefined ? findGaps(host, tree) : [],
     topLayer:
       topLayer === undefined
         ? undefined
         : await withSources(options, TOP_LAYER_OPTIONS, () =>
             gatherTopLayer(context, topLayer, disk, storePath),
           ),
-    modes: system,
+    modes: { ...system, upper: options.disk.upper },
   };
   // What is made from the image is known already, and this is done while the disk's lock is waited for.
   const merge =
-    system.rwlayerMode === "fresh"
-      ? await planTopLayer(context, facts, image.source)
+    system.rwlayerMode === "fresh" || options.disk.upper === "tmpfs"
+      ? await planTopLayer(context, facts, tree, true)
       : undefined;
   return { ...facts, merge };
 }
 
 /**
- * Plans how the top layer is merged into a snapshot that is not made yet.
- * @param from what that is to be a snapshot of
+ * Plans how the top layer is merged into a root that is not made yet.
+ * @param tree what that is to begin as; absolute
+ * @param isOfImage whether that is the image
  * @returns an error where it cannot be merged: what is wrong with the disk is told before that
  */
 async function planTopLayer(
-  { host, recorder, topLevel }: BootContext,
+  { host, recorder }: BootContext,
   {
     image,
     engineArtifacts,
     gaps,
     topLayer,
   }: Pick<BootFacts, "image" | "engineArtifacts" | "gaps" | "topLayer">,
-  from: string,
+  tree: string,
+  isOfImage: boolean,
 ): Promise<BootFacts["merge"]> {
   if (topLayer === undefined) return undefined;
   const { layers, record } = topLayer;
@@ -151,14 +180,12 @@ async function planTopLayer(
   try {
     return await recorder.time(step, () => {
       try {
-        return planOverSnapshot(
-          host,
-          layers,
-          path.join(topLevel, from),
-          from === image.source
-            ? { removed: engineArtifacts, filled: gaps.map((gap) => gap.path) }
-            : { hasNested: true },
-        );
+        return planOverSnapshot(host, layers, tree, {
+          isSnapshot: image.layers === undefined,
+          ...(isOfImage
+            ? { removed: engineArtifacts, filled: gaps.map(({ path }) => path) }
+            : { hasNested: true }),
+        });
       } catch (cause) {
         throw new PrivateError(cause);
       }
@@ -276,10 +303,35 @@ async function findInStore(
   const reference = formatImageReference(wanted);
   const image = await withSources(options, names, () =>
     recorder.time(`find the image ${reference} in ${storePath}`, () =>
-      openStore({ host, topLevel, path: storePath }, storeKind).findRoot(
+      findRootImage(
+        openStore(
+          { host, topLevel, path: storePath },
+          storeKind,
+          disk.isOverlay ? "layers" : "subvolume",
+        ),
         wanted,
+        disk.isOverlay,
       ),
     ),
   );
   return { image, storePath };
+}
+
+/** What the options ask for decides what root is, and the image must be that. @throws BootError */
+function findRootImage(
+  store: ImageStore,
+  wanted: ImageReference,
+  isOverlay: boolean,
+): RootImage {
+  if (!isOverlay) return store.findRoot(wanted);
+  const { tree, ...image } = store.find(wanted);
+  if (tree.kind === "subvolume") {
+    throw new BootError(
+      "INVALID_OPTION",
+      "rootflags= has no subvol=NAME, and the image's layers are subvolumes",
+      { hint: RWLAYER_EXAMPLE },
+    );
+  }
+  const { layers } = tree;
+  return { ...image, layers, source: layers[0]?.directory ?? "" };
 }

@@ -4,7 +4,7 @@ import { makeOwnDirectory } from "../disk/run-directory.ts";
 import type { Host } from "../host/host.ts";
 import { readBootOptions, type BootOptions } from "../options/options.ts";
 import type { PlannedBoot } from "../plan/format-plan.ts";
-import { chooseOrigin, planBoot } from "../plan/plan.ts";
+import { planBoot } from "../plan/plan.ts";
 import { describeMissingModules, listKernels } from "./bootable.ts";
 import type { BootRequest } from "./boot.ts";
 import { createBootContext, type BootContext } from "./boot-context.ts";
@@ -63,11 +63,10 @@ export function planOnly(
 
 /** Warns of modules that the root would lack: a boot looks for them in the root that it has made. */
 function checkModules(
-  { host, topLevel }: BootContext,
+  { host }: BootContext,
   { kind, facts, plan }: PlannedBoot & { kind: "root" },
 ): PlannedOnly {
-  const { topLayer, paths, kernelRelease } = facts;
-  const tree = path.join(topLevel, chooseOrigin(facts)?.from ?? paths.rwlayer);
+  const { topLayer, tree, kernelRelease } = facts;
   const layers = (topLayer?.layers ?? []).map(({ at }) => at);
   const releases = [
     tree,

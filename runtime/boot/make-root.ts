@@ -3,6 +3,7 @@ import { executeSteps } from "./execute.ts";
 import type { RootOutcome } from "./report.ts";
 import { BootError } from "../base/errors.ts";
 import type { Disk } from "../disk/disk.ts";
+import { OverlayDisk } from "../disk/overlay/overlay-disk.ts";
 import { findUseAsRoot, findMountOf } from "../disk/mounts.ts";
 import type { BootFacts } from "../plan/facts.ts";
 import { planBoot } from "../plan/plan.ts";
@@ -64,17 +65,17 @@ function inUse(what: string, file: string, use: string): BootError {
  * @throws BootError GENERATION_MISSING, INIT_MISSING
  */
 export async function bootGeneration(
-  { host, recorder, options }: BootContext,
+  { host, recorder, options, readOnly }: BootContext,
   disk: Disk,
   generation: string,
 ): Promise<RootOutcome> {
   const { state } = disk.tryToReadState();
   const pathState = await disk.inspect(generation, state);
-  if (pathState.kind !== "subvolume") {
+  if (pathState.kind !== "subvolume" && pathState.kind !== "root") {
     const present = generationNumbers(disk.generationNames()).join(", ");
     throw new BootError(
       "GENERATION_MISSING",
-      `there is no generation at rootflags=subvol=${generation}`,
+      `there is no generation at ${disk.isOverlay ? "dockroot.root=" : "rootflags=subvol="}${generation}`,
       {
         cause: new Error(
           `generations of ${disk.paths.rwlayer} that exist: ${present === "" ? "none" : present}`,
@@ -84,16 +85,21 @@ export async function bootGeneration(
     );
   }
   const { record, subvolume } = pathState;
+  if (disk instanceof OverlayDisk) {
+    if (readOnly) await disk.showRoot(generation);
+    else await disk.mountRoot(generation, "root");
+  }
   if (record?.complete !== true) {
     recorder.warn(
       `${generation} is booted, although ${record === undefined ? "the state file has no record of it" : "it was never completed, or its removal was interrupted"}`,
     );
   }
-  const warning = checkBootable(host, disk.at(generation), {
+  const warning = checkBootable(host, disk.treeAt(generation), {
     what: `the earlier root ${generation}`,
     init: options.disk.init,
     kernelRelease: readKernelRelease(host),
   });
   if (warning !== undefined) recorder.warn(warning);
-  return { result: "generation", uuid: subvolume.uuid, record };
+  const uuid = subvolume?.uuid ?? record?.uuid ?? "";
+  return { result: "generation", uuid, record };
 }

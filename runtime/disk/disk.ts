@@ -21,8 +21,10 @@ const MAX_STATE_BYTES = 16 * 1024 * 1024;
 /** What stands at a path on the top level. */
 export type PathState =
   | SubvolumeState
+  | OverlayState
   | {
-      readonly kind: "nothing" | "other";
+      /** `begun`: a directory in which a boot was about to make a root. */
+      readonly kind: "nothing" | "other" | "begun";
       readonly record?: undefined;
       readonly subvolume?: undefined;
       readonly isAdopted?: undefined;
@@ -31,6 +33,13 @@ export type PathState =
 export interface SubvolumeState extends KnownRecord {
   readonly kind: "subvolume";
   readonly subvolume: SubvolumeFacts;
+}
+
+/** A root that is an overlay. */
+interface OverlayState extends KnownRecord {
+  readonly kind: "root";
+  readonly record: SubvolumeRecord;
+  readonly subvolume?: undefined;
 }
 
 interface KnownRecord {
@@ -56,9 +65,12 @@ export interface DiskFacts {
   readonly rwlayer: PathState;
 }
 
+/** See statfs(2). */
+const BTRFS_MAGIC = 0x9123683e;
+
 /**
- * A btrfs whose top level is mounted, and what belongs to one rwlayer there. Files are named by their
- * paths relative to the top level.
+ * A filesystem whose top level is mounted, and what belongs to one rwlayer there: here subvolumes of a
+ * btrfs. Files are named by their paths relative to the top level.
  */
 export class Disk {
   readonly host: Host;
@@ -75,6 +87,18 @@ export class Disk {
   /** Where a file is on this machine. */
   at(file: string): string {
     return path.join(this.topLevel, file);
+  }
+
+  /** Whether its roots are overlays, not subvolumes. */
+  readonly isOverlay: boolean = false;
+
+  isBtrfs(): boolean {
+    return this.host.files.filesystemType(this.topLevel) === BTRFS_MAGIC;
+  }
+
+  /** Where the tree of a root is. */
+  treeAt(root: string): string {
+    return this.at(root);
   }
 
   hasSubvolume(file: string): boolean {
@@ -154,6 +178,21 @@ export class Disk {
       if (!(error instanceof BootError)) throw error;
       return { state: emptyState(this.paths.rwlayer), stateDamage: error };
     }
+  }
+
+  /** The UUID of a root that was just begun. @throws HelperError, BootError */
+  async identify(root: string): Promise<string> {
+    return (await readSubvolume(this.host, this.at(root))).uuid;
+  }
+
+  /** Records what a root is. */
+  writeRecord(
+    root: string,
+    record: SubvolumeRecord,
+    state: RwlayerState,
+  ): void {
+    if (record.complete) this.writeOwnRecord(root, record);
+    this.writeState(withRecord(state, record));
   }
 
   /** Replaces state.json as a whole. */

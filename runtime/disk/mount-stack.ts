@@ -30,18 +30,31 @@ export class MountStack {
   /** As `mountDevice`. */
   async mount(request: MountRequest): Promise<void> {
     await mountDevice(this.#host, request);
-    this.#points.push(request.at);
+    this.add(request.at);
+  }
+
+  /** Takes what somebody else has mounted. */
+  add(point: string): void {
+    this.#points.push(point);
+  }
+
+  has(point: string): boolean {
+    return this.#points.includes(point);
+  }
+
+  /** Unmounts one of it. @throws BootError MOUNT_FAILED */
+  async unmount(point: string): Promise<void> {
+    await unmount(this.#host, point);
+    this.#points.splice(this.#points.lastIndexOf(point), 1);
   }
 
   /**
-   * Unmounts all of it, or all but `keep`.
+   * Unmounts all of it, or all but `kept`.
    * @throws BootError MOUNT_FAILED
    */
-  async release(keep?: string): Promise<void> {
+  async release(...kept: readonly string[]): Promise<void> {
     for (const point of this.#points.toReversed()) {
-      if (point === keep) continue;
-      await unmount(this.#host, point);
-      this.#points.splice(this.#points.indexOf(point), 1);
+      if (!kept.includes(point)) await this.unmount(point);
     }
   }
 }
@@ -121,6 +134,22 @@ export async function withDirectoriesShown(
     await work();
   } finally {
     await endMount(host, base, "--recursive");
+  }
+}
+
+/** Mounts an empty tmpfs, for root alone. @throws BootError MOUNT_FAILED, FILE_FOREIGN */
+export async function mountMemory(host: Host, at: string): Promise<void> {
+  while (isMountPoint(host, at)) await unmountStale(host, at);
+  makeOwnDirectory(host, at);
+  try {
+    await host.run(["mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", at]);
+    requireMounted(host, at);
+  } catch (cause) {
+    await endMount(host, at);
+    throw new BootError("MOUNT_FAILED", `cannot mount a tmpfs at ${at}`, {
+      cause,
+      hint: hintFor(cause),
+    });
   }
 }
 

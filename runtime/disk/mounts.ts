@@ -18,6 +18,8 @@ export interface Mount {
   readonly fsType: string;
   /** The device's path, as it was given to mount(2). */
   readonly source: string;
+  /** The filesystem's own options, as it shows them. */
+  readonly options: readonly string[];
 }
 
 /** What a process (default: this one) has mounted, in the order in which it was. */
@@ -34,7 +36,7 @@ export function parseMountinfo(text: string): Mount[] {
   return text.split("\n").flatMap((line) => {
     const [own = "", ofFilesystem = ""] = line.split(" - ");
     const [, , device, root, mountPoint] = own.split(" ");
-    const [fsType = "", source = ""] = ofFilesystem.split(" ");
+    const [fsType = "", source = "", options = ""] = ofFilesystem.split(" ");
     if (device === undefined || root === undefined || mountPoint === undefined)
       return [];
     return [
@@ -44,6 +46,7 @@ export function parseMountinfo(text: string): Mount[] {
         mountPoint: unescapeOctal(mountPoint),
         fsType: unescapeOctal(fsType),
         source: unescapeOctal(source),
+        options: options.split(",").map(unescapeOctal),
       },
     ];
   });
@@ -105,10 +108,13 @@ export interface SubvolumeMount {
 export function readMountsOf(host: Host, topLevel: string): SubvolumeMount[] {
   const own = readMounts(host);
   const topMount = own.find(({ mountPoint }) => mountPoint === topLevel);
-  const select = (mounts: readonly Mount[], where: string) =>
-    mounts
-      .filter(({ device }) => device === topMount?.device)
-      .map(({ root, mountPoint }) => ({ root, at: `${mountPoint}${where}` }));
+  const select = (mounts: readonly Mount[], where: string) => {
+    const ofDisk = mounts.filter(({ device }) => device === topMount?.device);
+    return [
+      ...ofDisk,
+      ...mounts.flatMap((mount) => findUppers(mount, ofDisk)),
+    ].map(({ root, mountPoint }) => ({ root, at: `${mountPoint}${where}` }));
+  };
   const found = select(own, "");
   // Each mount namespace once, or once for each root directory in it, which hides what is outside.
   const seen = new Set([viewOf(host, "self")]);
@@ -121,6 +127,32 @@ export function readMountsOf(host: Host, topLevel: string): SubvolumeMount[] {
     found.push(...select(mounts, where));
   }
   return found;
+}
+
+/**
+ * Of an overlay, what of a filesystem takes its writes: it shows the directory as that was called when it was mounted.
+ * @param ofDisk what of the filesystem the same process has mounted
+ */
+function findUppers(
+  overlay: Mount,
+  ofDisk: readonly Mount[],
+): Pick<Mount, "mountPoint" | "root">[] {
+  const upper = upperOf(overlay);
+  if (upper === undefined) return [];
+  return ofDisk
+    .filter(({ mountPoint }) => isSameOrBelow(upper, mountPoint))
+    .map(({ root, mountPoint }) => ({
+      mountPoint: overlay.mountPoint,
+      root: path.join(root, path.relative(mountPoint, upper)),
+    }));
+}
+
+/** Where an overlay's writes go: the directory as it was called when it was mounted. */
+export function upperOf({ fsType, options }: Mount): string | undefined {
+  if (fsType !== "overlay") return undefined;
+  return options
+    .find((option) => option.startsWith("upperdir="))
+    ?.slice("upperdir=".length);
 }
 
 /**
@@ -237,6 +269,7 @@ export function findUseAsRoot(
     return undefined;
   }
   if (!seesAllMounts(host)) return "a root of the running system";
+  if (disk.isOverlay) return undefined;
   const device = host.files.deviceOf(disk.at(file));
   if (device === undefined) return undefined;
   const processId = processIdsOf(host).find((id) =>

@@ -1,12 +1,13 @@
 import { isComplete, waitForAllDevices } from "./btrfs.ts";
 import { concurrently } from "../base/concurrently.ts";
-import { formatDeviceSpec } from "../options/parsers.ts";
+import { formatDeviceSpec, OVERLAY_FILESYSTEMS } from "../options/parsers.ts";
 import { describeDevice, waitForDevice, type BlockDevice } from "./device.ts";
 import type { BootContext } from "../boot/boot-context.ts";
 import { BootError } from "../base/errors.ts";
 import { withSources } from "../options/sources.ts";
 import { rwlayerPaths } from "../options/rwlayer-names.ts";
 import { Disk } from "./disk.ts";
+import { OverlayDisk } from "./overlay/overlay-disk.ts";
 import { createSha256 } from "../base/sha256.ts";
 
 /** A former boot, or its `finish`, takes no longer. */
@@ -16,19 +17,26 @@ const MAX_RUN_LOCK_WAIT_MS = 60_000;
 const REOPEN_LOCK_WAIT_MS = 10_000;
 
 /** A disk that a boot has found and mounted. */
-export class OpenDisk extends Disk {
+export type OpenDisk = Disk & {
   readonly device: BlockDevice;
   /** It was mounted to be written to, and takes no writes. */
   readonly isReadOnly: boolean;
+};
 
-  constructor(
-    { host, topLevel, options, readOnly }: BootContext,
-    device: BlockDevice,
-  ) {
-    super(host, topLevel, options.disk.rwlayer);
-    this.device = device;
-    this.isReadOnly = !readOnly && host.files.isReadOnly(topLevel);
-  }
+function createOpenDisk(
+  { host, topLevel, options, readOnly, mounts, overlayPlaces }: BootContext,
+  device: BlockDevice,
+): OpenDisk {
+  const { rwlayer, isOverlay } = options.disk;
+  return Object.assign(
+    isOverlay
+      ? new OverlayDisk(host, topLevel, rwlayer, {
+          places: overlayPlaces,
+          mounts,
+        })
+      : new Disk(host, topLevel, rwlayer),
+    { device, isReadOnly: !readOnly && host.files.isReadOnly(topLevel) },
+  );
 }
 
 /** Finds the root device and mounts its top level. @throws BootError */
@@ -38,13 +46,13 @@ export async function openDisk(context: BootContext): Promise<OpenDisk> {
     lockRunDirectory(context),
   );
   await mountTopLevel(context, device);
-  const disk = new OpenDisk(context, device);
+  const disk = createOpenDisk(context, device);
   if (context.options.disk.generation === undefined) requireParents(disk);
   return disk;
 }
 
 /**
- * After an error btrfs takes no more writes, and shows what never came to the disk: mounts the top
+ * After an error a filesystem takes no more writes, and may show what never came to the disk: mounts the top
  * level anew where that has happened.
  * @throws BootError MOUNT_FAILED
  */
@@ -55,7 +63,7 @@ export async function reopenTopLevel(
   const { host, recorder, topLevel, mounts, lock } = context;
   if (isReadOnly || !host.files.isReadOnly(topLevel)) return;
   recorder.warn(
-    `btrfs made ${device.path} read-only after an error: it is mounted again, to see what has reached the disk`,
+    `the kernel made ${device.path} read-only after an error: it is mounted again, to see what has reached the disk`,
   );
   await lock.release();
   await mounts.release();
@@ -82,23 +90,25 @@ async function findRootDevice({
   recorder,
   options,
 }: BootContext): Promise<BlockDevice> {
-  const { root, deviceTimeoutMs } = options.disk;
+  const { root, deviceTimeoutMs, isOverlay } = options.disk;
   const spec = formatDeviceSpec(root);
   const device = await withSources(options, ["root"], () =>
     recorder.time(`find the root device ${spec}`, () =>
       waitForDevice(host, root, deviceTimeoutMs),
     ),
   );
-  if (device.fsType !== undefined && device.fsType !== "btrfs") {
-    throw new BootError(
-      "DEVICE_UNSUITABLE",
-      `root=${spec} is ${device.path}, which holds ${device.fsType} and not btrfs`,
-      {
-        hint: "The image store must be on btrfs: its layers are subvolumes. Correct root= in the boot menu entry.",
-      },
-    );
-  }
-  return device;
+  const { fsType } = device;
+  const types: readonly string[] = isOverlay ? OVERLAY_FILESYSTEMS : ["btrfs"];
+  if (fsType === undefined || types.includes(fsType)) return device;
+  throw new BootError(
+    "DEVICE_UNSUITABLE",
+    `root=${spec} is ${device.path}, which holds ${fsType} and not ${types.join(", ")}`,
+    {
+      hint: isOverlay
+        ? "Correct root= in the boot menu entry."
+        : "Correct root= in the boot menu entry. Where the image store is on another filesystem than btrfs, leave subvol= out of rootflags=.",
+    },
+  );
 }
 
 /** Waits for the other devices of a filesystem that has several. */
@@ -122,6 +132,7 @@ async function mountTopLevel(
     try {
       await mountOnce(context, device);
     } catch (error) {
+      if (device.fsType !== "btrfs") throw error;
       if (await isComplete(host, device)) throw error;
       if (!(await waitForOthers())) {
         throw new BootError(
@@ -142,13 +153,14 @@ async function mountOnce(
   { options, topLevel, readOnly, mounts }: BootContext,
   device: BlockDevice,
 ): Promise<void> {
+  const { fsType = "btrfs" } = device;
   const mounted = mounts.mount({
     device,
     at: topLevel,
-    fsType: "btrfs",
+    fsType,
     flags: [
       readOnly ? "ro" : "rw",
-      "subvolid=5",
+      ...(fsType === "btrfs" ? ["subvolid=5"] : []),
       ...options.disk.mountFlags,
       // What is read here must not be written to: neither sources nor an untouched staging.
       "noatime",
@@ -170,6 +182,7 @@ function requireParents(disk: Disk): void {
       `the rwlayer's place ${rwlayer} cannot be used: ${why}`,
       { hint },
     );
+  const option = disk.isOverlay ? "dockroot.root=" : "rootflags=subvol=";
   const parts = rwlayer.split("/");
   for (let depth = 1; depth < parts.length; depth += 1) {
     const parent = parts.slice(0, depth).join("/");
@@ -177,13 +190,13 @@ function requireParents(disk: Disk): void {
     if (kind !== "directory") {
       throw refuse(
         `${parent} is ${kind === undefined ? "absent" : "not a directory"}`,
-        "Make that directory on the filesystem's top level, or correct rootflags=subvol= in the boot menu entry.",
+        `Make that directory on the filesystem's top level, or correct ${option} in the boot menu entry.`,
       );
     }
     if (kindOf(rwlayerPaths(parent).directory) !== undefined) {
       throw refuse(
         `${parent} is a rwlayer itself, and is replaced as a whole`,
-        "Choose a place outside of it: rootflags=subvol= in the boot menu entry.",
+        `Choose a place outside of it: ${option} in the boot menu entry.`,
       );
     }
   }

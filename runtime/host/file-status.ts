@@ -8,7 +8,9 @@ export type FileKind =
   | "FIFO"
   | "socket"
   | "block-device"
-  | "character-device";
+  | "character-device"
+  /** A character device of the number 0:0, by which overlayfs hides a name; it lets nobody make one in an overlay. */
+  | "overlay-whiteout";
 
 export function kindOf(entry: Stats): FileKind {
   if (entry.isFile()) return "file";
@@ -16,7 +18,8 @@ export function kindOf(entry: Stats): FileKind {
   if (entry.isSymbolicLink()) return "symlink";
   if (entry.isFIFO()) return "FIFO";
   if (entry.isSocket()) return "socket";
-  return entry.isBlockDevice() ? "block-device" : "character-device";
+  if (entry.isBlockDevice()) return "block-device";
+  return entry.rdev === 0 ? "overlay-whiteout" : "character-device";
 }
 
 export interface FileStatus {

@@ -105,6 +105,11 @@ export function removeUnusedDirectory(directory: string): void {
   }
 }
 
+/** Makes a symlink. */
+export function makeLink(target: string, link: string): void {
+  fs.symlinkSync(target, link);
+}
+
 export function rename(from: string, to: string): void {
   fs.renameSync(from, to);
 }

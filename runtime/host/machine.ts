@@ -13,12 +13,28 @@ export function isInitramfs(host: Host): boolean {
   return INITRAMFS_TYPES.has(host.files.filesystemType(host.path("/")));
 }
 
+/** Whether `/` is an initramfs of which systemd is the init. @see sd_booted(3) */
+export function isSystemdInitramfs(host: Host): boolean {
+  const mark = host.path("/run/systemd/system");
+  return host.files.statusOf(mark) !== undefined && isInitramfs(host);
+}
+
 /**
  * What tells one boot of the kernel from every other; `undefined` where /proc does not tell.
  * @see random(4)
  */
 export function readBootId(host: Host): string | undefined {
   return readLine(host, "random/boot_id");
+}
+
+/** A UUID that nothing else has. @see random(4) */
+export function readRandomUuid(host: Host): string {
+  const uuid = readLine(host, "random/uuid");
+  if (uuid !== undefined) return uuid;
+  throw new BootError(
+    "STEP_FAILED",
+    "there is no /proc/sys/kernel/random/uuid",
+  );
 }
 
 /** What `uname -r` prints. */

@@ -38,6 +38,8 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   /** The helper's working directory. Default: ours. */
   readonly directory?: string;
+  /** Variables that it gets besides those that all have. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Whether it and what it starts are a process group of their own, which a terminal's Ctrl-C does not reach. */
   readonly ownGroup?: boolean;
   /** Whether it is killed when this process ends, however that does. What it has started itself is not. */
@@ -78,6 +80,7 @@ export async function runHelper(
     okExitCodes = [0],
     timeoutMs = Infinity,
     directory,
+    environment,
     ownGroup = false,
     isTied = false,
     onStart,
@@ -90,6 +93,7 @@ export async function runHelper(
     stdio: ["ignore", "pipe", "pipe"],
     detached: ownGroup,
     ...(directory !== undefined && { cwd: directory }),
+    ...(environment !== undefined && { env: environment }),
   });
   const { child } = helper;
   if (child.pid !== undefined) onStart?.(child.pid);
@@ -175,7 +179,7 @@ interface Helper {
 }
 
 /**
- * Starts a helper program, in the environment that all have. Where there are no file descriptors left, it has
+ * Starts a helper program; `env` of the options adds to the environment that all have. Where there are no file descriptors left, it has
  * no streams.
  * @param isTied as in RunOptions
  */
@@ -188,7 +192,7 @@ export function startHelper(
   const [command = "", ...args] = isTied ? [...TIE, ...argv] : argv;
   const child = spawn(command, args, {
     ...options,
-    env: { PATH: HELPER_PATH, LC_ALL: "C" },
+    env: { ...options.env, PATH: HELPER_PATH, LC_ALL: "C" },
   });
   let stderr = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {

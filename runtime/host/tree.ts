@@ -148,6 +148,14 @@ export function replaceEmptyDirectory(
   fs.chmodSync(directory, mode);
 }
 
+/** Gives a directory owner, mode and times of another. */
+export function copyOwnerModeTimes(from: string, to: string): void {
+  const { uid, gid, mode, atime, mtime } = fs.lstatSync(from);
+  fs.chownSync(to, uid, gid);
+  fs.chmodSync(to, mode & 0o7777);
+  fs.utimesSync(to, atime, mtime);
+}
+
 /** Removes what stands there, a directory with all that is in it, a symlink itself. */
 export function removeTree(file: Buffer): void {
   fs.rmSync(file, { recursive: true });

@@ -146,16 +146,44 @@ export function readInitramfsKind(options: Options) {
 /** @throws BootError INVALID_OPTION */
 export function readDiskOptions(options: Options) {
   const read = valuesOf(options);
-  read("rootfstype");
+  const { subvolume, mountFlags } = read("rootflags");
+  const place = read("dockroot.root");
+  const types = read("rootfstype");
+  if (subvolume !== undefined) refuseOverlay(options, types);
   return {
     root: read("root"),
-    ...read("rootflags"),
+    ...(subvolume ?? place),
+    /** Whether root is an overlay, not a subvolume. */
+    isOverlay: subvolume === undefined,
+    /** Where an overlay keeps what is written to it. */
+    upper: read("dockroot.upper"),
+    mountFlags,
     deviceTimeoutMs: (read("rootwait") ?? read("rootdelay")) * 1000,
     init: read("init"),
     generations: read("dockroot.generations"),
     fallback: read("dockroot.fallback"),
     helperTimeoutMs: read("dockroot.timeout") * 1000,
   };
+}
+
+/** Of a root that is a subvolume. @throws BootError INVALID_OPTION */
+function refuseOverlay(
+  options: Options,
+  types: readonly string[] = ["btrfs"],
+): void {
+  for (const name of ["dockroot.root", "dockroot.upper"] as const) {
+    if (!options.given.has(name)) continue;
+    throw invalidOption(
+      `${describeOptions(options, [name])} is for a root that is an overlay, and rootflags=subvol= names a subvolume`,
+      `Leave ${name}= out where the store's layers are subvolumes of a btrfs, and subvol= elsewhere.`,
+    );
+  }
+  if (!types.includes("btrfs")) {
+    throw invalidOption(
+      `rootfstype=${types.join()} cannot be used with rootflags=subvol=: subvolumes are of btrfs`,
+      "Leave subvol= out of rootflags= where the image store is on another filesystem.",
+    );
+  }
 }
 
 /**

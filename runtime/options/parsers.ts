@@ -49,12 +49,18 @@ export function invalidOption(message: string, hint: string): BootError {
 /** Turns an option's value into a typed one. @throws BootError INVALID_OPTION */
 export type OptionParser<T> = (option: string, value: string) => T;
 
+/** Where root is; relative to the top level. */
+export interface RootPlace {
+  /** Without slashes at its ends. */
+  readonly rwlayer: string;
+  /** Where an earlier root is named, which is booted as it is: its path. */
+  readonly generation: string | undefined;
+}
+
 /** What `rootflags=` says. Paths are relative to the top level. */
 interface RootFlags {
-  /** `subvol=`, without slashes at its ends. */
-  readonly rwlayer: string;
-  /** Where `subvol=` names an earlier rwlayer, which is booted as it is: its path. */
-  readonly generation: string | undefined;
+  /** What `subvol=` names; `undefined` without it: root is an overlay. */
+  readonly subvolume: RootPlace | undefined;
   /** The flags that also serve the top-level mount. */
   readonly mountFlags: readonly string[];
 }
@@ -68,10 +74,14 @@ export function parseRoot(option: string, value: string): DeviceSpec {
   return parseDeviceSpec(option, value);
 }
 
-export function parseRootFsType(option: string, value: string): string {
-  if (splitFlags(value).includes("btrfs")) return value;
+/** Filesystems on which a root can be an overlay. */
+export const OVERLAY_FILESYSTEMS = ["btrfs", "ext4", "xfs"] as const;
+
+export function parseRootFsType(option: string, value: string): string[] {
+  const types = splitFlags(value);
+  if (OVERLAY_FILESYSTEMS.some((type) => types.includes(type))) return types;
   throw invalidOption(
-    `${option}=${value} cannot be used: the root filesystem must be btrfs`,
+    `${option}=${value} cannot be used: the root filesystem must be ${OVERLAY_FILESYSTEMS.join(", ")}`,
     `Correct or drop ${option}= in the boot menu entry.`,
   );
 }
@@ -84,11 +94,11 @@ export function parseRootFlags(option: string, value: string): RootFlags {
   const flags = splitFlags(value);
   const subvolume = lastSubvolume(value);
   const byNumber = flags.find((flag) => flag.startsWith("subvolid="));
+  const mountFlags = flags.filter((flag) => !/^(?:ro$|rw$|subvol=)/.test(flag));
   if (subvolume === undefined) {
+    if (byNumber === undefined) return { subvolume, mountFlags };
     throw invalidOption(
-      byNumber === undefined
-        ? `${option}= has no subvol=NAME`
-        : `${option}= has ${byNumber} but no subvol=NAME; the rwlayer is made anew at each boot, so its number changes`,
+      `${option}= has ${byNumber} but no subvol=NAME; the rwlayer is made anew at each boot, so its number changes`,
       RWLAYER_EXAMPLE,
     );
   }
@@ -99,9 +109,24 @@ export function parseRootFlags(option: string, value: string): RootFlags {
     );
   }
   return {
-    ...parseSubvolume(`${option}=subvol=`, subvolume),
-    mountFlags: flags.filter((flag) => !/^(?:ro$|rw$|subvol=)/.test(flag)),
+    subvolume: parseRootPlace(`${option}=subvol=`, subvolume, RWLAYER_EXAMPLE),
+    mountFlags,
   };
+}
+
+export const ROOT_EXAMPLE = "Write for example dockroot.root=docker_rwlayer.";
+
+/**
+ * The name of a root that is an overlay. It becomes part of an option of mount(8), which separates options by
+ * commas, and directories by colons.
+ */
+export function parseOverlayRoot(option: string, value: string): RootPlace {
+  const place = parseRootPlace(`${option}=`, value, ROOT_EXAMPLE);
+  if (/^[\w.@%+=/-]+$/.test(value)) return place;
+  throw invalidOption(
+    `${option}=${value} has characters other than letters, digits and ._@%+=-/`,
+    ROOT_EXAMPLE,
+  );
 }
 
 /** The value of the last `subvol=` in `rootflags=`. */
@@ -111,15 +136,16 @@ export function lastSubvolume(rootFlags: string): string | undefined {
     ?.slice("subvol=".length);
 }
 
-function parseSubvolume(
+function parseRootPlace(
   option: string,
   value: string,
-): Pick<RootFlags, "rwlayer" | "generation"> {
+  example: string,
+): RootPlace {
   const subvolume = parsePath(option, value);
   if (subvolume === "") {
     throw invalidOption(
-      `${option}${value} names the top level itself, not a subvolume below it`,
-      RWLAYER_EXAMPLE,
+      `${option}${value} names the top level itself, nothing below it`,
+      example,
     );
   }
   const rwlayer = rwlayerOfGeneration(subvolume);

@@ -6,6 +6,8 @@ export interface RwlayerPaths {
   readonly directory: string;
   readonly staging: string;
   readonly generations: string;
+  /** What is being removed, where a root is a directory. */
+  readonly trash: string;
   readonly state: string;
   readonly lastFailure: string;
   readonly deployments: string;
@@ -28,6 +30,7 @@ export function rwlayerPaths(rwlayer: string): RwlayerPaths {
     directory,
     staging: path.join(directory, "staging"),
     generations: path.join(directory, "generations"),
+    trash: path.join(directory, "trash"),
     state: path.join(directory, "state.json"),
     lastFailure: path.join(directory, "last-failure.log"),
     deployments: path.join(directory, "deployments.json"),
@@ -77,6 +80,9 @@ export function nextGeneration(names: readonly string[]): string {
 
 /** Where the images that deployments boot are kept, whatever becomes of the engine's store. */
 export const KEPT_IMAGES = path.join(DOCKROOT_DIRECTORY, "images");
+
+/** Where the layers are that overlays are made of. */
+export const LAYERS = path.join(DOCKROOT_DIRECTORY, "layers");
 
 /** A kept image; relative to the top level. */
 export interface KeptImagePaths {

@@ -6,12 +6,12 @@ import {
   parseLayerPaths,
   parseNumber,
   parseOneOf,
+  parseOverlayRoot,
   parseRoot,
   parseRootFlags,
   parseRootFsType,
   parseStorePath,
   parseText,
-  RWLAYER_EXAMPLE,
   type OptionParser,
 } from "./parsers.ts";
 
@@ -77,17 +77,30 @@ export const OPTIONS = {
   },
   rootflags: {
     syntax: "FLAGS",
-    help: "must have `subvol=NAME`: where the new root (the rwlayer) is made and mounted from; its other flags (`compress=zstd:1`, `degraded`, ...) also serve dockroot's own mount",
+    help: "`subvol=NAME`: the subvolume that the new root (the rwlayer) is made as and mounted from, where the store's layers are subvolumes of a btrfs; its other flags (`compress=zstd:1`, `degraded`, ...) also serve dockroot's own mount",
     parse: parseRootFlags,
-    missing: ["rootflags= has no subvol=NAME", RWLAYER_EXAMPLE],
+    default: "",
     kernelOnly: "refused",
   },
   rootfstype: {
     syntax: "TYPES",
-    help: "must have `btrfs` where given",
+    help: "must have the filesystem's type where given: `btrfs`, `ext4` or `xfs`",
     parse: parseRootFsType,
     unset: "detected",
     kernelOnly: "refused",
+  },
+  "dockroot.root": {
+    syntax: "NAME",
+    help: "without `subvol=`: the directory that the new root is made in, where the store's layers are overlays",
+    parse: parseOverlayRoot,
+    default: "docker_rwlayer",
+    kernelOnly: "ignored",
+  },
+  "dockroot.upper": {
+    syntax: "disk|tmpfs",
+    help: "where an overlay keeps what is written to it; `tmpfs`: in memory, for one boot: it is no earlier root later",
+    parse: parseOneOf("disk", "tmpfs"),
+    default: "disk",
   },
   docker_path: {
     syntax: "DIR",

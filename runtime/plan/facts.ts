@@ -3,9 +3,9 @@ import type { BlockDevice } from "../disk/device.ts";
 import type { DiskFacts, PathState } from "../disk/disk.ts";
 import type { ImageReference } from "../images/image-ref.ts";
 import type { TopLayerRecord } from "../records/rwlayer-state.ts";
-import type { RootImage } from "../stores/store.ts";
+import type { RootImage, TreeLayer } from "../stores/store.ts";
 import type { SubvolumeGap } from "../disk/subvolume-gaps.ts";
-import type { SystemOptions } from "../options/options.ts";
+import type { DiskOptions, SystemOptions } from "../options/options.ts";
 import type { ListedLayer } from "../tree/layer.ts";
 import type { MergePlan } from "../tree/merge-plan.ts";
 
@@ -22,9 +22,13 @@ export interface BootFacts extends DiskFacts {
   readonly isReadOnly: boolean;
   readonly reference: ImageReference;
   readonly image: RootImage;
+  /** Where the tree is that root begins as, or that is kept; absolute. */
+  readonly tree: string;
   /** Where images are, symlinks resolved: the store's directory, or that of kept images. */
   readonly storePath: string;
   readonly staging: PathState;
+  /** The image's layers that dockroot does not hold yet, where root is an overlay. */
+  readonly missingLayers: readonly TreeLayer[];
   /** The names in the generations' directory. */
   readonly generations: readonly string[];
   /** Where the subvolume is that staging is a snapshot of, as far as that must be known. */
@@ -44,5 +48,5 @@ export interface BootFacts extends DiskFacts {
   readonly init: string | undefined;
   readonly kernelRelease: string;
   readonly modes: Pick<SystemOptions, "rwlayerMode" | "topLayerMode"> &
-    Partial<Pick<SystemOptions, "deployment">>;
+    Partial<Pick<SystemOptions, "deployment"> & Pick<DiskOptions, "upper">>;
 }

@@ -8,12 +8,14 @@ const NEW_ROOTS = ["/new_root", "/root", "/sysroot"];
  * @param mounts in the order in which they were made
  * @param topLevel where the filesystem's top level is mounted
  * @param root relative to the top level
+ * @param uppers where the writes of an overlay may go; `undefined` where root is a subvolume
  * @returns in words; `undefined` where that root is mounted, wherever it is, or none is
  */
 export function describeOtherRoot(
   mounts: readonly Mount[],
   topLevel: string,
   root: string,
+  uppers?: readonly string[],
 ): string | undefined {
   const mountAt = (at: string) =>
     mounts.findLast(({ mountPoint }) => mountPoint === at);
@@ -21,7 +23,10 @@ export function describeOtherRoot(
   const others = NEW_ROOTS.flatMap((at) => mountAt(at) ?? []);
   const [other] = others;
   const isRoot = (mount: Mount) =>
-    mount.device === device && mount.root === `/${root}`;
+    uppers !== undefined
+      ? uppers.some((upper) => mount.options.includes(`upperdir=${upper}`)) &&
+        NEW_ROOTS.includes(mount.mountPoint)
+      : mount.device === device && mount.root === `/${root}`;
   // Elsewhere it is where a hook has put an overlay over it.
   if (other === undefined || mounts.some(isRoot)) return undefined;
   const { mountPoint, fsType, source } = other;

@@ -21,7 +21,10 @@ export function planPresent(
 ): FallbackCandidate | undefined {
   const { record, isAdopted } = rwlayer;
   if (record?.complete !== true) return undefined;
-  const steps = [checkFormer(paths.rwlayer, check)];
+  const steps = [
+    ...mountIfOverlay(record, paths.rwlayer, "root"),
+    checkFormer(paths.rwlayer, check),
+  ];
   return { record, path: paths.rwlayer, isAdopted: isAdopted === true, steps };
 }
 
@@ -41,7 +44,13 @@ export function planGeneration(
   const isForeign = present.kind !== "nothing" && present.record === undefined;
   if (isForeign || record?.complete !== true) return undefined;
   const { rwlayer, generations } = paths;
-  const steps: Step[] = [checkFormer(from, check)];
+  const steps: Step[] = [
+    ...mountIfOverlay(record, from, "next"),
+    checkFormer(from, check),
+  ];
+  if (record.layers !== undefined) {
+    steps.push({ kind: "unmountRoot", path: from });
+  }
   const place = { path: from, uuid: record.uuid };
   if (present.record === undefined) {
     steps.push({ kind: "checkPlaces", places: [place] });
@@ -56,8 +65,17 @@ export function planGeneration(
   steps.push(
     { kind: "restoreGeneration", from, to: rwlayer },
     { kind: "sync", what: "the renames" },
+    ...mountIfOverlay(record, rwlayer, "root"),
   );
   return { record, path: from, isAdopted: isAdopted === true, steps };
+}
+
+function mountIfOverlay(
+  { layers }: SubvolumeRecord,
+  file: string,
+  place: "next" | "root",
+): Step[] {
+  return layers === undefined ? [] : [{ kind: "mountRoot", path: file, place }];
 }
 
 function checkFormer(file: string, check: BootCheck): Step {

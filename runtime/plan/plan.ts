@@ -2,7 +2,7 @@ import { quote } from "../base/quote.ts";
 import path from "node:path";
 import type { BlockDevice } from "../disk/device.ts";
 import type { SubvolumeState } from "../disk/disk.ts";
-import type { BootFacts } from "./facts.ts";
+import type { BootFacts, TopLayerFacts } from "./facts.ts";
 import { isBelow } from "../base/is-below.ts";
 import { BootError } from "../base/errors.ts";
 import { formatImageReference } from "../images/image-ref.ts";
@@ -14,7 +14,7 @@ import {
 } from "../records/rwlayer-state.ts";
 import { generationNumbers, nextGeneration } from "../options/rwlayer-names.ts";
 import type { MergePlan } from "../tree/merge-plan.ts";
-import type { Step } from "./steps.ts";
+import type { Step, StepRecord } from "./steps.ts";
 
 /** What a boot is to do. */
 export interface BootPlan {
@@ -31,14 +31,15 @@ export interface BootPlan {
  *   something that is not ours stands in the way
  */
 export function planBoot(facts: BootFacts): BootPlan {
+  if (facts.modes.upper === "tmpfs") return planVolatile(facts);
   refuseForeignRwlayer(facts);
   const origin = chooseOrigin(facts);
   return origin === undefined ? planKept(facts) : planSwap(facts, origin);
 }
 
 /** What a new root is made from. */
-interface Origin extends Pick<SubvolumeRecord, "image" | "source"> {
-  /** The subvolume that a snapshot is taken of: the image's source or the present rwlayer. */
+interface Origin extends Pick<SubvolumeRecord, "image" | "layers" | "source"> {
+  /** The subvolume that a snapshot is taken of, or what an overlay begins with: the image's source or the present rwlayer. */
   readonly from: string;
 }
 
@@ -61,14 +62,7 @@ export function chooseOrigin({
     record?.complete !== true ||
     !ids.includes(record.image.id)
   ) {
-    return {
-      from: image.source,
-      image: {
-        reference: formatImageReference(reference, image),
-        id: image.id,
-      },
-      source: image.source,
-    };
+    return originOfImage({ image, reference });
   }
   const copiesAgain =
     modes.topLayerMode === "always" &&
@@ -76,8 +70,25 @@ export function chooseOrigin({
     record.toplayer?.digest !== topLayer.record.digest;
   // Not copied into the rwlayer as it stands: power could fail half-way.
   return copiesAgain
-    ? { from: paths.rwlayer, image: record.image, source: record.source }
+    ? {
+        from: paths.rwlayer,
+        image: record.image,
+        source: record.source,
+        ...(record.layers && { layers: record.layers }),
+      }
     : undefined;
+}
+
+function originOfImage({
+  image,
+  reference,
+}: Pick<BootFacts, "image" | "reference">): Origin {
+  return {
+    from: image.source,
+    image: { reference: formatImageReference(reference, image), id: image.id },
+    source: image.source,
+    ...(image.layers && { layers: image.layers.map(({ key }) => key) }),
+  };
 }
 
 function planKept(facts: BootFacts): BootPlan {
@@ -96,28 +107,41 @@ function planKept(facts: BootFacts): BootPlan {
   const what = "the root that is kept";
   const check = { path: rwlayer, what, init, kernelRelease };
   const steps: Step[] = [{ kind: "checkBootable", ...check }];
+  if (record?.layers !== undefined) {
+    steps.unshift({ kind: "mountRoot", path: rwlayer, place: "root" });
+  }
   return { result: "kept", warnings, steps };
+}
+
+/** Nothing on the disk is changed but for layers that are not held yet. */
+function planVolatile(facts: BootFacts): BootPlan {
+  const { missingLayers, paths, topLayer } = facts;
+  const { from: _, ...origin } = originOfImage(facts);
+  const steps: Step[] = [];
+  if (missingLayers.length > 0) {
+    refuseReadOnly(facts);
+    steps.push({ kind: "holdLayers", layers: missingLayers });
+  }
+  const record = recordOf(facts, origin, topLayer, true);
+  const root = paths.rwlayer;
+  steps.push(
+    { kind: "mountVolatile", path: root, record },
+    ...fillRoot(facts, root, true),
+  );
+  return { result: "fresh", warnings: [], steps };
 }
 
 /** Makes the next rwlayer aside, makes it durable, and puts it in the present one's place. */
 function planSwap(facts: BootFacts, { from, ...origin }: Origin): BootPlan {
-  const { topLayer, merge, engineArtifacts, gaps, init, kernelRelease } = facts;
-  const { modulesFrom } = facts;
+  const { topLayer } = facts;
   const { rwlayer, staging, state, generations } = facts.paths;
-  const { deployment } = facts.modes;
   const isOfImage = from !== rwlayer;
   refuseReadOnly(facts);
   refuseForeignStaging(facts);
   const recordAs = (complete: boolean): Step => ({
     kind: "recordSubvolume",
     path: staging,
-    record: {
-      boot: lastBootOf(facts.state) + 1,
-      ...origin,
-      toplayer: topLayer?.record ?? null,
-      ...(deployment !== undefined && { deployment }),
-      complete,
-    },
+    record: recordOf(facts, origin, topLayer, complete),
   });
   const steps: Step[] = [{ kind: "createDirectory", path: generations }];
   if (facts.stateDamage !== undefined) {
@@ -125,41 +149,20 @@ function planSwap(facts: BootFacts, { from, ...origin }: Origin): BootPlan {
     if (facts.stateDamage.code === "STATE_TOO_NEW") throw facts.stateDamage;
     steps.push({ kind: "setStateAside", path: state });
   }
-  if (facts.staging.kind === "subvolume") {
+  if (facts.staging.kind !== "nothing") {
     steps.push({ kind: "deleteStaging", path: staging });
   }
-  steps.push({ kind: "snapshot", from, to: staging }, recordAs(false));
-  if (!isOfImage) {
-    steps.push({ kind: "snapshotNested", from, to: staging });
-  }
-  if (isOfImage && gaps.length > 0) {
-    steps.push({ kind: "fillGaps", gaps, path: staging });
-  }
-  if (isOfImage && engineArtifacts.length > 0) {
-    const files = engineArtifacts;
-    steps.push({ kind: "removeLeftOvers", files, path: staging });
-  }
-  if (topLayer !== undefined) {
-    if (merge === undefined) throw new Error("the merge was not planned");
-    if (merge instanceof BootError) throw merge;
-    const { name } = topLayer.record;
-    steps.push({ kind: "copyTopLayer", merge, name, to: staging });
-  }
-  if (modulesFrom !== undefined) {
-    const release = kernelRelease;
-    steps.push({
-      kind: "copyModules",
-      from: modulesFrom,
-      release,
-      to: staging,
-    });
-  }
-  const what =
-    topLayer === undefined ? "the image" : "the image with the top layer";
-  const former = facts.rwlayer.subvolume;
-  const made = { path: staging, uuid: undefined };
+  const isOverlay = origin.layers !== undefined;
   steps.push(
-    { kind: "checkBootable", path: staging, what, init, kernelRelease },
+    ...(isOverlay
+      ? beginOverlay(facts, from, recordAs(false))
+      : beginSubvolume(facts, from, recordAs(false))),
+  );
+  steps.push(...fillRoot(facts, staging, isOfImage));
+  const former = facts.rwlayer.record;
+  const made = { path: staging, uuid: undefined };
+  if (isOverlay) steps.push({ kind: "unmountRoot", path: staging });
+  steps.push(
     recordAs(true),
     { kind: "sync", what: "the new root" },
     {
@@ -176,10 +179,83 @@ function planSwap(facts: BootFacts, { from, ...origin }: Origin): BootPlan {
     // Else what is written to the new root could be durable before its name is.
     { kind: "sync", what: "the renames" },
   );
+  if (isOverlay) {
+    steps.push({ kind: "mountRoot", path: rwlayer, place: "root" });
+  }
   const warnings = describeRepairs(facts);
   if (isOfImage) return { result: "fresh", warnings, steps };
   const change = `${rwlayer} is kept; the top layer has changed and is copied again`;
   return { result: "kept", warnings: [change, ...warnings], steps };
+}
+
+function recordOf(
+  { state, modes: { deployment } }: BootFacts,
+  origin: Omit<Origin, "from">,
+  topLayer: TopLayerFacts | undefined,
+  complete: boolean,
+): StepRecord {
+  return {
+    boot: lastBootOf(state) + 1,
+    ...origin,
+    toplayer: topLayer?.record ?? null,
+    ...(deployment !== undefined && { deployment }),
+    complete,
+  };
+}
+
+/** What is done to a root that has just been begun. */
+function fillRoot(facts: BootFacts, root: string, isOfImage: boolean): Step[] {
+  const { topLayer, merge, engineArtifacts, modulesFrom } = facts;
+  const { init, kernelRelease } = facts;
+  const steps: Step[] = [];
+  if (isOfImage && engineArtifacts.length > 0) {
+    const files = engineArtifacts;
+    steps.push({ kind: "removeLeftOvers", files, path: root });
+  }
+  if (topLayer !== undefined) {
+    if (merge === undefined) throw new Error("the merge was not planned");
+    if (merge instanceof BootError) throw merge;
+    const { name } = topLayer.record;
+    steps.push({ kind: "copyTopLayer", merge, name, to: root });
+  }
+  if (modulesFrom !== undefined) {
+    const release = kernelRelease;
+    steps.push({ kind: "copyModules", from: modulesFrom, release, to: root });
+  }
+  const what =
+    topLayer === undefined ? "the image" : "the image with the top layer";
+  steps.push({ kind: "checkBootable", path: root, what, init, kernelRelease });
+  return steps;
+}
+
+function beginSubvolume(
+  { gaps, paths }: BootFacts,
+  from: string,
+  record: Step,
+): Step[] {
+  const { rwlayer, staging: to } = paths;
+  const steps: Step[] = [{ kind: "snapshot", from, to }, record];
+  if (from === rwlayer) steps.push({ kind: "snapshotNested", from, to });
+  else if (gaps.length > 0) steps.push({ kind: "fillGaps", gaps, path: to });
+  return steps;
+}
+
+/** It is mounted when this is done. */
+function beginOverlay(
+  { missingLayers, paths }: BootFacts,
+  from: string,
+  record: Step,
+): Step[] {
+  const { rwlayer, staging: to } = paths;
+  const isCopied = from === rwlayer;
+  const isHeld = isCopied || missingLayers.length === 0;
+  return [
+    ...(isHeld ? [] : [{ kind: "holdLayers", layers: missingLayers } as const]),
+    { kind: "createDirectory", path: to },
+    record,
+    { kind: "makeUpper", from, isCopied, to },
+    { kind: "mountRoot", path: to, place: "next" },
+  ];
 }
 
 /** What the boot warns of, and what its merge of the top layer does. */
@@ -200,7 +276,7 @@ function describeRepairs(facts: BootFacts): string[] {
       `${stateDamage.message}: it is kept under another name, and the subvolumes that it listed are left alone`,
     );
   }
-  if (staging.kind === "subvolume") {
+  if (staging.kind !== "nothing") {
     repairs.push(
       `an earlier boot was interrupted: the unfinished root ${paths.staging} is deleted`,
     );
@@ -231,6 +307,7 @@ function refuseReadOnly({ device, isReadOnly }: BootFacts): void {
 
 function refuseForeignRwlayer({
   device,
+  image,
   paths,
   rwlayer,
   stateDamage,
@@ -240,9 +317,11 @@ function refuseForeignRwlayer({
       cause: stateDamage,
       hint: `${moveAway(device, paths.rwlayer)}; or give the rwlayer another name with rootflags=subvol=.`,
     });
-  if (rwlayer.kind === "other") {
+  if (rwlayer.kind === "other" || rwlayer.kind === "begun") {
     throw refuse(
-      `${paths.rwlayer} is not a subvolume, so dockroot did not make it and leaves it alone`,
+      image.layers === undefined
+        ? `${paths.rwlayer} is not a subvolume, so dockroot did not make it and leaves it alone`
+        : `${paths.rwlayer} has no root.json of dockroot's, so dockroot did not make it and leaves it alone`,
     );
   }
   if (rwlayer.kind === "subvolume" && rwlayer.record === undefined) {
@@ -255,13 +334,13 @@ function refuseForeignRwlayer({
 /** Only what is provably half-made and ours may be deleted. */
 function refuseForeignStaging(facts: BootFacts): void {
   const { device, paths, staging } = facts;
-  if (staging.kind === "nothing") return;
+  if (["nothing", "begun", "root"].includes(staging.kind)) return;
   if (staging.kind === "subvolume" && isHalfMade(facts, staging)) return;
   throw new BootError(
     "RWLAYER_FOREIGN",
     staging.kind === "subvolume"
       ? `the subvolume ${paths.staging} cannot be proved to be left over from an interrupted boot, and is left alone`
-      : `${paths.staging} is not a subvolume, so dockroot did not make it`,
+      : `${paths.staging} is not a root, so dockroot did not make it`,
     { cause: facts.stateDamage, hint: `${moveAway(device, paths.staging)}.` },
   );
 }

@@ -1,6 +1,8 @@
 import { abbreviateIds } from "../base/shorten.ts";
+import { LAYERS } from "../options/rwlayer-names.ts";
 import type { SubvolumeRecord } from "../records/rwlayer-state.ts";
 import type { SubvolumeGap } from "../disk/subvolume-gaps.ts";
+import type { TreeLayer } from "../stores/store.ts";
 import type { MergePlan } from "../tree/merge-plan.ts";
 
 /** What a root must have to boot. */
@@ -20,6 +22,11 @@ type Kinds<Kind extends string, Fields> = Kind extends unknown
  *
  * - `createDirectory`: with all above it, each for root alone
  * - `setStateAside`: keeps a damaged state file under another name
+ * - `holdLayers`: of the image, those that dockroot does not hold yet
+ * - `makeUpper`: the directory that takes what is written to an overlay; "from" is the topmost layer, or the
+ *   root whose own is copied
+ * - `mountVolatile`: an overlay whose writes stay in memory, as the initramfs gets it
+ * - `mountRoot`: to work on it, or as the initramfs gets it
  * - `snapshotNested`: of all that is nested in the one, into its snapshot
  * - `fillGaps`: directories in place of what a snapshot leaves of nested subvolumes
  * - `removeLeftOvers`: of what an engine has left in the image; files relative to the tree's root
@@ -43,6 +50,11 @@ export type Step =
       | "restoreGeneration",
       { from: string; to: string }
     >
+  | Kinds<"holdLayers", { layers: readonly TreeLayer[] }>
+  | Kinds<"makeUpper", { from: string; isCopied: boolean; to: string }>
+  | Kinds<"mountRoot", { path: string; place: "next" | "root" }>
+  | Kinds<"mountVolatile", { path: string; record: StepRecord }>
+  | Kinds<"unmountRoot", { path: string }>
   | Kinds<"fillGaps", { gaps: readonly SubvolumeGap[]; path: string }>
   | Kinds<"removeLeftOvers", { files: readonly string[]; path: string }>
   | Kinds<"copyTopLayer", { merge: MergePlan; name: string; to: string }>
@@ -52,9 +64,15 @@ export type Step =
   | Kinds<"sync", { what: string }>
   | Kinds<"checkPlaces", { places: readonly Place[] }>;
 
-type StepRecord = Pick<
+export type StepRecord = Pick<
   SubvolumeRecord,
-  "boot" | "complete" | "deployment" | "image" | "source" | "toplayer"
+  | "boot"
+  | "complete"
+  | "deployment"
+  | "image"
+  | "layers"
+  | "source"
+  | "toplayer"
 >;
 
 interface Place {
@@ -73,6 +91,20 @@ export function describeStep(step: Step): string {
       return `delete ${step.path}, left over from an interrupted boot`;
     case "snapshot":
       return `snapshot ${abbreviateIds(step.from)} as ${step.to}`;
+    case "holdLayers":
+      return `hold ${String(step.layers.length)} layers of the image in ${LAYERS}`;
+    case "makeUpper":
+      return step.isCopied
+        ? `copy what was written to ${step.from} into ${step.to}`
+        : `make an upper directory in ${step.to}`;
+    case "mountRoot":
+      return step.place === "next"
+        ? `mount the overlay ${step.path}`
+        : `mount the overlay ${step.path} as root`;
+    case "mountVolatile":
+      return "mount an overlay of the image as root, which keeps what is written in memory";
+    case "unmountRoot":
+      return `unmount the overlay ${step.path}`;
     case "snapshotNested":
       return `snapshot what is nested in ${step.from} into ${step.to}`;
     case "fillGaps":

@@ -1,3 +1,4 @@
+import path from "node:path";
 import { abbreviateIds } from "../base/shorten.ts";
 import { BootError } from "../base/errors.ts";
 import { formatJson } from "../base/escape.ts";
@@ -59,6 +60,10 @@ export interface RootedBoot extends RunFacts {
   /** What the initramfs mounts as root. */
   readonly root: string;
   readonly subvolumeUuid: string;
+  /** Whether it is an overlay, not a subvolume. */
+  readonly isOverlay: boolean;
+  /** The keys of an overlay's layers, the topmost first. `null` of a subvolume. */
+  readonly layers: readonly string[] | null;
   readonly rwlayer: string;
   /** The number of the boot that made the root. `null`, as what follows, where that is not known. */
   readonly boot: number | null;
@@ -101,8 +106,23 @@ export const BOOT_LOG = "boot.log";
 /** Beside it, where this boot of a candidate was counted. */
 export const COUNTED = "counted";
 
-/** Where the top level is mounted between `boot` and `finish`, in the run directory. */
-export const TOP_LEVEL_MOUNT = "toplevel";
+/** Where a root is mounted that is an overlay, in the run directory: what the initramfs mounts as root. */
+export const OVERLAY_ROOT = "root";
+
+/** Where what is written to an overlay is, in the run directory, when that is kept in memory. */
+export const MEMORY = "upper";
+
+/**
+ * Where the disk is mounted between `boot` and `finish`; of an overlay as long as the system runs. What is below /run/initramfs
+ * systemd leaves mounted until it has ended everything, and makes read-only then: elsewhere the disk
+ * would be unmounted while root still writes to it.
+ * @see https://systemd.io/ROOT_STORAGE_DAEMONS
+ */
+export function topLevelOf(runDirectory: string, isOverlay: boolean): string {
+  return isOverlay
+    ? path.join(path.dirname(runDirectory), "initramfs/dockroot")
+    : path.join(runDirectory, "toplevel");
+}
 
 /** The record in one line, for the kernel log. */
 export function summarizeBoot(record: RootedBoot): string {
@@ -148,8 +168,8 @@ export interface ParsedBoot {
 /** What `dockroot finish` needs to know of the boot before it. */
 export type FinishedBoot = Pick<
   RootedBoot,
-  "result" | "limits" | "root" | "rwlayer" | "subvolumeUuid"
->;
+  "result" | "isOverlay" | "limits" | "root" | "rwlayer" | "subvolumeUuid"
+> & { readonly layers: readonly string[] };
 
 /**
  * Reads the text of boot.json, as far as `dockroot finish` acts on it: what is deleted is found by it.
@@ -170,7 +190,9 @@ export function parseFinishedBoot(text: string): FinishedBoot | undefined {
   if (result === "generation" && rwlayerOfGeneration(root) !== rwlayer) {
     throw unreadable(`its root is not a generation of ${rwlayer}`);
   }
-  return { result, root, rwlayer, subvolumeUuid, limits };
+  const isOverlay = booted.isOverlay === true;
+  const layers = booted.layers ?? [];
+  return { result, isOverlay, layers, root, rwlayer, subvolumeUuid, limits };
 }
 
 const parseResult = oneOf<BootRecord["result"]>([
@@ -214,6 +236,8 @@ export function parseBootRecord(text: string): ParsedBoot {
       source: ofRoot("source", orNull(parseString)),
       toplayer: ofRoot("toplayer", parseTopLayerRecord),
       // Absent in records of earlier versions.
+      isOverlay: parseBoolean(fields["isOverlay"]) ?? null,
+      layers: listOf(parseString)(fields["layers"]) ?? null,
       deployment: parseCount(fields["deployment"]) ?? null,
       hasModules: parseBoolean(fields["hasModules"]) ?? null,
       failure: always(

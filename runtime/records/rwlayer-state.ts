@@ -31,15 +31,17 @@ export interface TopLayerRecord {
 
 /** One subvolume that dockroot made. */
 export interface SubvolumeRecord {
-  /** btrfs's UUID of it: what proves that a subvolume is ours, whatever its name. */
+  /** btrfs's UUID of it: what proves that a subvolume is ours, whatever its name. Of an overlay its own. */
   readonly uuid: string;
   /** Counts the rwlayers made under this name, from 1. Never a clock. */
   readonly boot: number;
   /** Whether all that belongs into it was there when this was written. Only such a one may boot. */
   readonly complete: boolean;
   readonly image: { readonly reference: string; readonly id: string };
-  /** The source it is a snapshot of, relative to the top level. */
+  /** The source it is a snapshot of, or that of the topmost layer it is made of; relative to the top level. */
   readonly source: string;
+  /** The keys of the layers that it is an overlay of, the topmost first; absent for a subvolume. */
+  readonly layers?: readonly string[];
   /** What was copied over it; `null` without a top layer. */
   readonly toplayer: TopLayerRecord | null;
   /** The deployment that it was made for; absent where its boot named none. */
@@ -126,6 +128,7 @@ const parseSubvolumeRecord: Parser<SubvolumeRecord> = objectOf(
     toplayer: parseTopLayerRecord,
   },
   {
+    layers: listOf(parseString),
     deployment: parseCount,
     bootId: parseString,
     handedOver: orNull(parseCount),

@@ -26,21 +26,23 @@ const MAX_LISTED = 20;
 /**
  * Opens what is in a store's directory. Where several stores are, those without images do not count.
  * @param wanted the kind that `dockroot.store=` names
+ * @param best what an image's tree is to be, where it is in the store in two ways
  * @throws BootError STORE_MISSING
  */
 export function openStore(
   location: StoreLocation,
   wanted?: StoreKind,
+  best: TreeKind = "subvolume",
 ): ImageStore {
   const store = new StoreFiles(location);
   refuseNoDirectory(store);
   const found = findReaders(store, wanted);
-  const readers = wanted === undefined ? found : preferUsable(found);
+  const kinds = best === "subvolume" ? TREE_KINDS : TREE_KINDS.toReversed();
+  const readers = wanted === undefined ? found : preferUsable(found, kinds);
   const [first] = readers;
   if (first === undefined) throw storeMissing(store, wanted);
   return {
-    find: (reference) =>
-      findInStores(store.path, readers, reference, TREE_KINDS),
+    find: (reference) => findInStores(store.path, readers, reference, kinds),
     findRoot: (reference) => {
       const { tree, ...image } = findInStores(
         store.path,
@@ -67,9 +69,12 @@ export function openStore(
 const TREE_KINDS: readonly TreeKind[] = ["subvolume", "layers"];
 
 /** Of several drivers of one engine, who names the engine can only mean the one that is best for roots. */
-function preferUsable(readers: readonly StoreReader[]): readonly StoreReader[] {
+function preferUsable(
+  readers: readonly StoreReader[],
+  kinds: readonly TreeKind[],
+): readonly StoreReader[] {
   if (readers.length < 2) return readers;
-  const byKind = TREE_KINDS.map((kind) =>
+  const byKind = kinds.map((kind) =>
     readers.filter((reader) => reader.treeKinds().includes(kind)),
   );
   return byKind.find((usable) => usable.length > 0) ?? readers;

@@ -23,8 +23,13 @@ export interface StoredImage {
 export interface RootImage extends StoredImage {
   /** Whose store it is in, or `kept`: it is one of those that deployments boot. */
   readonly store: StoreKind | "kept";
-  /** The subvolume with the whole tree of its leaf layer, relative to the filesystem's top level. */
+  /**
+   * The subvolume with the whole tree of its leaf layer, or the directory of that layer alone; relative to the
+   * filesystem's top level.
+   */
   readonly source: string;
+  /** What its tree is an overlay of, the leaf layer first; absent where that is a subvolume. */
+  readonly layers?: readonly TreeLayer[];
   /** The name under which a kept image is known, where that says more than what it was asked for by. */
   readonly reference?: string;
 }

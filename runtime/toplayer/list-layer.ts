@@ -106,6 +106,7 @@ function markPlain(entry: OpenEntry): void {
   entry.children.forEach(markPlain);
   entry.isPlain =
     entry.kind !== "socket" &&
+    entry.kind !== "overlay-whiteout" &&
     parseWhiteout(entry.name) === undefined &&
     entry.children.every(({ isPlain }) => isPlain);
 }

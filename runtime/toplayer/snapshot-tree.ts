@@ -12,6 +12,8 @@ import { planMerge } from "../tree/plan-merge.ts";
 
 /** What is done to a snapshot before layers are laid over it. */
 interface SnapshotChanges {
+  /** Whether it is a snapshot at all, which has gaps; an overlay shows all as it is. */
+  readonly isSnapshot?: boolean;
   /** What is removed; relative, in UTF-8. */
   readonly removed?: readonly string[];
   /** Which gaps are filled; relative, in UTF-8. */
@@ -45,7 +47,12 @@ interface SnapshotTree extends BaseTree {
 export function readSnapshotTree(
   host: Host,
   directory: string,
-  { removed = [], filled = [], hasNested = false }: SnapshotChanges = {},
+  {
+    isSnapshot = true,
+    removed = [],
+    filled = [],
+    hasNested = false,
+  }: SnapshotChanges = {},
 ): SnapshotTree {
   const asBytes = (file: string) => Buffer.from(file).toString("latin1");
   const gone = new Set(removed.map(asBytes));
@@ -62,7 +69,9 @@ export function readSnapshotTree(
       if (gone.has(file) || isInGap(file)) return undefined;
       const whole = bytesOf(directory, file);
       const found = host.files.lookAt(whole);
-      if (found === undefined || !becomesGap(found)) return found;
+      if (found === undefined || !isSnapshot || !becomesGap(found)) {
+        return found;
+      }
       const isNested = hasNested && found.inode === SUBVOLUME_INODE;
       const status = isNested ? undefined : host.files.statusOf(whole);
       if (status !== undefined && !gaps.has(file)) {

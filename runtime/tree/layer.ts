@@ -8,7 +8,7 @@ export interface LayerEntry extends Pick<
 > {
   /** Of a directory: what is in it, sorted by the bytes of its names. */
   readonly children: readonly LayerEntry[];
-  /** Whether cp can copy it as it is: neither it nor anything in it is a whiteout or a socket. */
+  /** Whether cp can copy it as it is: neither it nor anything in it is a whiteout (OCI's or overlayfs's) or a socket. */
   readonly isPlain: boolean;
 }
 

@@ -89,6 +89,7 @@ function mergeDirectory(merging: Merging, here: Landing): void {
     if (parseWhiteout(child.name) !== undefined) continue;
     const landing = landingIn(here, child);
     if (child.kind === "socket") skipSocket(merging, landing);
+    else if (child.kind === "overlay-whiteout") skipWhiteout(merging, landing);
     else if (mustBeTakenApart(tree, child, landing.target)) apart.push(landing);
     else whole.push(child);
   }
@@ -109,7 +110,7 @@ function mergeDirectory(merging: Merging, here: Landing): void {
 
 /** Plans what the whiteouts of a directory remove. */
 function applyWhiteouts(merging: Merging, here: Landing): void {
-  const { tree, actions, warnings } = merging;
+  const { tree, actions } = merging;
   const whiteouts = here.entry.children.flatMap((entry) => {
     const whiteout = parseWhiteout(entry.name);
     if (whiteout === undefined) return [];
@@ -126,10 +127,7 @@ function applyWhiteouts(merging: Merging, here: Landing): void {
       tree.empty(target);
     }
     if (whiteout.kind === "invalid") {
-      tell(merging, landing, "skip", undefined);
-      warnings.push(
-        `the top layer's ${showPath(path)} is not a valid whiteout, and is skipped`,
-      );
+      skipWhiteout(merging, landing);
     }
   }
   for (const { whiteout, landing } of whiteouts) {
@@ -140,6 +138,13 @@ function applyWhiteouts(merging: Merging, here: Landing): void {
     tell(merging, deleted, "delete", replaced);
     if (replaced !== undefined) remove(merging, deleted);
   }
+}
+
+function skipWhiteout(merging: Merging, landing: Landing): void {
+  tell(merging, landing, "skip", undefined);
+  merging.warnings.push(
+    `the top layer's ${showPath(landing.path)} is not a valid whiteout, and is skipped`,
+  );
 }
 
 function skipSocket(merging: Merging, landing: Landing): void {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Test } from "tap";
 import { run } from "../../fixtures/run.ts";
 import { scaleTimeout } from "../../fixtures/slowness.ts";
+import type { DiskOptions } from "../../fixtures/loop-disk.ts";
 import { makeSystemDisk, type SystemDisk } from "../../fixtures/system-disk.ts";
 import { stopIfInterrupted, undoLater } from "../../fixtures/undo.ts";
 import { unmountBelow } from "../../fixtures/unmount.ts";
@@ -23,6 +24,7 @@ export interface BootDisk {
   readonly device: string;
   readonly label: string;
   readonly ids: SystemDisk["ids"];
+  readonly fsType: NonNullable<DiskOptions["fsType"]>;
   /** Mounts the top level for as long as the work takes. */
   readonly look: <T>(
     work: (topLevel: string) => T | Promise<T>,
@@ -68,26 +70,28 @@ let labels = 0;
 /** A label that no other filesystem of this machine has: blkid looks at all of them. */
 export function newLabel(): string {
   labels += 1;
-  return `dockroot-${String(process.pid)}-${String(labels)}`;
+  // xfs takes no more than 12 characters.
+  return `d${String(process.pid)}-${String(labels)}`;
 }
 
 export async function makeBootDisk(
   t: Test,
   name: string,
   addToTree?: (tree: string, scratch: string) => Promise<void> | void,
+  fsType: NonNullable<DiskOptions["fsType"]> = "btrfs",
 ): Promise<BootDisk> {
   const scratch = makeScratch(t, name);
   const label = newLabel();
   const { file, ids } = await makeSystemDisk(scratch, {
-    label,
-    sizeBytes: 512 * 1024 ** 2,
+    ...{ label, fsType, sizeBytes: 512 * 1024 ** 2 },
     addToTree: (tree) => addToTree?.(tree, scratch),
   });
   await attach(t, file);
+  const whole = fsType === "btrfs" ? "subvolid=5" : "noatime";
   const look: BootDisk["look"] = (work, flags = []) =>
-    lookAt(file, work, ["subvolid=5", ...flags]);
+    lookAt(file, work, [whole, ...flags]);
   return {
-    ...{ scratch, file, label, ids, look },
+    ...{ scratch, file, label, ids, look, fsType },
     get device() {
       return deviceOf(file);
     },
@@ -166,15 +170,23 @@ function devicesOf(file: string): string[] {
 /** @param rwlayer has no other user on this disk */
 export function rehearse(
   t: Test,
-  { scratch, label }: Pick<BootDisk, "scratch" | "label">,
+  {
+    scratch,
+    label,
+    fsType = "btrfs",
+  }: Pick<BootDisk, "scratch" | "label"> & Partial<Pick<BootDisk, "fsType">>,
   rwlayer: string,
   options = "docker_image=system:1",
 ): Rehearsal {
+  const root =
+    fsType === "btrfs"
+      ? `rootflags=subvol=${rwlayer}`
+      : `dockroot.root=${rwlayer}`;
   return rehearseCmdline(
     t,
     path.join(scratch, "machines", encodeURIComponent(rwlayer)),
     rwlayer,
-    `BOOT_IMAGE=/vmlinuz root=LABEL=${label} rootflags=subvol=${rwlayer} rw quiet docker_path=docker dockroot.fallback=none ${options}`,
+    `BOOT_IMAGE=/vmlinuz root=LABEL=${label} ${root} rw quiet docker_path=docker dockroot.fallback=none ${options}`,
   );
 }
 

@@ -209,11 +209,11 @@ t.test("mount points with spaces", async (t) => {
     [
       {
         ...{ device: "0:39", root: "/", mountPoint: "/run/my disk" },
-        ...{ fsType: "btrfs", source: "/dev/loop0" },
+        ...{ fsType: "btrfs", source: "/dev/loop0", options: ["rw"] },
       },
       {
         ...{ device: "0:40", root: "/", mountPoint: "/" },
-        ...{ fsType: "x", source: "y" },
+        ...{ fsType: "x", source: "y", options: ["rw"] },
       },
     ],
   );

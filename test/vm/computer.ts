@@ -4,7 +4,11 @@ import type { Test } from "tap";
 import { openShell, type GuestShell } from "../../fixtures/guest-shell.ts";
 import { makeOverlay } from "../../fixtures/loop-disk.ts";
 import { machineIn, type Machine } from "../../fixtures/machine.ts";
-import { findMachine, type MachineKind } from "../../fixtures/machine-kinds.ts";
+import {
+  findMachine,
+  isOverlayKind,
+  type MachineKind,
+} from "../../fixtures/machine-kinds.ts";
 import {
   parseMachineReports,
   type MachineReport,
@@ -47,8 +51,10 @@ export interface StartOptions {
   readonly firmware?: Firmware;
 }
 
+const SUBVOLUME = "rootflags=subvol=docker_rwlayer";
+
 const TUTORIAL =
-  "root=LABEL=linux rootflags=subvol=docker_rwlayer rw docker_path=docker" +
+  "root=LABEL=linux rw docker_path=docker" +
   " toplayer=LABEL=linux toplayer_path=boot_docker";
 
 /** systemd's own limit for a mount, 90 s, is too short for an emulated machine on a busy host. */
@@ -101,7 +107,11 @@ export async function createComputer(
         ...(firmware === undefined
           ? {
               ...{ kernel: machine.kernel, initramfs },
-              cmdline: composeCmdline(upTo, cmdline),
+              cmdline: composeCmdline(
+                upTo,
+                cmdline,
+                isOverlayKind(kind) ? "" : SUBVOLUME,
+              ),
             }
           : { firmware }),
         workDir: join(workDir, `start-${String(starts)}`),
@@ -113,11 +123,18 @@ export async function createComputer(
   };
 }
 
-/** @param more options besides the tutorial's; the last of a name counts */
-export function composeCmdline(upTo: "login" | "shell", more: string): string {
+/**
+ * @param more options besides the tutorial's; the last of a name counts
+ * @param root which root: the tutorial's
+ */
+export function composeCmdline(
+  upTo: "login" | "shell",
+  more: string,
+  root = SUBVOLUME,
+): string {
   const unitTimeoutS = Math.ceil(scaleTimeout(UNIT_TIMEOUT_MS) / 1000);
   return [
-    ...[TUTORIAL, LEAN_KERNEL_OPTIONS],
+    ...[TUTORIAL, root, LEAN_KERNEL_OPTIONS],
     ...(upTo === "shell" ? [SHELL_TARGET] : []),
     `systemd.default_timeout_start_sec=${String(unitTimeoutS)}`,
     // Of the kernel only errors: under load, its lines and a program's garble each other.

@@ -13,7 +13,7 @@ check() {
 }
 installkernel() {
 	hostonly='' instmods -c btrfs || fail "the kernel has no btrfs"
-	hostonly='' instmods ext4 vfat nls_cp437 nls_ascii nls_iso8859_1
+	hostonly='' instmods overlay ext4 xfs vfat nls_cp437 nls_ascii nls_iso8859_1
 }
 install() {
 	export do_strip=no # It refuses the executable; distributions strip what they ship anyway.

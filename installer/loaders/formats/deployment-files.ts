@@ -92,7 +92,6 @@ function classesOf(one: number, other: number): string[] {
 /**
  * Which of the files a pattern chooses: systemd-boot sorts those that have no try left to the end, then by
  * their sort keys (`sortKeyOf`), and the highest version, which begins with the deployment's number, to the beginning.
- * Other files than `*.conf` are none to it.
  * @returns `undefined` where none matches, or somebody else's does
  */
 export function chooseEntry(
@@ -100,9 +99,7 @@ export function chooseEntry(
   pattern: string,
   names: readonly string[],
 ): EntryFile | undefined {
-  const matching = names.filter(
-    (name) => /\.conf$/i.test(name) && matchesPattern(pattern, name),
-  );
+  const matching = names.filter((name) => matchesPattern(pattern, name));
   const own = matching.flatMap((name) => parseEntryFile(rwlayer, name) ?? []);
   if (own.length < matching.length) return undefined;
   const rank = ({ tries }: EntryFile) =>

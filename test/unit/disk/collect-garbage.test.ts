@@ -75,6 +75,8 @@ t.test("a root that is removed in part is never complete again", async (t) => {
     root: "root",
     rwlayer: "root",
     subvolumeUuid: uuid(6),
+    isOverlay: false,
+    layers: [],
     limits: { generations: 0, fallback: "last", helperTimeoutMs: 1000 },
   } as const;
   await collectGarbage(disk, boot, true);

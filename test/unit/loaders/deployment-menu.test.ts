@@ -446,10 +446,6 @@ await t.test("systemd-boot counts in the name of a file", async (t) => {
   );
   t.strictSame(readTries(), { left: 0, done: 3 });
   t.equal(readDeploymentMenu(host, place, RWLAYER).next, 1);
-  // What a power failure leaves of a file is none to systemd-boot.
-  const left = path.join(top, `${directory}-2-1+4-1.conf.dockroot-put`);
-  fs.writeFileSync(left, "");
-  t.equal(readDeploymentMenu(host, place, RWLAYER).next, 1);
   // Of two with one name a boot that was good would end as bad.
   await write(null);
   t.strictSame(names(), [

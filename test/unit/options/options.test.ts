@@ -51,6 +51,8 @@ t.test("the tutorial's command line and configuration", async (t) => {
     root: { kind: "tag", tag: "LABEL", value: "linux" },
     deviceTimeoutMs: 10_000,
     rwlayer: "docker_rwlayer",
+    isOverlay: false,
+    upper: "disk",
     mountFlags: [],
     storePath: "docker",
     deployment: undefined,
@@ -103,10 +105,32 @@ t.test("a line separator in the rwlayer's name is no flag's", async (t) => {
   t.strictSame(options.mountFlags, ["degraded"]);
 });
 
+t.test("without subvol= the root is an overlay", async (t) => {
+  const rest = "root=LABEL=x docker_path=docker rootfstype=ext4";
+  t.match(read(rest), {
+    ...{ isOverlay: true, rwlayer: "docker_rwlayer" },
+    ...{ generation: undefined, mountFlags: [] },
+  });
+  t.match(
+    read(`${rest} rootflags=noatime,ro dockroot.root=roots/a`).rwlayer,
+    "roots/a",
+  );
+  const generation = ".dockroot/a/generations/3";
+  t.match(read(`${rest} dockroot.root=${generation}`), {
+    ...{ rwlayer: "a", generation },
+  });
+  refuses(t, `${rest} dockroot.root=/`, /top level itself/);
+  refuses(t, `${rest} dockroot.root=a,b`, /characters other than/);
+  refuses(t, `${rest} dockroot.root=a:b`, /characters other than/);
+  refuses(t, `${rest} dockroot.root=../x`, /"\.\."/);
+  refuses(t, `${rest} dockroot.root=.dockroot/x/staging`, /own directory/);
+  refuses(t, `${TUTORIAL} dockroot.root=a`, /is for a root that is an overlay/);
+  refuses(t, `${TUTORIAL} dockroot.upper=tmpfs`, /is for a root that is/);
+  refuses(t, `${rest} dockroot.upper=memory`, /neither disk nor tmpfs/);
+});
+
 t.test("rootflags that name no rwlayer are refused", async (t) => {
   const rest = "root=LABEL=x docker_path=docker";
-  refuses(t, rest, /no subvol=NAME/);
-  refuses(t, `${rest} rootflags=compress=zstd`, /no subvol=NAME/);
   refuses(
     t,
     `${rest} rootflags=subvol="docker_rwlayer"`,
@@ -385,7 +409,8 @@ t.test("options that this version cannot honour stop the boot", async (t) => {
     `${TUTORIAL} dockroot.timeout=1m`,
     /is not a number from [01] to 999999/,
   );
-  refuses(t, `${TUTORIAL} rootfstype=ext4`, /must be btrfs/);
+  refuses(t, `${TUTORIAL} rootfstype=ext4`, /subvolumes are of btrfs/);
+  refuses(t, `${TUTORIAL} rootfstype=vfat`, /must be btrfs, ext4, xfs/);
   refuses(
     t,
     `${TUTORIAL} dockroot.generations=-1`,

@@ -67,3 +67,27 @@ t.test("another root", (t) => {
   );
   t.end();
 });
+
+t.test("an overlay, by where its writes go", (t) => {
+  const own = `${TOP_LEVEL}/roots/a/upper`;
+  const describe = (...lines: readonly string[]) =>
+    describeOtherRoot(
+      parseMountinfo([...OWN, ...lines].join("\n")),
+      TOP_LEVEL,
+      "roots/a",
+      [own],
+    );
+  const overlay = (at: string, upper: string) =>
+    `40 1 0:60 / ${at} rw - overlay overlay rw,lowerdir=0:1,upperdir=${upper},workdir=/w`;
+  t.equal(describe(overlay("/sysroot", own)), undefined);
+  t.equal(
+    describe(overlay("/sysroot", `${TOP_LEVEL}/roots/b/upper`)),
+    "/sysroot is overlay of overlay, not roots/a",
+  );
+  t.equal(
+    describe(mountOf("/", "/root"), overlay("/run/dockroot/root", own)),
+    "/root is the top level, not roots/a",
+    "it is mounted, but not as root",
+  );
+  t.end();
+});

@@ -69,6 +69,8 @@ const facts: BootFacts = {
     diffIds: [IMAGE_ID, IMAGE_ID],
     architecture: "amd64",
   },
+  tree: "/top/docker/btrfs/subvolumes/c0ffee",
+  missingLayers: [],
   storePath: "docker",
   paths: rwlayerPaths("docker_rwlayer"),
   state: emptyState("docker_rwlayer"),
@@ -142,6 +144,88 @@ t.test("the first boot", async (t) => {
   ]);
   t.strictSame(planBoot(facts).warnings, []);
 });
+
+const layers = ["top", "base"].map((key) => ({
+  key,
+  directory: `docker/overlay2/${key}/diff`,
+}));
+
+const ofLayers: BootFacts = {
+  ...facts,
+  image: { ...facts.image, source: "docker/overlay2/top/diff", layers },
+  missingLayers: layers,
+};
+
+t.test(
+  "an overlay is worked on before it is in place, and mounted there",
+  async (t) => {
+    t.strictSame(words({ ...ofLayers, staging: { kind: "begun" } }), [
+      "create the directory .dockroot/docker_rwlayer/generations",
+      "delete .dockroot/docker_rwlayer/staging, left over from an interrupted boot",
+      "hold 2 layers of the image in .dockroot/layers",
+      "create the directory .dockroot/docker_rwlayer/staging",
+      "record .dockroot/docker_rwlayer/staging as in the making",
+      "make an upper directory in .dockroot/docker_rwlayer/staging",
+      "mount the overlay .dockroot/docker_rwlayer/staging",
+      "copy the top layer LABEL=linux:/boot_docker into .dockroot/docker_rwlayer/staging",
+      "check that .dockroot/docker_rwlayer/staging has an init",
+      "unmount the overlay .dockroot/docker_rwlayer/staging",
+      "record .dockroot/docker_rwlayer/staging as complete",
+      "make the new root durable",
+      "check that .dockroot/docker_rwlayer/staging was not replaced",
+      "put .dockroot/docker_rwlayer/staging in place as docker_rwlayer",
+      "make the renames durable",
+      "mount the overlay docker_rwlayer as root",
+    ]);
+    t.match(
+      planBoot(ofLayers).steps.find(({ kind }) => kind === "recordSubvolume"),
+      {
+        record: { layers: ["top", "base"], source: "docker/overlay2/top/diff" },
+      },
+    );
+    t.notOk(
+      planBoot({ ...ofLayers, missingLayers: [] }).steps.some(
+        ({ kind }) => kind === "holdLayers",
+      ),
+    );
+  },
+);
+
+t.test(
+  "an overlay that is kept is mounted, or made anew of what was written to it",
+  async (t) => {
+    const kept: BootFacts = {
+      ...ofLayers,
+      rwlayer: {
+        kind: "root",
+        record: {
+          ...record,
+          image: { ...record.image, id: IMAGE_ID },
+          layers: ["top", "base"],
+        },
+        isAdopted: false,
+      },
+      modes: { rwlayerMode: "keep", topLayerMode: "always" },
+    };
+    t.strictSame(words(kept), [
+      "mount the overlay docker_rwlayer as root",
+      "check that docker_rwlayer has an init",
+    ]);
+    const changed = { ...topLayer, digest: "changed" };
+    t.strictSame(
+      words({ ...kept, topLayer: { layers: [layer], record: changed } }).slice(
+        1,
+        5,
+      ),
+      [
+        "create the directory .dockroot/docker_rwlayer/staging",
+        "record .dockroot/docker_rwlayer/staging as in the making",
+        "copy what was written to docker_rwlayer into .dockroot/docker_rwlayer/staging",
+        "mount the overlay .dockroot/docker_rwlayer/staging",
+      ],
+    );
+  },
+);
 
 t.test(
   "the former rwlayer becomes the newest generation once the new one is durable",
@@ -319,7 +403,7 @@ t.test("what dockroot did not make is never moved or deleted", async (t) => {
     /docker_rwlayer was not made by dockroot/,
   );
   refused({ ...facts, rwlayer: { kind: "other" } }, /is not a subvolume/);
-  refused({ ...facts, staging: { kind: "other" } }, /is not a subvolume/);
+  refused({ ...facts, staging: { kind: "other" } }, /is not a root/);
   const written = pathState(undefined, false);
   const untouched = pathState(undefined, true);
   const origin = "docker/btrfs/subvolumes/c0ffee";

@@ -4,8 +4,8 @@ import { parseFinishedBoot } from "../../../runtime/records/boot-record.ts";
 import { freshRecord } from "../status/status-data.ts";
 
 t.test("a record of each kind of boot", async (t) => {
-  const { rwlayer, limits, subvolumeUuid } = freshRecord;
-  const rest = { rwlayer, limits, subvolumeUuid };
+  const { rwlayer, limits, subvolumeUuid, isOverlay } = freshRecord;
+  const rest = { rwlayer, limits, subvolumeUuid, isOverlay, layers: [] };
   for (const result of ["fresh", "kept", "fallback"]) {
     t.strictSame(parse({ result }), { result, root: rwlayer, ...rest });
   }

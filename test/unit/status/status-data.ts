@@ -11,6 +11,8 @@ export const freshRecord = {
   device: "/dev/vda2",
   filesystemUuid: "c7042bf1-2c89-441c-88ab-31e005893b89",
   root: "docker_rwlayer",
+  isOverlay: false,
+  layers: null,
   subvolumeUuid: "1d1ea182-4d91-a14f-9a1f-4b8865410602",
   rwlayer: "docker_rwlayer",
   boot: 5,

@@ -1,0 +1,96 @@
+import path from "node:path";
+import { BootError, HelperError } from "../../base/errors.ts";
+import { hintFor } from "../../base/hints.ts";
+import { DOCKROOT_DIRECTORY, LAYERS } from "../../options/rwlayer-names.ts";
+import type { TreeLayer } from "../../stores/store.ts";
+import { syncFilesystem } from "../btrfs.ts";
+import type { Disk } from "../disk.ts";
+
+// The layers that roots are made of, each in a directory named by its key: hard links of the store's files,
+// on btrfs copies that share their data. They take no room, and no engine knows of them: a prune that
+// empties the store's own directories leaves roots whole. Only what is whole has such a name.
+
+/** Where layers are while they are being made. What an interruption leaves there is removed. */
+const NEW_LAYERS = path.join(DOCKROOT_DIRECTORY, "layers.new");
+
+export function layerPath(key: string): string {
+  return path.join(LAYERS, key);
+}
+
+/** Those of the layers that are not held. @throws BootError FILE_UNREADABLE */
+export function listMissing<T extends Pick<TreeLayer, "key">>(
+  disk: Disk,
+  layers: readonly T[],
+): T[] {
+  if (!disk.hasDirectory(LAYERS)) return [...layers];
+  return layers.filter(({ key }) => !disk.hasDirectory(layerPath(key)));
+}
+
+/**
+ * Holds layers that are in a store. They are durable when this returns.
+ * @throws BootError STEP_FAILED
+ */
+export async function holdLayers(
+  disk: Disk,
+  layers: readonly TreeLayer[],
+): Promise<void> {
+  const { host, topLevel } = disk;
+  removeNewLayers(disk);
+  for (const directory of [DOCKROOT_DIRECTORY, LAYERS, NEW_LAYERS]) {
+    host.files.ensureDirectory(disk.at(directory), 0o700);
+  }
+  const isBtrfs = disk.isBtrfs();
+  const directories = layers.map(({ directory }) => directory);
+  try {
+    await host.run(
+      [
+        "cp",
+        "--archive",
+        // There are no hard links from one subvolume of a btrfs to another.
+        isBtrfs ? "--reflink=always" : "--link",
+        "--parents",
+        `--target-directory=${NEW_LAYERS}`,
+        "--",
+        ...directories,
+      ],
+      { directory: topLevel },
+    );
+  } catch (cause) {
+    throw new BootError(
+      "STEP_FAILED",
+      `cannot ${isBtrfs ? "copy" : "link"} the image's layers into ${LAYERS}`,
+      { cause, hint: hintForLinks(cause) },
+    );
+  }
+  // Before a name says that it is whole.
+  await syncFilesystem(disk);
+  for (const { directory, key } of layers) {
+    const made = disk.at(path.join(NEW_LAYERS, directory));
+    host.files.rename(made, disk.at(layerPath(key)));
+  }
+  removeNewLayers(disk);
+}
+
+function removeNewLayers(disk: Disk): void {
+  if (!disk.hasDirectory(NEW_LAYERS)) return;
+  disk.host.files.removeTree(Buffer.from(disk.at(NEW_LAYERS)));
+}
+
+function hintForLinks(cause: unknown): string {
+  if (cause instanceof HelperError) {
+    if (/Invalid cross-device link/.test(cause.message)) {
+      return "Where the store has a project quota of its own, files of it can have no second name elsewhere: lift the quota (xfs_quota, chattr -p 0).";
+    }
+    if (/Too many links/.test(cause.message)) {
+      return "A file of the image has as many names as its filesystem allows.";
+    }
+  }
+  return hintFor(cause);
+}
+
+/** The keys of the layers that are held. @throws BootError FILE_UNREADABLE */
+export function listHeld(disk: Disk): string[] {
+  return disk.hasDirectory(LAYERS)
+    ? disk.host.files.namesIn(disk.at(LAYERS))
+    : [];
+}

@@ -1,0 +1,318 @@
+import path from "node:path";
+import { BootError } from "../../base/errors.ts";
+import { formatJson } from "../../base/escape.ts";
+import type { Host } from "../../host/host.ts";
+import { readRandomUuid } from "../../host/machine.ts";
+import { generationNumbers } from "../../options/rwlayer-names.ts";
+import {
+  emptyState,
+  parseState,
+  withRecord,
+  type RwlayerState,
+  type SubvolumeRecord,
+} from "../../records/rwlayer-state.ts";
+import { mountMemory, type MountStack } from "../mount-stack.ts";
+import type { DiskFacts, PathState } from "../disk.ts";
+import { Disk } from "../disk.ts";
+import type { TreeLayer } from "../../stores/store.ts";
+import { layerPath, listMissing } from "./layers.ts";
+import { mountOverlay, type OverlayTree } from "./mount-overlay.ts";
+
+/**
+ * What a root consists of: what was written to it, what the kernel needs for that, and what it is. The record comes first,
+ * so that whatever else is there is known to be dockroot's own.
+ */
+const [RECORD, UPPER, WORK] = ["root.json", "upper", "work"] as const;
+
+const MAX_RECORD_BYTES = 1024 * 1024;
+
+/** Where overlays are mounted. Absolute. */
+export interface OverlayPlaces {
+  /** What a root is made from, to be looked at. */
+  readonly view: string;
+  /** A root that is being made, or tried. */
+  readonly next: string;
+  /** What the initramfs gets. */
+  readonly root: string;
+  /** For a tmpfs with what is written to a root. */
+  readonly memory: string;
+  /** For links to layers, while something is being mounted. */
+  readonly links: string;
+}
+
+/** What an overlay is mounted with. */
+interface Mounting {
+  readonly places: OverlayPlaces;
+  /** Gets what is mounted; whoever made it releases that. */
+  readonly mounts: MountStack;
+}
+
+/**
+ * A disk whose roots are directories: each is an overlay of layers that dockroot holds and of a directory with
+ * what was written to it. Each says itself what it is, in its root.json.
+ */
+export class OverlayDisk extends Disk {
+  readonly #mounting: Mounting | undefined;
+  /** Where the tree of a root is, by the root's path. */
+  readonly #trees = new Map<string, string>();
+
+  /** @param mounting without it nothing can be mounted */
+  constructor(
+    host: Host,
+    topLevel: string,
+    rwlayer: string,
+    mounting?: Mounting,
+  ) {
+    super(host, topLevel, rwlayer);
+    this.#mounting = mounting;
+  }
+
+  get #mounts(): MountStack {
+    return this.#required().mounts;
+  }
+
+  get #places(): OverlayPlaces {
+    return this.#required().places;
+  }
+
+  #required(): Mounting {
+    if (this.#mounting !== undefined) return this.#mounting;
+    throw new Error("nothing can be mounted");
+  }
+
+  override readonly isOverlay = true;
+
+  override inspect(file: string): Promise<PathState> {
+    return Promise.resolve(this.#inspect(file));
+  }
+
+  #inspect(file: string): PathState {
+    const { files } = this.host;
+    const kind = files.statusOf(this.at(file))?.kind;
+    if (kind === undefined) return { kind: "nothing" };
+    if (kind !== "directory") return { kind: "other" };
+    const record = this.readRecord(file);
+    if (record === undefined) {
+      return { kind: this.#isBegun(file) ? "begun" : "other" };
+    }
+    return { kind: "root", record, isAdopted: false };
+  }
+
+  /**
+   * Whether a boot has begun to make a root there and nothing of it was durable but names: an empty directory,
+   * or a record of which nothing can be read beside what else belongs to a root.
+   */
+  #isBegun(file: string): boolean {
+    const names = this.host.files.namesIn(this.at(file));
+    const own: readonly string[] = [RECORD, UPPER, WORK];
+    return (
+      names.every((name) => own.includes(name) || name.startsWith(RECORD)) &&
+      (names.length === 0 || names.some((name) => name.startsWith(RECORD)))
+    );
+  }
+
+  /** What a root says of itself; `undefined` where there is none that dockroot made. */
+  readRecord(root: string): SubvolumeRecord | undefined {
+    const { files } = this.host;
+    try {
+      const file = this.at(path.join(root, RECORD));
+      const text = files.readOwnText(file, MAX_RECORD_BYTES);
+      const state = text === undefined ? undefined : parseState(text);
+      if (state?.rwlayer !== this.paths.rwlayer) return undefined;
+      return state.subvolumes[0];
+    } catch (error) {
+      if (!(error instanceof BootError)) throw error;
+      if (error.code === "STATE_TOO_NEW") throw error;
+      return undefined;
+    }
+  }
+
+  override readFacts(): Promise<DiskFacts> {
+    const { paths } = this;
+    return Promise.resolve({
+      paths,
+      state: this.readState(),
+      stateDamage: undefined,
+      rwlayer: this.#inspect(paths.rwlayer),
+    });
+  }
+
+  /** All roots of this rwlayer, as each says itself. */
+  override readState(): RwlayerState {
+    return this.listRecords()
+      .filter((record) => record !== undefined)
+      .reduce(withRecord, emptyState(this.paths.rwlayer));
+  }
+
+  /** Of each root of this rwlayer; `undefined` for one whose record cannot be read. */
+  listRecords(): (SubvolumeRecord | undefined)[] {
+    const { rwlayer, staging, generations } = this.paths;
+    const numbers = generationNumbers(this.generationNames());
+    return [
+      staging,
+      ...numbers.map((number) => path.join(generations, String(number))),
+      rwlayer,
+    ]
+      .filter((file) => {
+        const record = this.at(path.join(file, RECORD));
+        return this.host.files.statusOf(record) !== undefined;
+      })
+      .map((file) => this.#inspect(file))
+      .filter(({ kind }) => kind !== "begun")
+      .map(({ record }) => record);
+  }
+
+  override identify(): Promise<string> {
+    return Promise.resolve(readRandomUuid(this.host));
+  }
+
+  override writeRecord(root: string, record: SubvolumeRecord): void {
+    const { rwlayer } = this.paths;
+    const state: RwlayerState = { version: 2, rwlayer, subvolumes: [record] };
+    const file = this.at(path.join(root, RECORD));
+    const { files } = this.host;
+    files.writeFile(
+      file,
+      { text: formatJson(state) },
+      // What makes the root durable makes this so.
+      { mode: 0o600, durable: record.complete ? "content" : "nothing" },
+    );
+  }
+
+  /** The tree of a root that is mounted. */
+  override treeAt(root: string): string {
+    const tree = this.#trees.get(root);
+    if (tree === undefined) throw new Error(`${root} is not mounted`);
+    return tree;
+  }
+
+  /**
+   * Makes what takes the writes of a root: empty, and with owner, mode and times of the topmost layer's
+   * directory, which are those of `/`; or all that was written to another root.
+   * @param from the layer, or the root, relative to the top level
+   */
+  async makeUpper(
+    root: string,
+    from: string,
+    isCopied: boolean,
+  ): Promise<void> {
+    const { host } = this;
+    const [upper, work] = [UPPER, WORK].map((name) =>
+      this.at(path.join(root, name)),
+    ) as [string, string];
+    const source = isCopied ? path.join(from, UPPER) : from;
+    if (isCopied) {
+      await host.run([
+        ...["cp", "--archive", "--reflink=auto", "--no-target-directory"],
+        ...["--", this.at(source), upper],
+      ]);
+    } else {
+      host.files.createDirectory(upper, 0o700);
+      host.files.copyOwnerModeTimes(this.at(source), upper);
+    }
+    host.files.createDirectory(work, 0o700);
+  }
+
+  /** @throws BootError MOUNT_FAILED, STEP_FAILED */
+  async mountRoot(root: string, place: "next" | "root"): Promise<void> {
+    const at = this.#places[place];
+    await this.#mount(at, {
+      layers: this.#layersOf(root),
+      upper: {
+        directory: this.at(path.join(root, UPPER)),
+        work: this.at(path.join(root, WORK)),
+      },
+    });
+    this.#trees.set(root, at);
+  }
+
+  /**
+   * Mounts a root whose writes stay in memory.
+   * @param root whose place it takes
+   * @param from the topmost layer, relative to the top level
+   * @throws BootError MOUNT_FAILED, STEP_FAILED
+   */
+  async mountVolatile(
+    root: string,
+    layers: readonly string[],
+    from: string,
+  ): Promise<void> {
+    const { root: at, memory } = this.#places;
+    await mountMemory(this.host, memory);
+    this.#mounts.add(memory);
+    const upper = {
+      directory: path.join(memory, UPPER),
+      work: path.join(memory, WORK),
+    };
+    this.host.files.createDirectory(upper.directory, 0o700);
+    this.host.files.copyOwnerModeTimes(this.at(from), upper.directory);
+    this.host.files.createDirectory(upper.work, 0o700);
+    await this.#mount(at, { layers: this.#placesOf(root, layers), upper });
+    this.#trees.set(root, at);
+  }
+
+  /** @throws BootError MOUNT_FAILED */
+  async unmountRoot(root: string): Promise<void> {
+    await this.#mounts.unmount(this.treeAt(root));
+    this.#trees.delete(root);
+  }
+
+  /**
+   * Shows a root, read-only.
+   * @returns where its tree is
+   * @throws BootError MOUNT_FAILED, STEP_FAILED
+   */
+  async showRoot(root: string): Promise<string> {
+    const upper = this.at(path.join(root, UPPER));
+    const at = await this.#show([upper, ...this.#layersOf(root)]);
+    this.#trees.set(root, at);
+    return at;
+  }
+
+  /**
+   * Shows the tree of an image, read-only.
+   * @returns where it is
+   * @throws BootError MOUNT_FAILED
+   */
+  showLayers(layers: readonly TreeLayer[]): Promise<string> {
+    const missing = new Set(listMissing(this, layers));
+    return this.#show(
+      layers.map((layer) =>
+        this.at(missing.has(layer) ? layer.directory : layerPath(layer.key)),
+      ),
+    );
+  }
+
+  /** In the place of what was shown before. */
+  async #show(layers: readonly string[]): Promise<string> {
+    const at = this.#places.view;
+    if (this.#mounts.has(at)) await this.#mounts.unmount(at);
+    await this.#mount(at, { layers });
+    return at;
+  }
+
+  async #mount(at: string, tree: OverlayTree): Promise<void> {
+    await mountOverlay(this.host, at, tree, this.#places.links);
+    this.#mounts.add(at);
+  }
+
+  /** @throws BootError STEP_FAILED where one of them is gone */
+  #layersOf(root: string): string[] {
+    return this.#placesOf(root, this.readRecord(root)?.layers ?? []);
+  }
+
+  #placesOf(root: string, layers: readonly string[]): string[] {
+    const [missing] = listMissing(
+      this,
+      layers.map((key) => ({ key })),
+    );
+    if (missing === undefined && layers.length > 0) {
+      return layers.map((key) => this.at(layerPath(key)));
+    }
+    throw new BootError(
+      "STEP_FAILED",
+      `${root} cannot be mounted: its layer ${missing?.key ?? ""} is not in ${path.dirname(layerPath(""))}`,
+      { hint: "Another root, or a new one, can boot." },
+    );
+  }
+}

@@ -67,8 +67,8 @@ const BOOT_TIMEOUT_MS = 3 * 60_000;
 const OFF_TIMEOUT_MS = 2 * 60_000;
 const PROMPT_TIMEOUT_MS = 30_000;
 
-/** What OVMF says on the first serial port. */
-export const STARTS_LOADER = /BdsDxe: starting /;
+/** What OVMF says on the first serial port; what it says after that may be lost when a kernel takes the port. */
+export const STARTS_LOADER = /BdsDxe: loading /;
 
 /** @param name of the directory that it works in */
 export async function createComputer(

@@ -1,38 +1,14 @@
 // runner: tier=first seconds=200 whole=1000 needs=two-kernels
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import t, { type Test } from "tap";
-import {
-  layOutEsp,
-  LOADERS,
-  makeFirmware,
-  type Loader,
-} from "../../fixtures/boot-loaders.ts";
-import { findBootPackages } from "../../fixtures/boot-packages.ts";
-import { makeEspDisk } from "../../fixtures/esp-disk.ts";
+import { LOADERS, type Loader } from "../../fixtures/boot-loaders.ts";
 import { openShell, type GuestShell } from "../../fixtures/guest-shell.ts";
 import type { RootedBoot } from "../../runtime/records/boot-record.ts";
 import { isWholeTier, sampleSeed } from "../tier.ts";
-import { composeCmdline, createComputer, resetFromShell } from "./computer.ts";
+import { resetFromShell } from "./computer.ts";
+import { createLoaderComputer, SHELL_AT_EACH_BOOT } from "./loader-computer.ts";
 
-const packages = await findBootPackages((_name, work) => work(() => undefined));
 const first = sampleSeed() % LOADERS.length;
 const loaders = isWholeTier() ? LOADERS : LOADERS.slice(first, first + 1);
-
-/**
- * No option of the kernel's that is for one boot comes into the entries of deployments. What waits for a device,
- * waits no longer than 90 s, which is short on a busy host.
- */
-const SHELL_AT_EACH_BOOT = [
-  "mount -o subvolid=5 LABEL=linux /mnt",
-  "cd /mnt/boot_docker/etc/systemd/system",
-  "mkdir debug-shell.service.d sysinit.target.wants",
-  "printf '[Service]\\nTTYPath=/dev/ttyS2\\n' >debug-shell.service.d/tty.conf",
-  "ln -s /lib/systemd/system/debug-shell.service sysinit.target.wants",
-  "ln -s /lib/systemd/system/basic.target default.target",
-  "sed -i /docker/d /mnt/boot_docker/etc/fstab",
-  "cd /",
-].join(" && ");
 
 /** Has the entry of boot-entry in the place of the one that was written by hand. */
 const TAKE_BOOT_ENTRY: Readonly<Record<Loader, string>> = {
@@ -56,24 +32,14 @@ function removeBlock(begin: string, file: string): string {
 }
 
 async function upgradeAndRollBack(t: Test, loader: Loader): Promise<void> {
-  const computer = await createComputer(
+  const { machine, turnOn } = await createLoaderComputer(
     t,
     `deployments-${loader}`,
-    "two-kernels",
+    loader,
+    "shell",
+    "fstab=no",
   );
-  const { machine, workDir } = computer;
-  const esp = join(workDir, "esp.img");
-  t.teardown(() => rm(esp));
-  const options = composeCmdline("shell", "fstab=no");
-  await makeEspDisk(
-    esp,
-    layOutEsp(loader, packages, machine, options),
-    workDir,
-  );
-  const vm = await computer.start(t, {
-    firmware: await makeFirmware(packages, join(workDir, "vars.fd")),
-    moreDisks: [esp],
-  });
+  const vm = await turnOn(t);
 
   let shell = await openShell(vm);
   const firstKernel = await shell("uname -r");

@@ -1,49 +1,23 @@
-// runner: tier=all seconds=900 needs=two-kernels
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
+// runner: tier=all seconds=400 needs=two-kernels
 import t, { type Test } from "tap";
-import { layOutEsp, makeFirmware } from "../../fixtures/boot-loaders.ts";
-import { findBootPackages } from "../../fixtures/boot-packages.ts";
-import { makeEspDisk } from "../../fixtures/esp-disk.ts";
 import { logIn, type GuestShell } from "../../fixtures/guest-shell.ts";
 import type { Vm } from "../../fixtures/vm.ts";
 import type { Deployments } from "../../runtime/records/deployments.ts";
-import { composeCmdline, createComputer, STARTS_LOADER } from "./computer.ts";
+import { STARTS_LOADER } from "./computer.ts";
+import { createLoaderComputer } from "./loader-computer.ts";
 
-const packages = await findBootPackages((_name, work) => work(() => undefined));
 const RESTART_TIMEOUT_MS = 5 * 60_000;
 const ENTRY = "/boot/loader/entries/dockroot_docker_rwlayer-2-1";
 
-/** The file with the candidate's options, and what tells that it has no try left. */
-const COUNTERS = {
-  grub: {
-    file: "/boot/grub/dockroot.cfg",
-    isUsedUp: "grep -q ^dockroot_left=0 /boot/grub/dockroot.env",
-  },
-  "systemd-boot": {
-    file: `${ENTRY}+3-0.conf`,
-    isUsedUp: `test -e ${ENTRY}+0-3.conf`,
-  },
-} as const;
-
-type Counting = keyof typeof COUNTERS;
-
 /** A machine whose next deployment has another kernel. */
-async function upgraded(t: Test, loader: Counting) {
-  const computer = await createComputer(t, `tries-${loader}`, "two-kernels");
-  const { machine, workDir } = computer;
-  const esp = join(workDir, "esp.img");
-  t.teardown(() => rm(esp));
-  const options = composeCmdline("login", "");
-  await makeEspDisk(
-    esp,
-    layOutEsp(loader, packages, machine, options),
-    workDir,
+async function upgraded(t: Test) {
+  const { machine, turnOn } = await createLoaderComputer(
+    t,
+    "tries",
+    "systemd-boot",
+    "login",
   );
-  const vm = await computer.start(t, {
-    firmware: await makeFirmware(packages, join(workDir, "vars.fd")),
-    moreDisks: [esp],
-  });
+  const vm = await turnOn(t);
   const logInAsRoot = () => logIn(vm, "root", "demo");
   const shell = await logInAsRoot();
   const kernel = await shell("uname -r");
@@ -58,37 +32,9 @@ async function upgraded(t: Test, loader: Counting) {
   return { vm, machine, shell, kernel, restart, logInAsRoot };
 }
 
-for (const loader of ["systemd-boot", "grub"] as const) {
-  await t.test(`${loader} counts a kernel that panics`, async (t) => {
-    const { file, isUsedUp } = COUNTERS[loader];
-    const { kernel, restart, ...machine } = await upgraded(t, loader);
-    let { shell } = machine;
-    await shell("mount /dev/vdb1 /boot");
-    await shell(`sed -i 's/panic=30/panic=1 rdinit=\\/none/' ${file}`);
-    await shell("umount /boot");
-    shell = await restart();
-    t.equal(
-      await shell("uname -r"),
-      kernel,
-      "the kernel that is known to work",
-    );
-    await shell("mount /dev/vdb1 /boot");
-    await shell(isUsedUp);
-    await shell("umount /boot");
-    await shell("dockroot confirm");
-    t.match(await readState(shell), {
-      next: 1,
-      deployments: [
-        { n: 1, state: "good" },
-        { n: 2, state: "bad", failure: /has started it 3 times/ },
-      ],
-    });
-  });
-}
-
 await t.test("one that cannot boot, and then confirms itself", async (t) => {
   const { vm, machine, kernel, restart, logInAsRoot, ...first } =
-    await upgraded(t, "systemd-boot");
+    await upgraded(t);
   let { shell } = first;
   const tree = `/mnt/.dockroot/images/${machine.images["demo:2"]?.slice("sha256:".length) ?? ""}/tree`;
   const rename = async (from: string, to: string) => {

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import prettier from "prettier";
 import t from "tap";
+import { formatMatrix } from "../../../fixtures/fallback-matrix.ts";
 import { fillOptionTable } from "../../../build/option-table.ts";
 import { commandTable } from "../../../installer/cli/table.ts";
 
@@ -63,6 +64,11 @@ t.test(
     t.throws(() => fillOptionTable("a page"), /no place for the table/);
   },
 );
+
+t.test("what becomes of a bad image is as the machines have it", async (t) => {
+  const table = await prettier.format(formatMatrix(), { parser: "markdown" });
+  t.ok(read("every-day.md").includes(table), table);
+});
 
 t.test("each file on the page on architecture is there", (t) => {
   const project = path.dirname(docs);

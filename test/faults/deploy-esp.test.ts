@@ -12,6 +12,7 @@ import { makeCrashedDisk } from "../../fixtures/crashed-disk.ts";
 import { isWholeTier, sampleSeed } from "../tier.ts";
 import { wantedFaults } from "./campaign.ts";
 import { NEXT_COMMAND } from "./deploy-bench.ts";
+import type { DeployMachine } from "./deploy-machine.ts";
 import { makeDeployScenarios } from "./deploy-scenarios.ts";
 import { makeFastScratch } from "./disk-copy.ts";
 import { startEspGuest, type EspGuest } from "./esp-guest.ts";
@@ -39,11 +40,14 @@ const BOUNDS = { first: 22, whole: 240 };
 /** After each of so many cuts an upgrade follows in the guest. */
 const CUTS_PER_UPGRADE = 15;
 
+/** The candidate that the second one makes has its boots counted; it runs where they are given back and confirmed. */
 const COMMANDS = [
-  "upgrade next:1 --pull=never",
-  "switch next:2 --pull=never",
-  "rollback 1",
-  "remove 3",
+  { args: "upgrade next:1 --pull=never" },
+  { args: "switch next:2 --pull=never" },
+  { args: "confirm --give-back", running: 3 },
+  { args: "confirm", running: 3 },
+  { args: "rollback 1" },
+  { args: "remove 3" },
 ] as const;
 
 /** A command as it was done, on a disk. */
@@ -91,10 +95,14 @@ async function record(
   let former = bases.get(loader) ?? "";
   await insert(former);
   let before = await lookAtEsp(former, loader);
-  for (const [index, args] of COMMANDS.entries()) {
+  for (const [index, { args, ...command }] of COMMANDS.entries()) {
     const begin = requests().length;
     const flags = index === 0 ? ` --loader ${loader.name}` : "";
-    const ran = await run(machine, `dockroot ${args}${flags}\n`);
+    const booted = "running" in command ? bootedAs(command.running) : machine;
+    const ran = await run(
+      booted,
+      `touch /run/dockroot/counted\ndockroot ${args}${flags}\n`,
+    );
     t.equal(ran.tries[0]?.status, 0, `${args}: ${ran.said}`);
     const pieces = cutIntoPieces(requests().slice(begin));
     const name = `${loader.name}, ${args}`;
@@ -108,6 +116,12 @@ async function record(
     former = disk;
     before = after;
   }
+}
+
+/** The machine that has booted this deployment. */
+function bootedAs(deployment: number): DeployMachine {
+  const record = JSON.parse(machine.record ?? "") as object;
+  return { ...machine, record: JSON.stringify({ ...record, deployment }) };
 }
 
 async function cut(
@@ -210,7 +224,7 @@ await t.test("$BOOT cannot be written to", async (t) => {
   const [, recorded] = records;
   if (systemdBoot === undefined || recorded === undefined) return;
   const { former, before } = recorded;
-  const upgrade = `dockroot ${COMMANDS[1]}\n`;
+  const upgrade = `dockroot ${COMMANDS[1].args}\n`;
   const looked = async () => {
     const disk = path.join(scratch, "looked");
     await guest.copyTo(disk);

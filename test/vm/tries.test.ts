@@ -75,6 +75,23 @@ await t.test("one that cannot boot, and then confirms itself", async (t) => {
   });
   await shell("mount /dev/vdb1 /boot");
   await shell(`test -e ${ENTRY}.conf`);
+
+  // An upgrade that fails by itself is a failed unit, with the reason.
+  const service = "dockroot-upgrade.service";
+  const dropIn = `/run/systemd/system/${service}.d`;
+  await shell(`mkdir -p ${dropIn}`);
+  await shell(
+    `printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/dockroot upgrade absent:1 --pull never\\n' >${dropIn}/test.conf`,
+  );
+  await shell(
+    "systemctl daemon-reload; systemctl start dockroot-upgrade.timer",
+  );
+  await shell(`! systemctl start ${service}`);
+  t.equal(await shell(`systemctl is-failed ${service}`), "failed");
+  t.match(
+    await shell(`journalctl --no-pager -u ${service} -o cat`),
+    /^dockroot: .*absent:1/m,
+  );
 });
 
 /** As its user restarts it: firmware starts what its boot loader has next. */

@@ -1,3 +1,4 @@
+import path from "node:path";
 import { shorten } from "../base/shorten.ts";
 import type { ImageId } from "../images/image-ref.ts";
 import { parseLinkTarget, parseLower } from "./formats/overlay2-links.ts";
@@ -6,6 +7,8 @@ import { requireLayers } from "./stored-tree.ts";
 import type { LayeredTree, StoredImage } from "./store.ts";
 
 const DIRECTORY = "overlay2";
+
+const LINKS = "l";
 
 /** Several times as long as it is with as many layers as an image may have. */
 const MAX_LOWER_BYTES = 64 * 1024;
@@ -27,7 +30,7 @@ export function findOverlay2Tree(
   if (links === undefined) {
     throw lower.damaged("it is not a list of links to layers (cut off?)");
   }
-  const names = [cacheId, ...links.map((link) => followLink(store, id, link))];
+  const names = [cacheId, ...followLinks(store, id, links)];
   const tree = requireLayers(
     lower,
     id,
@@ -43,18 +46,33 @@ export function findOverlay2Tree(
   );
 }
 
-/** @returns the ID of the layer */
-function followLink(store: StoreFiles, id: ImageId, link: string): string {
-  const file = store.file(`${DIRECTORY}/${link}`);
-  const target = file.linkTarget();
-  if (target === undefined) {
-    throw sourceMissing(
-      `the layers of the image ${id} are not all in the store`,
-      `: ${file.path} is absent`,
-      file.place,
+/** @returns the IDs of the layers */
+function followLinks(
+  store: StoreFiles,
+  id: ImageId,
+  links: readonly string[],
+): string[] {
+  // Once for all of them: each would take as long as all the rest.
+  const directory = store.resolve(`${DIRECTORY}/${LINKS}`) ?? "";
+  return links.map((link) => {
+    const place = path.join(directory, link);
+    const file = store.file(`${DIRECTORY}/${LINKS}/${link}`);
+    const kind = store.host.files.statusOf(place)?.kind;
+    if (kind === undefined) {
+      throw sourceMissing(
+        `the layers of the image ${id} are not all in the store`,
+        `: ${file.path} is absent`,
+        file.place,
+      );
+    }
+    if (kind !== "symlink") {
+      throw file.damaged(`it is a ${kind}, not a symlink`);
+    }
+    const target = store.host.files.linkTarget(place);
+    const layer = parseLinkTarget(target);
+    if (layer !== undefined) return layer;
+    throw file.damaged(
+      `it leads to "${shorten(target)}", which is not a layer`,
     );
-  }
-  const layer = parseLinkTarget(target);
-  if (layer !== undefined) return layer;
-  throw file.damaged(`it leads to "${shorten(target)}", which is not a layer`);
+  });
 }

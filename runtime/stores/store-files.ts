@@ -100,21 +100,6 @@ export class StoreFile {
   }
 
   /**
-   * The text of a symlink, which is not followed; `undefined` where there is nothing.
-   * @throws BootError STORE_DAMAGED where it is something else
-   */
-  linkTarget(): string | undefined {
-    const { host } = this.#store;
-    const directory = this.#store.resolve(path.dirname(this.#name));
-    if (directory === undefined) return undefined;
-    const link = path.join(directory, path.basename(this.#name));
-    const kind = host.files.statusOf(link)?.kind;
-    if (kind === undefined) return undefined;
-    if (kind === "symlink") return host.files.linkTarget(link);
-    throw this.damaged(`it is a ${kind}, not a symlink`);
-  }
-
-  /**
    * Reads the file as a bbolt database. Where an engine writes to it meanwhile, it is read again.
    * @param read gets the root bucket; what it returns must not hold on to buckets or buffers
    * @returns `undefined` where there is no such file

@@ -12,8 +12,9 @@ import { createTally } from "./tally.ts";
 // Changes a byte of what leads to an image's layers, in stores that the engines have made: each time the
 // image has its layers, all of them and in their order, or an error of dockroot's own kind tells of it.
 
-/** Of each file, in the first tier. */
+/** Of each file: in the first tier, and in all. */
 const SAMPLE = 100;
+const MOST = 4000;
 
 const seed = isWholeTier() ? 6 : sampleSeed();
 
@@ -34,7 +35,8 @@ for (const captured of OVERLAY_STORES) {
       const places = name.endsWith(".db")
         ? mapBytes(content).used
         : [...content.keys()];
-      const step = isWholeTier() ? 1 : Math.ceil(places.length / SAMPLE);
+      const most = isWholeTier() ? MOST : SAMPLE;
+      const step = Math.ceil(places.length / most);
       for (let at = random.below(step); at < places.length; at += step) {
         const place = places[at] ?? 0;
         const changed = Buffer.from(content);

@@ -10,15 +10,15 @@ const ID = "(?:[0-9a-f]{64}|[0-9a-z]{25})";
 
 export const CACHE_ID = new RegExp(`^${ID}$`);
 
-const LINK = /^l\/[A-Z0-9]{26}$/;
+const LINK = /^l\/([A-Z0-9]{26})$/;
 
 /** A layer that is made for a container, too, may be below those of an image. */
 const LINK_TARGET = new RegExp(`^\\.\\./(${ID}(?:-init)?)/diff$`);
 
-/** The links in a file `lower`, relative to `overlay2`; `undefined` where they are none. */
+/** The names of the links in a file `lower`; `undefined` where it has something else. */
 export function parseLower(text: string): string[] | undefined {
-  const links = text.split(":");
-  return links.every((link) => LINK.test(link)) ? links : undefined;
+  const links = text.split(":").map((link) => LINK.exec(link)?.[1]);
+  return links.every((link) => link !== undefined) ? links : undefined;
 }
 
 /** The ID of the layer to which a link's text leads; `undefined` where it leads elsewhere. */

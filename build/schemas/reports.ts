@@ -33,11 +33,14 @@ const rootOnDisk = v.strictObject({
   size: described(
     v.nullable(
       v.strictObject({
-        referencedBytes: count,
+        referencedBytes: described(
+          v.nullable(count),
+          "null of a root that is an overlay.",
+        ),
         exclusiveBytes: described(count, "What deleting it would free."),
       }),
     ),
-    "null without quotas.",
+    "Of a subvolume null without quotas.",
   ),
 });
 
@@ -87,6 +90,10 @@ export const status = v.strictObject({
   dockroot: textOrNull,
   node: textOrNull,
   kernel: textOrNull,
+  heldLayers: described(
+    v.nullable(v.strictObject({ count, bytes: v.nullable(count) })),
+    "The layers that dockroot holds for roots that are overlays, and the room that their files take, which the engine's have in common with them until it prunes its own; null where roots are subvolumes.",
+  ),
   roots: described(
     v.nullable(v.array(rootOnDisk)),
     "The rwlayer, then the generations, the newest first.",

@@ -1,11 +1,11 @@
 import * as v from "valibot";
 import type { Host } from "../../runtime/host/host.ts";
 import { HelperError } from "../../runtime/base/errors.ts";
-import type { SubvolumeSize } from "./formats/status.ts";
+import type { RootSize } from "./formats/status.ts";
 import type { Gaps } from "./unreadable.ts";
 
 /** By the subvolume's number. */
-export type SubvolumeSizes = ReadonlyMap<number, SubvolumeSize>;
+export type SubvolumeSizes = ReadonlyMap<number, RootSize>;
 
 /**
  * Asks for the sizes of all subvolumes, as of the filesystem's last commit.

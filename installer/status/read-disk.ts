@@ -22,6 +22,9 @@ import type {
   LastFailure,
 } from "./formats/status.ts";
 import { Disk } from "../../runtime/disk/disk.ts";
+import { listMissing } from "../../runtime/disk/overlay/layers.ts";
+import { OverlayDisk } from "../../runtime/disk/overlay/overlay-disk.ts";
+import { readHeldLayers } from "./disk-usage.ts";
 import type { Gaps } from "./unreadable.ts";
 
 /** Everything is there already: what takes longer hangs. */
@@ -49,16 +52,20 @@ export async function readDisk(
       const root = requireKnownRoot(booted);
       requireOwnRunDirectory(host, runDirectory);
       const device = await findDisk(host, booted);
+      const { fsType = "btrfs" } = device;
+      const whole = fsType === "btrfs" ? ["subvolid=5"] : [];
       await mountDevice(host, {
-        device,
-        at: topLevel,
-        fsType: "btrfs",
-        flags: ["ro", "subvolid=5", "noatime"],
+        ...{ device, at: topLevel, fsType },
+        flags: ["ro", "noatime", ...whole],
       });
-      const disk = new Disk(host, topLevel, root.rwlayer);
-      await requireSameDisk(disk, device, root);
+      const isOverlay = booted.isOverlay === true;
+      const disk = new (isOverlay ? OverlayDisk : Disk)(
+        ...([host, topLevel, root.rwlayer] as const),
+      );
+      await requireSameDisk(disk, device, booted, root);
       return {
         roots: await readRoots(disk, root, gaps),
+        heldLayers: await readHeldLayers(disk, gaps),
         deployments: await gaps.attempt("the deployments", () =>
           summarizeDeployments(readDeployments(disk), booted.deployment),
         ),
@@ -76,6 +83,7 @@ export async function readDisk(
 
 export const NOTHING_READ: DiskStatus = {
   roots: null,
+  heldLayers: null,
   deployments: null,
   lastFailure: null,
 };
@@ -160,9 +168,20 @@ function requireKnownRoot({
 async function requireSameDisk(
   disk: Disk,
   device: BlockDevice,
+  { layers }: BootedStatus,
   { subvolumeUuid }: KnownRoot,
 ): Promise<void> {
-  if ((await disk.findSubvolume(subvolumeUuid)) !== undefined) return;
+  if (disk.isOverlay) {
+    // A root that is in memory has left nothing else there.
+    const missing = listMissing(
+      disk,
+      (layers ?? []).map((key) => ({ key })),
+    );
+    const isThere = disk
+      .readState()
+      .subvolumes.some(({ uuid }) => uuid === subvolumeUuid);
+    if (isThere || (layers !== null && missing.length === 0)) return;
+  } else if ((await disk.findSubvolume(subvolumeUuid)) !== undefined) return;
   throw new BootError(
     "DEVICE_UNSUITABLE",
     `${describeDevice(device)} does not hold the root that booted, of UUID ${subvolumeUuid}`,

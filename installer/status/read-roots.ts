@@ -2,8 +2,9 @@ import path from "node:path";
 import type { Disk } from "../../runtime/disk/disk.ts";
 import { generationNumbers } from "../../runtime/options/rwlayer-names.ts";
 import { readSizes, type SubvolumeSizes } from "./qgroups.ts";
+import { measureRoot } from "./disk-usage.ts";
 import type { Gaps } from "./unreadable.ts";
-import type { RootOnDisk, SubvolumeSize } from "./formats/status.ts";
+import type { RootOnDisk, RootSize } from "./formats/status.ts";
 
 /** For each, helpers run. */
 const MAX_GENERATIONS = 100;
@@ -32,22 +33,30 @@ export async function readRoots(
   if (stateDamage !== undefined) {
     await gaps.attempt(paths.state, () => Promise.reject(stateDamage));
   }
-  const sizes = await readSizes(host, topLevel, filesystemUuid, gaps);
+  const sizes = disk.isOverlay
+    ? undefined
+    : await readSizes(host, topLevel, filesystemUuid, gaps);
   const describe = async (role: RootOnDisk["role"], file: string) => {
     const pathState = await disk.inspect(file, state);
     if (pathState.kind === "nothing") return null;
-    const found = pathState.kind === "subvolume" ? pathState : undefined;
-    const size = found && sizes && (await sizeOf(disk, file, sizes));
+    const { record, subvolume } = pathState;
+    const uuid = subvolume?.uuid ?? record?.uuid ?? null;
+    const size =
+      pathState.kind === "root"
+        ? await gaps.attempt(`the size of ${file}`, () =>
+            measureRoot(disk, file),
+          )
+        : subvolume && sizes && (await sizeOf(disk, file, sizes));
     return {
       role,
       path: file,
-      uuid: found?.subvolume.uuid ?? null,
-      isRoot: found?.subvolume.uuid === subvolumeUuid,
-      state: describeState(found?.record),
-      boot: found?.record?.boot ?? null,
-      image: found?.record?.image ?? null,
+      uuid,
+      isRoot: uuid === subvolumeUuid,
+      state: pathState.kind === "begun" ? "incomplete" : describeState(record),
+      boot: record?.boot ?? null,
+      image: record?.image ?? null,
       size: size ?? null,
-    };
+    } as const;
   };
   const roots = [
     await gaps.attempt(paths.rwlayer, () => describe("rwlayer", paths.rwlayer)),
@@ -90,7 +99,7 @@ async function sizeOf(
   disk: Disk,
   file: string,
   sizes: SubvolumeSizes,
-): Promise<SubvolumeSize | undefined> {
+): Promise<RootSize | undefined> {
   const command = ["btrfs", "inspect-internal", "rootid", disk.at(file)];
   const { stdout } = await disk.host.run(command);
   return sizes.get(Number(stdout.toString("utf8")));

@@ -60,7 +60,7 @@ export class MountStack {
 }
 
 /**
- * Mounts a device where nothing else is.
+ * Mounts a device where nothing else is. Read-only works also while the filesystem is mounted to be written to.
  * @throws BootError MOUNT_FAILED; FILE_FOREIGN where `at` is not a directory of root's
  */
 export async function mountDevice(
@@ -71,8 +71,17 @@ export async function mountDevice(
   makeOwnDirectory(host, at);
   const type = fsType === undefined ? [] : ["-t", fsType];
   const options = ["-o", flags.join(",")];
+  const mountWith = (...given: readonly string[]) =>
+    host.run(["mount", ...type, "-o", given.join(","), "--", device.path, at]);
   try {
-    await host.run(["mount", ...type, ...options, "--", device.path, at]);
+    try {
+      await mountWith(...flags);
+    } catch (error) {
+      if (!flags.includes("ro") || !IS_WRITABLE.test(String(error)))
+        throw error;
+      await mountWith(...flags.filter((flag) => flag !== "ro"));
+      await host.run(["mount", "-o", "remount,bind,ro", "--", at]);
+    }
     requireMounted(host, at);
   } catch (cause) {
     // It may have failed after its work.
@@ -87,6 +96,12 @@ export async function mountDevice(
     );
   }
 }
+
+/**
+ * What mount(8) says where a filesystem is to be mounted read-only that is mounted to be written to. But for
+ * btrfs, the kernel has a filesystem be either; a mount of it can be read-only by itself.
+ */
+const IS_WRITABLE = /already mounted|would change RO state/;
 
 function hintForMount(cause: unknown): string {
   if (/unknown filesystem type/.test(String(cause))) {

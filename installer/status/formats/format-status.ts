@@ -44,7 +44,7 @@ export function formatStatus(
     section("time per step", formatSteps(status, width - INDENT.length)),
     section(
       "roots on the disk, * marks the one that booted",
-      formatRoots(status.roots ?? []),
+      formatRoots(status),
     ),
     section(
       `last failure, ${status.lastFailure?.path ?? ""}`,
@@ -199,10 +199,11 @@ function linesOf({ code, message, causes, hint }: BootFailure): string[] {
 const SIZE_COLUMN = 3;
 
 /** The roots that stand on the disk, one in a line, below what the columns are. */
-function formatRoots(roots: readonly RootOnDisk[]): string[] {
-  if (roots.length === 0) return [];
+function formatRoots({ roots, isOverlay }: Status): string[] {
+  if (roots === null || roots.length === 0) return [];
   const hasSizes = roots.some(({ size }) => size !== null);
-  const header = ["", "boot", "image", hasSizes ? "exclusive" : "", ""];
+  const size = isOverlay === true ? "written" : "exclusive";
+  const header = ["", "boot", "image", hasSizes ? size : "", ""];
   const rows = roots.map((root) =>
     [
       `${root.isRoot ? "*" : " "} ${nameOf(root)}`,
@@ -254,6 +255,7 @@ function formatBooted(status: Status): string[] {
       ["deployment", describeDeployment(status)],
       ["boots next", describeNext(status)],
       ["kept", describeDeployments(status)],
+      ["layers", describeLayers(status)],
       ["disk", describeDisk(status)],
     );
   }
@@ -301,6 +303,12 @@ function describeDeployments({ deployments }: Status): string | null {
   if (deployments === null) return null;
   const { count, bootFileBytes } = deployments;
   return `${String(count)} ${count === 1 ? "deployment" : "deployments"}, boot files of ${formatSize(bootFileBytes)}`;
+}
+
+function describeLayers({ heldLayers }: Status): string | null {
+  if (heldLayers === null) return null;
+  const { count, bytes } = heldLayers;
+  return `${String(count)} held${bytes === null ? "" : `, ${formatSize(bytes)}`}, shared with the engine until it prunes them`;
 }
 
 function describeDisk({ device, filesystemUuid }: Status): string | null {

@@ -20,6 +20,8 @@ export interface Status extends BootedStatus, DiskStatus {
 export interface DiskStatus {
   /** The rwlayer, then the generations, the newest first. */
   readonly roots: readonly RootOnDisk[] | null;
+  /** The layers that dockroot holds for roots that are overlays. `null` where roots are subvolumes. */
+  readonly heldLayers: HeldLayers | null;
   /** `null` also where there are none. */
   readonly deployments: DeploymentsStatus | null;
   readonly lastFailure: LastFailure | null;
@@ -53,7 +55,7 @@ export interface DeploymentInShort {
 export interface RootOnDisk {
   readonly role: "rwlayer" | "generation";
   readonly path: string;
-  /** `null` where it is no subvolume. */
+  /** `null` where it is no root. */
   readonly uuid: string | null;
   /** Whether it is the root that booted. */
   readonly isRoot: boolean;
@@ -62,12 +64,19 @@ export interface RootOnDisk {
   /** The number of the boot that made it. */
   readonly boot: number | null;
   readonly image: RootedBoot["image"];
-  /** `null` without quotas. */
-  readonly size: SubvolumeSize | null;
+  /** Of a subvolume `null` without quotas. */
+  readonly size: RootSize | null;
 }
 
-export interface SubvolumeSize {
-  readonly referencedBytes: number;
+export interface HeldLayers {
+  readonly count: number;
+  /** Their files have the room in common with the engine's until that prunes its own. */
+  readonly bytes: number | null;
+}
+
+export interface RootSize {
+  /** `null` of an overlay. */
+  readonly referencedBytes: number | null;
   /** What deleting it would free. */
   readonly exclusiveBytes: number;
 }

@@ -319,3 +319,25 @@ t.test("steps are cut to the terminal, and colours are its own", async (t) => {
     ["bold", "time per step:"],
   ]);
 });
+
+t.test("roots that are overlays", async (t) => {
+  const [root] = freshStatus.roots ?? [];
+  const text = textOf({
+    isOverlay: true,
+    heldLayers: { count: 12, bytes: 1_234_000_000 },
+    roots:
+      root === undefined
+        ? []
+        : [
+            {
+              ...root,
+              size: { referencedBytes: null, exclusiveBytes: 52_000_000 },
+            },
+          ],
+  });
+  t.match(
+    text,
+    /layers +12 held, 1\.2 GB, shared with the engine until it prunes them\n/,
+  );
+  t.match(text, /image +written\n.* 52\.0 MB$/m);
+});

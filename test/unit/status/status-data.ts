@@ -67,6 +67,7 @@ export const freshStatus: Status = {
       size: { referencedBytes: 312_000_000, exclusiveBytes: 16_384 },
     },
   ],
+  heldLayers: null,
   deployments: null,
   lastFailure: null,
   unreadable: [],

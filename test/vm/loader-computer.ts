@@ -9,7 +9,14 @@ import {
 import { findBootPackages } from "../../fixtures/boot-packages.ts";
 import { makeEspDisk } from "../../fixtures/esp-disk.ts";
 import type { Firmware, Vm } from "../../fixtures/vm.ts";
-import { composeCmdline, createComputer, type Computer } from "./computer.ts";
+import {
+  composeCmdline,
+  createComputer,
+  STARTS_LOADER,
+  type Computer,
+} from "./computer.ts";
+
+const FIRMWARE_TIMEOUT_MS = 2 * 60_000;
 
 /**
  * No option of the kernel's that is for one boot comes into the entries of deployments. What waits for a device,
@@ -30,7 +37,7 @@ export const SHELL_AT_EACH_BOOT = [
 export interface LoaderComputer extends Computer {
   readonly esp: string;
   readonly firmware: Firmware;
-  /** Turns it on. */
+  /** Turns it on. Returns when firmware starts what its boot loader has next. */
   readonly turnOn: (t: Test) => Promise<Vm>;
 }
 
@@ -64,6 +71,10 @@ export async function createLoaderComputer(
     ...computer,
     esp,
     firmware,
-    turnOn: (t) => computer.start(t, { firmware, moreDisks: [esp] }),
+    turnOn: async (t) => {
+      const vm = await computer.start(t, { firmware, moreDisks: [esp] });
+      await vm.waitFor(STARTS_LOADER, FIRMWARE_TIMEOUT_MS);
+      return vm;
+    },
   };
 }

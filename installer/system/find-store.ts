@@ -4,9 +4,14 @@ import { waitForDevice } from "../../runtime/disk/device.ts";
 import { findDevice } from "./find-device.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { formatDeviceSpec } from "../../runtime/options/parsers.ts";
 import type { StoreKind } from "../../runtime/options/table.ts";
+import {
+  BOOT_RECORD,
+  parseBootRecord,
+} from "../../runtime/records/boot-record.ts";
 import { findReaders } from "../../runtime/stores/open-store.ts";
 import {
   ROOT_TREES,
@@ -206,7 +211,7 @@ export async function findStorePlace(
       };
     } catch (error) {
       // Another system than one that dockroot boots.
-      if (!(error instanceof BootError)) throw error;
+      if (!(error instanceof BootError) || hasBooted(host)) throw error;
     }
   }
   const store = findStore(host, choice);
@@ -218,6 +223,15 @@ export async function findStorePlace(
     kind: choice.kind,
     bootedRwlayer: undefined,
   };
+}
+
+const MAX_RECORD_BYTES = 1024 * 1024;
+
+/** Whether dockroot has made the root that runs. @throws BootError FILE_UNREADABLE */
+function hasBooted(host: Host): boolean {
+  const file = `${DEFAULT_RUN_DIRECTORY}/${BOOT_RECORD}`;
+  const text = host.readText(file, MAX_RECORD_BYTES);
+  return text !== undefined && parseBootRecord(text).booted.result !== "failed";
 }
 
 /** @throws BootError STORE_MISSING, STORE_UNSUPPORTED */

@@ -50,7 +50,7 @@ for (const captured of OVERLAY_STORES) {
     t.end();
   });
 
-  t.test(`${captured.captured}: no root is made of layers yet`, (t) => {
+  t.test(`${captured.captured}: no snapshots can be taken of layers`, (t) => {
     const { findRoot } = copyStore(t, captured);
     const why = /are not btrfs subvolumes but directories, made by .*overlay/;
     fails(t, () => findRoot("many:1"), "STORE_UNSUPPORTED", why);

@@ -43,12 +43,13 @@ export function createBootContext(
   runLock?: DiskLock,
 ): BootContext {
   const host = limitHelpers(unlimited, options.disk.helperTimeoutMs);
-  const topLevel = topLevelOf(directory, options.disk.isOverlay);
+  const readOnly = runLock === undefined;
+  const topLevel = topLevelOf(directory, options.disk.isOverlay && !readOnly);
   return {
     host,
     recorder,
     options,
-    readOnly: runLock === undefined,
+    readOnly,
     topLevel,
     overlayPlaces: {
       view: path.join(directory, "image"),

@@ -112,8 +112,8 @@ async function perform(
       await overlayOf(disk).mountRoot(step.path, step.place);
       return undefined;
     case "mountVolatile": {
-      const { layers = [], source } = step.record;
-      await overlayOf(disk).mountVolatile(step.path, layers, source);
+      const { layers = [] } = step.record;
+      await overlayOf(disk).mountVolatile(step.path, layers);
       return { uuid: await disk.identify(step.path), ...step.record };
     }
     case "unmountRoot":

@@ -132,7 +132,7 @@ async function mountTopLevel(
     try {
       await mountOnce(context, device);
     } catch (error) {
-      if (device.fsType !== "btrfs") throw error;
+      if ((device.fsType ?? "btrfs") !== "btrfs") throw error;
       if (await isComplete(host, device)) throw error;
       if (!(await waitForOthers())) {
         throw new BootError(

@@ -12,7 +12,11 @@ import {
   lastBootOf,
   type SubvolumeRecord,
 } from "../records/rwlayer-state.ts";
-import { generationNumbers, nextGeneration } from "../options/rwlayer-names.ts";
+import {
+  generationNumbers,
+  LAYERS,
+  nextGeneration,
+} from "../options/rwlayer-names.ts";
 import type { MergePlan } from "../tree/merge-plan.ts";
 import type { Step, StepRecord } from "./steps.ts";
 
@@ -242,18 +246,19 @@ function beginSubvolume(
 
 /** It is mounted when this is done. */
 function beginOverlay(
-  { missingLayers, paths }: BootFacts,
+  { image, missingLayers, paths }: BootFacts,
   from: string,
   record: Step,
 ): Step[] {
   const { rwlayer, staging: to } = paths;
+  const leaf = path.join(LAYERS, image.layers?.[0]?.key ?? "");
   const isCopied = from === rwlayer;
   const isHeld = isCopied || missingLayers.length === 0;
   return [
     ...(isHeld ? [] : [{ kind: "holdLayers", layers: missingLayers } as const]),
     { kind: "createDirectory", path: to },
     record,
-    { kind: "makeUpper", from, isCopied, to },
+    { kind: "makeUpper", from: isCopied ? from : leaf, isCopied, to },
     { kind: "mountRoot", path: to, place: "next" },
   ];
 }

@@ -1,30 +1,71 @@
-// runner: tier=first seconds=90 needs=machine
+// runner: tier=first seconds=110 needs=machine
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import t from "tap";
 import { openShell } from "../../fixtures/guest-shell.ts";
+import { flattenOverlay } from "../../fixtures/loop-disk.ts";
+import type { OverlayKind } from "../../fixtures/machine-kinds.ts";
+import { run } from "../../fixtures/run.ts";
 import {
   createComputer,
   powerOffFromShell,
   waitForReport,
 } from "./computer.ts";
 
-const KIND = (process.env["OVERLAY_KIND"] ??
-  "overlay2-ext4") as "overlay2-ext4";
+/** Another one by hand: OVERLAY_KIND=containerd-xfs. */
+const KIND = (process.env["OVERLAY_KIND"] ?? "overlay2-ext4") as OverlayKind;
+
+const GENERATION =
+  "/run/initramfs/dockroot/.dockroot/docker_rwlayer/generations/1";
 
 const computer = await createComputer(t, `overlay-${KIND}`, KIND);
+const image = computer.machine.images["demo:latest"];
 
 await t.test("a computer comes up from layers of overlays", async (t) => {
   const vm = await computer.start(t);
   const { boot, systemd, failedUnits, hostname } = await waitForReport(vm);
   t.equal(systemd, "running", failedUnits);
-  t.equal(boot.image?.id, computer.machine.images["demo:latest"]);
-  t.equal(boot.isOverlay, true);
+  t.match(boot, { image: { id: image }, isOverlay: true, warnings: [] });
+  t.type(boot.waitedMs, "number", "it was made by what had begun early");
   t.equal(hostname, "demo-pc", "has the top layer's name");
-  t.strictSame(boot.warnings, []);
   const shell = await openShell(vm);
   t.match(
     await shell("cat /proc/mounts"),
     /^overlay \/ overlay rw,.*upperdir=\/run\/initramfs\/dockroot\/docker_rwlayer\/upper/m,
   );
-  await shell("echo lost? > /etc/written-at-first-start");
+  t.equal(await shell("grep -c ' /run/dockroot' /proc/mounts || true"), "0");
+  await shell("echo mine > /etc/written-at-first-start");
   await powerOffFromShell(vm);
+});
+
+await t.test(
+  "the next boot begins anew, with `ro`, and outlives the engine's store",
+  async (t) => {
+    const vm = await computer.start(t, { cmdline: "ro" });
+    const { boot, systemd, failedUnits } = await waitForReport(vm);
+    t.equal(systemd, "running", failedUnits);
+    t.match(boot, { result: "fresh", boot: 2 });
+    const shell = await openShell(vm);
+    await shell("test ! -e /etc/written-at-first-start");
+    t.equal(
+      await shell(`cat ${GENERATION}/upper/etc/written-at-first-start`),
+      "mine",
+    );
+    const count = await shell("find /usr -xdev | wc -l");
+    await shell("rm -rf /var/lib/docker/* /var/lib/containers/storage/*");
+    await shell("echo 3 > /proc/sys/vm/drop_caches");
+    t.equal(await shell("find /usr -xdev | wc -l"), count, "it is whole");
+    await powerOffFromShell(vm);
+  },
+);
+
+await t.test("its disk was left in order", async (t) => {
+  const disk = join(computer.workDir, "flat.img");
+  t.teardown(() => rm(disk));
+  await flattenOverlay(computer.overlay, disk);
+  if (KIND.endsWith("ext4")) {
+    t.notMatch(await run(["dumpe2fs", "-h", disk]), /needs_recovery/);
+    await run(["e2fsck", "-fn", disk]);
+  }
+  if (KIND.endsWith("xfs")) await run(["xfs_repair", "-n", disk]);
 });

@@ -15,7 +15,7 @@ import {
 import { chooseRemovals } from "../../plan/choose-removals.ts";
 import type { FinishedBoot } from "../../records/boot-record.ts";
 import { findMountOf, findUse } from "../mounts.ts";
-import { layerPath, listHeld } from "./layers.ts";
+import { layerPath, listHeld, removeNewLayers } from "./layers.ts";
 import { OverlayDisk } from "./overlay-disk.ts";
 
 /** Init waits for this: what is not removed in that time is left for the next boot. */
@@ -39,6 +39,7 @@ export function collectOverlayGarbage(
     if (isReached) markAsRoot(disk, boot);
     if (boot.result === "generation") return;
     discardRoots(disk, boot);
+    removeNewLayers(disk);
     const end = disk.host.nowMs() + MAX_REMOVAL_MS;
     for (const file of [...listTrash(disk), ...listUnusedLayers(disk, boot)]) {
       if (disk.host.nowMs() >= end) {

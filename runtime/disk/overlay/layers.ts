@@ -71,7 +71,8 @@ export async function holdLayers(
   removeNewLayers(disk);
 }
 
-function removeNewLayers(disk: Disk): void {
+/** What an interruption has left of layers that were being made. @throws BootError FILE_UNREADABLE */
+export function removeNewLayers(disk: Disk): void {
   if (!disk.hasDirectory(NEW_LAYERS)) return;
   disk.host.files.removeTree(Buffer.from(disk.at(NEW_LAYERS)));
 }

@@ -229,14 +229,9 @@ export class OverlayDisk extends Disk {
   /**
    * Mounts a root whose writes stay in memory.
    * @param root whose place it takes
-   * @param from the topmost layer, relative to the top level
    * @throws BootError MOUNT_FAILED, STEP_FAILED
    */
-  async mountVolatile(
-    root: string,
-    layers: readonly string[],
-    from: string,
-  ): Promise<void> {
+  async mountVolatile(root: string, layers: readonly string[]): Promise<void> {
     const { root: at, memory } = this.#places;
     await mountMemory(this.host, memory);
     this.#mounts.add(memory);
@@ -245,9 +240,10 @@ export class OverlayDisk extends Disk {
       work: path.join(memory, WORK),
     };
     this.host.files.createDirectory(upper.directory, 0o700);
-    this.host.files.copyOwnerModeTimes(this.at(from), upper.directory);
+    const places = this.#placesOf(root, layers);
+    this.host.files.copyOwnerModeTimes(places[0] ?? "", upper.directory);
     this.host.files.createDirectory(upper.work, 0o700);
-    await this.#mount(at, { layers: this.#placesOf(root, layers), upper });
+    await this.#mount(at, { layers: places, upper });
     this.#trees.set(root, at);
   }
 

@@ -309,3 +309,18 @@ await t.test("what is written can stay in memory", async (t) => {
     t.notOk(fs.existsSync(`${top}/volatile/upper/etc/written`));
   });
 });
+
+await t.test("a dry run looks at a disk that is in use", async (t) => {
+  for (const disk of [ext4, xfs]) {
+    const machine = rehearse(t, disk, "dry");
+    const traces = await disk.traces();
+    await disk.look((top) => {
+      const before = listTree(top);
+      const { status, stdout, stderr } = machine.boot("", "--dry-run");
+      t.equal(status, 0, stderr);
+      t.match(stdout, /mount the overlay dry as root/);
+      t.strictSame(compareListings(listTree(top), before), []);
+    });
+    t.strictSame(await disk.traces(), traces);
+  }
+});

@@ -271,7 +271,8 @@ async function follow(
         "until systemctl --quiet is-active dockroot-shutdown; do sleep 1; done",
       );
       t.match(await readBoot(shell), { result: "fresh", deployment: 2 });
-      vm.debugConsole.send("systemctl reboot\r");
+      // Not before the bus is there.
+      vm.debugConsole.send("until systemctl reboot; do sleep 1; done\r");
       await vm.waitFor(STARTS_LOADER, BOOT_TIMEOUT_MS);
       break;
     }

@@ -174,10 +174,14 @@ async function prepareDisk(
   disk: OpenDisk,
   attempt: Attempt | undefined,
 ): Promise<void> {
-  const { host, recorder, mergeMount } = context;
+  const { host, recorder, mergeMount, overlayPlaces } = context;
   await lockDisk(context);
-  // They show directories of the next root, which would count as in use.
+  // They show the next root, or directories of it, which would count as in use.
   await endStaleShow(host, mergeMount);
+  if (disk.isOverlay) {
+    const { next, root, memory } = overlayPlaces;
+    for (const at of [next, root, memory]) await endStaleShow(host, at);
+  }
   refuseMounted(disk);
   if (attempt === undefined) return;
   await recorder.tolerate(() => {

@@ -87,7 +87,7 @@ async function perform(
       return undefined;
     case "deleteStaging": {
       if (disk.isOverlay) {
-        host.files.removeTree(Buffer.from(disk.at(step.path)));
+        overlayOf(disk).removeRoot(step.path);
         return undefined;
       }
       const ids = await deleteTree(disk, await findTree(disk, step.path));

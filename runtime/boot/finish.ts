@@ -100,6 +100,8 @@ async function finishAlone(
       const record = readBootRecord(host, runDirectory);
       const isReached = other === undefined;
       if (isOverlay) {
+        // Then it is mounted where init has taken it, or nowhere.
+        await releaseRoot(host, runDirectory);
         const disk = new OverlayDisk(host, topLevel, record.rwlayer);
         collectOverlayGarbage(disk, record, isReached);
       } else {
@@ -123,12 +125,17 @@ async function releaseDisk(
   topLevel: string,
   isOverlay: boolean,
 ): Promise<void> {
-  const root = path.join(runDirectory, OVERLAY_ROOT);
-  if (isMountPoint(host, root)) await unmount(host, root);
+  await releaseRoot(host, runDirectory);
   const isKept = isOverlay && isInitramfs(host);
   const memory = path.join(runDirectory, MEMORY);
   if (!isKept && isMountPoint(host, memory)) await unmount(host, memory);
   if (!isKept && isMountPoint(host, topLevel)) await unmount(host, topLevel);
+}
+
+/** Where the initramfs found it; it has it elsewhere since. */
+async function releaseRoot(host: Host, runDirectory: string): Promise<void> {
+  const root = path.join(runDirectory, OVERLAY_ROOT);
+  if (isMountPoint(host, root)) await unmount(host, root);
 }
 
 /** @param work what is not done without it, or not alone */

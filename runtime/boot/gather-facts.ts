@@ -57,6 +57,8 @@ export async function gatherFacts(
     isReadOnly: disk.isReadOnly,
     ...own,
     ...system,
+    // Another dockroot may have removed some before the lock was taken.
+    missingLayers: listMissing(disk, system.image.layers ?? []),
     modulesFrom: substitute?.modulesFrom,
     init: context.options.disk.init,
     kernelRelease: readKernelRelease(context.host),
@@ -138,7 +140,6 @@ async function gatherSystem(
     image,
     tree,
     storePath,
-    missingLayers: layers === undefined ? [] : listMissing(disk, layers),
     engineArtifacts: findEngineArtifacts(host, tree),
     gaps: layers === undefined ? findGaps(host, tree) : [],
     topLayer:

@@ -14,8 +14,9 @@ import {
 } from "../../options/rwlayer-names.ts";
 import { chooseRemovals } from "../../plan/choose-removals.ts";
 import type { FinishedBoot } from "../../records/boot-record.ts";
+import type { SubvolumeRecord } from "../../records/rwlayer-state.ts";
 import { findMountOf, findUse } from "../mounts.ts";
-import { layerPath, listHeld, removeNewLayers } from "./layers.ts";
+import { discardLayers, listHeld } from "./layers.ts";
 import { OverlayDisk } from "./overlay-disk.ts";
 
 /** Init waits for this: what is not removed in that time is left for the next boot. */
@@ -34,27 +35,24 @@ export function collectOverlayGarbage(
   boot: FinishedBoot,
   isReached: boolean,
 ): void {
-  const { log } = disk.host;
-  try {
-    if (isReached) markAsRoot(disk, boot);
-    if (boot.result === "generation") return;
-    discardRoots(disk, boot);
-    removeNewLayers(disk);
-    const end = disk.host.nowMs() + MAX_REMOVAL_MS;
-    for (const file of [...listTrash(disk), ...listUnusedLayers(disk, boot)]) {
-      if (disk.host.nowMs() >= end) {
-        log.warn(
-          "removing earlier roots takes too long: the rest is left for the next boot",
-        );
-        return;
-      }
-      disk.host.files.removeTree(Buffer.from(disk.at(file)));
-      log.info(`removed ${file}`);
+  const attempt = (work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      const failure = asFailureOf("clean up earlier roots", error);
+      disk.host.log.warn(summarizeFailure(failure), describeFailure(failure));
     }
-  } catch (error) {
-    const failure = asFailureOf("clean up earlier roots", error);
-    log.warn(summarizeFailure(failure), describeFailure(failure));
-  }
+  };
+  attempt(() => {
+    if (isReached) markAsRoot(disk, boot);
+  });
+  if (boot.result === "generation") return;
+  attempt(() => {
+    discardRoots(disk, boot);
+  });
+  attempt(() => {
+    if (emptyTrash(disk)) discardLayers(disk, listUnusedLayers(disk, boot));
+  });
 }
 
 /** Once the initramfs has mounted it, it is in use for as long as this kernel runs. */
@@ -73,7 +71,7 @@ function markAsRoot(
   disk.writeRecord(root, { ...record, bootId });
 }
 
-/** Renames what is past the limit, and what was not finished, to where it is removed. */
+/** Removes what was not finished, and renames what is past the limit to where it is removed. */
 function discardRoots(
   disk: OverlayDisk,
   { result, limits }: FinishedBoot,
@@ -90,6 +88,16 @@ function discardRoots(
       ? []
       : [{ file, record, lastChange: 0, madeBy: 0 }];
   };
+  const isFree = (file: string, record: SubvolumeRecord | undefined) => {
+    const use = findUse(disk, mounts, file, record);
+    if (use !== undefined) host.log.warn(`${file} is ${use} and is kept`);
+    return use === undefined;
+  };
+  const { staging, trash } = paths;
+  const half = disk.isBegun(staging) ? [{ record: undefined }] : find(staging);
+  for (const { record } of half) {
+    if (isFree(staging, record)) disk.removeRoot(staging);
+  }
   const generations = generationNumbers(disk.generationNames()).flatMap(
     (number) => find(path.join(paths.generations, String(number))),
   );
@@ -97,17 +105,11 @@ function discardRoots(
     result === "fallback"
       ? []
       : chooseRemovals(generations, limits.generations);
-  for (const { file, record } of [...old, ...find(paths.staging)]) {
-    const use = findUse(disk, mounts, file, record);
-    if (use !== undefined) {
-      host.log.warn(`${file} is ${use} and is kept`);
-      continue;
-    }
-    host.files.ensureDirectory(disk.at(paths.trash), 0o700);
-    const to = path.join(
-      paths.trash,
-      nextGeneration(namesIn(disk, paths.trash)),
-    );
+  for (const { file } of old.filter(({ file, record }) =>
+    isFree(file, record),
+  )) {
+    host.files.ensureDirectory(disk.at(trash), 0o700);
+    const to = path.join(trash, nextGeneration(namesIn(disk, trash)));
     host.files.rename(disk.at(file), disk.at(to));
   }
   if (foreign.length === 0) return;
@@ -123,11 +125,30 @@ function namesIn(disk: OverlayDisk, directory: string): string[] {
     : [];
 }
 
-function listTrash(disk: OverlayDisk): string[] {
-  const { trash } = disk.paths;
-  return generationNumbers(namesIn(disk, trash)).map((number) =>
-    path.join(trash, String(number)),
-  );
+/** @returns whether there was time for that */
+function emptyTrash(disk: OverlayDisk): boolean {
+  const { host, paths } = disk;
+  const { log } = host;
+  const { trash } = paths;
+  const end = host.nowMs() + MAX_REMOVAL_MS;
+  for (const number of generationNumbers(namesIn(disk, trash))) {
+    const root = path.join(trash, String(number));
+    if (host.nowMs() >= end) {
+      log.warn(
+        "removing earlier roots takes too long: the rest is left for the next boot",
+      );
+      return false;
+    }
+    if (disk.readRecord(root) === undefined && !disk.isBegun(root)) {
+      log.warn(
+        `${root} cannot be proved to be dockroot's own and is left alone`,
+      );
+      continue;
+    }
+    disk.removeRoot(root);
+    log.info(`removed ${root}`);
+  }
+  return true;
 }
 
 /** None where it is not known what a root is made of. */
@@ -145,10 +166,14 @@ function listUnusedLayers(
       disk.topLevel,
       rwlayerOfDirectory(name),
     );
+    const { directory, generations } = other.paths;
+    if (disk.host.files.statusOf(disk.at(directory))?.kind === "file") continue;
+    // A link there would hide roots: that fails.
+    other.hasDirectory(generations);
     for (const record of other.listRecords()) {
       if (record === undefined) return [];
       for (const key of record.layers ?? []) used.add(key);
     }
   }
-  return held.filter((key) => !used.has(key)).map(layerPath);
+  return held.filter((key) => !used.has(key));
 }

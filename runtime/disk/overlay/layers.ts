@@ -10,7 +10,7 @@ import type { Disk } from "../disk.ts";
 // on btrfs copies that share their data. They take no room, and no engine knows of them: a prune that
 // empties the store's own directories leaves roots whole. Only what is whole has such a name.
 
-/** Where layers are while they are being made. What an interruption leaves there is removed. */
+/** Where layers are while they are being made, or removed. What an interruption leaves there is removed. */
 const NEW_LAYERS = path.join(DOCKROOT_DIRECTORY, "layers.new");
 
 export function layerPath(key: string): string {
@@ -71,8 +71,23 @@ export async function holdLayers(
   removeNewLayers(disk);
 }
 
-/** What an interruption has left of layers that were being made. @throws BootError FILE_UNREADABLE */
-export function removeNewLayers(disk: Disk): void {
+/**
+ * Removes layers, and what an interruption has left of others. They lose their names first: what is removed in part is
+ * not taken for one that is held.
+ * @throws BootError, or an error of the system
+ */
+export function discardLayers(disk: Disk, keys: readonly string[]): void {
+  const { files } = disk.host;
+  removeNewLayers(disk);
+  if (keys.length === 0) return;
+  files.ensureDirectory(disk.at(NEW_LAYERS), 0o700);
+  for (const key of keys) {
+    files.rename(disk.at(layerPath(key)), disk.at(path.join(NEW_LAYERS, key)));
+  }
+  removeNewLayers(disk);
+}
+
+function removeNewLayers(disk: Disk): void {
   if (!disk.hasDirectory(NEW_LAYERS)) return;
   disk.host.files.removeTree(Buffer.from(disk.at(NEW_LAYERS)));
 }

@@ -93,7 +93,7 @@ export class OverlayDisk extends Disk {
     if (kind !== "directory") return { kind: "other" };
     const record = this.readRecord(file);
     if (record === undefined) {
-      return { kind: this.#isBegun(file) ? "begun" : "other" };
+      return { kind: this.isBegun(file) ? "begun" : "other" };
     }
     return { kind: "root", record, isAdopted: false };
   }
@@ -102,8 +102,11 @@ export class OverlayDisk extends Disk {
    * Whether a boot has begun to make a root there and nothing of it was durable but names: an empty directory,
    * or a record of which nothing can be read beside what else belongs to a root.
    */
-  #isBegun(file: string): boolean {
-    const names = this.host.files.namesIn(this.at(file));
+  isBegun(file: string): boolean {
+    const { files } = this.host;
+    const isDirectory = files.statusOf(this.at(file))?.kind === "directory";
+    if (!isDirectory || this.readRecord(file) !== undefined) return false;
+    const names = files.namesIn(this.at(file));
     const own: readonly string[] = [RECORD, UPPER, WORK];
     return (
       names.every((name) => own.includes(name) || name.startsWith(RECORD)) &&
@@ -148,18 +151,30 @@ export class OverlayDisk extends Disk {
   listRecords(): (SubvolumeRecord | undefined)[] {
     const { rwlayer, staging, generations } = this.paths;
     const numbers = generationNumbers(this.generationNames());
+    const isRoot = (file: string) => {
+      const record = this.at(path.join(file, RECORD));
+      return this.host.files.statusOf(record) !== undefined;
+    };
     return [
-      staging,
+      ...(this.isBegun(staging) ? [] : [staging]),
       ...numbers.map((number) => path.join(generations, String(number))),
       rwlayer,
     ]
-      .filter((file) => {
-        const record = this.at(path.join(file, RECORD));
-        return this.host.files.statusOf(record) !== undefined;
-      })
-      .map((file) => this.#inspect(file))
-      .filter(({ kind }) => kind !== "begun")
-      .map(({ record }) => record);
+      .filter(isRoot)
+      .map((file) => this.readRecord(file));
+  }
+
+  /**
+   * Removes a root of ours that is not to boot. Its record goes last: of what an interruption leaves it is known whose
+   * it is.
+   */
+  removeRoot(root: string): void {
+    const { files } = this.host;
+    for (const name of files.namesIn(this.at(root))) {
+      if (name.startsWith(RECORD)) continue;
+      files.removeTree(Buffer.from(this.at(path.join(root, name))));
+    }
+    files.removeTree(Buffer.from(this.at(root)));
   }
 
   override identify(): Promise<string> {

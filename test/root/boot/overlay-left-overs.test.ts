@@ -1,0 +1,121 @@
+// runner: tier=first seconds=16
+import fs from "fs-extra";
+import path from "node:path";
+import t, { type Test } from "tap";
+import { run } from "../../../fixtures/run.ts";
+import { parseState } from "../../../runtime/records/rwlayer-state.ts";
+import { makeBootDisk, rehearse, type Rehearsal } from "../boot-disk.ts";
+
+const LAYERS = ".dockroot/layers";
+
+const disk = await makeBootDisk(t, "overlay-left-overs", undefined, "ext4");
+
+const second = (machine: Rehearsal) =>
+  fs.readFileSync(path.join(machine.runDirectory, "root/etc/second"), "utf8");
+
+const [KEPT, REMOVED] = ["+i", "-i"];
+
+/** What can be removed, or not. */
+const mark = (how: string | undefined, file: string) =>
+  run(["chattr", String(how), file]);
+
+const keysOf = (root: string) =>
+  parseState(fs.readFileSync(`${root}/root.json`, "utf8")).subvolumes[0]
+    ?.layers ?? [];
+
+function bootAndFinish(t: Test, machine: Rehearsal, options = ""): void {
+  const { status, stderr } = machine.boot(options);
+  t.equal(status, 0, stderr);
+  t.equal(machine.finish().status, 0);
+}
+
+await t.test("a root that is removed in part is known as ours", async (t) => {
+  const machine = rehearse(t, disk, "part");
+  const staging = ".dockroot/part/staging";
+  t.equal(machine.boot("init=/sbin/absent").status, 1);
+  await disk.look(async (top) => {
+    await fs.outputFile(`${top}/${staging}/upper/etc/stays`, "");
+    await mark(KEPT, `${top}/${staging}/upper/etc/stays`);
+  });
+  t.equal(machine.boot().status, 1);
+  await disk.look(async (top) => {
+    t.ok(fs.existsSync(`${top}/${staging}/root.json`));
+    await mark(REMOVED, `${top}/${staging}/upper/etc/stays`);
+  });
+  bootAndFinish(t, machine);
+  await disk.look((top) => {
+    t.notOk(fs.existsSync(`${top}/${staging}`));
+  });
+});
+
+await t.test("a layer that is removed in part is not held", async (t) => {
+  const machine = rehearse(t, disk, "layer");
+  bootAndFinish(t, machine, "docker_image=system:2");
+  const file = await disk.look(async (top) => {
+    const [key = ""] = keysOf(`${top}/layer`);
+    await mark(KEPT, `${top}/${LAYERS}/${key}/etc/second`);
+    return `${LAYERS}/${key}`;
+  });
+  for (const options of ["", "dockroot.generations=0"]) {
+    bootAndFinish(t, machine, options);
+  }
+  await disk.look(async (top) => {
+    t.notOk(fs.existsSync(`${top}/${file}`));
+    const [left = ""] = fs.readdirSync(`${top}/.dockroot/layers.new`);
+    await mark(REMOVED, `${top}/.dockroot/layers.new/${left}/etc/second`);
+  });
+  t.equal(machine.boot("docker_image=system:2").status, 0);
+  t.equal(second(machine), "only in system:2\n");
+  t.equal(machine.finish().status, 0);
+  await disk.look((top) => {
+    t.notOk(fs.existsSync(`${top}/.dockroot/layers.new`));
+  });
+});
+
+await t.test("a root whose record is damaged keeps its layers", async (t) => {
+  const machine = rehearse(t, disk, "damaged");
+  bootAndFinish(t, machine, "docker_image=system:2");
+  bootAndFinish(t, machine);
+  const generation = ".dockroot/damaged/generations/1";
+  const keys = await disk.look((top) => {
+    const found = keysOf(`${top}/${generation}`);
+    fs.writeFileSync(`${top}/${generation}/root.json`, "{");
+    return found;
+  });
+  bootAndFinish(t, machine);
+  await disk.look((top) => {
+    const held = fs.readdirSync(`${top}/${LAYERS}`);
+    for (const key of keys) t.ok(held.includes(key));
+    t.ok(fs.existsSync(`${top}/${generation}/upper`));
+    fs.rmSync(`${top}/${generation}`, { recursive: true });
+  });
+});
+
+await t.test("what is not ours in the trash is left alone", async (t) => {
+  const machine = rehearse(t, disk, "trash");
+  const places = ["1", "2", "mine"].map(
+    (name) => `.dockroot/trash/trash/${name}`,
+  );
+  const [own = "", ...others] = places;
+  await disk.look(async (top) => {
+    await fs.mkdirp(`${top}/${own}`);
+    for (const place of others) await fs.outputFile(`${top}/${place}/a`, "");
+  });
+  bootAndFinish(t, machine);
+  await disk.look((top) => {
+    t.notOk(fs.existsSync(`${top}/${own}`), "the removal was interrupted");
+    for (const place of others) t.ok(fs.existsSync(`${top}/${place}/a`));
+  });
+});
+
+await t.test("a boot that was killed is tried again at once", async (t) => {
+  const machine = rehearse(t, disk, "killed");
+  t.equal(machine.boot().status, 0);
+  const { subvolumeUuid } = machine.record();
+  // As if it were killed before its root was in place, too.
+  const next = path.join(machine.runDirectory, "next");
+  await fs.mkdirp(next);
+  await run(["mount", "--bind", path.join(machine.runDirectory, "root"), next]);
+  bootAndFinish(t, machine);
+  t.not(machine.record().subvolumeUuid, subvolumeUuid);
+});

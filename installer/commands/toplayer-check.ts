@@ -36,7 +36,7 @@ export async function runToplayerCheck(
   const host = silence(limitHelpers(unlimited, HELPER_TIMEOUT_MS));
   const report = await holdSignals(() =>
     withSources(host, request, async ({ layers, names, image, boot }) => {
-      const facts = await gatherCheckFacts(host, layers, image.root, boot);
+      const facts = await gatherCheckFacts(host, layers, image, boot);
       const { reference, id } = image;
       return {
         version: 1,

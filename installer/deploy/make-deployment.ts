@@ -53,6 +53,7 @@ export function describeDeployment(
     image: image.id,
     store,
     storePath: place.path,
+    isOverlay: place.isOverlay,
     storeHome: homeBelow(host, disk.topLevel, place.path),
     storeKind: place.kind,
     bootedRwlayer: place.bootedRwlayer,

@@ -215,6 +215,8 @@ async function gatherPlanned(
     image.store === "kept"
       ? system
       : { storePath: facts.storePath, storeKind: image.store };
+  const leaf = path.join(topLevel, image.source);
+  const isOverlay = image.layers !== undefined;
   const home = homeBelow(host, topLevel, storePath);
   const engineDirectory = directoryOf(readSystemConfigs(host), home);
   return {
@@ -222,7 +224,9 @@ async function gatherPlanned(
     warnings: [...recorder.warnings, ...shortenWarnings(listWarnings(plan))],
     image: { reference, id: image.id, store: image.store },
     disk: {
-      ...{ root, storePath, device: facts.device.path },
+      ...{ root, storePath, isOverlay, device: facts.device.path },
+      fsType: facts.device.fsType ?? "btrfs",
+      layerCount: image.layers?.length,
       room: host.files.roomAt(topLevel),
       engineDirectory,
       stores: listStores(
@@ -233,13 +237,14 @@ async function gatherPlanned(
     },
     tree: await gatherTree(host, generators, {
       what: `the image ${reference}`,
-      at: path.join(topLevel, image.source),
+      at: isOverlay ? facts.tree : leaf,
+      leaf,
       isItself: false,
       storeKind,
       home,
-      store: { root, storePath },
+      store: { root, storePath, isOverlay },
       layers: facts.topLayer?.layers ?? [],
-      boot: { rwlayer, root, cmdline: start.cmdline },
+      boot: { rwlayer, root, isOverlay, cmdline: start.cmdline },
       init,
     }),
   };

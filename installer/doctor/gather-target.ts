@@ -6,7 +6,7 @@ import {
   findStore,
   type SystemStore,
 } from "../system/find-store.ts";
-import { findImageInSystem, readImageReference } from "../system/image.ts";
+import { withImageInSystem, readImageReference } from "../system/image.ts";
 import type { InitrdFile, TargetFacts } from "./rules/facts.ts";
 import { findKernelInstallDirectories } from "../system/kernels.ts";
 import { gatherTree } from "./gather-tree.ts";
@@ -22,7 +22,10 @@ const ANY_STORE = { directory: undefined, kind: undefined };
 /** No kernel option says more. */
 const NO_START = {
   layers: [],
-  boot: { rwlayer: undefined, root: undefined, cmdline: undefined },
+  boot: {
+    ...{ rwlayer: undefined, root: undefined, cmdline: undefined },
+    isOverlay: false,
+  },
   init: undefined,
   store: undefined,
 };
@@ -38,6 +41,7 @@ export async function gatherTarget(look: Look): Promise<TargetFacts> {
       what: "this system",
       isItself: true,
       at: host.path("/"),
+      leaf: host.path("/"),
       storeKind: undefined,
       home: "docker",
     });
@@ -48,16 +52,23 @@ export async function gatherTarget(look: Look): Promise<TargetFacts> {
     return { ...store, found: { kind: "not-named" } };
   }
   try {
-    const { root, ...found } = findImageInSystem(host, ANY_STORE, image);
-    const tree = await gatherTree(host, look.generators, {
-      ...NO_START,
-      what: `the image ${found.reference}`,
-      isItself: false,
-      at: root,
-      storeKind: found.store,
-      home,
-    });
-    return { ...store, found: { kind: "image", image: found, tree } };
+    return await withImageInSystem(
+      ...([host, ANY_STORE, image] as const),
+      async ({ reference, id, store: storeKind, ...found }) => {
+        const tree = await gatherTree(host, look.generators, {
+          ...NO_START,
+          boot: { ...NO_START.boot, isOverlay: found.isOverlay },
+          what: `the image ${reference}`,
+          isItself: false,
+          at: found.root,
+          leaf: found.leaf,
+          storeKind,
+          home,
+        });
+        const named = { reference, id, store: storeKind };
+        return { ...store, found: { kind: "image", image: named, tree } };
+      },
+    );
   } catch (error) {
     const failure = describeFailure(asFailureOf("look for the image", error));
     if (failure.code === "BUG") throw error;

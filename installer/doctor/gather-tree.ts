@@ -40,6 +40,8 @@ import { becomesGap, findGaps } from "../../runtime/disk/subvolume-gaps.ts";
 interface TreeRequest extends Pick<TreeFacts, "what" | "isItself" | "store"> {
   /** Where it stands. */
   readonly at: string;
+  /** Where its store has it, or its leaf layer. */
+  readonly leaf: string;
   readonly layers: readonly ListedLayer[];
   readonly boot: BootTarget;
   /** Which store it comes from; `undefined` where that is not known. */
@@ -72,11 +74,11 @@ export async function gatherTree(
   request: TreeRequest,
 ): Promise<JudgedTree> {
   const { what, isItself, at, layers, boot, init, store } = request;
-  const { storeKind, home } = request;
+  const { storeKind, home, leaf } = request;
   const rooted =
     at === host.path("/") ? host : treeHost(host, host.files.realPath(at));
   const modules = moduleVersions(rooted);
-  const check = await gatherCheckFacts(host, layers, at, boot);
+  const check = await gatherCheckFacts(host, layers, { root: at, leaf }, boot);
   const engine = {
     configs: readEngineConfigs((file) => ({ text: check.readText(file) })),
     isInstalled: hasEngine(programOf(home), check.stands),

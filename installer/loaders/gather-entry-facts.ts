@@ -3,13 +3,20 @@ import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { BootError } from "../../runtime/base/errors.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
+import { OverlayDisk } from "../../runtime/disk/overlay/overlay-disk.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { isSameOrBelow } from "../../runtime/base/is-below.ts";
 import {
   DOCKROOT_DIRECTORY,
   rwlayerPaths,
 } from "../../runtime/options/rwlayer-names.ts";
-import { findImageTree, readImageReference } from "../system/image.ts";
+import {
+  readImageReference,
+  showImage,
+  findImage,
+  type UnseenTree,
+  type ImageTree,
+} from "../system/image.ts";
 import { locate, type Location } from "../system/formats/fstab.ts";
 import type { NewEntryFacts, FoundKernel } from "./plan/plan-entry.ts";
 import {
@@ -51,8 +58,12 @@ export async function gatherEntryFacts(
   const place = await findStorePlace(host, choice);
   const store = await probeFilesystem(host, place.device);
   const mounts = await locateBootDirectories(host, store);
-  const facts = await withTopLevel(host, store, async (topLevel, isDefault) => {
-    const tree = findTree(host, topLevel, place, image);
+  const look = async (
+    topLevel: string,
+    isDefault: boolean,
+    shown: ImageTree | undefined,
+  ) => {
+    const tree = shown?.root;
     const hasModules = (version: string) => {
       if (tree === undefined) return undefined;
       const at = followIn(host, tree, `lib/modules/${version}`);
@@ -63,23 +74,34 @@ export async function gatherEntryFacts(
     return {
       storeHome: homeBelow(host, topLevel, place.path),
       hasDefaultSubvolume: !isDefault,
-      isRwlayerForeign: isForeign(host, topLevel, rwlayer),
+      isRwlayerForeign: place.isOverlay
+        ? await isForeignOverlay(host, topLevel, rwlayer)
+        : isForeign(host, topLevel, rwlayer),
       topLayerDirectory:
         host.files.statusOf(directory)?.kind === "directory"
           ? TOP_LAYER_DIRECTORY
           : undefined,
-      imageFiles: findImageFiles(host, topLevel, tree),
+      imageFiles: findImageFiles(host, topLevel, shown),
       ...(await findBootable(host, topLevel, store, mounts, hasModules, [
         DOCKROOT_DIRECTORY,
         place.path,
         rwlayer,
       ])),
     };
+  };
+  const facts = await withTopLevel(host, store, (topLevel, isDefault) => {
+    const found = tryToFindImage(host, topLevel, place, image);
+    return found === undefined
+      ? look(topLevel, isDefault, undefined)
+      : showImage(host, topLevel, found, (shown) =>
+          look(topLevel, isDefault, shown),
+        );
   });
   return {
     ...facts,
     store,
     storePath: place.path,
+    isOverlay: place.isOverlay,
     storeKind: choice.kind,
     image,
     topLayer:
@@ -110,6 +132,15 @@ function isForeign(host: Host, topLevel: string, rwlayer: string): boolean {
     host.files.statusOf(path.join(topLevel, rwlayer)) !== undefined &&
     host.files.statusOf(path.join(topLevel, state)) === undefined
   );
+}
+
+async function isForeignOverlay(
+  host: Host,
+  topLevel: string,
+  rwlayer: string,
+): Promise<boolean> {
+  const disk = new OverlayDisk(host, topLevel, rwlayer);
+  return (await disk.inspect(rwlayer)).kind === "other";
 }
 
 interface BootMount {
@@ -228,34 +259,35 @@ async function endsEarly(host: Host, file: string): Promise<boolean> {
 function findImageFiles(
   host: Host,
   topLevel: string,
-  tree: string | undefined,
+  image: ImageTree | undefined,
 ): string[] {
-  if (tree === undefined) return [];
-  const boot = path.join(tree, "boot");
+  if (image === undefined) return [];
+  const boot = path.join(image.root, "boot");
   const [newest] = findKernels(host, boot, 0, () => true)
     .filter(({ initramfs }) => initramfs !== undefined)
     .toSorted((a, b) => compareVersions(b.version, a.version));
   if (newest?.initramfs === undefined) return [];
-  const directory = path.relative(topLevel, boot);
-  return [newest.kernel, newest.initramfs].map((name) =>
-    path.join(directory, name),
-  );
+  return [newest.kernel, newest.initramfs].flatMap((name) => {
+    const file = image.directories
+      .map((directory) => path.join(directory, "boot", name))
+      .find((place) => host.files.statusOf(place) !== undefined);
+    return file === undefined ? [] : [path.relative(topLevel, file)];
+  });
 }
 
 /**
- * @returns the image's whole tree; `undefined` where it is not known
+ * @returns `undefined` where it is not known
  * @throws BootError where an image that was asked for is not in the store
  */
-function findTree(
+function tryToFindImage(
   host: Host,
   topLevel: string,
   { path: store, kind }: StorePlace,
   given: string | undefined,
-): string | undefined {
+): UnseenTree | undefined {
   try {
     const reference = readImageReference(host, given);
-    const location = { host, topLevel, path: store };
-    return findImageTree(location, kind, reference).root;
+    return findImage({ host, topLevel, path: store }, kind, reference);
   } catch (error) {
     if (!(error instanceof BootError) || given !== undefined) throw error;
     return undefined;

@@ -29,7 +29,7 @@ export async function nameTopLayer(
     throw new BootError(
       "TOPLAYER_UNSUITABLE",
       `${directory} is on no disk that a boot could mount`,
-      { hint: "Copy it to the btrfs of the image store (cp -a)." },
+      { hint: "Copy it to the filesystem of the image store (cp -a)." },
     );
   }
   const { rwlayer } = readBootTarget(host);

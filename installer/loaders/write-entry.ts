@@ -129,12 +129,11 @@ function refuseNewRoot(
 ): void {
   if (rwlayer === undefined) return;
   const location = locate(readMounts(host), path.dirname(file));
-  if (
-    location?.mount.fsType !== "btrfs" ||
-    !isSameOrBelow(location.path, rwlayer)
-  ) {
-    return;
-  }
+  const { fsType, mountPoint } = location?.mount ?? {};
+  const isInOverlay = fsType === "overlay" && mountPoint === "/";
+  const isInSubvolume =
+    fsType === "btrfs" && isSameOrBelow(location?.path ?? "", rwlayer);
+  if (!isInOverlay && !isInSubvolume) return;
   throw new BootError(
     "ENTRY_UNSUITABLE",
     `${file} is in the root of this boot, which the next one replaces`,

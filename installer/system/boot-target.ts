@@ -32,10 +32,11 @@ export function readBootTarget(host: Host): BootTarget {
   const options = readBootedOptions(host);
   const cmdline = host.readText("/proc/cmdline", MAX_CMDLINE_BYTES);
   return options instanceof BootError
-    ? { rwlayer: undefined, root: undefined, cmdline }
+    ? { rwlayer: undefined, root: undefined, isOverlay: false, cmdline }
     : {
         rwlayer: options.rwlayer,
         root: formatDeviceSpec(options.root),
+        isOverlay: options.isOverlay,
         cmdline,
       };
 }

@@ -133,7 +133,7 @@ function isMapped(host: Host, device: string): boolean {
 }
 
 /**
- * Mounts a btrfs's top level read-only for as long as the work takes.
+ * Mounts a filesystem's top level read-only for as long as the work takes.
  * @param work is told whether the top level is the default subvolume, too
  * @throws BootError MOUNT_FAILED, HelperError
  */
@@ -143,7 +143,10 @@ export async function withTopLevel<T>(
   work: (topLevel: string, isDefault: boolean) => Promise<T>,
 ): Promise<T> {
   return withMounted(host, filesystem, "boot-entry", "ro", async (at) =>
-    work(at, await isDefaultSubvolume(host, at)),
+    work(
+      at,
+      filesystem.type !== "btrfs" || (await isDefaultSubvolume(host, at)),
+    ),
   );
 }
 

@@ -1,23 +1,24 @@
+import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
 import { isSubvolume } from "../../runtime/disk/btrfs.ts";
 import { waitForDevice } from "../../runtime/disk/device.ts";
 import { findDevice } from "./find-device.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
-import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { formatDeviceSpec } from "../../runtime/options/parsers.ts";
+import {
+  formatDeviceSpec,
+  OVERLAY_FILESYSTEMS,
+} from "../../runtime/options/parsers.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { StoreKind } from "../../runtime/options/table.ts";
 import {
   BOOT_RECORD,
+  OVERLAY_DISK,
   parseBootRecord,
 } from "../../runtime/records/boot-record.ts";
 import { findReaders } from "../../runtime/stores/open-store.ts";
-import {
-  ROOT_TREES,
-  type StoreLocation,
-  type StoreReader,
-} from "../../runtime/stores/store.ts";
+import type { StoreLocation, StoreReader } from "../../runtime/stores/store.ts";
 import {
   directoryOf,
   homeOf,
@@ -77,7 +78,8 @@ export function findStore(host: Host, choice: StoreChoice): SystemStore {
     stores.find(
       ({ location }) =>
         booted !== undefined &&
-        location?.mount.fsType === "btrfs" &&
+        location !== undefined &&
+        holdsRoots(location.mount.fsType) &&
         location.path === booted.storePath,
     ) ?? requireOne(host, stores, kind)
   );
@@ -162,12 +164,10 @@ export function listStores(
 
 /** Whether a root can be made of its images, as far as that shows. */
 function canBeRoot(reader: StoreReader): boolean {
-  return unlessDamaged(() =>
-    reader.treeKinds().some((kind) => ROOT_TREES.includes(kind)),
-  );
+  return unlessDamaged(() => reader.treeKinds().length > 0);
 }
 
-function unlessDamaged(ask: () => boolean): boolean {
+function unlessDamaged<T>(ask: () => T): T | true {
   try {
     return ask();
   } catch (error) {
@@ -178,6 +178,25 @@ function unlessDamaged(ask: () => boolean): boolean {
   }
 }
 
+/** Whether dockroot makes roots on such a filesystem. */
+function holdsRoots(fsType: string): boolean {
+  return OVERLAY_FILESYSTEMS.some((type) => type === fsType);
+}
+
+/** Whether a root of its images is an overlay: on btrfs their layers decide. */
+function makesOverlays(
+  host: Host,
+  { directory, kind, location }: SystemStore,
+): boolean {
+  const { fsType } = location?.mount ?? {};
+  if (fsType !== "btrfs") return fsType !== undefined && holdsRoots(fsType);
+  const path = directory.slice(1);
+  const kinds = listStores({ host, topLevel: host.path("/"), path }, kind)
+    .map((reader) => unlessDamaged(() => reader.treeKinds()))
+    .flatMap((known) => (known === true ? [] : known));
+  return kinds.includes("layers") && !kinds.includes("subvolume");
+}
+
 /** An image store on its disk. */
 export interface StorePlace {
   /** A path below /dev. */
@@ -185,6 +204,8 @@ export interface StorePlace {
   /** From the filesystem's top level. */
   readonly path: string;
   readonly kind: StoreKind | undefined;
+  /** Whether roots are overlays, not subvolumes. */
+  readonly isOverlay: boolean;
   /** The rwlayer of this boot, where its kernel options say where the store is. */
   readonly bootedRwlayer: string | undefined;
 }
@@ -201,12 +222,13 @@ export async function findStorePlace(
 ): Promise<StorePlace> {
   const options = readBootedOptions(host);
   if (choice.directory === undefined && !(options instanceof BootError)) {
-    const { root, rwlayer, storePath, storeKind } = options;
+    const { root, rwlayer, isOverlay, storePath, storeKind } = options;
     try {
       return {
         device: (await waitForDevice(host, root, 0)).path,
         path: storePath,
         kind: choice.kind ?? storeKind,
+        isOverlay,
         bootedRwlayer: rwlayer,
       };
     } catch (error) {
@@ -215,12 +237,13 @@ export async function findStorePlace(
     }
   }
   const store = findStore(host, choice);
-  const { mount, path } = requireSubvolumePath(store, choice);
+  const { mount, path } = requireStorePath(store, choice);
   const spec = { kind: "path", path: mount.source } as const;
   return {
     device: (await waitForDevice(host, spec, 0)).path,
     path,
     kind: choice.kind,
+    isOverlay: makesOverlays(host, store),
     bootedRwlayer: undefined,
   };
 }
@@ -235,7 +258,7 @@ function hasBooted(host: Host): boolean {
 }
 
 /** @throws BootError STORE_MISSING, STORE_UNSUPPORTED */
-function requireSubvolumePath(
+function requireStorePath(
   { directory, isPresent, location }: SystemStore,
   choice: StoreChoice,
 ): Location {
@@ -248,12 +271,12 @@ function requireSubvolumePath(
       },
     );
   }
-  if (location?.mount.fsType !== "btrfs") {
+  if (location === undefined || !holdsRoots(location.mount.fsType)) {
     throw new BootError(
       "STORE_UNSUPPORTED",
-      `the image store ${directory} is on ${location?.mount.fsType ?? "nothing that is mounted"}, not on btrfs`,
+      `the image store ${directory} is on ${location?.mount.fsType ?? "nothing that is mounted"}, and dockroot makes roots on ${OVERLAY_FILESYSTEMS.join(", ")}`,
       {
-        hint: "dockroot takes snapshots of btrfs subvolumes: create a btrfs filesystem, mount a subvolume of it there, and pull or load the image again.",
+        hint: "Move the engine's directory to such a filesystem (data-root in /etc/docker/daemon.json, graphroot in /etc/containers/storage.conf).",
       },
     );
   }
@@ -262,7 +285,10 @@ function requireSubvolumePath(
     "STORE_UNSUPPORTED",
     `the image store ${directory} is the top level of its filesystem`,
     {
-      hint: "Move it to a subvolume of its own (btrfs subvolume create): dockroot creates the rwlayer beside it.",
+      hint:
+        location.mount.fsType === "btrfs"
+          ? "Move it to a subvolume of its own (btrfs subvolume create): dockroot creates the rwlayer beside it."
+          : "Move it into a directory of that filesystem, and bind that to where it was: dockroot makes its roots beside it.",
     },
   );
 }
@@ -277,6 +303,7 @@ export async function findStoreMount(
   choice: StoreChoice,
 ): Promise<StoreMount | UnknownMount> {
   let store: SystemStore;
+  let hasImages = true;
   try {
     store = findStore(host, choice);
   } catch (error) {
@@ -285,32 +312,52 @@ export async function findStoreMount(
       return { home: "docker", unknown: error.message };
     }
     store = findDockerStore(host);
+    hasImages = false;
   }
   const { directory, home, location } = store;
+  const options = readBootedOptions(host);
+  const isKnown = hasImages || options instanceof BootError;
+  const bind = (storePath: string) => ({
+    ...{ home, fsType: "none", options: "bind" },
+    source: path.join(OVERLAY_DISK, storePath),
+  });
+  if (isKnown && location !== undefined && makesOverlays(host, store)) {
+    return location.path === ""
+      ? {
+          home,
+          unknown: `${directory} is the top level of its filesystem`,
+        }
+      : bind(location.path);
+  }
   if (location?.mount.fsType === "btrfs") {
     const real = host.files.realPath(host.path(directory));
     return isSubvolume(host, real) && location.path !== ""
       ? {
           home,
           source: await nameSource(host, location),
-          subvolume: location.path,
+          ...{ fsType: "btrfs", options: `subvol=${location.path}` },
         }
       : {
           home,
           unknown: `${directory} is on btrfs, but is not a subvolume that a line of fstab could mount`,
         };
   }
-  const options = readBootedOptions(host);
-  return options instanceof BootError
-    ? {
-        home: "docker",
-        unknown: `${directory} is not on btrfs, and the kernel options of this boot name no image store`,
-      }
-    : {
-        home: options.storeKind === "podman" ? "podman" : "docker",
-        source: formatDeviceSpec(options.root),
-        subvolume: options.storePath,
-      };
+  if (options instanceof BootError) {
+    return {
+      home: "docker",
+      unknown: `${directory} is on ${location?.mount.fsType ?? "nothing that is mounted"}, and the kernel options of this boot name no image store`,
+    };
+  }
+  const { root, isOverlay, storePath, storeKind } = options;
+  return {
+    ...(isOverlay
+      ? bind(storePath)
+      : {
+          source: formatDeviceSpec(root),
+          ...{ fsType: "btrfs", options: `subvol=${storePath}` },
+        }),
+    home: storeKind === "podman" ? "podman" : "docker",
+  };
 }
 
 /** The filesystem's UUID, which stays as it is, or where there is none its device. @throws HelperError */

@@ -18,7 +18,8 @@ import {
   type ImageReference,
 } from "../../runtime/images/image-ref.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
-import type { StoreLocation } from "../../runtime/stores/store.ts";
+import type { StoredTree, StoreLocation } from "../../runtime/stores/store.ts";
+import { leafOf, withTree } from "./show-tree.ts";
 import type { StoreKind } from "../../runtime/options/table.ts";
 import {
   CORRECT_DIRECTORY,
@@ -36,6 +37,17 @@ export interface ImageTree {
   readonly store: StoreKind;
   /** Its whole tree. */
   readonly root: string;
+  /** Where its store has the tree, or the leaf layer. */
+  readonly leaf: string;
+  /** That, and below it the other layers. */
+  readonly directories: readonly string[];
+  /** Whether the tree is one of layers, so that a root of it is an overlay. */
+  readonly isOverlay: boolean;
+}
+
+/** One that is not shown yet. */
+export interface UnseenTree extends Omit<ImageTree, "root"> {
+  readonly tree: StoredTree;
 }
 
 /**
@@ -62,35 +74,54 @@ export function readImageReference(
 }
 
 /** @throws BootError */
-export function findImageTree(
+export function findImage(
   location: StoreLocation,
   kind: StoreKind | undefined,
   reference: ImageReference,
-): ImageTree {
-  const { id, store, source } = openStore(location, kind).findRoot(reference);
+): UnseenTree {
+  const { id, store, tree } = openStore(location, kind).find(reference);
   return {
     reference: formatImageReference(reference, { id, store }),
-    id,
-    store,
-    root: path.join(location.topLevel, source),
+    ...{ id, store, tree },
+    leaf: path.join(location.topLevel, leafOf(tree)),
+    directories: (tree.kind === "layers"
+      ? tree.layers.map(({ directory }) => directory)
+      : [tree.source]
+    ).map((directory) => path.join(location.topLevel, directory)),
+    isOverlay: tree.kind === "layers",
   };
 }
 
 /**
- * Finds the image in a store that the running system sees.
+ * Has the tree of an image there for as long as the work takes.
+ * @throws BootError MOUNT_FAILED
+ */
+export function showImage<T>(
+  host: Host,
+  topLevel: string,
+  { tree, ...image }: UnseenTree,
+  work: (image: ImageTree) => Promise<T>,
+): Promise<T> {
+  return withTree(host, topLevel, tree, (root) => work({ ...image, root }));
+}
+
+/**
+ * Has the tree of an image there that is in a store which the running system sees.
  * @throws BootError
  */
-export function findImageInSystem(
+export async function withImageInSystem<T>(
   host: Host,
   choice: StoreChoice,
   given: string | undefined,
-): ImageTree {
+  work: (image: ImageTree) => Promise<T>,
+): Promise<T> {
   const reference = readImageReference(host, given);
-  return lookInStore(host, choice, reference, (location, kind) => {
-    const found = findImageTree(location, kind, reference);
-    requireInInitramfs(host, location.path, found.store, found.root);
+  const image = lookInStore(host, choice, reference, (location, kind) => {
+    const found = findImage(location, kind, reference);
+    requireInInitramfs(host, location.path, found.store, found.leaf);
     return found;
   });
+  return showImage(host, host.path("/"), image, work);
 }
 
 /** Where each kind of store has what leads to a tree, relative to its directory. */

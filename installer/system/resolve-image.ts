@@ -4,14 +4,11 @@ import {
   parseImageReference,
 } from "../../runtime/images/image-ref.ts";
 import { openStore } from "../../runtime/stores/open-store.ts";
-import type {
-  StoredLayer,
-  StoredTree,
-  TreeLayer,
-} from "../../runtime/stores/store.ts";
+import type { StoredLayer, TreeLayer } from "../../runtime/stores/store.ts";
 import type { StoreKind } from "../../runtime/options/table.ts";
 import type { StoreChoice } from "./find-store.ts";
 import { lookInStore, requireInInitramfs } from "./image.ts";
+import { leafOf } from "./show-tree.ts";
 import { abbreviateIds } from "../../runtime/base/shorten.ts";
 import type { Terminal } from "../cli/cli-context.ts";
 import { formatSize } from "../text/human.ts";
@@ -64,11 +61,6 @@ export function resolveImage(
       layers: opened.listLayers(image),
     };
   });
-}
-
-function leafOf(tree: StoredTree): string {
-  if (tree.kind === "subvolume") return tree.source;
-  return tree.layers[0]?.directory ?? "";
 }
 
 const SHOWN_LAYER_CHARS = 12;

@@ -43,17 +43,17 @@ import {
   type FinalText,
   type TextFile,
 } from "./rules/check-facts.ts";
+import type { ImageTree } from "../system/image.ts";
 import { isCopied } from "./rules/problem.ts";
 
 /**
  * Plans the merge, and reads what the rules look at.
- * @param image the image's tree
  * @throws BootError TOPLAYER_UNSUITABLE
  */
 export async function gatherCheckFacts(
   host: Host,
   layers: readonly ListedLayer[],
-  image: string,
+  { root: image, leaf }: Pick<ImageTree, "root" | "leaf">,
   boot: BootTarget,
 ): Promise<CheckFacts> {
   const changes: EntryChange[] = [];
@@ -100,7 +100,7 @@ export async function gatherCheckFacts(
     },
     boot,
     imageHasFiles: findFilled(host, image, mounts),
-    ...(await gatherCrypt(host, image, boot, mounts)),
+    ...(await gatherCrypt(host, leaf, boot, mounts)),
     isRootFilesystem: await createRootComparison(host, boot.root, compared),
     ...createFinalFiles(host, image, merged),
   };
@@ -109,12 +109,12 @@ export async function gatherCheckFacts(
 /** What of encrypted devices the fstab needs, and what is opened when it is read. @throws HelperError */
 async function gatherCrypt(
   host: Host,
-  image: string,
+  leaf: string,
   { root, cmdline = "" }: BootTarget,
   mounts: readonly FstabEntry[],
 ): Promise<Pick<CheckFacts, "cryptNames" | "openedNames">> {
   // The image is on the filesystem of the root.
-  const store = locate(readMounts(host), image)?.mount.source;
+  const store = locate(readMounts(host), leaf)?.mount.source;
   const roots = [root, store].filter((source) => source !== undefined);
   const ofRoot = await findCryptNames(host, roots);
   return {

@@ -8,7 +8,7 @@ import { findCryptNames } from "../system/crypt-devices.ts";
 import { parseFstab, type FstabEntry } from "../system/formats/fstab.ts";
 import { formatMachineId, isMachineId } from "../system/formats/machine-id.ts";
 import { isPassword, parseShadow } from "../system/formats/parse-accounts.ts";
-import { findImageInSystem } from "../system/image.ts";
+import { withImageInSystem } from "../system/image.ts";
 import { readAccounts } from "../system/read-accounts.ts";
 import { findFilled } from "./final-files.ts";
 import {
@@ -48,7 +48,7 @@ export async function gatherInit(
           : undefined,
       accounts: readAccounts(host, host.path("/")),
     },
-    ...readImage(host, choice, image, mounts),
+    ...(await readImage(host, choice, image, mounts)),
     storeMount: await findStoreMount(host, choice),
     cryptNames: await findCryptNames(
       host,
@@ -66,20 +66,21 @@ function readFirstLine(text: string | undefined): string | undefined {
     .find((line) => line !== "" && !line.startsWith("#"));
 }
 
-function readImage(
+async function readImage(
   host: Host,
   choice: StoreChoice,
   image: string | undefined,
   mounts: readonly FstabEntry[],
-): Pick<InitFacts, "imageAccounts" | "imageHasFiles"> {
+): Promise<Pick<InitFacts, "imageAccounts" | "imageHasFiles">> {
   try {
-    const { reference, root } = findImageInSystem(host, choice, image);
-    return {
-      imageAccounts: readAccounts(host, root) ?? {
-        unknown: `the image ${reference} has no passwd, group or shadow`,
-      },
-      imageHasFiles: findFilled(host, root, mounts),
-    };
+    return await withImageInSystem(host, choice, image, ({ reference, root }) =>
+      Promise.resolve({
+        imageAccounts: readAccounts(host, root) ?? {
+          unknown: `the image ${reference} has no passwd, group or shadow`,
+        },
+        imageHasFiles: findFilled(host, root, mounts),
+      }),
+    );
   } catch (error) {
     // An image that is named must be there.
     if (!(error instanceof BootError) || image !== undefined) throw error;

@@ -18,8 +18,9 @@ import { readMounts } from "../../runtime/disk/mounts.ts";
 import type { ListedLayer } from "../../runtime/tree/layer.ts";
 import { listLayers } from "../../runtime/toplayer/list-layer.ts";
 import {
-  findImageTree,
-  findImageInSystem,
+  findImage,
+  showImage,
+  withImageInSystem,
   readImageReference,
   type ImageTree,
 } from "../system/image.ts";
@@ -54,13 +55,14 @@ export async function withSources<T>(
 ): Promise<T> {
   return request.directories.length === 0
     ? withBootSources(host, request, work)
-    : work(await readDirectories(host, request));
+    : withDirectories(host, request, work);
 }
 
-async function readDirectories(
+async function withDirectories<T>(
   host: Host,
-  { directories, image, store }: SourceRequest,
-): Promise<Sources> {
+  { directories, image: given, store }: SourceRequest,
+  work: (sources: Sources) => Promise<T>,
+): Promise<T> {
   const mounts = readMounts(host);
   const places = directories.map((directory) => {
     const at = requireDirectory(host, directory);
@@ -68,12 +70,9 @@ async function readDirectories(
     return { at, isOwnerless: OWNERLESS.has(fsType) };
   });
   const { layers } = await listLayers(host, places, directories.join(":"));
-  return {
-    layers,
-    names: directories,
-    image: findImageInSystem(host, store, image),
-    boot: readBootTarget(host),
-  };
+  return withImageInSystem(host, store, given, (image) =>
+    work({ layers, names: directories, image, boot: bootOf(host, image) }),
+  );
 }
 
 /** @throws BootError TOPLAYER_MISSING */
@@ -106,30 +105,34 @@ async function withBootSources<T>(
         if (topLayer === undefined) throw noTopLayer();
         const found = await gatherTopLayer(context, topLayer, disk, storePath);
         const { topLevel } = context;
-        const image =
-          store.directory === undefined
-            ? findImageTree(
-                {
-                  host,
-                  topLevel,
-                  path: followStore(host, topLevel, storePath),
-                },
-                store.kind ?? storeKind,
-                readImageReference(host, given),
-              )
-            : findImageInSystem(host, store, given);
         const spec = formatDeviceSpec(topLayer.device);
-        return work({
-          layers: found.layers,
-          names: topLayer.paths.map((file) => `${spec}:/${file}`),
-          image,
-          boot: readBootTarget(host),
-        });
+        const check = (image: ImageTree) =>
+          work({
+            layers: found.layers,
+            names: topLayer.paths.map((file) => `${spec}:/${file}`),
+            image,
+            boot: bootOf(host, image),
+          });
+        if (store.directory !== undefined) {
+          return withImageInSystem(host, store, given, check);
+        }
+        const path = followStore(host, topLevel, storePath);
+        const image = findImage(
+          { host, topLevel, path },
+          store.kind ?? storeKind,
+          readImageReference(host, given),
+        );
+        return showImage(host, topLevel, image, check);
       },
     );
   } finally {
     host.files.removeUnusedDirectory(runDirectory);
   }
+}
+
+/** The image decides what its root is. */
+function bootOf(host: Host, { isOverlay }: ImageTree): BootTarget {
+  return { ...readBootTarget(host), isOverlay };
 }
 
 /** Before anything is mounted. @throws BootError */

@@ -124,6 +124,9 @@ export function topLevelOf(runDirectory: string, isOverlay: boolean): string {
     : path.join(runDirectory, "toplevel");
 }
 
+/** Where a running system has the disk of the overlay that is its root. */
+export const OVERLAY_DISK = "/run/initramfs/dockroot";
+
 /** The record in one line, for the kernel log. */
 export function summarizeBoot(record: RootedBoot): string {
   const { image, root, result, totalMs } = record;

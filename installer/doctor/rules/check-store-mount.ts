@@ -12,6 +12,7 @@ import {
 } from "../../system/formats/fstab.ts";
 import type { CheckFacts } from "../../toplayer/rules/check-facts.ts";
 import type { TreeFacts } from "./facts.ts";
+import { OVERLAY_DISK } from "../../../runtime/records/boot-record.ts";
 import { ok, warning, type Finding } from "./finding.ts";
 
 /** Whether what is pulled in the new system comes into the store that is booted from. */
@@ -22,10 +23,16 @@ export function* checkStoreMount({
   store,
 }: TreeFacts): Iterable<Finding> {
   if (store === undefined || !engine.isInstalled) return;
-  const { root, storePath } = store;
+  const { root, storePath, isOverlay } = store;
   const mountPoint = directoryOf(engine.configs, engine.home);
   const pull = `${programOf(engine.home)} pull`;
-  const right = [root, mountPoint, "btrfs", `subvol=${storePath}`, "0", "0"]
+  const bound = path.join(OVERLAY_DISK, storePath);
+  const right = [
+    ...(isOverlay
+      ? [bound, mountPoint, "none", "bind"]
+      : [root, mountPoint, "btrfs", `subvol=${storePath}`]),
+    ...["0", "0"],
+  ]
     .map(escapeFstab)
     .join(" ");
   const line = findLine(check, mountPoint);
@@ -45,7 +52,9 @@ export function* checkStoreMount({
     );
     return;
   }
-  const problem = findProblem(check, line);
+  const problem = isOverlay
+    ? findBindProblem(line, bound)
+    : findProblem(check, line);
   const subvolume = subvolumeAt(line, mountPoint);
   const mounts = `${what}: line ${String(line.line)} of its fstab mounts`;
   if (problem !== undefined) {
@@ -122,6 +131,17 @@ function findProblem(
   )
     ? undefined
     : "without subvol=";
+}
+
+/** Why a line does not bind the store from where the disk of an overlay is mounted. */
+function findBindProblem(
+  { source, options }: FstabEntry,
+  bound: string,
+): string | undefined {
+  if (source === bound && options.some((option) => /^r?bind$/.test(option))) {
+    return undefined;
+  }
+  return `not a bind of ${bound}, where the disk is mounted`;
 }
 
 /** What a line puts there, from the top level; `undefined` where it does not say. */

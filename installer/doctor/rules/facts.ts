@@ -157,10 +157,15 @@ export interface StorePath {
   readonly root: string;
   /** Relative to the top level. */
   readonly storePath: string;
+  /** Whether roots of its images are overlays, not subvolumes. */
+  readonly isOverlay: boolean;
 }
 
 interface StoreDisk extends StorePath {
   readonly device: string;
+  readonly fsType: string;
+  /** How many layers a root is an overlay of; `undefined` where it is a subvolume. */
+  readonly layerCount: number | undefined;
   readonly room: Room;
   /** What people call the stores there that have images and count: more than one may come to differ. */
   readonly stores: readonly string[];

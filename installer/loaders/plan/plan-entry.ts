@@ -53,6 +53,8 @@ export interface NewEntryFacts {
   /** Its default subvolume is another than the top level. */
   readonly hasDefaultSubvolume: boolean;
   readonly storePath: string;
+  /** Whether roots of its images are overlays, not subvolumes. */
+  readonly isOverlay: boolean;
   readonly storeHome: Home;
   /** Which of the stores there counts, as it was asked for. */
   readonly storeKind: StoreKind | undefined;
@@ -140,7 +142,7 @@ function refuseNested({ storePath, bootedRwlayer }: NewEntryFacts): void {
     "ENTRY_UNSUITABLE",
     `the image store is in ${rwlayer}, which every boot makes anew`,
     {
-      hint: "Move it to a subvolume of its own, beside the rwlayer, and mount that at /var/lib/docker.",
+      hint: "Move it to a subvolume or a directory of its own, beside the rwlayer, and mount that at /var/lib/docker.",
     },
   );
 }
@@ -234,7 +236,7 @@ function describeCopy(
     ...(readsStore || espMountPoint !== undefined
       ? []
       : ["mount the EFI system partition at /efi"]),
-    `mount -o subvolid=5 ${store.device} /mnt`,
+    `mount ${store.type === "btrfs" ? "-o subvolid=5 " : ""}${store.device} /mnt`,
     `mkdir -p ${directory}`,
     `cp ${files.join(" ")} ${directory}/`,
   ].join("; ");
@@ -277,12 +279,13 @@ function describeKernel(
 function warnOfRwlayer({
   bootedRwlayer,
   isRwlayerForeign,
+  isOverlay,
   store,
 }: NewEntryFacts): string[] {
   const rwlayer = bootedRwlayer ?? USUAL_RWLAYER;
   return isRwlayerForeign
     ? [
-        `${rwlayer} exists on ${store.device}, and dockroot did not make it: no boot replaces it. Rename it, or name another in rootflags=subvol=`,
+        `${rwlayer} exists on ${store.device}, and dockroot did not make it: no boot replaces it. Rename it, or name another in ${isOverlay ? "dockroot.root=" : "rootflags=subvol="}`,
       ]
     : [];
 }

@@ -34,6 +34,7 @@ export type OptionFacts = Pick<
   | "bootedRwlayer"
   | "cmdline"
   | "image"
+  | "isOverlay"
   | "store"
   | "storeHome"
   | "storeKind"
@@ -58,10 +59,9 @@ export function planOptions(facts: OptionFacts): PlannedOptions {
 }
 
 /** dockroot made this boot's root: what it was told is right. */
-function keepOptions(
-  { cmdline, image, storeKind, topLayer = [], deployment }: OptionFacts,
-  rwlayer: string,
-): PlannedOptions {
+function keepOptions(facts: OptionFacts, rwlayer: string): PlannedOptions {
+  const { cmdline, image, storeKind, topLayer = [], deployment } = facts;
+  const { isOverlay } = facts;
   const added = [
     ...kindOption(storeKind),
     ...topLayer,
@@ -86,11 +86,16 @@ function keepOptions(
     if (kind === "machine" && !isOwnOption(option.key)) return true;
     return !["ro", "rw"].includes(option.key) && isLast(option);
   });
-  const options = kept.flatMap((option) =>
-    option.key === "rootflags"
-      ? [nameRwlayer(last.get("rootflags"), rwlayer), RW]
-      : [option],
+  const flags = splitFlags(last.get("rootflags") ?? "").filter(
+    (flag) => !flag.startsWith("subvol="),
   );
+  const named = nameRwlayer(isOverlay, rwlayer, flags);
+  const options = kept.flatMap((option) => {
+    if (option.key === (isOverlay ? "root" : "rootflags")) {
+      return isOverlay ? [option, ...named] : named;
+    }
+    return ["rootflags", "dockroot.root"].includes(option.key) ? [] : [option];
+  });
   return {
     options: [...options, ...added],
     notes: ["the kernel options are this boot's"],
@@ -98,18 +103,27 @@ function keepOptions(
   };
 }
 
-/** This boot may be of an earlier root. */
-function nameRwlayer(rootFlags = "", rwlayer: string): CmdlineOption {
-  const flags = splitFlags(rootFlags).filter(
-    (flag) => !flag.startsWith("subvol="),
-  );
-  return {
-    key: "rootflags",
-    value: [...flags, `subvol=${rwlayer}`].join(","),
-  };
+/**
+ * What names the root that a boot makes: this one may be of an earlier root.
+ * @param flags that the filesystem is mounted with
+ */
+function nameRwlayer(
+  isOverlay: boolean,
+  rwlayer: string,
+  flags: readonly string[],
+): CmdlineOption[] {
+  if (!isOverlay) {
+    return [option("rootflags", [...flags, `subvol=${rwlayer}`].join()), RW];
+  }
+  return [
+    ...(flags.length === 0 ? [] : [option("rootflags", flags.join())]),
+    ...(rwlayer === USUAL_RWLAYER ? [] : [option("dockroot.root", rwlayer)]),
+    RW,
+  ];
 }
 
 function planAnew({
+  isOverlay,
   store,
   storePath,
   storeHome,
@@ -142,8 +156,7 @@ function planAnew({
   return {
     options: [
       option("root", root),
-      option("rootflags", `subvol=${USUAL_RWLAYER}`),
-      RW,
+      ...nameRwlayer(isOverlay, USUAL_RWLAYER, []),
       option(storeHome === "docker" ? "docker_path" : "store_path", storePath),
       ...kindOption(storeKind),
       ...topLayer,

@@ -8,9 +8,10 @@ import { escapeFstab, parseFstab } from "../../system/formats/fstab.ts";
 /** How the image store is mounted. */
 export interface StoreMount {
   readonly home: Home;
-  /** `UUID=...`, `LABEL=...` or a device's path. */
+  /** `UUID=...`, `LABEL=...`, a device's path, or the directory that is bound. */
   readonly source: string;
-  readonly subvolume: string;
+  readonly fsType: string;
+  readonly options: string;
 }
 
 /** Why it is not known how. */
@@ -54,12 +55,10 @@ export function makeFstab(
       `the fstab has no line for ${mountPoint}, which ${pull} needs to fetch the next system: ${store.unknown}`,
     ]);
   }
-  const { source, subvolume } = store;
+  const { source, fsType, options } = store;
   lines.push(
     `# The image store: ${pull} fetches the system of the next boot.`,
-    [source, mountPoint, "btrfs", `subvol=${subvolume}`, "0", "0"]
-      .map(escapeFstab)
-      .join("  "),
+    [source, mountPoint, fsType, options, "0", "0"].map(escapeFstab).join("  "),
   );
-  return end(`with ${source} subvol=${subvolume} at ${mountPoint}`);
+  return end(`with ${source} ${options} at ${mountPoint}`);
 }

@@ -56,6 +56,8 @@ export interface BootTarget {
   /** The rwlayer, relative to the top level. */
   readonly rwlayer: string | undefined;
   readonly root: string | undefined;
+  /** Whether root is an overlay, which no line of an fstab can mount. */
+  readonly isOverlay: boolean;
   /** The kernel command line. */
   readonly cmdline: string | undefined;
 }

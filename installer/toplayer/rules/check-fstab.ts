@@ -65,6 +65,8 @@ const findRoot: Finder = (entry, { boot, isRootFilesystem }) => {
     );
   const { source, fsType } = entry;
   const isSame = isRootFilesystem(source);
+  if (boot.isOverlay)
+    return another("root is an overlay of the image's layers");
   if (!["btrfs", "auto"].includes(fsType)) {
     return another(`it is of the type ${fsType}, not btrfs`);
   }

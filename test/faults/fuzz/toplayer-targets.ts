@@ -26,7 +26,7 @@ const OTHERS = {
 const STORE = {
   home: "docker" as const,
   source: "UUID=a",
-  subvolume: "docker",
+  ...{ fsType: "btrfs", options: "subvol=docker" },
 };
 
 /** The parsers of what people put into a top layer. */

@@ -66,7 +66,7 @@ const onEsp: FoundKernel = { ...kernel, filesystem: esp, mountPoint: "/efi" };
 
 const facts: NewEntryFacts = {
   ...{ store: btrfs, hasDefaultSubvolume: false, storePath: "docker" },
-  ...{ storeHome: "docker" as const, storeKind: undefined },
+  ...{ storeHome: "docker" as const, storeKind: undefined, isOverlay: false },
   isRwlayerForeign: false,
   ...{ cmdline: [], bootedRwlayer: undefined },
   ...{ topLayerDirectory: "boot_docker", topLayer: undefined },

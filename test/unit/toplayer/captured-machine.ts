@@ -187,7 +187,9 @@ export async function gatherMachine({
     { at: second.at, isOwnerless: false },
   ];
   const { layers } = await listLayers(host, places, "");
-  return gatherCheckFacts(host, layers, image.at, {
+  const tree = { root: image.at, leaf: image.at };
+  return gatherCheckFacts(host, layers, tree, {
+    isOverlay: false,
     rwlayer: "docker_rwlayer",
     root: "LABEL=linux",
     cmdline: "root=LABEL=linux rd.luks.name=1-2=cryptroot",

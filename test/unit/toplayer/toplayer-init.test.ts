@@ -180,7 +180,8 @@ t.test("an fstab without root, with the store once", async (t) => {
   const store = {
     home: "docker" as const,
     source: "UUID=a",
-    subvolume: "my docker",
+    fsType: "btrfs",
+    options: "subvol=my docker",
   };
   const at = USUAL_DIRECTORIES.docker;
   const head =

@@ -58,6 +58,15 @@ export async function findTarget(
   { disk, place }: DeployDisk,
   { wanted, name, kernel, initramfs, engine }: TargetRequest,
 ): Promise<Target> {
+  if (place.isOverlay) {
+    throw new BootError(
+      "STORE_UNSUPPORTED",
+      "deployments are made where roots are subvolumes of a btrfs, and the roots on this disk are overlays",
+      {
+        hint: "The next boot takes the image that its entry names, as it is in the image store then. See the roots on this disk: dockroot status.",
+      },
+    );
+  }
   const parsed = parseImageReference(wanted);
   const { topLevel } = disk;
   const store = openStore({ host, topLevel, path: place.path }, place.kind);

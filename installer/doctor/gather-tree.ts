@@ -84,6 +84,7 @@ export async function gatherTree(
     isInstalled: hasEngine(programOf(home), check.stands),
     storeKind,
     home,
+    isOverlay: boot.isOverlay,
   };
   const findings = checkTree({
     what,

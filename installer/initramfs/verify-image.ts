@@ -10,8 +10,8 @@ export interface ImageNeeds {
    * running something would tell.
    */
   readonly libraries: readonly string[] | undefined;
-  /** Whether the kernel has no btrfs of its own. */
-  readonly needsBtrfsModule: boolean;
+  /** Whether the kernel has neither btrfs nor overlay built in: either makes roots, by where the store is. */
+  readonly needsModule: boolean;
   /** Paths of hooks and units, without a slash at their beginning. */
   readonly hooks: readonly string[];
   /** The configurations' paths, likewise. */
@@ -45,17 +45,14 @@ export function findMissing(
   for (const library of needs.libraries ?? []) {
     if (!names.has(library)) missing.push(`the library ${library}`);
   }
-  if (
-    needs.needsBtrfsModule &&
-    !files.some(({ path }) => IS_BTRFS.test(path))
-  ) {
-    missing.push("the kernel's module btrfs");
+  if (needs.needsModule && !files.some(({ path }) => MAKES_ROOTS.test(path))) {
+    missing.push("the kernel's module btrfs or overlay");
   }
   for (const file of [...needs.hooks, ...needs.configs]) require(file);
   return missing;
 }
 
-const IS_BTRFS = /(^|\/)btrfs\.ko(\.(gz|xz|zst))?$/;
+const MAKES_ROOTS = /(^|\/)(btrfs|overlay)\.ko(\.(gz|xz|zst))?$/;
 
 /**
  * Reads what `cpio --list --verbose` prints, as lsinitramfs -l, lsinitrd and lsinitcpio -l -v do:

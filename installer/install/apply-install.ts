@@ -47,7 +47,7 @@ export async function applyInstall(
     const hint = `The former initramfs is still in place. Find the setting of ${generator.name} that leaves it out.`;
     await requireWhole(host, generator, image, hint);
     reporter.say(
-      `${image.path} has dockroot, its helpers and libraries, and btrfs in it\n`,
+      `${image.path} has dockroot, its helpers, libraries and modules in it\n`,
     );
   };
   const writeManifest = writeChange(

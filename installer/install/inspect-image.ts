@@ -36,7 +36,7 @@ export async function readImageNeeds(
     executableBytes: executable.sizeBytes,
     helpers: helperNames,
     libraries: await readLibraries(host, programs),
-    needsBtrfsModule: !isBuiltIn(host, kernelVersion),
+    needsModule: !isBuiltIn(host, kernelVersion),
     hooks: generator.hooksInImage,
     configs: CONFIG_FILES.filter((file) => hasFile(host, file)).map((file) =>
       file.slice(1),
@@ -72,7 +72,10 @@ function isBuiltIn(host: Host, kernelVersion: string): boolean {
     `/lib/modules/${kernelVersion}/modules.builtin`,
     MAX_LIST_BYTES,
   );
-  return list?.split("\n").some((name) => name.endsWith("/btrfs.ko")) ?? false;
+  return (
+    list?.split("\n").some((name) => /\/(?:btrfs|overlay)\.ko$/.test(name)) ??
+    false
+  );
 }
 
 /** The files in an image. @throws BootError INSTALL_FAILED where it cannot be read */

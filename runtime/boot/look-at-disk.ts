@@ -33,7 +33,6 @@ export async function lookAtDisk<T>(
     return await work(context, await openDisk(context));
   } finally {
     await context.mounts.release();
-    host.files.removeUnusedDirectory(path.dirname(context.topLevel));
     host.files.removeUnusedDirectory(scratch);
   }
 }

@@ -178,11 +178,16 @@ export function filesystemType(file: string): number {
 export interface Room {
   readonly totalBytes: number;
   readonly freeBytes: number;
+  /** How many files it can have still; `undefined` where that is not limited. */
+  readonly freeInodes: number | undefined;
 }
 
 export function roomAt(file: string): Room {
-  const { blocks, bavail, bsize } = fs.statfsSync(file);
-  return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+  const { blocks, bavail, bsize, files, ffree } = fs.statfsSync(file);
+  return {
+    ...{ totalBytes: blocks * bsize, freeBytes: bavail * bsize },
+    freeInodes: files === 0 ? undefined : ffree,
+  };
 }
 
 /** How late the file is seen where the kernel watches nothing. */

@@ -12,7 +12,7 @@ check() {
 	done
 }
 installkernel() {
-	hostonly='' instmods -c btrfs || fail "the kernel has no btrfs"
+	hostonly='' instmods -c btrfs || hostonly='' instmods -c overlay || fail "the kernel has neither btrfs nor overlay"
 	hostonly='' instmods overlay ext4 xfs vfat nls_cp437 nls_ascii nls_iso8859_1
 }
 install() {

@@ -45,12 +45,16 @@ export function* checkEngine(facts: DoctorFacts): Iterable<Finding> {
   if (place.kind === "running") {
     for (const kind of kinds) {
       if (!facts.hasEngine[kind === "podman" ? "podman" : "docker"]) continue;
-      yield judge("this system", engines, kind, hasStore);
+      const tree = trees.find(({ engine }) => engine.storeKind === kind);
+      const driver = tree && driverOf(tree.engine);
+      yield judge("this system", engines, { kind, driver, hasStore });
     }
   }
   for (const { what, engine } of trees) {
     if (!engine.isInstalled) continue;
-    yield judge(what, engine.configs, engine.storeKind, hasStore);
+    const { configs, storeKind: kind } = engine;
+    const driver = driverOf(engine);
+    yield judge(what, configs, { kind, driver, hasStore });
   }
 }
 
@@ -77,17 +81,42 @@ type Judgement = readonly [
   ...wrong: [] | [problem: string, remedy: string],
 ];
 
-/** @param hasStore whether the engine finds a store of btrfs: it may stay with that */
+/** The store that is booted from, as far as it is known. */
+interface BootedStore {
+  readonly kind: StoreKind | undefined;
+  /** What makes its trees; `undefined` where a root is made of either. */
+  readonly driver: Driver | undefined;
+  /** Whether the engine finds a store: it may stay with that. */
+  readonly hasStore: boolean;
+}
+
+type Driver = "btrfs" | "overlay";
+
+function driverOf({ isOverlay }: { readonly isOverlay: boolean }): Driver {
+  return isOverlay ? "overlay" : "btrfs";
+}
+
+/** What engines call them. */
+const NAMES: Readonly<Record<Driver, readonly string[]>> = {
+  btrfs: ["btrfs"],
+  overlay: ["overlay2", "overlayfs", "overlay"],
+};
+
+function isOf(driver: Driver | undefined, name: string): boolean {
+  const known =
+    driver === undefined ? Object.values(NAMES).flat() : NAMES[driver];
+  return known.includes(name);
+}
+
 function judge(
   what: string,
   { docker, podman }: EngineConfigs,
-  kind: StoreKind | undefined,
-  hasStore: boolean,
+  store: BootedStore,
 ): Finding {
   const [says, ...wrong] =
-    kind === "podman"
-      ? judgePodman(podman, hasStore)
-      : judgeDocker(docker, kind, hasStore);
+    store.kind === "podman"
+      ? judgePodman(podman, store)
+      : judgeDocker(docker, store);
   const message = `${what}: ${says}`;
   if (wrong.length === 0) return ok("engine", message);
   const [problem, remedy] = wrong;
@@ -102,11 +131,14 @@ function describeAbsence(
   return isPresent ? `${file} ${what}` : `there is no ${file}`;
 }
 
-const SET_PODMAN_DRIVER =
-  'Set driver = "btrfs" under [storage] in /etc/containers/storage.conf; a new file also needs runroot = "/run/containers/storage" and graphroot = "/var/lib/containers/storage" there.';
+function setPodmanDriver(driver: Driver = "overlay"): string {
+  return `Set driver = "${driver}" under [storage] in /etc/containers/storage.conf; a new file also needs runroot = "/run/containers/storage" and graphroot = "/var/lib/containers/storage" there.`;
+}
 
-/** @param hasStore whether there is a store already, with whose driver Podman stays */
-function judgePodman(podman: PodmanConfig, hasStore: boolean): Judgement {
+function judgePodman(
+  podman: PodmanConfig,
+  { driver: wanted, hasStore }: BootedStore,
+): Judgement {
   const { file, error, driver } = podman;
   if (error !== undefined) {
     return [
@@ -115,39 +147,36 @@ function judgePodman(podman: PodmanConfig, hasStore: boolean): Judgement {
       "Correct it: it must be valid TOML.",
     ];
   }
-  if (driver === "btrfs") return [`${file} names the driver btrfs`];
   if (driver !== undefined) {
-    return [
-      `${file} names the driver ${driver}`,
-      "no root can be made from images that it pulls, unless Podman's database has the store's driver; then Podman complains at each call",
-      SET_PODMAN_DRIVER,
-    ];
+    const says = `${file} names the driver ${driver}`;
+    return isOf(wanted, driver)
+      ? [says]
+      : [
+          says,
+          "pulled images go where dockroot does not look, unless Podman's database has the store's driver; then Podman complains at each call",
+          setPodmanDriver(wanted),
+        ];
   }
   const says = describeAbsence(podman, "names no driver");
-  return hasStore
-    ? [`${says}: Podman stays with btrfs`]
-    : [
-        says,
-        "in an empty directory Podman chooses another driver than btrfs",
-        SET_PODMAN_DRIVER,
-      ];
+  return hasStore && wanted !== undefined
+    ? [`${says}: Podman stays with ${wanted}`]
+    : [says];
 }
 
-const SET_DRIVER =
-  'Set { "storage-driver": "btrfs" } in /etc/docker/daemon.json, without the feature containerd-snapshotter, restart Docker, and pull the image again.';
+function setDockerDriver(driver: Driver = "overlay"): string {
+  const name = driver === "btrfs" ? "btrfs" : "overlay2";
+  return `Set { "storage-driver": "${name}" } in /etc/docker/daemon.json, without the feature containerd-snapshotter, restart Docker, and pull the image again.`;
+}
 
-const SET_SNAPSHOTTER =
-  'Set { "features": { "containerd-snapshotter": true }, "storage-driver": "btrfs" } in /etc/docker/daemon.json, and restart Docker.';
+function setSnapshotter(driver: Driver | undefined): string {
+  const named = driver === "btrfs" ? ', "storage-driver": "btrfs"' : "";
+  return `Set { "features": { "containerd-snapshotter": true }${named} } in /etc/docker/daemon.json, and restart Docker.`;
+}
 
-/**
- * @param kind the store that is booted from, as far as it is known
- * @param hasStore whether the store that Docker finds is one of the driver btrfs: it stays with that
- * @see https://docs.docker.com/engine/storage/containerd/
- */
+/** @see https://docs.docker.com/engine/storage/containerd/ */
 function judgeDocker(
   docker: DockerConfig,
-  kind: StoreKind | undefined,
-  hasStore: boolean,
+  { kind, driver: wanted, hasStore }: BootedStore,
 ): Judgement {
   const { file, error, storageDriver, keepsInContainerd = false } = docker;
   if (error !== undefined) {
@@ -171,7 +200,7 @@ function judgeDocker(
         "does not enable the feature containerd-snapshotter",
       ),
       "pulled images may go to another store than containerd's, which has the image to boot",
-      SET_SNAPSHOTTER,
+      setSnapshotter(wanted),
     ];
   }
   const feature = `${file} enables the feature containerd-snapshotter`;
@@ -179,7 +208,7 @@ function judgeDocker(
     return [
       feature,
       "pulled images go to containerd's store, but the image to boot is in Docker's own",
-      SET_DRIVER,
+      setDockerDriver(wanted),
     ];
   }
   if (keepsInContainerd) {
@@ -187,29 +216,28 @@ function judgeDocker(
       storageDriver === undefined
         ? "names no storage driver"
         : `names the storage driver ${storageDriver}`;
-    if (storageDriver === "btrfs") return [`${feature} and ${driver}`];
+    const unpacker = storageDriver ?? "overlayfs";
+    if (isOf(wanted, unpacker)) return [`${feature} and ${driver}`];
     return [
       `${feature} and ${driver}`,
-      `pulled images are unpacked by ${storageDriver ?? "overlayfs"}, and no root can be made from them`,
-      SET_SNAPSHOTTER,
+      `pulled images are unpacked by ${unpacker}, and no root of this kind can be made from them`,
+      setSnapshotter(wanted),
     ];
-  }
-  if (storageDriver === "btrfs") {
-    return [`${file} names the storage driver btrfs`];
   }
   if (storageDriver !== undefined) {
-    return [
-      `${file} names the storage driver ${storageDriver}`,
-      "pulled images go where dockroot does not look",
-      SET_DRIVER,
-    ];
+    const says = `${file} names the storage driver ${storageDriver}`;
+    return isOf(wanted, storageDriver)
+      ? [says]
+      : [
+          says,
+          "pulled images go where dockroot does not look",
+          setDockerDriver(wanted),
+        ];
   }
   const says = describeAbsence(docker, "names no storage driver");
-  return hasStore
-    ? [`${says}: Docker stays with btrfs`]
-    : [
-        says,
-        "in an empty directory Docker chooses overlay2, or overlayfs from release 29 on, instead of btrfs",
-        SET_DRIVER,
-      ];
+  return hasStore && wanted !== undefined
+    ? [
+        `${says}: Docker stays with ${wanted === "btrfs" ? "btrfs" : "overlay2"}`,
+      ]
+    : [says];
 }

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../../../runtime/base/errors.ts";
+import { OVERLAY_FILESYSTEMS } from "../../../runtime/options/parsers.ts";
 import { parseCmdline } from "../../../runtime/options/cmdline.ts";
 import type { BootFailure } from "../../../runtime/base/failure.ts";
 import { isKernelOption } from "../../../runtime/options/table.ts";
@@ -80,7 +81,7 @@ function* checkOutcome(start: StartFacts): Iterable<Finding> {
       yield ok("options", `${name}: the options are valid`);
       yield ok(
         "disk",
-        `root=${disk.root} is ${disk.device}, a btrfs filesystem`,
+        `root=${disk.root} is ${disk.device}, which is ${disk.fsType}`,
       );
       yield ok(
         "image",
@@ -169,9 +170,9 @@ function* checkRepeated({ sources }: StartFacts): Iterable<Finding> {
 /** systemd makes the root writable only by a line of the fstab. */
 function* checkReadOnly(
   { sources }: StartFacts,
-  { tree }: PlannedFacts,
+  { tree, disk }: PlannedFacts,
 ): Iterable<Finding> {
-  if (tree.hasRootLine) return;
+  if (tree.hasRootLine || disk.isOverlay) return;
   for (const { name, cmdline } of sources) {
     const options = parseCmdline(cmdline);
     const last = options.findLast(({ key }) => key === "ro" || key === "rw");
@@ -191,11 +192,17 @@ function* checkStoreHere(
 ): Iterable<Finding> {
   const { isStoreOfEngine, storePath, root, engineDirectory } = disk;
   if (isStoreOfEngine !== false) return;
-  const mount = ["mount", "-o", `subvol=${storePath}`, root, engineDirectory];
+  const commands = disk.isOverlay
+    ? [
+        ["mount", root, "/mnt"],
+        ["mount", "--bind", `/mnt/${storePath}`, engineDirectory],
+      ]
+    : [["mount", "-o", `subvol=${storePath}`, root, engineDirectory]];
+  const mount = commands.map((words) => words.map(quote).join(" ")).join("; ");
   yield warning(
     "store-mount",
     `${name}: the image store ${storePath} on ${root} is not mounted at ${engineDirectory} here: ${programOf(tree.engine.home)} pull stores images elsewhere`,
-    `Mount it: ${mount.map(quote).join(" ")}`,
+    `Mount it: ${mount}`,
   );
 }
 
@@ -262,29 +269,22 @@ function* checkImage({ found, directory }: TargetFacts): Iterable<Finding> {
   }
 }
 
-const SET_DRIVER = {
-  docker: "set the storage driver btrfs in /etc/docker/daemon.json",
-  podman:
-    'set driver = "btrfs" under [storage] in /etc/containers/storage.conf',
-} as const satisfies Record<ReturnType<typeof programOf>, string>;
-
 function checkFilesystem({
   directory,
-  home,
   storeFsType: fsType,
 }: TargetFacts): Finding {
   if (fsType === undefined) {
     return unknown(
       "disk",
       `there is no ${directory}, so the disk of the image store is not known`,
-      "Install Docker or Podman, and mount a btrfs subvolume where it keeps images.",
+      "Install Docker or Podman, and pull or build the image.",
     );
   }
-  return fsType === "btrfs"
-    ? ok("disk", `${directory} is on btrfs`)
+  return OVERLAY_FILESYSTEMS.some((type) => type === fsType)
+    ? ok("disk", `${directory} is on ${fsType}`)
     : stops(
         "disk",
-        `the image store ${directory} is on ${fsType}, not on btrfs`,
-        `Mount a btrfs subvolume there, ${SET_DRIVER[programOf(home)]}, and pull the image again.`,
+        `the image store ${directory} is on ${fsType}, and dockroot makes roots on ${OVERLAY_FILESYSTEMS.join(", ")}`,
+        "Move the engine's directory to such a filesystem (data-root in /etc/docker/daemon.json, graphroot in /etc/containers/storage.conf).",
       );
 }

@@ -99,6 +99,12 @@ const LEAST_BYTES = 100e6;
 const GOOD_BYTES = 2e9;
 /** Of a kernel and an initramfs with dockroot in it, where none are there to be measured. */
 const BOOT_FILES_BYTES = 120e6;
+/** An overlay has directories of its own, for itself and for each layer, and files that the top layer brings. */
+const LEAST_INODES = 2000;
+const GOOD_INODES = 200_000;
+/** What the kernel mounts as one overlay, as far as it was tried. */
+const MAX_LAYERS = 450;
+const MANY_LAYERS = 400;
 /** Nobody runs out of room soon. */
 const MANY_DEPLOYMENTS = 10;
 
@@ -112,7 +118,34 @@ export function* checkSpace({
 }: DoctorFacts): Iterable<Finding> {
   for (const { outcome, former } of starts) {
     if (outcome.kind !== "planned") continue;
-    const { device, room } = outcome.disk;
+    const { device, room, layerCount = 0 } = outcome.disk;
+    if (layerCount >= MANY_LAYERS) {
+      yield warning(
+        "image",
+        `${outcome.image.reference} has ${String(layerCount)} layers, and no more than ${String(MAX_LAYERS)} can be mounted`,
+        "Build the image with fewer steps, or squash it (docker build --squash, podman build --squash-all).",
+      );
+    }
+    const { freeInodes } = room;
+    if (
+      outcome.disk.isOverlay &&
+      freeInodes !== undefined &&
+      freeInodes < GOOD_INODES
+    ) {
+      const message = `${device} has room for ${String(freeInodes)} more files`;
+      yield freeInodes < LEAST_INODES
+        ? noRoot(
+            former,
+            "space",
+            `${message}: too few for a new root`,
+            FREE_DISK,
+          )
+        : warning(
+            "space",
+            `${message}: maybe too few for the next image`,
+            FREE_DISK,
+          );
+    }
     const text = describeRoom(device, room);
     if (room.freeBytes < LEAST_BYTES) {
       const message = `${text}: too little for a new root`;

@@ -281,6 +281,8 @@ export interface EngineFacts {
   /** Which engine's store the tree comes from; `undefined` where that is not known. */
   readonly storeKind: StoreKind | undefined;
   /** Whose directory that is in. */
+  /** Whether roots of its images are overlays. */
+  readonly isOverlay: boolean;
   readonly home: Home;
 }
 

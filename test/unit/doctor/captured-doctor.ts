@@ -553,6 +553,7 @@ function filesOf(
       totalBytes: 100 * GB,
       freeBytes:
         free.get(mountOver(file).at.replace(/^\/run\/.*/, "disk")) ?? 50 * GB,
+      freeInodes: undefined,
     }),
   };
 }

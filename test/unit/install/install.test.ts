@@ -325,7 +325,7 @@ t.test("what is in an image", (t) => {
     executableBytes: 109710144,
     helpers: ["btrfs"],
     libraries: ["libm.so.6"],
-    needsBtrfsModule: true,
+    needsModule: true,
     hooks: ["scripts/local-premount/dockroot"],
     configs: ["etc/dockroot.json"],
   };
@@ -350,7 +350,7 @@ t.test("what is in an image", (t) => {
   t.strictSame(
     findMissing(
       whole.filter(({ path }) => !path.includes("btrfs.ko")),
-      { ...needs, needsBtrfsModule: false },
+      { ...needs, needsModule: false },
     ),
     [],
     "a kernel that has btrfs in it",

@@ -42,20 +42,28 @@ export class MountStack {
     return this.#points.includes(point);
   }
 
-  /** Unmounts one of it. @throws BootError MOUNT_FAILED */
+  /** Unmounts one of it, where that is not done yet. @throws BootError MOUNT_FAILED */
   async unmount(point: string): Promise<void> {
-    await unmount(this.#host, point);
+    // A helper may have failed after its work.
+    if (isMountPoint(this.#host, point)) await unmount(this.#host, point);
     this.#points.splice(this.#points.lastIndexOf(point), 1);
   }
 
   /**
-   * Unmounts all of it, or all but `kept`.
+   * Unmounts all of it, or all but `kept`; where one cannot be unmounted, the others.
    * @throws BootError MOUNT_FAILED
    */
   async release(...kept: readonly string[]): Promise<void> {
+    const failures: unknown[] = [];
     for (const point of this.#points.toReversed()) {
-      if (!kept.includes(point)) await this.unmount(point);
+      if (kept.includes(point)) continue;
+      try {
+        await this.unmount(point);
+      } catch (error) {
+        failures.push(error);
+      }
     }
+    if (failures.length > 0) throw failures[0];
   }
 }
 

@@ -10,12 +10,14 @@ import {
   makeBootDisk,
   newLabel,
   rehearse,
+  type BootDisk,
 } from "../root/boot-disk.ts";
-import { readContent, type DiskContent } from "./disk-content.ts";
+import { lookAtContent, wholeOf, type DiskContent } from "./disk-content.ts";
 
 /** A machine before a boot: its disk, which is not in use, and its kernel command line. */
 export interface Scenario {
   readonly name: string;
+  readonly fsType: BootDisk["fsType"];
   readonly cmdline: string;
   /** What the boot comes to without a fault. */
   readonly result: "fresh" | "kept" | "fallback";
@@ -37,6 +39,7 @@ interface Sketch {
   readonly prepare?: (
     topLevel: string,
     bootHalfWay: () => void,
+    isBtrfs: boolean,
   ) => Promise<void> | void;
 }
 
@@ -71,9 +74,10 @@ const sketches = {
     options: () => "docker_image=gone:1",
     result: "fallback",
     starts: 3,
-    prepare: async (topLevel) => {
+    prepare: async (topLevel, _, isBtrfs) => {
       fs.renameSync(`${topLevel}/${RWLAYER}`, `${topLevel}/moved-away`);
-      await setReadOnly(`${topLevel}/${OWN_DIRECTORY}/generations/2`);
+      const generation = `${topLevel}/${OWN_DIRECTORY}/generations/2`;
+      if (isBtrfs) await setReadOnly(generation);
     },
   },
   "the root is kept and its top layer has changed": {
@@ -98,12 +102,22 @@ export const scenarioNames = Object.keys(sketches) as ScenarioName[];
 export async function makeScenarios(
   t: Test,
   names: readonly ScenarioName[],
+  fsType: BootDisk["fsType"] = "btrfs",
 ): Promise<readonly Scenario[]> {
-  const base = await makeBootDisk(t, "scenarios");
+  if (names.length === 0) return [];
+  const isBtrfs = fsType === "btrfs";
+  const base = await makeBootDisk(
+    ...([t, `scenarios-${fsType}`, undefined, fsType] as const),
+    // Few, so that they can be used up.
+    fsType === "ext4" ? { inodes: 4096 } : {},
+  );
   await detach(base.file);
   const labels = { disk: base.label, topLayer: newLabel().slice(-16) };
   await makeTopLayerDisk(t, `${base.scratch}/top-layer`, labels.topLayer);
-  const common = `root=LABEL=${labels.disk} rootflags=subvol=${RWLAYER} docker_path=docker docker_image=system:1 dockroot.timeout=20`;
+  const rwlayer = isBtrfs
+    ? `rootflags=subvol=${RWLAYER}`
+    : `dockroot.root=${RWLAYER}`;
+  const common = `root=LABEL=${labels.disk} ${rwlayer} docker_path=docker docker_image=system:1 dockroot.timeout=20`;
   const machine = rehearse(t, base, RWLAYER, common);
   const made: Scenario[] = [];
   for (const name of names) {
@@ -112,8 +126,8 @@ export async function makeScenarios(
     fs.copyFileSync(base.file, disk);
     await attach(t, disk);
     const look = <T>(work: (topLevel: string) => T | Promise<T>) =>
-      lookAt(disk, work, ["subvolid=5"]);
-    await look(makeNeighbours);
+      lookAt(disk, work, wholeOf(fsType));
+    await look((top) => makeNeighbours(top, isBtrfs));
     const options = sketch.options(labels);
     const former = options.replaceAll(/gone:1|keep/g, (word) =>
       word === "keep" ? "fresh" : "system:1",
@@ -123,25 +137,37 @@ export async function makeScenarios(
         `${former} dockroot.generations=9`,
       );
       if (status !== 0) throw new Error(stderr);
+      // An overlay is used through its mount.
+      const mounted = path.join(machine.runDirectory, "root");
+      if (!isBtrfs) await useRoot(mounted, String(count), isBtrfs);
       machine.finish();
-      await look((top) => useRoot(`${top}/${RWLAYER}`, String(count)));
+      await look(async (top) => {
+        if (isBtrfs) await useRoot(`${top}/${RWLAYER}`, String(count), isBtrfs);
+      });
     }
     await look((top) =>
-      prepare?.(top, () => {
-        // Nothing to be seen of the disk then; it is mounted a second time.
-        machine.boot(`${former} init=/sbin/absent`);
-      }),
+      prepare?.(
+        top,
+        () => {
+          // Nothing to be seen of the disk then; it is mounted a second time.
+          machine.boot(`${former} init=/sbin/absent`);
+        },
+        isBtrfs,
+      ),
     );
-    const content = await lookAt(disk, readContent, ["subvolid=5", "ro"]);
+    const content = await lookAtContent(disk, fsType);
     await detach(disk);
     const cmdline = `${common} dockroot.generations=${String(GENERATIONS)} ${options}`;
-    made.push({ name, cmdline, result, disk, content });
+    made.push({ name, fsType, cmdline, result, disk, content });
   }
   return made;
 }
 
 /** A user's own, all around. */
-async function makeNeighbours(topLevel: string): Promise<void> {
+async function makeNeighbours(
+  topLevel: string,
+  isBtrfs: boolean,
+): Promise<void> {
   fs.mkdirSync(`${topLevel}/files/etc`, { recursive: true });
   fs.writeFileSync(`${topLevel}/files/etc/hostname`, "this-machine\n");
   fs.mkdirSync(`${topLevel}/${OWN_DIRECTORY}/generations`, { recursive: true });
@@ -151,20 +177,31 @@ async function makeNeighbours(topLevel: string): Promise<void> {
     `${OWN_DIRECTORY}/generations/mine`,
     `${OWN_DIRECTORY}/other`,
   ]) {
-    await run(["btrfs", "subvolume", "create", `${topLevel}/${name}`]);
+    await makeDirectory(`${topLevel}/${name}`, isBtrfs);
     fs.writeFileSync(`${topLevel}/${name}/precious`, name);
   }
 }
 
 /** What a system and its user leave in a root, nested subvolumes among it. */
-async function useRoot(root: string, mark: string): Promise<void> {
+async function useRoot(
+  root: string,
+  mark: string,
+  isBtrfs: boolean,
+): Promise<void> {
   fs.writeFileSync(`${root}/etc/mine`, `work of ${mark}`);
   fs.mkdirSync(`${root}/var/lib`, { recursive: true });
   for (const name of ["machines", "machines/one"]) {
-    await run(["btrfs", "subvolume", "create", `${root}/var/lib/${name}`]);
+    await makeDirectory(`${root}/var/lib/${name}`, isBtrfs);
     fs.writeFileSync(`${root}/var/lib/${name}/precious`, mark);
   }
-  await setReadOnly(`${root}/var/lib/machines`);
+  if (isBtrfs) await setReadOnly(`${root}/var/lib/machines`);
+  else fs.rmSync(`${root}/etc/mtab`, { force: true });
+}
+
+/** Where there are subvolumes, one of them. */
+async function makeDirectory(file: string, isBtrfs: boolean): Promise<void> {
+  if (isBtrfs) await run(["btrfs", "subvolume", "create", file]);
+  else fs.mkdirSync(file, { recursive: true });
 }
 
 async function setReadOnly(subvolume: string): Promise<void> {

@@ -32,11 +32,11 @@ export async function failWithoutRoom(
     wantedFaults() ?? (isWholeTier() ? BOUNDS.whole : BOUNDS.first);
   const results = { done: 0, refused: 0 };
   for (const scenario of places) {
-    for (const filling of fillings) {
+    for (const filling of fillings.btrfs) {
       const full = `${scratch}/full`;
       const order = await fillDisk(t, scenario.disk, full, filling);
       const enough = Math.min(filling.enough, order.length);
-      const count = wanted / places.length / fillings.length;
+      const count = wanted / places.length / fillings.btrfs.length;
       for (const given of chooseSizes(enough, count)) {
         await withCopy(full, bench.disk, async () => {
           await giveBack(bench.disk, order, given);

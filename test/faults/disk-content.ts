@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import path from "node:path";
 import { run } from "../../fixtures/run.ts";
 import {
@@ -6,7 +7,12 @@ import {
   type TreeEntry,
   type TreeListing,
 } from "../../fixtures/tree-listing.ts";
+import { lookAt, type BootDisk } from "../root/boot-disk.ts";
 import { withoutOwnRecord } from "../root/made-root.ts";
+import { readOverlayContent } from "./overlay-content.ts";
+
+/** See statfs(2). */
+const BTRFS_MAGIC = 0x9123683e;
 
 /** All that is on a disk, told apart by subvolume. */
 export interface DiskContent {
@@ -23,8 +29,24 @@ export interface SubvolumeContent {
   readonly tree: TreeListing;
 }
 
-/** Reads a disk whose subvolumes have plain names. */
+/** The options that mount all of a disk. */
+export function wholeOf(fsType: BootDisk["fsType"]): string[] {
+  return [fsType === "btrfs" ? "subvolid=5" : "noatime"];
+}
+
+/** Reads a disk that has a loop device and is not mounted. */
+export function lookAtContent(
+  disk: string,
+  fsType: BootDisk["fsType"] = "btrfs",
+): Promise<DiskContent> {
+  return lookAt(disk, readContent, [...wholeOf(fsType), "ro"]);
+}
+
+/** Reads a disk whose subvolumes, or roots, have plain names. */
 export async function readContent(topLevel: string): Promise<DiskContent> {
+  if (fs.statfsSync(topLevel).type !== BTRFS_MAGIC) {
+    return readOverlayContent(topLevel);
+  }
   const list = await run(["btrfs", "subvolume", "list", "-u", topLevel]);
   const found = Array.from(
     list.matchAll(/^ID \d+ gen \d+ top level \d+ uuid (\S+) path (.+)$/gm),

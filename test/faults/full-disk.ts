@@ -4,10 +4,10 @@ import { run } from "../../fixtures/run.ts";
 import { attach, detach, lookAt } from "../root/boot-disk.ts";
 import { isWholeTier, sampleSeed } from "../tier.ts";
 import { sampleFaults } from "./choose-faults.ts";
+import { wholeOf } from "./disk-content.ts";
 
 /** A subvolume of its own, so that it goes at once. */
 const FILLING = "filling";
-const WRITABLE = ["subvolid=5"];
 
 /** What takes the room: in pieces, of which some are given back. */
 export interface Filling {
@@ -45,7 +45,25 @@ const metadata: Filling = {
   enough: 2000,
 };
 
-export const fillings: readonly Filling[] = [data, metadata];
+/** A file takes one, and nothing else. */
+const inodes: Filling = {
+  what: "inodes",
+  freeDataBytes: 0,
+  pieces: [
+    {
+      add: (file) => {
+        fs.writeFileSync(file, "");
+      },
+    },
+  ],
+  enough: 300,
+};
+
+/** The filesystems that are filled, and with what. */
+export const fillings = {
+  btrfs: [data, metadata],
+  ext4: [data, inodes],
+} as const satisfies Record<string, readonly Filling[]>;
 
 /**
  * Fills a copy of a disk that is not in use.
@@ -56,6 +74,7 @@ export async function fillDisk(
   disk: string,
   full: string,
   { freeDataBytes, pieces }: Filling,
+  fsType: keyof typeof fillings = "btrfs",
 ): Promise<string[]> {
   await run(["cp", "--sparse=always", "--", disk, full]);
   await attach(t, full);
@@ -64,7 +83,8 @@ export async function fillDisk(
     full,
     async (top) => {
       const filling = `${top}/${FILLING}`;
-      await run(["btrfs", "subvolume", "create", filling]);
+      if (fsType === "ext4") fs.mkdirSync(filling);
+      else await run(["btrfs", "subvolume", "create", filling]);
       if (freeDataBytes > 0) {
         const room = `${filling}/room`;
         await allocate(room, freeDataBytes);
@@ -74,7 +94,7 @@ export async function fillDisk(
       }
       names.push(...(await addPieces(filling, pieces)));
     },
-    WRITABLE,
+    wholeOf(fsType),
   );
   await detach(full);
   return names;
@@ -111,6 +131,7 @@ export async function giveBack(
   disk: string,
   order: readonly string[],
   count: number,
+  fsType: keyof typeof fillings = "btrfs",
 ): Promise<void> {
   await lookAt(
     disk,
@@ -119,12 +140,19 @@ export async function giveBack(
         fs.rmSync(`${top}/${FILLING}/${name}`);
       }
     },
-    WRITABLE,
+    wholeOf(fsType),
   );
 }
 
 /** Gives all of the room back. */
-export async function relieve(topLevel: string): Promise<void> {
+export async function relieve(
+  topLevel: string,
+  fsType: keyof typeof fillings = "btrfs",
+): Promise<void> {
+  if (fsType === "ext4") {
+    fs.rmSync(`${topLevel}/${FILLING}`, { recursive: true });
+    return;
+  }
   await run([
     ...["btrfs", "subvolume", "delete", "--commit-each"],
     `${topLevel}/${FILLING}`,

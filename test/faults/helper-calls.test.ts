@@ -1,6 +1,5 @@
 // runner: tier=first seconds=22 whole=150
 import t from "tap";
-import { lookAt } from "../root/boot-disk.ts";
 import { makeScratch } from "../root/scratch.ts";
 import {
   makeScenarios,
@@ -10,7 +9,7 @@ import {
 import { isWholeTier, sampleSeed } from "../tier.ts";
 import { choosePart, wantedFaults } from "./campaign.ts";
 import { sampleFaults } from "./choose-faults.ts";
-import { readContent, type DiskContent } from "./disk-content.ts";
+import { lookAtContent, type DiskContent } from "./disk-content.ts";
 import { makeFastScratch, withCopy } from "./disk-copy.ts";
 import {
   HELPER_FAULTS,
@@ -49,6 +48,9 @@ const STRIDE = 5;
 /** What the first tier has time for. */
 const SAMPLE = { scenarios: 2, faults: 16 };
 
+/** FS_TYPE=ext4: machines of one filesystem alone. */
+const only = process.env["FS_TYPE"];
+
 interface Injection {
   readonly name: string;
   readonly run: () => Promise<Problem[]>;
@@ -58,10 +60,18 @@ await t.test("every helper call fails, in every way", async (t) => {
   const scratch = makeFastScratch(t, "helper-calls");
   const helpers = makeFaultyHelpers(makeScratch(t, "helpers"));
   const isSample = !isWholeTier() && wantedFaults() === undefined;
+  const machines = (["btrfs", "ext4", "xfs"] as const).flatMap((fsType) =>
+    scenarioNames.map((name) => ({ fsType, name })),
+  );
   const names = isSample
-    ? sampleFaults(scenarioNames, SAMPLE.scenarios, sampleSeed())
-    : scenarioNames;
-  const scenarios = await makeScenarios(t, names);
+    ? sampleFaults(machines, SAMPLE.scenarios, sampleSeed())
+    : machines.filter(({ fsType }) => (only ?? fsType) === fsType);
+  const scenarios: Scenario[] = [];
+  for (const fsType of new Set(names.map((each) => each.fsType))) {
+    const ofType = names.filter((each) => each.fsType === fsType);
+    const chosen = ofType.map(({ name }) => name);
+    scenarios.push(...(await makeScenarios(t, chosen, fsType)));
+  }
 
   let calls = 0;
   const rounds: Injection[][] = [];
@@ -74,7 +84,7 @@ await t.test("every helper call fails, in every way", async (t) => {
       whole: rounds[0]?.length ?? 0,
     },
     // The same scenarios come again after so many seeds.
-    Math.ceil(scenarioNames.length / names.length),
+    Math.ceil(machines.length / names.length),
   );
   const tally = createTally();
   for (const { name, run } of chosen) tally.count(t, name, await run());
@@ -82,12 +92,13 @@ await t.test("every helper call fails, in every way", async (t) => {
     t,
     "helper calls",
     `${note}, at ${String(calls)} calls`,
-    `${String(names.length)} of ${String(scenarioNames.length)} machines`,
+    `${String(names.length)} of ${String(machines.length)} machines`,
   );
 
   /** Every call of every helper in a boot, with every fault: one in each round. */
   async function plan(scenario: Scenario): Promise<void> {
-    const { name, disk, cmdline } = scenario;
+    const { disk, cmdline, fsType } = scenario;
+    const name = `${fsType}: ${scenario.name}`;
     const good = cmdline.replace("docker_image=gone:1", "");
     const runOnce = async (
       options: string,
@@ -98,7 +109,7 @@ await t.test("every helper call fails, in every way", async (t) => {
         t.equal(started.status, 0, `${name}: ${started.said}`);
         if (options === cmdline)
           t.equal(started.record?.result, scenario.result);
-        return { called: helpers.calls(), content: await look() };
+        return { called: helpers.calls(), content: await look(fsType) };
       });
     };
     const { called } = await runOnce(cmdline);
@@ -145,7 +156,7 @@ await t.test("every helper call fails, in every way", async (t) => {
   }
 
   async function inject(
-    { disk, cmdline }: Scenario,
+    { disk, cmdline, fsType }: Scenario,
     good: string,
     expectation: Expectation,
     fault: Fault | undefined,
@@ -164,7 +175,7 @@ await t.test("every helper call fails, in every way", async (t) => {
       );
       const hasFired = fault === undefined || helpers.hasFired();
       helpers.restore();
-      const between = await look();
+      const between = await look(fsType);
       helpers.arrange();
       const next = start(helpers, `${scratch}/machine`, good);
       return [
@@ -173,14 +184,14 @@ await t.test("every helper call fails, in every way", async (t) => {
         ...judgeNextStart(
           { ...expectation, before: between },
           next,
-          await look(),
+          await look(fsType),
         ),
       ];
     });
   }
 
-  function look(): Promise<DiskContent> {
-    return lookAt(`${scratch}/disk`, readContent, ["subvolid=5", "ro"]);
+  function look(fsType: Scenario["fsType"]): Promise<DiskContent> {
+    return lookAtContent(`${scratch}/disk`, fsType);
   }
 });
 

@@ -79,11 +79,12 @@ export async function makeBootDisk(
   name: string,
   addToTree?: (tree: string, scratch: string) => Promise<void> | void,
   fsType: NonNullable<DiskOptions["fsType"]> = "btrfs",
+  options: Pick<DiskOptions, "inodes"> = {},
 ): Promise<BootDisk> {
   const scratch = makeScratch(t, name);
   const label = newLabel();
   const { file, ids } = await makeSystemDisk(scratch, {
-    ...{ label, fsType, sizeBytes: 512 * 1024 ** 2 },
+    ...{ label, fsType, sizeBytes: 512 * 1024 ** 2, ...options },
     addToTree: (tree) => addToTree?.(tree, scratch),
   });
   await attach(t, file);

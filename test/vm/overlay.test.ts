@@ -4,7 +4,7 @@ import { join } from "node:path";
 import t from "tap";
 import { openShell } from "../../fixtures/guest-shell.ts";
 import { flattenOverlay } from "../../fixtures/loop-disk.ts";
-import type { OverlayKind } from "../../fixtures/machine-kinds.ts";
+import { findMachine, type OverlayKind } from "../../fixtures/machine-kinds.ts";
 import { run } from "../../fixtures/run.ts";
 import {
   createComputer,
@@ -18,11 +18,19 @@ const KIND = (process.env["OVERLAY_KIND"] ?? "overlay2-ext4") as OverlayKind;
 const GENERATION =
   "/run/initramfs/dockroot/.dockroot/docker_rwlayer/generations/1";
 
+/** What made the initramfs: GENERATOR=dracut. */
+const GENERATOR = process.env["GENERATOR"] ?? "initramfs-tools";
+
 const computer = await createComputer(t, `overlay-${KIND}`, KIND);
 const image = computer.machine.images["demo:latest"];
+const initramfs =
+  GENERATOR === "dracut"
+    ? (await findMachine("dracut", (_, work) => work(() => undefined)))
+        .initramfs
+    : computer.machine.initramfs;
 
 await t.test("a computer comes up from layers of overlays", async (t) => {
-  const vm = await computer.start(t);
+  const vm = await computer.start(t, { initramfs });
   const { boot, systemd, failedUnits, hostname } = await waitForReport(vm);
   t.equal(systemd, "running", failedUnits);
   t.match(boot, { image: { id: image }, isOverlay: true, warnings: [] });
@@ -41,7 +49,7 @@ await t.test("a computer comes up from layers of overlays", async (t) => {
 await t.test(
   "the next boot begins anew, with `ro`, and outlives the engine's store",
   async (t) => {
-    const vm = await computer.start(t, { cmdline: "ro" });
+    const vm = await computer.start(t, { cmdline: "ro", initramfs });
     const { boot, systemd, failedUnits } = await waitForReport(vm);
     t.equal(systemd, "running", failedUnits);
     t.match(boot, { result: "fresh", boot: 2 });

@@ -3,9 +3,15 @@ import { DiskLock } from "../disk/disk.ts";
 import { MountStack } from "../disk/mount-stack.ts";
 import { limitHelpers, type Host } from "../host/host.ts";
 import type { BootOptions } from "../options/options.ts";
-import { MEMORY, OVERLAY_ROOT, topLevelOf } from "../records/boot-record.ts";
+import {
+  MEMORY,
+  OVERLAY_DISK,
+  OVERLAY_ROOT,
+  TOP_LEVEL_MOUNT,
+} from "../records/boot-record.ts";
 import type { OverlayPlaces } from "../disk/overlay/overlay-disk.ts";
-import { isSystemdInitramfs } from "../host/machine.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../disk/run-directory.ts";
+import { isInitramfs, isSystemdInitramfs } from "../host/machine.ts";
 import type { Recorder } from "./recorder.ts";
 
 /** What a boot works with. */
@@ -44,7 +50,12 @@ export function createBootContext(
 ): BootContext {
   const host = limitHelpers(unlimited, options.disk.helperTimeoutMs);
   const readOnly = runLock === undefined;
-  const topLevel = topLevelOf(directory, options.disk.isOverlay && !readOnly);
+  // A rehearsal's is nobody's but its own.
+  const isReal = directory === DEFAULT_RUN_DIRECTORY && isInitramfs(host);
+  const topLevel =
+    options.disk.isOverlay && isReal && !readOnly
+      ? host.path(OVERLAY_DISK)
+      : path.join(directory, TOP_LEVEL_MOUNT);
   return {
     host,
     recorder,

@@ -12,6 +12,7 @@ import { limitHelpers, type Host } from "../host/host.ts";
 import { isInitramfs } from "../host/machine.ts";
 import { describeOtherRoot } from "../plan/mounted-root.ts";
 import { unmount } from "../disk/mount-stack.ts";
+import { DEFAULT_RUN_DIRECTORY } from "../disk/run-directory.ts";
 import { isMountPoint, readMounts } from "../disk/mounts.ts";
 import {
   parseFinishedBoot,
@@ -19,7 +20,8 @@ import {
   BOOT_RECORD,
   MEMORY,
   OVERLAY_ROOT,
-  topLevelOf,
+  OVERLAY_DISK,
+  TOP_LEVEL_MOUNT,
 } from "../records/boot-record.ts";
 import { OverlayDisk } from "../disk/overlay/overlay-disk.ts";
 import { collectOverlayGarbage } from "../disk/overlay/collect-overlay-garbage.ts";
@@ -78,8 +80,12 @@ async function finishAlone(
   runDirectory: string,
 ): Promise<OtherRoot | undefined> {
   let host = limitHelpers(unlimited, MAX_HELPER_TIMEOUT_MS);
-  const isOverlay = isMountPoint(host, topLevelOf(runDirectory, true));
-  const topLevel = topLevelOf(runDirectory, isOverlay);
+  const kept = host.path(OVERLAY_DISK);
+  const isKept =
+    runDirectory === DEFAULT_RUN_DIRECTORY &&
+    isInitramfs(host) &&
+    isMountPoint(host, kept);
+  const topLevel = isKept ? kept : path.join(runDirectory, TOP_LEVEL_MOUNT);
   if (!isMountPoint(host, topLevel)) {
     readBootRecord(host, runDirectory);
     return undefined;
@@ -88,6 +94,8 @@ async function finishAlone(
   let other: OtherRoot | undefined;
   try {
     const mounted = readBootRecord(host, runDirectory);
+    // Init has it elsewhere since, or nobody has.
+    await releaseRoot(host, runDirectory);
     host = limitHelpers(
       unlimited,
       Math.min(MAX_HELPER_TIMEOUT_MS, mounted.limits.helperTimeoutMs),
@@ -99,11 +107,10 @@ async function finishAlone(
       // A boot that this has waited for has written it anew.
       const record = readBootRecord(host, runDirectory);
       const isReached = other === undefined;
-      if (isOverlay) {
-        // Then it is mounted where init has taken it, or nowhere.
-        await releaseRoot(host, runDirectory);
+      if (record.isOverlay) {
         const disk = new OverlayDisk(host, topLevel, record.rwlayer);
-        collectOverlayGarbage(disk, record, isReached);
+        const running = readRunning(host, runDirectory);
+        collectOverlayGarbage(disk, record, running, isReached);
       } else {
         const disk = new Disk(host, topLevel, record.rwlayer);
         await collectGarbage(disk, record, isReached);
@@ -113,23 +120,44 @@ async function finishAlone(
   } finally {
     await lock.release();
     if (other?.isStopped !== true) {
-      await releaseDisk(host, runDirectory, topLevel, isOverlay);
+      await releaseRoot(host, runDirectory);
+      if (!isKept) await releaseDisk(host, runDirectory, topLevel);
     }
   }
 }
 
-/** An overlay's disk stays mounted: nobody could make it read-only when the system ends. */
+/**
+ * Of the running system's boot, where this is a rehearsal's: what its root is made of, which may be in memory and
+ * recorded nowhere else.
+ * @returns `undefined` where that is not known
+ */
+function readRunning(
+  host: Host,
+  runDirectory: string,
+): readonly string[] | undefined {
+  const own = host.path(DEFAULT_RUN_DIRECTORY);
+  if (runDirectory === own || isInitramfs(host)) return [];
+  const text = host.files.readText(
+    path.join(own, BOOT_RECORD),
+    MAX_RECORD_BYTES,
+  );
+  try {
+    return text === undefined ? [] : (parseFinishedBoot(text)?.layers ?? []);
+  } catch (error) {
+    if (error instanceof BootError) return undefined;
+    throw error;
+  }
+}
+
+/** But for the disk of an overlay that boots: nobody could make it read-only when the system ends. */
 async function releaseDisk(
   host: Host,
   runDirectory: string,
   topLevel: string,
-  isOverlay: boolean,
 ): Promise<void> {
-  await releaseRoot(host, runDirectory);
-  const isKept = isOverlay && isInitramfs(host);
-  const memory = path.join(runDirectory, MEMORY);
-  if (!isKept && isMountPoint(host, memory)) await unmount(host, memory);
-  if (!isKept && isMountPoint(host, topLevel)) await unmount(host, topLevel);
+  for (const at of [path.join(runDirectory, MEMORY), topLevel]) {
+    if (isMountPoint(host, at)) await unmount(host, at);
+  }
 }
 
 /** Where the initramfs found it; it has it elsewhere since. */

@@ -257,7 +257,9 @@ async function chooseImage(
   const findKept = () =>
     recorder.time(`find the image ${reference} in ${KEPT_IMAGES}`, () => {
       const image = findKeptImage(disk, wanted);
-      return image && { image, storePath: KEPT_IMAGES };
+      // The other kind of root's is of no use.
+      const isFit = (image?.layers !== undefined) === disk.isOverlay;
+      return isFit && image ? { image, storePath: KEPT_IMAGES } : undefined;
     });
   if (deployment !== undefined) {
     const kept = await findKept();

@@ -268,8 +268,10 @@ export function findUseAsRoot(
   if (record?.bootId === undefined || record.bootId !== readBootId(host)) {
     return undefined;
   }
-  if (!seesAllMounts(host)) return "a root of the running system";
-  if (disk.isOverlay) return undefined;
+  // What it writes to is known by the name that it had when it was mounted alone.
+  if (disk.isOverlay || !seesAllMounts(host)) {
+    return "a root of the running system";
+  }
   const device = host.files.deviceOf(disk.at(file));
   if (device === undefined) return undefined;
   const processId = processIdsOf(host).find((id) =>

@@ -1,5 +1,11 @@
 import { isSameOrBelow } from "../base/is-below.ts";
-import { DOCKROOT_DIRECTORY, rwlayerOfGeneration } from "./rwlayer-names.ts";
+import {
+  DOCKROOT_DIRECTORY,
+  KEPT_IMAGES,
+  LAYERS,
+  NEW_LAYERS,
+  rwlayerOfGeneration,
+} from "./rwlayer-names.ts";
 import { BootError } from "../base/errors.ts";
 
 /** The parts of a path, without empty ones and dots. */
@@ -114,6 +120,13 @@ export function parseRootFlags(option: string, value: string): RootFlags {
   };
 }
 
+/** Each would be a second meaning of a directory in `.dockroot`. */
+const OWN_NAMES: ReadonlySet<string> = new Set(
+  [KEPT_IMAGES, LAYERS, NEW_LAYERS].map((file) =>
+    file.slice(DOCKROOT_DIRECTORY.length + 1),
+  ),
+);
+
 export const ROOT_EXAMPLE = "Write for example dockroot.root=docker_rwlayer.";
 
 /**
@@ -122,6 +135,12 @@ export const ROOT_EXAMPLE = "Write for example dockroot.root=docker_rwlayer.";
  */
 export function parseOverlayRoot(option: string, value: string): RootPlace {
   const place = parseRootPlace(`${option}=`, value, ROOT_EXAMPLE);
+  if (OWN_NAMES.has(place.rwlayer)) {
+    throw invalidOption(
+      `${option}=${value} is a name that dockroot has for something else in ${DOCKROOT_DIRECTORY}`,
+      ROOT_EXAMPLE,
+    );
+  }
   if (/^[\w.@%+=/-]+$/.test(value)) return place;
   throw invalidOption(
     `${option}=${value} has characters other than letters, digits and ._@%+=-/`,

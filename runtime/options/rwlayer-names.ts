@@ -84,6 +84,9 @@ export const KEPT_IMAGES = path.join(DOCKROOT_DIRECTORY, "images");
 /** Where the layers are that overlays are made of. */
 export const LAYERS = path.join(DOCKROOT_DIRECTORY, "layers");
 
+/** Where they are while they are being made, or removed. What an interruption leaves there is removed. */
+export const NEW_LAYERS = path.join(DOCKROOT_DIRECTORY, "layers.new");
+
 /** A kept image; relative to the top level. */
 export interface KeptImagePaths {
   readonly directory: string;

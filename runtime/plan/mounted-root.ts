@@ -24,8 +24,7 @@ export function describeOtherRoot(
   const [other] = others;
   const isRoot = (mount: Mount) =>
     uppers !== undefined
-      ? uppers.some((upper) => mount.options.includes(`upperdir=${upper}`)) &&
-        NEW_ROOTS.includes(mount.mountPoint)
+      ? uppers.some((upper) => mount.options.includes(`upperdir=${upper}`))
       : mount.device === device && mount.root === `/${root}`;
   // Elsewhere it is where a hook has put an overlay over it.
   if (other === undefined || mounts.some(isRoot)) return undefined;

@@ -113,6 +113,10 @@ function planKept(facts: BootFacts): BootPlan {
   const steps: Step[] = [{ kind: "checkBootable", ...check }];
   if (record?.layers !== undefined) {
     steps.unshift({ kind: "mountRoot", path: rwlayer, place: "root" });
+    const layers = facts.missingLayers.filter(({ key }) =>
+      record.layers?.includes(key),
+    );
+    if (layers.length > 0) steps.unshift({ kind: "holdLayers", layers });
   }
   return { result: "kept", warnings, steps };
 }
@@ -320,7 +324,7 @@ function refuseForeignRwlayer({
   const refuse = (what: string) =>
     new BootError("RWLAYER_FOREIGN", what, {
       cause: stateDamage,
-      hint: `${moveAway(device, paths.rwlayer)}; or give the rwlayer another name with rootflags=subvol=.`,
+      hint: `${moveAway(device, paths.rwlayer)}; or give the rwlayer another name with ${image.layers === undefined ? "rootflags=subvol" : "dockroot.root"}=.`,
     });
   if (rwlayer.kind === "other" || rwlayer.kind === "begun") {
     throw refuse(
@@ -373,5 +377,7 @@ function isHalfMade(
 function moveAway(device: BlockDevice, file: string): string {
   const [from, to] = [`/mnt/${file}`, `/mnt/${file}.old`].map(quote);
   // Access times would be writes, and a staging could no longer be told to be untouched.
-  return `Keep it under another name: mkdir -p /mnt; mount -t btrfs -o noatime,subvolid=5 ${device.path} /mnt; mv ${String(from)} ${String(to)}; umount /mnt`;
+  const { fsType = "btrfs" } = device;
+  const whole = fsType === "btrfs" ? ",subvolid=5" : "";
+  return `Keep it under another name: mkdir -p /mnt; mount -t ${fsType} -o noatime${whole} ${device.path} /mnt; mv ${String(from)} ${String(to)}; umount /mnt`;
 }

@@ -1,4 +1,3 @@
-import path from "node:path";
 import { abbreviateIds } from "../base/shorten.ts";
 import { BootError } from "../base/errors.ts";
 import { formatJson } from "../base/escape.ts";
@@ -112,19 +111,15 @@ export const OVERLAY_ROOT = "root";
 /** Where what is written to an overlay is, in the run directory, when that is kept in memory. */
 export const MEMORY = "upper";
 
+/** Where the top level is mounted between `boot` and `finish`, in the run directory. */
+export const TOP_LEVEL_MOUNT = "toplevel";
+
 /**
- * Where the disk is mounted between `boot` and `finish`; of an overlay as long as the system runs. What is below /run/initramfs
- * systemd leaves mounted until it has ended everything, and makes read-only then: elsewhere the disk
- * would be unmounted while root still writes to it.
+ * Where the disk of an overlay is mounted as long as the system runs that an initramfs starts. What is below
+ * /run/initramfs systemd leaves mounted until it has ended everything, and makes read-only then:
+ * elsewhere the disk would be unmounted while root still writes to it.
  * @see https://systemd.io/ROOT_STORAGE_DAEMONS
  */
-export function topLevelOf(runDirectory: string, isOverlay: boolean): string {
-  return isOverlay
-    ? path.join(path.dirname(runDirectory), "initramfs/dockroot")
-    : path.join(runDirectory, "toplevel");
-}
-
-/** Where a running system has the disk of the overlay that is its root. */
 export const OVERLAY_DISK = "/run/initramfs/dockroot";
 
 /** The record in one line, for the kernel log. */

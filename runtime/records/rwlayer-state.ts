@@ -118,6 +118,20 @@ export const parseTopLayerRecord = orNull(
   }),
 );
 
+/** Whether it can name a layer: it stands for a directory, and in no path leads out of it. */
+export function isLayerKey(name: string): boolean {
+  return /^[0-9A-Za-z][\w+-]{0,127}$/.test(name);
+}
+
+/** overlayfs itself takes 500. */
+const MAX_LAYERS = 500;
+
+const parseLayers: Parser<string[]> = (value) => {
+  const keys = listOf(parseString)(value);
+  const isValid = keys?.every(isLayerKey) === true && keys.length <= MAX_LAYERS;
+  return isValid ? keys : undefined;
+};
+
 const parseSubvolumeRecord: Parser<SubvolumeRecord> = objectOf(
   {
     uuid: parseString,
@@ -128,7 +142,7 @@ const parseSubvolumeRecord: Parser<SubvolumeRecord> = objectOf(
     toplayer: parseTopLayerRecord,
   },
   {
-    layers: listOf(parseString),
+    layers: parseLayers,
     deployment: parseCount,
     bootId: parseString,
     handedOver: orNull(parseCount),

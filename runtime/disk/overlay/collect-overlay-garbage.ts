@@ -28,19 +28,24 @@ const MAX_NAMED = 3;
  * Removes what is ours and no longer needed: earlier roots past the limit, a root that was not finished, and the layers
  * that no root is made of. What is to be removed is renamed first: what is removed in part never
  * stands where a root is looked for. After a fallback all generations stay. What cannot be removed is warned of.
+ * @param running the keys of the layers that the running system's root is made of; `undefined` where that is not known
  * @param isReached whether init gets the root that the boot made
  */
 export function collectOverlayGarbage(
   disk: OverlayDisk,
   boot: FinishedBoot,
+  running: readonly string[] | undefined,
   isReached: boolean,
 ): void {
+  const { host } = disk;
+  const end = host.nowMs() + MAX_REMOVAL_MS;
+  const isLate = () => host.nowMs() >= end;
   const attempt = (work: () => void) => {
     try {
       work();
     } catch (error) {
       const failure = asFailureOf("clean up earlier roots", error);
-      disk.host.log.warn(summarizeFailure(failure), describeFailure(failure));
+      host.log.warn(summarizeFailure(failure), describeFailure(failure));
     }
   };
   attempt(() => {
@@ -51,7 +56,13 @@ export function collectOverlayGarbage(
     discardRoots(disk, boot);
   });
   attempt(() => {
-    if (emptyTrash(disk)) discardLayers(disk, listUnusedLayers(disk, boot));
+    const isEmptied =
+      emptyTrash(disk, isLate) &&
+      discardLayers(disk, listUnusedLayers(disk, boot, running), isLate);
+    if (isEmptied) return;
+    host.log.warn(
+      "removing earlier roots takes too long: the rest is left for the next boot",
+    );
   });
 }
 
@@ -126,19 +137,12 @@ function namesIn(disk: OverlayDisk, directory: string): string[] {
 }
 
 /** @returns whether there was time for that */
-function emptyTrash(disk: OverlayDisk): boolean {
-  const { host, paths } = disk;
-  const { log } = host;
-  const { trash } = paths;
-  const end = host.nowMs() + MAX_REMOVAL_MS;
+function emptyTrash(disk: OverlayDisk, isLate: () => boolean): boolean {
+  const { log } = disk.host;
+  const { trash } = disk.paths;
   for (const number of generationNumbers(namesIn(disk, trash))) {
     const root = path.join(trash, String(number));
-    if (host.nowMs() >= end) {
-      log.warn(
-        "removing earlier roots takes too long: the rest is left for the next boot",
-      );
-      return false;
-    }
+    if (isLate()) return false;
     if (disk.readRecord(root) === undefined && !disk.isBegun(root)) {
       log.warn(
         `${root} cannot be proved to be dockroot's own and is left alone`,
@@ -155,11 +159,13 @@ function emptyTrash(disk: OverlayDisk): boolean {
 function listUnusedLayers(
   disk: OverlayDisk,
   { layers }: FinishedBoot,
+  running: readonly string[] | undefined,
 ): string[] {
+  if (running === undefined) return [];
   const held = listHeld(disk);
   if (held.length === 0) return [];
   // The root that runs may be in memory.
-  const used = new Set<string>(layers);
+  const used = new Set<string>([...layers, ...running]);
   for (const name of namesIn(disk, DOCKROOT_DIRECTORY)) {
     const other = new OverlayDisk(
       disk.host,

@@ -1,7 +1,12 @@
 import path from "node:path";
 import { BootError, HelperError } from "../../base/errors.ts";
+import { isLayerKey } from "../../records/rwlayer-state.ts";
 import { hintFor } from "../../base/hints.ts";
-import { DOCKROOT_DIRECTORY, LAYERS } from "../../options/rwlayer-names.ts";
+import {
+  DOCKROOT_DIRECTORY,
+  LAYERS,
+  NEW_LAYERS,
+} from "../../options/rwlayer-names.ts";
 import type { TreeLayer } from "../../stores/store.ts";
 import { syncFilesystem } from "../btrfs.ts";
 import type { Disk } from "../disk.ts";
@@ -9,9 +14,6 @@ import type { Disk } from "../disk.ts";
 // The layers that roots are made of, each in a directory named by its key: hard links of the store's files,
 // on btrfs copies that share their data. They take no room, and no engine knows of them: a prune that
 // empties the store's own directories leaves roots whole. Only what is whole has such a name.
-
-/** Where layers are while they are being made, or removed. What an interruption leaves there is removed. */
-const NEW_LAYERS = path.join(DOCKROOT_DIRECTORY, "layers.new");
 
 export function layerPath(key: string): string {
   return path.join(LAYERS, key);
@@ -74,17 +76,32 @@ export async function holdLayers(
 /**
  * Removes layers, and what an interruption has left of others. They lose their names first: what is removed in part is
  * not taken for one that is held.
+ * @param isLate asked before each removal: once it is, the rest stays, without a name
+ * @returns whether there was time for all
  * @throws BootError, or an error of the system
  */
-export function discardLayers(disk: Disk, keys: readonly string[]): void {
-  const { files } = disk.host;
-  removeNewLayers(disk);
-  if (keys.length === 0) return;
-  files.ensureDirectory(disk.at(NEW_LAYERS), 0o700);
+export function discardLayers(
+  disk: Disk,
+  keys: readonly string[],
+  isLate: () => boolean,
+): boolean {
+  const { files, log } = disk.host;
+  if (keys.length > 0) files.ensureDirectory(disk.at(NEW_LAYERS), 0o700);
   for (const key of keys) {
-    files.rename(disk.at(layerPath(key)), disk.at(path.join(NEW_LAYERS, key)));
+    const to = disk.at(path.join(NEW_LAYERS, key));
+    if (files.statusOf(to) === undefined) {
+      files.rename(disk.at(layerPath(key)), to);
+    }
+  }
+  if (!disk.hasDirectory(NEW_LAYERS)) return true;
+  for (const name of files.namesIn(disk.at(NEW_LAYERS))) {
+    if (isLate()) return false;
+    const file = path.join(NEW_LAYERS, name);
+    files.removeTree(Buffer.from(disk.at(file)));
+    log.info(`removed ${file}`);
   }
   removeNewLayers(disk);
+  return true;
 }
 
 function removeNewLayers(disk: Disk): void {
@@ -104,9 +121,15 @@ function hintForLinks(cause: unknown): string {
   return hintFor(cause);
 }
 
-/** The keys of the layers that are held. @throws BootError FILE_UNREADABLE */
+/**
+ * The keys of the layers that are held. On a btrfs the directory may be that of a rwlayer called `layers`, too,
+ * of whose files none has a digit in its name.
+ * @throws BootError FILE_UNREADABLE
+ */
 export function listHeld(disk: Disk): string[] {
   return disk.hasDirectory(LAYERS)
-    ? disk.host.files.namesIn(disk.at(LAYERS))
+    ? disk.host.files
+        .namesIn(disk.at(LAYERS))
+        .filter((name) => isLayerKey(name) && /\d/.test(name))
     : [];
 }

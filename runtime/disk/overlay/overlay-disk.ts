@@ -124,9 +124,9 @@ export class OverlayDisk extends Disk {
       if (state?.rwlayer !== this.paths.rwlayer) return undefined;
       return state.subvolumes[0];
     } catch (error) {
-      if (!(error instanceof BootError)) throw error;
-      if (error.code === "STATE_TOO_NEW") throw error;
-      return undefined;
+      // One of a dockroot to come neither boots nor goes.
+      if (error instanceof BootError) return undefined;
+      throw error;
     }
   }
 

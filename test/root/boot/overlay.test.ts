@@ -32,7 +32,7 @@ async function addOddities(tree: string): Promise<void> {
 const rootOf = (machine: Rehearsal) => path.join(machine.runDirectory, "root");
 
 const topOf = (machine: Rehearsal) =>
-  path.join(path.dirname(machine.runDirectory), "initramfs/dockroot");
+  path.join(machine.runDirectory, "toplevel");
 
 function boot(t: Test, machine: Rehearsal, options = ""): void {
   const { status, stderr } = machine.boot(options);
@@ -179,12 +179,12 @@ await t.test("a top layer is merged through the overlay", async (t) => {
 });
 
 await t.test("layers go with the last root that is made of them", async (t) => {
-  const machine = rehearse(t, xfs, "images", "docker_image=system:2");
+  const machine = rehearse(t, xfs, "several", "docker_image=system:2");
   const held = () => xfs.look((top) => fs.readdirSync(`${top}/${LAYERS}`));
   boot(t, machine);
   finish(t, machine);
   const both = await held();
-  const own = await xfs.look((top) => recordIn(`${top}/images`)?.layers ?? []);
+  const own = await xfs.look((top) => recordIn(`${top}/several`)?.layers ?? []);
   for (const options of ["", "", "dockroot.generations=0"]) {
     boot(t, machine, `docker_image=system:1 ${options}`);
     finish(t, machine);
@@ -196,8 +196,8 @@ await t.test("layers go with the last root that is made of them", async (t) => {
     "the one that system:2 adds",
   );
   await xfs.look((top) => {
-    t.strictSame(fs.readdirSync(`${top}/.dockroot/images/generations`), []);
-    t.strictSame(fs.readdirSync(`${top}/.dockroot/images/trash`), []);
+    t.strictSame(fs.readdirSync(`${top}/.dockroot/several/generations`), []);
+    t.strictSame(fs.readdirSync(`${top}/.dockroot/several/trash`), []);
   });
 });
 

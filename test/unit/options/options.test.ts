@@ -120,6 +120,9 @@ t.test("without subvol= the root is an overlay", async (t) => {
     ...{ rwlayer: "a", generation },
   });
   refuses(t, `${rest} dockroot.root=/`, /top level itself/);
+  for (const name of ["layers", "layers.new", "images"]) {
+    refuses(t, `${rest} dockroot.root=${name}`, /something else/);
+  }
   refuses(t, `${rest} dockroot.root=a,b`, /characters other than/);
   refuses(t, `${rest} dockroot.root=a:b`, /characters other than/);
   refuses(t, `${rest} dockroot.root=../x`, /"\.\."/);

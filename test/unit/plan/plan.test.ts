@@ -196,6 +196,7 @@ t.test(
   async (t) => {
     const kept: BootFacts = {
       ...ofLayers,
+      missingLayers: [],
       rwlayer: {
         kind: "root",
         record: {
@@ -207,6 +208,11 @@ t.test(
       },
       modes: { rwlayerMode: "keep", topLayerMode: "always" },
     };
+    t.match(
+      words({ ...kept, missingLayers: layers.slice(1) })[0],
+      "hold 1 layers of the image",
+      "the store has what was lost here",
+    );
     t.strictSame(words(kept), [
       "mount the overlay docker_rwlayer as root",
       "check that docker_rwlayer has an init",

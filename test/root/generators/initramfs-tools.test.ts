@@ -105,6 +105,28 @@ for (const early of ["", "none"]) {
   );
 }
 
+await t.test(
+  "an overlay's disk is checked first, and the overlay is handed on",
+  async (t) => {
+    const system = installScripts(t);
+    system.write("/tmp/statuses", "0\n");
+    system.write("/run/dockroot/root/etc/hostname", "pc");
+    system.write("/conf/param.conf", "FORMER=kept\n");
+    const { exitCode, stdout } = await system.run(
+      ...["env", "BOOT=local", "ROOTFLAGS=", "sh", "-c"],
+      "dash /tmp/run dash none && cat /conf/param.conf",
+    );
+    t.equal(exitCode, 0);
+    t.same(stdout.split("\n").slice(0, 3), [
+      ...["checkfs: /dev/none root ", "dockroot boot", "root is mounted"],
+    ]);
+    t.match(
+      stdout,
+      /\nFORMER=kept\nROOT=\/run\/dockroot\/root FSTYPE= ROOTFLAGS="-o bind" fastboot=y\n$/,
+    );
+  },
+);
+
 await t.test("with another BOOT, nothing begins", async (t) => {
   const system = makeOverlaySystem(t, "initramfs-tools");
   system.write(
@@ -155,7 +177,10 @@ function installScripts(t: Test): OverlaySystem {
   }
   system.write("/usr/bin/dockroot", standIn("dockroot"), 0o755);
   // What initramfs-tools gives a shell by; it may exit.
-  system.write("/scripts/functions", 'panic() { echo "panic: $*"; exit; }');
+  system.write(
+    "/scripts/functions",
+    'panic() { echo "panic: $*"; exit; }\ncheckfs() { echo "checkfs: $*"; }',
+  );
   system.write("/tmp/run", standIn("run-scripts"));
   return system;
 }

@@ -117,6 +117,9 @@ async function forget(): Promise<void> {
 const entryOf = (n: number) =>
   `./loader/entries/dockroot_docker_rwlayer-${String(n)}-1.conf`;
 
+/** Of a candidate, with its boots counted. */
+const candidateOf = (n: number) => entryOf(n).replace(/\.conf$/, "+3-0.conf");
+
 await t.test("an ESP and an XBOOTLDR partition, not mounted", async (t) => {
   const types = [
     [ESP, 64],
@@ -128,13 +131,13 @@ await t.test("an ESP and an XBOOTLDR partition, not mounted", async (t) => {
   t.strictSame(await listFiles("/dev/vdb1"), ["./loader/loader.conf"]);
   t.strictSame(await listFiles("/dev/vdb2", "loader"), [
     entryOf(1),
-    entryOf(2),
+    candidateOf(2),
   ]);
   t.equal((await listFiles("/dev/vdb2", "dockroot")).length, 4);
   const doctor = await dockroot("doctor");
   t.match(
     doctor.text,
-    `of ${entryOf(2).slice(1)} on /dev/vdb2: kernel and initramfs are those of deployment 2`,
+    `of ${candidateOf(2).slice(1)} on /dev/vdb2: kernel and initramfs are those of deployment 2`,
   );
   t.match(doctor.text, /dockroot 2: demo:2 \S+ boots next/);
   t.match(doctor.text, /\/dev\/vdb2 has .* room for 2 more deployments/);

@@ -94,15 +94,16 @@ async function finishAlone(
   let other: OtherRoot | undefined;
   try {
     const mounted = readBootRecord(host, runDirectory);
-    // Init has it elsewhere since, or nobody has.
-    await releaseRoot(host, runDirectory);
     host = limitHelpers(
       unlimited,
       Math.min(MAX_HELPER_TIMEOUT_MS, mounted.limits.helperTimeoutMs),
     );
     other = findOtherRoot(host, runDirectory, topLevel, mounted);
     markStop(host, runDirectory, other);
+    // Whoever gets a shell then can still mount it.
     if (other?.isStopped === true) return other;
+    // Init has it elsewhere since, or nobody has.
+    await releaseRoot(host, runDirectory);
     if (await takeLock(host, lock, "clean up earlier roots")) {
       // A boot that this has waited for has written it anew.
       const record = readBootRecord(host, runDirectory);
@@ -190,7 +191,10 @@ function findOtherRoot(
   { root, isOverlay, limits }: FinishedBoot,
 ): OtherRoot | undefined {
   if (!isInitramfs(host)) return undefined;
-  const mounts = readMounts(host);
+  const offered = path.join(runDirectory, OVERLAY_ROOT);
+  const mounts = readMounts(host).filter(
+    ({ mountPoint }) => mountPoint !== offered,
+  );
   const uppers = [path.join(topLevel, root), path.join(runDirectory, MEMORY)];
   const other = describeOtherRoot(
     mounts,

@@ -221,11 +221,14 @@ export class OverlayDisk extends Disk {
         ...["cp", "--archive", "--reflink=auto", "--no-target-directory"],
         ...["--", this.at(source), upper],
       ]);
-    } else {
-      host.files.createDirectory(upper, 0o700);
-      host.files.copyOwnerModeTimes(this.at(source), upper);
-    }
+    } else this.#makeEmptyUpper(upper, this.at(source));
     host.files.createDirectory(work, 0o700);
+  }
+
+  /** @param like the directory whose owner, mode and times it gets */
+  #makeEmptyUpper(upper: string, like: string): void {
+    this.host.files.createDirectory(upper, 0o700);
+    this.host.files.copyOwnerModeTimes(like, upper);
   }
 
   /** @throws BootError MOUNT_FAILED, STEP_FAILED */
@@ -254,9 +257,8 @@ export class OverlayDisk extends Disk {
       directory: path.join(memory, UPPER),
       work: path.join(memory, WORK),
     };
-    this.host.files.createDirectory(upper.directory, 0o700);
     const places = this.#placesOf(root, layers);
-    this.host.files.copyOwnerModeTimes(places[0] ?? "", upper.directory);
+    this.#makeEmptyUpper(upper.directory, places[0] ?? "");
     this.host.files.createDirectory(upper.work, 0o700);
     await this.#mount(at, { layers: places, upper });
     this.#trees.set(root, at);

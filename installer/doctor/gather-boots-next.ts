@@ -106,7 +106,9 @@ export async function gatherBootsNext(
             place.filesystem.uuid === store.filesystem.uuid
               ? undefined
               : {
-                  mountPoint: nameOn(disks, place.top),
+                  mountPoint: isOwnMount(host, place.top)
+                    ? place.filesystem.device
+                    : place.top,
                   room: host.files.roomAt(place.top),
                   largestBytes: Math.max(
                     ...deployments.map(({ kernel }) => kernel.bytes),

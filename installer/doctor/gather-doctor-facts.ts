@@ -110,7 +110,7 @@ async function gatherFacts(
     },
     hasImages: hasImages(host),
     helpers: await checkHelpers(host),
-    bootRooms: gatherBootRooms(host, starts, bootsNext),
+    bootRooms: gatherBootRooms(host, disks, starts, bootsNext),
     bootsNext,
   };
 }
@@ -173,6 +173,7 @@ function readConfigFacts(host: Host): ConfigFacts {
 /** The boot partitions: what is mounted where they usually are, and where kernels of entries were found. */
 function gatherBootRooms(
   host: Host,
+  disks: BootDisks,
   starts: readonly StartFacts[],
   bootsNext: BootsNextFacts | undefined,
 ): BootRoom[] {
@@ -203,7 +204,7 @@ function gatherBootRooms(
     }
   }
   const rooms = [...largest].map(([mountPoint, largestBytes]) => ({
-    mountPoint,
+    mountPoint: nameOn(disks, mountPoint),
     largestBytes,
     room: host.files.roomAt(host.path(mountPoint)),
   }));

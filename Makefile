@@ -70,13 +70,16 @@ schemas: setup-modules ## Write docs/schema, the JSON Schemas of what dockroot p
 deb: $(SHIPPED) ## Make a package for Debian and Ubuntu, dist/dockroot_*.deb
 	@packaging/deb/make-deb dist
 
+# The demo's image store, and the filesystem of its disk.
+DEMO_OPTIONS = $(if $(STORE),--store=$(STORE)) $(if $(FS),--fs=$(FS))
+
 .PHONY: demo
-demo: setup-demo dist/dockroot ## Boot a machine from a Docker image, upgrade it to another one, and roll back
-	$(AS_ROOT) $(NODE) demo/demo.ts
+demo: setup-demo dist/dockroot ## Boot a machine from a Docker image, upgrade it, and roll back: [STORE=btrfs|overlay2|containerd|podman] [FS=btrfs|ext4|xfs]
+	$(AS_ROOT) $(NODE) demo/demo.ts $(DEMO_OPTIONS)
 
 .PHONY: demo-shell
 demo-shell: setup-demo dist/dockroot ## The demo's machine with a login on this terminal; its disk stays until make clean or make demo
-	$(AS_ROOT) $(NODE) demo/demo.ts --shell
+	$(AS_ROOT) $(NODE) demo/demo.ts --shell $(DEMO_OPTIONS)
 
 .PHONY: check
 check: setup-check ## Check types, rules, format and shell scripts

@@ -27,18 +27,9 @@ import {
   type Vm,
   type VmOptions,
 } from "../fixtures/vm.ts";
+import { chooseComputer, LOADER_TITLES, type Computer } from "./computers.ts";
 import { createConsoleView } from "./console-view.ts";
 import { formatSummary, judge } from "./summary.ts";
-
-/** The tutorial's options, and a console that can be read here. */
-const CMDLINE =
-  "root=LABEL=linux rootflags=subvol=docker_rwlayer rw docker_path=docker" +
-  " toplayer=LABEL=linux toplayer_path=boot_docker console=ttyS0";
-
-const WORK_DIR = join(import.meta.dirname, "../.cache/demo");
-/** What the machine writes. */
-const DISK = join(WORK_DIR, "disk.qcow2");
-const ESP = join(WORK_DIR, "esp.img");
 
 const FIRST_IMAGE = "demo:latest";
 /** The second image; its kernel is another one. */
@@ -51,42 +42,52 @@ const BOOT_TIMEOUT_MS = 10 * 60_000;
 const COMMAND_TIMEOUT_MS = 10 * 60_000;
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { shell: { type: "boolean" } } });
+  const { values } = parseArgs({
+    options: {
+      shell: { type: "boolean" },
+      store: { type: "string" },
+      fs: { type: "string" },
+    },
+  });
+  const computer = chooseComputer(values.store, values.fs);
   if (process.getuid?.() !== 0) {
     throw new Error(
       "the demo mounts disks and starts a dockerd: run it as root",
     );
   }
   const progress = createProgress(process.stderr);
-  const isKept = values.shell === true && existsSync(ESP);
-  if (!isKept) await rm(WORK_DIR, { recursive: true, force: true });
+  const { workDir, esp } = computer;
+  const isKept = values.shell === true && existsSync(esp);
+  if (!isKept) await rm(workDir, { recursive: true, force: true });
   const machine = isKept
     ? undefined
-    : await findMachine("two-kernels", progress);
+    : await findMachine(computer.kind, progress);
   const packages = await findBootPackages(progress);
-  if (machine !== undefined) await makeComputer(machine, packages);
+  if (machine !== undefined) await makeComputer(computer, machine, packages);
   const options = {
-    workDir: WORK_DIR,
-    disks: [{ overlay: DISK }, ESP],
-    firmware: await makeFirmware(packages, join(WORK_DIR, "variables.fd")),
+    workDir,
+    disks: [{ overlay: computer.disk }, esp],
+    firmware: await makeFirmware(packages, join(workDir, "variables.fd")),
   };
   if (values.shell === true) return runShell(options);
-  return (await runTour(options)) ? 0 : 1;
+  return (await runTour(computer, options)) ? 0 : 1;
 }
 
-/** A disk with image store and top layer, and one with an EFI system partition that has rEFInd. */
+/** A disk with image store and top layer, and one with an EFI system partition that has the boot loader. */
 async function makeComputer(
+  { workDir, disk, esp, loader, fsType, cmdline }: Computer,
   machine: Machine,
   packages: BootPackages,
 ): Promise<void> {
-  await mkdir(WORK_DIR, { recursive: true });
+  await mkdir(workDir, { recursive: true });
   // The cache forgets the disk when another executable is built.
-  const below = join(WORK_DIR, "disk.img");
+  const below = join(workDir, "disk.img");
   await link(machine.disk, below);
-  await makeOverlay(below, DISK);
-  await writeImages(WORK_DIR, machine.images);
-  const files = layOutEsp("refind", packages, machine, CMDLINE);
-  await makeEspDisk(ESP, files, WORK_DIR);
+  await makeOverlay(below, disk);
+  await writeImages(workDir, machine.images);
+  const driver = fsType === "ext4" ? fsType : "btrfs";
+  const files = layOutEsp(loader, packages, machine, cmdline, driver);
+  await makeEspDisk(esp, files, workDir);
 }
 
 async function runShell(options: VmOptions): Promise<number> {
@@ -101,8 +102,11 @@ async function runShell(options: VmOptions): Promise<number> {
 }
 
 /** From power-on to power-off: to the other image, and back. */
-async function runTour(options: VmOptions): Promise<boolean> {
-  console.log(heading(`\nrEFInd boots with: ${CMDLINE}`));
+async function runTour(
+  { loader, cmdline, store, again }: Computer,
+  options: VmOptions,
+): Promise<boolean> {
+  console.log(heading(`\n${LOADER_TITLES[loader]} boots with: ${cmdline}`));
   const started = Date.now();
   const vm = await startVm({
     ...options,
@@ -111,8 +115,11 @@ async function runTour(options: VmOptions): Promise<boolean> {
   try {
     await waitForReport(vm, 1);
     await logIn(vm);
-    await type(vm, "docker images");
-    await type(vm, `dockroot upgrade ${NEXT_IMAGE}`);
+    // The machine has no engine besides Docker 20.10, which knows neither containerd's store nor Podman's.
+    const hasEngine = store === "btrfs" || store === "overlay2";
+    if (hasEngine) await type(vm, "docker images");
+    const pull = hasEngine ? "" : " --pull never";
+    await type(vm, `dockroot upgrade ${NEXT_IMAGE}${pull}`);
     await type(vm, "dockroot deployments");
     vm.send("reboot\r");
     await waitForReport(vm, 2);
@@ -129,7 +136,7 @@ async function runTour(options: VmOptions): Promise<boolean> {
   }
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
   const reports = parseMachineReports(await vm.readReport());
-  const { images } = await readMachine(WORK_DIR);
+  const { images } = await readMachine(options.workDir);
   const proofs = judge(
     reports,
     [FIRST_IMAGE, NEXT_IMAGE, FIRST_IMAGE].map((image) => images[image] ?? ""),
@@ -138,7 +145,7 @@ async function runTour(options: VmOptions): Promise<boolean> {
     heading(`\nFrom power-on to power-off: ${seconds} s. What this has shown:`),
   );
   console.log(formatSummary(proofs, reports, process.stdout));
-  console.log("\nTo log in to this machine: make demo-shell");
+  console.log(`\nTo log in to this machine: make demo-shell${again}`);
   return proofs.every(({ isProved }) => isProved);
 }
 

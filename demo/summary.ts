@@ -67,13 +67,20 @@ function judgeBoot(report: MachineReport, imageId: string): Proof[] {
       of: "root",
       isProved:
         boot.rwlayer === "docker_rwlayer" &&
-        root?.fsroot === "/docker_rwlayer" &&
-        boot.subvolumeUuid === report.rootUuid,
-      seen: [
-        `dockroot has made /${boot.rwlayer}, UUID ${boot.subvolumeUuid}`,
-        `mounted at / is ${String(root?.fsroot)}, UUID ${report.rootUuid}`,
-        `a snapshot of ${String(boot.source)}`,
-      ],
+        (boot.isOverlay
+          ? root?.fstype === "overlay"
+          : root?.fsroot === "/docker_rwlayer" &&
+            boot.subvolumeUuid === report.rootUuid),
+      seen: boot.isOverlay
+        ? [
+            `dockroot has made /${boot.rwlayer}, of ${String(boot.layers?.length)} layers`,
+            `mounted at / is an ${String(root?.fstype)}: ${String(root?.options)}`,
+          ]
+        : [
+            `dockroot has made /${boot.rwlayer}, UUID ${boot.subvolumeUuid}`,
+            `mounted at / is ${String(root?.fsroot)}, UUID ${report.rootUuid}`,
+            `a snapshot of ${String(boot.source)}`,
+          ],
     },
     {
       of: "top layer",
@@ -85,7 +92,7 @@ function judgeBoot(report: MachineReport, imageId: string): Proof[] {
     {
       of: "image store",
       isProved: store?.fsroot === "/docker",
-      seen: [`${String(store?.fsroot)} is mounted at /var/lib/docker`],
+      seen: [`${String(store?.fsroot)} is mounted for its engine`],
     },
     {
       of: "systemd",

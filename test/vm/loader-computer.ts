@@ -8,6 +8,7 @@ import {
 } from "../../fixtures/boot-loaders.ts";
 import { findBootPackages } from "../../fixtures/boot-packages.ts";
 import { makeEspDisk } from "../../fixtures/esp-disk.ts";
+import type { MachineKind } from "../../fixtures/machine-kinds.ts";
 import type { Firmware, Vm } from "../../fixtures/vm.ts";
 import {
   composeCmdline,
@@ -42,9 +43,9 @@ export interface LoaderComputer extends Computer {
 }
 
 /**
- * With the images and the kernels of the kind `two-kernels`.
  * @param name of the directory that it works in
  * @param more options of its entry besides the tutorial's
+ * @param kind one with two kernels
  */
 export async function createLoaderComputer(
   t: Test,
@@ -52,11 +53,12 @@ export async function createLoaderComputer(
   loader: Loader,
   upTo: "login" | "shell",
   more = "",
+  kind: MachineKind = "two-kernels",
 ): Promise<LoaderComputer> {
   const packages = await findBootPackages((_name, work) =>
     work(() => undefined),
   );
-  const computer = await createComputer(t, name, "two-kernels");
+  const computer = await createComputer(t, name, kind);
   const { machine, workDir } = computer;
   const esp = join(workDir, "esp.img");
   t.teardown(() => rm(esp));

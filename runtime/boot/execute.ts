@@ -116,6 +116,9 @@ async function perform(
       await overlayOf(disk).mountVolatile(step.path, layers);
       return { uuid: await disk.identify(step.path), ...step.record };
     }
+    case "mountInMemory":
+      await overlayOf(disk).mountVolatile(step.path);
+      return undefined;
     case "unmountRoot":
       await overlayOf(disk).unmountRoot(step.path);
       return undefined;

@@ -6,6 +6,7 @@ import { BootError } from "../base/errors.ts";
 import { describeFailure, summarizeFailure } from "../base/failure.ts";
 import type { Disk, DiskFacts } from "../disk/disk.ts";
 import { syncFilesystem } from "../disk/btrfs.ts";
+import { discardLayers } from "../disk/overlay/layers.ts";
 import { OverlayDisk } from "../disk/overlay/overlay-disk.ts";
 import { endStaleShow } from "../disk/mount-stack.ts";
 import { reopenTopLevel, type OpenDisk } from "../disk/open-disk.ts";
@@ -14,9 +15,11 @@ import { readKernelRelease } from "../host/machine.ts";
 import { generationNumbers } from "../options/rwlayer-names.ts";
 import {
   planGeneration,
+  planInMemory,
   planPresent,
   type FallbackCandidate,
 } from "../plan/plan-fallback.ts";
+import type { BootCheck } from "../plan/steps.ts";
 import { describeAdopted, findRecord } from "../records/rwlayer-state.ts";
 import type { RootOutcome } from "./report.ts";
 
@@ -42,9 +45,10 @@ export async function fallBack(
     await recorder.tolerate(() => endStaleShow(host, mergeMount));
     await releaseOverlays(context, disk);
     await reopenTopLevel(context, disk);
+    await discardUnfinished(context, disk);
     const candidate = await putFormerInPlace(context, disk, deployment);
     if (candidate === undefined) return undefined;
-    const { record, path: from } = candidate;
+    const { record, path: from, root } = candidate;
     const { uuid } = record;
     if (facts !== undefined && findRecord(facts.state, uuid) === undefined) {
       // The new root itself: all failed but its last step, which makes its place durable.
@@ -52,8 +56,8 @@ export async function fallBack(
       await recorder.tolerate(() => syncFilesystem(disk));
       return { result: "fresh", uuid, record };
     }
-    const restored = from === disk.paths.rwlayer ? undefined : from;
-    return { result: "fallback", uuid, record, restored, failure };
+    const restored = from === root ? undefined : from;
+    return { result: "fallback", uuid, record, restored, root, failure };
   } catch (cause) {
     recorder.warn(
       `the fallback failed, too: ${summarizeFailure(cause)}`,
@@ -90,13 +94,29 @@ async function releaseOverlays(
   if (disk.isOverlay) await recorder.tolerate(() => mounts.release(topLevel));
 }
 
+/** It may be what has filled the disk: a former root would not find the room that it needs to be mounted. */
+async function discardUnfinished(
+  { lock, recorder }: BootContext,
+  disk: Disk,
+): Promise<void> {
+  if (!(disk instanceof OverlayDisk) || !lock.isHeld()) return;
+  await recorder.tolerate(() => {
+    const { staging } = disk.paths;
+    const record = disk.readRecord(staging);
+    const isOurs = record !== undefined || disk.isBegun(staging);
+    const use = findUse(disk, disk.readMounts(), staging, record);
+    if (isOurs && use === undefined) disk.removeRoot(staging);
+    discardLayers(disk, [], () => false);
+  });
+}
+
 function showRoot(disk: Disk, file: string): string | Promise<string> {
   return disk instanceof OverlayDisk ? disk.showRoot(file) : disk.treeAt(file);
 }
 
 /**
  * Puts a complete earlier root of ours in the rwlayer's place, where it does not stand there already:
- * the best one that can boot.
+ * the best one that can boot. Where the disk lets none of them be written to, one boots from memory.
  * @returns `undefined` where there is none
  * @throws BootError, HelperError where the disk cannot be looked at
  */
@@ -105,18 +125,42 @@ async function putFormerInPlace(
   disk: Disk,
   deployment: number | undefined,
 ): Promise<FallbackCandidate | undefined> {
+  if (!disk.isOverlay) return tryCandidates(context, disk, deployment, false);
+  const isAsked = context.options.disk.upper === "tmpfs";
+  const candidate = isAsked
+    ? undefined
+    : await tryCandidates(context, disk, deployment, false);
+  if (candidate !== undefined) return candidate;
+  const inMemory = await tryCandidates(context, disk, deployment, true);
+  if (inMemory !== undefined && !isAsked) {
+    context.recorder.warn(
+      `${inMemory.path} boots all the same, but what is written to it stays in memory and is lost at the next boot: make room on the disk, or see what is wrong with it, and restart`,
+    );
+  }
+  return inMemory;
+}
+
+async function tryCandidates(
+  context: BootContext,
+  disk: Disk,
+  deployment: number | undefined,
+  isInMemory: boolean,
+): Promise<FallbackCandidate | undefined> {
   const refused = new Set<string>();
   for (;;) {
     // Anew each time: a failure may have come between two renames.
     const facts = await disk.readFacts();
-    const candidate = await chooseCandidate(
+    const chosen = await chooseCandidate(
       context,
       disk,
       facts,
       refused,
       deployment,
     );
-    if (candidate === undefined) return undefined;
+    if (chosen === undefined) return undefined;
+    const candidate = isInMemory
+      ? planInMemory(chosen, checkOf(context))
+      : chosen;
     if (await tryCandidate(context, disk, facts, candidate)) return candidate;
     refused.add(candidate.record.uuid);
   }
@@ -172,15 +216,13 @@ async function hasKernel(
  * @param hasGenerations whether those count: they may be renamed where nobody else does so
  */
 async function* listCandidates(
-  { host, recorder, options }: BootContext,
+  context: BootContext,
   disk: Disk,
   facts: DiskFacts,
   hasGenerations: boolean,
 ): AsyncGenerator<FallbackCandidate> {
-  const check = {
-    init: options.disk.init,
-    kernelRelease: readKernelRelease(host),
-  };
+  const { recorder } = context;
+  const check = checkOf(context);
   const present = planPresent(facts, check);
   if (present !== undefined) yield present;
   if (!hasGenerations) return;
@@ -202,6 +244,11 @@ async function* listCandidates(
     }
   }
   yield* copies;
+}
+
+function checkOf({ host, options }: BootContext): BootCheck {
+  const { init } = options.disk;
+  return { init, kernelRelease: readKernelRelease(host) };
 }
 
 async function tryCandidate(
@@ -226,10 +273,10 @@ async function tryCandidate(
     if (isAdopted) recorder.warn(describeAdopted(from, paths));
     return true;
   } catch (error) {
-    recorder.warn(
-      `the earlier root ${from} cannot boot: ${summarizeFailure(error)}`,
-      describeFailure(error),
-    );
+    const warning = `the earlier root ${from} cannot boot: ${summarizeFailure(error)}`;
+    if (!recorder.warnings.includes(warning)) {
+      recorder.warn(warning, describeFailure(error));
+    }
     await releaseOverlays(context, disk);
     return false;
   }

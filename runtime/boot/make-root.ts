@@ -87,7 +87,9 @@ export async function bootGeneration(
   const { record, subvolume } = pathState;
   if (disk instanceof OverlayDisk) {
     if (readOnly) await disk.showRoot(generation);
-    else await disk.mountRoot(generation, "root");
+    else if (options.disk.upper === "tmpfs") {
+      await disk.mountVolatile(generation);
+    } else await disk.mountRoot(generation, "root");
   }
   if (record?.complete !== true) {
     recorder.warn(

@@ -33,17 +33,19 @@ export interface RootOutcome {
   readonly record: SubvolumeRecord | undefined;
   readonly failure?: BootFailure;
   readonly restored?: string | undefined;
+  /** Where it boots from, where that is not at the rwlayer's name. */
+  readonly root?: string | undefined;
 }
 
 /** What was done, as it stands in boot.json. */
 export function describeRootedBoot(
   { host, recorder, options }: BootContext,
   disk: OpenDisk,
-  { result, uuid, record, failure, restored }: RootOutcome,
+  { result, uuid, record, failure, restored, ...outcome }: RootOutcome,
 ): RootedBoot {
   const { device, paths } = disk;
   const { generation, generations, fallback, helperTimeoutMs } = options.disk;
-  const root = generation ?? paths.rwlayer;
+  const root = generation ?? outcome.root ?? paths.rwlayer;
   return {
     result,
     device: device.path,

@@ -9,6 +9,8 @@ export interface FallbackCandidate {
   readonly record: SubvolumeRecord;
   /** Where it stands, relative to the top level. */
   readonly path: string;
+  /** Where it boots from. */
+  readonly root: string;
   readonly steps: readonly Step[];
   /** Whether it is known by its own record alone. */
   readonly isAdopted: boolean;
@@ -25,12 +27,16 @@ export function planPresent(
     ...mountIfOverlay(record, paths.rwlayer, "root"),
     checkFormer(paths.rwlayer, check),
   ];
-  return { record, path: paths.rwlayer, isAdopted: isAdopted === true, steps };
+  return {
+    ...{ record, path: paths.rwlayer, root: paths.rwlayer },
+    ...{ isAdopted: isAdopted === true, steps },
+  };
 }
 
 /**
  * A generation, where it is complete and ours: it is renamed back to the rwlayer's name. What of ours
- * stands there becomes a generation; somebody else's is not moved. Touches nothing.
+ * stands there becomes a generation. Somebody else's is not moved: an overlay boots from where it stands
+ * then, which no subvolume can. Touches nothing.
  * @param names those in the generations' directory
  * @param from its path, relative to the top level
  */
@@ -41,9 +47,17 @@ export function planGeneration(
   { record, isAdopted }: PathState,
   check: BootCheck,
 ): FallbackCandidate | undefined {
-  const isForeign = present.kind !== "nothing" && present.record === undefined;
-  if (isForeign || record?.complete !== true) return undefined;
+  if (record?.complete !== true) return undefined;
   const { rwlayer, generations } = paths;
+  const known = { record, path: from, isAdopted: isAdopted === true };
+  if (present.kind !== "nothing" && present.record === undefined) {
+    if (record.layers === undefined) return undefined;
+    const steps = [
+      ...mountIfOverlay(record, from, "root"),
+      checkFormer(from, check),
+    ];
+    return { ...known, root: from, steps };
+  }
   const steps: Step[] = [
     ...mountIfOverlay(record, from, "next"),
     checkFormer(from, check),
@@ -67,7 +81,20 @@ export function planGeneration(
     { kind: "sync", what: "the renames" },
     ...mountIfOverlay(record, rwlayer, "root"),
   );
-  return { record, path: from, isAdopted: isAdopted === true, steps };
+  return { ...known, root: rwlayer, steps };
+}
+
+/** An overlay as it is, where the disk takes nothing that is written to it. Touches nothing. */
+export function planInMemory(
+  candidate: FallbackCandidate,
+  check: BootCheck,
+): FallbackCandidate {
+  const { path: root } = candidate;
+  const steps: Step[] = [
+    { kind: "mountInMemory", path: root },
+    checkFormer(root, check),
+  ];
+  return { ...candidate, root, steps };
 }
 
 function mountIfOverlay(

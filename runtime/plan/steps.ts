@@ -26,6 +26,7 @@ type Kinds<Kind extends string, Fields> = Kind extends unknown
  * - `makeUpper`: the directory that takes what is written to an overlay; "from" is the topmost layer, or the
  *   root whose own is copied
  * - `mountVolatile`: an overlay whose writes stay in memory, as the initramfs gets it
+ * - `mountInMemory`: the same of an earlier root, to which nothing is written
  * - `mountRoot`: to work on it, or as the initramfs gets it
  * - `snapshotNested`: of all that is nested in the one, into its snapshot
  * - `fillGaps`: directories in place of what a snapshot leaves of nested subvolumes
@@ -54,7 +55,7 @@ export type Step =
   | Kinds<"makeUpper", { from: string; isCopied: boolean; to: string }>
   | Kinds<"mountRoot", { path: string; place: "next" | "root" }>
   | Kinds<"mountVolatile", { path: string; record: StepRecord }>
-  | Kinds<"unmountRoot", { path: string }>
+  | Kinds<"mountInMemory" | "unmountRoot", { path: string }>
   | Kinds<"fillGaps", { gaps: readonly SubvolumeGap[]; path: string }>
   | Kinds<"removeLeftOvers", { files: readonly string[]; path: string }>
   | Kinds<"copyTopLayer", { merge: MergePlan; name: string; to: string }>
@@ -103,6 +104,8 @@ export function describeStep(step: Step): string {
         : `mount the overlay ${step.path} as root`;
     case "mountVolatile":
       return "mount an overlay of the image as root, which keeps what is written in memory";
+    case "mountInMemory":
+      return `mount the overlay ${step.path} as root, which keeps what is written in memory`;
     case "unmountRoot":
       return `unmount the overlay ${step.path}`;
     case "snapshotNested":

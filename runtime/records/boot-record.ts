@@ -178,17 +178,22 @@ export function parseFinishedBoot(text: string): FinishedBoot | undefined {
   const { booted, limits } = parseBootRecord(text);
   const { result, rwlayer, subvolumeUuid } = booted;
   if (result === "failed") return undefined;
-  const root = result === "generation" ? booted.root : rwlayer;
+  const isOverlay = booted.isOverlay === true;
+  const isGeneration = rwlayerOfGeneration(booted.root ?? "") === rwlayer;
+  const root =
+    result === "generation" ||
+    (result === "fallback" && isOverlay && isGeneration)
+      ? booted.root
+      : rwlayer;
   if (root === null || rwlayer === null || subvolumeUuid === null) {
     throw unreadable("its root, rwlayer or subvolumeUuid is not valid");
   }
   if (limits === undefined) {
     throw unreadable("its limits are missing or out of range");
   }
-  if (result === "generation" && rwlayerOfGeneration(root) !== rwlayer) {
+  if (result === "generation" && !isGeneration) {
     throw unreadable(`its root is not a generation of ${rwlayer}`);
   }
-  const isOverlay = booted.isOverlay === true;
   const layers = booted.layers ?? [];
   return { result, isOverlay, layers, root, rwlayer, subvolumeUuid, limits };
 }

@@ -79,6 +79,7 @@ for (const fsType of fsTypes) {
           const result = describeResult(faulty);
           results[result] = (results[result] ?? 0) + 1;
           t.comment(`${name}: ${result}`);
+          t.equal(faulty.status, 0, `${name}, no root boots: ${faulty.said}`);
           if (given === 0) t.not(result, "fresh", `${name}: ${faulty.said}`);
           if (given === enough)
             t.equal(result, "fresh", `${name}: ${faulty.said}`);

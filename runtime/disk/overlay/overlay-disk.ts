@@ -247,9 +247,10 @@ export class OverlayDisk extends Disk {
   /**
    * Mounts a root whose writes stay in memory.
    * @param root whose place it takes
+   * @param layers what it is made of; without them it is an earlier root, with all that was written to it
    * @throws BootError MOUNT_FAILED, STEP_FAILED
    */
-  async mountVolatile(root: string, layers: readonly string[]): Promise<void> {
+  async mountVolatile(root: string, layers?: readonly string[]): Promise<void> {
     const { root: at, memory } = this.#places;
     await mountMemory(this.host, memory);
     this.#mounts.add(memory);
@@ -257,7 +258,7 @@ export class OverlayDisk extends Disk {
       directory: path.join(memory, UPPER),
       work: path.join(memory, WORK),
     };
-    const places = this.#placesOf(root, layers);
+    const places = layers ? this.#placesOf(root, layers) : this.#treeOf(root);
     this.#makeEmptyUpper(upper.directory, places[0] ?? "");
     this.host.files.createDirectory(upper.work, 0o700);
     await this.#mount(at, { layers: places, upper });
@@ -276,8 +277,7 @@ export class OverlayDisk extends Disk {
    * @throws BootError MOUNT_FAILED, STEP_FAILED
    */
   async showRoot(root: string): Promise<string> {
-    const upper = this.at(path.join(root, UPPER));
-    const at = await this.#show([upper, ...this.#layersOf(root)]);
+    const at = await this.#show(this.#treeOf(root));
     this.#trees.set(root, at);
     return at;
   }
@@ -307,6 +307,10 @@ export class OverlayDisk extends Disk {
   async #mount(at: string, tree: OverlayTree): Promise<void> {
     await mountOverlay(this.host, at, tree, this.#places.links);
     this.#mounts.add(at);
+  }
+
+  #treeOf(root: string): string[] {
+    return [this.at(path.join(root, UPPER)), ...this.#layersOf(root)];
   }
 
   /** @throws BootError STEP_FAILED where one of them is gone */

@@ -14,6 +14,10 @@ t.test("a record of each kind of boot", async (t) => {
     root: `.dockroot/${rwlayer}/generations/7`,
   };
   t.strictSame(parse(generation), { ...generation, ...rest });
+  const fallback = { ...generation, result: "fallback" };
+  t.strictSame(parse(fallback), { ...fallback, ...rest, root: rwlayer });
+  const overlay = { ...fallback, isOverlay: true };
+  t.strictSame(parse(overlay), { ...overlay, ...rest, isOverlay: true });
   t.equal(parseFinishedBoot('{"version":1,"result":"failed"}'), undefined);
   t.match(parse({ rwlayer: "a/b c/.d" }), { rwlayer: "a/b c/.d" });
   const bounds = { generations: 1000, fallback: "none", helperTimeoutMs: 1 };

@@ -1,0 +1,173 @@
+// runner: tier=first seconds=12
+import fs from "fs-extra";
+import path from "node:path";
+import t, { type Test } from "tap";
+import { run } from "../../../fixtures/run.ts";
+import { compareListings, listTree } from "../../../fixtures/tree-listing.ts";
+import {
+  makeBootDisk,
+  rehearse,
+  type BootDisk,
+  type Rehearsal,
+} from "../boot-disk.ts";
+
+const disk = await makeBootDisk(t, "overlay-fallback", undefined, "ext4", {
+  inodes: 4096,
+});
+
+const LAST = "dockroot.fallback=last";
+
+/** The kernel's own directory of each root changes with each try to mount it. */
+const KERNELS = /^$|^filling|\/work(?:\/work)?$/;
+
+/** Boots twice, each time writing to the root which boot it was. */
+function prepare(t: Test, name: string): Rehearsal {
+  const machine = rehearse(t, disk, name);
+  for (const count of [1, 2]) {
+    const { status, stderr } = machine.boot();
+    t.equal(status, 0, stderr);
+    fs.writeFileSync(`${rootOf(machine)}/etc/written`, String(count));
+    t.equal(machine.finish().status, 0);
+  }
+  return machine;
+}
+
+const rootOf = (machine: Rehearsal) => path.join(machine.runDirectory, "root");
+
+const written = (machine: Rehearsal) =>
+  fs.readFileSync(`${rootOf(machine)}/etc/written`, "utf8");
+
+const listDisk = ({ look }: BootDisk, except: RegExp) =>
+  look((top) =>
+    Object.fromEntries(
+      Object.entries(listTree(top)).filter(([file]) => !except.test(file)),
+    ),
+  );
+
+await t.test("with no inodes left an earlier root boots", async (t) => {
+  const machine = prepare(t, "inodes");
+  const fill = (top: string) => {
+    fs.mkdirSync(`${top}/filling`);
+    for (let count = 0; ; count += 1) {
+      try {
+        fs.writeFileSync(`${top}/filling/${String(count)}`, "");
+      } catch (error) {
+        t.match(error, { code: "ENOSPC" });
+        return;
+      }
+    }
+  };
+  await disk.look(fill);
+  const before = await listDisk(disk, KERNELS);
+  for (let count = 1; count <= 2; count += 1) {
+    const { status, stderr } = machine.boot(LAST);
+    t.equal(status, 0, stderr);
+    t.match(machine.record(), {
+      ...{ result: "fallback", boot: 2, root: "inodes", restored: null },
+      failure: { causes: [/No space left on device|ENOSPC/] },
+    });
+    t.match(stderr, /what is written to it stays in memory and is lost/);
+    t.equal(written(machine), "2");
+    fs.writeFileSync(`${rootOf(machine)}/etc/written`, "gone");
+    t.equal(machine.finish().status, 0);
+  }
+  t.strictSame(compareListings(await listDisk(disk, KERNELS), before), []);
+  await disk.look((top) => {
+    fs.rmSync(`${top}/filling`, { recursive: true });
+  });
+  t.equal(machine.boot(LAST).status, 0);
+  t.match(machine.record(), { result: "fresh", boot: 3 });
+  t.equal(machine.finish().status, 0);
+});
+
+await t.test(
+  "from a disk that takes no writes an earlier root boots",
+  async (t) => {
+    const machine = prepare(t, "write-protected");
+    await run(["blockdev", "--setro", disk.device]);
+    try {
+      const { status, stderr } = machine.boot(LAST);
+      t.equal(status, 0, stderr);
+      t.match(machine.record(), {
+        ...{ result: "fallback", boot: 2 },
+        failure: { code: "DEVICE_UNSUITABLE" },
+      });
+      fs.writeFileSync(`${rootOf(machine)}/etc/written`, "gone");
+      t.equal(machine.finish().status, 0);
+    } finally {
+      await run(["blockdev", "--setrw", disk.device]);
+    }
+  },
+);
+
+await t.test("what is written to an earlier root can stay in memory", (t) => {
+  const machine = prepare(t, "tmpfs");
+  const generation = ".dockroot/tmpfs/generations/1";
+  for (const [options, result, boot] of [
+    [`dockroot.root=${generation}`, "generation", 1],
+    [`docker_image=none:1 ${LAST}`, "fallback", 2],
+  ] as const) {
+    for (let count = 1; count <= 2; count += 1) {
+      const { status, stderr } = machine.boot(
+        `${options} dockroot.upper=tmpfs`,
+      );
+      t.equal(status, 0, stderr);
+      t.match(machine.record(), { result, boot, warnings: [] });
+      t.equal(written(machine), String(boot));
+      fs.writeFileSync(`${rootOf(machine)}/etc/written`, "gone");
+      t.equal(machine.finish().status, 0);
+    }
+  }
+  t.end();
+});
+
+for (const [what, damage] of Object.entries<(root: string) => void>({
+  "has an empty record": (root) => {
+    fs.truncateSync(`${root}/root.json`);
+  },
+  "has a damaged record": (root) => {
+    fs.writeFileSync(`${root}/root.json`, '{"version": 2');
+  },
+  "has no record": (root) => {
+    fs.rmSync(`${root}/root.json`);
+  },
+  "is empty": (root) => {
+    fs.emptyDirSync(root);
+  },
+  "is a file": (root) => {
+    fs.rmSync(root, { recursive: true });
+    fs.writeFileSync(root, "mine");
+  },
+})) {
+  await t.test(
+    `where the present root ${what}, an earlier one boots`,
+    async (t) => {
+      const name = what.replaceAll(" ", "-");
+      const machine = prepare(t, name);
+      await disk.look((top) => {
+        damage(`${top}/${name}`);
+      });
+      const generation = `.dockroot/${name}/generations/1`;
+      // What the earlier root gets, and the kernel's, and the reason of the fallback.
+      const changing = new RegExp(
+        `^$|^${generation}(?:/(?:upper|work)|/root.json|$)|/last-failure.log$|^.dockroot/${name}$`,
+      );
+      const before = await listDisk(disk, changing);
+      for (const [options, text] of [
+        ["", "1"],
+        ["", "again"],
+      ] as const) {
+        const { status, stderr } = machine.boot(`${options} ${LAST}`);
+        t.equal(status, 0, stderr);
+        t.match(machine.record(), {
+          ...{ result: "fallback", boot: 1, root: generation, restored: null },
+          failure: { code: "RWLAYER_FOREIGN" },
+        });
+        t.equal(written(machine), text);
+        fs.writeFileSync(`${rootOf(machine)}/etc/written`, "again");
+        t.equal(machine.finish().status, 0);
+      }
+      t.strictSame(compareListings(await listDisk(disk, changing), before), []);
+    },
+  );
+}

@@ -175,9 +175,7 @@ async function perform(
     case "recordSubvolume": {
       const record = async () => {
         const uuid = made?.uuid ?? (await disk.identify(step.path));
-        // An overlay has no numbers of transactions.
-        const handedOver = disk.isOverlay ? {} : { handedOver: null };
-        const whole = { uuid, ...step.record, ...handedOver };
+        const whole = { uuid, ...step.record, handedOver: null };
         disk.writeRecord(step.path, whole, state);
         return whole;
       };

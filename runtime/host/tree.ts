@@ -43,6 +43,8 @@ export interface ListedEntry {
   readonly sizeBytes: number;
   /** What lstat(2) tells of it but for its place on the disk. */
   readonly fingerprint: string;
+  /** When its inode was changed last. */
+  readonly changedMs: number;
   /** The same for all names of one inode; `undefined` where there is no other name. */
   readonly inode: string | undefined;
   /** A symlink's text, as `name`. */
@@ -126,6 +128,7 @@ function listEntry(directory: string, name: string): ListedEntry {
     target,
     hasSpecialBits: (mode & SPECIAL_BITS) !== 0,
     sizeBytes: kind === "file" ? size : 0,
+    changedMs: ctimeMs,
     fingerprint: `${String(mode)} ${String(uid)} ${String(gid)} ${String(rdev)} ${String(size)} ${String(mtimeMs)} ${String(ctimeMs)}`,
     inode: kind !== "directory" && stats.nlink > 1 ? inodeOf(file) : undefined,
   };

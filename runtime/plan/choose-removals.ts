@@ -19,6 +19,8 @@ export interface FormerRoot extends Pick<
  */
 const USED_TRANSACTIONS = 20;
 
+const TRANSACTION_MS = 30_000;
+
 /**
  * Which earlier roots are past the limit. Of those that were used the newest are kept, and newer than
  * those as many of the others: starts that came to nothing push out no root that somebody worked in.
@@ -43,6 +45,23 @@ export function chooseRemovals(
       return false;
     })
     .toReversed();
+}
+
+/**
+ * What stands for the numbers of transactions of an overlay, which has none: the earliest and the latest of the times
+ * at which the kernel says that something in it was changed. A clock that is set meanwhile makes it seem used.
+ * @param changesMs no more of them are read than it takes to tell that it was used
+ */
+export function countTransactions(
+  changesMs: Iterable<number>,
+): Pick<FormerRoot, "lastChange" | "madeBy"> {
+  let [first, last] = [Infinity, -Infinity];
+  for (const changeMs of changesMs) {
+    first = Math.min(first, changeMs);
+    last = Math.max(last, changeMs);
+    if (last - first >= USED_TRANSACTIONS * TRANSACTION_MS) break;
+  }
+  return { madeBy: first / TRANSACTION_MS, lastChange: last / TRANSACTION_MS };
 }
 
 /** One of which it is not known counts as used. */

@@ -50,7 +50,7 @@ export interface SubvolumeRecord {
   readonly bootId?: string;
   /**
    * btrfs's number of the transaction that had changed it last when `dockroot finish` handed it over to
-   * init, the last time before it was used; `null` before the first. Absent where that is not known: it was made by an earlier dockroot.
+   * init, the last time before it was used; `null` before the first, and of an overlay. Absent where that is not known: it was made by an earlier dockroot.
    */
   readonly handedOver?: number | null;
   /** It is not the subvolume that was made, but stands in its place: never removed. */

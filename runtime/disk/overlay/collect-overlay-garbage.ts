@@ -12,7 +12,10 @@ import {
   nextGeneration,
   rwlayerOfDirectory,
 } from "../../options/rwlayer-names.ts";
-import { chooseRemovals } from "../../plan/choose-removals.ts";
+import {
+  chooseRemovals,
+  countTransactions,
+} from "../../plan/choose-removals.ts";
 import type { FinishedBoot } from "../../records/boot-record.ts";
 import type { SubvolumeRecord } from "../../records/rwlayer-state.ts";
 import { findMountOf, findUse } from "../mounts.ts";
@@ -94,10 +97,7 @@ function discardRoots(
     if (host.files.statusOf(disk.at(file)) === undefined) return [];
     const record = disk.readRecord(file);
     if (record === undefined) foreign.push(file);
-    // An overlay has no numbers of transactions.
-    return record === undefined
-      ? []
-      : [{ file, record, lastChange: 0, madeBy: 0 }];
+    return record === undefined ? [] : [{ file, record }];
   };
   const isFree = (file: string, record: SubvolumeRecord | undefined) => {
     const use = findUse(disk, mounts, file, record);
@@ -115,7 +115,13 @@ function discardRoots(
   const old =
     result === "fallback"
       ? []
-      : chooseRemovals(generations, limits.generations);
+      : chooseRemovals(
+          generations.map((root) => ({
+            ...root,
+            ...countTransactions(disk.listChanges(root.file)),
+          })),
+          limits.generations,
+        );
   for (const { file } of old.filter(({ file, record }) =>
     isFree(file, record),
   )) {

@@ -164,6 +164,18 @@ export class OverlayDisk extends Disk {
       .map((file) => this.readRecord(file));
   }
 
+  /** When a root was handed over to init, or made, and when what was written to it was changed. */
+  *listChanges(root: string): Generator<number> {
+    const { files } = this.host;
+    const [top] = files.walkTree(this.at(root));
+    for (const { name, changedMs } of top?.entries ?? []) {
+      if (name === RECORD) yield changedMs;
+    }
+    for (const { entries } of files.walkTree(this.at(path.join(root, UPPER)))) {
+      for (const { changedMs } of entries) yield changedMs;
+    }
+  }
+
   /**
    * Removes a root of ours that is not to boot. Its record goes last: of what an interruption leaves it is known whose
    * it is.

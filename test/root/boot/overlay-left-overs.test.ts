@@ -91,6 +91,26 @@ await t.test("a root whose record is damaged keeps its layers", async (t) => {
   });
 });
 
+await t.test("boots that come to nothing push out no used root", async (t) => {
+  const machine = rehearse(t, disk, "used");
+  bootAndFinish(t, machine);
+  const { subvolumeUuid } = machine.record();
+  await disk.look((top) => fs.outputFile(`${top}/used/upper/etc/late`, ""));
+  const later = Math.floor(Date.now() / 1000) + 3600;
+  await run([
+    ...["debugfs", "-w", "-R"],
+    ...[`set_inode_field /used/upper/etc/late ctime @${String(later)}`],
+    disk.device,
+  ]);
+  for (let boots = 1; boots <= 3; boots += 1) bootAndFinish(t, machine);
+  await disk.look((top) => {
+    const generations = `${top}/.dockroot/used/generations`;
+    t.strictSame(fs.readdirSync(generations), ["1", "3"]);
+    const state = fs.readFileSync(`${generations}/1/root.json`, "utf8");
+    t.equal(parseState(state).subvolumes[0]?.uuid, subvolumeUuid);
+  });
+});
+
 await t.test("what is not ours in the trash is left alone", async (t) => {
   const machine = rehearse(t, disk, "trash");
   const places = ["1", "2", "mine"].map(

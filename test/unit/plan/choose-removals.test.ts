@@ -1,7 +1,9 @@
 import t from "tap";
 import {
   chooseRemovals,
+  countTransactions,
   goesWithRoot,
+  wasUsed,
 } from "../../../runtime/plan/choose-removals.ts";
 import type { SubvolumeRecord } from "../../../runtime/records/rwlayer-state.ts";
 import { nextGeneration } from "../../../runtime/options/rwlayer-names.ts";
@@ -57,6 +59,26 @@ t.test(
     t.strictSame(removed(1, worked, brief, killed), [2]);
   },
 );
+
+t.test("an overlay was used where changes lie ten minutes apart", async (t) => {
+  const boot = {
+    complete: true,
+    source: "",
+    toplayer: null,
+    uuid: "",
+    boot: 1,
+  };
+  const isUsed = (told: object, ...minutes: number[]) =>
+    wasUsed({
+      record: { ...boot, image: { reference: "", id: "" }, ...told },
+      ...countTransactions(minutes.map((minute) => minute * 60_000)),
+    });
+  t.notOk(isUsed({ handedOver: null }, 1e7));
+  t.notOk(isUsed({ handedOver: null }, 1e7, 1e7 + 9.9, 1e7 + 1));
+  t.ok(isUsed({ handedOver: null }, 1e7, 1e7 + 10));
+  t.ok(isUsed({ handedOver: null }, 1e7, 1e7 - 10), "the clock was set back");
+  t.ok(isUsed({}, 1e7), "made before that was recorded");
+});
 
 t.test("what was used pushes out all that is older", async (t) => {
   t.strictSame(removed(1, used, brief, used), [1, 2]);

@@ -14,6 +14,7 @@ import { formatMachine, readMachineFacts } from "./machine-facts.ts";
 import { gate } from "./gate.ts";
 import { machineStart } from "./machine-start.ts";
 import { memory } from "./memory.ts";
+import { overlays } from "./overlays.ts";
 import { keepResults, RESULTS_FILE, type EntryResult } from "./results.ts";
 import { sizes } from "./sizes.ts";
 import { startUp } from "./start-up.ts";
@@ -27,6 +28,7 @@ const ENTRIES: readonly Entry[] = [
   wholeBoot,
   gate,
   storeSize,
+  overlays,
   coldStart,
   memory,
   topLayer,

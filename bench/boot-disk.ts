@@ -47,11 +47,13 @@ const SECRET = /shadow|_key$|nmconnection$/;
  * Makes a disk with the image `system:1`, made by a real dockerd, and a small top layer. Nothing else
  * is in its store.
  * @param layers of the image
+ * @param fsType on btrfs, layers are subvolumes; else they are overlay2's
  * @returns the disk's file; no filesystem is mounted
  */
 export async function makeBootDisk(
   scratch: string,
   layers: number,
+  fsType: "btrfs" | "ext4" | "xfs" = "btrfs",
 ): Promise<string> {
   const file = join(scratch, "disk");
   const tree = join(scratch, "tree");
@@ -60,10 +62,13 @@ export async function makeBootDisk(
   await mkdir(context);
   const above = Array.from({ length: layers - 1 }, (_, index) => String(index));
   for (const name of above) await writeFile(join(context, name), name);
-  const disk = await makeMountedDisk(file, join(scratch, "mnt"));
+  const disk = await makeMountedDisk(file, join(scratch, "mnt"), { fsType });
   try {
-    const dataRoot = join(disk.mountPoint, "docker");
-    const engine = await startDockerEngine({ dataRoot, scratchDir: scratch });
+    const engine = await startDockerEngine({
+      dataRoot: join(disk.mountPoint, "docker"),
+      scratchDir: scratch,
+      storageDriver: fsType === "btrfs" ? "btrfs" : "overlay2",
+    });
     try {
       await importTree(engine, tree, "base:1");
       await buildImage(engine, context, "system:1", [

@@ -19,8 +19,8 @@ const STEPS: readonly (readonly [RegExp, Part])[] = [
   [/^find the image /, "find the image"],
   [/^(?:find|read|plan the merge of|copy) the top layer/, "top layer"],
   [/^mount \S+ at \S+\/toplayer$/, "top layer"],
+  [/^(?:snapshot|hold|make an upper|mount the overlay) /, "snapshot"],
   [/^(?:find|mount) /, "find and mount the disk"],
-  [/^snapshot /, "snapshot"],
   [/^(?:record|make) /, "durability"],
 ];
 

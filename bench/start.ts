@@ -5,7 +5,10 @@ import { attachDisk } from "../fixtures/loop-disk.ts";
 import { run } from "../fixtures/run.ts";
 import { undoLater } from "../fixtures/undo.ts";
 import { unmountBelow } from "../fixtures/unmount.ts";
-import type { RootedBoot } from "../runtime/records/boot-record.ts";
+import {
+  OVERLAY_ROOT,
+  type RootedBoot,
+} from "../runtime/records/boot-record.ts";
 import { groupMarks, groupSteps, type Mark } from "./boot-parts.ts";
 import type { Sample } from "./comparison.ts";
 import type { Executable } from "./entry.ts";
@@ -33,6 +36,8 @@ export interface StartOptions {
   readonly tag?: string;
   /** The image store's directory. Default: docker. */
   readonly store?: string;
+  /** Whether its layers are overlay2's. */
+  readonly isOverlay?: boolean;
   /** The top layer's directory on the same disk. Default: no top layer. */
   readonly topLayer?: string | undefined;
   /** Is called right before the boot. */
@@ -47,7 +52,7 @@ interface Rehearsal {
 
 async function rehearse<T>(
   file: string,
-  { tag = "1", store = "docker", topLayer, prepare }: StartOptions,
+  { tag = "1", store = "docker", isOverlay, topLayer, prepare }: StartOptions,
   work: (rehearsal: Rehearsal) => Promise<T>,
 ): Promise<T> {
   const directory = await mkdtemp(`${file}-start-`);
@@ -58,14 +63,14 @@ async function rehearse<T>(
   });
   const at = (name: string) => join(directory, name);
   try {
-    const options =
-      topLayer === undefined
-        ? ""
-        : ` toplayer=${device} toplayer_path=${topLayer}`;
-    await writeFile(
-      at("cmdline"),
-      `root=${device} rootflags=subvol=docker_rwlayer rw docker_path=${store} dockroot.fallback=none${options}\n`,
-    );
+    const cmdline = [
+      `root=${device} rw docker_path=${store} dockroot.fallback=none`,
+      ...(isOverlay === true ? [] : ["rootflags=subvol=docker_rwlayer"]),
+      ...(topLayer === undefined
+        ? []
+        : [`toplayer=${device} toplayer_path=${topLayer}`]),
+    ].join(" ");
+    await writeFile(at("cmdline"), `${cmdline}\n`);
     await writeFile(
       at("config.json"),
       JSON.stringify({ docker_image: "system", docker_tag: tag }),
@@ -107,7 +112,7 @@ export function measureBoot(
 ): Promise<Sample> {
   return rehearse(disk, options, async ({ device, at }) => {
     const value = await runInGroup(bootCommand(file, at));
-    const mounted = await mountRoot(device, at("root"));
+    const mounted = await mountRoot(device, at, options);
     const parts = groupSteps(await readBoot(at), value);
     const finished = await runInGroup([file, "finish", "--run-dir", at("run")]);
     return {
@@ -147,7 +152,7 @@ export function measureFromGate(
     try {
       await sleep(GET_READY_MS);
       const value = await letGoOn("gate", booted);
-      const mounted = await mountRoot(device, at("root"));
+      const mounted = await mountRoot(device, at, options);
       const parts = groupSteps(await readBoot(at), value);
       const finished = await letGoOn("rooted", tidied);
       return {
@@ -180,19 +185,28 @@ export function measureBaseline(
         if (step !== undefined) marks.push({ step, afterMs });
       },
     );
-    const mounted = await mountRoot(device, at("root"));
+    const mounted = await mountRoot(device, at, options);
     const parts = groupMarks(marks, value);
     return { value, parts: { ...parts, [MOUNT_ROOT]: mounted, [FINISH]: 0 } };
   });
 }
 
 /** As the initramfs does it. */
-async function mountRoot(device: string, at: string): Promise<number> {
-  await run(["mkdir", "-p", at]);
-  return runInGroup([
-    ...(["mount", "-t", "btrfs", "-o", "subvol=docker_rwlayer"] as const),
-    ...[device, at],
-  ]);
+async function mountRoot(
+  device: string,
+  at: Rehearsal["at"],
+  { isOverlay }: StartOptions,
+): Promise<number> {
+  const target = at("root");
+  await run(["mkdir", "-p", target]);
+  return runInGroup(
+    isOverlay === true
+      ? ["mount", "--bind", join(at("run"), OVERLAY_ROOT), target]
+      : [
+          ...(["mount", "-t", "btrfs", "-o", "subvol=docker_rwlayer"] as const),
+          ...[device, target],
+        ],
+  );
 }
 
 function bootCommand(file: string, at: Rehearsal["at"]): [string, ...string[]] {

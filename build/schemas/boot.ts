@@ -179,7 +179,7 @@ export const planStep = v.variant("kind", [
     to,
   }),
   step("copyModules", {
-    from: described(path, "The tree that has them."),
+    from: described(v.string(), "The ID of the kept image that has them."),
     release: described(v.string(), "The kernel's."),
     to: path,
   }),

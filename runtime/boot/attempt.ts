@@ -3,10 +3,9 @@ import { BootError } from "../base/errors.ts";
 import { describeFailure, summarizeFailure } from "../base/failure.ts";
 import { readDeployments, writeDeployments } from "../disk/deployments-file.ts";
 import type { Disk } from "../disk/disk.ts";
+import { showKeptImage } from "../disk/kept-images.ts";
 import { readKernelRelease } from "../host/machine.ts";
-import { hexOf } from "../images/image-ref.ts";
 import { readSystemOptions } from "../options/options.ts";
-import { keptImagePaths } from "../options/rwlayer-names.ts";
 import { countTry, listSubstitutes, markBad } from "../plan/count-try.ts";
 import { COUNTED } from "../records/boot-record.ts";
 import type { Deployment } from "../records/deployments.ts";
@@ -110,7 +109,7 @@ export async function standIn(
   if (attempt === undefined) return undefined;
   try {
     if (readSystemOptions(options).rwlayerMode === "keep") return undefined;
-    const substitute = findSubstitute(context, disk, attempt);
+    const substitute = await findSubstitute(context, disk, attempt);
     if (substitute === undefined) return undefined;
     const { uuid, record } = await make(substitute);
     await recorder.tolerate(() => {
@@ -128,25 +127,38 @@ export async function standIn(
 }
 
 /** @throws BootError FILE_UNREADABLE */
-function findSubstitute(
-  { host, options }: BootContext,
+async function findSubstitute(
+  context: BootContext,
   disk: Disk,
   { n, givenUp }: Attempt,
-): Substitute | undefined {
+): Promise<Substitute | undefined> {
+  const { init } = context.options.disk;
   const state = readDeployments(disk);
   const asked = state.deployments.find((each) => each.n === n);
   if (givenUp === undefined && asked?.state !== "candidate") return undefined;
-  const treeOf = ({ image }: Deployment) =>
-    keptImagePaths(hexOf(image.id)).tree;
-  const hasOwn = (each: Deployment) =>
-    hasModules(host, disk.at(treeOf(each)), readKernelRelease(host));
-  const bootable = listSubstitutes(state, n).filter((each) =>
-    hasInit(host, disk.at(treeOf(each)), options.disk.init),
-  );
-  const deployment = bootable.find(hasOwn) ?? bootable[0];
-  if (deployment === undefined) return undefined;
-  const borrows = asked !== undefined && !hasOwn(deployment) && hasOwn(asked);
-  return { deployment, modulesFrom: borrows ? treeOf(asked) : undefined };
+  const release = readKernelRelease(context.host);
+  const look = async (deployment: Deployment) => {
+    let tree: string | undefined;
+    await context.recorder.tolerate(async () => {
+      tree = await showKeptImage(disk, deployment.image.id);
+    });
+    return {
+      deployment,
+      isBootable: tree !== undefined && hasInit(context.host, tree, init),
+      hasOwn: tree !== undefined && hasModules(context.host, tree, release),
+    };
+  };
+  const seen: Awaited<ReturnType<typeof look>>[] = [];
+  for (const each of listSubstitutes(state, n)) seen.push(await look(each));
+  const bootable = seen.filter(({ isBootable }) => isBootable);
+  const found = bootable.find(({ hasOwn }) => hasOwn) ?? bootable[0];
+  if (found === undefined) return undefined;
+  const borrows =
+    asked !== undefined && !found.hasOwn && (await look(asked)).hasOwn;
+  return {
+    deployment: found.deployment,
+    modulesFrom: borrows ? asked.image.id : undefined,
+  };
 }
 
 /** @throws BootError FILE_UNREADABLE, or what the system says */

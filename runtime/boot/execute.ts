@@ -9,6 +9,7 @@ import {
 } from "../disk/btrfs.ts";
 import type { BootContext } from "./boot-context.ts";
 import type { Disk } from "../disk/disk.ts";
+import { showKeptImage } from "../disk/kept-images.ts";
 import { holdLayers } from "../disk/overlay/layers.ts";
 import { OverlayDisk } from "../disk/overlay/overlay-disk.ts";
 import { BootError } from "../base/errors.ts";
@@ -162,7 +163,7 @@ async function perform(
     case "copyModules":
       await copyModules(
         host,
-        disk.at(step.from),
+        await showKeptImage(disk, step.from),
         disk.treeAt(step.to),
         step.release,
       );

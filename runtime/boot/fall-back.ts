@@ -82,7 +82,7 @@ export async function findFormer(
   if (fallback === "none" || generation !== undefined) return undefined;
   const facts = await disk.readFacts();
   for await (const { path: file } of listCandidates(context, disk, facts, true))
-    if (hasInit(host, await showRoot(disk, file), init)) return file;
+    if (hasInit(host, await disk.showRoot(file), init)) return file;
   return undefined;
 }
 
@@ -108,10 +108,6 @@ async function discardUnfinished(
     if (isOurs && use === undefined) disk.removeRoot(staging);
     discardLayers(disk, [], () => false);
   });
-}
-
-function showRoot(disk: Disk, file: string): string | Promise<string> {
-  return disk instanceof OverlayDisk ? disk.showRoot(file) : disk.treeAt(file);
 }
 
 /**
@@ -205,7 +201,7 @@ async function hasKernel(
 ): Promise<boolean> {
   let isWhole = false;
   await recorder.tolerate(async () => {
-    const tree = await showRoot(disk, file);
+    const tree = await disk.showRoot(file);
     isWhole = hasModules(host, tree, readKernelRelease(host));
   });
   return isWhole;

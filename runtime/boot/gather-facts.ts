@@ -73,9 +73,7 @@ export async function gatherFacts(
   const isOfImage = from === facts.image.source;
   const tree = isOfImage
     ? facts.tree
-    : disk instanceof OverlayDisk
-      ? await disk.showRoot(from)
-      : disk.at(from);
+    : await disk.showRoot(from);
   if (facts.merge !== undefined) return { ...facts, tree };
   const merge = await planTopLayer(context, facts, tree, isOfImage);
   return { ...facts, tree, merge };
@@ -257,9 +255,7 @@ async function chooseImage(
   const findKept = () =>
     recorder.time(`find the image ${reference} in ${KEPT_IMAGES}`, () => {
       const image = findKeptImage(disk, wanted);
-      // The other kind of root's is of no use.
-      const isFit = (image?.layers !== undefined) === disk.isOverlay;
-      return isFit && image ? { image, storePath: KEPT_IMAGES } : undefined;
+      return image && { image, storePath: KEPT_IMAGES };
     });
   if (deployment !== undefined) {
     const kept = await findKept();

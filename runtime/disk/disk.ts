@@ -101,6 +101,15 @@ export class Disk {
     return this.at(root);
   }
 
+  /**
+   * Has the tree of a root there, to be looked at.
+   * @returns where it is
+   * @throws BootError MOUNT_FAILED, STEP_FAILED
+   */
+  showRoot(root: string): Promise<string> {
+    return Promise.resolve(this.treeAt(root));
+  }
+
   hasSubvolume(file: string): boolean {
     return isSubvolume(this.host, this.at(file));
   }

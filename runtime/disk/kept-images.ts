@@ -9,39 +9,86 @@ import {
 } from "../images/image-ref.ts";
 import { KEPT_IMAGES, keptImagePaths } from "../options/rwlayer-names.ts";
 import { parseKeptImage, type KeptImage } from "../records/kept-image.ts";
-import type { RootImage } from "../stores/store.ts";
+import type { RootImage, TreeLayer } from "../stores/store.ts";
 import type { Disk } from "./disk.ts";
+import { layerPath, listMissing } from "./overlay/layers.ts";
+import { OverlayDisk } from "./overlay/overlay-disk.ts";
 
 const MAX_RECORD_BYTES = 1024 * 1024;
 
 /**
- * The images that deployments boot: read-only snapshots of their sources, which no engine's prune and
+ * The images that deployments boot: read-only snapshots of their sources, or held layers, which no engine's prune and
  * no damage of its store touches. One without a valid record is half made, and none of these.
  * @returns the newest first
  * @throws BootError FILE_UNREADABLE where something else has the place of their directory
  */
 export function listKeptImages(disk: Disk): KeptImage[] {
+  return listDirectories(disk)
+    .flatMap((hex) => readKeptImage(disk, hex) ?? [])
+    .toSorted((a, b) => b.number - a.number);
+}
+
+/** The digits of the IDs of images that are kept, or were to be. */
+function listDirectories(disk: Disk): string[] {
   if (!disk.hasDirectory(KEPT_IMAGES)) return [];
   return disk.host.files
     .namesIn(disk.at(KEPT_IMAGES))
-    .flatMap((name) => readKeptImage(disk, name) ?? [])
-    .toSorted((a, b) => b.number - a.number);
+    .filter((name) => isImageId(`sha256:${name}`));
 }
 
 /** @param hex the name of its directory */
 function readKeptImage(disk: Disk, hex: string): KeptImage | undefined {
-  if (!isImageId(`sha256:${hex}`)) return undefined;
-  const { record, tree } = keptImagePaths(hex);
   try {
-    const { host, topLevel } = disk;
-    const bytes = readBytesIn(host, topLevel, record, MAX_RECORD_BYTES);
-    if (bytes === undefined || !disk.hasSubvolume(tree)) return undefined;
-    const image = parseKeptImage(bytes.toString("utf8"));
-    return hexOf(image.id) === hex ? image : undefined;
+    const image = readRecord(disk, hex);
+    return image !== undefined && isWhole(disk, image) ? image : undefined;
   } catch (error) {
     if (error instanceof BootError) return undefined;
     throw error;
   }
+}
+
+/** @throws BootError FILE_UNREADABLE */
+function readRecord(disk: Disk, hex: string): KeptImage | undefined {
+  const { host, topLevel } = disk;
+  const { record } = keptImagePaths(hex);
+  const bytes = readBytesIn(host, topLevel, record, MAX_RECORD_BYTES);
+  return bytes === undefined
+    ? undefined
+    : parseKeptImage(bytes.toString("utf8"), hex);
+}
+
+/** The other kind of root's is of no use, either. */
+function isWhole(disk: Disk, { id, layers }: KeptImage): boolean {
+  return disk.isOverlay
+    ? layers !== undefined && listMissing(disk, layersOf(layers)).length === 0
+    : disk.hasSubvolume(keptImagePaths(hexOf(id)).tree);
+}
+
+function layersOf(keys: readonly string[]): TreeLayer[] {
+  return keys.map((key) => ({ key, directory: layerPath(key) }));
+}
+
+/**
+ * The keys of all layers that images are kept of, also those of images of which others are missing.
+ * @throws BootError FILE_UNREADABLE where one's record does not tell
+ */
+export function listKeptLayers(disk: Disk): string[] {
+  return listDirectories(disk).flatMap(
+    (hex) => readRecord(disk, hex)?.layers ?? [],
+  );
+}
+
+/**
+ * Has the tree of a kept image there, until the disk is no longer mounted.
+ * @returns where it is
+ * @throws BootError IMAGE_MISSING, MOUNT_FAILED
+ */
+export async function showKeptImage(disk: Disk, id: string): Promise<string> {
+  const { directory, tree } = keptImagePaths(hexOf(id));
+  if (!(disk instanceof OverlayDisk)) return disk.at(tree);
+  const { layers } = readKeptImage(disk, hexOf(id)) ?? {};
+  if (layers !== undefined) return disk.showLayers(layersOf(layers));
+  throw new BootError("IMAGE_MISSING", `${directory} has no kept image`);
 }
 
 /**
@@ -55,11 +102,13 @@ export function findKeptImage(
   const found = listKeptImages(disk).find((image) => isMeant(image, wanted));
   if (found === undefined) return undefined;
   const { id, configId, diffIds, architecture, reference } = found;
+  const layers = found.layers && layersOf(found.layers);
   return {
     ...{ id, configId, diffIds, reference },
     architecture: architecture ?? undefined,
     store: "kept",
-    source: keptImagePaths(hexOf(id)).tree,
+    source: layers?.[0]?.directory ?? keptImagePaths(hexOf(id)).tree,
+    ...(layers && { layers }),
   };
 }
 

@@ -43,7 +43,7 @@ export interface BootFacts extends DiskFacts {
    * is not copied.
    */
   readonly merge: MergePlan | BootError | undefined;
-  /** The tree whose modules of the running kernel the root gets; `undefined` where it needs none. */
+  /** The ID of the kept image whose modules of the running kernel the root gets; `undefined` where it needs none. */
   readonly modulesFrom: string | undefined;
   readonly init: string | undefined;
   readonly kernelRelease: string;

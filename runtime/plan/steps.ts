@@ -32,7 +32,7 @@ type Kinds<Kind extends string, Fields> = Kind extends unknown
  * - `fillGaps`: directories in place of what a snapshot leaves of nested subvolumes
  * - `removeLeftOvers`: of what an engine has left in the image; files relative to the tree's root
  * - `copyTopLayer`: `name` is how the user calls it
- * - `copyModules`: of the kernel, from another tree
+ * - `copyModules`: of the kernel, from another image that is kept; `from` is its ID
  * - `checkBootable`: `what` the path holds, in words
  * - `sync`: one commit of the filesystem
  * - `checkPlaces`: of all that is renamed next: nobody has put something else there since it was looked
@@ -117,7 +117,7 @@ export function describeStep(step: Step): string {
     case "copyTopLayer":
       return `copy the top layer ${step.name} into ${step.to}`;
     case "copyModules":
-      return `copy the modules of the kernel ${step.release} from ${abbreviateIds(step.from)}`;
+      return `copy the modules of the kernel ${step.release} from the kept image ${abbreviateIds(step.from)}`;
     case "checkBootable":
       return `check that ${step.path} has an init`;
     case "recordSubvolume":

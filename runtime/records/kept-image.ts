@@ -1,4 +1,4 @@
-import { isImageId, type ImageId } from "../images/image-ref.ts";
+import { hexOf, isImageId, type ImageId } from "../images/image-ref.ts";
 import { parseJsonObject, unreadable } from "../base/json-values.ts";
 import {
   listOf,
@@ -8,12 +8,15 @@ import {
   parseString,
   type Parser,
 } from "./fields.ts";
+import { parseLayers } from "./rwlayer-state.ts";
 
 /** What `.dockroot/images/<hex>/image.json` holds: it is written when the tree is complete. */
 export interface KeptImage {
   readonly version: 1;
-  /** btrfs's UUID of the tree: what proves that the subvolume is ours. */
-  readonly uuid: string;
+  /** btrfs's UUID of the tree: what proves that the subvolume is ours. `null` where there is none, but layers. */
+  readonly uuid: string | null;
+  /** The keys of the layers that it is an overlay of, the topmost first; absent for a subvolume. */
+  readonly layers?: readonly string[];
   /** Counts the images that were kept on this disk, from 1. */
   readonly number: number;
   /** As its engine prints it. */
@@ -35,23 +38,31 @@ export interface KeptImage {
 const parseId: Parser<ImageId> = (value) =>
   isImageId(value) ? value : undefined;
 
-const parseFields = objectOf<Omit<KeptImage, "version">>({
-  uuid: parseString,
-  number: parseCount,
-  reference: parseString,
-  id: parseId,
-  configId: parseId,
-  repoDigest: orNull(parseString),
-  diffIds: listOf(parseString),
-  architecture: orNull(parseString),
-  kernels: listOf(parseString),
-  system: orNull(parseString),
-});
+const parseFields = objectOf(
+  {
+    uuid: orNull(parseString),
+    number: parseCount,
+    reference: parseString,
+    id: parseId,
+    configId: parseId,
+    repoDigest: orNull(parseString),
+    diffIds: listOf(parseString),
+    architecture: orNull(parseString),
+    kernels: listOf(parseString),
+    system: orNull(parseString),
+  },
+  { layers: parseLayers },
+);
 
-/** @throws BootError FILE_UNREADABLE where it is damaged, or of another version */
-export function parseKeptImage(text: string): KeptImage {
+/**
+ * @param hex the digits of the image's ID
+ * @throws BootError FILE_UNREADABLE where it is damaged, of another version, or another image's
+ */
+export function parseKeptImage(text: string, hex: string): KeptImage {
   const { version, ...fields } = parseJsonObject(text);
   const parsed = version === 1 ? parseFields(fields) : undefined;
-  if (parsed !== undefined) return { version: 1, ...parsed };
+  if (parsed !== undefined && hexOf(parsed.id) === hex) {
+    return { version: 1, ...parsed };
+  }
   throw unreadable("its version or a field is missing or damaged");
 }

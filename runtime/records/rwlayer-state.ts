@@ -126,7 +126,7 @@ export function isLayerKey(name: string): boolean {
 /** overlayfs itself takes 500. */
 const MAX_LAYERS = 500;
 
-const parseLayers: Parser<string[]> = (value) => {
+export const parseLayers: Parser<string[]> = (value) => {
   const keys = listOf(parseString)(value);
   const isValid = keys?.every(isLayerKey) === true && keys.length <= MAX_LAYERS;
   return isValid ? keys : undefined;

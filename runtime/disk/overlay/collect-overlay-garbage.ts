@@ -18,6 +18,7 @@ import {
 } from "../../plan/choose-removals.ts";
 import type { FinishedBoot } from "../../records/boot-record.ts";
 import type { SubvolumeRecord } from "../../records/rwlayer-state.ts";
+import { listKeptLayers } from "../kept-images.ts";
 import { findMountOf, findUse } from "../mounts.ts";
 import { discardLayers, listHeld } from "./layers.ts";
 import { OverlayDisk } from "./overlay-disk.ts";
@@ -29,7 +30,7 @@ const MAX_NAMED = 3;
 
 /**
  * Removes what is ours and no longer needed: earlier roots past the limit, a root that was not finished, and the layers
- * that no root is made of. What is to be removed is renamed first: what is removed in part never
+ * that no root and no kept image is made of. What is to be removed is renamed first: what is removed in part never
  * stands where a root is looked for. After a fallback all generations stay. What cannot be removed is warned of.
  * @param running the keys of the layers that the running system's root is made of; `undefined` where that is not known
  * @param isReached whether init gets the root that the boot made
@@ -61,7 +62,12 @@ export function collectOverlayGarbage(
   attempt(() => {
     const isEmptied =
       emptyTrash(disk, isLate) &&
-      discardLayers(disk, listUnusedLayers(disk, boot, running), isLate);
+      discardLayers(
+        disk,
+        // The root that runs may be in memory.
+        running ? listUnusedLayers(disk, [...boot.layers, ...running]) : [],
+        isLate,
+      );
     if (isEmptied) return;
     host.log.warn(
       "removing earlier roots takes too long: the rest is left for the next boot",
@@ -161,17 +167,18 @@ function emptyTrash(disk: OverlayDisk, isLate: () => boolean): boolean {
   return true;
 }
 
-/** None where it is not known what a root is made of. */
-function listUnusedLayers(
+/**
+ * The keys of the layers that no root and no kept image is made of; none where it is not known what one is made of.
+ * @param running those that are in use besides
+ * @throws BootError FILE_UNREADABLE
+ */
+export function listUnusedLayers(
   disk: OverlayDisk,
-  { layers }: FinishedBoot,
-  running: readonly string[] | undefined,
+  running: readonly string[],
 ): string[] {
-  if (running === undefined) return [];
   const held = listHeld(disk);
   if (held.length === 0) return [];
-  // The root that runs may be in memory.
-  const used = new Set<string>([...layers, ...running]);
+  const used = new Set<string>([...running, ...listKeptLayers(disk)]);
   for (const name of namesIn(disk, DOCKROOT_DIRECTORY)) {
     const other = new OverlayDisk(
       disk.host,

@@ -28,7 +28,7 @@ const MAX_RECORD_BYTES = 1024 * 1024;
 
 /** Where overlays are mounted. Absolute. */
 export interface OverlayPlaces {
-  /** What a root is made from, to be looked at. */
+  /** For a root, to be looked at; images are beside it. */
   readonly view: string;
   /** A root that is being made, or tried. */
   readonly next: string;
@@ -55,6 +55,8 @@ export class OverlayDisk extends Disk {
   readonly #mounting: Mounting | undefined;
   /** Where the tree of a root is, by the root's path. */
   readonly #trees = new Map<string, string>();
+  /** Where the trees of images are, by their layers' directories. */
+  readonly #images = new Map<string, string>();
 
   /** @param mounting without it nothing can be mounted */
   constructor(
@@ -283,36 +285,32 @@ export class OverlayDisk extends Disk {
     this.#trees.delete(root);
   }
 
-  /**
-   * Shows a root, read-only.
-   * @returns where its tree is
-   * @throws BootError MOUNT_FAILED, STEP_FAILED
-   */
-  async showRoot(root: string): Promise<string> {
-    const at = await this.#show(this.#treeOf(root));
+  /** Shows it read-only, in the place of another root. */
+  override async showRoot(root: string): Promise<string> {
+    const at = this.#places.view;
+    if (this.#mounts.has(at)) await this.#mounts.unmount(at);
+    await this.#mount(at, { layers: this.#treeOf(root) });
     this.#trees.set(root, at);
     return at;
   }
 
   /**
-   * Shows the tree of an image, read-only.
+   * Shows the tree of an image, read-only; beside those of other images.
    * @returns where it is
    * @throws BootError MOUNT_FAILED
    */
-  showLayers(layers: readonly TreeLayer[]): Promise<string> {
+  async showLayers(layers: readonly TreeLayer[]): Promise<string> {
     const missing = new Set(listMissing(this, layers));
-    return this.#show(
-      layers.map((layer) =>
-        this.at(missing.has(layer) ? layer.directory : layerPath(layer.key)),
-      ),
+    const directories = layers.map((layer) =>
+      this.at(missing.has(layer) ? layer.directory : layerPath(layer.key)),
     );
-  }
-
-  /** In the place of what was shown before. */
-  async #show(layers: readonly string[]): Promise<string> {
-    const at = this.#places.view;
-    if (this.#mounts.has(at)) await this.#mounts.unmount(at);
-    await this.#mount(at, { layers });
+    const key = directories.join("\0");
+    const { dir, base } = path.parse(this.#places.view);
+    const beside = `${String(this.#images.size + 1)}.${base}`;
+    const at = this.#images.get(key) ?? path.join(dir, beside);
+    if (this.#mounts.has(at)) return at;
+    await this.#mount(at, { layers: directories });
+    this.#images.set(key, at);
     return at;
   }
 

@@ -3,6 +3,8 @@ import { BootError } from "../../runtime/base/errors.ts";
 import { summarizeFailure } from "../../runtime/base/failure.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { Disk, DiskLock } from "../../runtime/disk/disk.ts";
+import { MountStack } from "../../runtime/disk/mount-stack.ts";
+import { OverlayDisk } from "../../runtime/disk/overlay/overlay-disk.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import {
   BOOT_RECORD,
@@ -64,7 +66,8 @@ export async function withDeployDisk<T>(
   const place = await findPlace(host, choice);
   const store = await probeFilesystem(host, place.device);
   return withMounted(host, store, "deploy", access, async (topLevel) => {
-    const disk = new Disk(host, topLevel, place.bootedRwlayer ?? USUAL_RWLAYER);
+    const mounts = new MountStack(host);
+    const disk = openDeployDisk(host, topLevel, place, mounts);
     const booted =
       place.bootedRwlayer === undefined ? undefined : readBooted(host);
     const running =
@@ -83,8 +86,29 @@ export async function withDeployDisk<T>(
       return await work({ disk, store, place, booted, running });
     } finally {
       await lock.release();
+      await mounts.release();
     }
   });
+}
+
+/** @param mounts gets what is mounted to look at images and roots */
+function openDeployDisk(
+  host: Host,
+  topLevel: string,
+  { bootedRwlayer: rwlayer = USUAL_RWLAYER, isOverlay }: StorePlace,
+  mounts: MountStack,
+): Disk {
+  if (!isOverlay) return new Disk(host, topLevel, rwlayer);
+  const at = (name: string) =>
+    path.join(
+      host.path(DEFAULT_RUN_DIRECTORY),
+      `${name}-${String(host.processId)}`,
+    );
+  const places = {
+    ...{ view: at("tree"), next: at("next"), root: at("root") },
+    ...{ memory: at("memory"), links: at("layers") },
+  };
+  return new OverlayDisk(host, topLevel, rwlayer, { places, mounts });
 }
 
 /** @throws BootError, HelperError, as `findStorePlace` */
@@ -153,14 +177,16 @@ export function readOtherDeployments(
 }
 
 /**
- * Removes the snapshot in which an initramfs was made, or was to be made, where the state says that it is ours.
+ * Removes the snapshot, or the copy, in which an initramfs was made, or was to be made, where the state says that it is ours.
  * @throws BootError, HelperError
  */
 export async function removeBuilding(disk: Disk): Promise<void> {
   const { building } = disk.paths;
   const { isBuilding, ...state } = readDeployments(disk);
   if (isBuilding === undefined) return;
-  if (disk.hasSubvolume(building)) {
+  if (disk.isOverlay) {
+    disk.host.files.removeTree(Buffer.from(disk.at(building)));
+  } else if (disk.hasSubvolume(building)) {
     await deleteTree(disk, await findTree(disk, building));
   }
   writeDeployments(disk, state);

@@ -1,5 +1,6 @@
 import { BootError } from "../../runtime/base/errors.ts";
 import { checkBootable } from "../../runtime/boot/bootable.ts";
+import { findRootImage } from "../../runtime/boot/gather-facts.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import {
@@ -12,7 +13,6 @@ import type {
   Deployment,
   Deployments,
 } from "../../runtime/records/deployments.ts";
-import { openStore } from "../../runtime/stores/open-store.ts";
 import type { RootImage } from "../../runtime/stores/store.ts";
 import type { EngineName } from "../engines/formats/explain-pull.ts";
 import { readRepoDigest } from "../engines/pull.ts";
@@ -30,6 +30,8 @@ export interface Target {
   /** As its engine prints it. */
   readonly reference: string;
   readonly image: RootImage;
+  /** Where its files are, absolute: while the disk is mounted. */
+  readonly tree: string;
   /** Without an initramfs where that is made on this machine. */
   readonly boot: BootFiles;
   /** What makes it there. */
@@ -58,19 +60,9 @@ export async function findTarget(
   { disk, place }: DeployDisk,
   { wanted, name, kernel, initramfs, engine }: TargetRequest,
 ): Promise<Target> {
-  if (place.isOverlay) {
-    throw new BootError(
-      "STORE_UNSUPPORTED",
-      "deployments are made where roots are subvolumes of a btrfs, and the roots on this disk are overlays",
-      {
-        hint: "The next boot takes the image that its entry names, as it is in the image store then. See the roots on this disk: dockroot status.",
-      },
-    );
-  }
   const parsed = parseImageReference(wanted);
-  const { topLevel } = disk;
-  const store = openStore({ host, topLevel, path: place.path }, place.kind);
-  const image = store.findRoot(parsed);
+  const at = { host, topLevel: disk.topLevel, path: place.path };
+  const image = findRootImage(at, place.kind, parsed, disk.isOverlay);
   const reference = name ?? formatImageReference(parsed, image);
   const what = `the image ${reference}`;
   const machine = goArchitecture(host);
@@ -81,7 +73,7 @@ export async function findTarget(
       { hint: "Build or pull it for this machine." },
     );
   }
-  const tree = disk.at(image.source);
+  const tree = await disk.showImage(image);
   const boot = await findBootFiles(host, {
     ...{ tree, what, initramfs },
     release: kernel,
@@ -96,7 +88,7 @@ export async function findTarget(
   const system = readSystemName(host, tree) ?? null;
   const generator =
     initramfs === "machine" ? findGenerator(host, tree, what).name : undefined;
-  return { reference, image, boot, generator, repoDigest, system };
+  return { reference, image, tree, boot, generator, repoDigest, system };
 }
 
 /** It is for people alone: an engine that does not run keeps nobody from upgrading. */

@@ -1,4 +1,5 @@
 import { BootError } from "../../runtime/base/errors.ts";
+import { summarizeFailure } from "../../runtime/base/failure.ts";
 import { formatJson } from "../../runtime/base/escape.ts";
 import { listKernels } from "../../runtime/boot/bootable.ts";
 import {
@@ -6,8 +7,15 @@ import {
   syncFilesystem,
   waitForFreedSpace,
 } from "../../runtime/disk/btrfs.ts";
-import type { Disk } from "../../runtime/disk/disk.ts";
+import { Disk } from "../../runtime/disk/disk.ts";
 import { listKeptImages } from "../../runtime/disk/kept-images.ts";
+import { listUnusedLayers } from "../../runtime/disk/overlay/collect-overlay-garbage.ts";
+import {
+  discardLayers,
+  holdLayers,
+  listMissing,
+} from "../../runtime/disk/overlay/layers.ts";
+import { OverlayDisk } from "../../runtime/disk/overlay/overlay-disk.ts";
 import { deleteTree, findTree } from "../../runtime/disk/subvolumes.ts";
 import { hexOf } from "../../runtime/images/image-ref.ts";
 import {
@@ -17,6 +25,7 @@ import {
 } from "../../runtime/options/rwlayer-names.ts";
 import type { KeptImage } from "../../runtime/records/kept-image.ts";
 import type { RootImage } from "../../runtime/stores/store.ts";
+import { readBooted } from "./deploy-disk.ts";
 
 interface KeepRequest {
   readonly image: RootImage;
@@ -27,9 +36,9 @@ interface KeepRequest {
 }
 
 /**
- * Keeps an image: a read-only snapshot of its source, durable when this returns. Nothing where it is
+ * Keeps an image: a read-only snapshot of its source, or its layers; durable when this returns. Nothing where it is
  * kept already.
- * @throws BootError FILE_FOREIGN where something else has its place, HelperError
+ * @throws BootError FILE_FOREIGN where something else has its place, STEP_FAILED, HelperError
  */
 export async function keepImage(
   disk: Disk,
@@ -39,27 +48,18 @@ export async function keepImage(
   const kept = listKeptImages(disk);
   if (kept.some(({ id }) => id === image.id)) return;
   refuseForeignImage(disk, image.id);
-  const { directory, tree, record } = keptImagePaths(hexOf(image.id));
+  const { directory, record } = keptImagePaths(hexOf(image.id));
   for (const parent of [DOCKROOT_DIRECTORY, KEPT_IMAGES, directory]) {
     host.files.ensureDirectory(disk.at(parent), 0o700);
   }
-  const source = disk.at(image.source);
-  await host.run([
-    "btrfs",
-    "subvolume",
-    "snapshot",
-    "-r",
-    source,
-    disk.at(tree),
-  ]);
-  const { uuid } = await readSubvolume(host, disk.at(tree));
+  const held = await holdTree(disk, image);
   const { id, configId, diffIds, architecture = null } = image;
   const written: KeptImage = {
     version: 1,
-    uuid,
+    ...held,
     number: (kept[0]?.number ?? 0) + 1,
     ...{ reference, id, configId, repoDigest, diffIds, architecture },
-    kernels: listKernels(host, disk.at(tree)),
+    kernels: listKernels(host, await disk.showImage(image)),
     system,
   };
   await syncFilesystem(disk);
@@ -70,25 +70,58 @@ export async function keepImage(
   );
 }
 
+/** What of an image stays whatever becomes of its store. */
+async function holdTree(
+  disk: Disk,
+  { id, source, layers }: RootImage,
+): Promise<Pick<KeptImage, "uuid" | "layers">> {
+  if (layers !== undefined) {
+    const missing = listMissing(disk, layers);
+    if (missing.length > 0) await holdLayers(disk, missing);
+    return { uuid: null, layers: layers.map(({ key }) => key) };
+  }
+  const tree = disk.at(keptImagePaths(hexOf(id)).tree);
+  await disk.host.run([
+    ...["btrfs", "subvolume", "snapshot", "-r", disk.at(source), tree],
+  ]);
+  return { uuid: (await readSubvolume(disk.host, tree)).uuid };
+}
+
 /** @throws BootError FILE_FOREIGN where something else has the place of an image that is not kept yet */
 export function refuseForeignImage(disk: Disk, id: string): void {
   if (listKeptImages(disk).some((image) => image.id === id)) return;
-  const { tree, record } = keptImagePaths(hexOf(id));
+  const { directory, tree, record } = keptImagePaths(hexOf(id));
+  if (isOfOtherKind(disk, id)) {
+    throw new BootError(
+      "FILE_FOREIGN",
+      `${directory} has the image for roots that are ${disk.isOverlay ? "subvolumes" : "overlays"}`,
+      { hint: "Nothing is changed. Remove the deployments of those roots." },
+    );
+  }
   if (disk.host.files.statusOf(disk.at(tree)) === undefined) return;
   throw new BootError("FILE_FOREIGN", `${tree} has no valid ${record}`, {
     hint: "Nothing is changed. If nobody needs it, mount the filesystem with -o subvolid=5 and delete it there.",
   });
 }
 
+/** On a btrfs a subvolume and layers can be the same image, for roots of different names. */
+function isOfOtherKind(disk: Disk, id: string): boolean {
+  const Other = disk.isOverlay ? Disk : OverlayDisk;
+  const other = new Other(disk.host, disk.topLevel, disk.paths.rwlayer);
+  return listKeptImages(other).some((image) => image.id === id);
+}
+
 /**
  * Removes a kept image of which the state says that it is being made or removed: its record first, so that one that
- * is half removed is none. A subvolume with the record of another one stays. Durable when this returns.
+ * is half removed is none. A subvolume with the record of another one stays; so do layers that something else is made
+ * of. Durable when this returns.
  * @throws BootError, HelperError
  */
 export async function removeKeptImage(disk: Disk, id: string): Promise<void> {
   const { host } = disk;
   const { directory, tree, record } = keptImagePaths(hexOf(id));
   const file = disk.at(tree);
+  if (isOfOtherKind(disk, id)) return;
   if (disk.hasSubvolume(tree)) {
     const kept = listKeptImages(disk).find((image) => image.id === id);
     const { uuid } = await readSubvolume(host, file);
@@ -109,4 +142,18 @@ export async function removeKeptImage(disk: Disk, id: string): Promise<void> {
     host.log.warn(`${directory} holds other files, and stays`);
   }
   await syncFilesystem(disk);
+  if (disk instanceof OverlayDisk) discardUnused(disk);
+}
+
+/** What stays goes with the next boot. */
+function discardUnused(disk: OverlayDisk): void {
+  const { host } = disk;
+  try {
+    // The root that runs may be in memory.
+    const running = readBooted(host)?.layers ?? [];
+    discardLayers(disk, listUnusedLayers(disk, running), () => false);
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    host.log.warn(`layers are not removed: ${summarizeFailure(error)}`);
+  }
 }

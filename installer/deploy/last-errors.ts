@@ -43,7 +43,8 @@ async function readJournal(
 ): Promise<readonly string[]> {
   const root = await findLastRoot(disk, n);
   if (root === undefined) return [];
-  const journal = followIn(host, disk.at(root), "/var/log/journal");
+  const tree = await disk.showRoot(root);
+  const journal = followIn(host, tree, "/var/log/journal");
   if (journal === undefined) return [];
   if (host.files.statusOf(journal)?.kind !== "directory") return [];
   try {

@@ -2,15 +2,14 @@ import path from "node:path";
 import { isBelow } from "../../runtime/base/is-below.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { lookAtDisk, planOn } from "../../runtime/boot/look-at-disk.ts";
+import { showKeptImage } from "../../runtime/disk/kept-images.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import { silence, type Host } from "../../runtime/host/host.ts";
-import { hexOf } from "../../runtime/images/image-ref.ts";
 import type { CmdlineOption } from "../../runtime/options/cmdline.ts";
 import {
   parseOptions,
   readBootOptions,
 } from "../../runtime/options/options.ts";
-import { keptImagePaths } from "../../runtime/options/rwlayer-names.ts";
 import type { InitramfsKind } from "../../runtime/options/table.ts";
 import type {
   Deployment,
@@ -102,19 +101,19 @@ export async function makeDeployment(
   { disk }: DeployDisk,
   place: BootPlace,
   { options }: Deployment,
-  { reference, image, boot, repoDigest, system }: Target,
+  { reference, image, tree, boot, repoDigest, system }: Target,
   progress: Teller["progress"],
 ): Promise<void> {
   const { host } = disk;
   await progress(`keeping the image ${reference}`, () =>
     keepImage(disk, { image, reference, repoDigest, system }),
   );
-  const { tree } = keptImagePaths(hexOf(image.id));
+  const keptTree = await showKeptImage(disk, image.id);
   const kept = {
     ...boot,
     files: boot.files.map(({ from, name }) => ({
-      from: isBelow(from, disk.at(image.source))
-        ? path.join(disk.at(tree), path.relative(disk.at(image.source), from))
+      from: isBelow(from, tree)
+        ? path.join(keptTree, path.relative(tree, from))
         : from,
       name,
     })),

@@ -11,7 +11,9 @@ import { requireWhole, runGenerator } from "../install/apply-install.ts";
 import { installedGenerator } from "../install/gather-install.ts";
 import { enteredHost } from "../system/enter-root.ts";
 import { holdSignals } from "../system/hold-signals.ts";
+import { measureTree } from "../system/measure-tree.ts";
 import { treeHost } from "../system/tree-host.ts";
+import { formatSize } from "../text/human.ts";
 import { describeBootFiles, type BootFiles } from "./boot-files.ts";
 import {
   readDeployments,
@@ -21,12 +23,15 @@ import { removeBuilding } from "./deploy-disk.ts";
 import { INITRAMFS } from "./find-boot-files.ts";
 import type { Teller } from "./pull-first.ts";
 
+/** For what else is written meanwhile, the initramfs first of all. */
+const ROOM_LEFT_BYTES = 256 * 1024 * 1024;
+
 /** An image, and what of it boots besides the initramfs. */
 export interface InitramfsRequest {
   /** The image in words. */
   readonly what: string;
-  /** Its tree, relative to the top level. */
-  readonly source: string;
+  /** Its tree; absolute. */
+  readonly from: string;
   readonly boot: BootFiles;
 }
 
@@ -53,18 +58,18 @@ export function findGenerator(
 }
 
 /**
- * Makes an image's initramfs for this machine, by the generator that is in the image, in a writable snapshot of it. What is
- * made is a file of dockroot's own, until `removeMadeInitramfs`.
+ * Makes an image's initramfs for this machine, by the generator that is in the image, in a writable snapshot of it, or in
+ * a copy where roots are overlays: a generator looks for the drivers of the device that / is on. What is made is a file of dockroot's own, until `removeMadeInitramfs`.
  * @returns the boot files, with the initramfs
  * @throws BootError FILE_FOREIGN where something else has the snapshot's place, INSTALL_FAILED, HelperError
  */
 export async function makeInitramfs(
   disk: Disk,
-  { what, source, boot }: InitramfsRequest,
+  { what, from, boot }: InitramfsRequest,
   { progress, tell }: Teller,
 ): Promise<BootFiles> {
   const { host, paths } = disk;
-  const from = disk.at(paths.madeInitramfs);
+  const made = disk.at(paths.madeInitramfs);
   const tree = disk.at(paths.building);
   await removeBuilding(disk);
   if (host.files.statusOf(tree) !== undefined) {
@@ -78,14 +83,16 @@ export async function makeInitramfs(
   }
   await recordDurably(disk, { ...readDeployments(disk), isBuilding: true });
   try {
-    await snapshotSubvolume(host, disk.at(source), tree);
+    await (disk.isOverlay
+      ? copyTree(disk, from, tree)
+      : snapshotSubvolume(host, from, tree));
     await holdSignals(async (interruption) => {
       const { name } = findGenerator(host, tree, what);
       const makes = `making the initramfs with ${name}`;
       const built = await progress(makes, () =>
         buildInside(host, tree, { what, boot }, { interruption, tell }),
       );
-      await host.run(["cp", "--reflink=auto", "--", built, from]);
+      await host.run(["cp", "--reflink=auto", "--", built, made]);
     });
   } finally {
     // What stays is removed by the next command.
@@ -93,8 +100,29 @@ export async function makeInitramfs(
       host.log.warn(summarizeFailure(cause));
     });
   }
-  const files = [...boot.files, { from, name: INITRAMFS }];
+  const files = [...boot.files, { from: made, name: INITRAMFS }];
   return describeBootFiles(host, boot.release, files);
+}
+
+/** @throws BootError NO_ROOM, HelperError */
+async function copyTree(
+  { host, topLevel }: Disk,
+  from: string,
+  to: string,
+): Promise<void> {
+  const bytes = await measureTree(host, from);
+  const missing =
+    bytes + ROOM_LEFT_BYTES - host.files.roomAt(topLevel).freeBytes;
+  if (missing > 0) {
+    throw new BootError(
+      "NO_ROOM",
+      `there is no room for a copy of the image, in which its initramfs is made: it takes ${formatSize(bytes)}, and ${formatSize(missing)} are missing`,
+      { hint: "Remove what nobody needs. Nothing was changed." },
+    );
+  }
+  await host.run([
+    ...["cp", "--archive", "--no-target-directory", "--", from, to],
+  ]);
 }
 
 /** @returns the initramfs's path on this machine */

@@ -14,7 +14,8 @@ export function chooseForRoom(
   state: Deployments,
   boot: BootFiles,
 ): readonly Deployment[] {
-  const isShared = place.filesystem.uuid === store.uuid;
+  // What an overlay shows is another filesystem for cp.
+  const isShared = place.filesystem.uuid === store.uuid && !disk.isOverlay;
   let missing = missingBytes(disk.host, place, boot, isShared);
   if (missing <= 0) return [];
   const others = readOtherDeployments(disk);

@@ -1,14 +1,16 @@
 import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import { summarizeFailure } from "../../runtime/base/failure.ts";
-import { listKeptImages } from "../../runtime/disk/kept-images.ts";
+import { findRootImage } from "../../runtime/boot/gather-facts.ts";
+import {
+  listKeptImages,
+  showKeptImage,
+} from "../../runtime/disk/kept-images.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { hexOf, parseImageReference } from "../../runtime/images/image-ref.ts";
-import { keptImagePaths } from "../../runtime/options/rwlayer-names.ts";
+import { parseImageReference } from "../../runtime/images/image-ref.ts";
 import type {
   Deployment,
   Deployments,
 } from "../../runtime/records/deployments.ts";
-import { openStore } from "../../runtime/stores/open-store.ts";
 import type { BootPlace } from "../loaders/boot-place.ts";
 import { readSystemName } from "../packages/compare-packages.ts";
 import { areBootFilesIntact, copyBootFiles } from "./boot-files.ts";
@@ -56,15 +58,15 @@ export async function restore(
 ): Promise<void> {
   if (!listKeptImages(disk).some((image) => image.id === id)) {
     const at = { host, topLevel: disk.topLevel, path: store.path };
-    const image = openStore(at, store.kind).findRoot(parseImageReference(id));
+    const wanted = parseImageReference(id);
+    const image = findRootImage(at, store.kind, wanted, disk.isOverlay);
     // What an interruption has left of it would be in the way.
     await removeKeptImage(disk, id);
-    const system = readSystemName(host, disk.at(image.source)) ?? null;
+    const system = readSystemName(host, await disk.showImage(image)) ?? null;
     await keepImage(disk, { image, reference, repoDigest, system });
     host.log.warn(`the image ${reference} was kept no longer, and is again`);
   }
   if (areBootFilesIntact(host, place, kernel)) return;
-  const { tree } = keptImagePaths(hexOf(id));
   const what = `the kept image ${reference}`;
   if (kernel.initramfs === "machine") {
     throw new BootError(
@@ -73,7 +75,7 @@ export async function restore(
     );
   }
   const boot = await findBootFiles(host, {
-    ...{ tree: disk.at(tree), what, release: kernel.release },
+    ...{ tree: await showKeptImage(disk, id), what, release: kernel.release },
     initramfs: "image",
   });
   if (boot.digest !== kernel.digest) {

@@ -29,15 +29,18 @@ export function warnOfUnclaimed(
   const kept = listKeptImages(disk);
   for (const hex of host.files.namesIn(disk.at(KEPT_IMAGES))) {
     const id = `sha256:${hex}`;
-    const { tree } = keptImagePaths(hex);
+    const { directory, tree } = keptImagePaths(hex);
     const isClaimed =
       claims.some(({ image }) => image.id === id) ||
       entries.some(({ options }) => options.includes(id));
-    if (!isImageId(id) || isClaimed || !disk.hasSubvolume(tree)) continue;
+    const isThere = disk.isOverlay || disk.hasSubvolume(tree);
+    if (!isImageId(id) || isClaimed || !isThere) continue;
     const { reference = "of an unknown name" } =
       kept.find((image) => image.id === id) ?? {};
     host.log.warn(
-      `no deployment has the kept image ${reference}: if nobody needs it, mount ${store.device} with -o subvolid=5, delete the subvolume ${tree} there, and then its directory`,
+      disk.isOverlay
+        ? `no deployment has the kept image ${reference}: if nobody needs it, mount ${store.device}, and delete ${directory} there: its layers go with the next boot`
+        : `no deployment has the kept image ${reference}: if nobody needs it, mount ${store.device} with -o subvolid=5, delete the subvolume ${tree} there, and then its directory`,
     );
   }
   const parent = bootDirectory("");

@@ -4,12 +4,11 @@ import {
   readBootOptions,
 } from "../../runtime/options/options.ts";
 import { summarizeFailure } from "../../runtime/base/failure.ts";
+import { showKeptImage } from "../../runtime/disk/kept-images.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { readKernelRelease } from "../../runtime/host/machine.ts";
-import { hexOf } from "../../runtime/images/image-ref.ts";
 import { readInitramfsKind } from "../../runtime/options/options.ts";
-import { keptImagePaths } from "../../runtime/options/rwlayer-names.ts";
 import type { InitramfsKind } from "../../runtime/options/table.ts";
 import type {
   Deployment,
@@ -169,7 +168,7 @@ class Upgrader {
     const packages =
       from === undefined
         ? undefined
-        : await comparePackages(this.#host, from, disk.at(found.image.source));
+        : await comparePackages(this.#host, from, found.tree);
     const written =
       booted === undefined ? undefined : await countChanges(disk, booted);
     const done = (
@@ -323,7 +322,7 @@ class Upgrader {
       { ...state, reference },
       n,
       this.#deploy.running,
-      hasBooted ? null : this.#chooseTries(staged),
+      hasBooted ? null : await this.#chooseTries(staged),
     );
     const shown = hasBooted ? confirm(brought, n) : brought;
     return this.#progress(`writing the menu of ${place.loader.title}`, () =>
@@ -332,14 +331,13 @@ class Upgrader {
   }
 
   /** Boots that nobody can confirm are not counted. */
-  #chooseTries({ image, options }: Deployment): Tries | null {
-    const { disk } = this.#deploy;
-    const { tree } = keptImagePaths(hexOf(image.id));
+  async #chooseTries({ image, options }: Deployment): Promise<Tries | null> {
+    const tree = await showKeptImage(this.#deploy.disk, image.id);
     const { fallback, init } = readBootOptions(
       parseOptions(options, undefined),
     ).disk;
     if (this.#request.tries === 0 || fallback === "none") return null;
-    if (init === undefined && hasConfirmation(this.#host, disk.at(tree))) {
+    if (init === undefined && hasConfirmation(this.#host, tree)) {
       return { left: this.#request.tries, done: 0 };
     }
     this.#warnings.push(
@@ -351,13 +349,13 @@ class Upgrader {
   /** The target with all its boot files. @throws BootError */
   async #withInitramfs(target: Target): Promise<Target> {
     if (target.generator === undefined) return target;
-    const { reference, image, boot } = target;
+    const { reference, tree, boot } = target;
     const what = `the image ${reference}`;
     return {
       ...target,
       boot: await makeInitramfs(
         this.#deploy.disk,
-        { what, source: image.source, boot },
+        { what, from: tree, boot },
         this.#teller,
       ),
     };

@@ -50,7 +50,7 @@ export interface BootPlace {
 
 /** Which boot place is asked for. */
 export interface BootPlaceRequest {
-  /** The btrfs with the images. */
+  /** The filesystem with the images. */
   readonly store: Filesystem;
   readonly given: LoaderName | undefined;
   /** The UUID of a filesystem that had the menu before: it need be neither mounted nor a boot partition. */
@@ -164,7 +164,9 @@ async function lookAround(
       const found = findMenus(host, volume, at);
       menus.push(...found.menus);
       stubs.push(...found.stubs);
-      if (volume === store) isDefaultTop = await isDefaultSubvolume(host, at);
+      if (volume !== store) return;
+      const isBtrfs = volume.filesystem.type === "btrfs";
+      isDefaultTop = !isBtrfs || (await isDefaultSubvolume(host, at));
     });
     for (const { uuid, directory } of stubs) {
       const other =

@@ -137,13 +137,14 @@ async function awaitOthers(host: Host, device: string): Promise<void> {
 /** Where the system has the volume mounted, else mounted for as long as the work takes. */
 export async function withVolume<T>(
   host: Host,
-  { filesystem, mountPoint }: Volume,
+  { filesystem, mountPoint, role }: Volume,
   name: string,
   access: "ro" | "rw",
   work: (at: string) => Promise<T>,
 ): Promise<T> {
-  // Of a btrfs the kernel allows both at once; and a command that waits for the disk's lock has it mounted.
-  if (filesystem.type !== "btrfs") await awaitOthers(host, filesystem.device);
+  // A command that waits for the disk's lock has the store mounted; and of a btrfs the kernel allows both at once.
+  const isAlone = role !== "store" && filesystem.type !== "btrfs";
+  if (isAlone) await awaitOthers(host, filesystem.device);
   if (mountPoint === undefined) {
     return withMounted(host, filesystem, name, access, (at) => {
       // mount(8) makes do with that where the device takes no writes.

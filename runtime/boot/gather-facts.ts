@@ -8,7 +8,6 @@ import type { Disk, PathState } from "../disk/disk.ts";
 import type { OpenDisk } from "../disk/open-disk.ts";
 import { findKeptImage } from "../disk/kept-images.ts";
 import { listMissing } from "../disk/overlay/layers.ts";
-import { OverlayDisk } from "../disk/overlay/overlay-disk.ts";
 import { findGaps } from "../disk/subvolume-gaps.ts";
 import { followIn } from "../host/follow-in.ts";
 import { readKernelRelease } from "../host/machine.ts";
@@ -31,7 +30,8 @@ import type { BootFacts } from "../plan/facts.ts";
 import { chooseOrigin } from "../plan/plan.ts";
 import type { Substitute } from "./attempt.ts";
 import { openStore } from "../stores/open-store.ts";
-import type { ImageStore, RootImage } from "../stores/store.ts";
+import type { RootImage, StoreLocation } from "../stores/store.ts";
+import type { StoreKind } from "../options/table.ts";
 import { planOverSnapshot } from "../toplayer/snapshot-tree.ts";
 import { gatherTopLayer } from "../toplayer/gather-toplayer.ts";
 
@@ -71,9 +71,7 @@ export async function gatherFacts(
   }
   const { from } = origin;
   const isOfImage = from === facts.image.source;
-  const tree = isOfImage
-    ? facts.tree
-    : await disk.showRoot(from);
+  const tree = isOfImage ? facts.tree : await disk.showRoot(from);
   if (facts.merge !== undefined) return { ...facts, tree };
   const merge = await planTopLayer(context, facts, tree, isOfImage);
   return { ...facts, tree, merge };
@@ -127,12 +125,12 @@ async function gatherSystem(
   const { image, storePath } = await findImage(context, disk, system);
   const { layers } = image;
   const tree =
-    disk instanceof OverlayDisk && layers !== undefined
-      ? await recorder.time(
+    layers === undefined
+      ? disk.at(image.source)
+      : await recorder.time(
           `show the ${String(layers.length)} layers of the image`,
-          () => disk.showLayers(layers),
-        )
-      : disk.at(image.source);
+          () => disk.showImage(image),
+        );
   const facts = {
     reference: system.image,
     image,
@@ -303,11 +301,8 @@ async function findInStore(
   const image = await withSources(options, names, () =>
     recorder.time(`find the image ${reference} in ${storePath}`, () =>
       findRootImage(
-        openStore(
-          { host, topLevel, path: storePath },
-          storeKind,
-          disk.isOverlay ? "layers" : "subvolume",
-        ),
+        { host, topLevel, path: storePath },
+        storeKind,
         wanted,
         disk.isOverlay,
       ),
@@ -316,14 +311,19 @@ async function findInStore(
   return { image, storePath };
 }
 
-/** What the options ask for decides what root is, and the image must be that. @throws BootError */
-function findRootImage(
-  store: ImageStore,
+/**
+ * An image in a store, of which a root of that kind can be made.
+ * @param kind of the store, where that was said
+ * @throws BootError
+ */
+export function findRootImage(
+  location: StoreLocation,
+  kind: StoreKind | undefined,
   wanted: ImageReference,
   isOverlay: boolean,
 ): RootImage {
-  if (!isOverlay) return store.findRoot(wanted);
-  const { tree, ...image } = store.find(wanted);
+  if (!isOverlay) return openStore(location, kind).findRoot(wanted);
+  const { tree, ...image } = openStore(location, kind, "layers").find(wanted);
   if (tree.kind === "subvolume") {
     throw new BootError(
       "INVALID_OPTION",

@@ -15,6 +15,7 @@ import {
 import { isSubvolume, readSubvolume, type SubvolumeFacts } from "./btrfs.ts";
 import { readMountsOf, type SubvolumeMount } from "./mounts.ts";
 import type { Lock } from "../host/lock.ts";
+import type { RootImage } from "../stores/store.ts";
 
 const MAX_STATE_BYTES = 16 * 1024 * 1024;
 
@@ -108,6 +109,15 @@ export class Disk {
    */
   showRoot(root: string): Promise<string> {
     return Promise.resolve(this.treeAt(root));
+  }
+
+  /**
+   * Has the tree of an image there, to be looked at, until the disk is no longer mounted.
+   * @returns where it is
+   * @throws BootError MOUNT_FAILED
+   */
+  showImage({ source }: Pick<RootImage, "layers" | "source">): Promise<string> {
+    return Promise.resolve(this.at(source));
   }
 
   hasSubvolume(file: string): boolean {

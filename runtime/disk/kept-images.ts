@@ -12,7 +12,6 @@ import { parseKeptImage, type KeptImage } from "../records/kept-image.ts";
 import type { RootImage, TreeLayer } from "../stores/store.ts";
 import type { Disk } from "./disk.ts";
 import { layerPath, listMissing } from "./overlay/layers.ts";
-import { OverlayDisk } from "./overlay/overlay-disk.ts";
 
 const MAX_RECORD_BYTES = 1024 * 1024;
 
@@ -84,11 +83,9 @@ export function listKeptLayers(disk: Disk): string[] {
  * @throws BootError IMAGE_MISSING, MOUNT_FAILED
  */
 export async function showKeptImage(disk: Disk, id: string): Promise<string> {
-  const { directory, tree } = keptImagePaths(hexOf(id));
-  if (!(disk instanceof OverlayDisk)) return disk.at(tree);
-  const { layers } = readKeptImage(disk, hexOf(id)) ?? {};
-  if (layers !== undefined) return disk.showLayers(layersOf(layers));
-  throw new BootError("IMAGE_MISSING", `${directory} has no kept image`);
+  const kept = readKeptImage(disk, hexOf(id));
+  if (kept !== undefined) return disk.showImage(rootOf(kept));
+  throw new BootError("IMAGE_MISSING", `the image ${id} is not kept`);
 }
 
 /**
@@ -100,9 +97,12 @@ export function findKeptImage(
   wanted: ImageReference,
 ): RootImage | undefined {
   const found = listKeptImages(disk).find((image) => isMeant(image, wanted));
-  if (found === undefined) return undefined;
-  const { id, configId, diffIds, architecture, reference } = found;
-  const layers = found.layers && layersOf(found.layers);
+  return found && rootOf(found);
+}
+
+function rootOf(kept: KeptImage): RootImage {
+  const { id, configId, diffIds, architecture, reference } = kept;
+  const layers = kept.layers && layersOf(kept.layers);
   return {
     ...{ id, configId, diffIds, reference },
     architecture: architecture ?? undefined,

@@ -1,7 +1,12 @@
 import { lastValues, parseCmdline } from "../../../runtime/options/cmdline.ts";
 import { lastSubvolume, splitPath } from "../../../runtime/options/parsers.ts";
 import type { Tries } from "../../../runtime/records/deployments.ts";
-import { formatCmdline, pathOnVolume, type MenuEntry } from "./boot-loader.ts";
+import {
+  formatCmdline,
+  pathOnVolume,
+  USUAL_RWLAYER,
+  type MenuEntry,
+} from "./boot-loader.ts";
 
 /** The entry of one deployment. Paths from the boot filesystem's top level with a slash before. */
 export interface DeploymentEntry {
@@ -58,9 +63,12 @@ export function findDeployment(
 ): { readonly rwlayer: string; readonly n: number } | undefined {
   const values = lastValues(parseCmdline(options));
   const n = values.get("dockroot.deployment") ?? "";
-  const subvolume = lastSubvolume(values.get("rootflags") ?? "");
-  if (subvolume === undefined || !/^[1-9]\d{0,8}$/.test(n)) return undefined;
-  return { rwlayer: splitPath(subvolume).join("/"), n: Number(n) };
+  if (!/^[1-9]\d{0,8}$/.test(n)) return undefined;
+  const rwlayer =
+    lastSubvolume(values.get("rootflags") ?? "") ??
+    values.get("dockroot.root") ??
+    USUAL_RWLAYER;
+  return { rwlayer: splitPath(rwlayer).join("/"), n: Number(n) };
 }
 
 /** An entry without what the boot loader adds to its names and options. */

@@ -49,7 +49,7 @@ export interface BootPlaceFacts {
   readonly volumes: readonly Volume[];
   readonly menus: readonly FoundMenu[];
   readonly store: Volume;
-  /** Whether the store's top level is its default subvolume. */
+  /** Whether the store's top level is what is mounted without naming a subvolume. */
   readonly isDefaultTop: boolean;
   /** By which name and version the boot loader has told of itself in this boot. */
   readonly loaderInfo: string | undefined;
@@ -151,14 +151,14 @@ function chooseFiles(
   { volumes, store, isDefaultTop }: BootPlaceFacts,
 ): Volume {
   const { filesystem } = volume;
-  const { isMapped, isLabelUnique, partition, uuid } = store.filesystem;
+  const { type, isMapped, isLabelUnique, partition, uuid } = store.filesystem;
   switch (loader) {
     case "grub":
       // It has opened a LUKS or LVM device only where its own menu is on it.
       return isMapped && uuid !== filesystem.uuid ? volume : store;
     case "refind": {
       const hasName = isLabelUnique || partition?.isGpt === true;
-      const isRead = drivers.includes("btrfs") && isDefaultTop && hasName;
+      const isRead = drivers.includes(type) && isDefaultTop && hasName;
       return isRead && !isMapped ? store : volume;
     }
     case "systemd-boot": {

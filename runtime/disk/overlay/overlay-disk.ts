@@ -14,7 +14,7 @@ import {
 import { mountMemory, type MountStack } from "../mount-stack.ts";
 import type { DiskFacts, PathState } from "../disk.ts";
 import { Disk } from "../disk.ts";
-import type { TreeLayer } from "../../stores/store.ts";
+import type { RootImage } from "../../stores/store.ts";
 import { layerPath, listMissing } from "./layers.ts";
 import { mountOverlay, type OverlayTree } from "./mount-overlay.ts";
 
@@ -294,12 +294,10 @@ export class OverlayDisk extends Disk {
     return at;
   }
 
-  /**
-   * Shows the tree of an image, read-only; beside those of other images.
-   * @returns where it is
-   * @throws BootError MOUNT_FAILED
-   */
-  async showLayers(layers: readonly TreeLayer[]): Promise<string> {
+  /** Shows it read-only, beside other images. */
+  override async showImage({
+    layers = [],
+  }: Pick<RootImage, "layers">): Promise<string> {
     const missing = new Set(listMissing(this, layers));
     const directories = layers.map((layer) =>
       this.at(missing.has(layer) ? layer.directory : layerPath(layer.key)),

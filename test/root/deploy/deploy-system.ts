@@ -8,7 +8,7 @@ import type { Outcome } from "../../binary/run-dockroot.ts";
 import { makeBootDisk, type BootDisk } from "../boot-disk.ts";
 import { runInSystem } from "../private-system.ts";
 
-/** A machine whose GRUB reads its menu and its kernels from the btrfs with the image store. */
+/** A machine whose GRUB reads its menu and its kernels from the filesystem with the image store. */
 export interface DeploySystem {
   readonly disk: BootDisk;
   /** Runs the executable in it. */
@@ -44,10 +44,17 @@ export async function makeDeploySystem(
   t: Test,
   name: string,
   files: Readonly<Record<string, string>> = {},
+  fsType: BootDisk["fsType"] = "btrfs",
 ): Promise<DeploySystem> {
-  const disk = await makeBootDisk(t, name, (tree) => {
-    addKernel(tree, FIRST);
-  });
+  const disk = await makeBootDisk(
+    ...([t, name] as const),
+    (tree) => {
+      addKernel(tree, FIRST);
+    },
+    fsType,
+  );
+  const isBtrfs = fsType === "btrfs";
+  const driver = isBtrfs ? "btrfs" : "overlay2";
   await disk.look(async (top) => {
     fs.outputFileSync(`${top}/grub/grub.cfg`, "source custom.cfg\n");
     const scratch = path.join(disk.scratch, "build");
@@ -66,16 +73,30 @@ export async function makeDeploySystem(
         "COPY . /",
       ].join("\n"),
     );
-    await withDockerEngine(`${top}/docker`, scratch, ({ docker }) =>
-      docker(["build", "--network=none", "--tag=next:1", context]),
+    await withDockerEngine(
+      ...([`${top}/docker`, scratch] as const),
+      ({ docker }) =>
+        docker(["build", "--network=none", "--tag=next:1", context]),
+      driver,
     );
   });
-  let cmdline = `root=LABEL=${disk.label} rootflags=subvol=docker_rwlayer rw docker_path=docker docker_image=system:1 quiet`;
+  const rootFlags = isBtrfs ? "rootflags=subvol=docker_rwlayer " : "";
+  let cmdline = `root=LABEL=${disk.label} ${rootFlags}rw docker_path=docker docker_image=system:1 quiet`;
   const scratch = path.join(disk.scratch, "system");
   const ownRun = path.join(disk.scratch, "run");
   fs.mkdirpSync(ownRun);
-  const mounts = [["--bind", ownRun, "/run"]];
-  const store = ["-o", "subvol=docker", `LABEL=${disk.label}`];
+  const top = "/run/initramfs/dockroot";
+  fs.mkdirpSync(path.join(disk.scratch, top));
+  const store = isBtrfs ? ["-o", "subvol=docker", `LABEL=${disk.label}`] : [];
+  const mounts = [
+    ["--bind", ownRun, "/run"],
+    ...(isBtrfs
+      ? []
+      : [
+          [`LABEL=${disk.label}`, top],
+          ["--bind", `${top}/docker`, "/var/lib/docker"],
+        ]),
+  ];
   return {
     disk,
     dockroot: (...args) =>
@@ -89,6 +110,7 @@ export async function makeDeploySystem(
           `${top}/docker`,
           path.join(disk.scratch, "engine"),
           ({ docker }) => work((args) => docker(args)),
+          driver,
         ),
       ),
     read: (file) =>

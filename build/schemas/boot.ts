@@ -141,6 +141,7 @@ export const planStep = v.variant("kind", [
   }),
   step("mountRoot", { path, place: v.picklist(["next", "root"]) }),
   step("mountVolatile", { path, record }),
+  step("copyRootAttributes", { path }),
   step("mountInMemory", { path }),
   step("unmountRoot", { path }),
   step("fillGaps", {

@@ -27,7 +27,7 @@ import {
   snapshotNested,
 } from "../disk/subvolumes.ts";
 import { describeStep, type Step } from "../plan/steps.ts";
-import { executeMerge } from "../toplayer/execute-merge.ts";
+import { copyAttributes, executeMerge } from "../toplayer/execute-merge.ts";
 import { shortenWarnings } from "../tree/merge-plan.ts";
 
 interface ExecutionContext extends BootContext {
@@ -116,6 +116,12 @@ async function perform(
       const { layers = [] } = step.record;
       await overlayOf(disk).mountVolatile(step.path, layers);
       return { uuid: await disk.identify(step.path), ...step.record };
+    }
+    case "copyRootAttributes": {
+      const { mergeMount: scratch, overlayPlaces } = context;
+      const pair = { from: overlayPlaces.view, to: disk.treeAt(step.path) };
+      await copyAttributes({ host, scratch }, [pair]);
+      return undefined;
     }
     case "mountInMemory":
       await overlayOf(disk).mountVolatile(step.path);

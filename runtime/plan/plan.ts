@@ -134,6 +134,7 @@ function planVolatile(facts: BootFacts): BootPlan {
   const root = paths.rwlayer;
   steps.push(
     { kind: "mountVolatile", path: root, record },
+    { kind: "copyRootAttributes", path: root },
     ...fillRoot(facts, root, true),
   );
   return { result: "fresh", warnings: [], steps };
@@ -264,6 +265,7 @@ function beginOverlay(
     record,
     { kind: "makeUpper", from: isCopied ? from : leaf, isCopied, to },
     { kind: "mountRoot", path: to, place: "next" },
+    ...(isCopied ? [] : [{ kind: "copyRootAttributes", path: to } as const]),
   ];
 }
 

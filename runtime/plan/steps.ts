@@ -25,6 +25,7 @@ type Kinds<Kind extends string, Fields> = Kind extends unknown
  * - `holdLayers`: of the image, those that dockroot does not hold yet
  * - `makeUpper`: the directory that takes what is written to an overlay; "from" is the topmost layer, or the
  *   root whose own is copied
+ * - `copyRootAttributes`: of the image's `/`, xattrs and ACLs included, to that of an overlay that is mounted
  * - `mountVolatile`: an overlay whose writes stay in memory, as the initramfs gets it
  * - `mountInMemory`: the same of an earlier root, to which nothing is written
  * - `mountRoot`: to work on it, or as the initramfs gets it
@@ -55,7 +56,10 @@ export type Step =
   | Kinds<"makeUpper", { from: string; isCopied: boolean; to: string }>
   | Kinds<"mountRoot", { path: string; place: "next" | "root" }>
   | Kinds<"mountVolatile", { path: string; record: StepRecord }>
-  | Kinds<"mountInMemory" | "unmountRoot", { path: string }>
+  | Kinds<
+      "copyRootAttributes" | "mountInMemory" | "unmountRoot",
+      { path: string }
+    >
   | Kinds<"fillGaps", { gaps: readonly SubvolumeGap[]; path: string }>
   | Kinds<"removeLeftOvers", { files: readonly string[]; path: string }>
   | Kinds<"copyTopLayer", { merge: MergePlan; name: string; to: string }>
@@ -98,6 +102,8 @@ export function describeStep(step: Step): string {
       return step.isCopied
         ? `copy what was written to ${step.from} into ${step.to}`
         : `make an upper directory in ${step.to}`;
+    case "copyRootAttributes":
+      return `copy the attributes of the image's / to ${step.path}`;
     case "mountRoot":
       return step.place === "next"
         ? `mount the overlay ${step.path}`

@@ -251,8 +251,8 @@ const PAIRS_PER_SHOW = 50;
  * @param pairs absolute paths
  * @throws HelperError, BootError MOUNT_FAILED
  */
-async function copyAttributes(
-  { host, scratch }: MergeRun,
+export async function copyAttributes(
+  { host, scratch }: Pick<MergeRun, "host" | "scratch">,
   pairs: readonly DirectoryPair[],
 ): Promise<void> {
   for (let start = 0; start < pairs.length; start += PAIRS_PER_SHOW) {

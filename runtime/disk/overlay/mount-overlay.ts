@@ -67,7 +67,8 @@ export async function mountOverlay(
       ["mount", "-t", "overlay", "-o", options, "--", "overlay", at],
       { directory: links, environment: OLD_SYSTEM_CALL },
     );
-    requireOverlay(findMountAt(host, at), names.length, upper?.directory);
+    const mount = findMountAt(host, at);
+    requireOverlay(mount, names.length, upper?.directory);
   } catch (cause) {
     if (isMountPoint(host, at)) await unmount(host, at);
     else host.files.removeUnusedDirectory(at);
@@ -98,6 +99,9 @@ function requireOverlay(
     throw lied(`${String(mounted)} of ${String(layers)} layers are mounted`);
   }
   if (upperOf(mount) !== upper) throw lied("the upper directory is another");
+  if (upper !== undefined && !mount.options.includes("rw")) {
+    throw lied("it takes no writes");
+  }
 }
 
 /** The kernel shows layers as one option, or as one for each, by how they were given. */

@@ -56,7 +56,16 @@ for (const disk of [ext4, xfs]) {
   await t.test(`${disk.fsType}: a root is an overlay`, async (t) => {
     const machine = rehearse(t, disk, "fresh");
     const traces = await disk.traces();
-    const store = await disk.look((top) => listTree(`${top}/docker`));
+    const store = await disk.look(async (top) => {
+      const drivers = `${top}/docker/overlay2`;
+      const layers = fs
+        .readdirSync(drivers)
+        .map((name) => `${drivers}/${name}/diff`)
+        .filter((layer) => fs.existsSync(layer));
+      const mark = ["setfattr", "-n", "user.note", "-v", "of the image"];
+      await run([...mark, ...layers]);
+      return listTree(`${top}/docker`);
+    });
     boot(t, machine);
     const record = machine.record();
     t.match(record, {
@@ -66,6 +75,8 @@ for (const disk of [ext4, xfs]) {
     const root = rootOf(machine);
     t.match(mountAt(root), { fsType: "overlay", device: /./ });
     t.notOk(fs.existsSync(`${root}/.dockerenv`), "left over by an engine");
+    const note = ["getfattr", "--only-values", "-n", "user.note"];
+    t.match(await run([...note, root]), "of the image");
     fs.writeFileSync(`${root}/etc/written`, "mine");
     fs.rmSync(`${root}/etc/another-name`);
     finish(t, machine);

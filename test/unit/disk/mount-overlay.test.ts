@@ -100,6 +100,7 @@ t.test(
         { show: (all) => all.replace("upper,", "other,") },
         /the upper directory is another/,
       ],
+      [{ show: (all) => all.replace("rw,", "ro,") }, /it takes no writes/],
       [{ fsType: "tmpfs" }, /no overlay is mounted there/],
     ] as const satisfies readonly (readonly [Lie, RegExp])[]) {
       try {

@@ -167,6 +167,7 @@ t.test(
       "record .dockroot/docker_rwlayer/staging as in the making",
       "make an upper directory in .dockroot/docker_rwlayer/staging",
       "mount the overlay .dockroot/docker_rwlayer/staging",
+      "copy the attributes of the image's / to .dockroot/docker_rwlayer/staging",
       "copy the top layer LABEL=linux:/boot_docker into .dockroot/docker_rwlayer/staging",
       "check that .dockroot/docker_rwlayer/staging has an init",
       "unmount the overlay .dockroot/docker_rwlayer/staging",

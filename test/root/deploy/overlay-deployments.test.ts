@@ -1,11 +1,14 @@
-// runner: tier=first seconds=40
+// runner: tier=first seconds=25
 import fs from "fs-extra";
+import os from "node:os";
 import t, { type Test } from "tap";
 import type { KeptImage } from "../../../runtime/records/kept-image.ts";
 import type {
   Deployment,
   Deployments,
 } from "../../../runtime/records/deployments.ts";
+import type { Finding } from "../../../installer/doctor/rules/finding.ts";
+import { run } from "../../../fixtures/run.ts";
 import { rehearse } from "../boot-disk.ts";
 import { FIRST, makeDeploySystem, SECOND } from "./deploy-system.ts";
 
@@ -64,13 +67,17 @@ async function boot(t: Test, n: number, more = "") {
   const { status, stderr } = machine.boot();
   t.equal(status, 0, stderr);
   const root = `${machine.runDirectory}/root`;
-  const release = fs.readdirSync(`${root}/lib/modules`);
+  const modules = fs.readdirSync(`${root}/lib/modules`).toSorted();
   t.equal(machine.finish().status, 0);
-  return { ...machine.record(), release };
+  return { ...machine.record(), modules };
 }
 
+const keysOf = async (n: number) => (await readKept(n)).layers ?? [];
+
 await t.test("a dry run changes nothing", async (t) => {
-  const args = ["upgrade", "--pull=never", "--dry-run"];
+  // The PC's own system.
+  system.booted("quiet");
+  const args = ["upgrade", "system:1", "--pull=never", "--dry-run"];
   t.match(succeeds(t, ...args), `to:   dockroot 1: system:1 (${FIRST})`);
   await disk.look((top) => {
     t.notOk(fs.existsSync(`${top}/.dockroot`));
@@ -78,16 +85,16 @@ await t.test("a dry run changes nothing", async (t) => {
 });
 
 await t.test("an image is kept as its layers", async (t) => {
-  succeeds(t, "upgrade", "--pull=never");
+  succeeds(t, "upgrade", "system:1", "--pull=never");
   t.notOk(fs.existsSync(`${disk.scratch}/run/dockroot`), "no mount is left");
   const { options, kernel } = await find(1);
-  t.notMatch(options, "subvol=");
+  t.match(options, `root=LABEL=${disk.label} rw docker_path=docker `);
   const kept = await readKept(1);
   t.match(kept, { uuid: null, kernels: [FIRST], reference: "system:1" });
   t.strictSame(await namesIn(LAYERS), kept.layers?.toSorted());
   t.strictSame(await namesIn(`dockroot/${kernel.digest}`), ["initrd", "linux"]);
   t.match(await boot(t, 1), {
-    ...{ result: "fresh", deployment: 1, isOverlay: true },
+    ...{ result: "fresh", deployment: 1, isOverlay: true, warnings: [] },
     image: { reference: "system:1", id: disk.ids["system:1"] },
   });
   system.booted(options);
@@ -95,26 +102,45 @@ await t.test("an image is kept as its layers", async (t) => {
   t.equal((await find(1)).state, "good");
 });
 
+await t.test("no layer goes while a record is damaged", async (t) => {
+  const held = await namesIn(LAYERS);
+  const { id } = await readKept(1);
+  const file = `${IMAGES}/${id.slice("sha256:".length)}/image.json`;
+  await disk.look((top) => {
+    fs.writeFileSync(`${top}/${file}`, "{");
+  });
+  const without = "dockroot.deployment= dockroot.generations=0";
+  await boot(t, 1, `docker_image=system:2 ${without}`);
+  const record = await boot(t, 1, "dockroot.generations=0");
+  t.match(record.warnings, [/ of deployment 1 is not in \.dockroot\/images/]);
+  t.equal((await namesIn(LAYERS)).length, held.length + 1);
+  const { status, stderr } = dockroot("gc");
+  t.equal(status, 0, stderr);
+  t.match(stderr, "the image system:1 was kept no longer, and is again");
+  await boot(t, 1, "dockroot.generations=0");
+  t.strictSame(await namesIn(LAYERS), held);
+});
+
 await t.test("another image with another kernel", async (t) => {
   const text = succeeds(t, "upgrade", "next:1", "--pull=never");
   t.match(text, `to:   dockroot 2: next:1 (${SECOND})`);
   t.match(await readState(), { next: 2, fallback: 1 });
   t.match(await find(2), { state: "candidate", tries: { left: 3, done: 0 } });
-});
-
-await t.test("an engine can prune what boots, and be removed", async (t) => {
-  await system.inEngine((docker) => docker(["system", "prune", "-af"]));
-  t.match(await boot(t, 2), { result: "fresh", deployment: 2 });
-  await disk.look((top) => fs.move(`${top}/docker`, `${top}/elsewhere`));
-  t.match(await boot(t, 2, "dockroot.deployment="), { result: "fresh" });
-  t.match(await boot(t, 1), { result: "fresh", release: [FIRST] });
-  await disk.look((top) => fs.move(`${top}/elsewhere`, `${top}/docker`));
+  const { findings } = JSON.parse(dockroot("doctor", "--json").stdout) as {
+    findings: Finding[];
+  };
+  t.match(
+    findings.filter(({ subject }) => subject === "deployments"),
+    [{ severity: "ok", message: `dockroot 2: next:1 (${SECOND}) boots next` }],
+  );
 });
 
 await t.test("a candidate that is used up gives way", async (t) => {
-  for (const _ of [1, 2]) await boot(t, 2);
-  const record = await boot(t, 2);
-  t.match(record, {
+  for (const left of [2, 1, 0]) {
+    t.match(await boot(t, 2), { result: "fresh", deployment: 2 });
+    t.match(await find(2), { tries: { left } });
+  }
+  t.match(await boot(t, 2), {
     ...{ result: "fallback", deployment: 1 },
     failure: { code: "DEPLOYMENT_BAD" },
   });
@@ -129,7 +155,7 @@ await t.test("GRUB takes back what boots once", async (t) => {
   t.match(await readState(), { next: 1 });
 });
 
-await t.test("gc restores what a deployment has lost", async (t) => {
+await t.test("gc restores what is lost, and removes what is bad", async (t) => {
   const { kernel } = await find(1);
   const initrd = `dockroot/${kernel.digest}/initrd`;
   const before = await system.read(initrd);
@@ -140,20 +166,58 @@ await t.test("gc restores what a deployment has lost", async (t) => {
   t.equal(status, 0, stderr);
   t.match(stderr, `kernel and initramfs ${FIRST} were missing or damaged`);
   t.equal(await system.read(initrd), before);
+  t.strictSame(
+    (await readState()).deployments.map(({ n }) => n),
+    [1],
+  );
+});
+
+await t.test("a substitute gets the modules of the kernel", async (t) => {
+  await system.inEngine(async (docker) => {
+    const context = `${disk.scratch}/third`;
+    fs.outputFileSync(`${context}/Dockerfile`, "FROM system:1\nCOPY third /\n");
+    fs.outputFileSync(`${context}/third`, "");
+    await docker(["build", "--network=none", "--tag=third:1", context]);
+  });
+  succeeds(t, "upgrade", "next:1", "--pull=never");
+  system.booted((await find(3)).options);
+  succeeds(t, "confirm");
+  succeeds(t, "upgrade", "third:1", "--pull=never");
+  succeeds(t, "remove", "1");
+  const [leaf = ""] = await keysOf(4);
+  await disk.look(async (top) => {
+    fs.mkdirpSync(`${top}/${LAYERS}/${leaf}/sbin`);
+    await run(["mknod", `${top}/${LAYERS}/${leaf}/sbin/init`, "c", "0", "0"]);
+  });
+  t.match(await boot(t, 4), {
+    ...{ result: "fallback", deployment: 3, hasModules: true },
+    failure: { code: "INIT_MISSING" },
+    modules: [os.release(), SECOND].toSorted(),
+  });
+  t.match(await find(4), { state: "bad", failure: /^no root could be made/ });
+});
+
+await t.test("an engine can prune what boots, and be removed", async (t) => {
+  await system.inEngine((docker) => docker(["system", "prune", "-af"]));
+  t.match(await boot(t, 3), { result: "fresh", warnings: [] });
+  await disk.look((top) => fs.remove(`${top}/docker`));
+  t.match(await boot(t, 3), { result: "fresh", warnings: [] });
+  const named = await boot(t, 3, "dockroot.deployment= docker_image=next:1");
+  t.match(named, { result: "fresh", warnings: [/one that dockroot kept/] });
 });
 
 await t.test(
-  "layers go with the last image that is kept of them",
+  "layers go with the last image that is made of them",
   async (t) => {
-    const first = await readKept(1);
-    const state = await readState();
+    await disk.look((top) => fs.mkdirp(`${top}/docker`));
+    const { status, stderr } = dockroot("gc");
+    t.equal(status, 0, stderr);
     t.strictSame(
-      state.deployments.map(({ n }) => n),
-      [1],
-      "gc removes what is bad",
+      (await readState()).deployments.map(({ n }) => n),
+      [3],
     );
-    t.strictSame(await namesIn(IMAGES), [first.id.slice("sha256:".length)]);
-    await boot(t, 1, "dockroot.generations=0");
-    t.strictSame(await namesIn(LAYERS), first.layers?.toSorted());
+    await boot(t, 3, "dockroot.generations=0");
+    t.strictSame(await namesIn(LAYERS), (await keysOf(3)).toSorted());
+    t.equal((await namesIn(IMAGES)).length, 1);
   },
 );

@@ -141,7 +141,10 @@ export const planStep = v.variant("kind", [
   }),
   step("mountRoot", { path, place: v.picklist(["next", "root"]) }),
   step("mountVolatile", { path, record }),
-  step("copyRootAttributes", { path }),
+  step("copyRootAttributes", {
+    from: described(v.string(), "Where the image is shown."),
+    path,
+  }),
   step("mountInMemory", { path }),
   step("unmountRoot", { path }),
   step("fillGaps", {

@@ -118,8 +118,8 @@ async function perform(
       return { uuid: await disk.identify(step.path), ...step.record };
     }
     case "copyRootAttributes": {
-      const { mergeMount: scratch, overlayPlaces } = context;
-      const pair = { from: overlayPlaces.view, to: disk.treeAt(step.path) };
+      const { mergeMount: scratch } = context;
+      const pair = { from: step.from, to: disk.treeAt(step.path) };
       await copyAttributes({ host, scratch }, [pair]);
       return undefined;
     }

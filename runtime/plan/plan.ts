@@ -134,7 +134,7 @@ function planVolatile(facts: BootFacts): BootPlan {
   const root = paths.rwlayer;
   steps.push(
     { kind: "mountVolatile", path: root, record },
-    { kind: "copyRootAttributes", path: root },
+    { kind: "copyRootAttributes", from: facts.tree, path: root },
     ...fillRoot(facts, root, true),
   );
   return { result: "fresh", warnings: [], steps };
@@ -251,7 +251,7 @@ function beginSubvolume(
 
 /** It is mounted when this is done. */
 function beginOverlay(
-  { image, missingLayers, paths }: BootFacts,
+  { image, missingLayers, paths, tree }: BootFacts,
   from: string,
   record: Step,
 ): Step[] {
@@ -265,7 +265,9 @@ function beginOverlay(
     record,
     { kind: "makeUpper", from: isCopied ? from : leaf, isCopied, to },
     { kind: "mountRoot", path: to, place: "next" },
-    ...(isCopied ? [] : [{ kind: "copyRootAttributes", path: to } as const]),
+    ...(isCopied
+      ? []
+      : [{ kind: "copyRootAttributes", from: tree, path: to } as const]),
   ];
 }
 

@@ -25,7 +25,8 @@ type Kinds<Kind extends string, Fields> = Kind extends unknown
  * - `holdLayers`: of the image, those that dockroot does not hold yet
  * - `makeUpper`: the directory that takes what is written to an overlay; "from" is the topmost layer, or the
  *   root whose own is copied
- * - `copyRootAttributes`: of the image's `/`, xattrs and ACLs included, to that of an overlay that is mounted
+ * - `copyRootAttributes`: of the image's `/`, xattrs and ACLs included, to that of an overlay that is mounted; `from` is
+ *   where the image is shown, an absolute path
  * - `mountVolatile`: an overlay whose writes stay in memory, as the initramfs gets it
  * - `mountInMemory`: the same of an earlier root, to which nothing is written
  * - `mountRoot`: to work on it, or as the initramfs gets it
@@ -56,10 +57,8 @@ export type Step =
   | Kinds<"makeUpper", { from: string; isCopied: boolean; to: string }>
   | Kinds<"mountRoot", { path: string; place: "next" | "root" }>
   | Kinds<"mountVolatile", { path: string; record: StepRecord }>
-  | Kinds<
-      "copyRootAttributes" | "mountInMemory" | "unmountRoot",
-      { path: string }
-    >
+  | Kinds<"copyRootAttributes", { from: string; path: string }>
+  | Kinds<"mountInMemory" | "unmountRoot", { path: string }>
   | Kinds<"fillGaps", { gaps: readonly SubvolumeGap[]; path: string }>
   | Kinds<"removeLeftOvers", { files: readonly string[]; path: string }>
   | Kinds<"copyTopLayer", { merge: MergePlan; name: string; to: string }>

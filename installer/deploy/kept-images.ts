@@ -70,6 +70,34 @@ export async function keepImage(
   );
 }
 
+/** Whatever else the system writes meanwhile. */
+const SPARE_INODES = 1000;
+
+/**
+ * Layers take no room but for their directories.
+ * @throws BootError NO_ROOM where those of an image find none
+ */
+export function refuseNoRoom(disk: Disk, { layers = [] }: RootImage): void {
+  const { host, topLevel } = disk;
+  const { freeInodes } = host.files.roomAt(topLevel);
+  if (freeInodes === undefined) return;
+  let count = 0;
+  for (const { directory } of listMissing(disk, layers)) {
+    host.files.walkDirectories(disk.at(directory), () => {
+      count += 1;
+      return true;
+    });
+  }
+  if (count === 0 || count + SPARE_INODES <= freeInodes) return;
+  throw new BootError(
+    "NO_ROOM",
+    `there is no room for the image's layers: they have ${String(count)} directories, and the disk with the images takes ${String(freeInodes)} more files`,
+    {
+      hint: "Remove files there, or images and deployments that you do not need. Nothing was changed.",
+    },
+  );
+}
+
 /** What of an image stays whatever becomes of its store. */
 async function holdTree(
   disk: Disk,
@@ -77,7 +105,13 @@ async function holdTree(
 ): Promise<Pick<KeptImage, "uuid" | "layers">> {
   if (layers !== undefined) {
     const missing = listMissing(disk, layers);
-    if (missing.length > 0) await holdLayers(disk, missing);
+    try {
+      if (missing.length > 0) await holdLayers(disk, missing);
+    } catch (error) {
+      // It may be what has filled the disk.
+      discardLayers(disk, [], () => false);
+      throw error;
+    }
     return { uuid: null, layers: layers.map(({ key }) => key) };
   }
   const tree = disk.at(keptImagePaths(hexOf(id)).tree);

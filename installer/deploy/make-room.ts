@@ -3,17 +3,23 @@ import type {
   Deployments,
 } from "../../runtime/records/deployments.ts";
 import type { BootPlace } from "../loaders/boot-place.ts";
-import { missingBytes, noRoom, type BootFiles } from "./boot-files.ts";
+import { missingBytes, noRoom } from "./boot-files.ts";
 import { readOtherDeployments, type DeployDisk } from "./deploy-disk.ts";
+import type { Target } from "./find-target.ts";
+import { refuseNoRoom } from "./kept-images.ts";
 import { inMenu, listRemovable } from "./plan/deployments.ts";
 
-/** @returns which deployments go to make room on $BOOT @throws BootError NO_ROOM */
+/**
+ * @returns which deployments go to make room on $BOOT
+ * @throws BootError NO_ROOM where that is not enough, or the disk with the images has none
+ */
 export function chooseForRoom(
   { disk, store, running }: DeployDisk,
   place: BootPlace,
   state: Deployments,
-  boot: BootFiles,
+  { image, boot }: Pick<Target, "boot" | "image">,
 ): readonly Deployment[] {
+  refuseNoRoom(disk, image);
   // What an overlay shows is another filesystem for cp.
   const isShared = place.filesystem.uuid === store.uuid && !disk.isOverlay;
   let missing = missingBytes(disk.host, place, boot, isShared);

@@ -205,12 +205,7 @@ class Upgrader {
     // What runs may be of a deployments.json that was lost.
     const n = Math.max(state.last, running ?? 0) + 1;
     const to = this.#describe(state, target, n);
-    const makesRoom = chooseForRoom(
-      this.#deploy,
-      this.#place,
-      state,
-      target.boot,
-    );
+    const makesRoom = chooseForRoom(this.#deploy, this.#place, state, target);
     const gone = makesRoom.map(({ n }) => n);
     if (isDry) return done("planned", to, gone);
     if (makesRoom.length > 0) {
@@ -265,7 +260,7 @@ class Upgrader {
       });
       const target = await this.#withInitramfs(found);
       const { boot } = target;
-      const room = chooseForRoom(this.#deploy, this.#place, state, boot);
+      const room = chooseForRoom(this.#deploy, this.#place, state, target);
       if (room.length > 0) throw noRoom(this.#place, boot, boot.bytes);
       const adopted = this.#describe(state, target, running);
       return await this.#add(state, adopted, target, true);

@@ -121,6 +121,24 @@ await t.test("no layer goes while a record is damaged", async (t) => {
   t.strictSame(await namesIn(LAYERS), held);
 });
 
+await t.test("layers for which the disk has no inodes", async (t) => {
+  const before = await readState();
+  const held = await namesIn(LAYERS);
+  await disk.look((top) => {
+    fs.mkdirSync(`${top}/full`);
+    const { ffree } = fs.statfsSync(top);
+    for (let n = 0; n < ffree - 500; n += 1) {
+      fs.closeSync(fs.openSync(`${top}/full/${String(n)}`, "w"));
+    }
+  });
+  const { status, stderr } = dockroot("upgrade", "next:1", "--pull=never");
+  await disk.look((top) => fs.remove(`${top}/full`));
+  t.equal(status, 1, stderr);
+  t.match(stderr, /no room for the image's layers: they have \d+ directories/);
+  t.strictSame(await readState(), before);
+  t.strictSame(await namesIn(LAYERS), held);
+});
+
 await t.test("another image with another kernel", async (t) => {
   const text = succeeds(t, "upgrade", "next:1", "--pull=never");
   t.match(text, `to:   dockroot 2: next:1 (${SECOND})`);

@@ -103,9 +103,11 @@ async function perform(
         snapshotSubvolume(host, disk.at(step.from), disk.at(step.to)),
       );
       return undefined;
-    case "holdLayers":
-      await holdLayers(disk, step.layers);
+    case "holdLayers": {
+      const warning = await holdLayers(disk, step.layers);
+      if (warning !== undefined) recorder.warn(warning);
       return undefined;
+    }
     case "makeUpper":
       await overlayOf(disk).makeUpper(step.to, step.from, step.isCopied);
       return undefined;

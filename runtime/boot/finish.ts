@@ -24,7 +24,10 @@ import {
   TOP_LEVEL_MOUNT,
 } from "../records/boot-record.ts";
 import { OverlayDisk } from "../disk/overlay/overlay-disk.ts";
-import { collectOverlayGarbage } from "../disk/overlay/collect-overlay-garbage.ts";
+import {
+  collectOverlayGarbage,
+  type RunningRoot,
+} from "../disk/overlay/collect-overlay-garbage.ts";
 import { collectGarbage } from "../disk/garbage/collect-garbage.ts";
 
 const MAX_RECORD_BYTES = 1024 * 1024;
@@ -128,22 +131,22 @@ async function finishAlone(
 }
 
 /**
- * Of the running system's boot, where this is a rehearsal's: what its root is made of, which may be in memory and
- * recorded nowhere else.
+ * Of the running system's boot, where this is a rehearsal's.
  * @returns `undefined` where that is not known
  */
 function readRunning(
   host: Host,
   runDirectory: string,
-): readonly string[] | undefined {
+): RunningRoot | undefined {
+  const none = { layers: [] };
   const own = host.path(DEFAULT_RUN_DIRECTORY);
-  if (runDirectory === own || isInitramfs(host)) return [];
+  if (runDirectory === own || isInitramfs(host)) return none;
   const text = host.files.readText(
     path.join(own, BOOT_RECORD),
     MAX_RECORD_BYTES,
   );
   try {
-    return text === undefined ? [] : (parseFinishedBoot(text)?.layers ?? []);
+    return text === undefined ? none : (parseFinishedBoot(text) ?? none);
   } catch (error) {
     if (error instanceof BootError) return undefined;
     throw error;

@@ -9,6 +9,9 @@ import { readBootId } from "../../host/machine.ts";
 import {
   DOCKROOT_DIRECTORY,
   generationNumbers,
+  KEPT_IMAGES,
+  LAYERS,
+  NEW_LAYERS,
   nextGeneration,
   rwlayerOfDirectory,
 } from "../../options/rwlayer-names.ts";
@@ -22,23 +25,28 @@ import { listKeptLayers } from "../kept-images.ts";
 import { findMountOf, findUse } from "../mounts.ts";
 import { discardLayers, listHeld } from "./layers.ts";
 import { OverlayDisk } from "./overlay-disk.ts";
+import { readRootFile, RECORD, UPPER } from "./root-files.ts";
 
 /** Init waits for this: what is not removed in that time is left for the next boot. */
 const MAX_REMOVAL_MS = 15_000;
 
 const MAX_NAMED = 3;
 
+/** What is known of the running system's root, which may be in memory and recorded nowhere else. */
+export type RunningRoot = Pick<FinishedBoot, "layers"> &
+  Partial<Pick<FinishedBoot, "subvolumeUuid">>;
+
 /**
  * Removes what is ours and no longer needed: earlier roots past the limit, a root that was not finished, and the layers
  * that no root and no kept image is made of. What is to be removed is renamed first: what is removed in part never
  * stands where a root is looked for. After a fallback all generations stay. What cannot be removed is warned of.
- * @param running the keys of the layers that the running system's root is made of; `undefined` where that is not known
+ * @param running the running system's boot, where this is another; `undefined` where that is not known
  * @param isReached whether init gets the root that the boot made
  */
 export function collectOverlayGarbage(
   disk: OverlayDisk,
   boot: FinishedBoot,
-  running: readonly string[] | undefined,
+  running: RunningRoot | undefined,
   isReached: boolean,
 ): void {
   const { host } = disk;
@@ -57,7 +65,7 @@ export function collectOverlayGarbage(
   });
   if (boot.result === "generation") return;
   attempt(() => {
-    discardRoots(disk, boot);
+    discardRoots(disk, boot, running);
   });
   attempt(() => {
     const isEmptied =
@@ -65,7 +73,9 @@ export function collectOverlayGarbage(
       discardLayers(
         disk,
         // The root that runs may be in memory.
-        running ? listUnusedLayers(disk, [...boot.layers, ...running]) : [],
+        running
+          ? listUnusedLayers(disk, [...boot.layers, ...running.layers])
+          : [],
         isLate,
       );
     if (isEmptied) return;
@@ -95,6 +105,7 @@ function markAsRoot(
 function discardRoots(
   disk: OverlayDisk,
   { result, limits }: FinishedBoot,
+  running: RunningRoot | undefined,
 ): void {
   const { host, paths } = disk;
   const mounts = disk.readMounts();
@@ -106,7 +117,11 @@ function discardRoots(
     return record === undefined ? [] : [{ file, record }];
   };
   const isFree = (file: string, record: SubvolumeRecord | undefined) => {
-    const use = findUse(disk, mounts, file, record);
+    // Where its writes stay in memory, it is no mount's upper directory.
+    const isRunning = record && record.uuid === running?.subvolumeUuid;
+    const use = isRunning
+      ? "the root of the running system"
+      : findUse(disk, mounts, file, record);
     if (use !== undefined) host.log.warn(`${file} is ${use} and is kept`);
     return use === undefined;
   };
@@ -194,5 +209,39 @@ export function listUnusedLayers(
       for (const key of record.layers ?? []) used.add(key);
     }
   }
+  for (const root of listMovedRoots(disk)) {
+    const state = readRootFile(disk, root);
+    if (state === undefined) return [];
+    for (const { layers = [] } of state.subvolumes) {
+      for (const key of layers) used.add(key);
+    }
+  }
   return held.filter((key) => !used.has(key));
+}
+
+/**
+ * Roots that somebody has moved to a name of their own: on the top level, or in a directory of dockroot's. Nothing
+ * but their layers is kept for them.
+ */
+function listMovedRoots(disk: OverlayDisk): string[] {
+  const isRoot = (file: string) =>
+    [RECORD, UPPER].every((name) =>
+      disk.host.files.statusOf(disk.at(path.join(file, name))),
+    );
+  const own = namesIn(disk, DOCKROOT_DIRECTORY)
+    .map((name) => path.join(DOCKROOT_DIRECTORY, name))
+    .filter((file) => ![LAYERS, NEW_LAYERS, KEPT_IMAGES].includes(file));
+  const places = [
+    ".",
+    DOCKROOT_DIRECTORY,
+    ...own,
+    ...own.map((directory) => path.join(directory, "generations")),
+  ];
+  return places
+    .flatMap((place) =>
+      disk.host.files
+        .namesIn(disk.at(place))
+        .map((name) => path.join(place, name)),
+    )
+    .filter(isRoot);
 }

@@ -28,34 +28,43 @@ export function listMissing<T extends Pick<TreeLayer, "key">>(
   return layers.filter(({ key }) => !disk.hasDirectory(layerPath(key)));
 }
 
+/** What cp says where the data of a file cannot be shared with a new one: it is NOCOW, and the other is not. */
+const UNSHARED = /failed to clone .*: Invalid argument/;
+
 /**
  * Holds layers that are in a store. They are durable when this returns.
+ * @returns a warning where they take room of their own
  * @throws BootError STEP_FAILED
  */
 export async function holdLayers(
   disk: Disk,
   layers: readonly TreeLayer[],
-): Promise<void> {
+): Promise<string | undefined> {
   const { host, topLevel } = disk;
-  removeNewLayers(disk);
-  for (const directory of [DOCKROOT_DIRECTORY, LAYERS, NEW_LAYERS]) {
-    host.files.ensureDirectory(disk.at(directory), 0o700);
-  }
   const isBtrfs = disk.isBtrfs();
   const directories = layers.map(({ directory }) => directory);
+  const copy = async (how: string) => {
+    removeNewLayers(disk);
+    for (const directory of [DOCKROOT_DIRECTORY, LAYERS, NEW_LAYERS]) {
+      host.files.ensureDirectory(disk.at(directory), 0o700);
+    }
+    const into = `--target-directory=${NEW_LAYERS}`;
+    const args = ["--archive", how, "--parents", into, "--", ...directories];
+    await host.run(["cp", ...args], { directory: topLevel });
+  };
+  let warning: string | undefined;
   try {
-    await host.run(
-      [
-        "cp",
-        "--archive",
-        // There are no hard links from one subvolume of a btrfs to another.
-        isBtrfs ? "--reflink=always" : "--link",
-        "--parents",
-        `--target-directory=${NEW_LAYERS}`,
-        "--",
-        ...directories,
-      ],
-      { directory: topLevel },
+    // There are no hard links from one subvolume of a btrfs to another.
+    await copy(isBtrfs ? "--reflink=always" : "--link").catch(
+      async (error: unknown) => {
+        const isNocow =
+          isBtrfs &&
+          error instanceof HelperError &&
+          UNSHARED.test(error.message);
+        if (!isNocow) throw error;
+        await copy("--reflink=auto");
+        warning = `the image store has NOCOW files (chattr +C), whose copies in ${LAYERS} take room of their own`;
+      },
     );
   } catch (cause) {
     throw new BootError(
@@ -71,6 +80,7 @@ export async function holdLayers(
     host.files.rename(made, disk.at(layerPath(key)));
   }
   removeNewLayers(disk);
+  return warning;
 }
 
 /**

@@ -6,7 +6,6 @@ import { readRandomUuid } from "../../host/machine.ts";
 import { generationNumbers } from "../../options/rwlayer-names.ts";
 import {
   emptyState,
-  parseState,
   withRecord,
   type RwlayerState,
   type SubvolumeRecord,
@@ -17,14 +16,7 @@ import { Disk } from "../disk.ts";
 import type { RootImage } from "../../stores/store.ts";
 import { layerPath, listMissing } from "./layers.ts";
 import { mountOverlay, type OverlayTree } from "./mount-overlay.ts";
-
-/**
- * What a root consists of: what was written to it, what the kernel needs for that, and what it is. The record comes first,
- * so that whatever else is there is known to be dockroot's own.
- */
-const [RECORD, UPPER, WORK] = ["root.json", "upper", "work"] as const;
-
-const MAX_RECORD_BYTES = 1024 * 1024;
+import { readRootFile, RECORD, UPPER, WORK } from "./root-files.ts";
 
 /** Where overlays are mounted. Absolute. */
 export interface OverlayPlaces {
@@ -118,18 +110,9 @@ export class OverlayDisk extends Disk {
 
   /** What a root says of itself; `undefined` where there is none that dockroot made. */
   readRecord(root: string): SubvolumeRecord | undefined {
-    const { files } = this.host;
-    try {
-      const file = this.at(path.join(root, RECORD));
-      const text = files.readOwnText(file, MAX_RECORD_BYTES);
-      const state = text === undefined ? undefined : parseState(text);
-      if (state?.rwlayer !== this.paths.rwlayer) return undefined;
-      return state.subvolumes[0];
-    } catch (error) {
-      // One of a dockroot to come neither boots nor goes.
-      if (error instanceof BootError) return undefined;
-      throw error;
-    }
+    const state = readRootFile(this, root);
+    const isOurs = state?.rwlayer === this.paths.rwlayer;
+    return isOurs ? state.subvolumes[0] : undefined;
   }
 
   override readFacts(): Promise<DiskFacts> {
@@ -153,10 +136,11 @@ export class OverlayDisk extends Disk {
   listRecords(): (SubvolumeRecord | undefined)[] {
     const { rwlayer, staging, generations } = this.paths;
     const numbers = generationNumbers(this.generationNames());
-    const isRoot = (file: string) => {
-      const record = this.at(path.join(file, RECORD));
-      return this.host.files.statusOf(record) !== undefined;
-    };
+    const isRoot = (file: string) =>
+      [RECORD, UPPER].some((name) => {
+        const own = this.at(path.join(file, name));
+        return this.host.files.statusOf(own) !== undefined;
+      });
     return [
       ...(this.isBegun(staging) ? [] : [staging]),
       ...numbers.map((number) => path.join(generations, String(number))),

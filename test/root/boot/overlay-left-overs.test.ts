@@ -3,6 +3,11 @@ import fs from "fs-extra";
 import path from "node:path";
 import t, { type Test } from "tap";
 import { run } from "../../../fixtures/run.ts";
+import { collectOverlayGarbage } from "../../../runtime/disk/overlay/collect-overlay-garbage.ts";
+import { OverlayDisk } from "../../../runtime/disk/overlay/overlay-disk.ts";
+import { createHost } from "../../../runtime/host/host.ts";
+import { createLog } from "../../../runtime/host/log.ts";
+import { parseFinishedBoot } from "../../../runtime/records/boot-record.ts";
 import { parseState } from "../../../runtime/records/rwlayer-state.ts";
 import { makeBootDisk, rehearse, type Rehearsal } from "../boot-disk.ts";
 
@@ -108,6 +113,62 @@ await t.test("boots that come to nothing push out no used root", async (t) => {
     t.strictSame(fs.readdirSync(generations), ["1", "3"]);
     const state = fs.readFileSync(`${generations}/1/root.json`, "utf8");
     t.equal(parseState(state).subvolumes[0]?.uuid, subvolumeUuid);
+  });
+});
+
+await t.test("a root that was moved by hand keeps its layers", async (t) => {
+  const machine = rehearse(t, disk, "moved");
+  const places = [
+    ".dockroot/moved/generations/1",
+    "saved",
+    ".dockroot/moved/generations/saved",
+    ".dockroot/moved/saved",
+  ];
+  bootAndFinish(t, machine, "docker_image=system:2");
+  bootAndFinish(t, machine);
+  let place = "";
+  for (const next of places) {
+    if (place !== "") {
+      const from = place;
+      await disk.look((top) => {
+        fs.renameSync(`${top}/${from}`, `${top}/${next}`);
+      });
+    }
+    place = next;
+    // Nothing is written to the root that is there: it stays the present one.
+    bootAndFinish(t, machine, "dockroot.rwlayer=keep");
+    await disk.look((top) => {
+      const held = fs.readdirSync(`${top}/${LAYERS}`);
+      const keys = keysOf(`${top}/${place}`);
+      t.strictSame(
+        keys.filter((key) => !held.includes(key)),
+        [],
+        place,
+      );
+    });
+  }
+});
+
+await t.test("a root that runs from memory stays", async (t) => {
+  const machine = rehearse(t, disk, "running");
+  bootAndFinish(t, machine);
+  const { subvolumeUuid } = machine.record();
+  t.equal(machine.boot().status, 0);
+  const boot = parseFinishedBoot(JSON.stringify(machine.record()));
+  if (boot === undefined) throw new Error("it did not boot");
+  t.equal(machine.finish().status, 0);
+  const limits = { ...boot.limits, generations: 0 };
+  await disk.look((top) => {
+    const host = createHost("/", createLog([]));
+    const generation = `${top}/.dockroot/running/generations/1`;
+    for (const [running, isKept] of [
+      [{ layers: [], subvolumeUuid }, true],
+      [{ layers: [] }, false],
+    ] as const) {
+      const own = new OverlayDisk(host, top, "running");
+      collectOverlayGarbage(own, { ...boot, limits }, running, true);
+      t.equal(fs.existsSync(generation), isKept);
+    }
   });
 });
 

@@ -47,8 +47,8 @@ export async function mountOverlay(
       return String(index);
     });
     if (upper === undefined && names.length === 1) {
-      // One layer alone is no overlay for the kernel.
-      host.files.ensureDirectory(path.join(links, EMPTY), 0o755);
+      // One layer alone is no overlay for the kernel; and of one that was removed since, nobody could list what is in `/`.
+      host.files.makeLink(at, path.join(links, EMPTY));
       names.push(EMPTY);
     }
     const options = [

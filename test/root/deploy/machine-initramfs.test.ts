@@ -1,4 +1,4 @@
-// runner: tier=first seconds=25
+// runner: tier=first seconds=30
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "fs-extra";
@@ -25,14 +25,16 @@ const RELEASE = "6.1.0-50-test";
 const OWN = ".dockroot/docker_rwlayer";
 
 const made = makeCpio(INITRAMFS);
-const disk = await makeBootDisk(t, "machine-initramfs", (tree) => {
+const addToTree = (tree: string) => {
   const kernel = makeKernel(RELEASE);
   fs.outputFileSync(`${tree}/boot/vmlinuz-${RELEASE}`, kernel);
   return addGenerator(tree, RELEASE, made);
-});
-await disk.look((top) => {
+};
+const addMenu = (top: string) => {
   fs.outputFileSync(`${top}/grub/grub.cfg`, "source custom.cfg\n");
-});
+};
+const disk = await makeBootDisk(t, "machine-initramfs", addToTree);
+await disk.look(addMenu);
 const system: PrivateSystem = {
   etc: {},
   cmdline: `root=LABEL=${disk.label} rootflags=subvol=docker_rwlayer rw docker_path=docker docker_image=system:1 quiet`,
@@ -177,6 +179,43 @@ await t.test("one that is lost is made again", async (t) => {
   t.equal(after.next, 2);
   const [last] = after.deployments.slice(-1);
   t.not(last?.kernel.digest, before.deployments[0]?.kernel.digest);
+});
+
+await t.test("it sees the disk where roots are overlays, too", async (t) => {
+  const ext4 = await makeBootDisk(
+    ...([t, "machine-initramfs-ext4"] as const),
+    async (tree) => {
+      await addToTree(tree);
+      fs.writeFileSync(
+        `${tree}/behaviour`,
+        `while read -r device at type rest; do
+  [ "$at" != / ] || { [ "$type" = ext4 ] && [ -b "$device" ]; } || exit 4
+done </proc/mounts
+`,
+      );
+    },
+    "ext4",
+  );
+  await ext4.look(addMenu);
+  const top = path.join(ext4.scratch, "top");
+  fs.mkdirSync(top);
+  const { status, stderr } = runInSystem(
+    path.join(ext4.scratch, "system"),
+    {
+      etc: configured,
+      cmdline: `root=LABEL=${ext4.label} rw docker_path=docker docker_image=system:1`,
+      mounts: [[`LABEL=${ext4.label}`, top]],
+    },
+    ...upgrade,
+  );
+  t.equal(status, 0, stderr);
+  await ext4.look((top) => {
+    t.strictSame(fs.readdirSync(`${top}/${OWN}`), ["deployments.json"]);
+    const file = `${top}/${OWN}/deployments.json`;
+    const { deployments } = fs.readJsonSync(file) as Deployments;
+    const initrd = `${top}/${bootFiles(deployments[0])}/initrd`;
+    t.ok(fs.readFileSync(initrd).equals(made));
+  });
 });
 
 function bootFiles(deployment: Deployments["deployments"][number] | undefined) {

@@ -8,7 +8,11 @@ import { resetFromShell } from "./computer.ts";
 import { createLoaderComputer, SHELL_AT_EACH_BOOT } from "./loader-computer.ts";
 
 const first = sampleSeed() % LOADERS.length;
-const loaders = isWholeTier() ? LOADERS : LOADERS.slice(first, first + 1);
+/** By hand: LOADER=grub. */
+const only = process.env["LOADER"];
+const loaders = LOADERS.filter((loader, index) =>
+  only === undefined ? isWholeTier() || index === first : loader === only,
+);
 
 /** Has the entry of boot-entry in the place of the one that was written by hand. */
 const TAKE_BOOT_ENTRY: Readonly<Record<Loader, string>> = {

@@ -113,12 +113,16 @@ await t.test(
     system.write("/run/dockroot/root/etc/hostname", "pc");
     system.write("/conf/param.conf", "FORMER=kept\n");
     const { exitCode, stdout } = await system.run(
-      ...["env", "BOOT=local", "ROOTFLAGS=", "sh", "-c"],
+      ...["env", "BOOT=local", "ROOTFLAGS=", "ROOT=LABEL=none", "sh", "-c"],
       "dash /tmp/run dash none && cat /conf/param.conf",
     );
     t.equal(exitCode, 0);
     t.same(stdout.split("\n").slice(0, 3), [
-      ...["checkfs: /dev/none root ", "dockroot boot", "root is mounted"],
+      ...[
+        "checkfs: /dev/of-LABEL=none root ",
+        "dockroot boot",
+        "root is mounted",
+      ],
     ]);
     t.match(
       stdout,
@@ -179,7 +183,7 @@ function installScripts(t: Test): OverlaySystem {
   // What initramfs-tools gives a shell by; it may exit.
   system.write(
     "/scripts/functions",
-    'panic() { echo "panic: $*"; exit; }\ncheckfs() { echo "checkfs: $*"; }',
+    'panic() { echo "panic: $*"; exit; }\ncheckfs() { echo "checkfs: $*"; }\nresolve_device() { echo "/dev/of-$1"; }',
   );
   system.write("/tmp/run", standIn("run-scripts"));
   return system;

@@ -16,6 +16,7 @@ import {
   listMissing,
 } from "../../runtime/disk/overlay/layers.ts";
 import { OverlayDisk } from "../../runtime/disk/overlay/overlay-disk.ts";
+import { silence } from "../../runtime/host/host.ts";
 import { deleteTree, findTree } from "../../runtime/disk/subvolumes.ts";
 import { hexOf } from "../../runtime/images/image-ref.ts";
 import {
@@ -109,7 +110,7 @@ async function holdTree(
       if (missing.length > 0) await holdLayers(disk, missing);
     } catch (error) {
       // It may be what has filled the disk.
-      discardLayers(disk, [], () => false);
+      discardQuietly(disk, []);
       throw error;
     }
     return { uuid: null, layers: layers.map(({ key }) => key) };
@@ -179,13 +180,22 @@ export async function removeKeptImage(disk: Disk, id: string): Promise<void> {
   if (disk instanceof OverlayDisk) discardUnused(disk);
 }
 
+/** Their keys say nothing to who sees the image go. */
+function discardQuietly(
+  { host, topLevel, paths }: Disk,
+  keys: readonly string[],
+): void {
+  const disk = new OverlayDisk(silence(host), topLevel, paths.rwlayer);
+  discardLayers(disk, keys, () => false);
+}
+
 /** What stays goes with the next boot. */
 function discardUnused(disk: OverlayDisk): void {
   const { host } = disk;
   try {
     // The root that runs may be in memory.
     const running = readBooted(host)?.layers ?? [];
-    discardLayers(disk, listUnusedLayers(disk, running), () => false);
+    discardQuietly(disk, listUnusedLayers(disk, running));
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
     host.log.warn(`layers are not removed: ${summarizeFailure(error)}`);

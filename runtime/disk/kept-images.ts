@@ -50,10 +50,17 @@ function readKeptImage(disk: Disk, hex: string): KeptImage | undefined {
 function readRecord(disk: Disk, hex: string): KeptImage | undefined {
   const { host, topLevel } = disk;
   const { record } = keptImagePaths(hex);
-  const bytes = readBytesIn(host, topLevel, record, MAX_RECORD_BYTES);
-  return bytes === undefined
-    ? undefined
-    : parseKeptImage(bytes.toString("utf8"), hex);
+  try {
+    const bytes = readBytesIn(host, topLevel, record, MAX_RECORD_BYTES);
+    return bytes === undefined
+      ? undefined
+      : parseKeptImage(bytes.toString("utf8"), hex);
+  } catch (cause) {
+    throw new BootError("FILE_UNREADABLE", `${record} is damaged`, {
+      cause,
+      hint: "No layer is removed meanwhile. To keep the image again: dockroot gc.",
+    });
+  }
 }
 
 /** The other kind of root's is of no use, either. */

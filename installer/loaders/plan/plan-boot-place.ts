@@ -154,8 +154,11 @@ function chooseFiles(
   const { type, isMapped, isLabelUnique, partition, uuid } = store.filesystem;
   switch (loader) {
     case "grub":
-      // It has opened a LUKS or LVM device only where its own menu is on it.
-      return isMapped && uuid !== filesystem.uuid ? volume : store;
+      // It has opened a LUKS or LVM device only where its own menu is on it. Of an xfs it replays no log: after a power
+      // failure it could find a new menu elsewhere, and not yet the boot files there.
+      return (isMapped || type === "xfs") && uuid !== filesystem.uuid
+        ? volume
+        : store;
     case "refind": {
       const hasName = isLabelUnique || partition?.isGpt === true;
       const isRead = drivers.includes(type) && isDefaultTop && hasName;

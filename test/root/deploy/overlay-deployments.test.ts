@@ -68,8 +68,9 @@ async function boot(t: Test, n: number, more = "") {
   t.equal(status, 0, stderr);
   const root = `${machine.runDirectory}/root`;
   const modules = fs.readdirSync(`${root}/lib/modules`).toSorted();
-  t.equal(machine.finish().status, 0);
-  return { ...machine.record(), modules };
+  const finished = machine.finish();
+  t.equal(finished.status, 0);
+  return { ...machine.record(), modules, finished: finished.stderr };
 }
 
 const keysOf = async (n: number) => (await readKept(n)).layers ?? [];
@@ -110,7 +111,8 @@ await t.test("no layer goes while a record is damaged", async (t) => {
     fs.writeFileSync(`${top}/${file}`, "{");
   });
   const without = "dockroot.deployment= dockroot.generations=0";
-  await boot(t, 1, `docker_image=system:2 ${without}`);
+  const { finished } = await boot(t, 1, `docker_image=system:2 ${without}`);
+  t.match(finished, `${file} is damaged`);
   const record = await boot(t, 1, "dockroot.generations=0");
   t.match(record.warnings, [/ of deployment 1 is not in \.dockroot\/images/]);
   t.equal((await namesIn(LAYERS)).length, held.length + 1);

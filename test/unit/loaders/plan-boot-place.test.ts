@@ -71,6 +71,11 @@ t.test("boot files go where their boot loader reads them", (t) => {
   const mapped = ofStore({ isMapped: true });
   const volumes = [esp, otherDisks, xbootldr];
   const nameless = ofStore({ isLabelUnique: false });
+  const xfs = ofStore({ type: "xfs" });
+  const ext4ForRefind = {
+    menus: [menu("refind", { drivers: ["ext4"] })],
+    store: ofStore({ type: "ext4" }),
+  };
   const onMapped = { menus: [menu("grub", { volume: mapped })], store: mapped };
   for (const [facts, files] of [
     [{ menus: [menu("systemd-boot")], volumes }, xbootldr],
@@ -83,7 +88,11 @@ t.test("boot files go where their boot loader reads them", (t) => {
     [{ menus: [menu("refind")], store: mapped }, esp],
     [{ menus: [menu("refind")], store: nameless }, esp],
     [{ menus: [menu("refind")], isDefaultTop: false }, esp],
+    [{ menus: [menu("grub")], store: ofStore({ type: "ext4" }) }, "store"],
+    [{ menus: [menu("grub")], store: xfs }, esp],
+    [{ menus: [menu("grub", { volume: xfs })], store: xfs }, "store"],
     [{ menus: [menu("refind", { drivers: ["ext4"] })] }, esp],
+    [ext4ForRefind, "store"],
     [{ given: "efistub", volumes: [xbootldr, esp] }, esp],
   ] satisfies [Partial<BootPlaceFacts>, Volume | "store"][]) {
     const found = plan(facts)?.files;

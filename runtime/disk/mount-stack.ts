@@ -81,14 +81,22 @@ export async function mountDevice(
   const options = ["-o", flags.join(",")];
   const mountWith = (...given: readonly string[]) =>
     host.run(["mount", ...type, "-o", given.join(","), "--", device.path, at]);
+  const mountReadOnlyBeside = async () => {
+    await mountWith(...flags.filter((flag) => flag !== "ro"));
+    await host.run(["mount", "-o", "remount,bind,ro", "--", at]);
+  };
+  const isReadOnly = flags.includes("ro");
   try {
-    try {
-      await mountWith(...flags);
-    } catch (error) {
-      if (!flags.includes("ro") || !IS_WRITABLE.test(String(error)))
-        throw error;
-      await mountWith(...flags.filter((flag) => flag !== "ro"));
-      await host.run(["mount", "-o", "remount,bind,ro", "--", at]);
+    if (isReadOnly && isMountedToWrite(host, device)) {
+      await mountReadOnlyBeside();
+    } else {
+      try {
+        await mountWith(...flags);
+      } catch (error) {
+        // It may be mounted by another name, or where it cannot be seen.
+        if (!isReadOnly || !IS_WRITABLE.test(String(error))) throw error;
+        await mountReadOnlyBeside();
+      }
     }
     requireMounted(host, at);
   } catch (cause) {
@@ -110,6 +118,14 @@ export async function mountDevice(
  * btrfs, the kernel has a filesystem be either; a mount of it can be read-only by itself.
  */
 const IS_WRITABLE = /already mounted|would change RO state/;
+
+/** To try what the kernel refuses would show its error on the console. */
+function isMountedToWrite(host: Host, { path: device }: BlockDevice): boolean {
+  return readMounts(host).some(
+    ({ source, fsType, options }) =>
+      source === device && fsType !== "btrfs" && options.includes("rw"),
+  );
+}
 
 function hintForMount(cause: unknown): string {
   if (/unknown filesystem type/.test(String(cause))) {

@@ -327,7 +327,7 @@ export async function findStoreMount(
           home,
           unknown: `${directory} is the top level of its filesystem`,
         }
-      : bind(location.path);
+      : { ...bind(location.path), overlayDevice: location.mount.source };
   }
   if (location?.mount.fsType === "btrfs") {
     const real = host.files.realPath(host.path(directory));

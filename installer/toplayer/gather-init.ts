@@ -1,11 +1,18 @@
 import { randomBytes } from "node:crypto";
+import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
 import { summarizeFailure } from "../../runtime/base/failure.ts";
+import { readMounts } from "../../runtime/disk/mounts.ts";
 import type { Host } from "../../runtime/host/host.ts";
+import { OVERLAY_DISK } from "../../runtime/records/boot-record.ts";
 import type { Confirm } from "../cli/cli-context.ts";
 import { findStoreMount, type StoreChoice } from "../system/find-store.ts";
 import { findCryptNames } from "../system/crypt-devices.ts";
-import { parseFstab, type FstabEntry } from "../system/formats/fstab.ts";
+import {
+  locate,
+  parseFstab,
+  type FstabEntry,
+} from "../system/formats/fstab.ts";
 import { formatMachineId, isMachineId } from "../system/formats/machine-id.ts";
 import { isPassword, parseShadow } from "../system/formats/parse-accounts.ts";
 import { withImageInSystem } from "../system/image.ts";
@@ -16,6 +23,7 @@ import {
   type AccountTexts,
   type ChosenAccounts,
 } from "./plan/merge-accounts.ts";
+import type { StoreMount, UnknownMount } from "./plan/make-fstab.ts";
 import type { InitFacts } from "./plan/plan-files.ts";
 
 const MAX_TEXT_BYTES = 1024 * 1024;
@@ -34,6 +42,7 @@ export async function gatherInit(
   const machineId = read("/etc/machine-id");
   const fstab = read("/etc/fstab");
   const mounts = parseFstab(fstab ?? "").entries;
+  const storeMount = await findStoreMount(host, choice);
   return {
     machine: {
       fstab,
@@ -49,13 +58,33 @@ export async function gatherInit(
       accounts: readAccounts(host, host.path("/")),
     },
     ...(await readImage(host, choice, image, mounts)),
-    storeMount: await findStoreMount(host, choice),
+    storeMount,
+    home: findHome(host, storeMount),
     cryptNames: await findCryptNames(
       host,
       mounts.map(({ source }) => source),
     ),
     newMachineId: formatMachineId(randomBytes(16)),
   };
+}
+
+/** Where /home is below the new root, whose disk is the one that it is on now. */
+function findHome(
+  host: Host,
+  store: StoreMount | UnknownMount,
+): string | undefined {
+  const directory = host.path("/home");
+  if (
+    "unknown" in store ||
+    store.overlayDevice === undefined ||
+    host.files.statusOfTarget(directory)?.kind !== "directory"
+  ) {
+    return undefined;
+  }
+  const found = locate(readMounts(host), host.files.realPath(directory));
+  return found?.mount.source === store.overlayDevice
+    ? path.join(OVERLAY_DISK, found.path)
+    : undefined;
 }
 
 /** @see https://www.freedesktop.org/software/systemd/man/latest/hostname.html */

@@ -12,6 +12,8 @@ export interface StoreMount {
   readonly source: string;
   readonly fsType: string;
   readonly options: string;
+  /** The device of the filesystem that is mounted below a root that is an overlay, where the system has it mounted. */
+  readonly overlayDevice?: string;
 }
 
 /** Why it is not known how. */
@@ -24,10 +26,12 @@ export interface UnknownMount {
  * An fstab for the top layer: the machine's own without its root, which the kernel options mount, and
  * with the image store, whose line it may have already.
  * @param text the machine's fstab; `undefined` where it has none
+ * @param home the directory to bind at /home
  */
 export function makeFstab(
   text = "",
   store: StoreMount | UnknownMount,
+  home?: string,
 ): { content: string; about: string; warnings: string[] } {
   const mountPoint = USUAL_DIRECTORIES[store.home];
   const pull = `${programOf(store.home)} pull`;
@@ -42,12 +46,21 @@ export function makeFstab(
     "# The root is mounted by the kernel options: it has no line here.",
     ...(kept === "" ? [] : [kept]),
   ];
+  const mounts = (at: string) =>
+    entries.some((entry) => entry.mountPoint === at);
+  const bindsHome = home !== undefined && !mounts("/home");
+  if (bindsHome) {
+    lines.push(
+      "# People's files are on the disk that the new root is on, too.",
+      formatLine(home, "/home", "none", "bind"),
+    );
+  }
   const end = (withStore: string, warnings: string[] = []) => ({
     content: lines.map((line) => `${line}\n`).join(""),
-    about: `this machine's without /, ${withStore}`,
+    about: `this machine's without /, ${withStore}${bindsHome ? `, with its /home` : ""}`,
     warnings,
   });
-  if (entries.some((entry) => entry.mountPoint === mountPoint)) {
+  if (mounts(mountPoint)) {
     return end(`with its own line for ${mountPoint}`);
   }
   if ("unknown" in store) {
@@ -58,7 +71,11 @@ export function makeFstab(
   const { source, fsType, options } = store;
   lines.push(
     `# The image store: ${pull} fetches the system of the next boot.`,
-    [source, mountPoint, fsType, options, "0", "0"].map(escapeFstab).join("  "),
+    formatLine(source, mountPoint, fsType, options),
   );
   return end(`with ${source} ${options} at ${mountPoint}`);
+}
+
+function formatLine(...fields: readonly string[]): string {
+  return [...fields, "0", "0"].map(escapeFstab).join("  ");
 }

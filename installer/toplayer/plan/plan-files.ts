@@ -22,6 +22,8 @@ interface Machine {
 export interface InitFacts {
   readonly machine: Machine;
   readonly storeMount: StoreMount | UnknownMount;
+  /** The directory to bind at /home; `undefined` where the new root has no such directory. */
+  readonly home: string | undefined;
   /** Which opened LUKS devices a source of the fstab is on, by their names below /dev/mapper. */
   readonly cryptNames: ReadonlyMap<string, readonly string[]>;
   /** Mount points of the fstab below which the image has files. */
@@ -52,7 +54,7 @@ export interface InitPlan {
 
 export function planFiles(facts: InitFacts, chosen: ChosenAccounts): InitPlan {
   const { machine, storeMount, imageAccounts, newMachineId } = facts;
-  const fstab = makeFstab(machine.fstab, storeMount);
+  const fstab = makeFstab(machine.fstab, storeMount, facts.home);
   const crypttab = makeCrypttab(
     machine.crypttab ?? "",
     parseFstab(machine.fstab ?? "").entries,

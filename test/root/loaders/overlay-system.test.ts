@@ -26,6 +26,9 @@ const disk = await makeBootDisk(
 const scratch = path.join(disk.scratch, "system");
 const TOP = path.join(disk.scratch, "top");
 fs.mkdirSync(TOP);
+await disk.look((top) => {
+  fs.mkdirSync(`${top}/home`);
+});
 
 const system: PrivateSystem = {
   etc: {
@@ -38,11 +41,13 @@ const system: PrivateSystem = {
   mounts: [
     [`LABEL=${disk.label}`, TOP],
     ["--bind", `${TOP}/docker`, "/var/lib/docker"],
+    ["--bind", `${TOP}/home`, "/home"],
   ],
 };
 const dockroot = (...args: string[]) => runInSystem(scratch, system, ...args);
 const STORE_LINE =
   "/run/initramfs/dockroot/docker  /var/lib/docker  none  bind  0  0";
+const HOME_LINE = "/run/initramfs/dockroot/home  /home  none  bind  0  0";
 
 await t.test("a top layer, for a root that is an overlay", async (t) => {
   const before = await disk.traces();
@@ -54,6 +59,7 @@ await t.test("a top layer, for a root that is an overlay", async (t) => {
   const read = () =>
     disk.look((top) => fs.readFileSync(`${top}/boot_docker/etc/fstab`, "utf8"));
   t.match(await read(), `${STORE_LINE}\n`);
+  t.match(await read(), `${HOME_LINE}\n`, "people find their files");
   t.notMatch(await read(), /^UUID=aaaa/m);
   const check = () =>
     dockroot("toplayer", "check", directory, "--image", "system:2");

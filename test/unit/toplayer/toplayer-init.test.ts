@@ -206,6 +206,13 @@ t.test("an fstab without root, with the store once", async (t) => {
     about: `this machine's without /, with its own line for ${at}`,
     warnings: [],
   });
+  const home = "/run/initramfs/dockroot/home";
+  t.match(makeFstab("x / ext4\n", store, home), {
+    content: `\n${home}  /home  none  bind  0  0\n`,
+    about: `this machine's without /, with UUID=a subvol=my docker at ${at}, with its /home`,
+  });
+  const mounted = makeFstab("x / ext4\nUUID=c /home ext4\n", store, home);
+  t.notMatch(mounted.content, home);
 });
 
 t.test("a crypttab without what the root alone is on", async (t) => {
@@ -320,6 +327,7 @@ t.test("accounts are made as far as they are needed", async (t) => {
       accounts: machine,
     },
     storeMount: { home: "docker" as const, unknown: "it is elsewhere" },
+    home: undefined,
     imageAccounts: image,
     newMachineId: "new\n",
     cryptNames: new Map<string, string[]>(),
@@ -377,6 +385,7 @@ t.test("only the system's own group shadow reads passwords", async (t) => {
         accounts: machine,
       },
       storeMount: { home: "docker" as const, unknown: "it is elsewhere" },
+      home: undefined,
       imageAccounts: { ...image, group: `root:x:0:\nshadow:x:${gid}:\n` },
       newMachineId: "new\n",
       cryptNames: new Map<string, string[]>(),

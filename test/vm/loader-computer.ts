@@ -8,7 +8,10 @@ import {
 } from "../../fixtures/boot-loaders.ts";
 import { findBootPackages } from "../../fixtures/boot-packages.ts";
 import { makeEspDisk } from "../../fixtures/esp-disk.ts";
-import type { MachineKind } from "../../fixtures/machine-kinds.ts";
+import {
+  isOverlayKind,
+  type MachineKind,
+} from "../../fixtures/machine-kinds.ts";
 import type { Firmware, Vm } from "../../fixtures/vm.ts";
 import {
   composeCmdline,
@@ -24,7 +27,8 @@ const FIRMWARE_TIMEOUT_MS = 2 * 60_000;
  * waits no longer than 90 s, which is short on a busy host.
  */
 export const SHELL_AT_EACH_BOOT = [
-  "mount -o subvolid=5 LABEL=linux /mnt",
+  // Where roots are overlays, it is no btrfs.
+  "{ mount -o subvolid=5 LABEL=linux /mnt || mount LABEL=linux /mnt; }",
   "cd /mnt/boot_docker/etc/systemd/system",
   "mkdir debug-shell.service.d sysinit.target.wants",
   "printf '[Service]\\nTTYPath=/dev/ttyS2\\n' >debug-shell.service.d/tty.conf",
@@ -45,7 +49,7 @@ export interface LoaderComputer extends Computer {
 /**
  * @param name of the directory that it works in
  * @param more options of its entry besides the tutorial's
- * @param kind one with two kernels
+ * @param kind one with two kernels, on btrfs or ext4
  */
 export async function createLoaderComputer(
   t: Test,
@@ -62,10 +66,12 @@ export async function createLoaderComputer(
   const { machine, workDir } = computer;
   const esp = join(workDir, "esp.img");
   t.teardown(() => rm(esp));
-  const options = composeCmdline(upTo, more);
+  const isOverlay = isOverlayKind(kind);
+  const options = composeCmdline(upTo, more, isOverlay ? "" : undefined);
+  const fsType = isOverlay ? "ext4" : "btrfs";
   await makeEspDisk(
     esp,
-    layOutEsp(loader, packages, machine, options),
+    layOutEsp(loader, packages, machine, options, fsType),
     workDir,
   );
   const firmware = await makeFirmware(packages, join(workDir, "vars.fd"));

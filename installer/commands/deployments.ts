@@ -38,14 +38,14 @@ export async function runDeployments(
   { host: unlimited, stdout, terminal }: CliContext,
 ): Promise<number> {
   const host = limitHelpers(unlimited, HELPER_TIMEOUT_MS);
-  const { before, running, once } = await lookAtNext(
+  const { before, running, ...seen } = await lookAtNext(
     host,
     readStoreChoice(flags),
   );
   stdout(
     json
-      ? formatJson(describeDeployments(before, running, once))
-      : formatDeployments(before, running, once, terminal.columns),
+      ? formatJson(describeDeployments(before, running, seen.once))
+      : formatDeployments(before, running, seen, terminal.columns),
   );
   return 0;
 }

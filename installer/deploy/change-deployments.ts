@@ -7,6 +7,7 @@ import type {
 } from "../../runtime/records/deployments.ts";
 import { withBootPlace, type BootPlace } from "../loaders/boot-place.ts";
 import { readChosenOnce, whyNeverOnce } from "../loaders/chosen-once.ts";
+import { countsStarts } from "../loaders/deployment-menu.ts";
 import { isLoaderName } from "../loaders/formats/boot-loader.ts";
 import type { StoreChoice } from "../system/find-store.ts";
 import { readDeployments } from "../../runtime/disk/deployments-file.ts";
@@ -174,29 +175,36 @@ export function lookAtDeployments(
   );
 }
 
-/**
- * The same, with the deployment that boots next, once: as far as the boot loader's menu is seen.
- * @throws BootError
- */
+/** What the boot loader does next, as far as its menu is seen. */
+export interface SeenNext {
+  /** The deployment that boots next, once. */
+  readonly once: number | undefined;
+  /** Whether it counts the boots of a candidate. */
+  readonly isCounted: boolean | undefined;
+}
+
+/** The same, with what the boot loader does. @throws BootError */
 export function lookAtNext(
   host: Host,
   store: StoreChoice,
-): Promise<Omit<Change, "after" | "once"> & { once: number | undefined }> {
+): Promise<Pick<Change, "before" | "running"> & SeenNext> {
   return withDeployDisk(host, store, "ro", async (deploy) => {
     const { disk, running } = deploy;
     const before = noteBoots(readDeployments(disk), running);
-    const read = (place: BootPlace) =>
-      Promise.resolve(
-        readChosenOnce(host, place, disk.paths.rwlayer, before.next)?.n,
-      );
+    const { rwlayer } = disk.paths;
+    const read = (place: BootPlace): Promise<SeenNext> =>
+      Promise.resolve({
+        once: readChosenOnce(host, place, rwlayer, before.next)?.n,
+        isCounted: countsStarts(place),
+      });
     try {
-      const once = await withPlaceOf(host, deploy, before, "ro", read);
-      return { before, running, once };
+      const seen = await withPlaceOf(host, deploy, before, "ro", read);
+      return { before, running, ...seen };
     } catch (error) {
       const isKnown =
         error instanceof BootError || error instanceof HelperError;
       if (!isKnown) throw error;
-      return { before, running, once: undefined };
+      return { before, running, once: undefined, isCounted: undefined };
     }
   });
 }

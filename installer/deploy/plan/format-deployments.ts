@@ -3,7 +3,7 @@ import type {
   Deployments,
 } from "../../../runtime/records/deployments.ts";
 import { escapeControl } from "../../../runtime/base/escape.ts";
-import type { Change } from "../change-deployments.ts";
+import type { Change, SeenNext } from "../change-deployments.ts";
 import { isLoaderName } from "../../loaders/formats/boot-loader.ts";
 import { BOOT_LOADERS } from "../../loaders/formats/boot-loaders.ts";
 import { formatSize } from "../../text/human.ts";
@@ -39,13 +39,13 @@ export function describeDeployments(
 
 /**
  * The deployments for people, the newest first: a table, or two lines for each where that is wider than the terminal.
- * @param once the one that boots next, once
+ * @param seen what the boot loader does next
  * @param columns its width; `undefined` where it is none
  */
 export function formatDeployments(
   state: Deployments,
   running: number | undefined,
-  once: number | undefined,
+  { once, isCounted }: SeenNext,
   columns: number | undefined,
 ): string {
   const shown = inMenu(state).toReversed();
@@ -91,27 +91,23 @@ export function formatDeployments(
         ];
       })
     : table;
-  return [...lines, ...tellUncounted(state)]
+  return [...lines, ...tellUncounted(state, isCounted)]
     .map((line) => `${line}\n`)
     .join("");
 }
 
 /** Of a candidate's kernel that dies, nobody knows where the boot loader does not count. */
-function tellUncounted({
-  deployments,
-  next,
-  loader,
-  bootFilesystem,
-  menuFilesystem,
-}: Deployments): string[] {
+function tellUncounted(
+  { deployments, next, loader }: Deployments,
+  isCounted: boolean | undefined,
+): string[] {
   const found = deployments.find(({ n }) => n === next);
   const isCandidate = found?.state === "candidate" && found.tries !== null;
   if (!isCandidate || !isLoaderName(loader)) return [];
   const isUncounted =
     loader === "refind" ||
     loader === "limine" ||
-    // Its kernels are on the btrfs: to its menu there it cannot write.
-    (loader === "grub" && menuFilesystem === bootFilesystem);
+    (loader === "grub" && isCounted === false);
   return isUncounted
     ? [
         `${BOOT_LOADERS[loader].title} does not count boots: if the kernel of deployment ${String(found.n)} dies before dockroot begins, choose another one in the menu.`,

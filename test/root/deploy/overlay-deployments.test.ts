@@ -146,6 +146,7 @@ await t.test("another image with another kernel", async (t) => {
   t.match(text, `to:   dockroot 2: next:1 (${SECOND})`);
   t.match(await readState(), { next: 2, fallback: 1 });
   t.match(await find(2), { state: "candidate", tries: { left: 3, done: 0 } });
+  t.notMatch(succeeds(t, "deployments"), "does not count boots");
   const { findings } = JSON.parse(dockroot("doctor", "--json").stdout) as {
     findings: Finding[];
   };

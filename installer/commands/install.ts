@@ -12,7 +12,8 @@ import {
   installedGenerator,
   type InstallRequest,
 } from "../install/gather-install.ts";
-import { requireHelpers } from "../install/helpers.ts";
+import { listHelpers, requireHelpers } from "../install/helpers.ts";
+import { BTRFS_HELPER } from "../install/plan/helper-version.ts";
 import {
   formatInstallPlan,
   formatNext,
@@ -47,6 +48,9 @@ export async function runInstall(
   return status;
 }
 
+const NO_BTRFS =
+  "btrfs is not installed: the initramfs boots from ext4 and xfs alone (from btrfs with the package btrfs-progs)";
+
 async function install(
   flags: FlagsOf<"install">,
   executable: InstallRequest["executable"],
@@ -68,7 +72,8 @@ async function install(
     executable,
   });
   stdout(`dockroot ${version}, for ${generator.name}\n`);
-  tellWarnings(cli, log, plan.warnings);
+  const hasBtrfs = listHelpers(host).includes(BTRFS_HELPER);
+  tellWarnings(cli, log, [...(hasBtrfs ? [] : [NO_BTRFS]), ...plan.warnings]);
   stdout(formatNotChecked([...helpers, ...plan.notChecked]));
   if (plan.changes.length === 0 && plan.builds.length === 0) {
     stdout(formatUnchanged(plan));

@@ -94,6 +94,14 @@ async function gatherFacts(
     host.files.statusOf(host.path(file)) !== undefined;
   const hasEngineHere = (program: "docker" | "podman", configFile: string) =>
     hasEngine(program, stands) || stands(configFile);
+  const target =
+    saysWhich && look.hasDisks ? undefined : await gatherTarget(look);
+  const isBtrfs = [
+    look.hasDisks && target?.storeFsType,
+    ...starts.map(({ outcome }) =>
+      outcome.kind === "planned" ? outcome.disk.fsType : undefined,
+    ),
+  ].includes("btrfs");
   return {
     place,
     config,
@@ -102,14 +110,14 @@ async function gatherFacts(
       unseen: disks.unseen,
     },
     starts,
-    target: saysWhich && look.hasDisks ? undefined : await gatherTarget(look),
+    target,
     engines: readSystemConfigs(host),
     hasEngine: {
       docker: hasEngineHere("docker", "/etc/docker/daemon.json"),
       podman: hasEngineHere("podman", "/etc/containers/storage.conf"),
     },
     hasImages: hasImages(host),
-    helpers: await checkHelpers(host),
+    helpers: await checkHelpers(host, isBtrfs),
     bootRooms: gatherBootRooms(host, disks, starts, bootsNext),
     bootsNext,
   };

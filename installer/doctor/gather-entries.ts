@@ -124,6 +124,7 @@ function describeContent(
     missing: helperNames.filter(
       (name) => !paths.has(`usr/lib/dockroot/bin/${name}`),
     ),
+    hasFsck: [...paths.keys()].some((name) => name.endsWith("/fsck.ext4")),
     kernelVersions: [
       ...new Set(
         [...paths.keys()].flatMap((name) => MODULE.exec(name)?.[1] ?? []),

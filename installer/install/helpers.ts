@@ -4,6 +4,7 @@ import type { Host } from "../../runtime/host/host.ts";
 import { hasFile } from "../system/has-file.ts";
 import { NotRunError } from "../system/tree-host.ts";
 import {
+  BTRFS_HELPER,
   readProgramVersion,
   judgeVersion,
   uncheckedOf,
@@ -17,7 +18,7 @@ import {
  * 2.29, `setpriv --pdeathsig` with 2.33; busybox has neither of the last two.
  */
 const REQUIREMENTS: readonly Requirement[] = [
-  { name: "btrfs", project: "btrfs-progs", minimum: "5.14.2" },
+  { name: BTRFS_HELPER, project: "btrfs-progs", minimum: "5.14.2" },
   { name: "mount", project: "util-linux", minimum: "2.23" },
   { name: "umount", project: "util-linux", minimum: "2.23" },
   { name: "blkid", project: "util-linux", minimum: "2.23" },
@@ -34,19 +35,41 @@ const MAX_PROGRAM_BYTES = 64 * 1024 * 1024;
 /** The names of the programs that dockroot calls in the initramfs. */
 export const helperNames = REQUIREMENTS.map(({ name }) => name);
 
-/** Looks at each program that the initramfs is to get from this system. */
-export function checkHelpers(host: Host): Promise<readonly HelperStatus[]> {
-  return Promise.all(
-    REQUIREMENTS.map(async (requirement) => {
-      try {
-        const said = await readVersion(host, requirement.name);
-        return judgeVersion(requirement, said);
-      } catch (error) {
-        if (!(error instanceof NotRunError)) throw error;
-        return judgeFile(host, requirement);
-      }
-    }),
+/** The names of the programs that an initramfs gets from this system. */
+export function listHelpers(host: Host): string[] {
+  return helperNames.filter(
+    (name) => name !== BTRFS_HELPER || findProgram(host, name) !== undefined,
   );
+}
+
+/**
+ * Looks at each program that the initramfs is to get from this system.
+ * @param isBtrfs whether it is to boot from a btrfs
+ */
+export async function checkHelpers(
+  host: Host,
+  isBtrfs: boolean,
+): Promise<readonly HelperStatus[]> {
+  const all = await Promise.all(
+    REQUIREMENTS.map((each) => checkHelper(host, each)),
+  );
+  return all.filter(
+    ({ name, isMissing }) =>
+      isBtrfs || name !== BTRFS_HELPER || isMissing !== true,
+  );
+}
+
+async function checkHelper(
+  host: Host,
+  requirement: Requirement,
+): Promise<HelperStatus> {
+  try {
+    const said = await readVersion(host, requirement.name);
+    return judgeVersion(requirement, said);
+  } catch (error) {
+    if (!(error instanceof NotRunError)) throw error;
+    return judgeFile(host, requirement);
+  }
 }
 
 function judgeFile(host: Host, requirement: Requirement): HelperStatus {
@@ -80,7 +103,7 @@ export async function requireHelpers(
       hint: "Mount /dev in this chroot, or run dockroot from outside with --root DIR.",
     });
   }
-  const all = await checkHelpers(host);
+  const all = await checkHelpers(host, false);
   const problems = all.flatMap(({ problem }) => problem ?? []);
   if (problems.length === 0) {
     const unchecked = uncheckedOf(all);

@@ -8,7 +8,7 @@ import {
 } from "../generators/generator.ts";
 import { hasFile } from "../system/has-file.ts";
 import { NotRunError, unlessNotRun } from "../system/tree-host.ts";
-import { findProgram, helperNames } from "./helpers.ts";
+import { findProgram, listHelpers } from "./helpers.ts";
 import { CONFIG_FILES } from "../../runtime/options/config.ts";
 import { parseLdd } from "./plan/helper-version.ts";
 import type { ImageNeeds } from "../initramfs/verify-image.ts";
@@ -28,13 +28,14 @@ export async function readImageNeeds(
   if (executable === undefined) {
     throw new BootError("INSTALL_FAILED", `${EXECUTABLE} is missing`);
   }
+  const helpers = listHelpers(host);
   const programs = [
     EXECUTABLE,
-    ...helperNames.map((name) => requireProgram(host, name)),
+    ...helpers.map((name) => requireProgram(host, name)),
   ];
   return {
     executableBytes: executable.sizeBytes,
-    helpers: helperNames,
+    helpers,
     libraries: await readLibraries(host, programs),
     needsModule: !isBuiltIn(host, kernelVersion),
     hooks: generator.hooksInImage,

@@ -25,7 +25,7 @@ const REASONS: readonly {
   {
     codes: ["EROFS"],
     texts: /Read-only file system/,
-    hint: "The filesystem is read-only: mounted so, write-protected, or after an error that btrfs found (dmesg | tail).",
+    hint: "The filesystem is read-only: mounted so, write-protected, or after an error that the kernel found (dmesg | tail).",
   },
   {
     codes: ["EIO", "EUCLEAN", "ENXIO", "EBADMSG"],

@@ -313,7 +313,7 @@ function refuseReadOnly({ device, isReadOnly }: BootFacts): void {
     "DEVICE_UNSUITABLE",
     `${device.path} can only be mounted read-only`,
     {
-      hint: "The disk is write-protected, or btrfs has found errors: dmesg | tail. Nothing was changed.",
+      hint: "The disk is write-protected, or the kernel has found errors: dmesg | tail. Nothing was changed.",
     },
   );
 }

@@ -69,7 +69,14 @@ export class DockerGraphdriver implements StoreReader {
   }
 
   explainUnsupported(missing?: BootError): BootError {
-    return storeUnsupported(this.#store.path, "docker", this.name, missing);
+    const hasLayers = this.treeKinds().includes("layers");
+    return storeUnsupported(
+      this.#store.path,
+      "docker",
+      this.name,
+      hasLayers,
+      missing,
+    );
   }
 
   listIds(): ImageId[] {

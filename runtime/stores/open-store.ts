@@ -148,7 +148,7 @@ function explain(names: readonly string[]): [what: string, hint: string] {
   if (names.includes("engine-id")) {
     return [
       "is Docker's, but its images are in the store of a separate containerd",
-      "Name containerd's directory (/var/lib/containerd in the running system), which must be on this btrfs.",
+      "Name containerd's directory (/var/lib/containerd in the running system), which must be on this filesystem.",
     ];
   }
   if (names.some((name) => /^[0-9]+\.[0-9]+$/.test(name))) {

@@ -87,7 +87,14 @@ export class PodmanStore implements StoreReader {
   }
 
   explainUnsupported(missing?: BootError): BootError {
-    return storeUnsupported(this.#store.path, "podman", this.name, missing);
+    const hasLayers = this.treeKinds().includes("layers");
+    return storeUnsupported(
+      this.#store.path,
+      "podman",
+      this.name,
+      hasLayers,
+      missing,
+    );
   }
 
   listIds(): ImageId[] {

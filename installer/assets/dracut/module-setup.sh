@@ -1,9 +1,11 @@
 #!/bin/bash
 # dracut module: puts dockroot, its helpers, its units and its configuration into the initramfs.
-HELPERS=(btrfs mount umount blkid flock setpriv cp sync cat)
+HELPERS=(mount umount blkid flock setpriv cp sync cat)
+# Of a system that boots from no btrfs it need not be there.
+! find_binary btrfs >/dev/null || HELPERS+=(btrfs)
 # Ends dracut: better no initramfs than one that boots what root there was.
 fail() { dfatal "dockroot: $1"; exit 1; }
-depends() { echo btrfs systemd systemd-initrd dracut-systemd; }
+depends() { ! find_binary btrfs >/dev/null || echo btrfs; echo systemd systemd-initrd dracut-systemd; }
 check() {
 	[[ ! ${mount_needs-} ]] || return 1
 	require_binaries "${HELPERS[@]}" /usr/bin/dockroot "${systemdutildir:?}/systemd" || fail "it needs the above"

@@ -1,3 +1,4 @@
+import { BTRFS_HELPER } from "../../install/plan/helper-version.ts";
 import type { Deployment } from "../../../runtime/records/deployments.ts";
 import type { EntryFacts, InitrdFile, StartOutcome } from "./facts.ts";
 import {
@@ -30,7 +31,7 @@ export function* checkEntry(
   outcome: StartOutcome,
 ): Iterable<Finding> {
   yield* checkKernel(facts, outcome);
-  yield* checkInitrds(facts);
+  yield* checkInitrds(facts, outcome);
   yield* checkDeployed(facts);
 }
 
@@ -112,7 +113,10 @@ function* checkKernel(
   }
 }
 
-function* checkInitrds(facts: EntryFacts): Iterable<Finding> {
+function* checkInitrds(
+  facts: EntryFacts,
+  outcome: StartOutcome,
+): Iterable<Finding> {
   const { entry, kernel, initrds } = facts;
   const name = nameEntry(entry);
   if (initrds.length === 0) {
@@ -133,18 +137,23 @@ function* checkInitrds(facts: EntryFacts): Iterable<Finding> {
     return;
   }
   const cutRemedy = remedyOf(facts, COPY_AGAIN);
-  yield* judgeInitrds(`${name}: `, initrds, kernel?.version, cutRemedy);
+  const unknownType = outcome.kind === "read" ? undefined : "btrfs";
+  const fsType = outcome.kind === "planned" ? outcome.disk.fsType : unknownType;
+  const version = kernel?.version;
+  yield* judgeInitrds(`${name}: `, initrds, version, fsType, cutRemedy);
 }
 
 /**
  * @param prefix of each message
  * @param version the kernel's, as far as it is known
+ * @param fsType of the disk that they boot from, or may; `undefined` where that is not known
  * @param cutRemedy for what is cut short
  */
 function* judgeInitrds(
   prefix: string,
   initrds: readonly InitrdFile[],
   version: string | undefined,
+  fsType: string | undefined,
   cutRemedy: string,
 ): Iterable<Finding> {
   const stop = (message: string, remedy = REBUILD) =>
@@ -165,13 +174,22 @@ function* judgeInitrds(
     yield stop(`dockroot is not in ${namesOf(initrds)}`);
     return;
   }
-  const missing = withDockroot.flatMap(({ content }) => content?.missing ?? []);
+  const missing = withDockroot
+    .flatMap(({ content }) => content?.missing ?? [])
+    .filter((name) => name !== BTRFS_HELPER || fsType === "btrfs");
   const versions = contents.flatMap(({ kernelVersions }) => kernelVersions);
   const isForAnother =
     version !== undefined && versions.length > 0 && !versions.includes(version);
   if (missing.length > 0) {
     yield stop(
       `${namesOf(withDockroot)} is missing programs that dockroot calls: ${missing.join(", ")}`,
+    );
+  }
+  if (fsType === "ext4" && !contents.some(({ hasFsck }) => hasFsck)) {
+    yield warning(
+      "initramfs",
+      `${prefix}no fsck.ext4 is in ${namesOf(initrds)}: the filesystem is not checked before it is mounted`,
+      `Install e2fsprogs in the image. ${REBUILD}`,
     );
   }
   if (isForAnother) {
@@ -222,6 +240,6 @@ export function* checkOwnInitrds(
   }
   for (const initrd of initrds) {
     if (initrd.content?.hasInit === false) continue;
-    yield* judgeInitrds("", [initrd], undefined, REBUILD);
+    yield* judgeInitrds("", [initrd], undefined, undefined, REBUILD);
   }
 }

@@ -222,6 +222,8 @@ export interface InitramfsContent {
   readonly hasDockroot: boolean;
   /** The programs that dockroot calls and that are not in it. */
   readonly missing: readonly string[];
+  /** Whether it can check an ext4. */
+  readonly hasFsck: boolean;
   /** Whose modules it has. */
   readonly kernelVersions: readonly string[];
   readonly config: ConfigSource | undefined;

@@ -5,6 +5,7 @@ export interface HelperStatus {
   readonly name: string;
   /** Absent where the program is, or does not tell; with no problem: where it was not run. */
   readonly version?: string | undefined;
+  readonly isMissing?: true;
   /** What is wrong with it. */
   readonly problem?: string | undefined;
   readonly remedy?: string | undefined;
@@ -16,6 +17,9 @@ export interface Requirement {
   readonly project: "btrfs-progs" | "util-linux" | "GNU coreutils";
   readonly minimum: string;
 }
+
+/** What only a btrfs needs: an initramfs that boots from another filesystem need not have it. */
+export const BTRFS_HELPER = "btrfs";
 
 const PACKAGES: Readonly<Record<Requirement["project"], string>> = {
   "btrfs-progs": "btrfs-progs",
@@ -30,7 +34,8 @@ export function judgeVersion(
 ): HelperStatus {
   const remedy = `Install the package ${PACKAGES[project]}, ${minimum} or later.`;
   if (said === undefined) {
-    return { name, problem: `${name} is not installed`, remedy };
+    const problem = `${name} is not installed`;
+    return { name, isMissing: true, problem, remedy };
   }
   const version = said.includes(project)
     ? /\bv?(\d+(?:\.\d+)+)/.exec(said)?.[1]

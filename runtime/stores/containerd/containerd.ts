@@ -88,7 +88,14 @@ export class ContainerdStore implements StoreReader {
   explainUnsupported(missing?: BootError): BootError {
     const other = this.#snapshotters().find((name) => name !== "btrfs") ?? "";
     const driver = `containerd's ${shorten(other)} snapshotter`;
-    return storeUnsupported(this.#store.path, "containerd", driver, missing);
+    const hasLayers = this.treeKinds().includes("layers");
+    return storeUnsupported(
+      this.#store.path,
+      "containerd",
+      driver,
+      hasLayers,
+      missing,
+    );
   }
 
   #snapshotters(): string[] {
@@ -192,7 +199,7 @@ export class ContainerdStore implements StoreReader {
       "IMAGE_NOT_UNPACKED",
       `the image ${id} is in the store ${this.#store.path}, but not unpacked: no snapshotter for ${SNAPSHOTTERS.join(" or ")} has a tree of it${other === undefined ? "" : `, only ${shorten(other)} has`}`,
       {
-        hint: `In a running system, where docker info says that the storage driver is btrfs: docker rm $(docker create NAME true). Where it says another, first ${CONTAINERD_TO_BTRFS}.`,
+        hint: `In a running system, where docker info says that the storage driver is btrfs or overlayfs: docker rm $(docker create NAME true). Where it says another, first ${CONTAINERD_TO_BTRFS} ("overlayfs" where the store is on no btrfs).`,
       },
     );
   }

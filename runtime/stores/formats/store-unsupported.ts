@@ -17,25 +17,48 @@ const MOVES = {
   podman: `podman save --output image.tar NAME; ${WAYS.podman}podman load --input image.tar.`,
 } as const;
 
+/** For each engine how it comes to keep layers of which roots are made, on any filesystem. */
+const OTHER_DRIVERS = {
+  docker: `put { "storage-driver": "overlay2" } into /etc/docker/daemon.json; systemctl restart docker; `,
+  containerd: `put { "features": { "containerd-snapshotter": true }, "storage-driver": "overlayfs" } into /etc/docker/daemon.json; systemctl restart docker; `,
+  podman: `podman system reset (it removes all images, containers and volumes, and without it Podman stays with its driver); write driver = "overlay" below [storage] in /etc/containers/storage.conf; `,
+} as const;
+
 /**
- * The error for a store whose layers are no subvolumes: what it is, and the way to btrfs.
+ * The error for a store of whose layers no root of the wanted kind is made: what it is, and what to do.
  * @param driver that has made the layers, for people: "Docker's overlay2 driver"
+ * @param hasLayers whether a root that is an overlay is made of them
  * @param missing why the image is not there, so that it cannot be moved over
  */
 export function storeUnsupported(
   storePath: string,
   engine: keyof typeof WAYS,
   driver: string,
+  hasLayers: boolean,
   missing?: BootError,
 ): BootError {
   const program = engine === "podman" ? "podman" : "docker";
+  if (!hasLayers) {
+    const way = OTHER_DRIVERS[engine];
+    return new BootError(
+      "STORE_UNSUPPORTED",
+      `no root can be made of the layers in the store ${storePath}, which ${driver} has made`,
+      {
+        cause: missing,
+        hint: `In a running system: ${missing === undefined ? `${program} save --output image.tar NAME; ${way}${program} load --input image.tar` : `${way}${program} pull NAME`}.`,
+      },
+    );
+  }
   const way =
     missing === undefined
       ? MOVES[engine]
       : `${WAYS[engine]}${program} pull NAME.`;
   return new BootError(
     "STORE_UNSUPPORTED",
-    `the layers in the store ${storePath} are not btrfs subvolumes but directories, made by ${driver}; dockroot needs btrfs subvolumes, to take snapshots of them`,
-    { cause: missing, hint: `In a running system: ${way}` },
+    `the layers in the store ${storePath} are not btrfs subvolumes but directories, made by ${driver}; with subvol= in rootflags= dockroot takes snapshots of subvolumes`,
+    {
+      cause: missing,
+      hint: `Leave subvol= out of rootflags=: the root is an overlay of layers then. Or have subvolumes, in a running system: ${way}`,
+    },
   );
 }

@@ -7,6 +7,7 @@ import {
   type InitramfsImage,
 } from "../../../installer/generators/generator.ts";
 import { mkinitcpio } from "../../../installer/generators/mkinitcpio.ts";
+import { run } from "../../../fixtures/run.ts";
 import { readAsset } from "../../../installer/system/read-asset.ts";
 import { findProgram } from "../../runner/find-program.ts";
 import { executable } from "../../binary/run-dockroot.ts";
@@ -86,6 +87,20 @@ await t.test(
         stdout,
         "add_file /etc/dockroot.json\nadd_file /etc/docker-btrfs.json\n",
       );
+    });
+
+    await t.test("the program btrfs need not be there", async (t) => {
+      const hidden = `${system.own}/bin/btrfs`;
+      await fs.mkdirp(path.dirname(hidden));
+      await run(["mknod", hidden, "c", "0", "0"]);
+      const { exitCode, calls } = await build(INSTALL_SCRIPT);
+      t.equal(exitCode, 0);
+      const own = "add_binary btrfs /usr/lib/dockroot/bin/btrfs 755";
+      t.strictSame(
+        calls,
+        whole.calls.filter((call) => call !== own),
+      );
+      await fs.rm(hidden);
     });
 
     await t.test("what fails ends mkinitcpio", async (t) => {

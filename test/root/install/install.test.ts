@@ -331,6 +331,12 @@ await t.test("a failure leaves all as it was, and says why", async (t) => {
       stderr: /blkid is not from util-linux/,
     });
     fs.renameSync(at("usr/sbin/blkid.away"), at("usr/sbin/blkid"));
+    fs.renameSync(at("usr/bin/btrfs"), at("usr/bin/btrfs.away"));
+    t.match(system.dockroot("install", "--dry-run"), {
+      status: 0,
+      stdout: /btrfs is not installed: the initramfs boots from ext4 and xfs/,
+    });
+    fs.renameSync(at("usr/bin/btrfs.away"), at("usr/bin/btrfs"));
     t.strictSame(system.tree(), now);
     t.end();
   });

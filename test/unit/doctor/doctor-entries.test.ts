@@ -170,6 +170,9 @@ const OPTION: Cases = {
     versions.cat =
       "BusyBox v1.35.0 (Debian 1:1.35.0-4+b3) multi-call binary.\n";
   },
+  "the program btrfs is absent": ({ versions }) => {
+    versions.btrfs = undefined;
+  },
   "the same where no image boots": together(withoutBoot, ({ versions }) => {
     versions.cp = "cp (GNU coreutils) 8.1\n";
   }),
@@ -179,6 +182,11 @@ const OPTION: Cases = {
 const ELSEWHERE: Cases = {
   "a container": ({ system }) => {
     system.remove("proc/self/ns/pid");
+  },
+  "a container without the program btrfs": (machine) => {
+    machine.system.remove("proc/self/ns/pid");
+    machine.versions.btrfs = undefined;
+    setInitramfs(machine, { "usr/lib/dockroot/bin/btrfs": undefined });
   },
 };
 

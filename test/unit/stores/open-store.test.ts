@@ -31,7 +31,7 @@ function storeIn(directory: string) {
 
 t.test("the way to btrfs begins with the directory on one", async (t) => {
   for (const engine of ["docker", "containerd", "podman"] as const) {
-    t.match(storeUnsupported("docker", engine, "a driver"), {
+    t.match(storeUnsupported("docker", engine, "a driver", true), {
       hint: /is not on the btrfs, .*mount a subvolume there; .* load --input/,
     });
   }
@@ -40,13 +40,18 @@ t.test("the way to btrfs begins with the directory on one", async (t) => {
 t.test("what is not there is not to be moved over", (t) => {
   for (const engine of ["docker", "containerd", "podman"] as const) {
     const missing = new BootError("IMAGE_MISSING", "it is not there");
-    const { hint, cause } = storeUnsupported("x", engine, "a driver", missing);
-    t.match(
-      hint,
-      /mount a subvolume there; .*; (?:docker|podman) pull NAME\.$/,
-    );
-    t.notMatch(hint, /save|load|create/);
-    t.equal(cause, missing);
+    for (const [hasLayers, way] of [
+      [true, /^Leave subvol= out .* mount a subvolume there; .*/],
+      [false, /overlay.*/],
+    ] as const) {
+      const { hint, cause } = storeUnsupported(
+        ...(["x", engine, "a driver", hasLayers, missing] as const),
+      );
+      t.match(hint, way);
+      t.match(hint, /; (?:docker|podman) pull NAME\.$/);
+      t.notMatch(hint, /save|load|create/);
+      t.equal(cause, missing);
+    }
   }
   const store = copyStore(t, DOCKER);
   fs.moveSync(store.file("image/btrfs"), store.file("image/overlay2"));

@@ -1,7 +1,10 @@
 import path from "node:path";
 import { BootError, UsageError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { formatCmdline } from "../loaders/formats/boot-loader.ts";
+import {
+  formatCmdline,
+  USUAL_TOP_LAYER,
+} from "../loaders/formats/boot-loader.ts";
 import { nameTopLayer } from "../loaders/name-top-layer.ts";
 import type { CliContext, Questions } from "../cli/cli-context.ts";
 import { readStoreChoice } from "../cli/parse.ts";
@@ -42,16 +45,15 @@ export async function runToplayerInit(
     directory,
   );
   const options = {
-    image,
     "store-path": flags["store-path"],
     store: flags.store,
   };
   const report = {
-    directory,
-    checkOptions: Object.entries(options),
-    files,
+    ...{ directory, image, files, kernelOptions },
+    storeOptions: Object.entries(options),
     warnings: [...plan.warnings, ...warnings],
-    kernelOptions,
+    isFound:
+      kernelOptions?.endsWith(` toplayer_path=/${USUAL_TOP_LAYER}`) === true,
   };
   stdout(formatInit(report, terminal));
   return 0;

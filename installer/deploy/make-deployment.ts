@@ -16,7 +16,10 @@ import type {
   Deployments,
 } from "../../runtime/records/deployments.ts";
 import type { BootPlace } from "../loaders/boot-place.ts";
-import { formatCmdline } from "../loaders/formats/boot-loader.ts";
+import {
+  formatCmdline,
+  USUAL_TOP_LAYER,
+} from "../loaders/formats/boot-loader.ts";
 import { planOptions } from "../loaders/plan/plan-options.ts";
 import { homeBelow } from "../system/find-store.ts";
 import { copyBootFiles } from "./boot-files.ts";
@@ -26,9 +29,6 @@ import { keepImage } from "./kept-images.ts";
 import { findDeployment } from "./plan/deployments.ts";
 import type { Teller } from "./pull-first.ts";
 import { RESTART } from "./settle.ts";
-
-/** Where the tutorial has the top layer. */
-const TOP_LAYER_DIRECTORY = "boot_docker";
 
 interface Identity {
   readonly n: number;
@@ -43,7 +43,7 @@ export function describeDeployment(
   { n, initramfs }: Identity,
 ): Deployment {
   const { host } = disk;
-  const directory = disk.at(TOP_LAYER_DIRECTORY);
+  const directory = disk.at(USUAL_TOP_LAYER);
   const { options, notes } = planOptions({
     cmdline: withoutRestart(
       findDeployment(state, running ?? null),
@@ -58,12 +58,17 @@ export function describeDeployment(
     bootedRwlayer: place.bootedRwlayer,
     topLayerDirectory:
       host.files.statusOf(directory)?.kind === "directory"
-        ? TOP_LAYER_DIRECTORY
+        ? USUAL_TOP_LAYER
         : undefined,
     deployment: n,
   });
   if (state.deployments.length === 0) {
     for (const note of notes) host.log.info(note);
+    if (!options.some(({ key }) => key === "toplayer")) {
+      host.log.info(
+        `there is no top layer: ${store.device} has no ${USUAL_TOP_LAYER} in its top directory, and the image boots as it is`,
+      );
+    }
   }
   return {
     n,

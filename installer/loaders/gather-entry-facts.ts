@@ -33,14 +33,12 @@ import {
   type StoreChoice,
   type StorePlace,
 } from "../system/find-store.ts";
-import { USUAL_RWLAYER } from "./formats/boot-loader.ts";
+import { USUAL_RWLAYER, USUAL_TOP_LAYER } from "./formats/boot-loader.ts";
 import {
   probeFilesystem,
   withTopLevel,
   type Filesystem,
 } from "../system/filesystem.ts";
-
-const TOP_LAYER_DIRECTORY = "boot_docker";
 
 /** ESP/MACHINE-ID/VERSION/linux is the deepest of what programs make. */
 const BOOT_DEPTH = 2;
@@ -70,7 +68,7 @@ export async function gatherEntryFacts(
       return at !== undefined && host.files.statusOf(at) !== undefined;
     };
     const rwlayer = place.bootedRwlayer ?? USUAL_RWLAYER;
-    const directory = path.join(topLevel, TOP_LAYER_DIRECTORY);
+    const directory = path.join(topLevel, USUAL_TOP_LAYER);
     return {
       storeHome: homeBelow(host, topLevel, place.path),
       hasDefaultSubvolume: !isDefault,
@@ -79,7 +77,7 @@ export async function gatherEntryFacts(
         : isForeign(host, topLevel, rwlayer),
       topLayerDirectory:
         host.files.statusOf(directory)?.kind === "directory"
-          ? TOP_LAYER_DIRECTORY
+          ? USUAL_TOP_LAYER
           : undefined,
       imageFiles: findImageFiles(host, topLevel, shown),
       ...(await findBootable(host, topLevel, store, mounts, hasModules, [

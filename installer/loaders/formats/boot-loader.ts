@@ -250,6 +250,9 @@ export function canBeOption(text: string): boolean {
 /** The rwlayer of the tutorial. */
 export const USUAL_RWLAYER = "docker_rwlayer";
 
+/** Where the tutorial has the top layer: from the top of the filesystem with the images. */
+export const USUAL_TOP_LAYER = "boot_docker";
+
 /**
  * Whether a kernel command line is meant to boot an image: it has options of dockroot's own, or a
  * rwlayer, or one of its generations, as `rootflags=subvol=`.

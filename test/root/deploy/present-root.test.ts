@@ -63,6 +63,7 @@ await t.test("the first deployment, from the PC's own system", (t) => {
   t.equal(status, 0, stderr + stdout);
   t.match(stdout, `to:   dockroot 1: system:1 (${FIRST})`);
   t.match(stdout, "GRUB boots it next");
+  t.match(stderr, "has no boot_docker in its top directory");
   t.end();
 });
 

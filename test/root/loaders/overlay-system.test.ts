@@ -56,6 +56,7 @@ await t.test("a top layer, for a root that is an overlay", async (t) => {
     ...["toplayer", "init", directory, "--yes", "--image", "system:2"],
   );
   t.equal(init.status, 0, init.stderr);
+  t.match(init.stdout, "  sudo dockroot upgrade system:2\n");
   const read = () =>
     disk.look((top) => fs.readFileSync(`${top}/boot_docker/etc/fstab`, "utf8"));
   t.match(await read(), `${STORE_LINE}\n`);

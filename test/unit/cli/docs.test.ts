@@ -3,6 +3,7 @@ import path from "node:path";
 import prettier from "prettier";
 import t from "tap";
 import { formatMatrix } from "../../../fixtures/fallback-matrix.ts";
+import { formatOverlayCells } from "../../../fixtures/overlay-cells.ts";
 import { fillOptionTable } from "../../../build/option-table.ts";
 import { commandTable } from "../../../installer/cli/table.ts";
 
@@ -68,6 +69,13 @@ t.test(
 t.test("what becomes of a bad image is as the machines have it", async (t) => {
   const table = await prettier.format(formatMatrix(), { parser: "markdown" });
   t.ok(read("every-day.md").includes(table), table);
+});
+
+t.test("which overlays have booted is as the machines have it", async (t) => {
+  const table = await prettier.format(formatOverlayCells(), {
+    parser: "markdown",
+  });
+  t.ok(read("how-it-works.md").includes(table), table);
 });
 
 t.test("each file on the page on architecture is there", (t) => {

@@ -1,4 +1,4 @@
-// runner: tier=all seconds=5000 needs=two-kernels
+// runner: tier=first seconds=250 whole=5000 needs=two-kernels
 import { copyFile } from "node:fs/promises";
 import t, { type Test } from "tap";
 import {
@@ -13,6 +13,7 @@ import { openShell, type GuestShell } from "../../fixtures/guest-shell.ts";
 import type { Vm } from "../../fixtures/vm.ts";
 import type { RootedBoot } from "../../runtime/records/boot-record.ts";
 import type { Deployments } from "../../runtime/records/deployments.ts";
+import { isWholeTier, sampleSeed } from "../tier.ts";
 import { resetFromShell, STARTS_LOADER } from "./computer.ts";
 import {
   createLoaderComputer,
@@ -84,11 +85,13 @@ const cells = MATRIX_LOADERS.flatMap((loader) =>
     (candidate) => [loader, candidate] as const,
   ),
 );
+/** By hand: CELL=grub, CELL="efistub panic hang". */
 const [onlyLoader, ...only] = process.env["CELL"]?.split(" ") ?? [];
-const chosen = cells.filter(
-  ([loader, candidate]) =>
-    (onlyLoader === undefined || loader === onlyLoader) &&
-    (only.length === 0 || only.includes(candidate)),
+const sample = sampleSeed() % cells.length;
+const chosen = cells.filter(([loader, candidate], index) =>
+  onlyLoader === undefined
+    ? isWholeTier() || index === sample
+    : loader === onlyLoader && (only.length === 0 || only.includes(candidate)),
 );
 
 for (const loader of MATRIX_LOADERS) {

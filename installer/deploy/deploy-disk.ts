@@ -1,5 +1,5 @@
 import path from "node:path";
-import { BootError } from "../../runtime/base/errors.ts";
+import { BootError, isSystemError } from "../../runtime/base/errors.ts";
 import { summarizeFailure } from "../../runtime/base/failure.ts";
 import { gatherOptions } from "../../runtime/boot/gather-options.ts";
 import { Disk, DiskLock } from "../../runtime/disk/disk.ts";
@@ -78,6 +78,7 @@ export async function withDeployDisk<T>(
     if (access === "rw") await lock.take(MAX_LOCK_WAIT_MS);
     try {
       if (access === "rw") {
+        if (disk.isOverlay) host.files.removeFile(disk.at(disk.paths.reserve));
         removeMadeInitramfs(disk);
         await removeBuilding(disk).catch((error: unknown) => {
           host.log.warn(summarizeFailure(error));
@@ -85,10 +86,32 @@ export async function withDeployDisk<T>(
       }
       return await work({ disk, store, place, booted, running });
     } finally {
+      if (access === "rw" && disk.isOverlay) keepReserve(disk);
       await lock.release();
       await mounts.release();
     }
   });
+}
+
+/** For the state, the menu, and what else a command writes before it frees anything. */
+const RESERVE_BYTES = 256 * 1024;
+
+/** On ext4 and xfs a full disk takes no file; btrfs keeps room for deleting by itself. */
+function keepReserve({ host, paths, topLevel }: Disk): void {
+  const { deployments, reserve } = paths;
+  if (host.files.statusOf(path.join(topLevel, deployments)) === undefined) {
+    return;
+  }
+  try {
+    host.files.writeFile(
+      path.join(topLevel, reserve),
+      { text: "\0".repeat(RESERVE_BYTES) },
+      { mode: 0o600, durable: "nothing" },
+    );
+  } catch (error) {
+    // There will be room for it some other time.
+    if (!isSystemError(error)) throw error;
+  }
 }
 
 /** @param mounts gets what is mounted to look at images and roots */

@@ -15,6 +15,8 @@ export interface RwlayerPaths {
   readonly building: string;
   /** The initramfs that was made there, until it is copied. */
   readonly madeInitramfs: string;
+  /** Room on a full disk for the commands that free some. */
+  readonly reserve: string;
 }
 
 export const DOCKROOT_DIRECTORY = ".dockroot";
@@ -36,6 +38,7 @@ export function rwlayerPaths(rwlayer: string): RwlayerPaths {
     deployments: path.join(directory, "deployments.json"),
     building: path.join(directory, "building"),
     madeInitramfs: path.join(directory, "initrd"),
+    reserve: path.join(directory, "reserve"),
   };
 }
 

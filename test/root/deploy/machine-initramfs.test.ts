@@ -210,7 +210,8 @@ done </proc/mounts
   );
   t.equal(status, 0, stderr);
   await ext4.look((top) => {
-    t.strictSame(fs.readdirSync(`${top}/${OWN}`), ["deployments.json"]);
+    const names = fs.readdirSync(`${top}/${OWN}`).sort();
+    t.strictSame(names, ["deployments.json", "reserve"]);
     const file = `${top}/${OWN}/deployments.json`;
     const { deployments } = fs.readJsonSync(file) as Deployments;
     const initrd = `${top}/${bootFiles(deployments[0])}/initrd`;

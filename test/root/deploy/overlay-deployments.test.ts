@@ -1,4 +1,4 @@
-// runner: tier=first seconds=25
+// runner: tier=first seconds=30
 import fs from "fs-extra";
 import os from "node:os";
 import t, { type Test } from "tap";
@@ -217,6 +217,38 @@ await t.test("a substitute gets the modules of the kernel", async (t) => {
   });
   t.match(await find(4), { state: "bad", failure: /^no root could be made/ });
 });
+
+await t.test(
+  "a full disk keeps nobody from going back, or from making room",
+  async (t) => {
+    await disk.look(async (top) => {
+      for (let bytes = 2 ** 30; bytes >= 4096; bytes /= 2) {
+        const size = [
+          "--length",
+          String(bytes),
+          `${top}/full-${String(bytes)}`,
+        ];
+        await run(["fallocate", ...size]).catch(() => undefined);
+      }
+      t.throws(() => {
+        fs.writeFileSync(`${top}/one-more`, "x".repeat(5000));
+      });
+    });
+    for (const n of [4, 3]) {
+      succeeds(t, "rollback", String(n));
+      t.equal((await readState()).next, n);
+    }
+    succeeds(t, "remove", "4");
+    await disk.look((top) =>
+      Promise.all(
+        fs
+          .readdirSync(top)
+          .filter((name) => /^(?:full|one)-/.test(name))
+          .map((name) => fs.remove(`${top}/${name}`)),
+      ),
+    );
+  },
+);
 
 await t.test("an engine can prune what boots, and be removed", async (t) => {
   await system.inEngine((docker) => docker(["system", "prune", "-af"]));

@@ -30,6 +30,7 @@ import {
   type FoundMenu,
   type Volume,
 } from "./plan/plan-boot-place.ts";
+import { BOOTS_ON_DISK } from "../system/formats/kernel-files.ts";
 import { isDefaultSubvolume, type Filesystem } from "../system/filesystem.ts";
 import { holdSignals } from "../system/hold-signals.ts";
 
@@ -60,9 +61,6 @@ export interface BootPlaceRequest {
 }
 
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
-
-/** Directories with a /boot, from a filesystem's top level: of btrfs those that installers make as roots. */
-const ROOTS = ["", "boot/", "@/boot/", "@boot/", "root/boot/"];
 
 /**
  * Finds the filesystem for boot files and the boot loader's menu, by what partitions are for and by what
@@ -225,7 +223,9 @@ function findMenus(host: Host, volume: Volume, at: string): FoundMenus {
         ? files
         : [
             ...whole,
-            ...ROOTS.flatMap((root) => files.map((file) => root + file)),
+            ...BOOTS_ON_DISK.flatMap((boot) =>
+              files.map((file) => path.join(boot, file)),
+            ),
           ];
     for (const config of configs) {
       const menu = readMenu(host, volume, at, name, config);

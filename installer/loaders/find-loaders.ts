@@ -2,7 +2,11 @@ import path from "node:path";
 import { BootError } from "../../runtime/base/errors.ts";
 import { readMounts } from "../../runtime/disk/mounts.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { BOOT_DIRECTORIES } from "../system/formats/kernel-files.ts";
+import { OVERLAY_DISK } from "../../runtime/records/boot-record.ts";
+import {
+  BOOT_DIRECTORIES,
+  BOOTS_ON_DISK,
+} from "../system/formats/kernel-files.ts";
 import type {
   FoundEntry,
   ListNames,
@@ -80,12 +84,18 @@ export function readMenus(
   return { entries, unreadable };
 }
 
-/** Directories that are the top of a boot partition, as far as they are seen. */
+/** Directories that are the top of a boot partition, or the /boot of a disk below an overlay, as far as they are seen. */
 function bootRoots(host: Host): string[] {
-  const partitions = readMounts(host)
+  const mounts = readMounts(host);
+  const partitions = mounts
     .filter(({ fsType }) => fsType === "vfat")
     .map(({ mountPoint }) => mountPoint);
-  return [...new Set([...BOOT_DIRECTORIES, ...partitions])];
+  const hasDisk = mounts.some(({ mountPoint }) => mountPoint === OVERLAY_DISK);
+  const onDisk = hasDisk ? BOOTS_ON_DISK : [];
+  return [
+    ...new Set([...BOOT_DIRECTORIES, ...partitions]),
+    ...onDisk.map((boot) => path.join(OVERLAY_DISK, boot)),
+  ];
 }
 
 /** @returns `undefined` where there is no such file @throws BootError */

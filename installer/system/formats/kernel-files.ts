@@ -1,6 +1,9 @@
 /** Where boot partitions are usually mounted; of files that are in several the first one counts. */
 export const BOOT_DIRECTORIES = ["/efi", "/boot/efi", "/esp", "/boot"];
 
+/** Where a /boot is on a filesystem, from its top level: of btrfs in those that installers make as roots. */
+export const BOOTS_ON_DISK = ["", "boot", "@/boot", "@boot", "root/boot"];
+
 /** A kernel's name in its directory, with that of its initramfs. */
 export interface KernelPair {
   readonly kernel: string;

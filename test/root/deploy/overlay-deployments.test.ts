@@ -154,6 +154,11 @@ await t.test("another image with another kernel", async (t) => {
     findings.filter(({ subject }) => subject === "deployments"),
     [{ severity: "ok", message: `dockroot 2: next:1 (${SECOND}) boots next` }],
   );
+  t.match(
+    findings.find(({ subject }) => subject === "boot-entries")?.message,
+    /^entries that boot an image: 2 of /,
+    "its menu is on the disk below the root",
+  );
 });
 
 await t.test("a candidate that is used up gives way", async (t) => {

@@ -56,8 +56,9 @@ fi
 // What somebody has chosen for one boot (grub-reboot) goes before.
 const formatGrubNext = ({ id, tries }: NewEntry, fallback?: NewEntry) =>
   `${SET_ENV_FILE}if [ "\${boot_once}" != "true" ]; then
+    set dockroot_former="\${default}"
     set default=${quoteForShell(id)}
-${formatOtherDefault(tries ? fallback?.id : undefined)}fi
+${formatOtherDefault(tries !== null, fallback?.id)}fi
 `;
 
 export const BLOCK_MENUS: Readonly<Partial<Record<LoaderName, BlockMenu>>> = {

@@ -79,15 +79,17 @@ export dockroot_env
 /**
  * What makes GRUB start another entry than the default: one that was chosen for one boot, or another one where what is
  * counted has no try left.
- * @param fallback of the entry that is counted
+ * @param fallback of the entry that is counted; without it, what started before there were deployments
  */
-export function formatOtherDefault(fallback: string | undefined): string {
-  const counted =
-    fallback === undefined
-      ? []
-      : [
-          `if [ "\${dockroot_left}" = "0" ]; then set default=${quoteForShell(fallback)}; fi`,
-        ];
+export function formatOtherDefault(
+  isCounted: boolean,
+  fallback: string | undefined,
+): string {
+  const other =
+    fallback === undefined ? '"${dockroot_former}"' : quoteForShell(fallback);
+  const counted = isCounted
+    ? [`if [ "\${dockroot_left}" = "0" ]; then set default=${other}; fi`]
+    : [];
   const lines = [
     `load_env --file ${ENV_FILE} ${COUNTERS} ${ONCE}`,
     ...counted,

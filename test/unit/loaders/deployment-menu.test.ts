@@ -364,6 +364,12 @@ await t.test("GRUB counts where it can write", async (t) => {
     { ...first, tries: { left: 0, done: 3 } },
     ...menu.entries.slice(1),
   ]);
+  const alone = [deployment(2, { tries })];
+  await writeDeploymentMenu(host, place, RWLAYER, alone, 2);
+  const single = read("grub/dockroot.cfg");
+  execFileSync("grub-script-check", { input: single });
+  t.match(single, /"0" \]; then set default="\$\{dockroot_former\}"; fi/);
+  t.equal(readDeploymentMenu(host, place, RWLAYER).next, 2);
   await write(place, [deployment(1), deployment(2)]);
   t.notOk(files()["grub/dockroot.env"], "not of what is confirmed");
   const counting = /^menuentry[^]*save_env/m;

@@ -4,6 +4,7 @@ import { formatDeviceSpec, OVERLAY_FILESYSTEMS } from "../options/parsers.ts";
 import { describeDevice, waitForDevice, type BlockDevice } from "./device.ts";
 import type { BootContext } from "../boot/boot-context.ts";
 import { BootError } from "../base/errors.ts";
+import { summarizeFailure } from "../base/failure.ts";
 import { withSources } from "../options/sources.ts";
 import { rwlayerPaths } from "../options/rwlayer-names.ts";
 import { Disk } from "./disk.ts";
@@ -150,26 +151,55 @@ async function mountTopLevel(
 }
 
 async function mountOnce(
-  { options, topLevel, readOnly, mounts }: BootContext,
+  { options, topLevel, readOnly, mounts, recorder }: BootContext,
   device: BlockDevice,
 ): Promise<void> {
   const { fsType = "btrfs" } = device;
-  const mounted = mounts.mount({
-    device,
-    at: topLevel,
-    fsType,
-    flags: [
-      readOnly ? "ro" : "rw",
-      ...(fsType === "btrfs" ? ["subvolid=5"] : []),
-      ...options.disk.mountFlags,
-      // What is read here must not be written to: neither sources nor an untouched staging.
-      "noatime",
-    ],
-  });
+  const mountWith = (...access: readonly string[]) =>
+    mounts.mount({
+      device,
+      at: topLevel,
+      fsType,
+      flags: [
+        ...access,
+        ...(fsType === "btrfs" ? ["subvolid=5"] : []),
+        ...options.disk.mountFlags,
+        // What is read here must not be written to: neither sources nor an untouched staging.
+        "noatime",
+      ],
+    });
+  const mounted = mountWith(readOnly ? "ro" : "rw");
   // The first hash loads Node's crypto: here, where the processor has nothing else to do.
   createSha256();
-  await mounted;
+  try {
+    await mounted;
+  } catch (error) {
+    const ignoreJournal = IGNORE_JOURNAL[fsType];
+    if (
+      ignoreJournal === undefined ||
+      !TAKES_NO_WRITES.test(summarizeFailure(error))
+    ) {
+      throw error;
+    }
+    try {
+      await mountWith("ro", ignoreJournal);
+    } catch {
+      throw error;
+    }
+    recorder.warn(
+      `${describeDevice(device)} takes no writes, and its journal has some that are not in their place: it is mounted read-only, as it is without them`,
+    );
+  }
 }
+
+/** How a filesystem is mounted whose journal cannot be replayed: roots that are overlays boot from it, too. */
+const IGNORE_JOURNAL: Readonly<Record<string, string | undefined>> = {
+  ext4: "noload",
+  xfs: "norecovery",
+};
+
+/** What mount(8) says of a disk that is write-protected, or fails when it is written to. */
+const TAKES_NO_WRITES = /cannot mount .* read-only|can't read superblock/;
 
 /** A link on the way could lead anywhere, and a rwlayer goes with all that is in it. */
 function requireParents(disk: Disk): void {

@@ -5,6 +5,9 @@ import { followIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { InitramfsKind } from "../../runtime/options/table.ts";
 import { isCutShort } from "../initramfs/read-initramfs.ts";
+import { HELPER_DIRECTORY } from "../initramfs/verify-image.ts";
+import { findProgram } from "../install/helpers.ts";
+import { BTRFS_HELPER } from "../install/plan/helper-version.ts";
 import {
   compareVersions,
   initramfsNames,
@@ -14,6 +17,7 @@ import {
   listInitramfs,
   type KernelFiles,
 } from "../system/kernels.ts";
+import { treeHost } from "../system/tree-host.ts";
 import { describeBootFiles, type BootFiles } from "./boot-files.ts";
 
 /** Where an image may have kernels, and how deep below: Debian's, Fedora's and kernel-install's layouts. */
@@ -27,8 +31,9 @@ const KERNEL = "linux";
 /** The initramfs among the boot files. */
 export const INITRAMFS = "initrd";
 
-/** The programs of dockroot in an initramfs. */
 const EXECUTABLE = "usr/bin/dockroot";
+
+const BTRFS = `${HELPER_DIRECTORY}/${BTRFS_HELPER}`;
 
 export interface KernelRequest {
   /** The image's whole tree. */
@@ -39,18 +44,20 @@ export interface KernelRequest {
   readonly release: string | undefined;
   /** Of `machine` there is none in the image, or none that counts. */
   readonly initramfs: InitramfsKind;
+  /** Whether the initramfs must be able to boot from a btrfs. */
+  readonly isForBtrfs: boolean;
 }
 
 /**
  * The kernel that an image boots with, which has modules in the image, and the initramfs with dockroot in it, unless that
- * is made on this machine.
+ * is made on this machine, of programs that the image has.
  * @throws BootError KERNEL_MISSING
  */
 export async function findBootFiles(
   host: Host,
   request: KernelRequest,
 ): Promise<BootFiles> {
-  const { tree, what } = request;
+  const { tree, what, isForBtrfs } = request;
   const found = chooseKernel(host, request);
   const { release, kernel, microcode } = found;
   const files = [
@@ -59,8 +66,17 @@ export async function findBootFiles(
   ];
   if (request.initramfs === "image" && found.initramfs !== undefined) {
     const from = found.initramfs;
-    await requireDockroot(host, from, what, path.relative(tree, from));
+    await requireDockroot(host, from, request);
     files.push({ from, name: INITRAMFS });
+  } else if (
+    isForBtrfs &&
+    findProgram(treeHost(host, tree), BTRFS_HELPER) === undefined
+  ) {
+    throw new BootError(
+      "KERNEL_MISSING",
+      `${what} does not contain the program ${BTRFS_HELPER}, without which no initramfs boots from this machine's btrfs`,
+      { hint: "Install btrfs-progs in the image." },
+    );
   }
   return describeBootFiles(host, release, files);
 }
@@ -151,18 +167,19 @@ function withPaths(
 async function requireDockroot(
   host: Host,
   initramfs: string,
-  what: string,
-  shown: string,
+  { tree, what, isForBtrfs }: KernelRequest,
 ): Promise<void> {
+  const shown = path.relative(tree, initramfs);
   const fail = (why: string, hint: string) =>
     new BootError(
       "KERNEL_MISSING",
       `the initramfs /${shown} of ${what} ${why}`,
       { hint },
     );
+  let paths: ReadonlySet<string>;
   try {
     const files = await listInitramfs(host, initramfs);
-    if (files.some(({ path }) => path === EXECUTABLE)) return;
+    paths = new Set(files.map(({ path }) => path));
   } catch (error) {
     if (!(error instanceof BootError)) throw error;
     if (isCutShort(error)) {
@@ -174,8 +191,16 @@ async function requireDockroot(
     );
     return;
   }
-  throw fail(
-    "does not contain dockroot, and would not boot the image",
-    "Run dockroot install in the image.",
-  );
+  if (!paths.has(EXECUTABLE)) {
+    throw fail(
+      "does not contain dockroot, and would not boot the image",
+      "Run dockroot install in the image.",
+    );
+  }
+  if (isForBtrfs && !paths.has(BTRFS)) {
+    throw fail(
+      `does not contain ${BTRFS}, and would not boot from this machine's btrfs`,
+      "Install btrfs-progs in the image, then run dockroot install in it.",
+    );
+  }
 }

@@ -57,7 +57,7 @@ interface TargetRequest {
  */
 export async function findTarget(
   host: Host,
-  { disk, place }: DeployDisk,
+  { disk, store, place }: DeployDisk,
   { wanted, name, kernel, initramfs, engine }: TargetRequest,
 ): Promise<Target> {
   const parsed = parseImageReference(wanted);
@@ -77,6 +77,7 @@ export async function findTarget(
   const boot = await findBootFiles(host, {
     ...{ tree, what, initramfs },
     release: kernel,
+    isForBtrfs: store.type === "btrfs",
   });
   checkBootable(host, tree, {
     what,

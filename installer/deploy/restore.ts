@@ -77,6 +77,8 @@ export async function restore(
   const boot = await findBootFiles(host, {
     ...{ tree: await showKeptImage(disk, id), what, release: kernel.release },
     initramfs: "image",
+    // What is deployed is restored as it was.
+    isForBtrfs: false,
   });
   if (boot.digest !== kernel.digest) {
     throw new BootError(

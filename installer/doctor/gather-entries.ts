@@ -8,6 +8,7 @@ import {
   type ListedFile,
 } from "../generators/generator.ts";
 import { type ArchivedFile, isCutShort } from "../initramfs/read-initramfs.ts";
+import { HELPER_DIRECTORY } from "../initramfs/verify-image.ts";
 import { helperNames } from "../install/helpers.ts";
 import { gatherDeployed } from "./gather-deployments.ts";
 import type {
@@ -122,7 +123,7 @@ function describeContent(
         hooksInImage.every((name) => paths.has(name)),
       ),
     missing: helperNames.filter(
-      (name) => !paths.has(`usr/lib/dockroot/bin/${name}`),
+      (name) => !paths.has(`${HELPER_DIRECTORY}/${name}`),
     ),
     hasFsck: [...paths.keys()].some((name) => name.endsWith("/fsck.ext4")),
     kernelVersions: [

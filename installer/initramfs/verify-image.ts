@@ -18,7 +18,8 @@ export interface ImageNeeds {
   readonly configs: readonly string[];
 }
 
-const HELPER_DIRECTORY = "usr/lib/dockroot/bin";
+/** Where an initramfs has the programs that dockroot calls. */
+export const HELPER_DIRECTORY = "usr/lib/dockroot/bin";
 
 /**
  * What an initramfs lacks, as phrases for people; nothing where all is there.

@@ -31,7 +31,12 @@ export function addKernel(tree: string, release: string): void {
   fs.outputFileSync(`${tree}/boot/vmlinuz-${release}`, makeKernel(release));
   fs.outputFileSync(
     `${tree}/boot/initrd.img-${release}`,
-    gzipSync(makeCpio({ "usr/bin/dockroot": `of ${release}` })),
+    gzipSync(
+      makeCpio({
+        "usr/bin/dockroot": `of ${release}`,
+        "usr/lib/dockroot/bin/btrfs": "",
+      }),
+    ),
   );
   fs.outputFileSync(`${tree}/lib/modules/${release}/modules.dep`, "");
 }

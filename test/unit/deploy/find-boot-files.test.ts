@@ -13,10 +13,18 @@ const kernel = makeKernel(K);
 const initramfs = makeCpio({ "usr/bin/dockroot": "" });
 const modules = { "modules.dep": "" };
 
-async function find(t: Test, tree: Tree, kind: InitramfsKind = "image") {
+async function find(
+  t: Test,
+  tree: Tree,
+  kind: InitramfsKind = "image",
+  isForBtrfs = false,
+) {
   const root = t.testdir(tree);
   const host = createHost(root, createLog([]));
-  const request = { what: "the image", release: undefined, initramfs: kind };
+  const request = {
+    ...{ what: "the image", release: undefined, initramfs: kind },
+    isForBtrfs,
+  };
   const found = await findBootFiles(host, { ...request, tree: root });
   t.equal(found.release, K);
   return found.files.map(
@@ -109,4 +117,32 @@ t.test("an image without an initramfs", async (t) => {
     cause: { message: `/boot/vmlinuz-${K} (${K}) lacks an initramfs` },
   });
   t.strictSame(await find(t, tree, "machine"), [`linux: boot/vmlinuz-${K}`]);
+});
+
+t.test("a btrfs boots only with its program in the initramfs", async (t) => {
+  const image = (paths: readonly string[], programs: Tree) => ({
+    boot: {
+      [`vmlinuz-${K}`]: kernel,
+      [`initrd.img-${K}`]: makeCpio(
+        Object.fromEntries(paths.map((name) => [name, ""])),
+      ),
+    },
+    usr: { bin: programs, lib: { modules: { [K]: modules } } },
+    lib: t.fixture("symlink", "usr/lib"),
+  });
+  const without = image(["usr/bin/dockroot"], {});
+  await t.rejects(find(t, without, "image", true), {
+    code: "KERNEL_MISSING",
+    message: `the initramfs /boot/initrd.img-${K} of the image does not contain usr/lib/dockroot/bin/btrfs, and would not boot from this machine's btrfs`,
+  });
+  await t.rejects(find(t, without, "machine", true), {
+    code: "KERNEL_MISSING",
+    message: /^the image does not contain the program btrfs/,
+  });
+  t.equal((await find(t, without)).length, 2);
+  const whole = image(["usr/bin/dockroot", "usr/lib/dockroot/bin/btrfs"], {
+    btrfs: "",
+  });
+  t.equal((await find(t, whole, "image", true)).length, 2);
+  t.equal((await find(t, whole, "machine", true)).length, 1);
 });

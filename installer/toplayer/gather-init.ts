@@ -60,6 +60,7 @@ export async function gatherInit(
     ...(await readImage(host, choice, image, mounts)),
     storeMount,
     home: findHome(host, storeMount),
+    hasHome: hasFilesInHome(host),
     cryptNames: await findCryptNames(
       host,
       mounts.map(({ source }) => source),
@@ -85,6 +86,14 @@ function findHome(
   return found?.mount.source === store.overlayDevice
     ? path.join(OVERLAY_DISK, found.path)
     : undefined;
+}
+
+function hasFilesInHome({ files, path: pathOf }: Host): boolean {
+  const directory = pathOf("/home");
+  return (
+    files.statusOfTarget(directory)?.kind === "directory" &&
+    files.namesIn(directory).some((name) => name !== "lost+found")
+  );
 }
 
 /** @see https://www.freedesktop.org/software/systemd/man/latest/hostname.html */

@@ -27,11 +27,13 @@ export interface UnknownMount {
  * with the image store, whose line it may have already.
  * @param text the machine's fstab; `undefined` where it has none
  * @param home the directory to bind at /home
+ * @param hasHome whether the machine has files in /home
  */
 export function makeFstab(
   text = "",
   store: StoreMount | UnknownMount,
   home?: string,
+  hasHome = false,
 ): { content: string; about: string; warnings: string[] } {
   const mountPoint = USUAL_DIRECTORIES[store.home];
   const pull = `${programOf(store.home)} pull`;
@@ -55,10 +57,18 @@ export function makeFstab(
       formatLine(home, "/home", "none", "bind"),
     );
   }
-  const end = (withStore: string, warnings: string[] = []) => ({
+  const leavesHome = home === undefined && hasHome && !mounts("/home");
+  const end = (withStore: string, warnings: readonly string[] = []) => ({
     content: lines.map((line) => `${line}\n`).join(""),
     about: `this machine's without /, ${withStore}${bindsHome ? `, with its /home` : ""}`,
-    warnings,
+    warnings: [
+      ...(leavesHome
+        ? [
+            "people's files in /home stay behind, and the new root has the image's /home: give it a line of its own in etc/fstab",
+          ]
+        : []),
+      ...warnings,
+    ],
   });
   if (mounts(mountPoint)) {
     return end(`with its own line for ${mountPoint}`);

@@ -24,6 +24,8 @@ export interface InitFacts {
   readonly storeMount: StoreMount | UnknownMount;
   /** The directory to bind at /home; `undefined` where the new root has no such directory. */
   readonly home: string | undefined;
+  /** Whether the machine has files in /home. */
+  readonly hasHome: boolean;
   /** Which opened LUKS devices a source of the fstab is on, by their names below /dev/mapper. */
   readonly cryptNames: ReadonlyMap<string, readonly string[]>;
   /** Mount points of the fstab below which the image has files. */
@@ -54,7 +56,7 @@ export interface InitPlan {
 
 export function planFiles(facts: InitFacts, chosen: ChosenAccounts): InitPlan {
   const { machine, storeMount, imageAccounts, newMachineId } = facts;
-  const fstab = makeFstab(machine.fstab, storeMount, facts.home);
+  const fstab = makeFstab(machine.fstab, storeMount, facts.home, facts.hasHome);
   const crypttab = makeCrypttab(
     machine.crypttab ?? "",
     parseFstab(machine.fstab ?? "").entries,

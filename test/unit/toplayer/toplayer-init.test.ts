@@ -211,8 +211,12 @@ t.test("an fstab without root, with the store once", async (t) => {
     content: `\n${home}  /home  none  bind  0  0\n`,
     about: `this machine's without /, with UUID=a subvol=my docker at ${at}, with its /home`,
   });
-  const mounted = makeFstab("x / ext4\nUUID=c /home ext4\n", store, home);
-  t.notMatch(mounted.content, home);
+  const ownLine = "x / ext4\nUUID=c /home ext4\n";
+  t.notMatch(makeFstab(ownLine, store, home).content, home);
+  t.strictSame(makeFstab(ownLine, store, undefined, true).warnings, []);
+  t.match(makeFstab("x / ext4\n", store, undefined, true).warnings, [
+    /^people's files in \/home stay behind/,
+  ]);
 });
 
 t.test("a crypttab without what the root alone is on", async (t) => {
@@ -328,6 +332,7 @@ t.test("accounts are made as far as they are needed", async (t) => {
     },
     storeMount: { home: "docker" as const, unknown: "it is elsewhere" },
     home: undefined,
+    hasHome: false,
     imageAccounts: image,
     newMachineId: "new\n",
     cryptNames: new Map<string, string[]>(),
@@ -386,6 +391,7 @@ t.test("only the system's own group shadow reads passwords", async (t) => {
       },
       storeMount: { home: "docker" as const, unknown: "it is elsewhere" },
       home: undefined,
+      hasHome: false,
       imageAccounts: { ...image, group: `root:x:0:\nshadow:x:${gid}:\n` },
       newMachineId: "new\n",
       cryptNames: new Map<string, string[]>(),

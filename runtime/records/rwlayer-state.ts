@@ -29,6 +29,11 @@ export interface TopLayerRecord {
   readonly bytes: number;
 }
 
+export interface TimeSpan {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 /** One subvolume that dockroot made. */
 export interface SubvolumeRecord {
   /** btrfs's UUID of it: what proves that a subvolume is ours, whatever its name. Of an overlay its own. */
@@ -53,6 +58,11 @@ export interface SubvolumeRecord {
    * init, the last time before it was used; `null` before the first, and of an overlay. Absent where that is not known: it was made by an earlier dockroot.
    */
   readonly handedOver?: number | null;
+  /**
+   * Of an overlay: when what was written to it had been changed (ctime, ms) as `dockroot finish` handed it over to init,
+   * the last time before it was used. Absent before, and where nothing was.
+   */
+  readonly writtenBefore?: TimeSpan;
   /** It is not the subvolume that was made, but stands in its place: never removed. */
   readonly isCopy?: boolean;
 }
@@ -146,6 +156,7 @@ const parseSubvolumeRecord: Parser<SubvolumeRecord> = objectOf(
     deployment: parseCount,
     bootId: parseString,
     handedOver: orNull(parseCount),
+    writtenBefore: objectOf({ fromMs: parseCount, toMs: parseCount }),
     isCopy: parseBoolean,
   },
 );

@@ -18,6 +18,7 @@ import {
 import {
   chooseRemovals,
   countTransactions,
+  wasUsed,
 } from "../../plan/choose-removals.ts";
 import type { FinishedBoot } from "../../records/boot-record.ts";
 import type { SubvolumeRecord } from "../../records/rwlayer-state.ts";
@@ -85,7 +86,10 @@ export function collectOverlayGarbage(
   });
 }
 
-/** Once the initramfs has mounted it, it is in use for as long as this kernel runs. */
+/**
+ * Once the initramfs has mounted it, it is in use for as long as this kernel runs. Boots do not add up to use: each is
+ * counted from its own beginning.
+ */
 function markAsRoot(
   disk: OverlayDisk,
   { root, subvolumeUuid }: FinishedBoot,
@@ -98,7 +102,15 @@ function markAsRoot(
     return;
   }
   if (record.bootId === bootId) return;
-  disk.writeRecord(root, { ...record, bootId });
+  const changes = countTransactions(disk.listChanges(root));
+  const writtenBefore = wasUsed({ record, ...changes })
+    ? undefined
+    : disk.findTimeOfWrites(root);
+  disk.writeRecord(root, {
+    ...record,
+    bootId,
+    ...(writtenBefore && { writtenBefore }),
+  });
 }
 
 /** Removes what was not finished, and renames what is past the limit to where it is removed. */

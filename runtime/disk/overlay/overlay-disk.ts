@@ -9,6 +9,7 @@ import {
   withRecord,
   type RwlayerState,
   type SubvolumeRecord,
+  type TimeSpan,
 } from "../../records/rwlayer-state.ts";
 import { mountMemory, type MountStack } from "../mount-stack.ts";
 import type { DiskFacts, PathState } from "../disk.ts";
@@ -150,14 +151,36 @@ export class OverlayDisk extends Disk {
       .map((file) => this.readRecord(file));
   }
 
-  /** When a root was handed over to init, or made, and when what was written to it was changed. */
+  /** When a root was handed over to init, or made, and when what was written to it since then was changed. */
   *listChanges(root: string): Generator<number> {
-    const { files } = this.host;
-    const [top] = files.walkTree(this.at(root));
+    const [top] = this.host.files.walkTree(this.at(root));
     for (const { name, changedMs } of top?.entries ?? []) {
       if (name === RECORD) yield changedMs;
     }
-    for (const { entries } of files.walkTree(this.at(path.join(root, UPPER)))) {
+    const before = this.readRecord(root)?.writtenBefore;
+    for (const changedMs of this.#listWrites(root)) {
+      const isBefore =
+        before && changedMs >= before.fromMs && changedMs <= before.toMs;
+      if (isBefore !== true) yield changedMs;
+    }
+  }
+
+  /** When what was written to a root was changed; `undefined` where nothing was. */
+  findTimeOfWrites(root: string): TimeSpan | undefined {
+    let span: TimeSpan | undefined;
+    for (const changedMs of this.#listWrites(root)) {
+      const { fromMs = Infinity, toMs = 0 } = span ?? {};
+      span = {
+        fromMs: Math.min(fromMs, Math.max(0, Math.floor(changedMs))),
+        toMs: Math.max(toMs, Math.ceil(changedMs)),
+      };
+    }
+    return span;
+  }
+
+  *#listWrites(root: string): Generator<number> {
+    const upper = this.at(path.join(root, UPPER));
+    for (const { entries } of this.host.files.walkTree(upper)) {
       for (const { changedMs } of entries) yield changedMs;
     }
   }

@@ -24,9 +24,17 @@ const [KEPT, REMOVED] = ["+i", "-i"];
 const mark = (how: string | undefined, file: string) =>
   run(["chattr", String(how), file]);
 
-const keysOf = (root: string) =>
-  parseState(fs.readFileSync(`${root}/root.json`, "utf8")).subvolumes[0]
-    ?.layers ?? [];
+/** As if the kernel had changed a file then. */
+function setChanged(file: string, afterNowSeconds: number): Promise<string> {
+  const seconds = Math.floor(Date.now() / 1000) + afterNowSeconds;
+  const request = `set_inode_field /${file} ctime @${String(seconds)}`;
+  return run(["debugfs", "-w", "-R", request, disk.device]);
+}
+
+const stateOf = (root: string) =>
+  parseState(fs.readFileSync(`${root}/root.json`, "utf8"));
+
+const keysOf = (root: string) => stateOf(root).subvolumes[0]?.layers ?? [];
 
 function bootAndFinish(t: Test, machine: Rehearsal, options = ""): void {
   const { status, stderr } = machine.boot(options);
@@ -101,18 +109,52 @@ await t.test("boots that come to nothing push out no used root", async (t) => {
   bootAndFinish(t, machine);
   const { subvolumeUuid } = machine.record();
   await disk.look((top) => fs.outputFile(`${top}/used/upper/etc/late`, ""));
-  const later = Math.floor(Date.now() / 1000) + 3600;
-  await run([
-    ...["debugfs", "-w", "-R"],
-    ...[`set_inode_field /used/upper/etc/late ctime @${String(later)}`],
-    disk.device,
-  ]);
+  await setChanged("used/upper/etc/late", 3600);
   for (let boots = 1; boots <= 3; boots += 1) bootAndFinish(t, machine);
   await disk.look((top) => {
     const generations = `${top}/.dockroot/used/generations`;
     t.strictSame(fs.readdirSync(generations), ["1", "3"]);
-    const state = fs.readFileSync(`${generations}/1/root.json`, "utf8");
-    t.equal(parseState(state).subvolumes[0]?.uuid, subvolumeUuid);
+    const [used] = stateOf(`${generations}/1`).subvolumes;
+    t.equal(used?.uuid, subvolumeUuid);
+  });
+});
+
+await t.test("a root that stands in for another is not used", async (t) => {
+  const machine = rehearse(t, disk, "stand-in");
+  bootAndFinish(t, machine);
+  const { subvolumeUuid } = machine.record();
+  await disk.look((top) => fs.outputFile(`${top}/stand-in/upper/late`, ""));
+  const hour = 3600;
+  await setChanged("stand-in/upper/late", hour);
+  bootAndFinish(t, machine);
+  await disk.look((top) => fs.outputFile(`${top}/stand-in/upper/brief`, ""));
+  for (const file of ["upper/brief", "root.json"]) {
+    await setChanged(`stand-in/${file}`, -hour);
+  }
+  const fallback = "docker_image=none:1 dockroot.fallback=last";
+  t.equal(machine.boot(fallback).status, 0);
+  t.match(machine.record(), { result: "fallback", root: "stand-in" });
+  const boot = parseFinishedBoot(JSON.stringify(machine.record()));
+  if (boot === undefined) throw new Error("it did not boot");
+  await disk.look((top) => {
+    const host = createHost("/", createLog([]));
+    const own = new OverlayDisk(host, top, "stand-in");
+    collectOverlayGarbage(own, boot, undefined, true);
+    t.ok(own.readRecord("stand-in")?.bootId);
+  });
+  t.equal(machine.finish().status, 0);
+  // No process is in it, as after a restart.
+  await disk.look((top) => {
+    const file = `${top}/stand-in/root.json`;
+    const text = fs.readFileSync(file, "utf8");
+    fs.writeFileSync(file, text.replace(/"bootId": "[^"]*"/, '"bootId": ""'));
+  });
+  bootAndFinish(t, machine, "dockroot.generations=1");
+  await disk.look((top) => {
+    const generations = `${top}/.dockroot/stand-in/generations`;
+    t.strictSame(fs.readdirSync(generations), ["1", "2"]);
+    const [used] = stateOf(`${generations}/1`).subvolumes;
+    t.equal(used?.uuid, subvolumeUuid);
   });
 });
 

@@ -23,7 +23,11 @@ import {
   type AccountTexts,
   type ChosenAccounts,
 } from "./plan/merge-accounts.ts";
-import type { StoreMount, UnknownMount } from "./plan/make-fstab.ts";
+import {
+  isSwapFile,
+  type StoreMount,
+  type UnknownMount,
+} from "./plan/make-fstab.ts";
 import type { InitFacts } from "./plan/plan-files.ts";
 
 const MAX_TEXT_BYTES = 1024 * 1024;
@@ -59,7 +63,10 @@ export async function gatherInit(
     },
     ...(await readImage(host, choice, image, mounts)),
     storeMount,
-    home: findHome(host, storeMount),
+    kept: findKept(host, storeMount, [
+      "/home",
+      ...mounts.filter(isSwapFile).map(({ source }) => source),
+    ]),
     hasHome: hasFilesInHome(host),
     cryptNames: await findCryptNames(
       host,
@@ -69,23 +76,23 @@ export async function gatherInit(
   };
 }
 
-/** Where /home is below the new root, whose disk is the one that it is on now. */
-function findHome(
+/** Where files of this machine are below a new root that is an overlay, whose disk is the one that they are on now. */
+function findKept(
   host: Host,
   store: StoreMount | UnknownMount,
-): string | undefined {
-  const directory = host.path("/home");
-  if (
-    "unknown" in store ||
-    store.overlayDevice === undefined ||
-    host.files.statusOfTarget(directory)?.kind !== "directory"
-  ) {
-    return undefined;
+  files: readonly string[],
+): ReadonlyMap<string, string> {
+  const kept = new Map<string, string>();
+  if ("unknown" in store || store.overlayDevice === undefined) return kept;
+  for (const file of files) {
+    const place = host.path(file);
+    if (host.files.statusOfTarget(place) === undefined) continue;
+    const found = locate(readMounts(host), host.files.realPath(place));
+    if (found?.mount.source === store.overlayDevice) {
+      kept.set(file, path.join(OVERLAY_DISK, found.path));
+    }
   }
-  const found = locate(readMounts(host), host.files.realPath(directory));
-  return found?.mount.source === store.overlayDevice
-    ? path.join(OVERLAY_DISK, found.path)
-    : undefined;
+  return kept;
 }
 
 function hasFilesInHome({ files, path: pathOf }: Host): boolean {

@@ -3,7 +3,11 @@ import {
   USUAL_DIRECTORIES,
   type Home,
 } from "../../engines/formats/engine-configs.ts";
-import { escapeFstab, parseFstab } from "../../system/formats/fstab.ts";
+import {
+  escapeFstab,
+  parseFstab,
+  type FstabEntry,
+} from "../../system/formats/fstab.ts";
 
 /** How the image store is mounted. */
 export interface StoreMount {
@@ -26,27 +30,40 @@ export interface UnknownMount {
  * An fstab for the top layer: the machine's own without its root, which the kernel options mount, and
  * with the image store, whose line it may have already.
  * @param text the machine's fstab; `undefined` where it has none
- * @param home the directory to bind at /home
+ * @param kept where /home and swap files are below the new root, as far as they are on its disk
  * @param hasHome whether the machine has files in /home
  */
 export function makeFstab(
   text = "",
   store: StoreMount | UnknownMount,
-  home?: string,
+  kept: ReadonlyMap<string, string> = new Map(),
   hasHome = false,
 ): { content: string; about: string; warnings: string[] } {
   const mountPoint = USUAL_DIRECTORIES[store.home];
   const pull = `${programOf(store.home)} pull`;
   const { entries } = parseFstab(text);
-  const roots = entries.filter((entry) => entry.mountPoint === "/");
-  const kept = text
+  const home = kept.get("/home");
+  const own = new Map(entries.map((entry) => [entry.line, entry]));
+  const left: string[] = [];
+  const ownLines = text
     .split("\n")
-    .filter((_, index) => !roots.some(({ line }) => line === index + 1))
+    .flatMap((line, index) => {
+      const entry = own.get(index + 1);
+      if (entry?.mountPoint === "/") return [];
+      if (entry === undefined || !isSwapFile(entry)) return [line];
+      const { source, mountPoint, fsType, options } = entry;
+      const place = kept.get(source);
+      if (place !== undefined) {
+        return [formatLine(place, mountPoint, fsType, options.join(","))];
+      }
+      left.push(`the swap file ${source} stays behind, and its line, too`);
+      return [];
+    })
     .join("\n")
     .trimEnd();
   const lines = [
     "# The root is mounted by the kernel options: it has no line here.",
-    ...(kept === "" ? [] : [kept]),
+    ...(ownLines === "" ? [] : [ownLines]),
   ];
   const mounts = (at: string) =>
     entries.some((entry) => entry.mountPoint === at);
@@ -62,6 +79,7 @@ export function makeFstab(
     content: lines.map((line) => `${line}\n`).join(""),
     about: `this machine's without /, ${withStore}${bindsHome ? `, with its /home` : ""}`,
     warnings: [
+      ...left,
       ...(leavesHome
         ? [
             "people's files in /home stay behind, and the new root has the image's /home: give it a line of its own in etc/fstab",
@@ -84,6 +102,13 @@ export function makeFstab(
     formatLine(source, mountPoint, fsType, options),
   );
   return end(`with ${source} ${options} at ${mountPoint}`);
+}
+
+/** A file of this machine's own root: another root has none of that name. */
+export function isSwapFile({ source, fsType }: FstabEntry): boolean {
+  return (
+    fsType === "swap" && source.startsWith("/") && !source.startsWith("/dev/")
+  );
 }
 
 function formatLine(...fields: readonly string[]): string {

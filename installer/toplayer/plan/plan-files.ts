@@ -22,8 +22,8 @@ interface Machine {
 export interface InitFacts {
   readonly machine: Machine;
   readonly storeMount: StoreMount | UnknownMount;
-  /** The directory to bind at /home; `undefined` where the new root has no such directory. */
-  readonly home: string | undefined;
+  /** Where /home and swap files are below the new root, as far as they are on its disk. */
+  readonly kept: ReadonlyMap<string, string>;
   /** Whether the machine has files in /home. */
   readonly hasHome: boolean;
   /** Which opened LUKS devices a source of the fstab is on, by their names below /dev/mapper. */
@@ -56,7 +56,7 @@ export interface InitPlan {
 
 export function planFiles(facts: InitFacts, chosen: ChosenAccounts): InitPlan {
   const { machine, storeMount, imageAccounts, newMachineId } = facts;
-  const fstab = makeFstab(machine.fstab, storeMount, facts.home, facts.hasHome);
+  const fstab = makeFstab(machine.fstab, storeMount, facts.kept, facts.hasHome);
   const crypttab = makeCrypttab(
     machine.crypttab ?? "",
     parseFstab(machine.fstab ?? "").entries,

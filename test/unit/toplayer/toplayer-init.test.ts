@@ -207,16 +207,29 @@ t.test("an fstab without root, with the store once", async (t) => {
     warnings: [],
   });
   const home = "/run/initramfs/dockroot/home";
-  t.match(makeFstab("x / ext4\n", store, home), {
+  const kept = new Map([
+    ["/home", home],
+    ["/swap.img", "/run/initramfs/dockroot/swap.img"],
+  ]);
+  t.match(makeFstab("x / ext4\n", store, kept), {
     content: `\n${home}  /home  none  bind  0  0\n`,
     about: `this machine's without /, with UUID=a subvol=my docker at ${at}, with its /home`,
   });
   const ownLine = "x / ext4\nUUID=c /home ext4\n";
-  t.notMatch(makeFstab(ownLine, store, home).content, home);
+  t.notMatch(makeFstab(ownLine, store, kept).content, home);
   t.strictSame(makeFstab(ownLine, store, undefined, true).warnings, []);
   t.match(makeFstab("x / ext4\n", store, undefined, true).warnings, [
     /^people's files in \/home stay behind/,
   ]);
+  const swap = "/swap.img none swap sw,pri=1 0 0\nUUID=s none swap sw 0 0\n";
+  t.match(makeFstab(swap, store, kept), {
+    content:
+      /\n\/run\/initramfs\/dockroot\/swap\.img {2}none {2}swap {2}sw,pri=1 {2}0 {2}0\nUUID=s none swap sw 0 0\n/,
+    warnings: [],
+  });
+  const swapless = makeFstab(swap, store);
+  t.notMatch(swapless.content, "swap.img");
+  t.match(swapless.warnings, [/^the swap file \/swap\.img stays behind/]);
 });
 
 t.test("a crypttab without what the root alone is on", async (t) => {
@@ -331,7 +344,7 @@ t.test("accounts are made as far as they are needed", async (t) => {
       accounts: machine,
     },
     storeMount: { home: "docker" as const, unknown: "it is elsewhere" },
-    home: undefined,
+    kept: new Map<string, string>(),
     hasHome: false,
     imageAccounts: image,
     newMachineId: "new\n",
@@ -390,7 +403,7 @@ t.test("only the system's own group shadow reads passwords", async (t) => {
         accounts: machine,
       },
       storeMount: { home: "docker" as const, unknown: "it is elsewhere" },
-      home: undefined,
+      kept: new Map<string, string>(),
       hasHome: false,
       imageAccounts: { ...image, group: `root:x:0:\nshadow:x:${gid}:\n` },
       newMachineId: "new\n",

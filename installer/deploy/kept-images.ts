@@ -1,5 +1,5 @@
 import { BootError } from "../../runtime/base/errors.ts";
-import { summarizeFailure } from "../../runtime/base/failure.ts";
+import { asFailureOf, summarizeFailure } from "../../runtime/base/failure.ts";
 import { formatJson } from "../../runtime/base/escape.ts";
 import { listKernels } from "../../runtime/boot/bootable.ts";
 import {
@@ -110,7 +110,7 @@ async function holdTree(
       if (missing.length > 0) await holdLayers(disk, missing);
     } catch (error) {
       // It may be what has filled the disk.
-      discardQuietly(disk, []);
+      discardQuietly(disk, () => []);
       throw error;
     }
     return { uuid: null, layers: layers.map(({ key }) => key) };
@@ -177,27 +177,24 @@ export async function removeKeptImage(disk: Disk, id: string): Promise<void> {
     host.log.warn(`${directory} holds other files, and stays`);
   }
   await syncFilesystem(disk);
-  if (disk instanceof OverlayDisk) discardUnused(disk);
+  if (!(disk instanceof OverlayDisk)) return;
+  discardQuietly(disk, () =>
+    // The root that runs may be in memory.
+    listUnusedLayers(disk, readBooted(host)?.layers ?? []),
+  );
 }
 
-/** Their keys say nothing to who sees the image go. */
+/** Their keys say nothing to who sees the image go. What cannot be removed goes with a later boot. */
 function discardQuietly(
   { host, topLevel, paths }: Disk,
-  keys: readonly string[],
+  listKeys: () => readonly string[],
 ): void {
   const disk = new OverlayDisk(silence(host), topLevel, paths.rwlayer);
-  discardLayers(disk, keys, () => false);
-}
-
-/** What stays goes with the next boot. */
-function discardUnused(disk: OverlayDisk): void {
-  const { host } = disk;
   try {
-    // The root that runs may be in memory.
-    const running = readBooted(host)?.layers ?? [];
-    discardQuietly(disk, listUnusedLayers(disk, running));
+    discardLayers(disk, listKeys(), () => false);
   } catch (error) {
-    if (!(error instanceof BootError)) throw error;
-    host.log.warn(`layers are not removed: ${summarizeFailure(error)}`);
+    const failure = asFailureOf("remove layers", error);
+    if (!(failure instanceof BootError)) throw failure;
+    host.log.warn(summarizeFailure(failure));
   }
 }

@@ -188,7 +188,14 @@ await t.test("gc restores what is lost, and removes what is bad", async (t) => {
   await disk.look((top) => {
     fs.truncateSync(`${top}/${initrd}`, 20);
   });
+  // What an interruption has left there, and nobody can remove.
+  const stuck = `${LAYERS}.new/stuck/file`;
+  await disk.look(async (top) => {
+    fs.outputFileSync(`${top}/${stuck}`, "");
+    await run(["chattr", "+i", `${top}/${stuck}`]);
+  });
   const { status, stderr } = dockroot("gc");
+  await disk.look((top) => run(["chattr", "-i", `${top}/${stuck}`]));
   t.equal(status, 0, stderr);
   t.match(stderr, `kernel and initramfs ${FIRST} were missing or damaged`);
   t.equal(await system.read(initrd), before);

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { HelperError } from "../../runtime/base/errors.ts";
+import { BootError, HelperError } from "../../runtime/base/errors.ts";
 import { summarizeFailure } from "../../runtime/base/failure.ts";
 import type { Disk } from "../../runtime/disk/disk.ts";
 import { followIn } from "../../runtime/host/follow-in.ts";
@@ -43,11 +43,11 @@ async function readJournal(
 ): Promise<readonly string[]> {
   const root = await findLastRoot(disk, n);
   if (root === undefined) return [];
-  const tree = await disk.showRoot(root);
-  const journal = followIn(host, tree, "/var/log/journal");
-  if (journal === undefined) return [];
-  if (host.files.statusOf(journal)?.kind !== "directory") return [];
   try {
+    const tree = await disk.showRoot(root);
+    const journal = followIn(host, tree, "/var/log/journal");
+    if (journal === undefined) return [];
+    if (host.files.statusOf(journal)?.kind !== "directory") return [];
     const { stdout } = await host.run(
       [
         ...["journalctl", `--directory=${journal}`, "--boot=0"],
@@ -59,8 +59,12 @@ async function readJournal(
     const lines = stdout.toString("utf8").split("\n");
     return lines.filter((line) => line !== "").slice(-MAX_LINES);
   } catch (error) {
-    if (!(error instanceof HelperError)) throw error;
-    host.log.warn(`cannot read ${journal}: ${summarizeFailure(error)}`);
+    // What boots instead is to be told of all the same.
+    const isKnown = error instanceof BootError || error instanceof HelperError;
+    if (!isKnown) throw error;
+    host.log.warn(
+      `cannot read the journal of ${root}: ${summarizeFailure(error)}`,
+    );
     return [];
   }
 }

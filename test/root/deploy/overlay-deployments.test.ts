@@ -171,7 +171,12 @@ await t.test("a candidate that is used up gives way", async (t) => {
     failure: { code: "DEPLOYMENT_BAD" },
   });
   t.match(await find(2), { state: "bad" });
-  succeeds(t, "confirm");
+  const [leaf = ""] = await keysOf(2);
+  await disk.look((top) => fs.move(`${top}/${LAYERS}/${leaf}`, `${top}/moved`));
+  const { status, stderr } = dockroot("confirm");
+  await disk.look((top) => fs.move(`${top}/moved`, `${top}/${LAYERS}/${leaf}`));
+  t.equal(status, 0, stderr);
+  t.match(stderr, "cannot read the journal of .dockroot/docker_rwlayer/");
   t.match(await readState(), { next: 1 });
 });
 

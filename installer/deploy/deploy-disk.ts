@@ -78,7 +78,7 @@ export async function withDeployDisk<T>(
     if (access === "rw") await lock.take(MAX_LOCK_WAIT_MS);
     try {
       if (access === "rw") {
-        if (disk.isOverlay) host.files.removeFile(disk.at(disk.paths.reserve));
+        if (disk.isOverlay) giveUpReserve(disk);
         removeMadeInitramfs(disk);
         await removeBuilding(disk).catch((error: unknown) => {
           host.log.warn(summarizeFailure(error));
@@ -110,6 +110,17 @@ function keepReserve({ host, paths, topLevel }: Disk): void {
     );
   } catch (error) {
     // There will be room for it some other time.
+    if (!isSystemError(error)) throw error;
+  }
+}
+
+/** What cannot be removed keeps nobody from working: the disk may have room. */
+function giveUpReserve({ host, paths, topLevel }: Disk): void {
+  const file = path.join(topLevel, paths.reserve);
+  if (host.files.statusOf(file)?.kind !== "file") return;
+  try {
+    host.files.removeFile(file);
+  } catch (error) {
     if (!isSystemError(error)) throw error;
   }
 }

@@ -181,7 +181,20 @@ await t.test("a candidate that is used up gives way", async (t) => {
 });
 
 await t.test("GRUB takes back what boots once", async (t) => {
+  const reserve = ".dockroot/docker_rwlayer/reserve";
+  await disk.look((top) => {
+    fs.removeSync(`${top}/${reserve}`);
+    fs.outputFileSync(`${top}/${reserve}/file`, "somebody's");
+  });
   succeeds(t, "rollback", "2", "--once");
+  t.equal(await system.read(`${reserve}/file`), "somebody's");
+  t.strictSame(
+    (await namesIn(".dockroot/docker_rwlayer")).filter((name) =>
+      name.startsWith("reserve"),
+    ),
+    ["reserve"],
+  );
+  await disk.look((top) => fs.remove(`${top}/${reserve}`));
   t.match(await system.read("grub/dockroot.env"), "dockroot_once=");
   t.match(await readState(), { next: 1 });
 });

@@ -60,8 +60,8 @@ export async function restore(
     const at = { host, topLevel: disk.topLevel, path: store.path };
     const wanted = parseImageReference(id);
     const image = findRootImage(at, store.kind, wanted, disk.isOverlay);
-    // What an interruption has left of it would be in the way.
-    await removeKeptImage(disk, id);
+    // What an interruption has left of a subvolume would be in the way; layers that are there are held already.
+    if (!disk.isOverlay) await removeKeptImage(disk, id);
     const system = readSystemName(host, await disk.showImage(image)) ?? null;
     await keepImage(disk, { image, reference, repoDigest, system });
     host.log.warn(`the image ${reference} was kept no longer, and is again`);

@@ -107,15 +107,35 @@ await t.test("no layer goes while a record is damaged", async (t) => {
   const held = await namesIn(LAYERS);
   const { id } = await readKept(1);
   const file = `${IMAGES}/${id.slice("sha256:".length)}/image.json`;
-  await disk.look((top) => {
-    fs.writeFileSync(`${top}/${file}`, "{");
-  });
+  const damage = () =>
+    disk.look((top) => {
+      fs.writeFileSync(`${top}/${file}`, "{");
+    });
+  await damage();
   const without = "dockroot.deployment= dockroot.generations=0";
-  const { finished } = await boot(t, 1, `docker_image=system:2 ${without}`);
+  const { finished } = await boot(t, 1, `docker_image=next:1 ${without}`);
   t.match(finished, `${file} is damaged`);
+  const all = await namesIn(LAYERS);
+  t.strictSame(
+    held.filter((key) => !all.includes(key)),
+    [],
+  );
+  // Where a file takes no other name, its layer cannot be linked anew.
+  const change = (flag: string) =>
+    disk.look(async (top) => {
+      const files = held
+        .map((key) => `${top}/${LAYERS}/${key}/boot/vmlinuz-${FIRST}`)
+        .filter((name) => fs.existsSync(name));
+      await run(["chattr", flag, ...files]);
+    });
+  await change("+i");
+  succeeds(t, "gc");
+  await change("-i");
+  t.strictSame((await keysOf(1)).toSorted(), held);
+  await damage();
   const record = await boot(t, 1, "dockroot.generations=0");
   t.match(record.warnings, [/ of deployment 1 is not in \.dockroot\/images/]);
-  t.equal((await namesIn(LAYERS)).length, held.length + 1);
+  t.strictSame(await namesIn(LAYERS), all);
   const { status, stderr } = dockroot("gc");
   t.equal(status, 0, stderr);
   t.match(stderr, "the image system:1 was kept no longer, and is again");

@@ -1,9 +1,4 @@
 import path from "node:path";
-import {
-  asFailureOf,
-  describeFailure,
-  summarizeFailure,
-} from "../../base/failure.ts";
 import { listNames } from "../../base/shorten.ts";
 import { readBootId } from "../../host/machine.ts";
 import {
@@ -24,6 +19,7 @@ import type { FinishedBoot } from "../../records/boot-record.ts";
 import type { SubvolumeRecord } from "../../records/rwlayer-state.ts";
 import { listKeptLayers } from "../kept-images.ts";
 import { findMountOf, findUse } from "../mounts.ts";
+import { attempt, attemptRemoval } from "./attempt.ts";
 import { discardLayers, listHeld } from "./layers.ts";
 import { OverlayDisk } from "./overlay-disk.ts";
 import { readRootFile, RECORD, UPPER } from "./root-files.ts";
@@ -53,37 +49,29 @@ export function collectOverlayGarbage(
   const { host } = disk;
   const end = host.nowMs() + MAX_REMOVAL_MS;
   const isLate = () => host.nowMs() >= end;
-  const attempt = (work: () => void) => {
-    try {
-      work();
-    } catch (error) {
-      const failure = asFailureOf("clean up earlier roots", error);
-      host.log.warn(summarizeFailure(failure), describeFailure(failure));
-    }
-  };
-  attempt(() => {
+  attempt(host, `note that ${boot.root} is in use`, () => {
     if (isReached) markAsRoot(disk, boot);
   });
   if (boot.result === "generation") return;
-  attempt(() => {
+  attempt(host, "clean up earlier roots", () => {
     discardRoots(disk, boot, running);
   });
-  attempt(() => {
-    const isEmptied =
-      emptyTrash(disk, isLate) &&
-      discardLayers(
-        disk,
-        // The root that runs may be in memory.
-        running
-          ? listUnusedLayers(disk, [...boot.layers, ...running.layers])
-          : [],
-        isLate,
-      );
-    if (isEmptied) return;
-    host.log.warn(
-      "removing earlier roots takes too long: the rest is left for the next boot",
-    );
-  });
+  const isEmptied = attempt(host, "remove earlier roots", () =>
+    emptyTrash(disk, isLate),
+  );
+  const isDone =
+    isEmptied !== false &&
+    attempt(host, "remove layers", () => {
+      // The root that runs may be in memory.
+      const unused = running
+        ? listUnusedLayers(disk, [...boot.layers, ...running.layers])
+        : [];
+      return discardLayers(disk, unused, isLate);
+    });
+  if (isDone !== false) return;
+  host.log.warn(
+    "removing earlier roots takes too long: the rest is left for the next boot",
+  );
 }
 
 /**
@@ -140,7 +128,10 @@ function discardRoots(
   const { staging, trash } = paths;
   const half = disk.isBegun(staging) ? [{ record: undefined }] : find(staging);
   for (const { record } of half) {
-    if (isFree(staging, record)) disk.removeRoot(staging);
+    if (!isFree(staging, record)) continue;
+    attemptRemoval(host, staging, () => {
+      disk.removeRoot(staging);
+    });
   }
   const generations = generationNumbers(disk.generationNames()).flatMap(
     (number) => find(path.join(paths.generations, String(number))),
@@ -158,9 +149,11 @@ function discardRoots(
   for (const { file } of old.filter(({ file, record }) =>
     isFree(file, record),
   )) {
-    host.files.ensureDirectory(disk.at(trash), 0o700);
-    const to = path.join(trash, nextGeneration(namesIn(disk, trash)));
-    host.files.rename(disk.at(file), disk.at(to));
+    attempt(host, `remove ${file}`, () => {
+      host.files.ensureDirectory(disk.at(trash), 0o700);
+      const to = path.join(trash, nextGeneration(namesIn(disk, trash)));
+      host.files.rename(disk.at(file), disk.at(to));
+    });
   }
   if (foreign.length === 0) return;
   const verb = foreign.length === 1 ? "is" : "are";
@@ -188,8 +181,9 @@ function emptyTrash(disk: OverlayDisk, isLate: () => boolean): boolean {
       );
       continue;
     }
-    disk.removeRoot(root);
-    log.info(`removed ${root}`);
+    attemptRemoval(disk.host, root, () => {
+      disk.removeRoot(root);
+    });
   }
   return true;
 }

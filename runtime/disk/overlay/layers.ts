@@ -6,10 +6,12 @@ import {
   DOCKROOT_DIRECTORY,
   LAYERS,
   NEW_LAYERS,
+  nextGeneration,
 } from "../../options/rwlayer-names.ts";
 import type { TreeLayer } from "../../stores/store.ts";
 import { syncFilesystem } from "../btrfs.ts";
 import type { Disk } from "../disk.ts";
+import { attempt, attemptRemoval } from "./attempt.ts";
 
 // The layers that roots are made of, each in a directory named by its key: hard links of the store's files,
 // on btrfs copies that share their data. They take no room, and no engine knows of them: a prune that
@@ -43,12 +45,15 @@ export async function holdLayers(
   const { host, topLevel } = disk;
   const isBtrfs = disk.isBtrfs();
   const directories = layers.map(({ directory }) => directory);
+  let made = "";
   const copy = async (how: string) => {
-    removeNewLayers(disk);
+    emptyNewLayers(disk, () => false);
     for (const directory of [DOCKROOT_DIRECTORY, LAYERS, NEW_LAYERS]) {
       host.files.ensureDirectory(disk.at(directory), 0o700);
     }
-    const into = `--target-directory=${NEW_LAYERS}`;
+    made = newLayersPath(disk);
+    host.files.createDirectory(disk.at(made), 0o700);
+    const into = `--target-directory=${made}`;
     const args = ["--archive", how, "--parents", into, "--", ...directories];
     await host.run(["cp", ...args], { directory: topLevel });
   };
@@ -76,47 +81,57 @@ export async function holdLayers(
   // Before a name says that it is whole.
   await syncFilesystem(disk);
   for (const { directory, key } of layers) {
-    const made = disk.at(path.join(NEW_LAYERS, directory));
-    host.files.rename(made, disk.at(layerPath(key)));
+    const from = disk.at(path.join(made, directory));
+    host.files.rename(from, disk.at(layerPath(key)));
   }
-  removeNewLayers(disk);
+  host.files.removeTree(Buffer.from(disk.at(made)));
+  host.files.removeUnusedDirectory(disk.at(NEW_LAYERS));
   return warning;
 }
 
 /**
  * Removes layers, and what an interruption has left of others. They lose their names first: what is removed in part is
- * not taken for one that is held.
+ * not taken for one that is held. What cannot be removed is warned of.
  * @param isLate asked before each removal: once it is, the rest stays, without a name
  * @returns whether there was time for all
- * @throws BootError, or an error of the system
+ * @throws BootError FILE_UNREADABLE
  */
 export function discardLayers(
   disk: Disk,
   keys: readonly string[],
   isLate: () => boolean,
 ): boolean {
-  const { files, log } = disk.host;
-  if (keys.length > 0) files.ensureDirectory(disk.at(NEW_LAYERS), 0o700);
+  const { host } = disk;
   for (const key of keys) {
-    const to = disk.at(path.join(NEW_LAYERS, key));
-    if (files.statusOf(to) === undefined) {
-      files.rename(disk.at(layerPath(key)), to);
-    }
+    attempt(host, `remove ${layerPath(key)}`, () => {
+      host.files.ensureDirectory(disk.at(NEW_LAYERS), 0o700);
+      const to = disk.at(newLayersPath(disk));
+      host.files.rename(disk.at(layerPath(key)), to);
+      host.log.info(`${layerPath(key)} is no longer held`);
+    });
   }
-  if (!disk.hasDirectory(NEW_LAYERS)) return true;
-  for (const name of files.namesIn(disk.at(NEW_LAYERS))) {
-    if (isLate()) return false;
-    const file = path.join(NEW_LAYERS, name);
-    files.removeTree(Buffer.from(disk.at(file)));
-    log.info(`removed ${file}`);
-  }
-  removeNewLayers(disk);
-  return true;
+  return emptyNewLayers(disk, isLate);
 }
 
-function removeNewLayers(disk: Disk): void {
-  if (!disk.hasDirectory(NEW_LAYERS)) return;
-  disk.host.files.removeTree(Buffer.from(disk.at(NEW_LAYERS)));
+/** A name beside what cannot be removed. */
+function newLayersPath(disk: Disk): string {
+  const names = disk.host.files.namesIn(disk.at(NEW_LAYERS));
+  return path.join(NEW_LAYERS, nextGeneration(names));
+}
+
+/** @returns whether there was time for all */
+function emptyNewLayers(disk: Disk, isLate: () => boolean): boolean {
+  const { host } = disk;
+  if (!disk.hasDirectory(NEW_LAYERS)) return true;
+  for (const name of host.files.namesIn(disk.at(NEW_LAYERS))) {
+    if (isLate()) return false;
+    const file = path.join(NEW_LAYERS, name);
+    attemptRemoval(host, file, () => {
+      host.files.removeTree(Buffer.from(disk.at(file)));
+    });
+  }
+  host.files.removeUnusedDirectory(disk.at(NEW_LAYERS));
+  return true;
 }
 
 function hintForLinks(cause: unknown): string {

@@ -61,6 +61,48 @@ await t.test("a root that is removed in part is known as ours", async (t) => {
   });
 });
 
+await t.test("a root that cannot be removed keeps no other", async (t) => {
+  const machine = rehearse(t, disk, "stuck");
+  const trash = ".dockroot/stuck/trash";
+  bootAndFinish(t, machine, "docker_image=system:2");
+  const [key = ""] = await disk.look(async (top) => {
+    await fs.outputFile(`${top}/stuck/upper/etc/stays`, "");
+    await mark(KEPT, `${top}/stuck/upper/etc/stays`);
+    return keysOf(`${top}/stuck`);
+  });
+  bootAndFinish(t, machine);
+  t.equal(machine.boot("dockroot.generations=0").status, 0);
+  const { status, stderr } = machine.finish();
+  t.equal(status, 0);
+  t.match(stderr, `cannot remove ${trash}/1, which goes on taking room: EPERM`);
+  await disk.look(async (top) => {
+    t.strictSame(fs.readdirSync(`${top}/.dockroot/stuck/generations`), []);
+    t.strictSame(fs.readdirSync(`${top}/${trash}`), ["1"]);
+    t.notOk(fs.existsSync(`${top}/${LAYERS}/${key}`));
+    await mark(REMOVED, `${top}/${trash}/1/upper/etc/stays`);
+  });
+});
+
+await t.test(
+  "what cannot be removed keeps no layer from being held",
+  async (t) => {
+    const machine = rehearse(t, disk, "held");
+    const stays = ".dockroot/layers.new/1/stays";
+    await disk.look(async (top) => {
+      await fs.outputFile(`${top}/${stays}`, "");
+      await mark(KEPT, `${top}/${stays}`);
+    });
+    t.equal(machine.boot("docker_image=system:2").status, 0);
+    t.equal(second(machine), "only in system:2\n");
+    t.equal(machine.finish().status, 0);
+    bootAndFinish(t, machine, "dockroot.generations=0");
+    await disk.look(async (top) => {
+      t.strictSame(fs.readdirSync(`${top}/.dockroot/layers.new`), ["1"]);
+      await mark(REMOVED, `${top}/${stays}`);
+    });
+  },
+);
+
 await t.test("a layer that is removed in part is not held", async (t) => {
   const machine = rehearse(t, disk, "layer");
   bootAndFinish(t, machine, "docker_image=system:2");

@@ -253,8 +253,14 @@ await t.test("a substitute gets the modules of the kernel", async (t) => {
   succeeds(t, "upgrade", "next:1", "--pull=never");
   system.booted((await find(3)).options);
   succeeds(t, "confirm");
+  const stays = ".dockroot/layers.new/1/stays";
+  await disk.look(async (top) => {
+    await fs.outputFile(`${top}/${stays}`, "");
+    await run(["chattr", "+i", `${top}/${stays}`]);
+  });
   succeeds(t, "upgrade", "third:1", "--pull=never");
   succeeds(t, "remove", "1");
+  await disk.look((top) => run(["chattr", "-i", `${top}/${stays}`]));
   const [leaf = ""] = await keysOf(4);
   await disk.look(async (top) => {
     fs.mkdirpSync(`${top}/${LAYERS}/${leaf}/sbin`);

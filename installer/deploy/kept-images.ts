@@ -71,8 +71,8 @@ export async function keepImage(
   );
 }
 
-/** Whatever else the system writes meanwhile. */
-const SPARE_INODES = 1000;
+/** For whatever else the system writes meanwhile. */
+export const SPARE_INODES = 1000;
 
 /**
  * Layers take no room but for their directories.

@@ -11,7 +11,7 @@ import { requireWhole, runGenerator } from "../install/apply-install.ts";
 import { installedGenerator } from "../install/gather-install.ts";
 import { enteredHost } from "../system/enter-root.ts";
 import { holdSignals } from "../system/hold-signals.ts";
-import { measureTree } from "../system/measure-tree.ts";
+import { countInodes, measureTree } from "../system/measure-tree.ts";
 import { treeHost } from "../system/tree-host.ts";
 import { formatSize } from "../text/human.ts";
 import { describeBootFiles, type BootFiles } from "./boot-files.ts";
@@ -21,6 +21,7 @@ import {
 } from "../../runtime/disk/deployments-file.ts";
 import { removeBuilding } from "./deploy-disk.ts";
 import { INITRAMFS } from "./find-boot-files.ts";
+import { SPARE_INODES } from "./kept-images.ts";
 import type { Teller } from "./pull-first.ts";
 
 /** For what else is written meanwhile, the initramfs first of all. */
@@ -110,15 +111,28 @@ async function copyTree(
   from: string,
   to: string,
 ): Promise<void> {
-  const bytes = await measureTree(host, from);
-  const missing =
-    bytes + ROOM_LEFT_BYTES - host.files.roomAt(topLevel).freeBytes;
-  if (missing > 0) {
+  const { freeBytes, freeInodes } = host.files.roomAt(topLevel);
+  const refuse = (why: string) => {
     throw new BootError(
       "NO_ROOM",
-      `there is no room for a copy of the image, in which its initramfs is made: it takes ${formatSize(bytes)}, and ${formatSize(missing)} are missing`,
+      `there is no room for a copy of the image, in which its initramfs is made: ${why}`,
       { hint: "Remove what nobody needs. Nothing was changed." },
     );
+  };
+  const bytes = await measureTree(host, from);
+  const missing = bytes + ROOM_LEFT_BYTES - freeBytes;
+  if (missing > 0) {
+    refuse(
+      `it takes ${formatSize(bytes)}, and ${formatSize(missing)} are missing`,
+    );
+  }
+  if (freeInodes !== undefined) {
+    const files = await countInodes(host, from);
+    if (files + SPARE_INODES > freeInodes) {
+      refuse(
+        `it has ${String(files)} files, and the disk takes ${String(freeInodes)} more`,
+      );
+    }
   }
   await host.run([
     ...["cp", "--archive", "--no-target-directory", "--", from, to],

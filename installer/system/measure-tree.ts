@@ -5,11 +5,21 @@ import type { Host } from "../../runtime/host/host.ts";
  * @param directory absolute
  * @throws HelperError
  */
-export async function measureTree(
+export function measureTree(host: Host, directory: string): Promise<number> {
+  return sum(host, directory, "--block-size=1");
+}
+
+/** How many inodes it takes. @throws HelperError */
+export function countInodes(host: Host, directory: string): Promise<number> {
+  return sum(host, directory, "--inodes");
+}
+
+async function sum(
   host: Host,
   directory: string,
+  what: string,
 ): Promise<number> {
-  const command = ["du", "--summarize", "--block-size=1", "--one-file-system"];
+  const command = ["du", "--summarize", what, "--one-file-system"];
   const { stdout } = await host.run([...command, "--", directory]);
   return Number.parseInt(stdout.toString("utf8"), 10);
 }

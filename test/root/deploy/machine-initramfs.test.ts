@@ -186,6 +186,9 @@ await t.test("it sees the disk where roots are overlays, too", async (t) => {
     ...([t, "machine-initramfs-ext4"] as const),
     async (tree) => {
       await addToTree(tree);
+      for (let n = 0; n < 300; n += 1) {
+        fs.outputFileSync(`${tree}/many/${String(n)}`, "");
+      }
       fs.writeFileSync(
         `${tree}/behaviour`,
         `while read -r device at type rest; do
@@ -199,15 +202,32 @@ done </proc/mounts
   await ext4.look(addMenu);
   const top = path.join(ext4.scratch, "top");
   fs.mkdirSync(top);
-  const { status, stderr } = runInSystem(
-    path.join(ext4.scratch, "system"),
-    {
-      etc: configured,
-      cmdline: `root=LABEL=${ext4.label} rw docker_path=docker docker_image=system:1`,
-      mounts: [[`LABEL=${ext4.label}`, top]],
-    },
-    ...upgrade,
+  const upgradeThere = () =>
+    runInSystem(
+      path.join(ext4.scratch, "system"),
+      {
+        etc: configured,
+        cmdline: `root=LABEL=${ext4.label} rw docker_path=docker docker_image=system:1`,
+        mounts: [[`LABEL=${ext4.label}`, top]],
+      },
+      ...upgrade,
+    );
+  // Enough for the layers' directories.
+  await ext4.look((top) => {
+    fs.mkdirSync(`${top}/full`);
+    const { ffree } = fs.statfsSync(top);
+    for (let n = 0; n < ffree - 1250; n += 1) {
+      fs.closeSync(fs.openSync(`${top}/full/${String(n)}`, "w"));
+    }
+  });
+  const refused = upgradeThere();
+  await ext4.look((top) => fs.remove(`${top}/full`));
+  t.equal(refused.status, 1);
+  t.match(
+    refused.stderr,
+    /no room for a copy of the image.*: it has \d+ files/,
   );
+  const { status, stderr } = upgradeThere();
   t.equal(status, 0, stderr);
   await ext4.look((top) => {
     const names = fs.readdirSync(`${top}/${OWN}`).sort();

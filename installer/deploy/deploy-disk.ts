@@ -219,7 +219,10 @@ export async function removeBuilding(disk: Disk): Promise<void> {
   const { isBuilding, ...state } = readDeployments(disk);
   if (isBuilding === undefined) return;
   if (disk.isOverlay) {
-    disk.host.files.removeTree(Buffer.from(disk.at(building)));
+    // Where there was no room it was not begun.
+    if (disk.hasDirectory(building)) {
+      disk.host.files.removeTree(Buffer.from(disk.at(building)));
+    }
   } else if (disk.hasSubvolume(building)) {
     await deleteTree(disk, await findTree(disk, building));
   }

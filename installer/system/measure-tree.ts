@@ -19,7 +19,13 @@ async function sum(
   directory: string,
   what: string,
 ): Promise<number> {
-  const command = ["du", "--summarize", what, "--one-file-system"];
-  const { stdout } = await host.run([...command, "--", directory]);
+  // Not --one-file-system: an overlay may show its files as those of another one.
+  const { stdout } = await host.run([
+    "du",
+    "--summarize",
+    what,
+    "--",
+    directory,
+  ]);
   return Number.parseInt(stdout.toString("utf8"), 10);
 }

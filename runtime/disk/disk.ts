@@ -26,6 +26,8 @@ export type PathState =
   | {
       /** `begun`: a directory in which a boot was about to make a root. */
       readonly kind: "nothing" | "other" | "begun";
+      /** The rwlayer whose root it is, where that is another. */
+      readonly owner?: string;
       readonly record?: undefined;
       readonly subvolume?: undefined;
       readonly isAdopted?: undefined;

@@ -16,6 +16,7 @@ import {
   generationNumbers,
   LAYERS,
   nextGeneration,
+  rwlayerPaths,
 } from "../options/rwlayer-names.ts";
 import type { MergePlan } from "../tree/merge-plan.ts";
 import type { Step, StepRecord } from "./steps.ts";
@@ -330,6 +331,16 @@ function refuseForeignRwlayer({
       cause: stateDamage,
       hint: `${moveAway(device, paths.rwlayer)}; or give the rwlayer another name with ${image.layers === undefined ? "rootflags=subvol" : "dockroot.root"}=.`,
     });
+  if (rwlayer.kind === "other" && rwlayer.owner !== undefined) {
+    const place = path.join(rwlayerPaths(rwlayer.owner).generations, "N");
+    throw new BootError(
+      "RWLAYER_FOREIGN",
+      `${paths.rwlayer} is a root of the rwlayer ${rwlayer.owner}, and does not boot from here`,
+      {
+        hint: `To boot it, move it to ${place}, with a number N that is free, and boot with dockroot.root=${place}.`,
+      },
+    );
+  }
   if (rwlayer.kind === "other" || rwlayer.kind === "begun") {
     throw refuse(
       image.layers === undefined

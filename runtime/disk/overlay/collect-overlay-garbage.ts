@@ -200,29 +200,30 @@ export function listUnusedLayers(
   const held = listHeld(disk);
   if (held.length === 0) return [];
   const used = new Set<string>([...running, ...listKeptLayers(disk)]);
-  for (const name of namesIn(disk, DOCKROOT_DIRECTORY)) {
-    const other = new OverlayDisk(
-      disk.host,
-      disk.topLevel,
-      rwlayerOfDirectory(name),
-    );
-    const { directory, generations } = other.paths;
-    if (disk.host.files.statusOf(disk.at(directory))?.kind === "file") continue;
-    // A link there would hide roots: that fails.
-    other.hasDirectory(generations);
-    for (const record of other.listRecords()) {
-      if (record === undefined) return [];
-      for (const key of record.layers ?? []) used.add(key);
+  for (const root of [...listRoots(disk), ...listMovedRoots(disk)]) {
+    const [record] = readRootFile(disk, root)?.subvolumes ?? [];
+    if (record === undefined) {
+      disk.host.log.warn(
+        `no layer is removed: the root.json of ${root} does not tell which layers it is made of`,
+      );
+      return [];
     }
-  }
-  for (const root of listMovedRoots(disk)) {
-    const state = readRootFile(disk, root);
-    if (state === undefined) return [];
-    for (const { layers = [] } of state.subvolumes) {
-      for (const key of layers) used.add(key);
-    }
+    for (const key of record.layers ?? []) used.add(key);
   }
   return held.filter((key) => !used.has(key));
+}
+
+/** Those of all rwlayers. */
+function listRoots(disk: OverlayDisk): string[] {
+  return namesIn(disk, DOCKROOT_DIRECTORY).flatMap((name) => {
+    const { host, topLevel } = disk;
+    const other = new OverlayDisk(host, topLevel, rwlayerOfDirectory(name));
+    const { directory, generations } = other.paths;
+    if (host.files.statusOf(disk.at(directory))?.kind === "file") return [];
+    // A link there would hide roots: that fails.
+    other.hasDirectory(generations);
+    return other.listRoots();
+  });
 }
 
 /**
@@ -230,10 +231,11 @@ export function listUnusedLayers(
  * but their layers is kept for them.
  */
 function listMovedRoots(disk: OverlayDisk): string[] {
+  const { files } = disk.host;
+  const kindOf = (file: string) => files.statusOf(disk.at(file))?.kind;
   const isRoot = (file: string) =>
-    [RECORD, UPPER].every((name) =>
-      disk.host.files.statusOf(disk.at(path.join(file, name))),
-    );
+    kindOf(path.join(file, RECORD)) !== undefined &&
+    kindOf(path.join(file, UPPER)) === "directory";
   const own = namesIn(disk, DOCKROOT_DIRECTORY)
     .map((name) => path.join(DOCKROOT_DIRECTORY, name))
     .filter((file) => ![LAYERS, NEW_LAYERS, KEPT_IMAGES].includes(file));
@@ -245,9 +247,7 @@ function listMovedRoots(disk: OverlayDisk): string[] {
   ];
   return places
     .flatMap((place) =>
-      disk.host.files
-        .namesIn(disk.at(place))
-        .map((name) => path.join(place, name)),
+      files.namesIn(disk.at(place)).map((name) => path.join(place, name)),
     )
     .filter(isRoot);
 }

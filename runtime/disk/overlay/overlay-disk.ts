@@ -82,12 +82,13 @@ export class OverlayDisk extends Disk {
   }
 
   #inspect(file: string): PathState {
-    const { files } = this.host;
-    const kind = files.statusOf(this.at(file))?.kind;
+    const kind = this.host.files.statusOf(this.at(file))?.kind;
     if (kind === undefined) return { kind: "nothing" };
     if (kind !== "directory") return { kind: "other" };
     const record = this.readRecord(file);
     if (record === undefined) {
+      const owner = readRootFile(this, file)?.rwlayer;
+      if (owner !== undefined) return { kind: "other", owner };
       return { kind: this.isBegun(file) ? "begun" : "other" };
     }
     return { kind: "root", record, isAdopted: false };
@@ -100,7 +101,7 @@ export class OverlayDisk extends Disk {
   isBegun(file: string): boolean {
     const { files } = this.host;
     const isDirectory = files.statusOf(this.at(file))?.kind === "directory";
-    if (!isDirectory || this.readRecord(file) !== undefined) return false;
+    if (!isDirectory || readRootFile(this, file) !== undefined) return false;
     const names = files.namesIn(this.at(file));
     const own: readonly string[] = [RECORD, UPPER, WORK];
     return (
@@ -128,13 +129,14 @@ export class OverlayDisk extends Disk {
 
   /** All roots of this rwlayer, as each says itself. */
   override readState(): RwlayerState {
-    return this.listRecords()
+    return this.listRoots()
+      .map((file) => this.readRecord(file))
       .filter((record) => record !== undefined)
       .reduce(withRecord, emptyState(this.paths.rwlayer));
   }
 
-  /** Of each root of this rwlayer; `undefined` for one whose record cannot be read. */
-  listRecords(): (SubvolumeRecord | undefined)[] {
+  /** What stands where a root of this rwlayer would, and has a part of one. */
+  listRoots(): string[] {
     const { rwlayer, staging, generations } = this.paths;
     const numbers = generationNumbers(this.generationNames());
     const isRoot = (file: string) =>
@@ -146,9 +148,7 @@ export class OverlayDisk extends Disk {
       ...(this.isBegun(staging) ? [] : [staging]),
       ...numbers.map((number) => path.join(generations, String(number))),
       rwlayer,
-    ]
-      .filter(isRoot)
-      .map((file) => this.readRecord(file));
+    ].filter(isRoot);
   }
 
   /** When a root was handed over to init, or made, and when what was written to it since then was changed. */
@@ -206,8 +206,7 @@ export class OverlayDisk extends Disk {
     const { rwlayer } = this.paths;
     const state: RwlayerState = { version: 2, rwlayer, subvolumes: [record] };
     const file = this.at(path.join(root, RECORD));
-    const { files } = this.host;
-    files.writeFile(
+    this.host.files.writeFile(
       file,
       { text: formatJson(state) },
       // What makes the root durable makes this so.

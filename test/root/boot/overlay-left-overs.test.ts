@@ -137,7 +137,11 @@ await t.test("a root whose record is damaged keeps its layers", async (t) => {
     fs.writeFileSync(`${top}/${generation}/root.json`, "{");
     return found;
   });
-  bootAndFinish(t, machine);
+  t.equal(machine.boot().status, 0);
+  t.match(
+    machine.finish().stderr,
+    `no layer is removed: the root.json of ${generation} does not tell`,
+  );
   await disk.look((top) => {
     const held = fs.readdirSync(`${top}/${LAYERS}`);
     for (const key of keys) t.ok(held.includes(key));
@@ -231,6 +235,30 @@ await t.test("a root that was moved by hand keeps its layers", async (t) => {
       );
     });
   }
+});
+
+await t.test("where a moved root was tried, unused layers go", async (t) => {
+  const machine = rehearse(t, disk, "tried");
+  for (let boots = 1; boots <= 2; boots += 1) bootAndFinish(t, machine);
+  await disk.look(async (top) => {
+    fs.renameSync(`${top}/.dockroot/tried/generations/1`, `${top}/elsewhere`);
+    for (const file of ["root.json", "upper"]) {
+      await fs.outputFile(`${top}/project/${file}`, "");
+    }
+    fs.mkdirSync(`${top}/${LAYERS}/0unused`);
+  });
+  const { status, stderr } = rehearse(t, disk, "elsewhere").boot();
+  t.equal(status, 1);
+  t.match(
+    stderr,
+    /elsewhere is a root of the rwlayer tried, and does not boot/,
+  );
+  t.match(stderr, "dockroot.root=.dockroot/tried/generations/N");
+  bootAndFinish(t, machine);
+  await disk.look((top) => {
+    t.ok(fs.existsSync(`${top}/.dockroot/elsewhere/last-failure.log`));
+    t.notOk(fs.existsSync(`${top}/${LAYERS}/0unused`));
+  });
 });
 
 await t.test("a root that runs from memory stays", async (t) => {

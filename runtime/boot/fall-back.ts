@@ -81,7 +81,7 @@ export async function findFormer(
   const { fallback, generation, init } = options.disk;
   if (fallback === "none" || generation !== undefined) return undefined;
   const facts = await disk.readFacts();
-  for await (const { path: file } of listCandidates(context, disk, facts, true))
+  for await (const { path: file } of listCandidates(context, disk, facts))
     if (hasInit(host, await disk.showRoot(file), init)) return file;
   return undefined;
 }
@@ -146,17 +146,14 @@ async function tryCandidates(
   for (;;) {
     // Anew each time: a failure may have come between two renames.
     const facts = await disk.readFacts();
-    const chosen = await chooseCandidate(
+    const candidates = listCandidates(context, disk, facts);
+    const candidate = await chooseCandidate(
       context,
       disk,
-      facts,
-      refused,
       deployment,
+      selectPossible(context, candidates, refused, isInMemory),
     );
-    if (chosen === undefined) return undefined;
-    const candidate = isInMemory
-      ? planInMemory(chosen, checkOf(context))
-      : chosen;
+    if (candidate === undefined) return undefined;
     if (await tryCandidate(context, disk, facts, candidate)) return candidate;
     refused.add(candidate.record.uuid);
   }
@@ -169,20 +166,11 @@ async function tryCandidates(
 async function chooseCandidate(
   context: BootContext,
   disk: Disk,
-  facts: DiskFacts,
-  refused: ReadonlySet<string>,
   deployment: number | undefined,
+  candidates: AsyncIterable<FallbackCandidate>,
 ): Promise<FallbackCandidate | undefined> {
-  const { lock } = context;
   const others: (FallbackCandidate | undefined)[] = [];
-  const isLocked = lock.isHeld();
-  for await (const candidate of listCandidates(
-    context,
-    disk,
-    facts,
-    isLocked,
-  )) {
-    if (refused.has(candidate.record.uuid)) continue;
+  for await (const candidate of candidates) {
     const isOwn =
       deployment !== undefined && candidate.record.deployment === deployment;
     const isWhole = await hasKernel(context, disk, candidate);
@@ -191,6 +179,35 @@ async function chooseCandidate(
     others[rank] ??= candidate;
   }
   return others.find((candidate) => candidate !== undefined);
+}
+
+/**
+ * Those that can be tried, as they are tried. Without the disk's lock none of them is renamed: another process may be
+ * doing so.
+ * @param refused the UUIDs of those that were
+ */
+async function* selectPossible(
+  context: BootContext,
+  candidates: AsyncIterable<FallbackCandidate>,
+  refused: ReadonlySet<string>,
+  isInMemory: boolean,
+): AsyncGenerator<FallbackCandidate> {
+  const mayRename = context.lock.isHeld();
+  for await (const found of candidates) {
+    if (refused.has(found.record.uuid)) continue;
+    const candidate = isInMemory
+      ? planInMemory(found, checkOf(context))
+      : found;
+    const { path: from, root } = candidate;
+    if (from === root || mayRename) yield candidate;
+    else {
+      const cause = new BootError(
+        "STEP_FAILED",
+        "it would be renamed, and the disk's lock is not held",
+      );
+      warnOfUnbootable(context, from, cause);
+    }
+  }
 }
 
 /** Of one that cannot be looked at, no. */
@@ -207,21 +224,16 @@ async function hasKernel(
   return isWhole;
 }
 
-/**
- * The present rwlayer; then the generations, the newest first, what only stands in for one last.
- * @param hasGenerations whether those count: they may be renamed where nobody else does so
- */
+/** The present rwlayer; then the generations, the newest first, what only stands in for one last. */
 async function* listCandidates(
   context: BootContext,
   disk: Disk,
   facts: DiskFacts,
-  hasGenerations: boolean,
 ): AsyncGenerator<FallbackCandidate> {
   const { recorder } = context;
   const check = checkOf(context);
   const present = planPresent(facts, check);
   if (present !== undefined) yield present;
-  if (!hasGenerations) return;
   const copies: FallbackCandidate[] = [];
   const names = disk.generationNames();
   for (const number of generationNumbers(names).toReversed()) {
@@ -269,11 +281,18 @@ async function tryCandidate(
     if (isAdopted) recorder.warn(describeAdopted(from, paths));
     return true;
   } catch (error) {
-    const warning = `the earlier root ${from} cannot boot: ${summarizeFailure(error)}`;
-    if (!recorder.warnings.includes(warning)) {
-      recorder.warn(warning, describeFailure(error));
-    }
+    warnOfUnbootable(context, from, error);
     await releaseOverlays(context, disk);
     return false;
   }
+}
+
+function warnOfUnbootable(
+  { recorder }: BootContext,
+  file: string,
+  error: unknown,
+): void {
+  const warning = `the earlier root ${file} cannot boot: ${summarizeFailure(error)}`;
+  if (recorder.warnings.includes(warning)) return;
+  recorder.warn(warning, describeFailure(error));
 }

@@ -4,6 +4,9 @@ import path from "node:path";
 import t, { type Test } from "tap";
 import { run } from "../../../fixtures/run.ts";
 import { compareListings, listTree } from "../../../fixtures/tree-listing.ts";
+import { undoLater } from "../../../fixtures/undo.ts";
+import { unmountBelow } from "../../../fixtures/unmount.ts";
+import { findProgram } from "../../runner/find-program.ts";
 import {
   makeBootDisk,
   rehearse,
@@ -36,6 +39,18 @@ const rootOf = (machine: Rehearsal) => path.join(machine.runDirectory, "root");
 
 const written = (machine: Rehearsal) =>
   fs.readFileSync(`${rootOf(machine)}/etc/written`, "utf8");
+
+/** Nobody can lock the disk meanwhile. */
+async function withoutLock(work: () => void): Promise<void> {
+  const flock = findProgram("flock") ?? "";
+  const release = undoLater(() => unmountBelow(flock));
+  await run(["mount", "--bind", findProgram("false") ?? "", flock]);
+  try {
+    work();
+  } finally {
+    await release();
+  }
+}
 
 const listDisk = ({ look }: BootDisk, except: RegExp) =>
   look((top) =>
@@ -197,3 +212,58 @@ for (const [what, damage] of Object.entries<(root: string) => void>({
     },
   );
 }
+
+await t.test(
+  "where the disk cannot be locked, an earlier root boots from where it is",
+  async (t) => {
+    const machine = prepare(t, "unlocked");
+    await disk.look((top) => {
+      fs.emptyDirSync(`${top}/unlocked`);
+    });
+    await withoutLock(() => {
+      const { status, stderr } = machine.boot(LAST);
+      t.equal(status, 0, stderr);
+    });
+    t.match(machine.record(), {
+      ...{ result: "fallback", boot: 1, restored: null },
+      root: ".dockroot/unlocked/generations/1",
+      failure: { message: /lock the disk/ },
+    });
+    t.equal(written(machine), "1");
+    t.equal(machine.finish().status, 0);
+  },
+);
+
+await t.test(
+  "one that would be renamed boots with its writes in memory then",
+  async (t) => {
+    const machine = prepare(t, "not-renamed");
+    const init = "not-renamed/upper/sbin/init";
+    await disk.look((top) => {
+      fs.outputFileSync(`${top}/${init}`, "not executable");
+    });
+    const generation = ".dockroot/not-renamed/generations/1";
+    // The kernel's, and the reason of the fallback.
+    const changing = new RegExp(
+      `${KERNELS.source}|/last-failure.log$|^.dockroot/not-renamed$|^${path.dirname(init)}$`,
+    );
+    const before = await listDisk(disk, changing);
+    await withoutLock(() => {
+      const { status, stderr } = machine.boot(LAST);
+      t.equal(status, 0, stderr);
+    });
+    t.match(machine.record(), {
+      ...{ result: "fallback", boot: 1, restored: null, root: generation },
+      warnings: [
+        /cannot lock the run directory/,
+        /the earlier root not-renamed cannot boot: /,
+        `the earlier root ${generation} cannot boot: it would be renamed, and the disk's lock is not held`,
+        /what is written to it stays in memory/,
+      ],
+    });
+    t.equal(written(machine), "1");
+    fs.writeFileSync(`${rootOf(machine)}/etc/written`, "gone");
+    t.equal(machine.finish().status, 0);
+    t.strictSame(compareListings(await listDisk(disk, changing), before), []);
+  },
+);

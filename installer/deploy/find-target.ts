@@ -14,8 +14,7 @@ import type {
   Deployments,
 } from "../../runtime/records/deployments.ts";
 import type { RootImage } from "../../runtime/stores/store.ts";
-import type { EngineName } from "../engines/formats/explain-pull.ts";
-import { readRepoDigest } from "../engines/pull.ts";
+import { readRepoDigest, type Engine } from "../engines/pull.ts";
 import { readSystemName } from "../packages/compare-packages.ts";
 import type { GeneratorName } from "../generators/generator.ts";
 import type { BootPlace } from "../loaders/boot-place.ts";
@@ -48,7 +47,7 @@ interface TargetRequest {
   readonly name?: string;
   readonly kernel: string | undefined;
   readonly initramfs: InitramfsKind;
-  readonly engine: EngineName | undefined;
+  readonly engine: Engine | undefined;
 }
 
 /**
@@ -95,7 +94,7 @@ export async function findTarget(
 /** It is for people alone: an engine that does not run keeps nobody from upgrading. */
 async function tellRepoDigest(
   host: Host,
-  engine: EngineName,
+  engine: Engine,
   reference: string,
 ): Promise<string | null> {
   try {

@@ -6,8 +6,12 @@ import {
 } from "../../runtime/images/image-ref.ts";
 import type { Deployments } from "../../runtime/records/deployments.ts";
 import type { OfferedImage } from "../engines/formats/engine-answers.ts";
-import type { EngineName } from "../engines/formats/explain-pull.ts";
-import { askRegistry, findEngine, pullImage } from "../engines/pull.ts";
+import {
+  askRegistry,
+  findEngine,
+  pullImage,
+  type Engine,
+} from "../engines/pull.ts";
 import { homeBelow, type StoreChoice } from "../system/find-store.ts";
 import { readImageReference } from "../system/image.ts";
 import { readDeployments } from "../../runtime/disk/deployments-file.ts";
@@ -33,7 +37,7 @@ export interface PullRequest {
 
 export interface Pulled {
   /** The engine that has the image; `undefined` where none is installed. */
-  readonly engine: EngineName | undefined;
+  readonly engine: Engine | undefined;
   /** What the registry has; `null` where it was not asked, or nobody can tell. */
   readonly offered: OfferedImage | null;
 }
@@ -53,11 +57,10 @@ export async function pullFirst(
     store,
     "ro",
     ({ disk, place }) => {
-      const { kind } = place;
       const home = homeBelow(host, disk.topLevel, place.path);
       return Promise.resolve({
         reference: chooseReference(host, given, readDeployments(disk)),
-        engine: findEngine(host, { kind, home }),
+        engine: findEngine(host, { ...place, home }),
       });
     },
   );

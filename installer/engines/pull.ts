@@ -10,6 +10,7 @@ import {
 } from "../../runtime/images/image-ref.ts";
 import type { StoreKind } from "../../runtime/options/table.ts";
 import { CONTAINERD_NAMESPACE } from "../../runtime/stores/containerd/containerd.ts";
+import type { Snapshotter } from "../../runtime/stores/containerd/snapshotter.ts";
 import { hasFile } from "../system/has-file.ts";
 import type { Home } from "./formats/engine-configs.ts";
 import {
@@ -41,8 +42,12 @@ const PACKAGES: Readonly<Record<EngineName, string>> = {
   nerdctl: "nerdctl",
 };
 
-/** containerd keeps the images of each of its users apart, and roots are made of Docker's. */
-const NERDCTL = ["--namespace", CONTAINERD_NAMESPACE, "--snapshotter", "btrfs"];
+/** An engine, as it is to be told what to do. */
+export interface Engine {
+  readonly name: EngineName;
+  /** Before each of its commands. */
+  readonly flags: readonly string[];
+}
 
 const ASK_TIMEOUT_MS = 60_000;
 
@@ -53,19 +58,36 @@ const ABSENT = /no such image|image not known/i;
 
 /**
  * The engine that keeps its images in a store.
+ * @param store its kind and its home, and whether roots of its images are overlays
  * @returns `undefined` where its program is not installed
  */
 export function findEngine(
   host: Host,
-  { kind, home }: { readonly kind: StoreKind | undefined; readonly home: Home },
-): EngineName | undefined {
+  store: {
+    readonly kind: StoreKind | undefined;
+    readonly home: Home;
+    readonly isOverlay: boolean;
+  },
+): Engine | undefined {
+  const { kind, home } = store;
   const owners: readonly EngineName[] =
     kind === "podman" || home === "podman"
       ? ["podman"]
       : home === "containerd"
         ? ["docker", "nerdctl"]
         : ["docker"];
-  return owners.find((engine) => findProgram(host, engine) !== undefined);
+  const name = owners.find((each) => findProgram(host, each) !== undefined);
+  return name && { name, flags: flagsOf(name, store) };
+}
+
+/** containerd keeps the images of each of its users apart, and roots are made of Docker's. */
+function flagsOf(
+  name: EngineName,
+  { isOverlay }: { readonly isOverlay: boolean },
+): string[] {
+  if (name !== "nerdctl") return [];
+  const snapshotter: Snapshotter = isOverlay ? "overlayfs" : "btrfs";
+  return ["--namespace", CONTAINERD_NAMESPACE, "--snapshotter", snapshotter];
 }
 
 /**
@@ -77,12 +99,12 @@ export function findEngine(
  */
 export async function pullImage(
   host: Host,
-  engine: EngineName,
+  engine: Engine,
   text: string,
   tell: (line: string) => void,
 ): Promise<PullResult> {
   const before = await showImage(host, engine, text);
-  if (before !== undefined && isBuiltHere(engine, text, before)) {
+  if (before !== undefined && isBuiltHere(engine.name, text, before)) {
     return { kind: "local" };
   }
   const failure = await runPull(host, engine, text, tell);
@@ -106,13 +128,14 @@ export async function pullImage(
  */
 export async function askRegistry(
   host: Host,
-  engine: EngineName,
+  engine: Engine,
   text: string,
 ): Promise<OfferedImage | undefined> {
-  if (engine === "nerdctl") return undefined;
+  if (engine.name === "nerdctl") return undefined;
   const here = await showImage(host, engine, text);
-  if (here !== undefined && isBuiltHere(engine, text, here)) return undefined;
-  const isDocker = engine === "docker";
+  if (here !== undefined && isBuiltHere(engine.name, text, here))
+    return undefined;
+  const isDocker = engine.name === "docker";
   const flags = isDocker ? ["--verbose"] : [];
   const args = ["manifest", "inspect", ...flags, text];
   const { said, failure } = await askEngine(host, engine, text, args);
@@ -138,11 +161,11 @@ export async function askRegistry(
  */
 export async function readRepoDigest(
   host: Host,
-  engine: EngineName,
+  engine: Engine,
   text: string,
 ): Promise<string | null> {
   const shown = await showImage(host, engine, text);
-  return (shown && chooseDigest(engine, text, shown)) ?? null;
+  return (shown && chooseDigest(engine.name, text, shown)) ?? null;
 }
 
 /** An image that no registry has given this name, and whose name says no registry either. */
@@ -196,7 +219,7 @@ function chooseDigest(
 /** @returns `undefined` where the engine has no such image */
 async function showImage(
   host: Host,
-  engine: EngineName,
+  engine: Engine,
   text: string,
 ): Promise<ShownImage | undefined> {
   const args = ["image", "inspect", text];
@@ -211,7 +234,7 @@ async function showImage(
   if (shown !== undefined) return shown;
   throw new BootError(
     "PULL_FAILED",
-    `unexpected output from ${engine} image inspect ${text}`,
+    `unexpected output from ${engine.name} image inspect ${text}`,
     { hint: "Another program may have that name: see which one runs." },
   );
 }
@@ -219,7 +242,7 @@ async function showImage(
 /** @returns what the engine answers; where it fails, what it says on stderr, and what that means */
 async function askEngine(
   host: Host,
-  engine: EngineName,
+  engine: Engine,
   text: string,
   args: readonly string[],
 ): Promise<{ readonly said: string; readonly failure?: PullFailure }> {
@@ -230,24 +253,24 @@ async function askEngine(
   } catch (error) {
     if (!(error instanceof HelperError)) throw error;
     const said = error.message;
-    return { said, failure: explainPull(engine, text, said) };
+    return { said, failure: explainPull(engine.name, text, said) };
   }
 }
 
 /** @returns why it failed */
 async function runPull(
   host: Host,
-  engine: EngineName,
+  engine: Engine,
   text: string,
   tell: (line: string) => void,
 ): Promise<PullFailure | undefined> {
   // nerdctl draws its progress, as on a terminal.
-  const pull = engine === "nerdctl" ? ["pull", "--quiet"] : ["pull"];
+  const pull = engine.name === "nerdctl" ? ["pull", "--quiet"] : ["pull"];
   // Both of its outputs, in their order.
   const both = ["sh", "-c", 'exec "$@" 2>&1', "sh"];
   const lines: string[] = [];
   let rest = "";
-  tell(`${engine} pull ${text}`);
+  tell(`${engine.name} pull ${text}`);
   try {
     await host.run([...both, ...commandOf(host, engine), ...pull, text], {
       onOutput: (chunk) => {
@@ -265,18 +288,16 @@ async function runPull(
   } catch (error) {
     if (!(error instanceof HelperError)) throw error;
     if (error.kind !== "exit") lines.push(error.message);
-    return explainPull(engine, text, [...lines, rest].join("\n"));
+    return explainPull(engine.name, text, [...lines, rest].join("\n"));
   }
 }
 
 /** @throws BootError ENGINE_MISSING */
-function commandOf(host: Host, engine: EngineName): string[] {
-  const program = findProgram(host, engine);
-  if (program !== undefined) {
-    return engine === "nerdctl" ? [program, ...NERDCTL] : [program];
-  }
-  throw new BootError("ENGINE_MISSING", `${engine} is not installed`, {
-    hint: `Install it in the image (Debian: ${PACKAGES[engine]}).`,
+function commandOf(host: Host, { name, flags }: Engine): string[] {
+  const program = findProgram(host, name);
+  if (program !== undefined) return [program, ...flags];
+  throw new BootError("ENGINE_MISSING", `${name} is not installed`, {
+    hint: `Install it in the image (Debian: ${PACKAGES[name]}).`,
   });
 }
 

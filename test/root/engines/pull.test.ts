@@ -77,8 +77,9 @@ async function testDocker(
   if (engineRoot !== undefined) return;
   await stop();
   const stopped = { code: "ENGINE_STOPPED" };
-  await t.rejects(pullImage(host, "docker", "system:1", ignore), stopped);
-  await t.rejects(readRepoDigest(host, "docker", "system:1"), stopped);
+  const called = { name: "docker", flags: [] } as const;
+  await t.rejects(pullImage(host, called, "system:1", ignore), stopped);
+  await t.rejects(readRepoDigest(host, called, "system:1"), stopped);
 }
 
 async function testPodman(t: Test): Promise<void> {
@@ -125,11 +126,12 @@ function hostWith(
 
 async function testEngine(t: Test, bench: Bench): Promise<void> {
   const { name, host, engine, store, shared } = bench;
+  const called = { name, flags: [] };
   const at = `${registry}/${store}`;
   const reference = `${at}/system:1`;
   const lines: string[] = [];
   const pull = (text: string) =>
-    pullImage(host, name, text, (line) => lines.push(line));
+    pullImage(host, called, text, (line) => lines.push(line));
   /** Makes an image of a file, under a name. */
   const make = async (text: string, content: string) => {
     const file = path.join(shared, "etc-hostname");
@@ -154,9 +156,9 @@ async function testEngine(t: Test, bench: Bench): Promise<void> {
   t.ok(lines.length > 1, "its progress is told");
   t.strictSame(await pull(reference), { kind: "unchanged" });
   const first = find(reference).configId;
-  const ask = (text: string) => askRegistry(host, name, text);
+  const ask = (text: string) => askRegistry(host, called, text);
   t.match(await ask(reference), { configId: first });
-  const digest = await readRepoDigest(host, name, reference);
+  const digest = await readRepoDigest(host, called, reference);
   t.ok(digest?.startsWith(`${at}/system@sha256:`), String(digest));
 
   // The registry gets another image of that name, which the engine does not have any more.
@@ -175,7 +177,7 @@ async function testEngine(t: Test, bench: Bench): Promise<void> {
 
   await t.rejects(pull(`${at}/nothing:1`), { code: "IMAGE_MISSING" });
   await t.rejects(pull(`${at}/system:2`), { code: "IMAGE_MISSING" });
-  t.equal(await readRepoDigest(host, name, `${at}/nothing:1`), null);
+  t.equal(await readRepoDigest(host, called, `${at}/nothing:1`), null);
   const unreachable = { code: "PULL_FAILED", message: /cannot be reached/ };
   const gone = `${down.address}/system:1`;
   await engine(["tag", reference, gone]);
@@ -211,5 +213,5 @@ async function testEngine(t: Test, bench: Bench): Promise<void> {
   if (store === "forky") return;
   await make("own:1", "built here");
   t.strictSame(await pull("own:1"), { kind: "local" }, "none is asked");
-  t.equal(await readRepoDigest(host, name, "own:1"), null);
+  t.equal(await readRepoDigest(host, called, "own:1"), null);
 }

@@ -133,7 +133,7 @@ t.test("the engine is the one that keeps its images in the store", (t) => {
   const root = t.testdir({ usr: { bin: {}, local: { bin: {} } } });
   const host = createHost(root, createLog([]));
   const find = (home: Home, kind?: StoreKind) =>
-    findEngine(host, { home, kind });
+    findEngine(host, { home, kind, isOverlay: false })?.name;
   t.equal(find("docker"), undefined, "none is installed");
   fs.writeFileSync(path.join(root, "usr/local/bin/nerdctl"), "");
   t.equal(find("docker"), undefined);
@@ -145,5 +145,21 @@ t.test("the engine is the one that keeps its images in the store", (t) => {
   t.equal(find("docker", "containerd"), "docker");
   t.equal(find("containerd", "containerd"), "docker", "Docker uses it");
   t.equal(find("podman", "podman"), "podman");
+  t.end();
+});
+
+t.test("nerdctl pulls into what roots are made of", (t) => {
+  const root = t.testdir({ usr: { bin: { nerdctl: "" } } });
+  const host = createHost(root, createLog([]));
+  const store = { home: "containerd", kind: undefined } as const;
+  for (const [isOverlay, snapshotter] of [
+    [false, "btrfs"],
+    [true, "overlayfs"],
+  ] as const) {
+    t.strictSame(findEngine(host, { ...store, isOverlay }), {
+      name: "nerdctl",
+      flags: ["--namespace", "moby", "--snapshotter", snapshotter],
+    });
+  }
   t.end();
 });

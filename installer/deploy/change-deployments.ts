@@ -10,7 +10,11 @@ import { readChosenOnce, whyNeverOnce } from "../loaders/chosen-once.ts";
 import { countsStarts } from "../loaders/deployment-menu.ts";
 import { isLoaderName } from "../loaders/formats/boot-loader.ts";
 import type { StoreChoice } from "../system/find-store.ts";
-import { readDeployments } from "../../runtime/disk/deployments-file.ts";
+import type { Disk } from "../../runtime/disk/disk.ts";
+import {
+  readDeployments,
+  recordDurably,
+} from "../../runtime/disk/deployments-file.ts";
 import { withDeployDisk, type DeployDisk } from "./deploy-disk.ts";
 import {
   chooseRetired,
@@ -55,7 +59,10 @@ export interface ChangeRequest {
     | undefined;
   /** Whether what is on the disks and of no deployment is warned of. */
   readonly warnsOfUnclaimed: boolean;
-  /** Whether nothing is done where the state stays as it is, and what deployments have lost is left for later. */
+  /**
+   * What `decide` says of boots that were made, which holds where the menu cannot follow. Nothing is done where the state
+   * stays as it is, and what deployments have lost is left for later.
+   */
   readonly isBrief?: boolean;
   readonly progress: Teller["progress"];
 }
@@ -86,13 +93,13 @@ export async function changeDeployments(
       const once = { before: undefined, after: first?.n };
       return { before, after, running, once };
     }
-    return withPlaceOf(host, deploy, before, "rw", async (place) => {
+    const isBrief = request.isBrief ?? false;
+    const change = async (place: BootPlace): Promise<Change> => {
       refuseOtherPlace(place, before);
       const { noted, shown } = noteMenu(host, deploy, place, before);
       const wanted = decide(noted, deploy);
       const first = chooseOnce?.(noted, deploy);
       if (first !== undefined) refuseNeverOnce(place, first, noted);
-      const isBrief = request.isBrief ?? false;
       const next = findDeployment(wanted, wanted.next);
       const isDone =
         recorded.formerNext === undefined &&
@@ -128,8 +135,29 @@ export async function changeDeployments(
         warnOfUnclaimed(host, deploy, place, settled);
       }
       return done(settled);
-    });
+    };
+    try {
+      return await withPlaceOf(host, deploy, before, "rw", change);
+    } catch (error) {
+      if (isBrief) {
+        const { next } = recorded;
+        const known = decide({ ...before, next }, deploy);
+        await recordBoots(deploy.disk, recorded, known);
+      }
+      throw error;
+    }
   });
+}
+
+/** Records what is known of boots, unless that was done before the menu could not be written. */
+async function recordBoots(
+  disk: Disk,
+  recorded: Deployments,
+  known: Deployments,
+): Promise<void> {
+  const present = readDeployments(disk);
+  if (formatJson(present) !== formatJson(recorded)) return;
+  await recordDurably(disk, known);
 }
 
 /** Where the deployments have their menu. @throws as `withBootPlace` */

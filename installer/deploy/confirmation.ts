@@ -212,9 +212,13 @@ export async function giveTryBack(
 ): Promise<void> {
   const candidate = await findCounted(host, store);
   if (candidate === undefined || hasMark(host, FAILED)) return;
-  await changeQuietly(host, store, (state) => giveBack(state, candidate.n));
-  // A soft reboot is a shutdown, too, and what follows it is not counted.
-  host.files.removeFile(markOf(host, COUNTED));
+  try {
+    await changeQuietly(host, store, (state) => giveBack(state, candidate.n));
+  } finally {
+    // Not twice: where the menu cannot follow, it is given back all the same. A soft reboot is a shutdown, too, and what
+    // follows it is not counted.
+    host.files.removeFile(markOf(host, COUNTED));
+  }
 }
 
 /** This boot has failed: it stays counted, whoever restarts the machine. */

@@ -15,6 +15,8 @@ export interface DeploySystem {
   readonly dockroot: (...args: string[]) => Outcome;
   /** It has booted with these kernel options. */
   readonly booted: (cmdline: string) => void;
+  /** From now on it has this mounted besides: arguments of mount(8). */
+  readonly mounted: (...more: readonly (readonly string[])[]) => void;
   /** Does something with its engine. */
   readonly inEngine: <T>(
     work: (docker: (args: string[]) => Promise<string>) => Promise<T>,
@@ -102,12 +104,18 @@ export async function makeDeploySystem(
           ["--bind", `${top}/docker`, "/var/lib/docker"],
         ]),
   ];
+  let more: readonly (readonly string[])[] = [];
   return {
     disk,
-    dockroot: (...args) =>
-      runInSystem(scratch, { etc: {}, cmdline, store, mounts }, ...args),
+    dockroot: (...args) => {
+      const system = { etc: {}, cmdline, store, mounts: [...mounts, ...more] };
+      return runInSystem(scratch, system, ...args);
+    },
     booted: (options) => {
       cmdline = options;
+    },
+    mounted: (...given) => {
+      more = given;
     },
     inEngine: (work) =>
       disk.look((top) =>

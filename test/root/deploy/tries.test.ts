@@ -235,24 +235,3 @@ await t.test(
     });
   },
 );
-
-await t.test("a menu that cannot be written loses nothing", async (t) => {
-  system.booted((await find(3)).options);
-  succeeds(t, "rollback", "3");
-  succeeds(t, "remove", "2");
-  succeeds(t, "upgrade", "--pull=never", "next:1");
-  const { options } = await find(4);
-  system.booted(options);
-  const setFlag = (flag: string) =>
-    disk.look((top) => run(["chattr", flag, `${top}/${MENU}`]));
-  await setFlag("+i");
-  t.match(dockroot("confirm"), {
-    status: 1,
-    stderr: /cannot write .*dockroot\.cfg/,
-  });
-  t.match(await find(4), { state: "good", tries: null }, "it is confirmed");
-  t.match(await system.read(MENU), "panic=30");
-  await setFlag("-i");
-  succeeds(t, "confirm");
-  t.notMatch(await system.read(MENU), "panic=30", "the menu follows");
-});

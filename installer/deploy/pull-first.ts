@@ -16,6 +16,7 @@ import { homeBelow, type StoreChoice } from "../system/find-store.ts";
 import { readImageReference } from "../system/image.ts";
 import { readDeployments } from "../../runtime/disk/deployments-file.ts";
 import { withDeployDisk } from "./deploy-disk.ts";
+import { refuseUnusableStore } from "./refuse-store.ts";
 
 /** How a command tells what it does. */
 export interface Teller {
@@ -45,29 +46,33 @@ export interface Pulled {
 /**
  * Lets the engine pull the image that is meant; a dry run asks what the registry has. Nobody waits for the disk
  * meanwhile.
- * @throws BootError ENGINE_MISSING, and as `pullImage` and `askRegistry`
+ * @throws BootError ENGINE_MISSING, and as `refuseUnusableStore`, `pullImage` and `askRegistry`
  */
 export async function pullFirst(
   host: Host,
   { reference: given, pull, store, isDry }: PullRequest,
   { progress, tell }: Teller,
 ): Promise<Pulled> {
-  const { reference, engine } = await withDeployDisk(
+  const { reference, engine, mayPull } = await withDeployDisk(
     host,
     store,
     "ro",
     ({ disk, place }) => {
-      const home = homeBelow(host, disk.topLevel, place.path);
-      return Promise.resolve({
-        reference: chooseReference(host, given, readDeployments(disk)),
-        engine: findEngine(host, { ...place, home }),
-      });
+      const { topLevel } = disk;
+      const home = homeBelow(host, topLevel, place.path);
+      const reference = chooseReference(host, given, readDeployments(disk));
+      const wanted = parseImageReference(reference);
+      const mayPull = pull !== "never" && wanted.kind !== "id";
+      const engine = findEngine(host, { ...place, home });
+      if (mayPull && engine !== undefined) {
+        const at = { host, topLevel, path: place.path };
+        refuseUnusableStore(at, place, wanted);
+      }
+      return Promise.resolve({ reference, engine, mayPull });
     },
   );
   const nothing = { engine, offered: null };
-  if (pull === "never" || parseImageReference(reference).kind === "id") {
-    return nothing;
-  }
+  if (!mayPull) return nothing;
   if (engine === undefined) {
     if (pull === "auto") return nothing;
     throw new BootError(

@@ -131,12 +131,36 @@ function refuseShifted(store: StoreFiles, source: string, owner: number): void {
       ? undefined
       : store.host.files.statusOf(directory)?.uid;
   if (!isRemapped && holder !== owner) return;
-  throw new BootError(
+  throw notRoots(store, owner, isRemapped);
+}
+
+/**
+ * Refuses a store that is all another user's, which an engine that is not root's has written.
+ * @throws BootError STORE_UNSUPPORTED
+ */
+export function refuseRootless(store: StoreFiles): void {
+  const { files } = store.host;
+  const directory = store.resolve("");
+  if (directory === undefined) return;
+  const holder = files.statusOf(directory)?.uid ?? 0;
+  const owners = files
+    .namesIn(directory)
+    .map((name) => files.statusOf(path.join(directory, name))?.uid);
+  if (holder === 0 || owners.length === 0 || owners.includes(0)) return;
+  throw notRoots(store, holder, false);
+}
+
+function notRoots(
+  { path: store }: StoreFiles,
+  owner: number,
+  isRemapped: boolean,
+): BootError {
+  return new BootError(
     "STORE_UNSUPPORTED",
-    `in the store ${store.path} root's files belong to the user ${String(owner)}: an engine with a user namespace wrote them, and a system cannot boot from files that root does not own`,
+    `in the store ${store} root's files belong to the user ${String(owner)}: an engine with a user namespace wrote them, and a system cannot boot from files that root does not own`,
     {
       hint: isRemapped
-        ? `In a running system: docker save --output image.tar NAME; take "userns-remap" out of /etc/docker/daemon.json; systemctl restart docker; docker load --input image.tar; then name the directory above ${store.path}.`
+        ? `In a running system: docker save --output image.tar NAME; take "userns-remap" out of /etc/docker/daemon.json; systemctl restart docker; docker load --input image.tar; then name the directory above ${store}.`
         : "In a running system: pull the image as root (sudo podman pull NAME), and name the store of root's engine.",
     },
   );

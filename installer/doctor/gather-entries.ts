@@ -102,6 +102,8 @@ async function askGenerators(
   return undefined;
 }
 
+const OVERLAY = /\/overlay\.ko(?:\.\w+)?$/;
+
 const MODULE = /^(?:usr\/)?lib\/modules\/([^/]+)\/.*\.ko(?:\.\w+)?$/;
 
 function describeContent(
@@ -126,6 +128,7 @@ function describeContent(
       (name) => !paths.has(`${HELPER_DIRECTORY}/${name}`),
     ),
     hasFsck: [...paths.keys()].some((name) => name.endsWith("/fsck.ext4")),
+    hasOverlay: [...paths.keys()].some((name) => OVERLAY.test(name)),
     kernelVersions: [
       ...new Set(
         [...paths.keys()].flatMap((name) => MODULE.exec(name)?.[1] ?? []),

@@ -1,6 +1,7 @@
 import { lookAtDisk, planOn } from "../../runtime/boot/look-at-disk.ts";
 import { DEFAULT_RUN_DIRECTORY } from "../../runtime/disk/run-directory.ts";
 import type { BootContext } from "../../runtime/boot/boot-context.ts";
+import type { BlockDevice } from "../../runtime/disk/device.ts";
 import type { ConfigSource } from "../../runtime/options/config.ts";
 import type { OpenDisk } from "../../runtime/disk/open-disk.ts";
 import { asFailureOf, describeFailure } from "../../runtime/base/failure.ts";
@@ -32,6 +33,7 @@ import { formatImageReference } from "../../runtime/images/image-ref.ts";
 import { CORRECT_IMAGE } from "../../runtime/images/image-missing.ts";
 import { NAME_IMAGE } from "../system/image.ts";
 import { describeStore, homeBelow, listStores } from "../system/find-store.ts";
+import { hasFileTypes, XFS_SUPERBLOCK_BYTES } from "../system/formats/xfs.ts";
 import { directoryOf } from "../engines/formats/engine-configs.ts";
 import { readSystemConfigs } from "../system/system-configs.ts";
 import { gatherTree } from "./gather-tree.ts";
@@ -227,6 +229,7 @@ async function gatherPlanned(
       ...{ root, storePath, isOverlay, device: facts.device.path },
       fsType: facts.device.fsType ?? "btrfs",
       layerCount: image.layers?.length,
+      hasFileTypes: await readFileTypes(host, facts.device),
       room: host.files.roomAt(topLevel),
       engineDirectory,
       stores: listStores(
@@ -248,6 +251,22 @@ async function gatherPlanned(
       init,
     }),
   };
+}
+
+/** @returns `undefined` where it is no xfs, or cannot be read */
+async function readFileTypes(
+  host: Host,
+  { path: device, fsType }: BlockDevice,
+): Promise<boolean | undefined> {
+  if (fsType !== "xfs") return undefined;
+  const bytes = String(XFS_SUPERBLOCK_BYTES);
+  try {
+    const { stdout } = await host.run(["head", "-c", bytes, "--", device]);
+    return hasFileTypes(stdout);
+  } catch (error) {
+    if (!(error instanceof HelperError)) throw error;
+    return undefined;
+  }
 }
 
 /** Whether the engine's directory here is the store. */

@@ -30,6 +30,7 @@ import { readMainConfiguration } from "../generators/mkinitcpio/configurations.t
 import { hasFile } from "../system/has-file.ts";
 import {
   findSystemKernels,
+  isBuiltIn,
   moduleVersions,
   readKernelVersion,
 } from "../system/kernels.ts";
@@ -105,7 +106,10 @@ export async function gatherTree(
   });
   const { entries } = parseFstab(check.texts.fstab.text ?? "");
   const hasRootLine = entries.some(({ mountPoint }) => mountPoint === "/");
-  return { what, modules, engine, hasRootLine, findings };
+  const withoutOverlay = modules.filter(
+    (version) => isBuiltIn(rooted, version, "overlay") === false,
+  );
+  return { what, modules, withoutOverlay, engine, hasRootLine, findings };
 }
 
 function findInitFailure(

@@ -12,11 +12,10 @@ import { findProgram, listHelpers } from "./helpers.ts";
 import { CONFIG_FILES } from "../../runtime/options/config.ts";
 import { parseLdd } from "./plan/helper-version.ts";
 import type { ImageNeeds } from "../initramfs/verify-image.ts";
-import { listInitramfs } from "../system/kernels.ts";
+import { isBuiltIn, listInitramfs } from "../system/kernels.ts";
 import { isCutShort } from "../initramfs/read-initramfs.ts";
 
 export const EXECUTABLE = "/usr/bin/dockroot";
-const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
 /** What an initramfs of this system must have. @throws BootError, HelperError */
 export async function readImageNeeds(
@@ -37,7 +36,7 @@ export async function readImageNeeds(
     executableBytes: executable.sizeBytes,
     helpers,
     libraries: await readLibraries(host, programs),
-    needsModule: !isBuiltIn(host, kernelVersion),
+    needsModule: isBuiltIn(host, kernelVersion, "btrfs", "overlay") !== true,
     hooks: generator.hooksInImage,
     configs: CONFIG_FILES.filter((file) => hasFile(host, file)).map((file) =>
       file.slice(1),
@@ -66,17 +65,6 @@ function requireProgram(host: Host, name: string): string {
   const found = findProgram(host, name);
   if (found !== undefined) return found;
   throw new BootError("HELPER_MISSING", `${name} is not installed`);
-}
-
-function isBuiltIn(host: Host, kernelVersion: string): boolean {
-  const list = host.readText(
-    `/lib/modules/${kernelVersion}/modules.builtin`,
-    MAX_LIST_BYTES,
-  );
-  return (
-    list?.split("\n").some((name) => /\/(?:btrfs|overlay)\.ko$/.test(name)) ??
-    false
-  );
 }
 
 /** The files in an image. @throws BootError INSTALL_FAILED where it cannot be read */

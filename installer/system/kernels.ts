@@ -86,6 +86,24 @@ export function findSystemKernels(host: Host): string[] {
   );
 }
 
+const MAX_LIST_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Whether a kernel has one of some modules built in.
+ * @returns `undefined` where the system has no list of that kernel
+ */
+export function isBuiltIn(
+  host: Host,
+  version: string,
+  ...modules: readonly string[]
+): boolean | undefined {
+  const file = `/lib/modules/${version}/modules.builtin`;
+  return host
+    .readText(file, MAX_LIST_BYTES)
+    ?.split("\n")
+    .some((name) => modules.some((module) => name.endsWith(`/${module}.ko`)));
+}
+
 /**
  * @param known versions that the file's name may have
  * @returns what the kernel's file says of itself, else what its name says

@@ -141,6 +141,7 @@ function* checkInitrds(
   const fsType = outcome.kind === "planned" ? outcome.disk.fsType : unknownType;
   const version = kernel?.version;
   yield* judgeInitrds(`${name}: `, initrds, version, fsType, cutRemedy);
+  yield* checkOverlay(facts, outcome);
 }
 
 /**
@@ -201,6 +202,27 @@ function* judgeInitrds(
   if (missing.length === 0 && !isForAnother) {
     yield ok("initramfs", `${prefix}dockroot is in ${namesOf(withDockroot)}`);
   }
+}
+
+/** Whether kernel and initramfs can put an overlay together. */
+function* checkOverlay(
+  { entry, kernel, initrds }: EntryFacts,
+  outcome: StartOutcome,
+): Iterable<Finding> {
+  if (outcome.kind !== "planned" || !outcome.disk.isOverlay) return;
+  const contents = initrds.flatMap(({ content }) => content ?? []);
+  const isLooked = initrds.length > 0 && contents.length === initrds.length;
+  const version = kernel?.version;
+  const { withoutOverlay } = outcome.tree;
+  if (version === undefined || !isLooked || !withoutOverlay.includes(version)) {
+    return;
+  }
+  if (contents.some(({ hasOverlay }) => hasOverlay)) return;
+  yield stops(
+    "initramfs",
+    `${nameEntry(entry)}: the module overlay is not in ${namesOf(initrds)}, and the kernel ${version} does not have it built in: no root can be mounted`,
+    REBUILD,
+  );
 }
 
 /** Of a file that an entry names and that is not seen. */

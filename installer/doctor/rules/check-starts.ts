@@ -87,6 +87,13 @@ function* checkOutcome(start: StartFacts): Iterable<Finding> {
         "image",
         `${image.reference} is in ${disk.storePath}, ${image.id}`,
       );
+      if (disk.isOverlay && disk.hasFileTypes === false) {
+        yield warning(
+          "disk",
+          `${disk.device} is an xfs without ftype=1, which overlays need: what an image or a root has removed may show`,
+          "Make the filesystem anew (mkfs.xfs does so with ftype=1), and move its files there.",
+        );
+      }
     }
   }
   for (const text of outcome.warnings) {

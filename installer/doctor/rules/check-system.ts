@@ -88,7 +88,7 @@ export function* checkMenus({
     yield warning(
       "boot-entries",
       `no boot menu entry of rEFInd, systemd-boot, GRUB or Limine boots an image (${found} found)`,
-      "Run dockroot boot-entry to print one for this machine.",
+      "Run dockroot upgrade, which makes one of an image, or dockroot boot-entry to print one for this machine.",
     );
   }
 }

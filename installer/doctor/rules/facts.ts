@@ -166,6 +166,8 @@ interface StoreDisk extends StorePath {
   readonly fsType: string;
   /** How many layers a root is an overlay of; `undefined` where it is a subvolume. */
   readonly layerCount: number | undefined;
+  /** Of an xfs, whether its directories say what kind of file each name is; `undefined` where that is not known. */
+  readonly hasFileTypes: boolean | undefined;
   readonly room: Room;
   /** What people call the stores there that have images and count: more than one may come to differ. */
   readonly stores: readonly string[];
@@ -224,6 +226,8 @@ export interface InitramfsContent {
   readonly missing: readonly string[];
   /** Whether it can check an ext4. */
   readonly hasFsck: boolean;
+  /** Whether it has the kernel's module overlay. */
+  readonly hasOverlay: boolean;
   /** Whose modules it has. */
   readonly kernelVersions: readonly string[];
   readonly config: ConfigSource | undefined;
@@ -293,6 +297,8 @@ export interface JudgedTree extends Pick<
   TreeFacts,
   "what" | "modules" | "engine"
 > {
+  /** The kernels that are known to have no overlayfs built in. */
+  readonly withoutOverlay: readonly string[];
   readonly hasRootLine: boolean;
   readonly findings: readonly Finding[];
 }

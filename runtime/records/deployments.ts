@@ -90,6 +90,8 @@ export interface Deployments {
   readonly next: number | null;
   /** What it started before, which it may still do: absent when the menu is known to have `next`. */
   readonly formerNext?: number | undefined;
+  /** The deployment that proved bad, and in whose place `next` boots. */
+  readonly inPlaceOf?: number | undefined;
   /** The deployment that boots where that one proves bad; `null` where nothing but the newest good one is known. */
   readonly fallback: number | null;
   /** The last number that was given to one. */
@@ -176,6 +178,7 @@ const parseFields = objectOf(
   {
     fallback: orNull(parseCount),
     formerNext: parseCount,
+    inPlaceOf: parseCount,
     isBuilding: oneOf([true] as const),
   },
 );

@@ -104,8 +104,10 @@ export function noteBoots(
   );
   const next = findDeployment(noted, noted.next);
   if (next?.state !== "bad") return noted;
-  const [substitute = next] = listSubstitutes(noted, next.n);
-  return { ...noted, next: substitute.n };
+  const [substitute] = listSubstitutes(noted, next.n);
+  return substitute === undefined
+    ? noted
+    : { ...noted, next: substitute.n, inPlaceOf: next.n };
 }
 
 const NOT_BAD = { failure: null, errors: undefined, hasRestarted: undefined };
@@ -123,14 +125,21 @@ export function confirm(state: Deployments, n: number): Deployments {
   );
 }
 
-/** The newest deployment that proved bad, and that what runs stands in for. */
+/**
+ * The deployment that proved bad, and that what runs stands in for: the one that was to boot, which may be older after a
+ * rollback; else the newest.
+ */
 export function findBad(
   state: Deployments,
   running: number | undefined,
 ): Deployment | undefined {
-  return inMenu(state).findLast(
-    ({ n, state: own }) =>
-      own === "bad" && running !== undefined && n > running,
+  if (running === undefined) return undefined;
+  const bad = inMenu(state).filter(
+    ({ n, state: own }) => own === "bad" && n !== running,
+  );
+  return (
+    bad.find(({ n }) => n === state.next || n === state.inPlaceOf) ??
+    bad.findLast(({ n }) => n > running)
   );
 }
 
@@ -188,7 +197,7 @@ export function bringIn(
 ): Deployments {
   const fallback = findFallback(state, next, running);
   return withChanged(
-    { ...state, next, fallback },
+    { ...state, next, fallback, inPlaceOf: undefined },
     ({ n, state: own, isPinned }) => {
       if (n === next) return { state: "candidate", tries };
       return own === "candidate" && n !== running && !isPinned
@@ -205,7 +214,8 @@ export function bootNext(
   running: number | undefined,
 ): Deployments {
   const fallback = findFallback(state, n, running);
-  return withChanged({ ...state, next: n, fallback }, (each) =>
+  const chosen = { ...state, next: n, fallback, inPlaceOf: undefined };
+  return withChanged(chosen, (each) =>
     each.n === n && each.state === "bad"
       ? {
           state: "candidate",

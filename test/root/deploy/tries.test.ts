@@ -1,4 +1,4 @@
-// runner: tier=first seconds=30
+// runner: tier=first seconds=35
 import fs from "fs-extra";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -21,12 +21,11 @@ const system = await makeDeploySystem(t, "tries", {
   [`${UNITS}/dockroot-confirm.service`]: "",
 });
 const { disk, dockroot } = system;
+const STATE = ".dockroot/docker_rwlayer/deployments.json";
 const MENU = "grub/dockroot.cfg";
 
 const readState = async () =>
-  JSON.parse(
-    await system.read(".dockroot/docker_rwlayer/deployments.json"),
-  ) as Deployments;
+  JSON.parse(await system.read(STATE)) as Deployments;
 
 async function find(n: number): Promise<Deployment> {
   const { deployments } = await readState();
@@ -233,5 +232,60 @@ await t.test(
       const modules = `lib/modules/${os.release()}`;
       t.ok(fs.existsSync(`${top}/docker_rwlayer/${modules}`));
     });
+  },
+);
+
+await t.test("one that is older, and bad once more, is told of", async (t) => {
+  system.booted((await find(2)).options);
+  succeeds(t, "upgrade", "--pull=never", "next:1");
+  await boot(t, 4);
+  system.booted((await find(4)).options);
+  succeeds(t, "confirm");
+  const motd = `${disk.scratch}/run/motd.d/dockroot`;
+  t.notOk(fs.existsSync(motd), "it was bad before, and what runs is newer");
+  succeeds(t, "rollback", "3");
+  t.match(await boot(t, 3), { result: "fallback", deployment: 4 });
+  succeeds(t, "confirm");
+  t.match(await readState(), { next: 4 });
+  t.match(
+    fs.readFileSync(motd, "utf8"),
+    /^dockroot: dockroot 3: third:1 .* is bad: no root .* What runs is dockroot 4: /,
+  );
+});
+
+await t.test(
+  "of two candidates one boots next, and both are told",
+  async (t) => {
+    const tries = { left: 3, done: 0 };
+    const state = await readState();
+    const deployments = state.deployments.map((each) =>
+      each.n === 3 ? each : { ...each, state: "candidate", tries },
+    );
+    await disk.look((top) => {
+      fs.writeJsonSync(`${top}/${STATE}`, { ...state, deployments });
+    });
+    succeeds(t, "gc");
+    t.match(await system.read(MENU), /set default='dockroot-docker_rwlayer-4'/);
+    t.match(
+      succeeds(t, "deployments"),
+      /^4 .*candidate.*\n(.*\n)*2 .*candidate/m,
+    );
+    await boot(t, 2);
+    t.match(await find(2), { tries: { left: 2, done: 1 } });
+    t.match(await find(4), { tries }, "of the other no boot is counted");
+    system.booted((await find(2)).options);
+    succeeds(t, "confirm");
+    t.match(await find(2), { state: "good", tries: null });
+    t.match(await readState(), { next: 4, fallback: 2 });
+    succeeds(t, "upgrade", "--pull=never", "third:1");
+    const { next, deployments: left } = await readState();
+    t.strictSame(
+      left.map(({ n, state: own }) => [n, own]),
+      [
+        [2, "good"],
+        [5, "candidate"],
+      ],
+    );
+    t.equal(next, 5);
   },
 );

@@ -5,9 +5,11 @@ import {
   removeOne,
 } from "../../../installer/deploy/change-deployments.ts";
 import {
+  bootNext,
   bringIn,
   chooseRetired,
   confirm,
+  findBad,
   findDeployment,
   findProtected,
   giveBack,
@@ -277,6 +279,32 @@ t.test("where what boots next is bad, the one does that ran before it", (t) => {
   t.equal(noteBoots({ ...state, fallback: 1 }, 1).next, 1);
   t.equal(noteBoots(state, 1).next, 2, "or the newest good one");
   t.equal(noteBoots(stateOf({ state: "bad" }), 1).next, 1, "or none at all");
+  t.end();
+});
+
+t.test("what is bad is told of where another one boots in its place", (t) => {
+  const bad: Change = { state: "bad", failure: "it hung" };
+  const found = (state: Deployments, running: number) =>
+    findBad(state, running)?.n;
+  const former = { ...stateOf({}, bad, {}), next: 3, fallback: 1 };
+  t.equal(found(former, 1), 2, "an earlier one runs");
+  t.equal(found(former, 3), undefined, "a newer one has been good since");
+  const again = bootNext(former, deployment(2), 3);
+  t.match(again.deployments[1], { state: "candidate" });
+  t.equal(found(again, 3), undefined, "it is tried anew");
+  const { deployments } = former;
+  const failed = { ...again, deployments };
+  t.equal(found(failed, 3), 2, "before the menu is right");
+  const noted = noteBoots(failed, 3);
+  t.equal(noted.next, 3);
+  t.equal(found(noted, 3), 2, "and then");
+  t.strictSame(parseDeployments(JSON.stringify(noted)), noted);
+  t.equal(found(bootNext(noted, deployment(1), 3), 3), undefined);
+  const newer = bringIn(
+    { ...noted, deployments: [...deployments, deployment(4)] },
+    ...([4, 3, null] as const),
+  );
+  t.equal(found(newer, 3), undefined);
   t.end();
 });
 

@@ -42,11 +42,13 @@ export function lookAtContent(
   return lookAt(disk, readContent, [...wholeOf(fsType), "ro"]);
 }
 
+export function isBtrfs(directory: string): boolean {
+  return fs.statfsSync(directory).type === BTRFS_MAGIC;
+}
+
 /** Reads a disk whose subvolumes, or roots, have plain names. */
 export async function readContent(topLevel: string): Promise<DiskContent> {
-  if (fs.statfsSync(topLevel).type !== BTRFS_MAGIC) {
-    return readOverlayContent(topLevel);
-  }
+  if (!isBtrfs(topLevel)) return readOverlayContent(topLevel);
   const list = await run(["btrfs", "subvolume", "list", "-u", topLevel]);
   const found = Array.from(
     list.matchAll(/^ID \d+ gen \d+ top level \d+ uuid (\S+) path (.+)$/gm),

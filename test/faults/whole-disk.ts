@@ -4,6 +4,8 @@ import {
   listTree,
   type TreeListing,
 } from "../../fixtures/tree-listing.ts";
+import { isBtrfs } from "./disk-content.ts";
+import { readOverlayContent } from "./overlay-content.ts";
 
 /** All that is on a disk, at its place; dockroot's own is among it. */
 export interface WholeDisk {
@@ -20,18 +22,33 @@ export interface Licence {
   readonly directories: readonly string[];
 }
 
-/** Reads a disk whose subvolumes have plain names. */
+/** Reads a disk whose subvolumes, or roots, have plain names. */
 export async function readWholeDisk(topLevel: string): Promise<WholeDisk> {
-  const list = await run(["btrfs", "subvolume", "list", "-u", topLevel]);
   return {
     tree: listTree(topLevel),
-    subvolumes: Object.fromEntries(
-      Array.from(
-        list.matchAll(/^ID \d+ gen \d+ top level \d+ uuid (\S+) path (.+)$/gm),
-        ([, uuid = "", file = ""]) => [file, uuid],
-      ),
-    ),
+    subvolumes: isBtrfs(topLevel)
+      ? await listSubvolumes(topLevel)
+      : listRoots(topLevel),
   };
+}
+
+async function listSubvolumes(
+  topLevel: string,
+): Promise<WholeDisk["subvolumes"]> {
+  const list = await run(["btrfs", "subvolume", "list", "-u", topLevel]);
+  return Object.fromEntries(
+    Array.from(
+      list.matchAll(/^ID \d+ gen \d+ top level \d+ uuid (\S+) path (.+)$/gm),
+      ([, uuid = "", file = ""]) => [file, uuid],
+    ),
+  );
+}
+
+function listRoots(topLevel: string): WholeDisk["subvolumes"] {
+  const { subvolumes } = readOverlayContent(topLevel);
+  return Object.fromEntries(
+    subvolumes.map(({ path: file, uuid }) => [file, uuid]),
+  );
 }
 
 /** What has changed without a licence, in words; nothing where all is at its place as it was. */

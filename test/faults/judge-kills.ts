@@ -1,6 +1,15 @@
-import type { RwlayerState } from "../../runtime/records/rwlayer-state.ts";
+import fs from "node:fs";
+import {
+  parseState,
+  type RwlayerState,
+} from "../../runtime/records/rwlayer-state.ts";
 import { GENERATIONS, OWN_DIRECTORY, RWLAYER } from "./boot-scenarios.ts";
-import { subvolumeAt, type DiskContent } from "./disk-content.ts";
+import {
+  isBtrfs,
+  readContent,
+  subvolumeAt,
+  type DiskContent,
+} from "./disk-content.ts";
 import type { Start } from "./faulty-start.ts";
 import { describeMadeRoot } from "./judge-start.ts";
 import { lost, wrong, type Problem } from "./tally.ts";
@@ -8,8 +17,34 @@ import { lost, wrong, type Problem } from "./tally.ts";
 /** A disk with what dockroot knows of it. */
 export interface KnownDisk {
   readonly content: DiskContent;
-  /** state.json; without subvolumes where there is none. */
+  /** state.json, without subvolumes where there is none; of overlays what each root says of itself. */
   readonly state: Pick<RwlayerState, "subvolumes">;
+}
+
+/** Reads a disk that is mounted. */
+export async function readKnown(topLevel: string): Promise<KnownDisk> {
+  const content = await readContent(topLevel);
+  if (!isBtrfs(topLevel))
+    return { content, state: readOverlayState(topLevel, content) };
+  const file = `${topLevel}/${OWN_DIRECTORY}/state.json`;
+  const state = fs.existsSync(file)
+    ? parseState(fs.readFileSync(file, "utf8"))
+    : { subvolumes: [] };
+  return { content, state };
+}
+
+function readOverlayState(
+  topLevel: string,
+  { subvolumes }: DiskContent,
+): KnownDisk["state"] {
+  const records = subvolumes.flatMap(({ path }) => {
+    const file = `${topLevel}/${path}/root.json`;
+    if (!fs.existsSync(file)) return [];
+    return parseState(fs.readFileSync(file, "utf8")).subvolumes;
+  });
+  return {
+    subvolumes: records.map(({ handedOver: _, ...record }) => record),
+  };
 }
 
 /** A root of ours, where roots stand. */
@@ -50,11 +85,14 @@ export function judgeState(
       const record = state.subvolumes.find((each) => each.uuid === uuid);
       if (record === undefined) return [`the state does not know ${path}`];
       const isHandedOver = record.handedOver !== null;
+      // An overlay's record does not tell.
+      const isTold = record.handedOver !== undefined;
       return [
         ...(record.complete || !(isClean || path === RWLAYER)
           ? []
           : [`${path} is recorded as in the making`]),
-        ...(isHandedOver === handedOver.has(uuid) ||
+        ...(!isTold ||
+        isHandedOver === handedOver.has(uuid) ||
         (isUnsure && isHandedOver && !former.has(uuid))
           ? []
           : [

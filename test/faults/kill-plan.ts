@@ -1,5 +1,9 @@
 import { createRandom, type Random } from "../../fixtures/random.ts";
-import { scenarioNames, type ScenarioName } from "./boot-scenarios.ts";
+import {
+  scenarioNames,
+  type Scenario,
+  type ScenarioName,
+} from "./boot-scenarios.ts";
 import type { HelperCall } from "./faulty-helpers.ts";
 
 /** What is done to a dockroot: shell commands. `$1` is its process ID, `$2` a helper's. */
@@ -41,9 +45,18 @@ export type Moment =
  */
 export type Recovery = "again" | "over" | "restart";
 
-export interface Injection {
-  readonly seed: number;
+/** Which machine is attacked. */
+export interface KillMachine {
+  readonly fsType: Extract<Scenario["fsType"], "btrfs" | "ext4">;
   readonly scenario: ScenarioName;
+}
+
+export const killMachines: readonly KillMachine[] = (
+  ["btrfs", "ext4"] as const
+).flatMap((fsType) => scenarioNames.map((scenario) => ({ fsType, scenario })));
+
+export interface Injection extends KillMachine {
+  readonly seed: number;
   readonly flow: Flow;
   readonly victim: "boot" | "finish";
   readonly attack: Attack;
@@ -66,16 +79,16 @@ const WARM_UP = "btrfs --version ";
 const MAX_GATE_MS = 400;
 const MAX_PAUSE_MS = 400;
 
-export function scenarioOf(seed: number): ScenarioName {
-  const name = scenarioNames[seed % scenarioNames.length];
-  if (name === undefined) throw new Error("there is no scenario");
-  return name;
+export function machineOf(seed: number): KillMachine {
+  const machine = killMachines[seed % killMachines.length];
+  if (machine === undefined) throw new Error("there is no machine");
+  return machine;
 }
 
-/** Chooses all of an injection by its seed. @param usual of its scenario */
+/** Chooses all of an injection by its seed. @param usual of its machine */
 export function planKill(seed: number, usual: UsualStart): Injection {
   const random = createRandom(seed, 1);
-  const scenario = scenarioOf(seed);
+  const { fsType, scenario } = machineOf(seed);
   // There alone former roots are past the limit.
   const flow =
     scenario === "a new root and all there is to clean up"
@@ -93,7 +106,7 @@ export function planKill(seed: number, usual: UsualStart): Injection {
   );
   const pauseMs = 1 + random.below(MAX_PAUSE_MS);
   return {
-    ...{ seed, scenario, flow, victim, attack, moment },
+    ...{ seed, fsType, scenario, flow, victim, attack, moment },
     ...{ pauseMs, gateMs, recovery },
   };
 }
@@ -145,15 +158,15 @@ function pickCall(
 }
 
 export function describeKill(injection: Injection): string {
-  const { seed, scenario, flow, victim, attack, moment, recovery } = injection;
-  const { pauseMs, gateMs } = injection;
+  const { seed, fsType, scenario, flow, victim, attack } = injection;
+  const { moment, recovery, pauseMs, gateMs } = injection;
   const delay = `${moment.delayMs.toFixed(1)} ms after`;
   const when =
     moment.kind === "time"
       ? `${delay} it began`
       : `${delay} the ${moment.edge} of ${moment.call.work.trim()} #${String(moment.call.number)}`;
   return [
-    `seed ${String(seed)}: ${scenario}; ${victim}`,
+    `seed ${String(seed)}: ${fsType}, ${scenario}; ${victim}`,
     ...(flow === "early" ? [`begun ${String(gateMs)} ms early`] : []),
     `${attack}${/STOP/.test(attack) ? ` (${String(pauseMs)} ms)` : ""}`,
     ...[when, `then ${recovery}`],

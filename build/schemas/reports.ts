@@ -126,7 +126,7 @@ export const status = v.strictObject({
               ),
             }),
           ),
-          "The newer one that proved bad, in whose place another one runs.",
+          "The one that proved bad, in whose place another one runs.",
         ),
       }),
     ),

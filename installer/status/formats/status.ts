@@ -35,7 +35,7 @@ export interface DeploymentsStatus {
   readonly next: DeploymentInShort | null;
   /** How often what runs may boot still; `null` where that is not counted, or it is confirmed. */
   readonly tries: Tries | null;
-  /** The newer one that proved bad, in whose place another one runs. */
+  /** The one that proved bad, in whose place another one runs. */
   readonly bad:
     | (Pick<DeploymentInShort, "image" | "n"> & {
         readonly failure: string | null;

@@ -50,6 +50,16 @@ export function wantedFaults(): number | undefined {
   throw new Error(`FAULTS=${wanted} is neither a number nor "all"`);
 }
 
+/** How many faults a campaign is to inject: FAULTS=n, or as many as the tier has time for. */
+export interface Bounds {
+  readonly first: number;
+  readonly whole: number;
+}
+
+export function countFaults({ first, whole }: Bounds): number {
+  return wantedFaults() ?? (isWholeTier() ? whole : first);
+}
+
 /** Whether a campaign that FAULTS=n does not bound runs whole. */
 export function isWholeCampaign(): boolean {
   return isWholeTier() || wantedFaults() === Infinity;
@@ -70,7 +80,7 @@ export interface Part<T> {
  */
 export function choosePart<T>(
   rounds: readonly (readonly T[])[],
-  bounds: { readonly first: number; readonly whole: number },
+  bounds: Bounds,
   period = 1,
 ): Part<T> {
   const all = rounds.flat();

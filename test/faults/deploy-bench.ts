@@ -6,13 +6,13 @@ import { withCopy } from "./disk-copy.ts";
 import { plainMachine, type Machine } from "./faulty-start.ts";
 import {
   judgeFaultyDeploy,
-  judgeRun,
+  judgeNext,
   judgeSettled,
   readDeploySight,
   type DeploySight,
 } from "./judge-deployments.ts";
 import fs from "node:fs";
-import { wrong, type Problem } from "./tally.ts";
+import type { Problem } from "./tally.ts";
 
 /** Does a scenario's command with a fault, and judges it and what comes after. */
 export interface DeployBench {
@@ -79,13 +79,9 @@ export async function createDeployBench(
         scenario,
         `${entry === undefined ? "" : `dockroot ${rehearsal}\n`}dockroot ${NEXT_COMMAND}\n`,
       );
-      const failed = next.tries.filter(({ status }) => status !== 0);
       return [
         ...problems,
-        ...judgeRun(next),
-        ...wrong(
-          failed.map(({ command, said }) => `then ${command} fails: ${said}`),
-        ),
+        ...judgeNext(next),
         ...judgeSettled(former, await look(), mayChange),
       ];
     },

@@ -10,7 +10,7 @@ import {
 } from "../../fixtures/crash-points.ts";
 import { makeCrashedDisk } from "../../fixtures/crashed-disk.ts";
 import { isWholeTier, sampleSeed } from "../tier.ts";
-import { wantedFaults } from "./campaign.ts";
+import { countFaults } from "./campaign.ts";
 import { NEXT_COMMAND } from "./deploy-bench.ts";
 import type { DeployMachine } from "./deploy-machine.ts";
 import { makeDeployScenarios } from "./deploy-scenarios.ts";
@@ -27,7 +27,8 @@ import {
   type EspLoader,
   type EspSight,
 } from "./esp-machine.ts";
-import { judgeFaultyDeploy, judgeRun } from "./judge-deployments.ts";
+import { failUnwritable } from "./esp-unwritable.ts";
+import { judgeFaultyDeploy, judgeNext, judgeRun } from "./judge-deployments.ts";
 import { createTally, lost, wrong, type Problem } from "./tally.ts";
 
 /**
@@ -173,111 +174,27 @@ async function upgradeAgain(
   const ran = await guest.run(machine, `dockroot ${NEXT_COMMAND} ${flags}\n`);
   const disk = path.join(scratch, "upgraded");
   await guest.copyTo(disk);
-  const failed = ran.tries.filter(({ status }) => status !== 0);
   return [
-    ...judgeRun(ran),
-    ...wrong(
-      failed.map(({ command, said }) => `then ${command} fails: ${said}`),
-    ),
+    ...judgeNext(ran),
     ...judgeEspSettled(before, await lookAtEsp(disk, loader)),
     ...judgeEsp(loader, await lookAtEsp(disk, loader)),
   ];
 }
 
-interface EspCase {
-  /** Shell that runs in the guest before. */
-  readonly before: string;
-  /** What upgrade says where it fails. */
-  readonly says: RegExp | undefined;
-  /** Shell that runs in the guest afterwards. */
-  readonly after: string;
-}
-
-const MOUNTED = `mkdir -p /boot/efi; mount ${guest.esp} /boot/efi`;
-
-const CASES: Readonly<Record<string, EspCase>> = {
-  full: {
-    before: `mount ${guest.esp} /mnt; dd if=/dev/zero of=/mnt/full bs=64K status=none; umount /mnt`,
-    says: /there is no room on/,
-    after: `mount ${guest.esp} /mnt; rm /mnt/full; umount /mnt`,
-  },
-  "full, but for the boot files": {
-    before: `mount ${guest.esp} /mnt; dd if=/dev/zero of=/mnt/full bs=64K status=none; truncate -s -300K /mnt/full; umount /mnt`,
-    says: /there is no room on/,
-    after: `mount ${guest.esp} /mnt; rm /mnt/full; umount /mnt`,
-  },
-  missing: {
-    before: `dd if=${guest.esp} of=/run/esp bs=1M status=none; wipefs -q -a ${guest.esp}`,
-    says: /no menu of systemd-boot was found/,
-    after: `dd if=/run/esp of=${guest.esp} bs=1M status=none; rm /run/esp`,
-  },
-  "write-protected": {
-    before: `blockdev --setro ${guest.esp}`,
-    says: /cannot mount|read-only|write-protected/,
-    after: `blockdev --setrw ${guest.esp}`,
-  },
-};
-
 await t.test("$BOOT cannot be written to", async (t) => {
-  const tally = createTally();
-  const [systemdBoot] = ESP_LOADERS;
-  const [, recorded] = records;
-  if (systemdBoot === undefined || recorded === undefined) return;
-  const { former, before } = recorded;
-  const upgrade = `dockroot ${COMMANDS[1].args}\n`;
-  const looked = async () => {
-    const disk = path.join(scratch, "looked");
-    await guest.copyTo(disk);
-    return lookAtEsp(disk, systemdBoot);
-  };
-  const refused = async (
-    script: string,
-    { before: prepare, says, after }: EspCase,
-  ) => {
-    await guest.insert(former);
-    await guest.shell(prepare);
-    const ran = await guest.run(machine, script);
-    await guest.shell(after);
-    const [{ status = undefined, said } = { said: "" }] = ran.tries;
-    const sight = await looked();
-    const isSame = JSON.stringify(sight.state) === JSON.stringify(before.state);
-    return [
-      ...judgeRun(ran),
-      ...judgeEsp(systemdBoot, sight),
-      ...judgeEspSettled(before, sight),
-      ...(isSame ? [] : wrong(["the state is another one"])),
-      ...(status === 1 && says?.test(said) ? [] : wrong([ran.said])),
-    ];
-  };
-  for (const [name, each] of Object.entries(CASES)) {
-    tally.count(t, name, await refused(upgrade, each));
-  }
-  tally.count(
-    t,
-    "mounted read-only",
-    await refused(`${MOUNTED} -o ro\n${upgrade}`, {
-      ...{ before: "true", after: "true" },
-      says: /mounted read-only/,
-    }),
-  );
-  await guest.insert(former);
-  const ran = await guest.run(machine, `${MOUNTED}\n${upgrade}`);
-  const sight = await looked();
-  tally.count(t, "mounted by the system", [
-    ...(ran.tries[0]?.status === 0 ? [] : wrong([ran.said])),
-    ...judgeEspSettled(before, sight),
-    ...(sight.menu.next === 3
-      ? []
-      : wrong([`next is ${String(sight.menu.next)}`])),
+  const [loader] = ESP_LOADERS;
+  const [, upgrade, , confirm] = records;
+  if (!loader || !upgrade || !confirm) throw new Error("it was not recorded");
+  await failUnwritable(t, { guest, scratch, loader }, [
+    { ...upgrade, machine, args: COMMANDS[1].args },
+    { ...confirm, machine: bootedAs(3), args: COMMANDS[3].args },
   ]);
-  tally.record(t, "deployments: $BOOT cannot be written to");
 });
 
 await t.test("the power fails at any write", async (t) => {
   const tally = createTally();
   const seed = isWholeTier() ? 0 : sampleSeed();
-  const wanted =
-    wantedFaults() ?? (isWholeTier() ? BOUNDS.whole : BOUNDS.first);
+  const wanted = countFaults(BOUNDS);
   let all = 0;
   let taken = 0;
   let upgrades = 0;

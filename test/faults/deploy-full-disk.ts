@@ -2,7 +2,7 @@ import fs from "node:fs";
 import type { Test } from "tap";
 import { lookAt } from "../root/boot-disk.ts";
 import { isWholeTier, sampleSeed } from "../tier.ts";
-import { wantedFaults } from "./campaign.ts";
+import { countFaults } from "./campaign.ts";
 import type { DeployBench } from "./deploy-bench.ts";
 import { commandOf, type DeployScenario } from "./deploy-scenarios.ts";
 import { withCopy } from "./disk-copy.ts";
@@ -28,8 +28,7 @@ export async function failWithoutRoom(
   const tally = createTally();
   const first = sampleSeed() % scenarios.length;
   const places = isWholeTier() ? scenarios : scenarios.slice(first, first + 1);
-  const wanted =
-    wantedFaults() ?? (isWholeTier() ? BOUNDS.whole : BOUNDS.first);
+  const wanted = countFaults(BOUNDS);
   const results = { done: 0, refused: 0 };
   for (const scenario of places) {
     for (const filling of fillings.btrfs) {

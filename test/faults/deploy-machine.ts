@@ -63,6 +63,11 @@ export function runOnMachine(
   return { ...readRun(directory, stderr), isHung };
 }
 
+/** @throws Error where its first command has failed */
+export function requireDone({ tries, said }: Omit<DeployRun, "isHung">): void {
+  if (tries[0]?.status !== 0) throw new Error(said);
+}
+
 /**
  * Writes what a machine has, and what is done on it.
  * @param directory is made anew

@@ -14,7 +14,11 @@ import {
 } from "../root/boot-disk.ts";
 import { addKernel, FIRST, SECOND } from "../root/deploy/deploy-system.ts";
 import { addGenerator } from "../root/deploy/stand-in-generator.ts";
-import { runOnMachine, type DeployMachine } from "./deploy-machine.ts";
+import {
+  requireDone,
+  runOnMachine,
+  type DeployMachine,
+} from "./deploy-machine.ts";
 import { plainMachine } from "./faulty-start.ts";
 
 /** A disk, the machine that has it, and what somebody does with its deployments. */
@@ -156,13 +160,9 @@ export async function makeDeployScenarios(
   await attach(t, base.file);
 
   const deploy = (machine: DeployMachine, ...args: string[]) => {
-    const ran = runOnMachine(
-      plainMachine,
-      `${base.scratch}/machine`,
-      machine,
-      `dockroot ${args.join(" ")}`,
-    );
-    if (ran.tries[0]?.status !== 0) throw new Error(ran.said);
+    const script = `dockroot ${args.join(" ")}`;
+    const directory = `${base.scratch}/machine`;
+    requireDone(runOnMachine(plainMachine, directory, machine, script));
   };
   const optionsOf = (n: number) =>
     base.look((top) => {

@@ -221,6 +221,17 @@ function listOf(values: readonly unknown[]): string {
   return [...new Set(values.map(String))].toSorted().join(" ");
 }
 
+/** As `judgeRun`, where all commands are to succeed after a fault. */
+export function judgeNext(ran: DeployRun): Problem[] {
+  const failed = ran.tries.filter(({ status }) => status !== 0);
+  return [
+    ...judgeRun(ran),
+    ...wrong(
+      failed.map(({ command, said }) => `then ${command} fails: ${said}`),
+    ),
+  ];
+}
+
 /** What is wrong with how it ended and what it said. */
 export function judgeRun({ isHung, left, said, tries }: DeployRun): Problem[] {
   const stack = /^\s+at .*:\d+:\d+\)?$/m.exec(said)?.[0];

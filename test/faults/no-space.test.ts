@@ -4,7 +4,7 @@ import t from "tap";
 import { lookAt } from "../root/boot-disk.ts";
 import { makeScenarios } from "./boot-scenarios.ts";
 import { isWholeTier, sampleSeed } from "../tier.ts";
-import { describePart, wantedFaults } from "./campaign.ts";
+import { countFaults, describePart } from "./campaign.ts";
 import { lookAtContent, readContent, wholeOf } from "./disk-content.ts";
 import { sampleFaults } from "./choose-faults.ts";
 import { makeFastScratch, withCopy } from "./disk-copy.ts";
@@ -54,8 +54,7 @@ for (const fsType of fsTypes) {
 
       const tally = createTally();
       const results: Record<string, number> = {};
-      const wanted =
-        wantedFaults() ?? (isWholeTier() ? BOUNDS.whole : BOUNDS.first);
+      const wanted = countFaults(BOUNDS);
       let tried = 0;
       let sizes = 0;
       for (const filling of fillings[fsType]) {

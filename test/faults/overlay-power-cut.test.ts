@@ -18,7 +18,7 @@ import {
   RWLAYER,
   type Scenario,
 } from "./boot-scenarios.ts";
-import { wantedFaults } from "./campaign.ts";
+import { countFaults, wantedFaults } from "./campaign.ts";
 import {
   describeLosses,
   lookAtContent,
@@ -138,7 +138,7 @@ async function record(
     `record: ${String(requests.length)} requests, ${String(pieces.length)} pieces`,
   );
   const seed = isWholeTier() ? 0 : sampleSeed();
-  const wanted = wantedFaults() ?? (isWholeTier() ? CUTS.whole : CUTS.first);
+  const wanted = countFaults(CUTS);
   const points: CrashPoint[] = [];
   if (only !== "") points.push(findCrashPoint(pieces, only));
   for (const point of only === "" ? listCrashPoints(pieces, seed) : []) {

@@ -25,6 +25,25 @@ const ENTRIES = "loader/entries";
 /** @see https://systemd.io/BOOT_LOADER_INTERFACE/ */
 const DEFAULT_VARIABLE = "LoaderEntryDefault";
 
+/** The boot loader lists no others: not what a write that was interrupted has left. */
+function listEntryNames(host: Host, directory: string): string[] {
+  const names = host.files.namesIn(directory);
+  return names.filter((name) => /\.conf$/i.test(name));
+}
+
+/** Removes what an interrupted write of one of the rwlayer's files has left. */
+function removeHalfWritten(
+  host: Host,
+  directory: string,
+  rwlayer: string,
+): void {
+  for (const name of host.files.namesIn(directory)) {
+    const [file = ""] = /^.*\.conf(?=\.)/.exec(name) ?? [];
+    if (parseEntryFile(rwlayer, file) === undefined) continue;
+    host.files.removeTemporary(path.join(directory, file));
+  }
+}
+
 /** The names of the rwlayer's files, and what they say. */
 function listEntryFiles(
   names: readonly string[],
@@ -45,7 +64,7 @@ export function readEntryFiles(
 ): DeploymentMenu {
   const { loader, top, config } = place;
   const { namesIn } = host.files;
-  const names = namesIn(path.join(top, ENTRIES));
+  const names = listEntryNames(host, path.join(top, ENTRIES));
   const own = listEntryFiles(names, rwlayer);
   const fileOf = (file: string) => own.get(path.basename(file));
   const menus = loader
@@ -83,7 +102,7 @@ export async function writeEntryFiles(
   const remove = (name: string) => {
     host.files.removeFile(path.join(directory, name));
   };
-  const present = host.files.namesIn(directory);
+  const present = listEntryNames(host, directory);
   const dropped = [...listEntryFiles(present, rwlayer)].filter(
     ([name]) => !files.has(name),
   );
@@ -110,5 +129,6 @@ export async function writeEntryFiles(
     }
   }
   for (const each of dropped) if (!uncounted.includes(each)) remove(each[0]);
+  removeHalfWritten(host, directory, rwlayer);
   await syncMenu(host, top);
 }

@@ -461,6 +461,25 @@ await t.test("systemd-boot counts in the name of a file", async (t) => {
   t.equal(readDeploymentMenu(host, place, RWLAYER).next, 2);
 });
 
+await t.test("systemd-boot lists no file that is half written", async (t) => {
+  const { host, place, files } = prepare(t, "systemd-boot", {});
+  const write = () => {
+    const entries = [deployment(1), deployment(2)];
+    return writeDeploymentMenu(host, place, RWLAYER, entries, 2);
+  };
+  await write();
+  const directory = "loader/entries/dockroot_docker_rwlayer";
+  const half = `${directory}-2-1+3-1.conf.dockroot-put`;
+  const theirs = `${directory}-x.conf.dockroot-put`;
+  for (const name of [half, theirs]) {
+    fs.writeFileSync(path.join(place.top, name), "title half");
+  }
+  t.equal(readDeploymentMenu(host, place, RWLAYER).next, 2);
+  await write();
+  t.notOk(files()[half], "it is removed");
+  t.ok(files()[theirs], "somebody else's stays");
+});
+
 await t.test(
   "systemd-boot: what is tried anew has its other file no longer when it is chosen",
   async (t) => {

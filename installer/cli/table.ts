@@ -61,6 +61,38 @@ const commands = {
     examples: [["dockroot uninstall", "and build the initramfs without it"]],
   },
   ...deploymentCommands,
+  diff: {
+    summary:
+      "show what has changed in the root that runs: the next one is without it",
+    operands: {
+      usage: "[PATH...]",
+      describe: "only what is there, or below it [everything]",
+    },
+    flags: {
+      generation: {
+        type: "string",
+        placeholder: "N",
+        describe: "of an earlier root instead; dockroot status lists them",
+      },
+      all: {
+        type: "boolean",
+        describe:
+          "list every change, also what a system writes by itself: caches, logs, locks",
+      },
+      "exit-code": {
+        type: "boolean",
+        describe: "exit status 3 where something has changed",
+      },
+      ...storeFlags,
+      json,
+    },
+    needsRoot: true,
+    examples: [
+      ["dockroot diff", "what would a reboot lose?"],
+      ["dockroot diff /etc", "of the configuration alone"],
+      ["dockroot diff --generation 4", "what did the one before lose?"],
+    ],
+  },
   status: {
     summary: "show what booted, how, and which earlier roots exist",
     flags: {

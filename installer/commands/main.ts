@@ -34,6 +34,7 @@ const handlers: {
   remove: async () => (await import("./deployments.ts")).runRemove,
   confirm: async () => (await import("./confirm.ts")).runConfirm,
   gc: async () => (await import("./deployments.ts")).runGc,
+  diff: async () => (await import("./diff.ts")).runDiff,
   status: async () => (await import("./status.ts")).runStatus,
   doctor: async () => (await import("./doctor.ts")).runDoctor,
   resolve: async () => (await import("./resolve.ts")).runResolve,

@@ -39,11 +39,15 @@ export function refuseImmutable(
   );
 }
 
-/** @throws HelperError, BootError */
+/**
+ * Makes a snapshot; with `isReadOnly` one that takes no writes.
+ * @throws HelperError, BootError
+ */
 export async function snapshotSubvolume(
   host: Host,
   from: string,
   to: string,
+  isReadOnly = false,
 ): Promise<void> {
   if (host.files.statusOf(to) !== undefined) {
     // btrfs would make the snapshot inside of it.
@@ -51,7 +55,8 @@ export async function snapshotSubvolume(
       hint: `Rename it, with the filesystem mounted with -o subvolid=5.`,
     });
   }
-  await host.run(["btrfs", "subvolume", "snapshot", from, to]);
+  const flags = isReadOnly ? ["-r"] : [];
+  await host.run(["btrfs", "subvolume", "snapshot", ...flags, from, to]);
   if (!isSubvolume(host, to)) {
     throw new BootError(
       "STEP_FAILED",

@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { kindOf, statusOf, statusOfTarget } from "./file-status.ts";
 import { BootError, isSystemError, systemErrorCode } from "../base/errors.ts";
 
+export * from "./compare-files.ts";
 export * from "./file-status.ts";
 export * from "./read-file.ts";
 export * from "./tree.ts";

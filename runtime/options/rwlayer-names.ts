@@ -6,6 +6,8 @@ export interface RwlayerPaths {
   readonly directory: string;
   readonly staging: string;
   readonly generations: string;
+  /** Of each root, a read-only snapshot as it was when init got it, by the number of its boot. */
+  readonly bases: string;
   /** What is being removed, where a root is a directory. */
   readonly trash: string;
   readonly state: string;
@@ -13,6 +15,8 @@ export interface RwlayerPaths {
   readonly deployments: string;
   /** A writable snapshot of an image, in which its generator makes an initramfs. */
   readonly building: string;
+  /** A read-only snapshot of a root, while it is compared. */
+  readonly compared: string;
   /** The initramfs that was made there, until it is copied. */
   readonly madeInitramfs: string;
   /** Room on a full disk for the commands that free some. */
@@ -32,11 +36,13 @@ export function rwlayerPaths(rwlayer: string): RwlayerPaths {
     directory,
     staging: path.join(directory, "staging"),
     generations: path.join(directory, "generations"),
+    bases: path.join(directory, "bases"),
     trash: path.join(directory, "trash"),
     state: path.join(directory, "state.json"),
     lastFailure: path.join(directory, "last-failure.log"),
     deployments: path.join(directory, "deployments.json"),
     building: path.join(directory, "building"),
+    compared: path.join(directory, "compared"),
     madeInitramfs: path.join(directory, "initrd"),
     reserve: path.join(directory, "reserve"),
   };

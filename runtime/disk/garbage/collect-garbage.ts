@@ -27,6 +27,7 @@ import {
   listSubvolumes,
   type SubvolumeList,
 } from "../subvolumes.ts";
+import { hasBase, removeOrphanBases, takeBase } from "./bases.ts";
 import { MAX_NAMED, removeRoots } from "./remove-roots.ts";
 
 /** What `finish` works with. */
@@ -51,6 +52,7 @@ export interface GarbageContext {
  * - a generation with neither is not proved ours: it stays
  * - a record of a subvolume that is gone: it is dropped
  * - another root at the place of the one that booted: a later boot made it, and it is not marked
+ * - a base whose root is gone: it is removed
  * - state.json was not written (a full disk): all of this is done again by the next `finish`
  *
  * After a fallback all generations stay: one of them may be what the user looks for. What cannot be
@@ -75,7 +77,8 @@ export async function collectGarbage(
       written = context.state;
     };
     requireListed(context.list, boot);
-    await markAsRoot(context, boot, isReached);
+    const isNew = await markAsRoot(context, boot, isReached);
+    if (isNew && boot.result === "fresh") await takeBase(context, boot);
     if (boot.result === "generation") {
       writeChanges();
       return;
@@ -87,6 +90,7 @@ export async function collectGarbage(
         ? []
         : chooseRemovals(generations, boot.limits.generations);
     await removeRoots(context, [...old, ...staging]);
+    await removeOrphanBases(context);
     forgetAbsent(context);
     writeChanges();
   } catch (error) {
@@ -110,32 +114,37 @@ function requireListed(
 /**
  * Adds to the state what is known of the root that booted. Once the initramfs has mounted it, it is in use
  * for as long as this kernel runs; where nothing has mounted it, as in a rehearsal, nobody uses it.
+ * @returns whether init gets it for the first time
  */
 async function markAsRoot(
   context: GarbageContext,
   { root, subvolumeUuid }: FinishedBoot,
   isReached: boolean,
-): Promise<void> {
+): Promise<boolean> {
   const { disk, mounts, list, state } = context;
   const facts = await findListed(disk, list, root);
   // Another boot has put another root there.
-  if (facts?.uuid !== subvolumeUuid) return;
+  if (facts?.uuid !== subvolumeUuid) return false;
   const { record, isAdopted } = disk.recordOf(root, subvolumeUuid, state);
-  if (record === undefined) return;
+  if (record === undefined) return false;
   if (isAdopted) context.state = withRecord(state, record);
-  if (!isReached) return;
+  if (!isReached) return false;
   const isMounted = findMountOf(mounts, root) !== undefined;
   const bootId = isMounted ? readBootId(disk.host) : record.bootId;
   // Boots do not add up to use: each is counted from its own beginning.
   const handedOver = wasUsed({ record, ...facts })
     ? record.handedOver
     : facts.lastChange;
-  if (record.bootId === bootId && record.handedOver === handedOver) return;
+  const isNew = record.handedOver === null;
+  if (record.bootId === bootId && record.handedOver === handedOver) {
+    return isNew;
+  }
   context.state = withRecord(state, {
     ...record,
     ...(bootId !== undefined && { bootId }),
     ...(handedOver !== undefined && { handedOver }),
   });
+  return isNew;
 }
 
 /** Finds what is ours beside the rwlayer, and tells what is not, or is never removed. */
@@ -184,10 +193,15 @@ async function findFormerRoots(context: GarbageContext): Promise<{
   return { generations, staging };
 }
 
-/** Drops the records of subvolumes that are gone, so that the state's file stays small. */
+/**
+ * Drops the records of subvolumes that are gone, so that the state's file stays small; not those by which what was
+ * snapshotted of them is known.
+ */
 function forgetAbsent(context: GarbageContext): void {
-  const { list, state } = context;
-  const subvolumes = state.subvolumes.filter(({ uuid }) => list.mayHave(uuid));
+  const { disk, list, state } = context;
+  const subvolumes = state.subvolumes.filter(
+    (record) => list.mayHave(record.uuid) || hasBase(disk, record),
+  );
   if (subvolumes.length === state.subvolumes.length) return;
   context.state = { ...state, subvolumes };
 }

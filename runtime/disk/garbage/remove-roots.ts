@@ -5,6 +5,7 @@ import { goesWithRoot, type FormerRoot } from "../../plan/choose-removals.ts";
 import { withoutRecord, withRecord } from "../../records/rwlayer-state.ts";
 import { findUse } from "../mounts.ts";
 import { deleteTree, findTree, type SubvolumeTree } from "../subvolumes.ts";
+import { removeBase } from "./bases.ts";
 import type { GarbageContext } from "./collect-garbage.ts";
 
 /** Init waits for this: what is not removed in that time is left for the next boot. */
@@ -78,6 +79,8 @@ async function removeTree(
   isLate: () => boolean,
 ): Promise<void> {
   const { disk } = context;
+  // The root's record proves that it is ours.
+  await removeBase(context, record);
   // One without others in it goes at once, or not: also where a full disk takes no state.
   if (tree.nested.length > 0) {
     // First of all: what is deleted in part must never stand in for a root.

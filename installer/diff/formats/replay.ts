@@ -1,4 +1,5 @@
 import {
+  MAX_PATH_BYTES,
   StreamError,
   type ChangedPart,
   type SendCommand,
@@ -15,13 +16,30 @@ export interface Candidate {
   readonly parts: ReadonlySet<ChangedPart> | "all";
 }
 
+/** Where something was before. */
+interface Origin {
+  /** `undefined` of the tree itself. */
+  readonly parent: Node | undefined;
+  readonly name: string;
+  /** Of its path, with a slash before each name. */
+  readonly pathBytes: number;
+}
+
 /** Something that has a name, at the point to which the stream has been read. */
 interface Node {
-  /** Where it was before; `undefined` of what is new. */
-  readonly origin: string | undefined;
+  /** `undefined` of what is new. */
+  readonly origin: Origin | undefined;
   /** By their names, those that the stream has named; `undefined` where it has taken one away. */
-  readonly children: Map<string, Node | undefined>;
-  readonly parts: Set<ChangedPart>;
+  children?: Map<string, Node | undefined>;
+  parts?: Set<ChangedPart>;
+}
+
+/** One that is reached from the tree itself. */
+interface Reached {
+  readonly node: Node;
+  readonly path: string;
+  /** Whether it is where it was. */
+  readonly hasStayed: boolean;
 }
 
 /**
@@ -30,9 +48,11 @@ interface Node {
  * given again, so what was named is followed through all that.
  */
 export class Replay {
-  readonly #root = createNode("");
-  /** Where something was that is there no longer. */
-  readonly #left = new Set<string>();
+  readonly #root: Node = {
+    origin: { parent: undefined, name: "", pathBytes: 0 },
+  };
+  /** What was taken from where it was. */
+  readonly #taken = new Set<Node>();
 
   /** @throws StreamError where it cannot be: something is named that is not there */
   apply(command: SendCommand): void {
@@ -40,7 +60,7 @@ export class Replay {
     switch (kind) {
       case "make":
       case "link":
-        this.#put(path, createNode(undefined));
+        this.#put(path, { origin: undefined });
         return;
       case "remove":
         this.#takeAway(path);
@@ -51,27 +71,31 @@ export class Replay {
         return;
       }
       case "change":
-        this.#find(path).parts.add(command.part);
+        addPart(this.#find(path), command.part);
         return;
       default:
         kind satisfies never;
     }
   }
 
-  /** After the last command: each place once. */
+  /** After the last command: each place once. @throws StreamError where one is deeper than a path can tell */
   candidates(): Candidate[] {
     const found = new Map<string, Candidate>();
-    for (const path of this.#left) found.set(path, { path, parts: "all" });
-    const pending: [string, Node][] = [["", this.#root]];
+    const taken = new Set(this.#taken);
+    const pending: Reached[] = [
+      { node: this.#root, path: "", hasStayed: true },
+    ];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      const [path, { origin, children, parts }] = next;
-      if (origin !== path) found.set(path, { path, parts: "all" });
-      else if (parts.size > 0) found.set(path, { path, parts });
+      const { node, path, hasStayed } = next;
       // It has come back.
-      else found.delete(path);
-      for (const [name, child] of children) {
-        if (child !== undefined) pending.push([join(path, name), child]);
-      }
+      if (hasStayed) taken.delete(node);
+      if (!hasStayed) found.set(path, { path, parts: "all" });
+      else if (node.parts) found.set(path, { path, parts: node.parts });
+      for (const child of reachChildren(next)) pending.push(child);
+    }
+    for (const { origin } of taken) {
+      const path = pathOf(origin);
+      found.set(path, { path, parts: "all" });
     }
     return [...found.values()];
   }
@@ -86,17 +110,17 @@ export class Replay {
   #takeAway(path: string): Node {
     const { parent, name } = this.#place(path);
     const node = childOf(parent, name, path);
-    parent.children.set(name, undefined);
-    if (node.origin !== undefined) this.#left.add(node.origin);
+    setChild(parent, name, undefined);
+    if (node.origin !== undefined) this.#taken.add(node);
     return node;
   }
 
   #put(path: string, node: Node): void {
     const { parent, name } = this.#place(path);
-    if (parent.children.get(name) !== undefined) {
+    if (parent.children?.get(name) !== undefined) {
       throw new StreamError(`it makes ${path}, which is there`);
     }
-    parent.children.set(name, node);
+    setChild(parent, name, node);
   }
 
   #place(path: string): { parent: Node; name: string } {
@@ -108,21 +132,56 @@ export class Replay {
   }
 }
 
+function* reachChildren({
+  node,
+  path,
+  hasStayed,
+}: Reached): Generator<Reached> {
+  for (const [name, child] of node.children ?? []) {
+    if (child === undefined) continue;
+    const isSame =
+      hasStayed && child.origin?.parent === node && child.origin.name === name;
+    const own = path === "" ? name : `${path}/${name}`;
+    requireShort(own.length);
+    yield { node: child, path: own, hasStayed: isSame };
+  }
+}
+
 function childOf(node: Node, name: string, path: string): Node {
-  const known = node.children.get(name);
+  const known = node.children?.get(name);
   if (known !== undefined) return known;
-  if (node.children.has(name) || node.origin === undefined) {
+  if (node.children?.has(name) || node.origin === undefined) {
     throw new StreamError(`it names ${path}, which is not there`);
   }
-  const child = createNode(join(node.origin, name));
-  node.children.set(name, child);
+  const pathBytes = node.origin.pathBytes + 1 + name.length;
+  requireShort(pathBytes);
+  const child: Node = { origin: { parent: node, name, pathBytes } };
+  setChild(node, name, child);
   return child;
 }
 
-function createNode(origin: string | undefined): Node {
-  return { origin, children: new Map(), parts: new Set() };
+function setChild(parent: Node, name: string, child: Node | undefined): void {
+  parent.children ??= new Map();
+  parent.children.set(name, child);
 }
 
-function join(directory: string, name: string): string {
-  return directory === "" ? name : `${directory}/${name}`;
+function addPart(node: Node, part: ChangedPart): void {
+  node.parts ??= new Set();
+  node.parts.add(part);
+}
+
+/** Paths are of a bounded length, so that what they take is in proportion to the stream. @throws StreamError */
+function requireShort(pathBytes: number): void {
+  if (pathBytes <= MAX_PATH_BYTES) return;
+  throw new StreamError(`a path has ${String(pathBytes)} bytes`);
+}
+
+function pathOf(origin: Origin | undefined): string {
+  const names: string[] = [];
+  let at = origin;
+  while (at?.parent !== undefined) {
+    names.push(at.name);
+    at = at.parent.origin;
+  }
+  return names.reverse().join("/");
 }

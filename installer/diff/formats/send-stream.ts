@@ -32,7 +32,8 @@ const CRC_AT = 6;
 
 /** Version 2 has commands of up to 128 KiB and its page; what is larger was not written by btrfs. */
 const MAX_COMMAND_BYTES = 16 * 1024 * 1024;
-const MAX_PATH_BYTES = 4096;
+/** PATH_MAX of Linux. */
+export const MAX_PATH_BYTES = 4096;
 
 const PATH = 15;
 const PATH_TO = 16;
@@ -64,7 +65,11 @@ const COMMANDS: Readonly<
  */
 export class SendStreamReader {
   readonly #take: (command: SendCommand) => void;
-  #rest: Buffer = Buffer.alloc(0);
+  /** What has come and is not read yet. */
+  #pieces: Buffer[] = [];
+  #pendingBytes = 0;
+  /** Before so much has come, nothing can be read. */
+  #neededBytes = HEADER_BYTES;
   #version: number | undefined;
   #hasBegun = false;
   #hasEnded = false;
@@ -76,25 +81,35 @@ export class SendStreamReader {
 
   /** @throws StreamError where this is no such stream, or it is damaged */
   push(chunk: Buffer): void {
-    let bytes =
-      this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    if (this.#version === undefined && bytes.length >= HEADER_BYTES) {
+    this.#pieces.push(chunk);
+    this.#pendingBytes += chunk.length;
+    if (this.#pendingBytes < this.#neededBytes) return;
+    const rest = this.#readAll(Buffer.concat(this.#pieces));
+    this.#pieces = [rest];
+    this.#pendingBytes = rest.length;
+  }
+
+  /** @returns what is not there as a whole */
+  #readAll(pending: Buffer): Buffer {
+    let bytes = pending;
+    if (this.#version === undefined) {
       this.#version = readHeader(bytes);
       bytes = bytes.subarray(HEADER_BYTES);
     }
-    while (this.#version !== undefined) {
-      const command = firstCommand(bytes);
-      if (command === undefined) break;
+    for (;;) {
+      this.#neededBytes = neededBytes(bytes);
+      if (bytes.length < this.#neededBytes) return bytes;
       if (this.#hasEnded) throw new StreamError("it goes on after its end");
+      const command = bytes.subarray(0, this.#neededBytes);
+      requireChecksum(command);
       this.#read(command);
       bytes = bytes.subarray(command.length);
     }
-    this.#rest = bytes;
   }
 
   /** @throws StreamError where the stream was cut off */
   end(): void {
-    if (this.#hasEnded && this.#rest.length === 0) return;
+    if (this.#hasEnded && this.#pendingBytes === 0) return;
     throw new StreamError("it was cut off");
   }
 
@@ -146,21 +161,20 @@ function readHeader(bytes: Buffer): number {
   throw new StreamError(`its version is ${String(version)}`);
 }
 
-/** The first command that is there as a whole, with its header; `undefined` where none is. */
-function firstCommand(bytes: Buffer): Buffer | undefined {
-  if (bytes.length < COMMAND_HEADER_BYTES) return undefined;
+/** How many bytes there must be to read the first command, or its length. @throws StreamError */
+function neededBytes(bytes: Buffer): number {
+  if (bytes.length < COMMAND_HEADER_BYTES) return COMMAND_HEADER_BYTES;
   const length = COMMAND_HEADER_BYTES + bytes.readUInt32LE(0);
-  if (length > MAX_COMMAND_BYTES) {
-    throw new StreamError(`a command has ${String(length)} bytes`);
-  }
-  if (bytes.length < length) return undefined;
-  const command = bytes.subarray(0, length);
-  const expected = command.readUInt32LE(CRC_AT);
+  if (length <= MAX_COMMAND_BYTES) return length;
+  throw new StreamError(`a command has ${String(length)} bytes`);
+}
+
+/** @throws StreamError */
+function requireChecksum(command: Buffer): void {
   const start = crc32c(command.subarray(0, CRC_AT));
   const middle = crc32c(Buffer.alloc(4), start);
-  if (crc32c(command.subarray(COMMAND_HEADER_BYTES), middle) === expected) {
-    return command;
-  }
+  const checksum = crc32c(command.subarray(COMMAND_HEADER_BYTES), middle);
+  if (checksum === command.readUInt32LE(CRC_AT)) return;
   throw new StreamError("the checksum of a command is wrong");
 }
 

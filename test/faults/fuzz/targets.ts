@@ -1,4 +1,5 @@
 import path from "node:path";
+import { diffTargets } from "./diff-targets.ts";
 import { doctorTargets } from "./doctor-targets.ts";
 import {
   dockerTarget,
@@ -16,6 +17,7 @@ export function createTargets(scratch: string): readonly [Target, ...Target[]] {
     ...textTargets(),
     ...toplayerTargets,
     ...doctorTargets,
+    ...diffTargets,
     stateTarget(path.join(scratch, "state")),
     dockerTarget(path.join(scratch, "docker")),
     podmanTarget(path.join(scratch, "podman")),

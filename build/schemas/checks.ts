@@ -4,6 +4,7 @@ import {
   common,
   count,
   described,
+  fileKind,
   integerOrNull,
   textOrNull,
   texts,
@@ -54,17 +55,6 @@ export const doctor = v.strictObject({
     "The worst first.",
   ),
 });
-
-const fileKind = v.picklist([
-  "file",
-  "directory",
-  "symlink",
-  "FIFO",
-  "socket",
-  "block-device",
-  "character-device",
-  "overlay-whiteout",
-]);
 
 export const topLayerCheck = v.strictObject({
   version,

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { MANAGERS } from "../../installer/packages/formats/package-lists.ts";
 import { STORE_KINDS } from "../../runtime/options/table.ts";
 
 /** Describes a value, for the reader of the JSON Schema. */
@@ -22,6 +23,35 @@ export const texts = v.array(v.string());
 export const textOrNull = v.nullable(v.string());
 
 export const slashedPath = v.pipe(v.string(), v.startsWith("/"));
+
+export const fileKind = v.picklist([
+  "file",
+  "directory",
+  "symlink",
+  "FIFO",
+  "socket",
+  "block-device",
+  "character-device",
+  "overlay-whiteout",
+]);
+
+const packageVersion = v.strictObject({
+  name: v.string(),
+  version: v.string(),
+});
+
+export const packageChanges = v.strictObject({
+  manager: v.picklist(MANAGERS),
+  added: v.array(packageVersion),
+  removed: v.array(packageVersion),
+  changed: v.array(
+    v.strictObject({
+      name: v.string(),
+      from: v.string(),
+      to: v.string(),
+    }),
+  ),
+});
 
 const digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));
 

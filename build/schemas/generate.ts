@@ -11,6 +11,7 @@ import {
 } from "./boot.ts";
 import { common } from "./common.ts";
 import { doctor, topLayerCheck } from "./checks.ts";
+import { diff } from "./diff.ts";
 import {
   bootEntry,
   deployments,
@@ -46,6 +47,7 @@ export const outputs = {
     title: "dockroot deployments --json, and what changes them",
     shape: deployments,
   },
+  diff: { title: "dockroot diff --json", shape: diff },
   status: { title: "dockroot status --json", shape: status },
   resolve: { title: "dockroot resolve --json", shape: resolved },
   doctor: { title: "dockroot doctor --json", shape: doctor },

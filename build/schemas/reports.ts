@@ -1,4 +1,3 @@
-import { MANAGERS } from "../../installer/packages/formats/package-lists.ts";
 import { GENERATOR_NAMES } from "../../installer/generators/generator.ts";
 import * as v from "valibot";
 import { LOADERS } from "../../installer/loaders/formats/boot-loader.ts";
@@ -8,6 +7,7 @@ import {
   count,
   described,
   integerOrNull,
+  packageChanges,
   slashedPath,
   textOrNull,
   texts,
@@ -51,11 +51,6 @@ const deployedImage = v.strictObject({
     textOrNull,
     "What the registry calls it; null for one that was built here.",
   ),
-});
-
-const packageVersion = v.strictObject({
-  name: v.string(),
-  version: v.string(),
 });
 
 const tries = v.nullable(v.strictObject({ left: count, done: count }));
@@ -177,20 +172,7 @@ export const upgrade = v.strictObject({
     "What boots next.",
   ),
   packages: described(
-    v.nullable(
-      v.strictObject({
-        manager: v.picklist(MANAGERS),
-        added: v.array(packageVersion),
-        removed: v.array(packageVersion),
-        changed: v.array(
-          v.strictObject({
-            name: v.string(),
-            from: v.string(),
-            to: v.string(),
-          }),
-        ),
-      }),
-    ),
+    v.nullable(packageChanges),
     "From what runs; null where that is another system, or cannot be told.",
   ),
   writtenFiles: described(

@@ -1,16 +1,19 @@
 import type { FileKind } from "../../../runtime/host/file-status.ts";
 
 /** What may differ of something that is in both trees. */
-export type Aspect =
-  | "type"
-  | "content"
-  | "mode"
-  | "owner"
-  | "xattrs"
-  /** Which other names it has: it was replaced by a file of its own, or by a hard link. */
-  | "links"
-  | "target"
-  | "device";
+export const ASPECTS = [
+  "type",
+  "content",
+  "mode",
+  "owner",
+  "xattrs",
+  // Which other names it has: it was replaced by a file of its own, or by a hard link.
+  "links",
+  "target",
+  "device",
+] as const;
+
+export type Aspect = (typeof ASPECTS)[number];
 
 /** One place at which two trees differ. */
 export interface Change {

@@ -41,13 +41,19 @@ export function chooseChanges({
   const told = diff.changes
     .map(tellChange)
     .filter(
-      ({ shown }) =>
-        paths.length === 0 || paths.some((path) => isAt(shown, path)),
+      (change) =>
+        paths.length === 0 || paths.some((path) => isAbout(change, path)),
     );
   return {
     chosen: told.filter(({ noise }) => isAll || noise === undefined),
     noise: told.filter(({ noise }) => !isAll && noise !== undefined),
   };
+}
+
+/** Whether it is there, below it, or above it, and came or went with what is in it. */
+function isAbout({ shown, kind, aspects }: ToldChange, path: string): boolean {
+  const isWhole = kind !== "changed" || aspects.includes("type");
+  return isAt(shown, path) || (isWhole && isAt(path, shown));
 }
 
 function isAt(shown: string, path: string): boolean {

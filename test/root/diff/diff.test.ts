@@ -5,6 +5,7 @@ import t from "tap";
 import { createRandom } from "../../../fixtures/random.ts";
 import { run } from "../../../fixtures/run.ts";
 import { listTree } from "../../../fixtures/tree-listing.ts";
+import { conforms } from "../../conforms.ts";
 import { makeBootDisk, rehearseCmdline } from "../boot-disk.ts";
 import { runInSystem } from "../private-system.ts";
 import { isWholeTier, sampleSeed } from "../../tier.ts";
@@ -59,7 +60,9 @@ function dockroot(...args: string[]) {
 function diff(...args: string[]): Described {
   const { status, stdout, stderr } = dockroot("diff", "--json", ...args);
   t.equal(status, 0, stderr);
-  return JSON.parse(stdout) as Described;
+  const output = JSON.parse(stdout) as Described;
+  conforms(t, "diff", output);
+  return output;
 }
 
 const told = ({ changes }: Described) =>

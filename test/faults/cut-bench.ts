@@ -13,7 +13,9 @@ import {
   takeInventory,
   type DiskInventory,
 } from "./disk-inventory.ts";
+import { describeMissingBase } from "./judge-bases.ts";
 import {
+  proveBases,
   proveFreshRoot,
   proveNothingLost,
   provePresentRoot,
@@ -124,6 +126,7 @@ export function createCutBench(
       problems.push(
         ...provePresentRoot(crashed, expectation, before).map(atCut),
         ...proveNothingLost(before, crashed, expectation).map(atCut),
+        ...proveBases(crashed, expectation, before).map(atCut),
         ...promises
           .filter(({ requests }) => requests <= point.requests)
           .filter(({ sha256 }) => !contents.has(sha256))
@@ -134,6 +137,8 @@ export function createCutBench(
       problems.push(
         ...proveFreshRoot(after, expectation, uuid),
         ...proveNothingLost(crashed, after, expectation),
+        ...proveBases(after, expectation, crashed),
+        ...describeMissingBase(after.subvolumes, uuid),
       );
     } catch (error) {
       stopIfInterrupted();

@@ -25,6 +25,8 @@ export interface SubvolumeContent {
   /** Relative to the top level. */
   readonly path: string;
   readonly uuid: string;
+  /** What it is a snapshot of; `undefined` where that is nothing, or it is no subvolume. */
+  readonly parentUuid?: string | undefined;
   /** Without what is nested in it. The root's own times are left out: renaming changes them. */
   readonly tree: TreeListing;
 }
@@ -49,14 +51,10 @@ export function isBtrfs(directory: string): boolean {
 /** Reads a disk whose subvolumes, or roots, have plain names. */
 export async function readContent(topLevel: string): Promise<DiskContent> {
   if (!isBtrfs(topLevel)) return readOverlayContent(topLevel);
-  const list = await run(["btrfs", "subvolume", "list", "-u", topLevel]);
-  const found = Array.from(
-    list.matchAll(/^ID \d+ gen \d+ top level \d+ uuid (\S+) path (.+)$/gm),
-    ([, uuid = "", file = ""]) => ({
-      ...{ uuid, path: file },
-      tree: {} as Record<string, TreeEntry>,
-    }),
-  );
+  const found = (await listSubvolumes(topLevel)).map((subvolume) => ({
+    ...subvolume,
+    tree: {} as Record<string, TreeEntry>,
+  }));
   const places = new Map(found.map((each) => [each.path, each]));
   const rest: Record<string, TreeEntry> = {};
   for (const [name, entry] of Object.entries(listTree(topLevel))) {
@@ -74,6 +72,22 @@ export async function readContent(topLevel: string): Promise<DiskContent> {
     } else if (!/^(?:\.dockroot(?:\/|$)|$)/.test(name)) rest[name] = entry;
   }
   return { subvolumes: found, rest };
+}
+
+/** The subvolumes of a disk on which they have plain names. */
+export async function listSubvolumes(
+  topLevel: string,
+): Promise<Omit<SubvolumeContent, "tree">[]> {
+  const list = await run(["btrfs", "subvolume", "list", "-u", "-q", topLevel]);
+  const line =
+    /^ID \d+ gen \d+ top level \d+ parent_uuid (\S+) +uuid (\S+) path (.+)$/gm;
+  return Array.from(
+    list.matchAll(line),
+    ([, parent, uuid = "", file = ""]) => ({
+      ...{ uuid, path: file },
+      parentUuid: parent === "-" ? undefined : parent,
+    }),
+  );
 }
 
 function parentOf(file: string): string {

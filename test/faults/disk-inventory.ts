@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { run } from "../../fixtures/run.ts";
 import { listTree, type TreeListing } from "../../fixtures/tree-listing.ts";
+import { listSubvolumes } from "./disk-content.ts";
 
 /** All that is visible on a disk, but for the image store. */
 export interface DiskInventory {
@@ -15,6 +15,8 @@ export interface FoundSubvolume {
   /** Relative to the top level. */
   readonly path: string;
   readonly uuid: string;
+  /** What it is a snapshot of. */
+  readonly parentUuid?: string | undefined;
   /** With what is nested in it. */
   readonly tree: TreeListing;
 }
@@ -31,11 +33,7 @@ export async function takeInventory(
   topLevel: string,
   store = "docker",
 ): Promise<DiskInventory> {
-  const list = await run(["btrfs", "subvolume", "list", "-u", topLevel]);
-  const subvolumes = Array.from(
-    list.matchAll(/^ID \d+ gen \d+ top level \d+ uuid (\S+) path (.+)$/gm),
-    ([, uuid = "", file = ""]) => ({ uuid, path: file }),
-  )
+  const subvolumes = (await listSubvolumes(topLevel))
     .filter(({ path: file }) => !isAtOrBelow(file, store))
     // What is nested is listed with what it is nested in.
     .toSorted((one, other) => one.path.length - other.path.length);

@@ -9,6 +9,11 @@ import {
 } from "./disk-content.ts";
 import { GENERATIONS, OWN_DIRECTORY, RWLAYER } from "./boot-scenarios.ts";
 import type { Start } from "./faulty-start.ts";
+import {
+  describeBases,
+  describeMissingBase,
+  rootOfBase,
+} from "./judge-bases.ts";
 import { findRawControl } from "./raw-controls.ts";
 import { lost, wrong, type Problem } from "./tally.ts";
 
@@ -38,7 +43,10 @@ export function judgeFaultyStart(
     ...(status !== 0 && record?.result !== "failed"
       ? wrong(["boot.json does not tell of the failure"])
       : []),
-    ...wrong(judgeRoot({ before, reference }, after, start)),
+    ...wrong([
+      ...judgeRoot({ before, reference }, after, start),
+      ...judgeBases({ before, reference }, after),
+    ]),
   ];
 }
 
@@ -76,8 +84,24 @@ export function judgeNextStart(
         ? []
         : ["the next root is not what stands there"]),
       ...describeMadeRoot("the next root", after, reference),
+      ...judgeBases({ before, reference }, after),
+      ...(record?.result === "fresh" && root?.parentUuid !== undefined
+        ? describeMissingBase(after.subvolumes, root.uuid)
+        : []),
     ]),
   ];
+}
+
+/** What is wrong with the snapshots that tell what has changed in a root. */
+function judgeBases(
+  { before, reference }: Expectation,
+  after: DiskContent,
+): string[] {
+  return describeBases(
+    after.subvolumes,
+    subvolumeAt(reference, RWLAYER)?.tree,
+    new Set(before.subvolumes.map(({ uuid }) => uuid)),
+  );
 }
 
 /** What is gone or changed of what there was, but for what a boot may remove. */
@@ -89,7 +113,7 @@ export function judgeLosses(
   return lost(describeLosses(before, after, mayGo(before, start, after)));
 }
 
-/** What a boot may remove: its staging, and for a new root the generations past the limit. */
+/** What a boot may remove: its staging, and for a new root the generations past the limit, with their bases. */
 function mayGo(
   before: DiskContent,
   { record }: Start,
@@ -99,8 +123,12 @@ function mayGo(
   const former = generationsIn(before);
   const count = new Set([...former, ...generationsIn(after)]).size;
   const old = isRooted ? former.slice(0, Math.max(0, count - GENERATIONS)) : [];
-  return (file) =>
-    isAtOrBelow(file, STAGING) || old.includes(generationOf(file) ?? NaN);
+  return (file) => {
+    const root = rootOfBase(before.subvolumes, file)?.path ?? file;
+    return (
+      isAtOrBelow(file, STAGING) || old.includes(generationOf(root) ?? NaN)
+    );
+  };
 }
 
 /** How a boot ended, and what it said and left mounted. */

@@ -65,7 +65,7 @@ for (const fsType of fsTypes) {
             whole,
           );
           await judge(t, `${what} ${where}`, {
-            ...{ before, result },
+            ...{ before, result, place },
             outcome: startOn(scenario),
           });
         });
@@ -122,19 +122,23 @@ for (const fsType of fsTypes) {
     {
       before,
       result,
+      place = "",
       outcome: { status, finishStatus, said, record },
     }: {
       readonly before: WholeDisk;
       readonly result: Result;
+      /** Where somebody else's file is. */
+      readonly place?: string;
       readonly outcome: Start;
     },
   ): Promise<void> {
     const after = await lookAt(disk, readWholeDisk, [...whole, "ro"]);
-    const changes = describeChanges(
-      before,
-      after,
-      result === "fresh" ? licences.fresh : licences.always,
-    );
+    const licence = result === "fresh" ? licences.fresh : licences.always;
+    const isStrange = (file: string) => `${file}/`.startsWith(`${place}/`);
+    const changes = describeChanges(before, after, {
+      ...licence,
+      isFree: (file) => licence.isFree(file) && !isStrange(file),
+    });
     const isRight =
       (record?.result ?? "refused") === result &&
       (result === "failed" || result === "refused"

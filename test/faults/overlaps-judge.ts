@@ -10,6 +10,7 @@ import {
   timeless,
   type DiskContent,
 } from "./disk-content.ts";
+import { describeBases } from "./judge-bases.ts";
 import { judgeEnd } from "./judge-start.ts";
 import type { KnownDisk } from "./overlaps-disk.ts";
 import type { Event, Side } from "./overlaps-helpers.ts";
@@ -72,6 +73,11 @@ export function judgeOverlap(
         ...describeNewRoot(rwlayer, disk.content, reference),
         ...describeState(rwlayer, disk),
       ]),
+      ...describeBases(
+        disk.content.subvolumes,
+        subvolumeAt(reference, RWLAYER)?.tree,
+        new Set(before.subvolumes.map(({ uuid }) => uuid)),
+      ),
     ]),
   ];
 }

@@ -8,6 +8,7 @@ import {
   type DiskInventory,
   type FoundSubvolume,
 } from "./disk-inventory.ts";
+import { describeBases } from "./judge-bases.ts";
 import { withoutOwnRecord } from "../root/made-root.ts";
 
 /** What a machine's roots must be. */
@@ -102,6 +103,16 @@ export function proveNothingLost(
       compare(name, after.others[name] ?? {}, tree),
     ),
   ];
+}
+
+/** That each root has one base at most, which has what the root had before init, and that there is no other one. */
+export function proveBases(
+  now: DiskInventory,
+  { root }: RootExpectation,
+  before: DiskInventory,
+): string[] {
+  const former = new Set(before.subvolumes.map(({ uuid }) => uuid));
+  return describeBases(now.subvolumes, root, former);
 }
 
 /** Where dockroot makes the next root. */

@@ -129,6 +129,8 @@ const places = (
   },
 });
 
+const BASES = `${OWN_DIRECTORY}/bases`;
+
 /** @param inStaging a directory that a half-made root has */
 const mounts = (inStaging: string): Strangers["mounts"] => ({
   "a half-made staging of ours is mounted elsewhere": {
@@ -157,15 +159,16 @@ const mounts = (inStaging: string): Strangers["mounts"] => ({
 /** @param freeAlways what may change in any case */
 function licences(freeAlways: RegExp): Strangers["licences"] {
   const directories = ["", ".dockroot", OWN_DIRECTORY];
-  // The former root becomes a generation, which stays for what its user wrote, as an earlier one may.
+  // The former root becomes a generation, which stays for what its user wrote, as an earlier one may. The new one gets
+  // a base.
   const roots = new RegExp(
-    `^(?:${RWLAYER}|${OWN_DIRECTORY}/generations/[128])(?:/|$)`,
+    `^(?:${RWLAYER}|${OWN_DIRECTORY}/generations/[128]|${BASES}/3)(?:/|$)`,
   );
   return {
     always: { isFree: (file) => freeAlways.test(file), directories },
     fresh: {
       isFree: (file) => freeAlways.test(file) || roots.test(file),
-      directories: [...directories, `${OWN_DIRECTORY}/generations`],
+      directories: [...directories, `${OWN_DIRECTORY}/generations`, BASES],
     },
   };
 }
@@ -173,7 +176,13 @@ function licences(freeAlways: RegExp): Strangers["licences"] {
 export const STRANGERS: Readonly<Record<"btrfs" | "ext4", Strangers>> = {
   btrfs: {
     strangers: { ...ON_BTRFS, ...ANYWHERE },
-    places: places("failed"),
+    places: {
+      ...places("failed"),
+      "in the place of the new root's base": {
+        path: `${BASES}/3`,
+        result: "fresh",
+      },
+    },
     mounts: mounts("etc"),
     licences: licences(
       new RegExp(`^${OWN_DIRECTORY}/(?:state\\.json|last-failure\\.log)$`),

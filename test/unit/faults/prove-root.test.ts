@@ -4,7 +4,9 @@ import type {
   DiskInventory,
   FoundSubvolume,
 } from "../../faults/disk-inventory.ts";
+import { describeMissingBase } from "../../faults/judge-bases.ts";
 import {
+  proveBases,
   proveFreshRoot,
   proveNothingLost,
   provePresentRoot,
@@ -115,3 +117,39 @@ t.test("nothing that was there is lost", async (t) => {
   t.strictSame(lost(left, subvolume("x", "y", withUser("precious"))), []);
   t.strictSame(lost(disk(subvolume(STAGING, "s", halfMade))), []);
 });
+
+t.test(
+  "each root has one base at most, which is as the root was",
+  async (t) => {
+    const base = (
+      name: string,
+      parentUuid: string,
+      tree = complete,
+      uuid = `base-${name}`,
+    ): FoundSubvolume => ({
+      ...{ path: `.dockroot/root/bases/${name}`, uuid, parentUuid, tree },
+    });
+    const root = subvolume("root", "new", withUser("new"));
+    const prove = (...subvolumes: FoundSubvolume[]) =>
+      proveBases(disk(root, ...subvolumes), expectation, before);
+    t.strictSame(prove(), []);
+    t.strictSame(prove(base("2", "new")), []);
+    t.match(prove(base("2", "gone")), [/2 is the base of no root/]);
+    t.match(prove(base("2", "new"), base("3", "new")), [
+      ...[/2 has another base, too/, /3 has another base, too/],
+    ]);
+    t.match(prove(base("2", "new", halfMade)), [/init.* is absent/]);
+    t.match(prove(base("2", "new", withUser("new"))), [/letter/]);
+    t.strictSame(
+      proveBases(
+        disk(root, base("2", "new", halfMade, "old")),
+        expectation,
+        before,
+      ),
+      [],
+      "one that was there is compared with what it was",
+    );
+    t.equal(describeMissingBase([root, base("2", "new")], "new").length, 0);
+    t.match(describeMissingBase([root, base("2", "old")], "new"), [/no base/]);
+  },
+);

@@ -40,6 +40,7 @@ const machine = rehearse(t, disk, "kept");
 const {
   directory,
   generations,
+  bases,
   state: statePath,
   lastFailure: logPath,
 } = rwlayerPaths("kept");
@@ -353,9 +354,16 @@ function describeSwap(before: WholeDisk, after: WholeDisk): string | undefined {
   }
   const isOfRoot = isAtOrBelow("kept");
   const isNew = isAtOrBelow(generation);
+  const newBases = Object.keys(after.subvolumes).filter(
+    (file) => file.startsWith(`${bases}/`) && !(file in before.subvolumes),
+  );
+  if (newBases.length !== 1)
+    return `there are ${String(newBases.length)} new bases`;
+  const isOfBase = isAtOrBelow(newBases[0] ?? "");
   const [change] = describeChanges(before, after, {
-    isFree: (file) => isOfRoot(file) || isNew(file) || ofFailure.isFree(file),
-    directories: [...ofFailure.directories, generations],
+    isFree: (file) =>
+      [isOfRoot, isNew, isOfBase, ofFailure.isFree].some((is) => is(file)),
+    directories: [...ofFailure.directories, generations, bases],
   });
   return change;
 }

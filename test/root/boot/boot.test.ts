@@ -75,13 +75,27 @@ await t.test(
         "the image store is as it was",
       );
       const own = listTree(`${top}/.dockroot`);
-      for (const name of ["", "fresh", "fresh/generations"]) {
+      for (const name of [
+        ...["", "fresh", "fresh/bases", "fresh/generations"],
+      ]) {
         t.equal(entryOf(own, name).mode, "700", `.dockroot/${name}`);
       }
       t.equal(entryOf(own, "fresh/state.json").mode, "600");
-      t.strictSame(Object.keys(own).toSorted(), [
-        ...["", "fresh", "fresh/generations", "fresh/state.json"],
-      ]);
+      const isOfBase = (name: string) => name.startsWith("fresh/bases/1/");
+      t.strictSame(
+        Object.keys(own)
+          .filter((name) => !isOfBase(name))
+          .toSorted(),
+        [
+          ...["", "fresh", "fresh/bases", "fresh/bases/1"],
+          ...["fresh/generations", "fresh/state.json"],
+        ],
+      );
+      t.strictSame(
+        compareListings(listTree(`${top}/.dockroot/fresh/bases/1`), tree),
+        [],
+        "its base is what init gets",
+      );
     });
   },
 );
@@ -126,9 +140,18 @@ await t.test(
       (await generations()).map(({ written }) => written),
       ["two", "three", "four"],
     );
+    const own = Object.entries(await disk.subvolumes()).filter(([name]) =>
+      /(?:^|\/)second(?:$|\/)/.test(name),
+    );
+    const bases = own.filter(([name]) => name.includes("/bases/"));
     t.strictSame(
-      Object.entries(await disk.subvolumes())
-        .filter(([name]) => /(?:^|\/)second(?:$|\/)/.test(name))
+      bases.map(([name]) => path.basename(name)).toSorted(),
+      ["2", "3", "4", "5"],
+      "each has its base",
+    );
+    t.strictSame(
+      own
+        .filter((each) => !bases.includes(each))
         .map(([, uuid]) => uuid)
         .toSorted(),
       uuids.slice(1).toSorted(),
@@ -188,10 +211,15 @@ await t.test("what an interrupted boot left is cleaned up", async (t) => {
   t.equal(machine.boot().status, 0);
   t.match(machine.record().warnings, [/interrupted does not exist/]);
   t.equal(machine.finish().status, 0);
-  const left = Object.entries(await disk.subvolumes()).filter(([name]) =>
-    name.includes("interrupted"),
+  const { subvolumeUuid, boot } = machine.record();
+  const subvolumes = await disk.subvolumes();
+  t.equal(subvolumes["interrupted"], subvolumeUuid);
+  t.strictSame(
+    Object.keys(subvolumes)
+      .filter((name) => name.includes("interrupted"))
+      .toSorted(),
+    [`.dockroot/interrupted/bases/${String(boot)}`, "interrupted"],
   );
-  t.strictSame(left, [["interrupted", machine.record().subvolumeUuid]]);
 });
 
 await t.test(

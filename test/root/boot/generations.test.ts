@@ -80,6 +80,7 @@ await t.test(
       );
       await subvolume("snapshot", root, `${top}/copy of nest`);
     });
+    const bases = ".dockroot/nest/bases";
     const before = await disk.subvolumes();
     const inside = Object.keys(before).filter((name) =>
       /^nest(?:\/|$)/.test(name),
@@ -92,7 +93,7 @@ await t.test(
             listTree(top, { ...withTimes, contents: true }),
           ).filter(
             ([name]) =>
-              !/^(?:nest|\.dockroot\/nest(?:\/generations|\/state\.json)?)?$|^nest\//.test(
+              !/^(?:nest|\.dockroot\/nest(?:\/generations|\/state\.json)?)?$|^nest\/|^\.dockroot\/nest\/bases(?:\/|$)/.test(
                 name,
               ),
           ),
@@ -109,9 +110,11 @@ await t.test(
       /generations\/3 cannot be proved to be dockroot's own and is left alone/,
     );
 
-    const after = await disk.subvolumes();
+    const { [`${bases}/2`]: base, ...after } = await disk.subvolumes();
+    t.ok(base, "the new one has a base");
+    const gone = [...inside, `${bases}/1`];
     const expected = Object.fromEntries(
-      Object.entries(before).filter(([name]) => !inside.includes(name)),
+      Object.entries(before).filter(([name]) => !gone.includes(name)),
     );
     t.strictSame(after, { ...expected, nest: machine.record().subvolumeUuid });
     t.strictSame(compareListings(await outside(), outsideBefore), []);

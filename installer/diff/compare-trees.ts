@@ -1,3 +1,4 @@
+import { isSystemError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import type { WholeStatus } from "../../runtime/host/compare-files.ts";
 import type { Aspect, Change } from "./formats/change.ts";
@@ -85,8 +86,11 @@ class TreeComparison {
   /** @returns whether what is in it is to be compared, too */
   #compareAt(candidate: Candidate, before: Place, after: Place): boolean {
     const { path, parts } = candidate;
-    // Its directory came or went, with all that is in it.
+    // Its directory came or went, with all that is in it, or is a subvolume.
     if (!before.hasParent || !after.hasParent) return false;
+    if (isSubvolume(path, before.status) || isSubvolume(path, after.status)) {
+      return false;
+    }
     if (after.status === undefined) {
       if (before.status === undefined) return false;
       this.#add(path, "deleted", before.status, []);
@@ -100,13 +104,15 @@ class TreeComparison {
       this.#add(path, "changed", after.status, ["type"]);
       return false;
     }
+    const isEntered = after.status.kind === "directory" && parts === "all";
+    if (isUntouched(before.status, after.status)) return isEntered;
     this.#inBoth.add(path);
     const aspects = this.#findAspects(candidate, before.status, after.status);
     if (aspects.length > 0) this.#add(path, "changed", after.status, aspects);
     if (parts !== "all" && after.status.links > 1) {
       this.#manyNamed.set(after.status.inode, candidate);
     }
-    return after.status.kind === "directory" && parts === "all";
+    return isEntered;
   }
 
   #findAspects(
@@ -121,11 +127,7 @@ class TreeComparison {
         "content",
         kind === "file" &&
           isRead &&
-          (before.sizeBytes !== after.sizeBytes ||
-            !this.#host.files.hasSameContent(
-              this.#before.at(path),
-              this.#after.at(path),
-            )),
+          (before.sizeBytes !== after.sizeBytes || !this.#isSame(path)),
       ],
       ["target", before.target !== after.target],
       ["device", before.device !== after.device],
@@ -137,6 +139,20 @@ class TreeComparison {
       ],
     ];
     return differs.flatMap(([aspect, isOther]) => (isOther ? [aspect] : []));
+  }
+
+  /** What cannot be read counts as changed. */
+  #isSame(path: string): boolean {
+    try {
+      return this.#host.files.hasSameContent(
+        this.#before.at(path),
+        this.#after.at(path),
+      );
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      this.#host.log.warn(`cannot read ${showPath(path)}: ${error.message}`);
+      return false;
+    }
   }
 
   #add(
@@ -230,10 +246,14 @@ class Tree {
     const known = this.#directories.get(path);
     if (known !== undefined) return known;
     const isOne =
-      this.#isDirectory(parentOf(path)) &&
-      this.#host.files.wholeStatusOf(this.at(path))?.kind === "directory";
+      this.#isDirectory(parentOf(path)) && this.#isOwnDirectory(path);
     this.#directories.set(path, isOne);
     return isOne;
+  }
+
+  #isOwnDirectory(path: string): boolean {
+    const status = this.#host.files.wholeStatusOf(this.at(path));
+    return status?.kind === "directory" && !isSubvolume(path, status);
   }
 
   namesIn(path: string): string[] {
@@ -248,8 +268,9 @@ class Tree {
       for (const name of this.namesIn(next)) {
         const file = `${next}/${name}`;
         const status = this.#host.files.wholeStatusOf(this.at(file));
-        if (status?.kind === "directory") pending.push(file);
-        else {
+        if (status?.kind === "directory") {
+          if (!isSubvolume(file, status)) pending.push(file);
+        } else {
           files += 1;
           bytes += status?.sizeBytes ?? 0;
         }
@@ -274,6 +295,21 @@ class Tree {
       .filter((line) => line.startsWith(start))
       .map((line) => line.slice(start.length));
   }
+}
+
+/** Whether nothing of a file can have changed: the one is a snapshot of the other. */
+function isUntouched(before: WholeStatus, after: WholeStatus): boolean {
+  return before.inode === after.inode && before.changedNs === after.changedNs;
+}
+
+/** What a snapshot has in the place of a nested subvolume has this inode number, and the subvolume itself another. */
+const SUBVOLUMES: ReadonlySet<bigint | undefined> = new Set([2n, 256n]);
+
+/** Whether a subvolume is nested there, which is not compared. */
+function isSubvolume(path: string, status: WholeStatus | undefined): boolean {
+  return (
+    path !== "" && status?.kind === "directory" && SUBVOLUMES.has(status.inode)
+  );
 }
 
 function parentOf(path: string): string {

@@ -65,23 +65,32 @@ export function diffRoot(
       const { record } = await requireRoot(disk, file, deploy);
       const base = await requireBase(disk, record);
       const { nested } = await findTree(disk, file);
-      return withSnapshot(disk, file, async (snapshot) => {
-        const trees = { before: disk.at(base), after: disk.at(snapshot) };
+      const work = async (
+        after: string,
+        where: readonly Candidate[] | "send",
+      ) => {
+        const trees = { before: disk.at(base), after: disk.at(after) };
         const compared = await progress("comparing it with what init got", () =>
-          compare(host, trees),
+          compare(host, trees, where),
         );
         return {
           ...compared,
           root: { path: file, boot: record.boot, image: record.image },
           packages: await comparePackages(host, trees.before, trees.after),
-          nested: nested.map(({ path: own }) =>
-            own.toString("utf8").slice(file.length),
-          ),
+          nested: nested
+            .map(({ path: own }) => own.toString("utf8").slice(file.length))
+            .sort(),
         };
-      });
+      };
+      // A snapshot of an earlier root would make it seem used, and nobody changes it.
+      return generation === undefined
+        ? withSnapshot(disk, file, record, (snapshot) => work(snapshot, "send"))
+        : work(file, EVERYWHERE);
     }),
   );
 }
+
+const EVERYWHERE: readonly Candidate[] = [{ path: "", parts: "all" }];
 
 /** Relative to the top level. @throws BootError NOTHING_BOOTED */
 function chooseRoot(
@@ -135,13 +144,21 @@ async function requireBase(
     "BASE_MISSING",
     `of the root of boot ${String(record.boot)} nothing tells what it was when init got it`,
     {
-      hint: "It was made by an initramfs with an earlier dockroot, or the disk was full. The next boot has it.",
+      hint: `It was made by an initramfs with an earlier dockroot, the disk was full, or something else is at ${base}. The next boot has it.`,
     },
   );
 }
 
-/** @throws HelperError, BootError */
-async function compare(host: Host, trees: TreePair): Promise<Comparison> {
+/**
+ * @param where they may differ; `send`: where btrfs send tells that they do
+ * @throws HelperError, BootError
+ */
+async function compare(
+  host: Host,
+  trees: TreePair,
+  where: readonly Candidate[] | "send",
+): Promise<Comparison> {
+  if (where !== "send") return compareTrees(host, trees, where);
   let candidates: readonly Candidate[];
   try {
     candidates = await readCandidates(host, trees);
@@ -152,7 +169,7 @@ async function compare(host: Host, trees: TreePair): Promise<Comparison> {
     host.log.warn(
       `every file is compared, since btrfs send does not tell which have changed: ${error.message}`,
     );
-    candidates = [{ path: "", parts: "all" }];
+    candidates = EVERYWHERE;
   }
   return compareTrees(host, trees, candidates);
 }

@@ -14,6 +14,8 @@ export interface WholeStatus {
   /** The number of a device. */
   readonly device: number;
   readonly inode: bigint;
+  /** When the kernel changed its inode last: content, mode, owner or xattrs. */
+  readonly changedNs: bigint;
   /** A symlink's text, one byte a character (latin1). */
   readonly target: string | undefined;
 }
@@ -23,6 +25,7 @@ export function wholeStatusOf(file: Buffer): WholeStatus | undefined {
   const stats = fs.lstatSync(file, { throwIfNoEntry: false });
   if (stats === undefined) return undefined;
   const kind = kindOf(stats);
+  const { ino, ctimeNs } = fs.lstatSync(file, { bigint: true });
   return {
     kind,
     mode: stats.mode & 0o7777,
@@ -31,7 +34,8 @@ export function wholeStatusOf(file: Buffer): WholeStatus | undefined {
     sizeBytes: kind === "file" ? stats.size : 0,
     links: stats.nlink,
     device: stats.rdev,
-    inode: fs.lstatSync(file, { bigint: true }).ino,
+    inode: ino,
+    changedNs: ctimeNs,
     target: kind === "symlink" ? fs.readlinkSync(file, "latin1") : undefined,
   };
 }

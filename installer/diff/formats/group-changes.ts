@@ -37,7 +37,7 @@ const PATTERNS: readonly (readonly [Group, readonly string[]])[] = [
       ]),
       ...inEach("/var/lib", [
         ...["bluetooth", "iwd", "tailscale", "AccountsService", "fprint"],
-        ...["sbctl", "samba/private"],
+        ...["sbctl", "samba/private", "systemd/credential.secret"],
       ]),
       ...["/root", "/home/*"].flatMap((home) =>
         inEach(home, [".ssh", ".gnupg", ".pki", ".password-store"]),

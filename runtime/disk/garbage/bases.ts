@@ -5,7 +5,7 @@ import {
   findRecord,
   type SubvolumeRecord,
 } from "../../records/rwlayer-state.ts";
-import { snapshotSubvolume } from "../btrfs.ts";
+import { readSubvolume, snapshotSubvolume } from "../btrfs.ts";
 import type { Disk } from "../disk.ts";
 import { deleteTree, findListed, findTree } from "../subvolumes.ts";
 import type { GarbageContext } from "./collect-garbage.ts";
@@ -41,11 +41,32 @@ export async function takeBase(
       host.files.createDirectory(disk.at(paths.bases), 0o700);
     }
     const base = disk.at(baseOf(disk, record));
-    if (host.files.statusOf(base) !== undefined) return;
+    if (disk.hasSubvolume(baseOf(disk, record))) {
+      const { parentUuid } = await readSubvolume(host, base);
+      // Taken by a finish that could not record that.
+      if (parentUuid === subvolumeUuid) return;
+    }
     await snapshotSubvolume(host, disk.at(root), base, true);
   } catch (error) {
     const failure = asFailureOf("keep what root was before init", error);
     host.log.warn(summarizeFailure(failure));
+  }
+}
+
+/** Removes the snapshot that a `diff` has left which was interrupted, as long as the root's record proves that it is ours. */
+export async function removeCompared({
+  disk,
+  list,
+  state,
+}: GarbageContext): Promise<void> {
+  const { compared } = disk.paths;
+  try {
+    const facts = await findListed(disk, list, compared);
+    if (findRecord(state, facts?.parentUuid ?? "") === undefined) return;
+    await deleteTree(disk, await findTree(disk, compared, list));
+  } catch (error) {
+    const failure = asFailureOf(`remove ${compared}`, error);
+    disk.host.log.warn(summarizeFailure(failure));
   }
 }
 

@@ -27,7 +27,12 @@ import {
   listSubvolumes,
   type SubvolumeList,
 } from "../subvolumes.ts";
-import { hasBase, removeOrphanBases, takeBase } from "./bases.ts";
+import {
+  hasBase,
+  removeCompared,
+  removeOrphanBases,
+  takeBase,
+} from "./bases.ts";
 import { MAX_NAMED, removeRoots } from "./remove-roots.ts";
 
 /** What `finish` works with. */
@@ -52,7 +57,7 @@ export interface GarbageContext {
  * - a generation with neither is not proved ours: it stays
  * - a record of a subvolume that is gone: it is dropped
  * - another root at the place of the one that booted: a later boot made it, and it is not marked
- * - a base whose root is gone: it is removed
+ * - a base whose root is gone, or a snapshot with which an interrupted `diff` compared: it is removed
  * - state.json was not written (a full disk): all of this is done again by the next `finish`
  *
  * After a fallback all generations stay: one of them may be what the user looks for. What cannot be
@@ -78,11 +83,11 @@ export async function collectGarbage(
     };
     requireListed(context.list, boot);
     const isNew = await markAsRoot(context, boot, isReached);
-    if (isNew && boot.result === "fresh") await takeBase(context, boot);
     if (boot.result === "generation") {
       writeChanges();
       return;
     }
+    await removeCompared(context);
     const { generations, staging } = await findFormerRoots(context);
     writeChanges();
     const old =
@@ -91,6 +96,8 @@ export async function collectGarbage(
         : chooseRemovals(generations, boot.limits.generations);
     await removeRoots(context, [...old, ...staging]);
     await removeOrphanBases(context);
+    // A full disk may have room by now.
+    if (isNew && boot.result === "fresh") await takeBase(context, boot);
     forgetAbsent(context);
     writeChanges();
   } catch (error) {

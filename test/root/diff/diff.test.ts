@@ -33,6 +33,7 @@ const disk = await makeBootDisk(t, "diff", (tree) => {
   }
   fs.outputFileSync(`${tree}/etc/hosts`, "127.0.0.1 localhost\n");
   fs.outputFileSync(`${tree}/usr/bin/tool`, "tool");
+  fs.outputFileSync(`${tree}/usr/bin/dir/file`, "of the image");
 });
 const cmdline = `root=LABEL=${disk.label} rootflags=subvol=docker_rwlayer rw docker_path=docker docker_image=system:1 dockroot.generations=3`;
 const machine = rehearseCmdline(t, disk.scratch, "docker_rwlayer", cmdline);
@@ -97,6 +98,10 @@ await t.test("what was changed, and nothing else", async (t) => {
     fs.outputFileSync(`${root}/var/cache/x`, "");
     fs.outputFileSync(`${root}/etc/ssh/ssh_host_rsa_key`, "key");
     await run(["btrfs", "subvolume", "create", `${root}/srv/own`]);
+    // In the place of a directory.
+    fs.removeSync(`${root}/usr/bin/dir`);
+    await run(["btrfs", "subvolume", "create", `${root}/usr/bin/dir`]);
+    fs.outputFileSync(`${root}/usr/bin/dir/file`, "own");
   });
   const found = diff();
   t.strictSame(told(found), {
@@ -107,7 +112,7 @@ await t.test("what was changed, and nothing else", async (t) => {
     "/usr/bin/tool": "changed mode",
   });
   t.equal(found.leftOut, 1);
-  t.strictSame(found.nested, ["/srv/own"]);
+  t.strictSame(found.nested, ["/srv/own", "/usr/bin/dir"]);
   t.strictSame(told(diff("/etc", "/usr/bin/tool")), {
     "/etc/hosts": "changed content",
     "/etc/ssh/ssh_host_rsa_key": "added",
@@ -168,10 +173,22 @@ await t.test("the root before", async (t) => {
   });
 });
 
+await t.test("a snapshot that an interrupted diff has left", async (t) => {
+  const compared = ".dockroot/docker_rwlayer/compared";
+  await disk.look((top) =>
+    run([
+      ...["btrfs", "subvolume", "snapshot", "-r"],
+      ...[`${top}/docker_rwlayer`, `${top}/${compared}`],
+    ]),
+  );
+  boot();
+  t.notOk(Object.keys(await disk.subvolumes()).includes(compared));
+});
+
 // The first has a subvolume of the user's in it, and stays.
 await t.test("a root's base goes with it", async (t) => {
   for (let count = 0; count < 4; count += 1) boot();
   await disk.look((top) => {
-    t.strictSame(fs.readdirSync(`${top}/${BASES}`), ["1", "3", "4", "5", "6"]);
+    t.strictSame(fs.readdirSync(`${top}/${BASES}`), ["1", "4", "5", "6", "7"]);
   });
 });

@@ -1,8 +1,6 @@
 import { HelperError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-
-/** So many bytes of paths go to one getfattr. */
-const MAX_ARGUMENT_BYTES = 64 * 1024;
+import { inBatches } from "./batches.ts";
 
 /**
  * The extended attributes, ACLs and file capabilities of files that are there.
@@ -18,11 +16,16 @@ export async function readXattrs(
 ): Promise<ReadonlyMap<string, string> | undefined> {
   const found = new Map<string, string>();
   try {
-    for (const batch of inBatches(paths)) {
+    // Arguments of a program are UTF-8 here: of other names it is not known.
+    for (const batch of inBatches(paths.filter(isUtf8))) {
       const { stdout } = await host.run(
         [
           ...["getfattr", "--dump", "--match=-", "--encoding=hex"],
-          ...["--no-dereference", "--", ...batch.map((path) => `./${path}`)],
+          ...[
+            "--no-dereference",
+            "--",
+            ...batch.map((path) => `./${decode(path)}`),
+          ],
         ],
         { directory: tree },
       );
@@ -39,19 +42,6 @@ export async function readXattrs(
   }
 }
 
-function* inBatches(paths: readonly string[]): Generator<string[]> {
-  let batch: string[] = [];
-  let bytes = 0;
-  for (const path of paths) {
-    batch.push(path);
-    bytes += path.length;
-    if (bytes < MAX_ARGUMENT_BYTES) continue;
-    yield batch;
-    [batch, bytes] = [[], 0];
-  }
-  if (batch.length > 0) yield batch;
-}
-
 /**
  * Parses what `getfattr --dump --encoding=hex` prints: a block for each file, in which a name's backslashes, newlines
  * and other bytes are octal escapes.
@@ -66,4 +56,13 @@ function* parseDump(text: string): Generator<readonly [string, string]> {
     );
     yield [path === "." ? "" : path, lines.sort().join("\n")];
   }
+}
+
+function decode(path: string): string {
+  return Buffer.from(path, "latin1").toString("utf8");
+}
+
+function isUtf8(path: string): boolean {
+  const bytes = Buffer.from(path, "latin1");
+  return bytes.equals(Buffer.from(decode(path)));
 }

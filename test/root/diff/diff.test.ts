@@ -1,14 +1,12 @@
 // runner: tier=first seconds=30 whole=300
 import fs from "fs-extra";
-import path from "node:path";
 import t from "tap";
 import { createRandom } from "../../../fixtures/random.ts";
 import { run } from "../../../fixtures/run.ts";
 import { listTree } from "../../../fixtures/tree-listing.ts";
 import { conforms } from "../../conforms.ts";
-import { makeBootDisk, rehearseCmdline } from "../boot-disk.ts";
-import { runInSystem } from "../private-system.ts";
 import { isWholeTier, sampleSeed } from "../../tier.ts";
+import { makeDiffMachine } from "./diff-machine.ts";
 import { expectedChanges } from "./expected-changes.ts";
 import { changeRandomly } from "./random-changes.ts";
 
@@ -26,7 +24,7 @@ interface Described {
 const TREE = "srv/tree";
 const BASES = ".dockroot/docker_rwlayer/bases";
 
-const disk = await makeBootDisk(t, "diff", (tree) => {
+const machine = await makeDiffMachine(t, "diff", (tree) => {
   for (let index = 0; index < 200; index += 1) {
     const file = `${tree}/${TREE}/d${String(index % 7)}/e${String(index % 3)}/f${String(index)}`;
     fs.outputFileSync(file, `${String(index)}\n`.repeat(index * 10));
@@ -35,28 +33,7 @@ const disk = await makeBootDisk(t, "diff", (tree) => {
   fs.outputFileSync(`${tree}/usr/bin/tool`, "tool");
   fs.outputFileSync(`${tree}/usr/bin/dir/file`, "of the image");
 });
-const cmdline = `root=LABEL=${disk.label} rootflags=subvol=docker_rwlayer rw docker_path=docker docker_image=system:1 dockroot.generations=3`;
-const machine = rehearseCmdline(t, disk.scratch, "docker_rwlayer", cmdline);
-
-function boot(): void {
-  const { status, stderr } = machine.boot();
-  t.equal(status, 0, stderr);
-  t.equal(machine.finish().status, 0);
-  // As the running system has it.
-  fs.copySync(machine.runDirectory, `${disk.scratch}/own-run/dockroot`);
-}
-
-function dockroot(...args: string[]) {
-  return runInSystem(
-    path.join(disk.scratch, "system"),
-    {
-      ...{ etc: {}, cmdline },
-      store: ["-o", "subvol=docker", `LABEL=${disk.label}`],
-      mounts: [["--bind", `${disk.scratch}/own-run`, "/run"]],
-    },
-    ...args,
-  );
-}
+const { disk, boot, dockroot, inRoot } = machine;
 
 function diff(...args: string[]): Described {
   const { status, stdout, stderr } = dockroot("diff", "--json", ...args);
@@ -73,9 +50,6 @@ const told = ({ changes }: Described) =>
       [kind, ...aspects].join(" "),
     ]),
   );
-
-const inRoot = <T>(work: (root: string, top: string) => T | Promise<T>) =>
-  disk.look((top) => work(`${top}/docker_rwlayer`, top));
 
 await t.test("a root that nobody has changed", async (t) => {
   boot();

@@ -1,6 +1,5 @@
 import * as v from "valibot";
 import { ASPECTS } from "../../installer/diff/formats/change.ts";
-import { OBSTACLES } from "../../installer/promote/plan/plan-promotion.ts";
 import { GROUPS } from "../../installer/diff/formats/group-changes.ts";
 import {
   common,
@@ -40,33 +39,13 @@ const change = v.strictObject({
   ),
 });
 
-const root = v.strictObject({
-  path: described(v.string(), "Relative to the top level."),
-  boot: described(positive, "The number of the boot that made it."),
-  image: common.image,
-});
-
-export const promotion = v.strictObject({
-  version,
-  root,
-  layer: described(v.string(), "The top layer, for people."),
-  isDry: described(v.boolean(), "Whether nothing was changed."),
-  promoted: v.array(
-    v.strictObject({ path: slashedPath, kind: change.entries.kind }),
-  ),
-  skipped: described(
-    v.array(v.strictObject({ path: slashedPath, why: v.picklist(OBSTACLES) })),
-    "What was not carried over, and why.",
-  ),
-  dockerfile: described(
-    v.array(v.string()),
-    "Lines that do to packages what was done to them in the root.",
-  ),
-});
-
 export const diff = v.strictObject({
   version,
-  root,
+  root: v.strictObject({
+    path: described(v.string(), "Relative to the top level."),
+    boot: described(positive, "The number of the boot that made it."),
+    image: common.image,
+  }),
   changes: described(
     v.array(change),
     "Since init got the root; a directory before what is in it.",

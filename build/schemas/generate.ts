@@ -11,7 +11,7 @@ import {
 } from "./boot.ts";
 import { common } from "./common.ts";
 import { doctor, topLayerCheck } from "./checks.ts";
-import { diff, promotion } from "./diff.ts";
+import { diff } from "./diff.ts";
 import {
   bootEntry,
   deployments,
@@ -48,7 +48,6 @@ export const outputs = {
     shape: deployments,
   },
   diff: { title: "dockroot diff --json", shape: diff },
-  promote: { title: "dockroot promote --json", shape: promotion },
   status: { title: "dockroot status --json", shape: status },
   resolve: { title: "dockroot resolve --json", shape: resolved },
   doctor: { title: "dockroot doctor --json", shape: doctor },

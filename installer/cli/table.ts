@@ -93,56 +93,6 @@ const commands = {
       ["dockroot diff --generation 4", "what did the one before lose?"],
     ],
   },
-  promote: {
-    summary:
-      "carry what has changed over into the top layer: the next root has it",
-    operands: {
-      usage: "PATH...",
-      describe: "what has changed there, or below it; / is everything",
-    },
-    flags: {
-      toplayer: {
-        type: "string",
-        placeholder: "DIR",
-        describe: "the top layer's directory [that of this boot]",
-      },
-      interactive: { type: "boolean", describe: "ask for each change" },
-      dockerfile: {
-        type: "boolean",
-        describe:
-          "only print the lines of a Dockerfile for packages that have come or gone",
-      },
-      force: {
-        type: "boolean",
-        describe:
-          "overwrite what the top layer has got since this boot, where this root has something else",
-      },
-      "dry-run": installFlags["dry-run"],
-      ...storeFlags,
-      verbose: installFlags.verbose,
-      json,
-    },
-    needsRoot: true,
-    examples: [
-      ["dockroot promote /etc/hosts", "keep that file"],
-      ["dockroot promote /etc --dry-run", "what would be kept?"],
-    ],
-  },
-  discard: {
-    summary: "make what has changed what it was when this system booted",
-    operands: {
-      usage: "PATH...",
-      describe: "what has changed there, or below it",
-    },
-    flags: {
-      "dry-run": installFlags["dry-run"],
-      yes: installFlags.yes,
-      ...storeFlags,
-      verbose: installFlags.verbose,
-    },
-    needsRoot: true,
-    examples: [["dockroot discard /etc/hosts", "asks before"]],
-  },
   status: {
     summary: "show what booted, how, and which earlier roots exist",
     flags: {

@@ -35,8 +35,6 @@ const handlers: {
   confirm: async () => (await import("./confirm.ts")).runConfirm,
   gc: async () => (await import("./deployments.ts")).runGc,
   diff: async () => (await import("./diff.ts")).runDiff,
-  promote: async () => (await import("./promote.ts")).runPromote,
-  discard: async () => (await import("./promote.ts")).runDiscard,
   status: async () => (await import("./status.ts")).runStatus,
   doctor: async () => (await import("./doctor.ts")).runDoctor,
   resolve: async () => (await import("./resolve.ts")).runResolve,

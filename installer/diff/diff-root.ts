@@ -43,39 +43,15 @@ export interface RootDiff extends Comparison {
   readonly nested: readonly string[];
 }
 
-/** A root that is compared, with what is there meanwhile. */
-export interface ComparedRoot {
-  readonly deploy: DeployDisk;
-  readonly record: SubvolumeRecord;
-  /** What init got, and what has become of it. */
-  readonly trees: TreePair;
-  readonly diff: RootDiff;
-}
-
 /**
  * Tells what has changed in a root since init got it, by its base.
  * @throws BootError BASE_MISSING where it has none, GENERATION_MISSING, NOTHING_BOOTED; HelperError
  */
 export function diffRoot(
   host: Host,
-  request: DiffRequest,
-  progress: Progress,
-): Promise<RootDiff> {
-  return withComparedRoot(host, request, progress, ({ diff }) =>
-    Promise.resolve(diff),
-  );
-}
-
-/**
- * The same, with both trees there for as long as the work takes.
- * @throws what the work throws, besides
- */
-export function withComparedRoot<T>(
-  host: Host,
   { store, generation }: DiffRequest,
   progress: Progress,
-  use: (root: ComparedRoot) => Promise<T>,
-): Promise<T> {
+): Promise<RootDiff> {
   return holdSignals(() =>
     withDeployDisk(host, store, "rw", async (deploy) => {
       const { disk } = deploy;
@@ -97,7 +73,7 @@ export function withComparedRoot<T>(
         const compared = await progress("comparing it with what init got", () =>
           compare(host, trees, where),
         );
-        const diff = {
+        return {
           ...compared,
           root: { path: file, boot: record.boot, image: record.image },
           packages: await comparePackages(host, trees.before, trees.after),
@@ -105,7 +81,6 @@ export function withComparedRoot<T>(
             .map(({ path: own }) => own.toString("utf8").slice(file.length))
             .sort(),
         };
-        return use({ deploy, record, trees, diff });
       };
       // A snapshot of an earlier root would make it seem used, and nobody changes it.
       return generation === undefined

@@ -1,6 +1,8 @@
 import { HelperError } from "../../runtime/base/errors.ts";
 import type { Host } from "../../runtime/host/host.ts";
-import { inBatches } from "./batches.ts";
+
+/** What the kernel takes as arguments of one program is a multiple of it. */
+const MAX_ARGUMENT_BYTES = 256 * 1024;
 
 /**
  * The extended attributes, ACLs and file capabilities of files that are there.
@@ -56,6 +58,20 @@ function* parseDump(text: string): Generator<readonly [string, string]> {
     );
     yield [path === "." ? "" : path, lines.sort().join("\n")];
   }
+}
+
+/** As many paths at a time as a program takes for arguments. */
+function* inBatches(paths: readonly string[]): Generator<string[]> {
+  let batch: string[] = [];
+  let bytes = 0;
+  for (const path of paths) {
+    batch.push(path);
+    bytes += path.length;
+    if (bytes < MAX_ARGUMENT_BYTES) continue;
+    yield batch;
+    [batch, bytes] = [[], 0];
+  }
+  if (batch.length > 0) yield batch;
 }
 
 function decode(path: string): string {

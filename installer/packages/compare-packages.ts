@@ -1,4 +1,6 @@
-import { HelperError } from "../../runtime/base/errors.ts";
+import { decodeText } from "../../runtime/base/decode-text.ts";
+import { BootError, HelperError } from "../../runtime/base/errors.ts";
+import { followIn, readBytesIn } from "../../runtime/host/follow-in.ts";
 import type { Host } from "../../runtime/host/host.ts";
 import { parsePrettyName } from "../system/formats/os-release.ts";
 import {
@@ -13,11 +15,24 @@ import {
   type Package,
   type PackageChanges,
 } from "./formats/package-lists.ts";
-import { findRpmDatabase, namesIn, readText, type Tree } from "./read-tree.ts";
+
+const MAX_LIST_BYTES = 64 * 1024 * 1024;
 
 const MAX_OS_RELEASE_BYTES = 64 * 1024;
 
 const RPM_TIMEOUT_MS = 60_000;
+
+const RPM_DIRECTORIES = ["usr/lib/sysimage/rpm", "var/lib/rpm"];
+
+/** Of its sqlite, ndb and Berkeley databases. Where there is none, rpm makes one. */
+const RPM_DATABASES = ["rpmdb.sqlite", "Packages.db", "Packages"];
+
+/** A tree that may be hostile, and may be read-only. */
+interface Tree {
+  readonly host: Host;
+  /** Absolute. */
+  readonly at: string;
+}
 
 const READERS: Readonly<
   Record<Manager, (tree: Tree) => Package[] | Promise<Package[]>>
@@ -73,9 +88,16 @@ export function readSystemName(host: Host, tree: string): string | undefined {
 }
 
 /** What rpm of this machine reads; nothing where it has none. */
-async function readRpm(tree: Tree): Promise<Package[]> {
-  const { host } = tree;
-  const directory = findRpmDatabase(tree);
+async function readRpm({ host, at }: Tree): Promise<Package[]> {
+  const directory = RPM_DIRECTORIES.map((name) =>
+    followIn(host, at, name),
+  ).find(
+    (found) =>
+      found !== undefined &&
+      RPM_DATABASES.some(
+        (name) => host.files.statusOf(`${found}/${name}`)?.kind === "file",
+      ),
+  );
   if (directory === undefined) return [];
   try {
     const { stdout } = await host.run(
@@ -85,6 +107,27 @@ async function readRpm(tree: Tree): Promise<Package[]> {
     return parseRpmList(stdout.toString("utf8"));
   } catch (error) {
     if (error instanceof HelperError) return [];
+    throw error;
+  }
+}
+
+function namesIn({ host, at }: Tree, directory: string): string[] {
+  const found = followIn(host, at, directory);
+  return found === undefined ? [] : host.files.namesIn(found);
+}
+
+/** @returns nothing where there is no such file, or it cannot be read */
+function readText(
+  { host, at }: Tree,
+  file: string,
+  maxBytes = MAX_LIST_BYTES,
+): string {
+  try {
+    return decodeText(readBytesIn(host, at, file, maxBytes) ?? Buffer.alloc(0));
+  } catch (error) {
+    if (error instanceof BootError && error.code === "FILE_UNREADABLE") {
+      return "";
+    }
     throw error;
   }
 }

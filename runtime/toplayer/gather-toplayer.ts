@@ -6,6 +6,7 @@ import type { TopLayerFacts } from "../plan/facts.ts";
 import { followIn } from "../host/follow-in.ts";
 import type { BootContext } from "../boot/boot-context.ts";
 import { BootError, PrivateError } from "../base/errors.ts";
+import type { Host } from "../host/host.ts";
 import { findMountAt } from "../disk/mounts.ts";
 import { refuseOverlap } from "../options/overlap.ts";
 import type { TopLayerOptions } from "../options/options.ts";
@@ -13,9 +14,6 @@ import { listLayers } from "./list-layer.ts";
 
 /** Filesystems that keep neither owners nor modes. */
 export const OWNERLESS = new Set(["vfat", "msdos", "exfat", "ntfs", "ntfs3"]);
-
-/** Ends the name of the former top layer, beside the present one, while `dockroot promote` replaces it. */
-export const FORMER_LAYER = ".dockroot-former";
 
 /**
  * Finds the top layer's directories, mounting their device where it is another than the root device,
@@ -64,7 +62,7 @@ export async function gatherTopLayer(
     : findMountAt(host, topLayerMount)?.fsType;
   const isOwnerless = OWNERLESS.has(mounted ?? "");
   const places = topLayer.paths.map((file) => {
-    const at = findDirectory(context, base, spec, file);
+    const at = findDirectory(host, base, spec, file);
     refuseOverlap({
       rwlayer: paths.rwlayer,
       storePath,
@@ -87,7 +85,7 @@ export async function gatherTopLayer(
 
 /** @throws BootError TOPLAYER_MISSING */
 function findDirectory(
-  { host, recorder }: Pick<BootContext, "host" | "recorder">,
+  host: Host,
   base: string,
   spec: string,
   file: string,
@@ -95,17 +93,6 @@ function findDirectory(
   const at = followIn(host, base, file);
   const status = at === undefined ? undefined : host.files.statusOf(at);
   if (at !== undefined && status?.kind === "directory") return at;
-  const former = followIn(host, base, `${file}${FORMER_LAYER}`);
-  if (
-    status === undefined &&
-    former !== undefined &&
-    host.files.statusOf(former)?.kind === "directory"
-  ) {
-    recorder.warn(
-      `the top layer ${spec}:/${file} was being replaced when that was interrupted: the former one is used`,
-    );
-    return former;
-  }
   throw new BootError(
     "TOPLAYER_MISSING",
     `the top layer ${spec}:/${file} ${status === undefined ? "does not exist" : "is not a directory"}`,

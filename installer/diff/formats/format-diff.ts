@@ -117,7 +117,7 @@ function formatGroup(
   ];
 }
 
-export function describeChange(change: ToldChange): string {
+function describeChange(change: ToldChange): string {
   const { kind, type, aspects, files, bytes, shown, noise } = change;
   const slash = type === "directory" ? "/" : "";
   const count = files === 1 ? "1 file" : `${String(files)} files`;

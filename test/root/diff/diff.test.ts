@@ -32,8 +32,15 @@ const machine = await makeDiffMachine(t, "diff", (tree) => {
   fs.outputFileSync(`${tree}/etc/hosts`, "127.0.0.1 localhost\n");
   fs.outputFileSync(`${tree}/usr/bin/tool`, "tool");
   fs.outputFileSync(`${tree}/usr/bin/dir/file`, "of the image");
+  fs.outputFileSync(`${tree}/etc/\u00e9t\u00e9`, "of the image");
+  fs.writeFileSync(oddName(tree), "of the image");
 });
 const { disk, boot, dockroot, inRoot } = machine;
+
+/** Not UTF-8. */
+function oddName(root: string): Buffer {
+  return Buffer.concat([Buffer.from(`${root}/etc/`), Buffer.from([0xff])]);
+}
 
 function diff(...args: string[]): Described {
   const { status, stdout, stderr } = dockroot("diff", "--json", ...args);
@@ -72,6 +79,8 @@ await t.test("what was changed, and nothing else", async (t) => {
     fs.outputFileSync(`${root}/var/cache/x`, "");
     fs.outputFileSync(`${root}/etc/ssh/ssh_host_rsa_key`, "key");
     await run(["btrfs", "subvolume", "create", `${root}/srv/own`]);
+    fs.chmodSync(`${root}/etc/\u00e9t\u00e9`, 0o600);
+    fs.chmodSync(oddName(root), 0o600);
     // In the place of a directory.
     fs.removeSync(`${root}/usr/bin/dir`);
     await run(["btrfs", "subvolume", "create", `${root}/usr/bin/dir`]);
@@ -81,6 +90,8 @@ await t.test("what was changed, and nothing else", async (t) => {
   t.strictSame(told(found), {
     "/etc/hosts": "changed content",
     "/etc/ssh/ssh_host_rsa_key": "added",
+    "/etc/\u00e9t\u00e9": "changed mode",
+    "/etc/\ufffd": "changed mode",
     "/home/ann/letter": "added",
     [`/${TREE}/d1`]: "deleted",
     "/usr/bin/tool": "changed mode",
@@ -90,6 +101,8 @@ await t.test("what was changed, and nothing else", async (t) => {
   t.strictSame(told(diff("/etc", "/usr/bin/tool")), {
     "/etc/hosts": "changed content",
     "/etc/ssh/ssh_host_rsa_key": "added",
+    "/etc/\u00e9t\u00e9": "changed mode",
+    "/etc/\ufffd": "changed mode",
     "/usr/bin/tool": "changed mode",
   });
   const { stdout, status } = dockroot("diff", "--exit-code");

@@ -16,7 +16,6 @@ import type { reportEntry } from "../../../installer/commands/boot-entry.ts";
 import type { describeDeployments } from "../../../installer/deploy/plan/format-deployments.ts";
 import type { describeUpgrade } from "../../../installer/deploy/plan/format-upgrade.ts";
 import type { describeDiff } from "../../../installer/diff/formats/format-diff.ts";
-import type { describePromotion } from "../../../installer/promote/plan/format-promotion.ts";
 import type { DoctorReport } from "../../../installer/doctor/rules/report.ts";
 import type { Status } from "../../../installer/status/formats/status.ts";
 import type { ResolvedImage } from "../../../installer/system/resolve-image.ts";
@@ -85,7 +84,6 @@ export const agreements: readonly true[] = [
     ReturnType<typeof describeDeployments>
   >,
   true satisfies Agree<Shape<"diff">, ReturnType<typeof describeDiff>>,
-  true satisfies Agree<Shape<"promote">, ReturnType<typeof describePromotion>>,
   true satisfies Agree<InferOutput<typeof rooted>, RootedBoot>,
   true satisfies Agree<InferOutput<typeof failed>, FailedBoot>,
   true satisfies Agree<

@@ -34,7 +34,10 @@ t.test("--help lists the commands, a line and an example each", (t) => {
   for (const command of commandNames.keys()) {
     t.match(
       commands,
-      new RegExp(`^  dockroot ${command}( <[A-Z]+>| \\[[A-Z]+\\])? +\\w`, "m"),
+      new RegExp(
+        `^  dockroot ${command}( <[A-Z]+(\\.\\.)?>| \\[[A-Z]+(\\.\\.)?\\])? +\\w`,
+        "m",
+      ),
     );
     t.match(examples, new RegExp(`^  dockroot ${command}\\b`, "m"));
   }
